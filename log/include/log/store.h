@@ -1,0 +1,143 @@
+/* The checkpointed state of one raft group on disk: its partitions and its manifest.
+ *
+ * A checkpoint is incremental: tails that changed are flushed and synced, then one record per
+ * changed partition and one for the group (raft index, term, configuration, generation, feature
+ * level, the machine's own state) are appended to the manifest, a small log with checksums and an
+ * occasional rewrite. Its cost follows what changed. Then the WAL is released up to its index.
+ *
+ * A snapshot for a replica that is far behind is the same thing, shipped: a pinned checkpoint's
+ * files and manifest records. Used on the owner's shard; blocking parts run on `worker`. */
+#ifndef LOG_STORE_H
+#define LOG_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/disk.h"
+#include "base/err.h"
+#include "base/work.h"
+#include "log/partition.h"
+
+struct log_store;
+
+/* The group's own record in the manifest. */
+struct log_store_state {
+    uint64_t index;             /* raft index that the checkpoint covers; 0: nothing yet */
+    uint64_t term;              /* of that index */
+    uint64_t configuration_index; /* raft index of the configuration below */
+    struct bytes configuration; /* as of `index`, libraft's encoding; borrowed from the store */
+    uint32_t generation;
+    uint64_t recovery_id;
+    uint32_t feature_level;     /* of the group's log */
+    struct bytes machine;       /* the state machine's own state, opaque; borrowed from the store */
+};
+
+/* Opens "groups/<group id>" below the disk's root, or makes it. Reads the manifest, opens every
+ * partition. A torn last record is cut; damage before it is ERR_CORRUPT with a note. Blocking.
+ * Returned owned (log_store_close). */
+int log_store_open(const struct disk *disk, uint32_t group_id, const struct work *worker,
+                   const struct work *home, struct log_store **store, struct err_note *note);
+/* Frees store and partitions; no checkpoint may be under way. */
+void log_store_close(struct log_store *s);
+
+/* The state of the last durable checkpoint (index 0 when there is none). */
+const struct log_store_state *log_store_state(const struct log_store *s);
+
+/* Partitions are numbered by the group's own partition number, never used again. */
+int log_store_partition_add(struct log_store *s, uint32_t partition_number,
+                            const struct log_partition_id *id,
+                            const struct log_partition_settings *settings, int64_t start_offset,
+                            struct log_partition **p);
+/* NULL when there is none. */
+struct log_partition *log_store_partition(struct log_store *s, uint32_t partition_number);
+/* Its files go after the next checkpoint. Reads under way end first. */
+void log_store_partition_remove(struct log_store *s, uint32_t partition_number);
+typedef void (*log_store_partition_cb)(void *data, uint32_t partition_number,
+                                       struct log_partition *p);
+void log_store_each_partition(struct log_store *s, log_store_partition_cb cb, void *data);
+
+struct log_checkpoint;
+typedef void (*log_checkpoint_cb)(struct log_checkpoint *req, int status);
+struct log_checkpoint {
+    void *data;                    /* the caller's own */
+    struct log_store_state state;  /* in: what to record; its bytes are copied by the call */
+    log_checkpoint_cb cb;          /* set by log_store_checkpoint */
+    void *job;                     /* private */
+    struct work_item item;         /* private */
+};
+
+/* Makes everything applied up to now durable in segments and manifest. The machine has applied
+ * exactly up to state.index when this is called; it may go on applying at once. Returns 0 (cb
+ * later, once) or ERR_BUSY when one is under way. A negative status is a disk error: final. */
+int log_store_checkpoint(struct log_store *s, struct log_checkpoint *req, log_checkpoint_cb cb);
+bool log_store_is_checkpointing(const struct log_store *s);
+
+/* ---- shipping: the sender ---- */
+
+/* A pinned checkpoint: its files stay until released, whatever retention does. */
+struct log_pin;
+/* ERR_NOT_FOUND when there is no checkpoint yet. *pin is returned owned (log_store_unpin). */
+int log_store_pin(struct log_store *s, struct log_pin **pin);
+void log_store_unpin(struct log_store *s, struct log_pin *pin);
+const struct log_store_state *log_pin_state(const struct log_pin *pin);
+
+/* The pin's table of contents (manifest records and files with sizes and, per file, a CRC-32C
+ * once computed by the reader), encoded for the peer; borrowed from the pin. */
+struct bytes log_pin_contents(const struct log_pin *pin);
+unsigned log_pin_file_count(const struct log_pin *pin);
+
+struct log_pin_read;
+typedef void (*log_pin_read_cb)(struct log_pin_read *req, int status);
+/* One piece of one file, read on the worker. */
+struct log_pin_read {
+    void *data;
+    struct log_pin *pin;
+    unsigned file;          /* index into the contents */
+    uint64_t position;
+    uint32_t size_max;
+    struct slice piece;     /* out: owned by the caller; shorter only at the file's end */
+    log_pin_read_cb cb;
+    struct work_item item;  /* private */
+    int status;             /* private */
+};
+void log_pin_read(struct log_store *s, struct log_pin_read *req, log_pin_read_cb cb);
+
+/* ---- shipping: the receiver ---- */
+
+/* An incoming snapshot, staged beside the live data so that a crash leaves the old state. */
+struct log_install;
+/* Checks the contents; begins, or resumes what an earlier attempt at the same snapshot has.
+ * Pieces that this replica's own segments already have, byte for byte, need not be fetched. */
+int log_store_install_begin(struct log_store *s, struct bytes contents,
+                            struct log_install **install);
+/* The next piece to ask for; false when all are there. */
+bool log_install_next(struct log_install *i, unsigned *file, uint64_t *position,
+                      uint32_t *size_max);
+struct log_install_write;
+typedef void (*log_install_write_cb)(struct log_install_write *req, int status);
+struct log_install_write {
+    void *data;
+    struct log_install *install;
+    unsigned file;
+    uint64_t position;
+    struct slice piece;     /* referenced until cb */
+    log_install_write_cb cb;
+    struct work_item item;  /* private */
+    int status;             /* private */
+};
+void log_install_write(struct log_install_write *req, log_install_write_cb cb);
+struct log_install_commit;
+typedef void (*log_install_commit_cb)(struct log_install_commit *req, int status);
+struct log_install_commit {
+    void *data;
+    struct log_install *install;
+    log_install_commit_cb cb;
+    struct work_item item;  /* private */
+    int status;             /* private */
+};
+/* Syncs and swaps: afterwards the store holds the snapshot's state and partitions (all pointers
+ * to old partitions are invalid) and `install` is freed. Before the swap nothing live changes. */
+void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb);
+void log_install_abort(struct log_install *i);
+
+#endif
