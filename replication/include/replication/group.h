@@ -1,0 +1,178 @@
+/* A replica of one raft group: libraft driven as a pure function.
+ *
+ * An event goes into raft_step(), an update comes out; this module stores, sends, applies and
+ * waits. It keeps libraft's preconditions (design, section 5, table), orders what leaves the
+ * node after what it depends on (Raft, Figure 2), and adds what libraft has not: read index
+ * (Raft dissertation, 6.4), generation, lag, segment shipping, a transfer that recovers.
+ *
+ * All functions on the group's shard. Entries are applied in order, each exactly once since the
+ * state that `restore` gave; never from inside repl_group_submit(). */
+#ifndef REPLICATION_GROUP_H
+#define REPLICATION_GROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/net.h"
+#include "base/random.h"
+#include "base/work.h"
+#include "log/store.h"
+#include "log/wal.h"
+#include "replication/entry_head.h"
+
+struct repl_group;
+struct repl_node;
+
+/* A replica's raft id is (node id, incarnation): a wiped node is another server. */
+static inline uint64_t repl_raft_id(uint32_t node_id, uint64_t incarnation)
+{
+    return (uint64_t)node_id << 48 | (incarnation & 0xffffffffffffu);
+}
+static inline uint32_t repl_raft_id_node(uint64_t raft_id)
+{
+    return (uint32_t)(raft_id >> 48);
+}
+
+enum repl_role { REPL_FOLLOWER, REPL_CANDIDATE, REPL_LEADER };
+
+struct repl_member {
+    uint64_t raft_id;
+    char site[32];  /* in the raft configuration as the address "<node id>@<site>" */
+    bool is_voter;  /* else a learner */
+};
+#define REPL_MEMBERS_MAX 8
+
+struct repl_submit;
+/* `status` is negative and final: ERR_LEADERSHIP_LOST (unknown fate: it may still be committed).
+ * On success there is no callback: the machine's apply gets the request. */
+typedef void (*repl_submit_cb)(struct repl_submit *req, int status);
+
+/* An entry to replicate; embed it in your own. Borrowed until applied or failed. */
+struct repl_submit {
+    void *data;                  /* the caller's own */
+    struct repl_entry_head head; /* kind, flags, partition number; the clock is stamped */
+    struct slice body;           /* a reference is taken */
+    repl_submit_cb on_failed;    /* set by repl_group_submit */
+    uint64_t index, term;        /* set when it entered the log */
+    struct repl_submit *next;    /* private */
+};
+
+/* The state machine of a group (cluster/). All callbacks on the group's shard. */
+struct repl_machine {
+    void *data;
+    /* A committed COMMAND. `own` is the request of this node that made the entry, or NULL: apply
+     * completes it. Must not fail: what can't be applied has a verdict, the same everywhere. */
+    void (*apply)(void *data, const struct log_entry *entry, const struct repl_entry_head *head,
+                  struct repl_submit *own);
+    /* LEADER: all entries of earlier terms are applied (its own barrier is): it may serve.
+     * FOLLOWER: no longer so; pending submits were failed before. */
+    void (*on_role)(void *data, enum repl_role role, uint64_t term);
+    /* The commit index moved or entries were applied: wake what waits for that. Once a turn. */
+    void (*on_progress)(void *data);
+    /* The machine's own state as of the last applied entry; returns owned bytes (free). */
+    int (*encode_state)(void *data, uint8_t **bytes, size_t *size, uint32_t *feature_level);
+    /* Replace everything by this state (start, or a shipped snapshot was installed): the store's
+     * partitions are those of the state. */
+    int (*restore)(void *data, struct log_store *store, const struct log_store_state *state);
+};
+
+struct repl_group_options {
+    struct log_wal_group identity;  /* group id, generation, recovery id */
+    uint64_t raft_id;               /* this replica */
+    const struct repl_member *founders; /* the first configuration, only for a group that has
+                                           nothing on disk and is being founded; else NULL */
+    unsigned founder_count;
+    const struct clock *clock;
+    struct random *random;
+    const struct work *home;        /* the group's shard */
+    struct log_wal *wal;
+    struct log_store *store;        /* opened by the caller, owned by it */
+    struct repl_node *node;         /* liveness, frames, heartbeats */
+    struct repl_machine machine;
+    unsigned election_timeout_ms;   /* libraft's own; the failure detector is faster */
+    unsigned in_flight_entries_max; /* per peer */
+    size_t in_flight_bytes_max;     /* submitted and not applied, and per peer */
+    size_t cache_bytes_max;         /* recent entries kept in memory for peers */
+    uint64_t trailing_entries;      /* kept in the WAL's index beyond the checkpoint */
+};
+
+/* Starts the replica from WAL and store (RAFT_START), or founds it. Blocking reads happen here:
+ * before shards run, or on a worker. Returned owned (repl_group_destroy). */
+int repl_group_create(const struct repl_group_options *options, struct repl_group **group,
+                      struct err_note *note);
+/* Pending submits and reads fail with ERR_CLOSED. WAL requests under way must have ended:
+ * repl_group_is_idle(). */
+void repl_group_stop(struct repl_group *g);
+bool repl_group_is_idle(const struct repl_group *g);
+void repl_group_destroy(struct repl_group *g);
+
+/* Queues an entry; all that are queued in one turn enter the log together. Returns 0, or
+ * ERR_NOT_LEADER, ERR_BUSY (in-flight bytes), ERR_TOO_LARGE: `on_failed` is then not called. */
+int repl_group_submit(struct repl_group *g, struct repl_submit *req, repl_submit_cb on_failed);
+
+struct repl_read;
+typedef void (*repl_read_cb)(struct repl_read *req, int status);
+/* A fresh read (invariant 15). Status 0: everything acknowledged anywhere before the call has been
+ * applied here. ERR_LEADERSHIP_LOST, ERR_CLOSED, ERR_TIMEOUT. */
+struct repl_read {
+    void *data;
+    repl_read_cb cb;       /* set by repl_group_read */
+    uint64_t index;        /* private: what must be applied */
+    uint64_t round;        /* private: heartbeat round that must be answered */
+    struct repl_read *next; /* private */
+};
+/* 0 (cb later, once), ERR_NOT_LEADER, or ERR_BUSY. One round serves all that wait. */
+int repl_group_read(struct repl_group *g, struct repl_read *req, repl_read_cb cb);
+
+/* Called by the owner: at the end of each loop turn (submits what was queued, sends, applies), and
+ * about every 10 ms (timeouts). */
+void repl_group_turn(struct repl_group *g);
+void repl_group_tick(struct repl_group *g);
+
+struct repl_replica_status {
+    struct repl_member member;
+    uint64_t match_index;     /* known durable there */
+    uint64_t lag_entries;     /* entries that it lacks */
+    uint64_t lag_bytes;
+    uint64_t lag_ms;          /* since the oldest entry that it lacks was submitted */
+    bool is_level;            /* near enough to take over (lag_ms small, and heard of lately) */
+};
+struct repl_group_status {
+    uint32_t group_id;
+    uint32_t generation;
+    enum repl_role role;
+    bool is_ready;             /* leader that may serve */
+    uint64_t term;
+    uint32_t leader_node_id;   /* 0 when none is known */
+    uint64_t first_index, last_index, commit_index, applied_index, checkpoint_index;
+    unsigned replica_count;    /* of `replicas`: filled on the leader */
+    struct repl_replica_status replicas[REPL_MEMBERS_MAX];
+    uint64_t heard_commit_index; /* follower: the leader's, as last heard */
+    uint64_t heard_ns;           /* follower: when the leader was last heard (clock) */
+};
+void repl_group_status(const struct repl_group *g, struct repl_group_status *status);
+
+/* Hands leadership to a level voter on that node. 0, ERR_NOT_LEADER, ERR_NOT_FOUND, ERR_BUSY (not
+ * level, or a transfer is under way). No new leader in 200 ms: it goes on as leader. */
+int repl_group_transfer(struct repl_group *g, uint32_t node_id);
+/* Where leadership belongs when all is well; 0: anywhere. */
+void repl_group_set_preferred(struct repl_group *g, uint32_t node_id);
+
+/* One change of the configuration (libraft checks nothing: the site rule and one voter at a time
+ * are checked here). 0: proposed. ERR_CANT_CHANGE says why not in the note. */
+enum repl_change { REPL_ADD_LEARNER, REPL_PROMOTE, REPL_DEMOTE, REPL_REMOVE };
+int repl_group_change(struct repl_group *g, enum repl_change change,
+                      const struct repl_member *member, struct err_note *note);
+
+/* Asks for a checkpoint soon (WAL pressure, interval). Does nothing while one is under way. */
+void repl_group_checkpoint(struct repl_group *g);
+
+struct repl_counters {
+    uint64_t elections_started, terms_led, truncations, snapshots_sent, snapshots_installed,
+        transfers_done, transfers_failed, reads_served, entries_applied, entries_from_cache,
+        entries_from_wal, generation_refused;
+};
+void repl_group_counters(const struct repl_group *g, struct repl_counters *counters);
+
+#endif

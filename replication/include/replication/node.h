@@ -1,0 +1,78 @@
+/* What the raft groups of one node share: who lives, who leads, and the frames to peers.
+ *
+ * One heartbeat frame per node pair for all groups carries, per led group, leader, term, commit
+ * position and the leader's clock; every node keeps the map, so every node answers Metadata. Any
+ * byte received is a sign of life; silence of about gone_ms, or a refused connection, means gone
+ * (design, section 5, fast failover).
+ *
+ * The node lives on shard 0. Groups live on any shard; what crosses is posted. */
+#ifndef REPLICATION_NODE_H
+#define REPLICATION_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/net.h"
+#include "base/random.h"
+#include "base/work.h"
+#include "replication/group.h"
+
+#define REPL_NODES_MAX 16
+#define REPL_SHARDS_MAX 64
+
+/* Frames of the layers above (founding, forwarded requests) travel beside raft's. */
+typedef void (*repl_application_cb)(void *data, uint32_t from_node_id, struct bytes message,
+                                    struct buffer *owner);
+typedef void (*repl_node_change_cb)(void *data);
+
+struct repl_node_options {
+    uint32_t node_id;
+    uint64_t incarnation;
+    char site[32];
+    const struct clock *clock;
+    struct random *random;
+    unsigned heartbeat_ms;       /* between heartbeat frames, default 75 */
+    unsigned gone_ms;            /* silence after which a peer is gone, default 300 */
+    unsigned settle_ms;          /* quiet time before leaders return to their preferred node */
+    repl_application_cb on_application; /* on shard 0 */
+    void *application_data;
+    repl_node_change_cb on_change;      /* leadership or liveness map changed; on shard 0 */
+    void *change_data;
+};
+
+/* Returned owned (repl_node_destroy). */
+int repl_node_create(const struct repl_node_options *options, struct repl_node **node);
+void repl_node_destroy(struct repl_node *n);
+
+/* Before shards run: shard `index` has this network for its own frames and this home. Shard 0's
+ * network carries CONTROL and SHIPPING for all. */
+void repl_node_set_shard(struct repl_node *n, unsigned index, const struct net *net,
+                         const struct work *home);
+unsigned repl_node_shard_count(const struct repl_node *n);
+
+/* What the network of a shard reports to (see struct net_handler): valid as long as the node. */
+struct net_handler repl_node_handler(struct repl_node *n, unsigned shard);
+
+/* A group joins or leaves the node (called by repl_group_create and destroy). */
+int repl_node_add_group(struct repl_node *n, struct repl_group *g, uint32_t group_id,
+                        unsigned shard);
+void repl_node_remove_group(struct repl_node *n, uint32_t group_id);
+
+/* About every 10 ms, on shard 0: heartbeats, liveness, returning leaders. */
+void repl_node_tick(struct repl_node *n);
+
+/* The map, readable on any shard (a copy that is at most a tick old). */
+struct repl_leader {
+    uint32_t node_id;      /* 0: none known */
+    uint64_t term;
+    uint64_t commit_index;
+    uint64_t heard_ns;     /* clock time when this was last confirmed */
+};
+bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader *leader);
+bool repl_node_is_alive(struct repl_node *n, uint32_t node_id);
+
+/* Sends a message of the layer above on CONTROL. Shard 0. 0, ERR_CLOSED or ERR_BUSY. */
+int repl_node_send(struct repl_node *n, uint32_t node_id, struct bytes message);
+
+#endif

@@ -1,0 +1,67 @@
+/* The real network between nodes (base/net.h) on libuv TCP.
+ *
+ * Per node pair: one CONTROL and one SHIPPING connection (shard 0), and one ENTRIES connection per
+ * shard. The node with the smaller id connects; both ends use the connection in both directions.
+ * Frames carry length and CRC-32C; the handshake checks protocol version, cluster id, node id,
+ * incarnation and site. A byte stream that breaks the rules closes the connection with an event.
+ * TCP_NODELAY always, TCP_NOTSENT_LOWAT bounds what the kernel holds; one writev per peer a turn.
+ * Formats: docs/peer_format.md. */
+#ifndef REPLICATION_PEER_LINK_H
+#define REPLICATION_PEER_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/net.h"
+#include "base/shard.h"
+
+struct peer_links; /* all links of a node */
+
+struct peer_address {
+    uint32_t node_id;
+    char site[32];
+    char host[256];
+    uint16_t port;
+};
+
+/* Who we are, in the handshake. May change once, from unfounded to founded. */
+struct peer_identity {
+    uint64_t cluster_id[2]; /* zeros while the cluster is not founded */
+    uint32_t node_id;
+    uint64_t incarnation;
+    char site[32];
+    char client_host[256];  /* advertised to clients */
+    uint16_t client_port;
+    bool has_data;          /* this node's data folder holds a founded cluster's data */
+};
+
+/* What a peer said of itself. */
+typedef void (*peer_hello_cb)(void *data, const struct peer_identity *peer);
+
+struct peer_links_options {
+    const char *listen_host;
+    uint16_t listen_port;
+    const struct peer_address *peers; /* the other nodes; copied */
+    unsigned peer_count;
+    size_t window_bytes;          /* per peer, unsent, shared by all groups; beyond: ERR_BUSY */
+    unsigned reconnect_ms;        /* between attempts, doubled up to 32 x */
+    peer_hello_cb on_hello;       /* on shard 0: a peer's handshake was accepted */
+    void *hello_data;
+};
+
+/* Makes links and listens. `shards` in order, not started yet. Returned owned. */
+int peer_links_create(const struct peer_links_options *options, const struct peer_identity *self,
+                      struct shard *const *shards, unsigned shard_count,
+                      struct peer_links **links, struct err_note *note);
+/* The network of one shard, and who hears it (before shards start). */
+struct net *peer_links_net(struct peer_links *l, unsigned shard);
+void peer_links_set_handler(struct peer_links *l, unsigned shard, struct net_handler handler);
+/* Replaces our identity for handshakes from now on (founding); shard 0. Existing connections are
+ * told by a new hello on CONTROL. */
+void peer_links_set_identity(struct peer_links *l, const struct peer_identity *self);
+/* Closes on every shard; `done` once all are closed; then destroy after shards stopped. */
+void peer_links_stop(struct peer_links *l);
+void peer_links_destroy(struct peer_links *l);
+
+#endif
