@@ -1,0 +1,142 @@
+/* Group 0's state: the cluster itself. Nodes, raft groups, topics, where each partition lives,
+ * producer id blocks, the failover epoch. Every node applies it and serves from it.
+ *
+ * Changes are entries; apply decides (a topic that exists gets its verdict here, the same on
+ * every node). Placement and partition numbers are given at apply: a number is never used again,
+ * so "below the next number and in no topic" means deleted, also for a node that was away.
+ *
+ * Threads: written by group 0's shard inside apply; read from any shard between
+ * metadata_read_lock() and metadata_read_unlock(), kept short. */
+#ifndef CLUSTER_METADATA_H
+#define CLUSTER_METADATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+#define METADATA_NODES_MAX 16
+#define METADATA_GROUPS_MAX 256
+#define METADATA_TOPIC_NAME_MAX 249
+#define METADATA_PARTITIONS_MAX 100000 /* of the whole cluster */
+#define METADATA_CONFIGS_MAX 64        /* overrides of one topic */
+#define METADATA_PRODUCER_ID_BLOCK 1000
+
+struct metadata;
+
+struct metadata_node {
+    uint32_t node_id;
+    uint64_t incarnation;
+    char site[32];
+    char host[256];  /* advertised to clients */
+    uint16_t port;
+};
+
+struct metadata_group {
+    uint32_t group_id;         /* 0 is the metadata group itself */
+    uint32_t preferred_node_id; /* where its leader belongs */
+    uint32_t partition_count;  /* live ones */
+    uint32_t next_partition_number; /* never used again below this; starts at 1 */
+    unsigned node_count;       /* of `node_ids`: the voters' nodes */
+    uint32_t node_ids[METADATA_NODES_MAX];
+};
+
+struct metadata_partition {
+    uint32_t group_id;
+    uint32_t number; /* within the group */
+};
+
+struct metadata_config {
+    char *name;  /* Kafka's config name, checked before it was proposed */
+    char *value;
+};
+
+struct metadata_topic {
+    uint8_t id[16];
+    char name[METADATA_TOPIC_NAME_MAX + 1];
+    bool is_internal;
+    int16_t replication_factor;   /* as asked for and shown; replicas are the group's voters */
+    int32_t partition_count;
+    struct metadata_partition *partitions; /* by Kafka's partition index */
+    unsigned config_count;
+    struct metadata_config *configs; /* overrides, sorted by name */
+};
+
+int metadata_create(struct metadata **m);
+void metadata_destroy(struct metadata *m);
+
+void metadata_read_lock(struct metadata *m);
+void metadata_read_unlock(struct metadata *m);
+
+/* The rest of the queries want the read lock (or group 0's shard). Pointers are valid under it. */
+bool metadata_cluster_id(const struct metadata *m, uint8_t id[16]); /* false: none applied yet */
+uint64_t metadata_version(const struct metadata *m); /* raft index of the last applied change */
+uint64_t metadata_failover_epoch(const struct metadata *m);
+const struct metadata_topic *metadata_topic_by_name(const struct metadata *m, const char *name,
+                                                    size_t name_size);
+const struct metadata_topic *metadata_topic_by_id(const struct metadata *m, const uint8_t id[16]);
+/* Owner of a partition number, or NULL: deleted if number < the group's next number. */
+const struct metadata_topic *metadata_topic_of(const struct metadata *m, uint32_t group_id,
+                                               uint32_t number, int32_t *partition);
+typedef void (*metadata_topic_cb)(void *data, const struct metadata_topic *topic);
+void metadata_each_topic(const struct metadata *m, metadata_topic_cb cb, void *data);
+unsigned metadata_topic_count(const struct metadata *m);
+unsigned metadata_node_count(const struct metadata *m);
+const struct metadata_node *metadata_node_at(const struct metadata *m, unsigned position);
+const struct metadata_node *metadata_node_by_id(const struct metadata *m, uint32_t node_id);
+unsigned metadata_group_count(const struct metadata *m); /* group 0 included */
+const struct metadata_group *metadata_group_at(const struct metadata *m, unsigned position);
+const struct metadata_group *metadata_group_by_id(const struct metadata *m, uint32_t group_id);
+const char *metadata_topic_config(const struct metadata_topic *t, const char *name); /* or NULL */
+
+/* ---- changes ---- */
+
+enum metadata_change_kind {
+    METADATA_CLUSTER = 1,         /* founding: cluster id and raft groups */
+    METADATA_NODE = 2,            /* a node's incarnation, site or address */
+    METADATA_TOPIC_CREATE = 3,
+    METADATA_TOPIC_DELETE = 4,
+    METADATA_TOPIC_PARTITIONS = 5, /* more partitions */
+    METADATA_TOPIC_CONFIG = 6,    /* all overrides of a topic, replaced */
+    METADATA_PRODUCER_IDS = 7,    /* a block of METADATA_PRODUCER_ID_BLOCK ids */
+    METADATA_FAILOVER_EPOCH = 8,  /* raised, with its cause */
+    METADATA_PREFERRED = 9        /* a group's preferred leader */
+};
+
+/* One change, in the form that is proposed. Only the fields of its kind are used. */
+struct metadata_change {
+    enum metadata_change_kind kind;
+    uint8_t id[16];              /* CLUSTER: cluster id; TOPIC_*: topic id (drawn by the proposer) */
+    const char *name;            /* TOPIC_CREATE: borrowed text; FAILOVER_EPOCH: the cause */
+    bool is_internal;            /* TOPIC_CREATE */
+    int16_t replication_factor;  /* TOPIC_CREATE */
+    int32_t partition_count;     /* TOPIC_CREATE, TOPIC_PARTITIONS: the new total */
+    const struct metadata_config *configs; /* TOPIC_CREATE, TOPIC_CONFIG */
+    unsigned config_count;
+    struct metadata_node node;   /* NODE */
+    const struct metadata_group *groups; /* CLUSTER; PREFERRED: one */
+    unsigned group_count;
+};
+
+/* Returns owned bytes (free), or UV_ENOMEM, ERR_INVALID (beyond a limit). */
+int metadata_change_encode(const struct metadata_change *change, uint8_t **bytes, size_t *size);
+
+/* What apply answered: `error` is ERR_EXISTS, ERR_NOT_FOUND, ERR_INVALID or 0. */
+struct metadata_result {
+    int error;
+    int64_t first_producer_id; /* PRODUCER_IDS */
+    uint64_t index;            /* raft index of the change */
+};
+
+/* Applies one METADATA entry's body. Pure. Malformed bytes get ERR_MALFORMED as the verdict and
+ * change nothing; UV_ENOMEM is returned (and ends the process), all else is in `result`. */
+int metadata_apply(struct metadata *m, uint64_t index, struct bytes body,
+                   struct metadata_result *result);
+
+/* The whole state, deterministic; returns owned bytes (free). */
+int metadata_encode(const struct metadata *m, uint8_t **bytes, size_t *size);
+/* Replaces everything; empty bytes give an empty state. */
+int metadata_decode(struct metadata *m, struct bytes from);
+
+#endif
