@@ -1,0 +1,92 @@
+/* Settings of a node: read from a YAML file into one typed struct, or refused with the file and
+ * line of what is wrong. Knows nothing of what the settings do: `trilogd` hands them on as the
+ * plain options of each part. */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "conf/table.h"
+
+#define CONF_NAME_SIZE      64                   /* of a site or cluster name, with its NUL */
+#define CONF_HOST_SIZE      254                  /* the longest DNS name, with its NUL */
+#define CONF_ADDRESS_SIZE   (CONF_HOST_SIZE + 8) /* "[host]:port" with its NUL */
+#define CONF_PATH_SIZE      1024                 /* with its NUL */
+#define CONF_SOURCE_SIZE    128                  /* of the file name in messages, with its NUL */
+#define CONF_NODES_MAX      64
+#define CONF_SITES_MAX      5
+#define CONF_FILE_BYTES_MAX CONF_MIB
+
+/* Values of the CHOICE settings, in the order of the table. `event_level` is enum event_level. */
+enum conf_timestamp_type { CONF_TIMESTAMP_CREATE_TIME, CONF_TIMESTAMP_LOG_APPEND_TIME };
+
+/* "host:port"; an IPv6 host stands in brackets in the file, not here. */
+struct conf_address {
+    char host[CONF_HOST_SIZE]; /* name or address; "" when not set */
+    uint16_t port;             /* 0 when not set */
+};
+
+struct conf_node {
+    uint32_t id;               /* above 0 */
+    char site[CONF_NAME_SIZE]; /* its datacenter */
+    struct conf_address peer;  /* where the other nodes reach it */
+};
+
+struct conf_nodes {
+    unsigned count;                           /* used of `entries` */
+    struct conf_node entries[CONF_NODES_MAX]; /* in the file's order */
+};
+
+enum conf_setting_id {
+#define CONF_ID(kind, field, ...) CONF_ID_##field,
+    CONF_TABLE(CONF_ID)
+#undef CONF_ID
+        CONF_ID_COUNT
+};
+
+#define CONF_FIELD_HEADING(field)
+#define CONF_FIELD_NUMBER(field)  int64_t field;
+#define CONF_FIELD_FLAG(field)    bool field;
+#define CONF_FIELD_CHOICE(field)  int field;
+#define CONF_FIELD_NAME(field)    char field[CONF_NAME_SIZE];
+#define CONF_FIELD_PATH(field)    char field[CONF_PATH_SIZE];
+#define CONF_FIELD_ADDRESS(field) struct conf_address field;
+#define CONF_FIELD_NODES(field)   struct conf_nodes field;
+
+/* One field per row of conf/table.h, named and described there. Plain memory: copy it freely. */
+struct conf_settings {
+#define CONF_FIELD(kind, field, ...) CONF_FIELD_##kind(field)
+    CONF_TABLE(CONF_FIELD)
+#undef CONF_FIELD
+    char source[CONF_SOURCE_SIZE]; /* file name, for messages */
+    uint32_t lines[CONF_ID_COUNT]; /* line that set it, by conf_setting_id; 0: default */
+};
+
+/* Sets every default; what must be set stays zero or "". */
+void conf_init(struct conf_settings *settings);
+
+/* Reads, completes (addresses that follow from others) and checks a file. On failure
+ * `*settings` is as before and the note says "site-a.yaml:12: …" in words for a person.
+ * Errors: libuv's for the file, ERR_INVALID for what is in it, ERR_TOO_LARGE. */
+int conf_load(const char *path, struct conf_settings *settings, struct err_note *note);
+
+/* The same for text in memory; `source` stands for the file name in messages. */
+int conf_parse(struct bytes text, const char *source, struct conf_settings *settings,
+               struct err_note *note);
+
+/* Checks what settings mean to each other (each one's own range is checked when it is read).
+ * Returns 0 or ERR_INVALID; the note names file and line of the setting at fault. */
+int conf_check(const struct conf_settings *settings, struct err_note *note);
+
+/* Writes all settings in effect as a YAML file with meaning, unit, range and default as
+ * comments. conf_parse() of it gives the same settings. Returns 0 or a libuv error. */
+int conf_print(const struct conf_settings *settings, FILE *into);
+
+/* This node among the founding ones, or NULL: it joined later. Borrowed from the settings. */
+const struct conf_node *conf_own_node(const struct conf_settings *settings);
+
+#endif

@@ -1,0 +1,160 @@
+/* The one table of settings: from it come the fields of struct conf_settings, the parser, the
+ * checks and the printed description. A setting is a row here and nowhere else.
+ *
+ *   X(kind, field, name, unit, default, least, most, meaning)
+ *
+ *   kind     HEADING (text between settings), NUMBER, FLAG, CHOICE, NAME, PATH, ADDRESS, NODES
+ *   name     the key in the file. Kafka's own broker name where it means the same.
+ *   unit     "bytes" and "ms" and "minutes" also take suffixes ("64 MiB", "10 s"); of a CHOICE
+ *            its values, '|' between them, in the order of the enum
+ *   default  as it would stand in the file; NULL: must be set; "": follows from others (check.c)
+ *   least, most   inclusive; of a NUMBER its value, of a NAME or PATH its length
+ *   meaning  for the operator, who sees it in `trilogd --print-config` */
+#ifndef CONF_TABLE_H
+#define CONF_TABLE_H
+
+#define CONF_KIB    INT64_C(1024)
+#define CONF_MIB    (1024 * CONF_KIB)
+#define CONF_GIB    (1024 * CONF_MIB)
+#define CONF_TIB    (1024 * CONF_GIB)
+#define CONF_SECOND INT64_C(1000)
+#define CONF_MINUTE (60 * CONF_SECOND)
+#define CONF_HOUR   (60 * CONF_MINUTE)
+#define CONF_DAY    (24 * CONF_HOUR)
+
+/* The largest record batch that any part takes, and what its request needs around it. */
+#define CONF_BATCH_BYTES_MAX     (32 * CONF_MIB)
+#define CONF_REQUEST_SLACK_BYTES CONF_MIB
+
+/* clang-format off */
+#define CONF_TABLE(X) \
+X(HEADING, about_identity, "", "", "", 0, 0, "Who this node is") \
+X(NAME,    cluster_name, "cluster_name", "", NULL, 1, 63, \
+  "The cluster's id, the same on all its nodes; nodes of another one are refused") \
+X(NUMBER,  node_id, "node_id", "", NULL, 1, INT32_MAX, \
+  "This node's id, unique in the cluster, kept in the data folder: an address may change, it may not") \
+X(NAME,    site, "site", "", NULL, 1, 63, \
+  "The datacenter this node stands in; clients see it as the rack") \
+X(PATH,    data_directory, "data_directory", "", NULL, 1, 1023, \
+  "Where this node keeps everything; made when it is missing") \
+X(NODES,   nodes, "nodes", "", NULL, 1, CONF_NODES_MAX, \
+  "The founding nodes: id, site, and peer, the address at which the others reach it") \
+\
+X(HEADING, about_addresses, "", "", "", 0, 0, "Addresses") \
+X(ADDRESS, listen, "listen", "", "0.0.0.0:9092", 0, 0, \
+  "Where Kafka clients connect") \
+X(ADDRESS, advertised, "advertised", "", "", 0, 0, \
+  "The address that clients are told; by default `listen`, unless that is every interface") \
+X(ADDRESS, peer_listen, "peer_listen", "", "", 0, 0, \
+  "Where other nodes connect; by default this node's own `peer` among `nodes`") \
+\
+X(HEADING, about_threads, "", "", "", 0, 0, "Threads") \
+X(NUMBER,  shards, "shards", "", "0", 0, 64, \
+  "Threads with an event loop each, among which raft groups and connections are spread; 0: one a core") \
+X(NUMBER,  disk_threads, "disk_threads", "", "2", 1, 64, \
+  "Threads for what may wait long for the disk: cold reads, shipping of segments") \
+\
+X(HEADING, about_replication, "", "", "", 0, 0, "Replication") \
+X(NUMBER,  raft_groups_per_node, "raft_groups_per_node", "", "4", 1, 64, \
+  "Raft groups per founding node, fixed when the cluster is founded; each carries many partitions") \
+X(NUMBER,  heartbeat_ms, "heartbeat_ms", "ms", "75", 10, 10 * CONF_SECOND, \
+  "Between two signs of life to each peer; one frame speaks for all raft groups") \
+X(NUMBER,  gone_ms, "gone_ms", "ms", "300", 50, CONF_MINUTE, \
+  "Silence after which a node counts as gone and its groups elect; at least three heartbeats") \
+X(NUMBER,  election_timeout_ms, "election_timeout_ms", "ms", "1000", 100, 5 * CONF_MINUTE, \
+  "Raft's own election timeout, the fallback when fast failover has not found a leader") \
+X(NUMBER,  peer_inflight_entries_max, "peer_inflight_entries_max", "", "1024", 1, 65536, \
+  "Entries a raft group sends to a peer ahead of its acknowledgement") \
+X(NUMBER,  peer_window_bytes, "peer_window_bytes", "bytes", "64 MiB", CONF_MIB, 16 * CONF_GIB, \
+  "Unacknowledged bytes to one peer, all raft groups together; at least bandwidth times round trip") \
+X(NUMBER,  catch_up_kept_bytes, "catch_up_kept_bytes", "bytes", "64 MiB", CONF_MIB, 64 * CONF_GIB, \
+  "Newest entries kept in memory for peers that are behind; older ones come from the WAL") \
+\
+X(HEADING, about_wal, "", "", "", 0, 0, "Write-ahead log") \
+X(NUMBER,  wal_file_bytes, "wal_file_bytes", "bytes", "64 MiB", CONF_MIB, 4 * CONF_GIB, \
+  "Size of a WAL file; files are preallocated and recycled") \
+X(NUMBER,  wal_kept_bytes, "wal_kept_bytes", "bytes", "512 MiB", 0, 16 * CONF_TIB, \
+  "WAL kept beyond the checkpoint, so that a node that was away catches up without segments") \
+X(NUMBER,  wal_queue_bytes_max, "wal_queue_bytes_max", "bytes", "128 MiB", CONF_MIB, 16 * CONF_GIB, \
+  "Bytes that wait for the WAL; at the limit produce requests wait") \
+\
+X(HEADING, about_storage, "", "", "", 0, 0, "Storage") \
+X(NUMBER,  tail_memory_bytes, "tail_memory_bytes", "bytes", "256 MiB", CONF_MIB, 1 * CONF_TIB, \
+  "Newest batches in memory, all partitions together; beyond it the oldest go to segments") \
+X(NUMBER,  checkpoint_interval_ms, "checkpoint_interval_ms", "ms", "10 s", 100, CONF_HOUR, \
+  "Between two checkpoints of a raft group; bounds what a restart reads again") \
+X(NUMBER,  disk_reserve_bytes, "disk_reserve_bytes", "bytes", "512 MiB", 0, 16 * CONF_TIB, \
+  "Free space left for metadata and offsets: below it produce is refused, reads go on") \
+\
+X(HEADING, about_limits, "", "", "", 0, 0, "Limits") \
+X(NUMBER,  connections_max, "max.connections", "", "10000", 1, 1000000, \
+  "Client connections; one more is closed at once") \
+X(NUMBER,  connections_per_address_max, "max.connections.per.ip", "", "10000", 1, 1000000, \
+  "Client connections from one address; one more is closed at once") \
+X(NUMBER,  connections_idle_ms_max, "connections.max.idle.ms", "ms", "10 min", CONF_SECOND, 365 * CONF_DAY, \
+  "A connection without a whole request for so long is closed") \
+X(NUMBER,  request_bytes_max, "socket.request.max.bytes", "bytes", "100 MiB", 64 * CONF_KIB, CONF_GIB, \
+  "Largest request; a larger one closes its connection") \
+X(NUMBER,  requests_in_flight_max, "requests_in_flight_max", "", "64", 1, 10000, \
+  "Unanswered requests of one connection; at the limit it is not read from") \
+X(NUMBER,  memory_bytes_max, "memory_bytes_max", "bytes", "512 MiB", CONF_MIB, 1 * CONF_TIB, \
+  "Bytes of all requests being read or worked on; at the limit connections are not read from") \
+X(NUMBER,  fetch_bytes_max, "fetch.max.bytes", "bytes", "55 MiB", 1 * CONF_KIB, CONF_GIB, \
+  "Largest answer to a fetch, whatever the client asks for; one batch always goes out") \
+X(NUMBER,  open_files_max, "open_files_max", "", "20000", 256, 10000000, \
+  "Open files and connections; segments beyond it are closed and opened on demand") \
+X(NUMBER,  topic_partitions_max, "topic_partitions_max", "", "10000", 1, 1000000, \
+  "Partitions of one topic; a topic with more is refused") \
+\
+X(HEADING, about_topics, "", "", "", 0, 0, "Topics, where a topic has no setting of its own") \
+X(NUMBER,  num_partitions, "num.partitions", "", "1", 1, 10000, \
+  "Partitions of a topic that does not say how many") \
+X(NUMBER,  default_replication_factor, "default.replication.factor", "", "3", 1, 7, \
+  "Replicas of a topic that does not say how many") \
+X(FLAG,    auto_create_topics_enable, "auto.create.topics.enable", "", "true", 0, 0, \
+  "A client that asks for an unknown topic creates it") \
+X(NUMBER,  min_insync_replicas, "min.insync.replicas", "", "1", 1, 7, \
+  "Sites that must have a record before its acknowledgement, where that is more than the majority") \
+X(NUMBER,  max_message_bytes, "message.max.bytes", "bytes", "1048588", 1, CONF_BATCH_BYTES_MAX, \
+  "Largest record batch") \
+X(CHOICE,  message_timestamp_type, "log.message.timestamp.type", "CreateTime|LogAppendTime", "CreateTime", 0, 0, \
+  "Whose clock stamps records: the producer's or the broker's") \
+X(NUMBER,  log_retention_ms, "log.retention.ms", "ms", "7 d", -1, INT64_MAX, \
+  "Age at which a sealed segment is deleted; -1: never") \
+X(NUMBER,  log_retention_bytes, "log.retention.bytes", "bytes", "-1", -1, INT64_MAX, \
+  "Size of a partition beyond which its oldest segments are deleted; -1: no limit") \
+X(NUMBER,  log_segment_bytes, "log.segment.bytes", "bytes", "1 GiB", CONF_KIB, INT32_MAX, \
+  "Size at which a segment is sealed; smaller than Kafka allows is allowed") \
+X(NUMBER,  log_roll_ms, "log.roll.ms", "ms", "7 d", 1, INT64_MAX, \
+  "Age at which a segment is sealed even when it is not full") \
+\
+X(HEADING, about_groups, "", "", "", 0, 0, "Consumer groups and producers") \
+X(NUMBER,  offsets_topic_num_partitions, "offsets.topic.num.partitions", "", "12", 1, 10000, \
+  "Partitions of __consumer_offsets, fixed when the cluster is founded") \
+X(NUMBER,  offsets_retention_minutes, "offsets.retention.minutes", "minutes", "7 d", 1, INT32_MAX, \
+  "Committed offsets of a group without members are kept for so long") \
+X(NUMBER,  offset_metadata_bytes_max, "offset.metadata.max.bytes", "bytes", "4096", 0, CONF_MIB, \
+  "Largest text a consumer may keep with a committed offset") \
+X(NUMBER,  group_min_session_timeout_ms, "group.min.session.timeout.ms", "ms", "6 s", 1, INT32_MAX, \
+  "Shortest session timeout a member may ask for") \
+X(NUMBER,  group_max_session_timeout_ms, "group.max.session.timeout.ms", "ms", "30 min", 1, INT32_MAX, \
+  "Longest session timeout a member may ask for") \
+X(NUMBER,  group_initial_rebalance_delay_ms, "group.initial.rebalance.delay.ms", "ms", "0", 0, 5 * CONF_MINUTE, \
+  "Wait of a new group for more members; 0: a lone consumer starts at once and rebalances are cheap") \
+X(NUMBER,  group_max_size, "group.max.size", "", "10000", 1, 1000000, \
+  "Members of a group; one more is refused") \
+X(NUMBER,  partition_producers_max, "partition_producers_max", "", "10000", 1, 1000000, \
+  "Idempotent producers remembered per partition; the one longest silent is forgotten first") \
+\
+X(HEADING, about_follower_fetch, "", "", "", 0, 0, "Fetching from the consumer's own site") \
+X(NUMBER,  follower_fetch_lag_records_max, "follower_fetch_lag_records_max", "", "10000", 0, INT64_MAX, \
+  "A replica lagging by more records is not named to consumers and sends them to the leader") \
+X(NUMBER,  follower_fetch_lag_ms_max, "follower_fetch_lag_ms_max", "ms", "1 s", 0, CONF_HOUR, \
+  "The same by time: milliseconds since the oldest entry it lacks") \
+\
+X(HEADING, about_events, "", "", "", 0, 0, "Events") \
+X(CHOICE,  event_level, "event_level", "debug|info|warn|error", "info", 0, 0, \
+  "Least level that is written to standard error")
+/* clang-format on */
+
+#endif
