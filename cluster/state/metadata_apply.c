@@ -1,0 +1,209 @@
+/* Applies metadata changes. Each function reads its whole change before it touches the image, so
+ * that a malformed or refused change leaves no trace. */
+#include <string.h>
+
+#include "state/metadata_image.h"
+
+#define CHANGE_VERSION 1
+
+static int apply_cluster(struct metadata *m, struct bytes_reader *r)
+{
+    static _Thread_local struct metadata_group groups[METADATA_GROUPS_MAX];
+    struct bytes id = bytes_read(r, 16);
+    unsigned count = bytes_read_le16(r);
+    if (r->is_bad || count < 2 || count > METADATA_GROUPS_MAX)
+        return ERR_MALFORMED;
+    for (unsigned i = 0; i < count; i++) {
+        int err = metadata_read_group(r, &groups[i]);
+        if (err != 0 || groups[i].group_id != i)
+            return ERR_MALFORMED;
+    }
+    if (m->has_cluster)
+        return ERR_EXISTS;
+    memcpy(m->cluster_id, id.data, 16);
+    m->has_cluster = true;
+    m->group_count = count;
+    memcpy(m->groups, groups, count * sizeof groups[0]);
+    return 0;
+}
+
+static int apply_node(struct metadata *m, struct bytes_reader *r)
+{
+    struct metadata_node node;
+    int err = metadata_read_node(r, &node);
+    if (err != 0)
+        return err;
+    if (m->node_count == METADATA_NODES_MAX && metadata_node_by_id(m, node.node_id) == NULL)
+        return ERR_INVALID;
+    metadata_image_set_node(m, &node);
+    return 0;
+}
+
+static int read_topic_name(struct bytes_reader *r, struct metadata_topic *topic)
+{
+    struct bytes name = byte_list_read_text(r);
+    if (r->is_bad || name.size == 0 || name.size > METADATA_TOPIC_NAME_MAX ||
+        memchr(name.data, '\0', name.size) != NULL)
+        return ERR_MALFORMED;
+    memcpy(topic->name, name.data, name.size);
+    return 0;
+}
+
+static int add_placed_topic(struct metadata *m, const struct metadata_topic *topic, int32_t count,
+                            const struct metadata_config *configs, unsigned config_count)
+{
+    struct topic_entry *entry;
+    int err = metadata_image_add_topic(m, topic, &entry);
+    if (err == 0)
+        err = metadata_image_set_configs(entry, configs, config_count);
+    if (err == 0)
+        err = metadata_image_place(m, entry, count);
+    return err;
+}
+
+static int apply_topic_create(struct metadata *m, struct bytes_reader *r)
+{
+    struct metadata_topic topic = {0};
+    struct metadata_config configs[METADATA_CONFIGS_MAX];
+    unsigned config_count;
+    struct bytes id = bytes_read(r, 16);
+    int err = read_topic_name(r, &topic);
+    if (err != 0)
+        return err;
+    topic.is_internal = bytes_read_u8(r) != 0;
+    topic.replication_factor = (int16_t)bytes_read_le16(r);
+    int32_t count = (int32_t)bytes_read_le32(r);
+    err = metadata_read_configs(r, configs, &config_count);
+    if (err != 0)
+        return err;
+    memcpy(topic.id, id.data, 16);
+    if (count <= 0 || count > METADATA_PARTITIONS_MAX ||
+        (unsigned)count > METADATA_PARTITIONS_MAX - m->partition_total || m->group_count < 2)
+        err = ERR_INVALID;
+    else if (metadata_topic_by_name(m, topic.name, strlen(topic.name)) != NULL ||
+             metadata_image_topic(m, topic.id) != NULL)
+        err = ERR_EXISTS;
+    else
+        err = add_placed_topic(m, &topic, count, configs, config_count);
+    metadata_free_configs(configs, config_count);
+    return err;
+}
+
+static int find_topic(struct metadata *m, struct bytes_reader *r, struct topic_entry **entry)
+{
+    struct bytes id = bytes_read(r, 16);
+    if (r->is_bad)
+        return ERR_MALFORMED;
+    *entry = metadata_image_topic(m, id.data);
+    return *entry == NULL ? ERR_NOT_FOUND : 0;
+}
+
+static int apply_topic_delete(struct metadata *m, struct bytes_reader *r)
+{
+    struct topic_entry *entry;
+    int err = find_topic(m, r, &entry);
+    if (err == 0)
+        metadata_image_remove_topic(m, entry);
+    return err;
+}
+
+static int apply_topic_partitions(struct metadata *m, struct bytes_reader *r)
+{
+    struct topic_entry *entry;
+    int err = find_topic(m, r, &entry);
+    int32_t count = (int32_t)bytes_read_le32(r);
+    if (r->is_bad)
+        return ERR_MALFORMED;
+    if (err != 0)
+        return err;
+    int32_t more = count - entry->topic.partition_count;
+    if (more <= 0 || (unsigned)more > METADATA_PARTITIONS_MAX - m->partition_total)
+        return ERR_INVALID;
+    return metadata_image_place(m, entry, count);
+}
+
+static int apply_topic_config(struct metadata *m, struct bytes_reader *r)
+{
+    struct topic_entry *entry;
+    struct metadata_config configs[METADATA_CONFIGS_MAX];
+    unsigned config_count;
+    int found = find_topic(m, r, &entry);
+    int err = metadata_read_configs(r, configs, &config_count);
+    if (err != 0)
+        return err;
+    err = found != 0 ? found : metadata_image_set_configs(entry, configs, config_count);
+    metadata_free_configs(configs, config_count);
+    return err;
+}
+
+static int apply_preferred(struct metadata *m, struct bytes_reader *r)
+{
+    uint32_t group_id = bytes_read_le32(r);
+    uint32_t node_id = bytes_read_le32(r);
+    if (r->is_bad)
+        return ERR_MALFORMED;
+    struct metadata_group *group = metadata_image_group(m, group_id);
+    if (group == NULL)
+        return ERR_NOT_FOUND;
+    for (unsigned i = 0; i < group->node_count; i++)
+        if (group->node_ids[i] == node_id) {
+            group->preferred_node_id = node_id;
+            return 0;
+        }
+    return ERR_INVALID;
+}
+
+static int apply_producer_ids(struct metadata *m, struct metadata_result *result)
+{
+    if (m->next_producer_id > INT64_MAX - METADATA_PRODUCER_ID_BLOCK)
+        return ERR_INVALID;
+    result->first_producer_id = m->next_producer_id;
+    m->next_producer_id += METADATA_PRODUCER_ID_BLOCK;
+    return 0;
+}
+
+static int apply_kind(struct metadata *m, uint16_t kind, struct bytes_reader *r,
+                      struct metadata_result *result)
+{
+    switch (kind) {
+    case METADATA_CLUSTER:
+        return apply_cluster(m, r);
+    case METADATA_NODE:
+        return apply_node(m, r);
+    case METADATA_TOPIC_CREATE:
+        return apply_topic_create(m, r);
+    case METADATA_TOPIC_DELETE:
+        return apply_topic_delete(m, r);
+    case METADATA_TOPIC_PARTITIONS:
+        return apply_topic_partitions(m, r);
+    case METADATA_TOPIC_CONFIG:
+        return apply_topic_config(m, r);
+    case METADATA_PRODUCER_IDS:
+        return apply_producer_ids(m, result);
+    case METADATA_FAILOVER_EPOCH:
+        m->failover_epoch++;
+        return 0;
+    case METADATA_PREFERRED:
+        return apply_preferred(m, r);
+    default:
+        return ERR_MALFORMED;
+    }
+}
+
+int metadata_apply(struct metadata *m, uint64_t index, struct bytes body,
+                   struct metadata_result *result)
+{
+    struct bytes_reader r = bytes_reader_of(body);
+    uint16_t version = bytes_read_le16(&r);
+    uint16_t kind = bytes_read_le16(&r);
+    *result = (struct metadata_result){.index = index, .first_producer_id = -1};
+    if (r.is_bad || version != CHANGE_VERSION) {
+        result->error = ERR_MALFORMED;
+        return 0;
+    }
+    pthread_rwlock_wrlock(&m->lock);
+    result->error = apply_kind(m, kind, &r, result);
+    m->version = index;
+    pthread_rwlock_unlock(&m->lock);
+    return result->error == UV_ENOMEM ? UV_ENOMEM : 0;
+}

@@ -1,0 +1,194 @@
+/* The codec of metadata changes and of the pieces that the checkpoint shares with them.
+ *
+ * A change, little-endian: u16 version, u16 kind, then by kind
+ *   CLUSTER            16 cluster id, u16 n, n x group
+ *   NODE               node
+ *   TOPIC_CREATE       16 topic id, text name, u8 is internal, u16 replication factor,
+ *                      u32 partitions, configs
+ *   TOPIC_DELETE       16 topic id
+ *   TOPIC_PARTITIONS   16 topic id, u32 partitions
+ *   TOPIC_CONFIG       16 topic id, configs
+ *   PRODUCER_IDS       nothing
+ *   FAILOVER_EPOCH     text cause
+ *   PREFERRED          u32 group id, u32 node id
+ * node: u32 id, u64 incarnation, text site, text host, u16 port
+ * group: u32 id, u32 preferred node, u32 next partition number, u16 n, n x u32 node id
+ * configs: u16 n, n x (text name, text value); text: u16 length and bytes */
+#include <stdlib.h>
+#include <string.h>
+
+#include "state/metadata_image.h"
+
+#define CHANGE_VERSION 1
+
+void metadata_put_node(struct byte_list *list, const struct metadata_node *node)
+{
+    byte_list_put_u32(list, node->node_id);
+    byte_list_put_u64(list, node->incarnation);
+    byte_list_put_text(list, node->site);
+    byte_list_put_text(list, node->host);
+    byte_list_put_u16(list, node->port);
+}
+
+/* Copies a text that must fit and must not contain a zero byte. */
+static int copy_text(struct bytes text, char *into, size_t size)
+{
+    if (text.size >= size || memchr(text.data, '\0', text.size) != NULL)
+        return ERR_MALFORMED;
+    memcpy(into, text.data, text.size);
+    memset(into + text.size, 0, size - text.size);
+    return 0;
+}
+
+int metadata_read_node(struct bytes_reader *r, struct metadata_node *node)
+{
+    memset(node, 0, sizeof *node);
+    node->node_id = bytes_read_le32(r);
+    node->incarnation = bytes_read_le64(r);
+    struct bytes site = byte_list_read_text(r);
+    struct bytes host = byte_list_read_text(r);
+    node->port = bytes_read_le16(r);
+    if (r->is_bad || node->node_id == 0)
+        return ERR_MALFORMED;
+    int err = site.size == 0 ? ERR_MALFORMED : copy_text(site, node->site, sizeof node->site);
+    return err != 0 || host.size == 0 ? ERR_MALFORMED
+                                      : copy_text(host, node->host, sizeof node->host);
+}
+
+void metadata_put_group(struct byte_list *list, const struct metadata_group *group)
+{
+    byte_list_put_u32(list, group->group_id);
+    byte_list_put_u32(list, group->preferred_node_id);
+    byte_list_put_u32(list, group->next_partition_number);
+    byte_list_put_u16(list, (uint16_t)group->node_count);
+    for (unsigned i = 0; i < group->node_count; i++)
+        byte_list_put_u32(list, group->node_ids[i]);
+}
+
+int metadata_read_group(struct bytes_reader *r, struct metadata_group *group)
+{
+    memset(group, 0, sizeof *group);
+    group->group_id = bytes_read_le32(r);
+    group->preferred_node_id = bytes_read_le32(r);
+    group->next_partition_number = bytes_read_le32(r);
+    group->node_count = bytes_read_le16(r);
+    if (r->is_bad || group->node_count == 0 || group->node_count > METADATA_NODES_MAX ||
+        group->next_partition_number == 0)
+        return ERR_MALFORMED;
+    for (unsigned i = 0; i < group->node_count; i++)
+        group->node_ids[i] = bytes_read_le32(r);
+    return r->is_bad ? ERR_MALFORMED : 0;
+}
+
+void metadata_put_configs(struct byte_list *list, const struct metadata_config *configs,
+                          unsigned count)
+{
+    byte_list_put_u16(list, (uint16_t)count);
+    for (unsigned i = 0; i < count; i++) {
+        byte_list_put_text(list, configs[i].name);
+        byte_list_put_text(list, configs[i].value);
+    }
+}
+
+void metadata_free_configs(struct metadata_config *configs, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        free(configs[i].name);
+        free(configs[i].value);
+    }
+}
+
+static int read_config(struct bytes_reader *r, struct metadata_config *config)
+{
+    struct bytes name = byte_list_read_text(r);
+    struct bytes value = byte_list_read_text(r);
+    if (r->is_bad || name.size == 0 || memchr(name.data, '\0', name.size) != NULL ||
+        (value.size > 0 && memchr(value.data, '\0', value.size) != NULL))
+        return ERR_MALFORMED;
+    config->name = strndup((const char *)name.data, name.size);
+    config->value = strndup(value.size > 0 ? (const char *)value.data : "", value.size);
+    return config->name == NULL || config->value == NULL ? UV_ENOMEM : 0;
+}
+
+int metadata_read_configs(struct bytes_reader *r, struct metadata_config *configs, unsigned *count)
+{
+    unsigned expected = bytes_read_le16(r);
+    *count = 0;
+    if (r->is_bad || expected > METADATA_CONFIGS_MAX)
+        return ERR_MALFORMED;
+    for (unsigned i = 0; i < expected; i++) {
+        configs[i] = (struct metadata_config){0};
+        int err = read_config(r, &configs[i]);
+        if (err != 0) {
+            metadata_free_configs(configs, i + 1);
+            return err;
+        }
+    }
+    *count = expected;
+    return 0;
+}
+
+static bool is_text_short(const char *text, size_t size_max)
+{
+    return text != NULL && strlen(text) <= size_max;
+}
+
+static bool is_change_within_limits(const struct metadata_change *c)
+{
+    for (unsigned i = 0; i < c->config_count; i++)
+        if (!is_text_short(c->configs[i].name, 1024) || !is_text_short(c->configs[i].value, 8192))
+            return false;
+    return c->config_count <= METADATA_CONFIGS_MAX && c->group_count <= METADATA_GROUPS_MAX &&
+           (c->kind != METADATA_TOPIC_CREATE || is_text_short(c->name, METADATA_TOPIC_NAME_MAX)) &&
+           (c->kind != METADATA_FAILOVER_EPOCH || is_text_short(c->name, 1024));
+}
+
+static void put_topic(struct byte_list *list, const struct metadata_change *c)
+{
+    byte_list_put(list, c->id, 16);
+    if (c->kind == METADATA_TOPIC_CREATE) {
+        byte_list_put_text(list, c->name);
+        byte_list_put_u8(list, c->is_internal);
+        byte_list_put_u16(list, (uint16_t)c->replication_factor);
+    }
+    if (c->kind == METADATA_TOPIC_CREATE || c->kind == METADATA_TOPIC_PARTITIONS)
+        byte_list_put_u32(list, (uint32_t)c->partition_count);
+    if (c->kind == METADATA_TOPIC_CREATE || c->kind == METADATA_TOPIC_CONFIG)
+        metadata_put_configs(list, c->configs, c->config_count);
+}
+
+int metadata_change_encode(const struct metadata_change *c, uint8_t **bytes, size_t *size)
+{
+    if (!is_change_within_limits(c))
+        return ERR_INVALID;
+    struct byte_list list = {0};
+    byte_list_put_u16(&list, CHANGE_VERSION);
+    byte_list_put_u16(&list, (uint16_t)c->kind);
+    switch (c->kind) {
+    case METADATA_CLUSTER:
+        byte_list_put(&list, c->id, 16);
+        byte_list_put_u16(&list, (uint16_t)c->group_count);
+        for (unsigned i = 0; i < c->group_count; i++)
+            metadata_put_group(&list, &c->groups[i]);
+        break;
+    case METADATA_NODE:
+        metadata_put_node(&list, &c->node);
+        break;
+    case METADATA_TOPIC_CREATE:
+    case METADATA_TOPIC_DELETE:
+    case METADATA_TOPIC_PARTITIONS:
+    case METADATA_TOPIC_CONFIG:
+        put_topic(&list, c);
+        break;
+    case METADATA_PRODUCER_IDS:
+        break;
+    case METADATA_FAILOVER_EPOCH:
+        byte_list_put_text(&list, c->name);
+        break;
+    case METADATA_PREFERRED:
+        byte_list_put_u32(&list, c->groups[0].group_id);
+        byte_list_put_u32(&list, c->groups[0].preferred_node_id);
+        break;
+    }
+    return byte_list_take(&list, bytes, size);
+}

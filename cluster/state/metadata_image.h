@@ -1,0 +1,69 @@
+/* The inside of group 0's state; shared by its files only. */
+#ifndef CLUSTER_STATE_METADATA_IMAGE_H
+#define CLUSTER_STATE_METADATA_IMAGE_H
+
+#include <pthread.h>
+#include <uthash.h>
+
+#include "cluster/metadata.h"
+#include "state/byte_list.h"
+
+struct topic_entry {
+    struct metadata_topic topic; /* what readers see */
+    UT_hash_handle by_name;
+    UT_hash_handle by_id;
+};
+
+/* Who owns a partition number of a group. */
+struct number_entry {
+    struct { uint32_t group_id, number; } key;
+    struct topic_entry *topic;
+    int32_t partition;
+    UT_hash_handle hh;
+};
+
+struct metadata {
+    pthread_rwlock_t lock;       /* readers on other shards against apply */
+    bool has_cluster;            /* METADATA_CLUSTER was applied */
+    uint8_t cluster_id[16];
+    uint64_t version;            /* raft index of the last change */
+    uint64_t failover_epoch;     /* never goes down */
+    int64_t next_producer_id;    /* never goes down */
+    unsigned partition_total;    /* of all topics */
+    unsigned node_count;
+    struct metadata_node nodes[METADATA_NODES_MAX];    /* by id */
+    unsigned group_count;
+    struct metadata_group groups[METADATA_GROUPS_MAX]; /* by id; [0] is group 0 */
+    struct topic_entry *topics_by_name;
+    struct topic_entry *topics_by_id;
+    struct number_entry *numbers;
+};
+
+/* metadata_image.c: changes to the image; the caller holds the lock for writing. */
+int metadata_image_add_topic(struct metadata *m, const struct metadata_topic *topic,
+                             struct topic_entry **entry);
+void metadata_image_remove_topic(struct metadata *m, struct topic_entry *entry);
+int metadata_image_set_configs(struct topic_entry *entry, const struct metadata_config *configs,
+                               unsigned count);
+/* Gives partitions [partition_count, count) of the topic a group and a number each. */
+int metadata_image_place(struct metadata *m, struct topic_entry *entry, int32_t count);
+int metadata_image_set_partition(struct metadata *m, struct topic_entry *entry, int32_t partition,
+                                 struct metadata_partition place);
+struct metadata_group *metadata_image_group(struct metadata *m, uint32_t group_id);
+struct topic_entry *metadata_image_topic(const struct metadata *m, const uint8_t id[16]);
+void metadata_image_set_node(struct metadata *m, const struct metadata_node *node);
+void metadata_image_clear(struct metadata *m);
+
+/* metadata_change.c: one codec for what entries and the checkpoint both contain. */
+void metadata_put_node(struct byte_list *list, const struct metadata_node *node);
+int metadata_read_node(struct bytes_reader *r, struct metadata_node *node);
+void metadata_put_group(struct byte_list *list, const struct metadata_group *group);
+int metadata_read_group(struct bytes_reader *r, struct metadata_group *group);
+void metadata_put_configs(struct byte_list *list, const struct metadata_config *configs,
+                          unsigned count);
+/* Reads at most METADATA_CONFIGS_MAX; texts are owned by the caller (metadata_free_configs). */
+int metadata_read_configs(struct bytes_reader *r, struct metadata_config *configs,
+                          unsigned *count);
+void metadata_free_configs(struct metadata_config *configs, unsigned count);
+
+#endif

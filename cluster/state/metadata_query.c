@@ -1,0 +1,112 @@
+/* What readers ask of group 0's state, under the read lock. */
+#include <string.h>
+
+#include "state/metadata_image.h"
+
+void metadata_read_lock(struct metadata *m)
+{
+    pthread_rwlock_rdlock(&m->lock);
+}
+
+void metadata_read_unlock(struct metadata *m)
+{
+    pthread_rwlock_unlock(&m->lock);
+}
+
+bool metadata_cluster_id(const struct metadata *m, uint8_t id[16])
+{
+    memcpy(id, m->cluster_id, 16);
+    return m->has_cluster;
+}
+
+uint64_t metadata_version(const struct metadata *m)
+{
+    return m->version;
+}
+
+uint64_t metadata_failover_epoch(const struct metadata *m)
+{
+    return m->failover_epoch;
+}
+
+const struct metadata_topic *metadata_topic_by_name(const struct metadata *m, const char *name,
+                                                    size_t name_size)
+{
+    struct topic_entry *entry;
+    HASH_FIND(by_name, m->topics_by_name, name, name_size, entry);
+    return entry == NULL ? NULL : &entry->topic;
+}
+
+const struct metadata_topic *metadata_topic_by_id(const struct metadata *m, const uint8_t id[16])
+{
+    struct topic_entry *entry = metadata_image_topic(m, id);
+    return entry == NULL ? NULL : &entry->topic;
+}
+
+const struct metadata_topic *metadata_topic_of(const struct metadata *m, uint32_t group_id,
+                                               uint32_t number, int32_t *partition)
+{
+    struct number_entry *entry;
+    struct { uint32_t group_id, number; } key = {group_id, number};
+    HASH_FIND(hh, m->numbers, &key, sizeof key, entry);
+    if (entry == NULL)
+        return NULL;
+    *partition = entry->partition;
+    return &entry->topic->topic;
+}
+
+void metadata_each_topic(const struct metadata *m, metadata_topic_cb cb, void *data)
+{
+    struct topic_entry *entry, *next;
+    HASH_ITER(by_name, m->topics_by_name, entry, next)
+    cb(data, &entry->topic);
+}
+
+unsigned metadata_topic_count(const struct metadata *m)
+{
+    return HASH_CNT(by_name, m->topics_by_name);
+}
+
+unsigned metadata_node_count(const struct metadata *m)
+{
+    return m->node_count;
+}
+
+const struct metadata_node *metadata_node_at(const struct metadata *m, unsigned position)
+{
+    return position < m->node_count ? &m->nodes[position] : NULL;
+}
+
+const struct metadata_node *metadata_node_by_id(const struct metadata *m, uint32_t node_id)
+{
+    for (unsigned i = 0; i < m->node_count; i++)
+        if (m->nodes[i].node_id == node_id)
+            return &m->nodes[i];
+    return NULL;
+}
+
+unsigned metadata_group_count(const struct metadata *m)
+{
+    return m->group_count;
+}
+
+const struct metadata_group *metadata_group_at(const struct metadata *m, unsigned position)
+{
+    return position < m->group_count ? &m->groups[position] : NULL;
+}
+
+const struct metadata_group *metadata_group_by_id(const struct metadata *m, uint32_t group_id)
+{
+    for (unsigned i = 0; i < m->group_count; i++)
+        if (m->groups[i].group_id == group_id)
+            return &m->groups[i];
+    return NULL;
+}
+
+const char *metadata_topic_config(const struct metadata_topic *t, const char *name)
+{
+    for (unsigned i = 0; i < t->config_count; i++)
+        if (strcmp(t->configs[i].name, name) == 0)
+            return t->configs[i].value;
+    return NULL;
+}
