@@ -70,6 +70,9 @@ struct machine_options {
     void *metadata_data;
     void (*on_role)(void *data, enum repl_role role, uint64_t term); /* passed on */
     void *role_data;
+#ifdef TRILOG_BREAK_APPLY_READS_LOCAL
+    size_t broken_batch_size_max; /* a local setting that apply must not read */
+#endif
 };
 
 int machine_create(const struct machine_options *options, struct machine **machine);

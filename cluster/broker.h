@@ -1,0 +1,89 @@
+/* The node as its requests see it: shards, raft groups, metadata, who leads.
+ *
+ * A raft group and its machine are touched on the group's shard only. What several shards read is
+ * either constant after start, or says here how it is guarded. */
+#ifndef CLUSTER_BROKER_H
+#define CLUSTER_BROKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/disk.h"
+#include "base/random.h"
+#include "base/shard.h"
+#include "base/work.h"
+#include "cluster/machine.h"
+#include "cluster/metadata.h"
+#include "conf/conf.h"
+#include "log/wal.h"
+#include "replication/node.h"
+#include "replication/peer_link.h"
+
+struct broker;
+struct coordinator;
+struct controller;
+
+/* One raft group of this node. */
+struct broker_group {
+    struct broker *broker;
+    uint32_t group_id;         /* constant; also the place in broker.groups */
+    struct shard *shard;       /* constant: the owner */
+    struct random random;      /* of this group's elections */
+    struct log_store *store;   /* shard only */
+    struct machine *machine;   /* shard only */
+    struct repl_group *raft;   /* shard only */
+    struct coordinator *coordinator; /* shard only: consumer groups of its offsets partitions */
+    struct work_item reconcile_item; /* posted by group 0 when metadata changed */
+    atomic_bool is_reconcile_posted; /* the item is queued */
+    uint64_t maintained_at_ms; /* shard only: when retention and expiry were last looked at */
+};
+
+struct broker {
+    struct conf_settings conf;     /* constant */
+    uint64_t incarnation;          /* constant */
+    uint64_t cluster_id[2];        /* constant */
+    struct clock clock;            /* any thread */
+    struct disk disk;              /* any thread */
+    struct work_pool *wal_writer;  /* one thread */
+    struct work_pool *readers;     /* cold reads, checkpoints, shipping */
+    struct log_wal *wal;           /* any thread */
+    unsigned shard_count;          /* constant */
+    struct shard *shards[REPL_SHARDS_MAX];
+    struct peer_links *links;
+    struct repl_node *node;        /* its map may be read on any shard */
+    struct random node_random;     /* of `node`, shard 0 */
+    struct metadata *metadata;     /* read under its lock */
+    unsigned group_count;          /* constant; group 0 included */
+    struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers */
+    struct controller *controller; /* see controller.h */
+    atomic_int connection_count;   /* of clients */
+    atomic_size_t request_bytes;   /* held by requests being read or worked on */
+    atomic_bool is_stopping;       /* no new connections */
+};
+
+/* NULL when the cluster has no such group. Any shard. */
+struct broker_group *broker_group(struct broker *b, uint32_t group_id);
+
+/* Runs `item` on the group's shard, in the order of posting. Any shard. */
+void broker_group_post(struct broker_group *g, struct work_item *item, work_cb run);
+
+/* Who leads the group as last heard; 0 when nobody is known. Any shard. */
+uint32_t broker_group_leader(struct broker *b, uint32_t group_id, uint64_t *term);
+
+/* Where a partition lives, copied out of the metadata. Any shard. */
+struct broker_place {
+    uint8_t topic_id[16];
+    uint32_t group_id;
+    uint32_t number;
+    bool is_internal;
+    int16_t min_insync_replicas;
+    int32_t max_message_bytes;
+    bool is_log_append_time;
+};
+/* 0, or ERR_NOT_FOUND. */
+int broker_find_partition(struct broker *b, const char *topic, size_t topic_size,
+                          int32_t partition, struct broker_place *place);
+
+#endif

@@ -1,0 +1,52 @@
+/* Changes of the cluster's metadata, from any node.
+ *
+ * A change is an entry of group 0; whoever leads it proposes it. This module brings a change to
+ * that leader (here, or over the peer connection), waits for the verdict, and then until this
+ * node has applied it too, so that whoever asked sees its own change. */
+#ifndef CLUSTER_CONTROLLER_H
+#define CLUSTER_CONTROLLER_H
+
+#include "base/work.h"
+#include "cluster/metadata.h"
+#include "replication/node.h"
+
+struct broker;
+struct controller;
+struct controller_change;
+
+/* Status 0: `result` is group 0's verdict and is applied here. Else ERR_TIMEOUT or
+ * ERR_NOT_LEADER (no leader in time), ERR_LEADERSHIP_LOST (fate unknown), ERR_BUSY. */
+typedef void (*controller_cb)(struct controller_change *change, int status);
+
+/* Embed it; borrowed until cb. */
+struct controller_change {
+    void *data;
+    uint8_t *body;               /* metadata_change_encode's; taken: freed by the controller */
+    size_t body_size;
+    struct shard *home;          /* where cb runs */
+    uint64_t timeout_ms;
+    struct metadata_result result; /* out */
+    controller_cb cb;            /* private from here on */
+    uint64_t deadline_ms;
+    uint64_t number;             /* of the forwarded message */
+    uint64_t wait_index;         /* applied here before cb */
+    int status;
+    struct machine_request *request; /* while it is proposed here */
+    struct controller_change *next;
+    struct work_item item;
+};
+
+int controller_create(struct broker *b, struct controller **controller);
+void controller_destroy(struct controller *c);
+
+/* Any shard. `cb` runs exactly once, later, on `home`. */
+void controller_propose(struct controller *c, struct controller_change *change, controller_cb cb);
+
+/* A message of another node's controller (repl_application_cb); shard 0. */
+void controller_on_message(struct controller *c, uint32_t from_node_id, struct bytes message);
+/* Group 0 applied something; its shard. */
+void controller_on_metadata(struct controller *c);
+/* About every 100 ms on group 0's shard: deadlines. */
+void controller_tick(struct controller *c);
+
+#endif

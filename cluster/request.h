@@ -1,0 +1,114 @@
+/* A request on its way through the broker.
+ *
+ * A connection reads frames, makes a request of each and dispatches it on its own shard; the
+ * handler answers exactly once, at once or later, always on that shard (request_post_back gets
+ * there). Answers leave in the order of the requests. Everything a request needs comes from its
+ * arena and goes with it. If the client is gone meanwhile, the answer is dropped. */
+#ifndef CLUSTER_REQUEST_H
+#define CLUSTER_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/shard.h"
+#include "broker.h"
+#include "protocol/arena.h"
+#include "protocol/frame.h"
+#include "protocol/messages.h"
+#include "protocol/writer.h"
+
+struct connection;
+
+/* Who asks, by which way (design, section 6). The router passes these on. */
+struct request_context {
+    const char *listener;         /* "client" */
+    const char *principal;        /* "User:ANONYMOUS" until there is authentication */
+    struct kafka_string client_id; /* borrowed from the request */
+    const char *address;          /* of the client, as text */
+};
+
+enum request_state { REQUEST_WORKING, REQUEST_ANSWERED, REQUEST_SILENT, REQUEST_CLOSING };
+
+struct request {
+    struct broker *broker;
+    struct connection *connection;
+    struct shard *shard;              /* the connection's */
+    struct kafka_request_header header;
+    struct request_context context;
+    struct slice frame;               /* the request's bytes; keeps their buffer */
+    struct kafka_arena arena;         /* decoded message and whatever the handler needs */
+    void *message;                    /* decoded: struct kafka_…_request of the API */
+    struct kafka_writer writer;       /* the answer */
+    uint64_t received_ms;             /* clock */
+    enum request_state state;
+    struct request *next;             /* in the connection's queue, oldest first */
+    size_t counted_bytes;             /* in broker.request_bytes */
+};
+
+/* Handlers: on the connection's shard, message decoded. */
+typedef void (*request_handler)(struct request *r);
+
+/* Answers with a response message of the request's API and version (struct
+ * kafka_…_response); it is encoded at once, slices are referenced, the rest is copied. */
+void request_answer(struct request *r, const void *response);
+
+/* Nothing is answered (acks=0). */
+void request_answer_nothing(struct request *r);
+
+/* The client broke the protocol: the connection closes once earlier answers are out. */
+void request_close_connection(struct request *r, const char *why);
+
+/* Zeroed memory of the request's arena; NULL beyond its limit, then answer an error or call
+ * request_close_connection. */
+void *request_allocate(struct request *r, size_t size);
+void *request_array(struct request *r, size_t count, size_t element_size);
+
+/* Runs `item` on the connection's shard. From any shard. */
+void request_post_back(struct request *r, struct work_item *item, work_cb run);
+
+/* True once the client is gone: long work may be cut short (it must still answer). */
+bool request_is_abandoned(const struct request *r);
+
+/* A one-shot timer on the connection's shard, for parked requests. */
+struct request_timer {
+    void *data;
+    uv_timer_t handle;               /* private */
+    void (*on_timeout)(struct request_timer *timer);
+    void (*on_closed)(struct request_timer *timer);
+};
+/* on_timeout runs once after timeout_ms unless stopped. */
+int request_timer_start(struct request *r, struct request_timer *timer, uint64_t timeout_ms,
+                        void (*on_timeout)(struct request_timer *timer));
+/* on_closed runs later, once: only then may the timer's memory go. Also after on_timeout. */
+void request_timer_stop(struct request_timer *timer,
+                        void (*on_closed)(struct request_timer *timer));
+
+/* The handlers, one file each in request/. */
+void request_handle_produce(struct request *r);
+void request_handle_fetch(struct request *r);
+void request_handle_list_offsets(struct request *r);
+void request_handle_metadata(struct request *r);
+void request_handle_offset_commit(struct request *r);
+void request_handle_offset_fetch(struct request *r);
+void request_handle_find_coordinator(struct request *r);
+void request_handle_join_group(struct request *r);
+void request_handle_heartbeat(struct request *r);
+void request_handle_leave_group(struct request *r);
+void request_handle_sync_group(struct request *r);
+void request_handle_describe_groups(struct request *r);
+void request_handle_list_groups(struct request *r);
+void request_handle_api_versions(struct request *r);
+void request_handle_create_topics(struct request *r);
+void request_handle_delete_topics(struct request *r);
+void request_handle_delete_records(struct request *r);
+void request_handle_init_producer_id(struct request *r);
+void request_handle_offset_for_leader_epoch(struct request *r);
+void request_handle_describe_configs(struct request *r);
+void request_handle_create_partitions(struct request *r);
+void request_handle_delete_groups(struct request *r);
+void request_handle_incremental_alter_configs(struct request *r);
+void request_handle_offset_delete(struct request *r);
+void request_handle_describe_cluster(struct request *r);
+
+#endif

@@ -1,0 +1,48 @@
+/* The inside of a group's state machine; shared by its files only. */
+#ifndef CLUSTER_STATE_MACHINE_PARTS_H
+#define CLUSTER_STATE_MACHINE_PARTS_H
+
+#include <uthash.h>
+
+#include "cluster/consumer_table.h"
+#include "cluster/machine.h"
+
+/* A partition with its places in the machine's tables. */
+struct partition_entry {
+    struct partition partition;     /* what others see; first, so that the pointers are the same */
+    bool is_grown;                  /* has new records since waiters were last looked at */
+    struct partition_entry *grown_next;
+    UT_hash_handle hh;              /* by number */
+};
+
+struct machine {
+    struct machine_options options;
+    struct repl_group *group;       /* NULL until set */
+    struct log_store *store;        /* given by restore */
+    struct partition_entry *partitions; /* by number */
+    struct partition_entry *grown;  /* partitions with new records, in no order */
+    int64_t wall_ms;                /* clock of the last applied entry */
+    uint32_t feature_level;         /* of the group's log */
+    uint64_t term;                  /* of the role */
+    bool is_ready;                  /* leader that may serve */
+    bool has_metadata_changed;      /* since the last turn */
+    struct machine_counters counters;
+};
+
+/* machine_apply.c */
+void machine_apply(void *data, const struct log_entry *entry, const struct repl_entry_head *head,
+                   struct repl_submit *own);
+
+/* machine_snapshot.c */
+int machine_encode_state(void *data, uint8_t **bytes, size_t *size, uint32_t *feature_level);
+int machine_restore(void *data, struct log_store *store, const struct log_store_state *state);
+
+/* machine.c */
+struct partition_entry *machine_entry(struct machine *m, uint32_t number);
+/* Adds a partition; its log and consumer table become the machine's to close. NULL: no memory. */
+struct partition_entry *machine_add(struct machine *m, const struct partition *partition);
+/* Wakes its waiters and forgets it; the store keeps or removes the log. */
+void machine_forget(struct machine *m, struct partition_entry *entry);
+void machine_mark_grown(struct machine *m, struct partition_entry *entry);
+
+#endif
