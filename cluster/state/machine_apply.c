@@ -26,13 +26,20 @@ static void check_memory(int err)
 
 /* ---- record batches ---- */
 
+/* Sequences count up to INT32_MAX and then from 0 again (KIP-98). */
+static int32_t last_sequence(const struct kafka_record_batch *batch)
+{
+    int64_t last = (int64_t)batch->base_sequence + batch->last_offset_delta;
+    return (int32_t)(last & INT32_MAX);
+}
+
 static struct log_producer_batch producer_part(const struct kafka_record_batch *batch)
 {
     return (struct log_producer_batch){
         .producer_id = batch->producer_id,
         .producer_epoch = batch->producer_epoch,
         .base_sequence = batch->base_sequence,
-        .last_sequence = kafka_record_batch_last_sequence(batch),
+        .last_sequence = last_sequence(batch),
         .max_timestamp = batch->max_timestamp,
     };
 }
@@ -87,7 +94,7 @@ static int check_batch(struct machine *m, struct partition_entry *entry, struct 
     if (body.size > m->options.broken_batch_size_max)
         return ERR_INVALID;
 #endif
-    bool is_sound = kafka_record_batch_read_header(body, batch) == 0 && batch->size == body.size &&
+    bool is_sound = kafka_record_batch_decode(body, batch) == (int)body.size &&
                     !(entry->partition.flags & PARTITION_IS_OFFSETS);
     int64_t next_offset = log_partition_next_offset(entry->partition.log);
     if (!is_sound || next_offset > INT64_MAX - batch->last_offset_delta - 1) {
@@ -108,7 +115,7 @@ static void apply_record_batch(struct machine *m, struct partition_entry *entry,
     struct log_producer_batch producer = producer_part(&batch);
     int64_t first_time_ms = -1;
     result->log_start_offset = log_partition_start_offset(log);
-    result->log_append_time_ms = batch.is_log_append_time ? batch.max_timestamp : -1;
+    result->log_append_time_ms = kafka_record_batch_is_log_append_time(&batch) ? batch.max_timestamp : -1;
     result->verdict = log_producer_check(log_partition_producers(log), &producer,
                                          &result->base_offset, &first_time_ms);
     count_verdict(m, result->verdict);
@@ -188,7 +195,7 @@ static void append_own_batch(struct machine *m, struct partition_entry *entry, c
         check_memory(UV_ENOMEM);
     memcpy(owner->data, bytes, size);
     struct slice data = {.owner = owner, .bytes = bytes_of(owner->data, size)};
-    if (kafka_record_batch_read_header(data.bytes, &batch) != 0)
+    if (kafka_record_batch_decode(data.bytes, &batch) != (int)size)
         end_process("the consumer table made a malformed batch");
     append_batch(m, entry, &batch, data, term);
     buffer_unref(owner);
