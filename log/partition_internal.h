@@ -1,0 +1,99 @@
+/* A partition's insides, shared by the files that own its phases: partition.c (append, start,
+ * retention), partition_read.c, partition_time.c, partition_flush.c, partition_record.c. */
+#ifndef LOG_PARTITION_INTERNAL_H
+#define LOG_PARTITION_INTERNAL_H
+
+#include "epoch_table.h"
+#include "log/partition.h"
+#include "segment.h"
+#include "segment_read.h"
+#include "tail.h"
+
+#define LOG_PENDING_READS_MAX 1024 /* of a partition, cold reads and time lookups together */
+
+struct log_segment_list {
+    struct log_segment **items; /* oldest first, one reference each */
+    unsigned count, capacity;
+};
+
+typedef void (*log_partition_changed_cb)(void *data);
+
+struct log_partition {
+    const struct disk *disk;
+    struct log_partition_id id;
+    struct log_partition_settings settings;
+    int64_t start_offset, next_offset; /* the log is [start_offset, next_offset) */
+    int64_t flushed_offset;            /* everything below is in segments */
+    struct log_tail tail;              /* newest batches; at least all unflushed ones */
+    struct log_epoch_table epochs;
+    struct log_segment_list segments;  /* contiguous; all but the last are sealed */
+    struct log_segment_list dead;      /* out of the log, files may still be there */
+    struct log_producer_state *producers;
+    unsigned pending_reads;            /* on workers now */
+    bool is_flushing;                  /* between prepare and finish */
+    bool has_folder;                   /* a flush has made it */
+    log_partition_changed_cb on_change; /* the store's; may be NULL */
+    void *on_change_data;
+};
+
+/* Tells the store that the manifest's record is no longer true. */
+void log_partition_changed(struct log_partition *p);
+
+int log_segment_list_add(struct log_segment_list *list, struct log_segment *taken);
+void log_segment_list_close(struct log_segment_list *list);
+
+/* The segment that contains `offset` (start_offset <= offset < next_offset). */
+struct log_segment *log_partition_segment_of(const struct log_partition *p, int64_t offset);
+
+/* ---- flush and record, for the checkpoint ---- */
+
+/* A partition's manifest record, made on the shard when a flush is prepared; the flush then puts
+ * in what it wrote. */
+struct log_partition_record {
+    struct buffer *bytes;     /* the encoded record; owned */
+    size_t segments_at;       /* where the table of segments begins */
+};
+/* 0 or UV_ENOMEM. */
+int log_partition_record_make(const struct log_partition *p, struct log_partition_record *record);
+/* After log_flush_run: segment descriptions as written. */
+void log_partition_record_fill(struct log_partition_record *record, const struct log_flush *flush);
+
+/* The first half of log_partition_decode: from the record alone, no file is looked at. */
+int log_partition_decode_memory(const struct disk *disk, struct bytes record,
+                                struct log_partition **p);
+/* The second half: files are cut to the record, indexes rebuilt, strays removed. Blocking. */
+int log_partition_check_files(struct log_partition *p, struct err_note *note);
+
+/* The three files of a segment; missing ones are fine. On a worker or at start. */
+int log_segment_remove_files(const struct disk *disk, const struct log_partition_id *id,
+                             int64_t base_offset);
+
+/* Segments described by a record, for shipping: calls `cb` for each, oldest first. ERR_MALFORMED
+ * when the record is not sound. */
+typedef int (*log_record_segment_cb)(void *data, const struct log_partition_id *id,
+                                     const struct log_segment_meta *meta);
+int log_partition_record_each_segment(struct bytes record, log_record_segment_cb cb, void *data);
+int log_partition_record_id(struct bytes record, struct log_partition_id *id);
+
+/* What a flush wrote of one segment. */
+struct log_flush_segment {
+    struct log_segment *segment;  /* referenced */
+    unsigned number;              /* in the partition's list when prepared */
+    struct log_segment_meta meta; /* before the run: as the files are; after: as written */
+    unsigned batch_first, batch_count; /* among the flush's batches */
+    bool is_new;                  /* files must be made */
+    bool seals;                   /* nothing comes after */
+};
+
+struct log_flush {
+    const struct disk *disk;
+    struct log_partition_id id;
+    struct log_flush_segment *segments;
+    unsigned segment_count;
+    struct log_tail_batch *batches; /* referenced, in offset order */
+    unsigned batch_count;
+    int64_t end_offset;           /* everything below is in segments afterwards */
+    bool makes_folder;
+};
+
+#endif
