@@ -90,7 +90,8 @@ $(B)/test/%.o: test/%.c | build/.need-test $(GENERATED_H)
 # The libraries of a folder and of what it stands on.
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 define unit_rules
-$(B)/test/$(1)_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/$(1)/*_test.c)) $(FAKES) $(call libs_of,$(1))
+$(B)/test/$(1)_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/$(1)/*.c)) $(FAKES) $(call libs_of,$(1)) \
+    $(if $(filter protocol,$(1)),$(DESCRIBE_C:build/%.c=$(B)/%.o))
 	$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) $(call libs_of,$(1)) $(LDLIBS) -lcriterion -o $$@
 endef
 UNIT_FOLDERS := $(foreach f,$(FOLDERS),$(if $(wildcard test/$(f)/*_test.c),$(f)))

@@ -97,16 +97,17 @@ int kafka_record_batch_check_crc(const struct kafka_record_batch *batch)
     return kafka_record_batch_crc(batch->bytes) == batch->crc ? 0 : ERR_CORRUPT;
 }
 
+/* Without a producer id, epoch and sequence mean nothing; some clients send zeros there. */
 static bool has_sound_producer(const struct kafka_record_batch *batch)
 {
     if (batch->producer_id == -1)
-        return batch->producer_epoch == -1 && batch->base_sequence == -1;
+        return true;
     return batch->producer_id >= 0 && batch->producer_epoch >= 0 && batch->base_sequence >= 0;
 }
 
 int kafka_record_batch_check_produced(const struct kafka_record_batch *batch)
 {
-    if (batch->record_count < 1 || batch->record_count != batch->last_offset_delta + 1)
+    if (batch->record_count < 1 || batch->record_count - 1 != batch->last_offset_delta)
         return ERR_INVALID;
     if (kafka_record_batch_is_control(batch))
         return ERR_INVALID;

@@ -9,7 +9,7 @@
  *   23  last offset delta 4   offset of the last record, from the base offset
  *   27  base timestamp   8
  *   35  max timestamp    8
- *   43  producer id      8    -1: not idempotent, then also epoch and sequence
+ *   43  producer id      8    -1: not idempotent
  *   51  producer epoch   2
  *   53  base sequence    4
  *   57  record count     4
@@ -105,7 +105,7 @@ int kafka_record_batch_decode(struct bytes source, struct kafka_record_batch *ba
 int kafka_record_batch_check_crc(const struct kafka_record_batch *batch);
 
 /* What a producer may send beyond that: records, one for each offset; not a control batch;
- * timestamps from -1 up; producer id, epoch and sequence all there or all -1. Whether a
+ * timestamps from -1 up; with a producer id, also an epoch and a sequence. Whether a
  * transactional batch is taken is the broker's own decision. Returns 0 or ERR_INVALID. */
 int kafka_record_batch_check_produced(const struct kafka_record_batch *batch);
 
