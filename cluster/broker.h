@@ -24,6 +24,7 @@
 struct broker;
 struct coordinator;
 struct controller;
+struct produce_part;
 
 /* One raft group of this node. */
 struct broker_group {
@@ -35,6 +36,8 @@ struct broker_group {
     struct machine *machine;   /* shard only */
     struct repl_group *raft;   /* shard only */
     struct coordinator *coordinator; /* shard only: consumer groups of its offsets partitions */
+    struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
+    struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */
     struct work_item reconcile_item; /* posted by group 0 when metadata changed */
     atomic_bool is_reconcile_posted; /* the item is queued */
     uint64_t maintained_at_ms; /* shard only: when retention and expiry were last looked at */
@@ -61,6 +64,7 @@ struct broker {
     atomic_int connection_count;   /* of clients */
     atomic_size_t request_bytes;   /* held by requests being read or worked on */
     atomic_bool is_stopping;       /* no new connections */
+    atomic_bool is_disk_low;       /* below disk_reserve_bytes: produce is refused */
 };
 
 /* NULL when the cluster has no such group. Any shard. */

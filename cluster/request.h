@@ -19,6 +19,7 @@
 #include "protocol/writer.h"
 
 struct connection;
+struct client_shard;
 
 /* Who asks, by which way (design, section 6). The router passes these on. */
 struct request_context {
@@ -33,7 +34,8 @@ enum request_state { REQUEST_WORKING, REQUEST_ANSWERED, REQUEST_SILENT, REQUEST_
 struct request {
     struct broker *broker;
     struct connection *connection;
-    struct shard *shard;              /* the connection's */
+    struct client_shard *clients;     /* the connection's shard, as server/ keeps it */
+    struct shard *shard;              /* the same as a shard */
     struct kafka_request_header header;
     struct request_context context;
     struct slice frame;               /* the request's bytes; keeps their buffer */
@@ -70,19 +72,18 @@ void request_post_back(struct request *r, struct work_item *item, work_cb run);
 /* True once the client is gone: long work may be cut short (it must still answer). */
 bool request_is_abandoned(const struct request *r);
 
-/* A one-shot timer on the connection's shard, for parked requests. */
-struct request_timer {
+/* A deadline on the connection's shard, for parked requests. Embed it; zeroed before start. */
+struct request_deadline {
     void *data;
-    uv_timer_t handle;               /* private */
-    void (*on_timeout)(struct request_timer *timer);
-    void (*on_closed)(struct request_timer *timer);
+    uint64_t at_ms;                  /* clock */
+    void (*on_timeout)(struct request_deadline *deadline);
+    struct request_deadline *next, **previous; /* private; previous is NULL when not running */
 };
-/* on_timeout runs once after timeout_ms unless stopped. */
-int request_timer_start(struct request *r, struct request_timer *timer, uint64_t timeout_ms,
-                        void (*on_timeout)(struct request_timer *timer));
-/* on_closed runs later, once: only then may the timer's memory go. Also after on_timeout. */
-void request_timer_stop(struct request_timer *timer,
-                        void (*on_closed)(struct request_timer *timer));
+/* on_timeout runs once, on the shard, within about 10 ms after at_ms, unless stopped. */
+void request_deadline_start(struct request *r, struct request_deadline *deadline, uint64_t at_ms,
+                            void (*on_timeout)(struct request_deadline *deadline));
+/* Also when not running. */
+void request_deadline_stop(struct request_deadline *deadline);
 
 /* The handlers, one file each in request/. */
 void request_handle_produce(struct request *r);

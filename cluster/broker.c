@@ -1,0 +1,50 @@
+/* Look-ups that requests make of the node. */
+#include "broker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "topic_config.h"
+
+struct broker_group *broker_group(struct broker *b, uint32_t group_id)
+{
+    return group_id < b->group_count ? b->groups[group_id] : NULL;
+}
+
+void broker_group_post(struct broker_group *g, struct work_item *item, work_cb run)
+{
+    shard_post(g->shard, item, run);
+}
+
+uint32_t broker_group_leader(struct broker *b, uint32_t group_id, uint64_t *term)
+{
+    struct repl_leader leader;
+    if (!repl_node_leader(b->node, group_id, &leader))
+        return 0;
+    if (term != NULL)
+        *term = leader.term;
+    return leader.node_id;
+}
+
+int broker_find_partition(struct broker *b, const char *topic, size_t topic_size,
+                          int32_t partition, struct broker_place *place)
+{
+    int err = ERR_NOT_FOUND;
+    metadata_read_lock(b->metadata);
+    const struct metadata_topic *t = metadata_topic_by_name(b->metadata, topic, topic_size);
+    if (t != NULL && partition >= 0 && partition < t->partition_count) {
+        struct topic_settings settings;
+        topic_settings_of(t, &b->conf, &settings);
+        memcpy(place->topic_id, t->id, sizeof place->topic_id);
+        place->group_id = t->partitions[partition].group_id;
+        place->number = t->partitions[partition].number;
+        place->is_internal = t->is_internal;
+        place->min_insync_replicas = settings.min_insync_replicas;
+        place->max_message_bytes = settings.max_message_bytes;
+        place->is_log_append_time = settings.is_log_append_time;
+        err = 0;
+    }
+    metadata_read_unlock(b->metadata);
+    return err;
+}

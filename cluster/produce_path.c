@@ -1,0 +1,184 @@
+/* Produce on the side of a raft group.
+ *
+ * A batch that finds the group's window full waits here in order: an error would let a later
+ * batch overtake it. What waits is bounded by the node's request memory, for connections stop
+ * reading at that. After apply, a topic whose min.insync.replicas is above the majority waits
+ * until so many sites have the entry (design, section 6). */
+#include "produce_path.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "error_code.h"
+
+static void finish(struct produce_part *part, int16_t error_code)
+{
+    part->error_code = error_code;
+    slice_unref(&part->batch);
+    part->done(part);
+}
+
+static bool is_site_counted(const struct repl_group_status *status, unsigned upto,
+                            const char *site, uint64_t index)
+{
+    for (unsigned i = 0; i < upto; i++)
+        if (status->replicas[i].match_index >= index &&
+            strcmp(status->replicas[i].member.site, site) == 0)
+            return true;
+    return false;
+}
+
+/* Sites with a replica that has `index` on disk; for index 0 those with a level replica. */
+static int sites_with(const struct repl_group_status *status, uint64_t index)
+{
+    int count = 0;
+    for (unsigned i = 0; i < status->replica_count; i++) {
+        const struct repl_replica_status *replica = &status->replicas[i];
+        bool has_it = index > 0 ? replica->match_index >= index : replica->is_level;
+        if (has_it && (index == 0 || !is_site_counted(status, i, replica->member.site, index)))
+            count++;
+    }
+    return count;
+}
+
+/* What the majority guarantees by the site rule needs no waiting. */
+static bool needs_more_sites(const struct produce_part *part)
+{
+    return part->wants_sites && part->place.min_insync_replicas > 2;
+}
+
+static bool has_enough_sites(struct produce_part *part, uint64_t index)
+{
+    struct repl_group_status status;
+    repl_group_status(part->group->raft, &status);
+    return sites_with(&status, index) >= part->place.min_insync_replicas;
+}
+
+static void on_applied(struct machine_request *req, int status)
+{
+    struct produce_part *part = req->data;
+    const struct machine_result *result = &req->result;
+    if (status != 0 || result->error != 0) {
+        finish(part, error_code_of(status != 0 ? status : result->error));
+        return;
+    }
+    part->base_offset = result->base_offset;
+    part->log_append_time_ms = result->log_append_time_ms;
+    part->log_start_offset = result->log_start_offset;
+    int16_t error_code = error_code_of_verdict(result->verdict);
+    if (error_code == KAFKA_ERROR_NONE && needs_more_sites(part) &&
+        !has_enough_sites(part, req->submit.index)) {
+        part->next = part->group->waiting_for_sites;
+        part->group->waiting_for_sites = part;
+        return;
+    }
+    finish(part, error_code);
+}
+
+/* False when the group has no room now. */
+static bool propose(struct produce_part *part)
+{
+    struct broker_group *g = part->group;
+    part->machine.data = part;
+    part->machine.submit.head = (struct repl_entry_head){
+        .kind = ENTRY_RECORD_BATCH,
+        .partition_number = part->place.number,
+    };
+    part->machine.submit.body = part->batch;
+    int err = machine_submit(g->machine, &part->machine, on_applied);
+    if (err == ERR_BUSY)
+        return false;
+    if (err != 0)
+        finish(part, error_code_of(err));
+    return true;
+}
+
+static int16_t refusal(struct produce_part *part)
+{
+    struct broker_group *g = part->group;
+    if (!machine_is_ready(g->machine))
+        return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+    if (machine_partition(g->machine, part->place.number) == NULL)
+        return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION; /* not open yet, or just deleted */
+    if (atomic_load(&g->broker->is_disk_low))
+        return KAFKA_ERROR_KAFKA_STORAGE_ERROR;
+    if (needs_more_sites(part) && !has_enough_sites(part, 0))
+        return KAFKA_ERROR_NOT_ENOUGH_REPLICAS;
+    return KAFKA_ERROR_NONE;
+}
+
+void produce_part_begin(struct produce_part *part)
+{
+    struct broker_group *g = part->group;
+    assert(shard_is_here(g->shard));
+    int16_t error_code = refusal(part);
+    if (error_code != KAFKA_ERROR_NONE) {
+        finish(part, error_code);
+        return;
+    }
+    if (g->stalled_first == NULL && propose(part))
+        return;
+    part->next = NULL;
+    if (g->stalled_last != NULL)
+        g->stalled_last->next = part;
+    else
+        g->stalled_first = part;
+    g->stalled_last = part;
+}
+
+static void propose_stalled(struct broker_group *g)
+{
+    while (g->stalled_first != NULL) {
+        struct produce_part *part = g->stalled_first;
+        struct produce_part *next = part->next; /* the part may be gone once proposed */
+        if (!propose(part))
+            return;
+        g->stalled_first = next;
+        if (next == NULL)
+            g->stalled_last = NULL;
+    }
+}
+
+static void finish_with_sites(struct broker_group *g)
+{
+    struct produce_part *waiting = g->waiting_for_sites;
+    g->waiting_for_sites = NULL;
+    while (waiting != NULL) {
+        struct produce_part *part = waiting;
+        waiting = part->next;
+        if (has_enough_sites(part, part->machine.submit.index)) {
+            finish(part, KAFKA_ERROR_NONE);
+        } else {
+            part->next = g->waiting_for_sites;
+            g->waiting_for_sites = part;
+        }
+    }
+}
+
+void produce_group_turn(struct broker_group *g)
+{
+    if (g->stalled_first != NULL)
+        propose_stalled(g);
+    if (g->waiting_for_sites != NULL)
+        finish_with_sites(g);
+}
+
+static void finish_all(struct produce_part *part, int16_t error_code)
+{
+    while (part != NULL) {
+        struct produce_part *next = part->next;
+        finish(part, error_code);
+        part = next;
+    }
+}
+
+void produce_group_lost(struct broker_group *g)
+{
+    struct produce_part *stalled = g->stalled_first;
+    struct produce_part *waiting = g->waiting_for_sites;
+    g->stalled_first = g->stalled_last = NULL;
+    g->waiting_for_sites = NULL;
+    finish_all(stalled, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
+    finish_all(waiting, KAFKA_ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+}

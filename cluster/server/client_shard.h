@@ -1,0 +1,32 @@
+/* What the client connections of one shard share: who has answers to write, who is paused, and
+ * the deadlines of parked requests. Touched on that shard only. */
+#ifndef CLUSTER_SERVER_CLIENT_SHARD_H
+#define CLUSTER_SERVER_CLIENT_SHARD_H
+
+#include "broker.h"
+#include "request.h"
+
+#define DEADLINE_SLOTS 256
+#define DEADLINE_SLOT_MS 10
+
+struct connection;
+
+struct client_shard {
+    struct broker *broker;
+    struct shard *shard;
+    struct connection *connections;  /* all open ones */
+    struct connection *answering;    /* have answers that can leave; written at the turn's end */
+    uint64_t ticked_slot;            /* last deadline slot that was looked at */
+    struct request_deadline *deadlines[DEADLINE_SLOTS]; /* by at_ms / 10 */
+};
+
+/* Takes over an accepted socket; closes it when that fails. */
+void client_shard_accept(struct client_shard *s, int descriptor);
+/* At the end of each turn: writes the answers that are due. */
+void client_shard_turn(void *data);
+/* About every 10 ms: deadlines, paused and idle connections. */
+void client_shard_tick(struct client_shard *s);
+/* Closes every connection of the shard (stop). */
+void client_shard_close_all(struct client_shard *s);
+
+#endif

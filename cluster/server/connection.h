@@ -1,0 +1,47 @@
+/* One client's TCP connection; inside of server/ only. */
+#ifndef CLUSTER_SERVER_CONNECTION_H
+#define CLUSTER_SERVER_CONNECTION_H
+
+#include <netinet/in.h>
+#include <uv.h>
+
+#include "server/client_shard.h"
+
+struct connection {
+    uv_tcp_t tcp;                /* data points back here */
+    struct client_shard *clients;
+    char address[INET6_ADDRSTRLEN];
+    struct buffer *input;        /* bytes read and not yet taken as requests; may be NULL */
+    size_t input_start;          /* first byte not taken */
+    size_t input_end;            /* one past the last byte read */
+    struct request *first, *last; /* requests in order, answered or not */
+    unsigned request_count;      /* of them */
+    unsigned claims;             /* open handle, queued requests, writes under way */
+    size_t unwritten_bytes;      /* handed to uv_write and not done */
+    bool is_reading;
+    bool is_ending;              /* take no more requests; close once the queue is empty */
+    bool is_closed;              /* the handle is closed or closing */
+    bool is_answering;           /* in the shard's list */
+    uint64_t active_at_ms;       /* last whole request or written answer */
+    struct connection *next, **previous;  /* in the shard's list */
+    struct connection *answering_next;
+};
+
+/* Marks that an answer at the head of the queue may be ready. */
+void connection_answer_soon(struct connection *c);
+/* No more requests are taken; closes once what is queued is answered. */
+void connection_end(struct connection *c, const char *why);
+/* At once: answers under way are dropped. */
+void connection_close(struct connection *c);
+/* Writes all answers that can leave in order, in one call. */
+void connection_write_answers(struct connection *c);
+/* Takes whole requests from the input while limits allow; pauses or resumes reading. */
+void connection_take_requests(struct connection *c);
+void connection_release(struct connection *c);
+
+/* request.c: makes a request of a frame (bytes inside c->input) and dispatches it. */
+void request_begin(struct connection *c, struct bytes frame);
+/* Frees a request that was answered and written, or dropped. */
+void request_free(struct request *r);
+
+#endif

@@ -1,0 +1,241 @@
+/* From a frame to a request, and from an answer to bytes.
+ *
+ * Decoding is the same for all: the generated table knows each API's struct. What can't be
+ * answered in the protocol (unknown API, a version that is not known, malformed bytes) closes the
+ * connection with an event, as Kafka does; only ApiVersions of a too new version is answered, in
+ * version 0, for that is how a client finds out (KIP-511). */
+#include "request.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/event.h"
+#include "server/connection.h"
+
+/* Small requests (a heartbeat) still need room for their answer's arrays. */
+#define ARENA_BYTES_MIN (256u * 1024)
+#define ANSWER_BYTES_MAX (256u << 20)
+
+static const struct {
+    int16_t key;
+    request_handler handle;
+} handlers[] = {
+    {KAFKA_API_PRODUCE, request_handle_produce},
+    {KAFKA_API_FETCH, request_handle_fetch},
+    {KAFKA_API_LIST_OFFSETS, request_handle_list_offsets},
+    {KAFKA_API_METADATA, request_handle_metadata},
+    {KAFKA_API_OFFSET_COMMIT, request_handle_offset_commit},
+    {KAFKA_API_OFFSET_FETCH, request_handle_offset_fetch},
+    {KAFKA_API_FIND_COORDINATOR, request_handle_find_coordinator},
+    {KAFKA_API_JOIN_GROUP, request_handle_join_group},
+    {KAFKA_API_HEARTBEAT, request_handle_heartbeat},
+    {KAFKA_API_LEAVE_GROUP, request_handle_leave_group},
+    {KAFKA_API_SYNC_GROUP, request_handle_sync_group},
+    {KAFKA_API_DESCRIBE_GROUPS, request_handle_describe_groups},
+    {KAFKA_API_LIST_GROUPS, request_handle_list_groups},
+    {KAFKA_API_API_VERSIONS, request_handle_api_versions},
+    {KAFKA_API_CREATE_TOPICS, request_handle_create_topics},
+    {KAFKA_API_DELETE_TOPICS, request_handle_delete_topics},
+    {KAFKA_API_DELETE_RECORDS, request_handle_delete_records},
+    {KAFKA_API_INIT_PRODUCER_ID, request_handle_init_producer_id},
+    {KAFKA_API_OFFSET_FOR_LEADER_EPOCH, request_handle_offset_for_leader_epoch},
+    {KAFKA_API_DESCRIBE_CONFIGS, request_handle_describe_configs},
+    {KAFKA_API_CREATE_PARTITIONS, request_handle_create_partitions},
+    {KAFKA_API_DELETE_GROUPS, request_handle_delete_groups},
+    {KAFKA_API_INCREMENTAL_ALTER_CONFIGS, request_handle_incremental_alter_configs},
+    {KAFKA_API_OFFSET_DELETE, request_handle_offset_delete},
+    {KAFKA_API_DESCRIBE_CLUSTER, request_handle_describe_cluster},
+};
+
+static request_handler handler_of(int16_t key)
+{
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+        if (handlers[i].key == key)
+            return handlers[i].handle;
+    return NULL;
+}
+
+static struct request *create_request(struct connection *c, struct bytes frame)
+{
+    struct request *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    r->broker = c->clients->broker;
+    r->connection = c;
+    r->clients = c->clients;
+    r->shard = c->clients->shard;
+    r->frame = (struct slice){.owner = buffer_ref(c->input), .bytes = frame};
+    size_t limit = kafka_arena_limit_for(frame.size);
+    kafka_arena_init(&r->arena, limit < ARENA_BYTES_MIN ? ARENA_BYTES_MIN : limit);
+    kafka_writer_init(&r->writer, ANSWER_BYTES_MAX);
+    r->received_ms = clock_now_ms(&r->broker->clock);
+    r->counted_bytes = frame.size;
+    atomic_fetch_add(&r->broker->request_bytes, r->counted_bytes);
+    return r;
+}
+
+void request_free(struct request *r)
+{
+    atomic_fetch_sub(&r->broker->request_bytes, r->counted_bytes);
+    kafka_writer_close(&r->writer);
+    kafka_arena_close(&r->arena);
+    slice_unref(&r->frame);
+    free(r);
+}
+
+static void queue_request(struct connection *c, struct request *r)
+{
+    if (c->last != NULL)
+        c->last->next = r;
+    else
+        c->first = r;
+    c->last = r;
+    c->request_count++;
+    c->claims++;
+}
+
+static void answer_too_new(struct request *r)
+{
+    struct kafka_api_versions_response response;
+    kafka_api_versions_response_init(&response);
+    struct kafka_api_versions_response_api_key row = {
+        .api_key = r->header.api->key,
+        .min_version = r->header.api->version_advertised,
+        .max_version = r->header.api->version_max,
+    };
+    response.error_code = 35; /* UNSUPPORTED_VERSION */
+    response.api_keys = &row;
+    response.api_keys_count = 1;
+    r->header.api_version = 0;
+    request_answer(r, &response);
+}
+
+static int decode_message(struct request *r, struct kafka_reader *reader)
+{
+    const struct kafka_message_type *type = &r->header.api->request;
+    r->message = kafka_arena_allocate(&r->arena, type->size);
+    if (r->message == NULL)
+        return UV_ENOMEM;
+    return type->decode(reader, r->header.api_version, &r->arena, r->message);
+}
+
+static void dispatch(struct request *r)
+{
+    struct kafka_reader reader = kafka_reader_of(r->frame.bytes);
+    int err = kafka_request_header_decode(&reader, &r->header);
+    const struct kafka_api *api = r->header.api;
+    if (err != 0 || api == NULL || handler_of(api->key) == NULL) {
+        request_close_connection(r, err != 0 ? err_text(err) : "the API is not known");
+        return;
+    }
+    r->context = (struct request_context){
+        .listener = "client",
+        .principal = "User:ANONYMOUS",
+        .client_id = r->header.client_id,
+        .address = r->connection->address,
+    };
+    if (!kafka_api_has_version(api, r->header.api_version)) {
+        if (api->key == KAFKA_API_API_VERSIONS)
+            answer_too_new(r);
+        else
+            request_close_connection(r, "the version of the request is not known");
+        return;
+    }
+    err = decode_message(r, &reader);
+    if (err != 0)
+        request_close_connection(r, err_text(err));
+    else
+        handler_of(api->key)(r);
+}
+
+void request_begin(struct connection *c, struct bytes frame)
+{
+    struct request *r = create_request(c, frame);
+    if (r == NULL) {
+        connection_end(c, "out of memory");
+        return;
+    }
+    queue_request(c, r);
+    dispatch(r);
+}
+
+static void set_state(struct request *r, enum request_state state)
+{
+    assert(r->state == REQUEST_WORKING); /* each request is answered exactly once */
+    assert(shard_is_here(r->shard));
+    r->state = state;
+    connection_answer_soon(r->connection);
+}
+
+void request_answer(struct request *r, const void *response)
+{
+    int16_t version = r->header.api_version;
+    kafka_response_header_encode(&r->writer, r->header.api, version, r->header.correlation_id);
+    r->header.api->response.encode(&r->writer, version, response);
+    int err = kafka_writer_finish(&r->writer);
+    if (err != 0) {
+        event_error("answer_failed", "api=%s version=%d reason=\"%s\"", r->header.api->name,
+                    version, err_text(err));
+        request_close_connection(r, "its answer could not be encoded");
+        return;
+    }
+    set_state(r, REQUEST_ANSWERED);
+}
+
+void request_answer_nothing(struct request *r)
+{
+    set_state(r, REQUEST_SILENT);
+}
+
+void request_close_connection(struct request *r, const char *why)
+{
+    set_state(r, REQUEST_CLOSING);
+    connection_end(r->connection, why);
+}
+
+void *request_allocate(struct request *r, size_t size)
+{
+    return kafka_arena_allocate(&r->arena, size);
+}
+
+void *request_array(struct request *r, size_t count, size_t element_size)
+{
+    return kafka_arena_array(&r->arena, count, element_size);
+}
+
+void request_post_back(struct request *r, struct work_item *item, work_cb run)
+{
+    shard_post(r->shard, item, run);
+}
+
+bool request_is_abandoned(const struct request *r)
+{
+    return r->connection->is_closed;
+}
+
+void request_deadline_start(struct request *r, struct request_deadline *deadline, uint64_t at_ms,
+                            void (*on_timeout)(struct request_deadline *deadline))
+{
+    uint64_t number = at_ms / DEADLINE_SLOT_MS;
+    if (number < r->clients->ticked_slot)
+        number = r->clients->ticked_slot; /* due already: the next tick looks there */
+    struct request_deadline **slot = &r->clients->deadlines[number % DEADLINE_SLOTS];
+    deadline->at_ms = at_ms;
+    deadline->on_timeout = on_timeout;
+    deadline->next = *slot;
+    deadline->previous = slot;
+    if (*slot != NULL)
+        (*slot)->previous = &deadline->next;
+    *slot = deadline;
+}
+
+void request_deadline_stop(struct request_deadline *deadline)
+{
+    if (deadline->previous == NULL)
+        return;
+    *deadline->previous = deadline->next;
+    if (deadline->next != NULL)
+        deadline->next->previous = deadline->previous;
+    deadline->next = NULL;
+    deadline->previous = NULL;
+}

@@ -1,0 +1,54 @@
+/* Kafka's topic configs that mean the same here: one table of names, types and ranges.
+ *
+ * A topic stores its overrides as text; what a topic does not say comes from the node's settings
+ * of the same meaning. Unknown configs are refused; so is compaction until it exists. */
+#ifndef CLUSTER_TOPIC_CONFIG_H
+#define CLUSTER_TOPIC_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cluster/metadata.h"
+#include "conf/conf.h"
+#include "log/partition.h"
+
+/* A topic's configs in effect. */
+struct topic_settings {
+    int64_t retention_ms;        /* -1: no limit */
+    int64_t retention_bytes;     /* -1: no limit */
+    int64_t segment_bytes;
+    int64_t segment_ms;
+    int64_t index_interval_bytes;
+    int32_t max_message_bytes;   /* of a batch */
+    int16_t min_insync_replicas; /* counted in sites */
+    bool is_log_append_time;
+};
+
+void topic_settings_of(const struct metadata_topic *topic, const struct conf_settings *conf,
+                       struct topic_settings *settings);
+
+/* What the group's log is told of it. */
+struct log_partition_settings topic_log_settings(const struct topic_settings *settings,
+                                                 const struct conf_settings *conf);
+
+/* Checks one override. 0, or ERR_NOT_FOUND (no such config) or ERR_INVALID, with a sentence for
+ * the client in the note. */
+int topic_config_check(const char *name, const char *value, struct err_note *note);
+
+enum topic_config_type { TOPIC_CONFIG_INT, TOPIC_CONFIG_LONG, TOPIC_CONFIG_STRING, TOPIC_CONFIG_LIST,
+                         TOPIC_CONFIG_BOOLEAN, TOPIC_CONFIG_DOUBLE };
+
+/* The table, for DescribeConfigs. */
+struct topic_config_row {
+    const char *name;
+    enum topic_config_type type;
+    const char *documentation;
+};
+unsigned topic_config_count(void);
+const struct topic_config_row *topic_config_at(unsigned position);
+/* The value in effect without override, as text. */
+void topic_config_default(unsigned position, const struct conf_settings *conf, char *into,
+                          size_t size);
+
+#endif
