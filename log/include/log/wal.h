@@ -7,7 +7,7 @@
  * What it keeps per raft group: entries, term and vote, truncations, heard positions. An index
  * in memory (24 bytes an entry) finds an entry again for catch-up and for apply after a restart.
  *
- * Formats: docs/formats.md. Each write starts with a header: file id, sequence, and the position
+ * Formats: docs/wal_format.md. Each write starts with a header: file id, sequence, and the position
  * that was durable when it was issued. At opening the highest such position is the durable mark:
  * damage below it is corruption, at or above it a torn tail, which is cut there even where sound
  * records follow (sectors of an unsynced write persist in any order).
@@ -28,17 +28,27 @@
 
 struct log_wal;
 
+#define LOG_WAL_ENTRIES_MAX 4096            /* of one append */
+#define LOG_WAL_HEARD_SIZE_MAX (64u << 10)  /* bytes of heard positions */
+#define LOG_WAL_FILE_SIZE_MIN (64u << 10)   /* holds a few writes: for tests */
+#define LOG_WAL_FILE_SIZE_MAX (1u << 31)    /* positions in a file are 32 bits */
+#define LOG_WAL_RECORD_OVERHEAD 64u         /* stored bytes per entry beside its own */
+
 struct log_wal_options {
     const char *directory;       /* below the disk's root, for example "wal"; made if missing */
-    uint64_t file_size_bytes;    /* of each file, preallocated */
+    uint64_t file_size_bytes;    /* of each file, preallocated; a multiple of 4096. One append must
+                                    fit into a file: 34 MiB and more for the largest entry */
     uint64_t queue_bytes_max;    /* appended and not yet durable; beyond it ERR_BUSY */
-    uint64_t kept_bytes_max;     /* budget for entries kept beyond the checkpoint (catch-up) */
+    uint64_t kept_bytes_max;     /* of written files; above it those are recycled whose entries
+                                    are all released. What is below is there for catch-up */
     uint64_t cluster_id[2];      /* stored in each file; another cluster's file is refused */
     unsigned gather_us_max;      /* wait before a commit above 10,000 commits/s; 0: never */
-    const struct clock *clock;   /* to time writes and gather */
+    const struct clock *clock;   /* to time writes; borrowed until close */
 };
 
-/* Which life of which raft group a record belongs to. */
+/* Which life of which raft group a record belongs to. The first append of a higher generation
+ * forgets what the WAL has of the lower one (entries, vote, snapshot, heard positions): what is
+ * to go on is in the same request. */
 struct log_wal_group {
     uint32_t group_id;    /* of the cluster's raft group */
     uint32_t generation;  /* raised by forced recovery only */
@@ -50,7 +60,8 @@ typedef void (*log_wal_append_cb)(struct log_wal_append *req, int status);
 
 /* An append request; embed it in your own. All fields but `data` are set before the call and
  * borrowed until `cb`. One request is one unit: `cb` comes when all of it is durable. In one
- * request the parts are written in this order: vote, truncation, entries. */
+ * request the parts are written in this order: vote, snapshot, truncation, entries, heard.
+ * Entries follow the last one appended (or truncated, or the snapshot) without a gap. */
 struct log_wal_append {
     void *data;                      /* the caller's own */
     struct log_wal_group group;      /* whose */
@@ -69,24 +80,30 @@ struct log_wal_append {
     struct work_item item;           /* private */
     struct log_wal_append *next;     /* private */
     int status;                      /* private */
+    bool is_drop;                    /* private */
     size_t size_bytes;               /* private */
 };
 
 /* Opens or creates. Reads every file, cuts a torn tail, rebuilds the index. Blocking; called
  * before shards run. On ERR_CORRUPT the note says file, position and, if known, the group; the
- * files stay untouched. `writer` runs the writes (a single thread), `readers` the reads. *wal is
- * returned owned (log_wal_close). */
+ * files stay untouched; ERR_OTHER_CLUSTER: they are another cluster's; ERR_INVALID: the options.
+ * `writer` runs the writes (a single thread), `readers` the reads and the preparing of files.
+ * Both, and `disk`, are borrowed until close. *wal is returned owned (log_wal_close). */
 int log_wal_open(const struct disk *disk, const struct log_wal_options *options,
                  const struct work *writer, const struct work *readers, struct log_wal **wal,
                  struct err_note *note);
 
-/* Frees. Nothing may be queued or under way (the owner has stopped shards and workers). */
+/* Frees. Work of the WAL may no longer run: the owner has stopped shards and workers. What was
+ * still queued is forgotten without a callback (a simulated crash). */
 void log_wal_close(struct log_wal *wal);
 
 /* Queues the request. Returns 0: `cb` runs exactly once, later, on `home`; status 0 means
  * fdatasync has returned (Raft, Figure 2: persist before responding); a negative status is a
  * disk error: it is final for the whole WAL, the process must end. Returns ERR_BUSY when
- * queue_bytes_max is reached: `cb` never runs. An append without entries (vote) is never busy. */
+ * queue_bytes_max is reached: `cb` never runs. An append without entries (vote) is never busy;
+ * nor is one to an empty queue. ERR_TOO_LARGE: it does not fit into a file. ERR_OTHER_GENERATION:
+ * a newer generation (or another recovery id) was appended before. A request with nothing but
+ * heard positions is written without a sync. After a disk error that error is returned. */
 int log_wal_append(struct log_wal *wal, struct log_wal_append *req, log_wal_append_cb cb);
 
 /* What is known of a group: from opening, and kept current as appends become durable. */
@@ -94,8 +111,10 @@ struct log_wal_state {
     struct log_wal_group group; /* newest generation seen */
     uint64_t term;              /* 0 when nothing is known */
     uint64_t voted_for;
-    uint64_t first_index;       /* of the kept entries */
-    uint64_t last_index;        /* first_index - 1 when there are none */
+    uint64_t first_index;       /* of the kept entries; 1 when no entry was ever known */
+    uint64_t last_index;        /* first_index - 1 when there are none. May be below the owner's
+                                   checkpoint, which a leader may take before its own disk has
+                                   all of it: append that as a snapshot then */
     uint64_t snapshot_index;    /* of the last snapshot record, or 0 */
     uint64_t snapshot_term;
 };
@@ -141,15 +160,18 @@ void log_wal_read(struct log_wal *wal, struct log_wal_read *req, log_wal_read_cb
  * They stay for catch-up while kept_bytes_max allows. */
 void log_wal_release(struct log_wal *wal, uint32_t group_id, uint64_t index);
 
-/* The group is gone from this node: nothing of it is needed. */
+/* The group is gone from this node: nothing of it is needed. None of its appends may be under
+ * way; later ones begin it anew. Lost when the process ends at once: the group is then seen again
+ * at opening, and dropped again. */
 void log_wal_drop_group(struct log_wal *wal, uint32_t group_id);
 
-/* The group whose unreleased entries pin the oldest file, and how many bytes the WAL holds in
- * all: what asks for a checkpoint. *group_id is UINT32_MAX when nothing is pinned. */
+/* The group whose unreleased entry is the oldest, and how many bytes the WAL holds in all: what
+ * asks for a checkpoint. *group_id is UINT32_MAX when nothing is pinned. */
 void log_wal_pressure(struct log_wal *wal, uint32_t *group_id, uint64_t *pinned_bytes);
 
 struct log_wal_counters {
-    uint64_t writes;          /* vector writes with their fdatasync */
+    uint64_t writes;          /* vector writes */
+    uint64_t syncs;           /* fdatasyncs of them */
     uint64_t appends;         /* requests completed */
     uint64_t bytes;           /* written, headers and padding included */
     uint64_t torn_tails_cut;  /* at opening */
