@@ -8,12 +8,19 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
 
+# All cores, unless one asks otherwise.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += --jobs=$(shell nproc)
+endif
+
 PREFIX ?= /usr/local
-CC := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
+# A tree of objects per variant: release, clang (its warnings), asan, tsan, fuzz.
 VARIANT ?= release
 B := build/$(VARIANT)
+CC := $(if $(filter default undefined,$(origin CC)),$(if $(filter clang fuzz,$(VARIANT)),clang,gcc),$(CC))
 
 CFLAGS_release := -O2
+CFLAGS_clang := -O1
 CFLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -50,17 +57,23 @@ objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
 LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
-.PHONY: all demo unit test check sim sim-full fuzz bench fmt install clean clients
+.PHONY: all demo unit test check sim sim-full fuzz bench fmt install clean clients raft-is-sound \
+        unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd
 
 build/.need-%: tools/need
 	@mkdir -p build
-	tools/need $*
+	flock build/.need-lock tools/need $*
 	@touch $@
+
+raft-is-sound: | build/.need-build
+	@pkg-config --atleast-version=0.22.1 raft || { \
+	    echo "libraft $$(pkg-config --modversion raft) is refused: 0.15 loses committed entries (Raft," \
+	         "figure 8) and acknowledges nothing under a steady stream; 0.22.1 is needed." >&2; exit 1; }
 
 # ---- the folders ------------------------------------------------------------------------------
 define folder_rules
-$(B)/$(1)/%.o: $(1)/%.c | build/.need-build $(if $(uses_protocol),$(GENERATED_H))
+$(B)/$(1)/%.o: $(1)/%.c | raft-is-sound $(if $(uses_protocol),$(GENERATED_H))
 	@mkdir -p $$(dir $$@)
 	$$(CC) $$(CFLAGS) $$(EXTRA_CFLAGS) $(call includes,$(1)) -c $$< -o $$@
 $(B)/lib$(1).a: $(call objects,$(1)) $(if $(filter protocol,$(1)),$(GENERATED_C:build/%.c=$(B)/%.o))
@@ -95,13 +108,71 @@ $(B)/test/$(1)_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/$(1)/*.c)) $(FAKES
 	$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) $(call libs_of,$(1)) $(LDLIBS) -lcriterion -o $$@
 endef
 UNIT_FOLDERS := $(foreach f,$(FOLDERS),$(if $(wildcard test/$(f)/*_test.c),$(f)))
+# Without threads there is nothing for the thread sanitizer to see.
+ifeq ($(VARIANT),tsan)
+UNIT_FOLDERS := $(filter-out protocol conf,$(UNIT_FOLDERS))
+endif
 $(foreach f,$(UNIT_FOLDERS),$(eval $(call unit_rules,$(f))))
 
 unit: build/.need-test $(foreach f,$(UNIT_FOLDERS),$(B)/test/$(f)_tests)
 	tools/run-unit $(foreach f,$(UNIT_FOLDERS),$(B)/test/$(f)_tests)
 
+clients: all
+	tools/clients
+	test/client/run
+
+unit-asan unit-tsan: unit-%:
+	$(MAKE) VARIANT=$* unit
+
+# ---- fuzzing: test/fuzz/NAME_fuzz.c, from test/fuzz/corpus/NAME/ --------------------------------
+FUZZ_SECONDS ?= 60
+FUZZ_NAMES := $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/*_fuzz.c))
+FUZZ_BINARIES := $(FUZZ_NAMES:%=build/fuzz/test/fuzz/%)
+# All targets together about a minute.
+FUZZ_SHORT_SECONDS := $(shell echo $$((60 / ($(words $(FUZZ_NAMES)) + 1) + 1)))
+
+build/fuzz/test/fuzz/%_fuzz: build/fuzz/test/fuzz/%_fuzz.o $(LIBS)
+	$(CC) $(LDFLAGS) $< $(LIBS) $(LDLIBS) -o $@
+fuzz-binaries: $(FUZZ_BINARIES)
+fuzz fuzz-short: build/.need-fuzz
+	$(MAKE) VARIANT=fuzz fuzz-binaries
+	tools/run-fuzz $(if $(filter fuzz-short,$@),$(FUZZ_SHORT_SECONDS),$(FUZZ_SECONDS)) $(FUZZ_BINARIES)
+
+# ---- all that belongs to a change ---------------------------------------------------------------
+TEST_SUITES := unit $(if $(wildcard tools/run-sim),sim) $(if $(wildcard test/client/run),clients) \
+               $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
+CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
+test: build/.need-test
+	tools/run-suites $(foreach s,$(TEST_SUITES),$(s) "$(MAKE) $(s)")
+check: build/.need-check
+	tools/run-suites $(foreach s,$(CHECK_SUITES),$(s) "$(MAKE) $(s)")
+
+# Clang warns of other things than gcc.
+check-clang: build/.need-check
+	$(MAKE) VARIANT=clang all unit
+check-format: build/.need-check
+	tools/check-format
+# One stamp a file: only what changed is analysed again.
+TIDY := $(foreach f,$(FOLDERS),$(patsubst %.c,build/tidy/%.ok,$(wildcard $(f)/*.c $(f)/*/*.c)))
+TIDY_HEADERS := $(wildcard $(foreach f,$(FOLDERS),$(f)/*.h $(f)/*/*.h $(f)/include/*/*.h))
+build/tidy/%.ok: %.c .clang-tidy $(TIDY_HEADERS) | build/.need-check $(GENERATED_H)
+	@mkdir -p $(dir $@) && rm -f $@
+	@clang-tidy --quiet $< -- $(filter-out -M% -g,$(CFLAGS)) $(call includes,$(firstword $(subst /, ,$<))) \
+	    2>/dev/null && touch $@
+check-tidy:
+	@$(MAKE) --keep-going --silent $(TIDY); \
+	passed=$$(ls $(TIDY) 2>/dev/null | wc -l); failed=$$(($(words $(TIDY)) - passed)); \
+	echo "$$passed passed, $$failed failed"; [ $$failed = 0 ]
+
 fmt: build/.need-check
 	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -D -m 755 $(B)/trilogd $(DESTDIR)$(PREFIX)/bin/trilogd
+	install -d $(DESTDIR)$(PREFIX)/share/doc/trilog $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 conf/samples/site-*.yaml $(DESTDIR)$(PREFIX)/share/doc/trilog
+	sed 's|@PREFIX@|$(PREFIX)|' conf/samples/trilogd.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/trilogd.service
 
 clean:
 	rm -rf build
