@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "hex.h"
 
 #define LINE_BYTES_MAX 4096
 
@@ -37,11 +38,7 @@ static void parse(char *line, struct golden *g)
     const struct kafka_api *api = api_of(name);
     g->type = strcmp(kind, "request") == 0 ? &api->request : &api->response;
     g->version = (int16_t)version;
-    g->size = 0;
-    for (const char *at = hex; *at != '-' && *at != '\0'; at += 2) {
-        char digits[3] = {at[0], at[1], 0};
-        g->data[g->size++] = (uint8_t)strtoul(digits, NULL, 16);
-    }
+    g->size = bytes_of_hex(hex, g->data, sizeof g->data - 1).size; /* "-" is none */
 }
 
 typedef void check_golden(const struct golden *g);
