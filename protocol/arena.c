@@ -104,17 +104,18 @@ static void *take(struct kafka_arena *a, size_t size)
 
 void *kafka_arena_allocate(struct kafka_arena *a, size_t size)
 {
-    if (size > a->limit_bytes - a->used_bytes) {
+    size_t left = a->limit_bytes - a->used_bytes;
+    size_t padding = (ALIGNMENT - size % ALIGNMENT) % ALIGNMENT;
+    if (size > left || padding > left - size) {
         a->err = ERR_TOO_LARGE;
         return NULL;
     }
-    size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *taken = take(a, rounded);
+    void *taken = take(a, size + padding);
     if (taken == NULL)
         return NULL;
-    a->used_bytes += size;
+    a->used_bytes += size + padding;
     assert(a->used_bytes <= a->limit_bytes);
-    return memset(taken, 0, rounded);
+    return memset(taken, 0, size + padding);
 }
 
 void *kafka_arena_array(struct kafka_arena *a, size_t count, size_t element_size)

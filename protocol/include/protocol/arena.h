@@ -13,7 +13,7 @@ struct kafka_arena {
     struct kafka_arena_block *blocks; /* all that is held, the one in use first */
     uint8_t *at;                      /* next free byte of the block in use */
     size_t left;                      /* bytes left in the block in use */
-    size_t used_bytes;                /* given out since init or reset */
+    size_t used_bytes;                /* given out since init or reset, padding included */
     size_t limit_bytes;               /* used_bytes never goes beyond */
     int err;                          /* why the last refused allocation was refused */
 };
@@ -25,7 +25,8 @@ struct kafka_arena {
 /* Largest step in which memory is taken for small allocations. */
 #define KAFKA_ARENA_BLOCK_BYTES 4096
 
-/* The limit with which every well-formed message of that size can be decoded. */
+/* The limit with which every well-formed message of that size can be decoded: the factor covers
+ * the elements, and for an array's padding (below 8) its count of at least one byte. */
 static inline size_t kafka_arena_limit_for(size_t message_bytes)
 {
     return message_bytes * KAFKA_ARENA_FACTOR;
