@@ -1,0 +1,166 @@
+/* First start, as a pure state machine.
+ *
+ * Message, little-endian: u32 magic, u16 version, u16 state, u64 incarnation,
+ * u32 groups per node, u32 CRC-32C of the READY set, u64 0 */
+#include "founding.h"
+
+#include <string.h>
+
+#include "base/crc32c.h"
+
+#define MESSAGE_MAGIC 0x44464f54u /* "TOFD" */
+#define MESSAGE_VERSION 1
+
+void founding_init(struct founding *f, struct identity *identity, uint32_t groups_per_node,
+                   const struct identity_founder *founders, unsigned founder_count)
+{
+    memset(f, 0, sizeof *f);
+    f->identity = identity;
+    f->groups_per_node = groups_per_node;
+    f->founder_count = founder_count;
+    memcpy(f->founders, founders, founder_count * sizeof founders[0]);
+}
+
+static struct founding_heard *heard_of(struct founding *f, uint32_t node_id)
+{
+    for (unsigned i = 0; i < f->founder_count; i++)
+        if (f->founders[i].node_id == node_id && node_id != f->identity->node_id)
+            return &f->heard[i];
+    return NULL;
+}
+
+void founding_on_hello(struct founding *f, uint32_t node_id, uint64_t incarnation,
+                       const uint64_t cluster_id[2])
+{
+    struct founding_heard *heard = heard_of(f, node_id);
+    if (heard == NULL)
+        return;
+    if (heard->incarnation != incarnation)
+        *heard = (struct founding_heard){.incarnation = incarnation};
+    heard->cluster_id[0] = cluster_id[0];
+    heard->cluster_id[1] = cluster_id[1];
+    heard->is_heard = true;
+}
+
+void founding_on_message(struct founding *f, uint32_t node_id, struct bytes message)
+{
+    struct bytes_reader r = bytes_reader_of(message);
+    uint32_t magic = bytes_read_le32(&r);
+    uint16_t version = bytes_read_le16(&r);
+    uint16_t state = bytes_read_le16(&r);
+    uint64_t incarnation = bytes_read_le64(&r);
+    uint32_t groups_per_node = bytes_read_le32(&r);
+    uint32_t set_crc = bytes_read_le32(&r);
+    struct founding_heard *heard = heard_of(f, node_id);
+    if (r.is_bad || magic != MESSAGE_MAGIC || version != MESSAGE_VERSION || heard == NULL ||
+        !heard->is_heard || heard->incarnation != incarnation)
+        return;
+    heard->is_ready = state == IDENTITY_READY;
+    heard->ready_set_crc = set_crc;
+    heard->groups_per_node = groups_per_node;
+}
+
+void founding_on_down(struct founding *f, uint32_t node_id)
+{
+    struct founding_heard *heard = heard_of(f, node_id);
+    if (heard != NULL)
+        *heard = (struct founding_heard){0};
+}
+
+/* The founders as seen now, ourselves included. */
+static void see_set(const struct founding *f, struct identity *seen)
+{
+    *seen = *f->identity;
+    seen->groups_per_node = f->groups_per_node;
+    seen->founder_count = f->founder_count;
+    for (unsigned i = 0; i < f->founder_count; i++) {
+        seen->founders[i] = f->founders[i];
+        seen->founders[i].incarnation = f->founders[i].node_id == f->identity->node_id
+                                            ? f->identity->incarnation
+                                            : f->heard[i].incarnation;
+    }
+}
+
+static uint32_t set_crc(const struct identity *identity)
+{
+    uint32_t crc = crc32c(0, bytes_of(&identity->groups_per_node, 4));
+    for (unsigned i = 0; i < identity->founder_count; i++) {
+        crc = crc32c(crc, bytes_of(&identity->founders[i].node_id, 4));
+        crc = crc32c(crc, bytes_of(&identity->founders[i].incarnation, 8));
+        crc = crc32c(crc, bytes_of_text(identity->founders[i].site));
+    }
+    return crc;
+}
+
+static bool is_founded(const struct founding_heard *heard)
+{
+    return heard->is_heard && (heard->cluster_id[0] | heard->cluster_id[1]) != 0;
+}
+
+static bool has_heard_all(const struct founding *f)
+{
+    for (unsigned i = 0; i < f->founder_count; i++)
+        if (f->founders[i].node_id != f->identity->node_id && !f->heard[i].is_heard)
+            return false;
+    return true;
+}
+
+static bool are_all_ready_with(const struct founding *f, uint32_t crc)
+{
+    for (unsigned i = 0; i < f->founder_count; i++) {
+        const struct founding_heard *heard = &f->heard[i];
+        if (f->founders[i].node_id != f->identity->node_id &&
+            !(heard->is_heard && heard->is_ready && heard->ready_set_crc == crc))
+            return false;
+    }
+    return true;
+}
+
+static enum founding_step found(struct founding *f)
+{
+    f->identity->state = IDENTITY_FOUNDED;
+    identity_cluster_id(f->identity, f->identity->cluster_id);
+    return FOUNDING_PERSIST;
+}
+
+/* Somebody has data: ours too, if we were READY for that very cluster. */
+static enum founding_step follow(struct founding *f, const struct founding_heard *heard)
+{
+    uint64_t cluster_id[2];
+    identity_cluster_id(f->identity, cluster_id);
+    if (f->identity->state == IDENTITY_READY && cluster_id[0] == heard->cluster_id[0] &&
+        cluster_id[1] == heard->cluster_id[1])
+        return found(f);
+    return FOUNDING_REBUILD;
+}
+
+enum founding_step founding_advance(struct founding *f)
+{
+    struct identity seen;
+    if (f->identity->state == IDENTITY_FOUNDED)
+        return FOUNDING_WAIT;
+    for (unsigned i = 0; i < f->founder_count; i++)
+        if (is_founded(&f->heard[i]))
+            return follow(f, &f->heard[i]);
+    if (!has_heard_all(f))
+        return FOUNDING_WAIT;
+    see_set(f, &seen);
+    if (f->identity->state == IDENTITY_READY && set_crc(f->identity) == set_crc(&seen))
+        return are_all_ready_with(f, set_crc(&seen)) ? found(f) : FOUNDING_WAIT;
+    *f->identity = seen;
+    f->identity->state = IDENTITY_READY;
+    return FOUNDING_PERSIST;
+}
+
+size_t founding_message(const struct founding *f, uint8_t into[FOUNDING_MESSAGE_SIZE])
+{
+    uint8_t *at = into;
+    at = bytes_put_le32(at, MESSAGE_MAGIC);
+    at = bytes_put_le16(at, MESSAGE_VERSION);
+    at = bytes_put_le16(at, (uint16_t)f->identity->state);
+    at = bytes_put_le64(at, f->identity->incarnation);
+    at = bytes_put_le32(at, f->identity->groups_per_node);
+    at = bytes_put_le32(at, set_crc(f->identity));
+    bytes_put_le64(at, 0);
+    return FOUNDING_MESSAGE_SIZE;
+}

@@ -1,0 +1,60 @@
+/* First start: a cluster is founded only when all founding nodes answer and all are empty.
+ *
+ *   NEW --hears every founder, none has data--> READY(S), durable --hears all READY(S)--> FOUNDED
+ *                                               READY(S) --hears a founder of S's cluster--> FOUNDED
+ *
+ * S is the set of (node id, incarnation) that a node has seen. A node that is READY told the
+ * others that it would found with S, so one that is founded already may be followed by it; a node
+ * that finds itself NEW while a founder has data never founds: it asks to be rebuilt. Whoever
+ * hears all of S and finds none founded may begin again with another set: nobody was.
+ *
+ * Pure: told what was heard, it answers what to do. */
+#ifndef CLUSTER_FOUNDING_H
+#define CLUSTER_FOUNDING_H
+
+#include "base/bytes.h"
+#include "identity.h"
+
+enum founding_step {
+    FOUNDING_WAIT,     /* nothing to do but to tell the others */
+    FOUNDING_PERSIST,  /* the identity has changed: make it durable before anything is sent */
+    FOUNDING_REBUILD   /* others have data and we are not of their founders */
+};
+
+struct founding_heard {
+    bool is_heard;
+    bool is_ready;                /* told that it is READY with `ready_set_crc` */
+    uint32_t ready_set_crc;
+    uint32_t groups_per_node;
+    uint64_t incarnation;
+    uint64_t cluster_id[2];       /* zeros while it is not founded */
+};
+
+struct founding {
+    struct identity *identity;    /* changed in place */
+    uint32_t groups_per_node;     /* of our configuration */
+    unsigned founder_count;       /* configured, this node included */
+    struct identity_founder founders[IDENTITY_FOUNDERS_MAX]; /* by node id; incarnation unknown */
+    struct founding_heard heard[IDENTITY_FOUNDERS_MAX];
+};
+
+/* `founders` as configured, sorted by node id, incarnations ignored. */
+void founding_init(struct founding *f, struct identity *identity, uint32_t groups_per_node,
+                   const struct identity_founder *founders, unsigned founder_count);
+
+/* A peer's handshake: who it is and whether its cluster is founded. */
+void founding_on_hello(struct founding *f, uint32_t node_id, uint64_t incarnation,
+                       const uint64_t cluster_id[2]);
+/* A peer's founding message. Malformed ones and those of strangers are ignored. */
+void founding_on_message(struct founding *f, uint32_t node_id, struct bytes message);
+/* The peer is gone: what it said counts no more. */
+void founding_on_down(struct founding *f, uint32_t node_id);
+
+/* What follows from all that was heard. */
+enum founding_step founding_advance(struct founding *f);
+
+/* What to tell every peer, also repeatedly. */
+#define FOUNDING_MESSAGE_SIZE 32
+size_t founding_message(const struct founding *f, uint8_t into[FOUNDING_MESSAGE_SIZE]);
+
+#endif
