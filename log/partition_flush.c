@@ -70,8 +70,9 @@ static void capture_segments(struct log_partition *p, struct log_flush *f, unsig
 
 int log_partition_flush_prepare(struct log_partition *p, struct log_flush **flush)
 {
-    assert(!p->is_flushing);
     *flush = NULL;
+    if (p->is_flushing)
+        return ERR_BUSY;
     unsigned first = first_to_write(p);
     if (first == p->segments.count)
         return 0;

@@ -32,7 +32,8 @@ struct log_partition_id {
 /* Settings that are part of the group's state (they came in a partition-state entry). */
 struct log_partition_settings {
     int64_t segment_bytes;       /* roll when the next batch would make it larger */
-    int64_t segment_ms;          /* roll when the batch's entry clock is so much later than the first's */
+    int64_t segment_ms;          /* roll when the batch's entry clock is so much later than the
+                                    first's */
     int64_t index_interval_bytes; /* a sparse index entry about every so many bytes */
     unsigned producer_count_max;
 };
@@ -65,6 +66,7 @@ const struct log_partition_id *log_partition_id(const struct log_partition *p);
 int64_t log_partition_start_offset(const struct log_partition *p);
 int64_t log_partition_next_offset(const struct log_partition *p);
 int64_t log_partition_size_bytes(const struct log_partition *p); /* from the start offset's segment */
+/* The largest record timestamp (-1: none) and the last offset of the batch that has it. */
 int64_t log_partition_max_timestamp(const struct log_partition *p, int64_t *offset_of_max);
 struct log_producer_state *log_partition_producers(struct log_partition *p);
 
@@ -146,7 +148,8 @@ void log_partition_trim_tail(struct log_partition *p, size_t keep_bytes);
 struct log_flush;
 
 /* Captures what is not in segments yet (references are taken), rolls as decided at append.
- * *flush is NULL when there is nothing to do. At most one flush of a partition at a time. */
+ * *flush is NULL when there is nothing to do. ERR_BUSY while a flush of the partition is under
+ * way, its own or a checkpoint's. */
 int log_partition_flush_prepare(struct log_partition *p, struct log_flush **flush);
 /* On a worker: writes in >= 1 MiB chunks where it can, appends indexes, syncs files and folders.
  * 0 or a disk error, which ends the process. */

@@ -78,11 +78,13 @@ bool log_store_is_checkpointing(const struct log_store *s);
 struct log_pin;
 /* ERR_NOT_FOUND when there is no checkpoint yet. *pin is returned owned (log_store_unpin). */
 int log_store_pin(struct log_store *s, struct log_pin **pin);
+/* No read of it may be under way. */
 void log_store_unpin(struct log_store *s, struct log_pin *pin);
 const struct log_store_state *log_pin_state(const struct log_pin *pin);
 
-/* The pin's table of contents (manifest records and files with sizes and, per file, a CRC-32C
- * once computed by the reader), encoded for the peer; borrowed from the pin. */
+/* The pin's table of contents, encoded for the peer; borrowed from the pin. These are manifest
+ * records; the files follow from them, with sizes and the CRC-32C computed when they were
+ * written. */
 struct bytes log_pin_contents(const struct log_pin *pin);
 unsigned log_pin_file_count(const struct log_pin *pin);
 
@@ -97,22 +99,29 @@ struct log_pin_read {
     uint32_t size_max;
     struct slice piece;     /* out: owned by the caller; shorter only at the file's end */
     log_pin_read_cb cb;
+    struct log_store *store; /* private */
     struct work_item item;  /* private */
     int status;             /* private */
 };
+/* `cb` runs once on the store's home. ERR_OUT_OF_RANGE: no such file; ERR_CORRUPT: the file is
+ * shorter than the pin says. */
 void log_pin_read(struct log_store *s, struct log_pin_read *req, log_pin_read_cb cb);
 
 /* ---- shipping: the receiver ---- */
 
 /* An incoming snapshot, staged beside the live data so that a crash leaves the old state. */
 struct log_install;
-/* Checks the contents; begins, or resumes what an earlier attempt at the same snapshot has.
- * Pieces that this replica's own segments already have, byte for byte, need not be fetched. */
+/* Checks the contents (ERR_MALFORMED, ERR_CORRUPT, ERR_VERSION); begins, or resumes what an
+ * earlier attempt has that is the same. Sealed segments that this replica has, byte for byte, are
+ * not fetched. Touches no disk. ERR_BUSY when an installation is under way. Until commit or abort
+ * checkpoints are refused. */
 int log_store_install_begin(struct log_store *s, struct bytes contents,
                             struct log_install **install);
-/* The next piece to ask for; false when all are there. */
+/* The next piece to ask for, each once; false when all have been asked for. */
 bool log_install_next(struct log_install *i, unsigned *file, uint64_t *position,
                       uint32_t *size_max);
+/* Has every piece been written? */
+bool log_install_is_complete(const struct log_install *i);
 struct log_install_write;
 typedef void (*log_install_write_cb)(struct log_install_write *req, int status);
 struct log_install_write {
@@ -125,6 +134,7 @@ struct log_install_write {
     struct work_item item;  /* private */
     int status;             /* private */
 };
+/* One whole piece as log_install_next named it, in any order; ERR_INVALID for anything else. */
 void log_install_write(struct log_install_write *req, log_install_write_cb cb);
 struct log_install_commit;
 typedef void (*log_install_commit_cb)(struct log_install_commit *req, int status);
@@ -135,9 +145,15 @@ struct log_install_commit {
     struct work_item item;  /* private */
     int status;             /* private */
 };
-/* Syncs and swaps: afterwards the store holds the snapshot's state and partitions (all pointers
- * to old partitions are invalid) and `install` is freed. Before the swap nothing live changes. */
+/* Checks, syncs and swaps: afterwards the store holds the snapshot's state and partitions (all
+ * pointers to old partitions are invalid) and `install` is freed. Before the swap nothing live
+ * changes. The owner has stopped appends, reads and flushes of the group until `cb`.
+ * ERR_INVALID: pieces are missing; ERR_BUSY: a read, flush, checkpoint or pin is under way;
+ * ERR_CORRUPT: a file's bytes are not the sender's, it was dropped and log_install_next asks
+ * for it again. These three leave `install` as it is, to go on with or to abort. Any other error is the
+ * disk's: final. */
 void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb);
+/* Frees; staged pieces stay for the next begin. No write may be under way. NULL is allowed. */
 void log_install_abort(struct log_install *i);
 
 #endif

@@ -1,0 +1,314 @@
+/* Shipping a snapshot, the receiver: the swap, all of it or nothing.
+ *
+ * A crash may come between any two lines:
+ *
+ *   1 check every staged file's checksum, sync files and folder
+ *   2 replace the manifest by the snapshot's, its commit flagged "installing"   <- the point
+ *   3 move staged files to their places, sync folders
+ *   4 append the same commit without the flag, remove "incoming"
+ *
+ * Before 2 nothing live has changed. After 2 an opening store repeats 3 and 4 (store.c): a move
+ * that has happened finds no staged file, and one that has not finds it. Files of ours that the
+ * snapshot has no longer are named by no manifest then and go last. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/crc32c.h"
+#include "base/event.h"
+#include "ship_install.h"
+
+/* ---- on the worker ---- */
+
+static int crc_of_file(const struct disk *disk, struct disk_file *file, uint32_t size,
+                       uint32_t *crc)
+{
+    uint8_t *bytes = malloc(SHIP_PIECE_SIZE);
+    int err = bytes == NULL ? UV_ENOMEM : 0;
+    *crc = 0;
+    for (uint32_t at = 0; at < size && err == 0; at += SHIP_PIECE_SIZE) {
+        size_t wanted = size - at < SHIP_PIECE_SIZE ? size - at : SHIP_PIECE_SIZE;
+        int64_t got = disk_read_at(disk, file, at, bytes, wanted);
+        if (got < 0)
+            err = (int)got;
+        else if ((size_t)got < wanted)
+            err = ERR_CORRUPT;
+        else
+            *crc = crc32c(*crc, bytes_of(bytes, wanted));
+    }
+    free(bytes);
+    return err;
+}
+
+/* Checks one staged file and makes it durable. A wrong one is removed, to be fetched again. */
+static int settle_file(const struct log_install *i, const struct ship_file *file)
+{
+    const struct disk *disk = i->store->disk;
+    char path[LOG_PATH_SIZE];
+    struct disk_file *opened;
+    uint32_t crc = 0;
+    ship_staged_path(i->store, file, path);
+    int err = disk_open(disk, path, DISK_WRITE, &opened);
+    if (err != 0)
+        return err == UV_ENOENT ? ERR_CORRUPT : err;
+    err = crc_of_file(disk, opened, file->size_bytes, &crc);
+    if (err == 0 && crc != file->crc)
+        err = ERR_CORRUPT;
+    if (err == 0)
+        err = disk_truncate(disk, opened, file->size_bytes);
+    if (err == 0)
+        err = disk_sync(disk, opened);
+    disk_close(disk, opened);
+    if (err == ERR_CORRUPT) {
+        event_warn("snapshot_file_damaged", "file=%s", path);
+        int removed = disk_remove(disk, path);
+        err = removed == 0 ? ERR_CORRUPT : removed;
+    }
+    return err;
+}
+
+/* A leftover under the name of a file that we keep would replace it in step 3. */
+static int drop_staged(const struct log_install *i, const struct ship_file *file)
+{
+    char path[LOG_PATH_SIZE];
+    ship_staged_path(i->store, file, path);
+    int err = disk_remove(i->store->disk, path);
+    return err == UV_ENOENT ? 0 : err;
+}
+
+static int settle_files(struct log_install *i)
+{
+    char folder[LOG_PATH_SIZE], incoming[LOG_PATH_SIZE];
+    store_path(i->store, "", folder);
+    store_path(i->store, "/incoming", incoming);
+    int err = ship_prepare_folder(i), damaged = 0;
+    for (unsigned f = 0; f < i->list.count && err == 0; f++) {
+        err = i->files[f].is_ours ? drop_staged(i, &i->list.files[f])
+                                  : settle_file(i, &i->list.files[f]);
+        if (err == ERR_CORRUPT) {
+            damaged = err; /* go on: find all of them in one attempt */
+            err = 0;
+            memset(i->files[f].pieces, PIECE_MISSING, i->files[f].piece_count);
+            i->file_next = 0;
+        }
+    }
+    if (err == 0)
+        err = damaged;
+    if (err == 0)
+        err = disk_sync_directory(i->store->disk, incoming);
+    if (err == 0)
+        err = disk_sync_directory(i->store->disk, folder);
+    return err;
+}
+
+static bool has_partition(const struct manifest *m, uint32_t number)
+{
+    for (uint32_t n = 0; n < m->partition_count; n++)
+        if (m->partitions[n].number == number)
+            return true;
+    return false;
+}
+
+static void add_if_gone(struct manifest_bytes *b, const struct log_install *i,
+                        const struct store_partition *entry)
+{
+    if (!has_partition(&i->manifest, entry->number))
+        manifest_add_removed(b, entry->number, log_partition_id(entry->partition));
+}
+
+/* The snapshot's records, and which of our partitions it no longer has. */
+static int replace_manifest(struct log_install *i)
+{
+    struct log_store *s = i->store;
+    struct manifest_bytes b = {0};
+    manifest_add_header(&b, s->group_id);
+    for (uint32_t n = 0; n < i->manifest.partition_count; n++)
+        if (!i->manifest.partitions[n].is_removed)
+            manifest_add(&b, &(struct manifest_record){.kind = MANIFEST_PARTITION,
+                                                       .number = i->manifest.partitions[n].number,
+                                                       .payload = i->manifest.partitions[n].record});
+    for (uint32_t n = 0; n < s->partition_count; n++)
+        add_if_gone(&b, i, s->partitions[n]);
+    for (const struct store_partition *r = s->removed; r != NULL; r = r->next_removed)
+        add_if_gone(&b, i, r);
+    manifest_add(&b, &(struct manifest_record){.kind = MANIFEST_MACHINE,
+                                               .payload = i->manifest.state.machine});
+    manifest_add_commit(&b, &i->manifest.state, 0, MANIFEST_COMMIT_INSTALLING);
+    manifest_finish_header(&b);
+    int err = b.err != 0 ? b.err : store_replace_manifest(s, bytes_of(b.data, b.size));
+    s->manifest_size = b.size;
+    manifest_bytes_close(&b);
+    return err;
+}
+
+static int make_empty(const struct log_store *s, const struct log_partition_id *id,
+                      int64_t base_offset, enum log_file_kind kind)
+{
+    char path[LOG_PATH_SIZE];
+    struct disk_file *file;
+    log_segment_path(path, id, base_offset, kind);
+    int err = disk_open(s->disk, path, DISK_WRITE | DISK_CREATE, &file);
+    if (err != 0)
+        return err;
+    err = disk_truncate(s->disk, file, 0);
+    if (err == 0)
+        err = disk_sync(s->disk, file);
+    disk_close(s->disk, file);
+    return err;
+}
+
+/* Step 3 for one file: a staged one goes to its place; without one it is there already. */
+static int move_file(const struct log_store *s, const struct ship_file *file)
+{
+    char from[LOG_PATH_SIZE], to[LOG_PATH_SIZE];
+    ship_staged_path(s, file, from);
+    log_segment_path(to, &file->id, file->base_offset, file->kind);
+    int err = disk_rename(s->disk, from, to);
+    return err == UV_ENOENT ? 0 : err;
+}
+
+static int move_segment(void *data, const struct log_partition_id *id,
+                        const struct log_segment_meta *meta)
+{
+    const struct log_store *s = data;
+    int err = 0;
+    for (int i = 0; i < LOG_FILE_KIND_COUNT && err == 0; i++) {
+        enum log_file_kind kind = (enum log_file_kind)i;
+        struct ship_file file = {.id = *id,
+                                 .base_offset = meta->base_offset,
+                                 .kind = kind,
+                                 .size_bytes = log_segment_file_size(meta, kind),
+                                 .crc = log_segment_file_crc(meta, kind)};
+        err = file.size_bytes > 0 ? move_file(s, &file)
+                                  : make_empty(s, id, meta->base_offset, kind);
+    }
+    return err;
+}
+
+static int move_partition(struct log_store *s, struct bytes record)
+{
+    struct log_partition_id id;
+    char path[LOG_PATH_SIZE];
+    int err = log_partition_record_id(record, &id);
+    if (err != 0)
+        return err;
+    log_folder_path(path, &id);
+    err = disk_make_directory(s->disk, path);
+    if (err == 0)
+        err = log_partition_record_each_segment(record, move_segment, s);
+    return err != 0 ? err : disk_sync_directory(s->disk, path);
+}
+
+int store_finish_install(struct log_store *s, const struct manifest *m, struct err_note *note)
+{
+    char incoming[LOG_PATH_SIZE];
+    struct manifest_bytes b = {0};
+    store_path(s, "/incoming", incoming);
+    int err = 0;
+    for (uint32_t n = 0; n < m->partition_count && err == 0; n++)
+        if (!m->partitions[n].is_removed)
+            err = move_partition(s, m->partitions[n].record);
+    if (err == 0)
+        err = disk_sync_directory(s->disk, "topics");
+    if (err == 0)
+        err = disk_sync_directory(s->disk, incoming);
+    if (err == UV_ENOENT)
+        err = 0; /* all moved, and the folder gone with the last attempt */
+    manifest_add_commit(&b, &m->state, s->manifest_size, 0);
+    if (err == 0)
+        err = b.err;
+    if (err == 0)
+        err = store_append_manifest(s, s->manifest_size, bytes_of(b.data, b.size));
+    if (err == 0)
+        s->manifest_size += b.size;
+    manifest_bytes_close(&b);
+    if (err == 0)
+        err = disk_remove_tree(s->disk, incoming);
+    return err == 0 ? 0 : err_set(note, err, "finish installing a snapshot: %s", err_text(err));
+}
+
+static int remove_gone(const struct log_install *i, const struct store_partition *entry)
+{
+    if (has_partition(&i->manifest, entry->number))
+        return 0;
+    return log_partition_remove_folder(i->store->disk, log_partition_id(entry->partition));
+}
+
+static int swap_files(struct log_install *i)
+{
+    struct log_store *s = i->store;
+    int err = settle_files(i);
+    if (err == 0)
+        err = replace_manifest(i);
+    if (err == 0)
+        err = store_finish_install(s, &i->manifest, NULL);
+    for (uint32_t n = 0; n < s->partition_count && err == 0; n++)
+        err = remove_gone(i, s->partitions[n]);
+    for (struct store_partition *r = s->removed; r != NULL && err == 0; r = r->next_removed)
+        err = remove_gone(i, r);
+    if (err == 0)
+        err = store_table_open(s, &i->manifest, &i->table, NULL);
+    return err;
+}
+
+/* ---- on the shard ---- */
+
+static bool is_in_use(const struct log_store *s)
+{
+    for (uint32_t n = 0; n < s->partition_count; n++)
+        if (log_partition_pending_reads(s->partitions[n]->partition) > 0 ||
+            s->partitions[n]->partition->is_flushing)
+            return true;
+    for (const struct store_partition *r = s->removed; r != NULL; r = r->next_removed)
+        if (log_partition_pending_reads(r->partition) > 0 || r->partition->is_flushing)
+            return true;
+    return s->is_checkpointing || s->pins != NULL;
+}
+
+static void forget_removed(struct log_store *s)
+{
+    while (s->removed != NULL) {
+        struct store_partition *next = s->removed->next_removed;
+        log_partition_destroy(s->removed->partition);
+        slice_unref(&s->removed->record);
+        free(s->removed);
+        s->removed = next;
+    }
+}
+
+static void finish_commit(struct work_item *item)
+{
+    struct log_install_commit *req = item->data;
+    struct log_install *i = req->install;
+    if (req->status == 0) {
+        struct log_store *s = i->store;
+        store_take_table(s, &i->table);
+        forget_removed(s);
+        s->staged.count = 0;
+        s->install = NULL;
+        ship_install_free(i);
+        req->install = NULL;
+    }
+    req->cb(req, req->status);
+}
+
+static void run_commit(struct work_item *item)
+{
+    struct log_install_commit *req = item->data;
+    struct log_store *s = req->install->store;
+    if (req->status == 0)
+        req->status = swap_files(req->install);
+    work_submit(s->home, item, finish_commit);
+}
+
+void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb)
+{
+    struct log_install *i = req->install;
+    req->cb = cb;
+    req->status = 0;
+    if (!log_install_is_complete(i) || i->pending_writes > 0)
+        req->status = ERR_INVALID;
+    else if (is_in_use(i->store))
+        req->status = ERR_BUSY;
+    req->item.data = req;
+    work_submit(i->store->worker, &req->item, run_commit);
+}

@@ -1,0 +1,33 @@
+/* An installation's insides, shared by ship_install.c (pieces) and ship_commit.c (the swap). */
+#ifndef LOG_SHIP_INSTALL_H
+#define LOG_SHIP_INSTALL_H
+
+#include "ship.h"
+
+enum piece_state { PIECE_MISSING, PIECE_ASKED, PIECE_HERE };
+
+struct install_file {
+    uint8_t *pieces;      /* enum piece_state each; NULL when the file is ours already */
+    uint32_t piece_count;
+    bool is_ours;         /* a sealed segment of this replica has the same bytes */
+};
+
+struct log_install {
+    struct log_store *store;
+    struct slice contents;     /* the peer's, copied */
+    struct manifest manifest;  /* parsed; borrows from contents */
+    struct ship_list list;
+    struct install_file *files;
+    unsigned file_next;        /* where log_install_next goes on */
+    unsigned pending_writes;
+    bool is_folder_ready;      /* made and cleaned; touched on the worker only */
+    struct store_table table;  /* what commit has opened, until the swap */
+};
+
+/* Where a file is staged; `path` has LOG_PATH_SIZE bytes. */
+void ship_staged_path(const struct log_store *s, const struct ship_file *file, char *path);
+/* Makes "incoming" and drops what belongs to no file of this snapshot. On the worker. */
+int ship_prepare_folder(struct log_install *i);
+void ship_install_free(struct log_install *i);
+
+#endif

@@ -1,0 +1,248 @@
+/* Shipping a snapshot, the sender: a checkpoint that stays readable while it is sent.
+ *
+ * A pin is a list of names, not a copy: the records of the last durable checkpoint, from which the
+ * files follow. Sealed segments never change and open ones only grow behind what the records say,
+ * so the bytes are the pinned ones as long as the files are there; the checkpoint asks before it
+ * removes any. Each file's checksum was computed while it was written, from memory: damage that
+ * the disk did later is found by the receiver and never becomes part of another replica. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ship.h"
+
+struct log_pin {
+    struct log_pin *next;           /* in the store's list */
+    struct manifest_bytes contents; /* what the peer gets */
+    struct manifest manifest;       /* the same, parsed; borrows from contents */
+    struct ship_list list;
+    unsigned pending_reads;
+};
+
+struct list_making {
+    struct ship_list *list;
+    uint32_t number, segment_place;
+};
+
+static int add_file(struct ship_list *list, const struct ship_file *file)
+{
+    if (list->count == list->capacity) {
+        unsigned capacity = list->capacity == 0 ? 16 : list->capacity * 2;
+        struct ship_file *files = realloc(list->files, capacity * sizeof *files);
+        if (files == NULL)
+            return UV_ENOMEM;
+        list->files = files;
+        list->capacity = capacity;
+    }
+    list->files[list->count++] = *file;
+    return 0;
+}
+
+static int add_segment(void *data, const struct log_partition_id *id,
+                       const struct log_segment_meta *meta)
+{
+    struct list_making *making = data;
+    int err = 0;
+    for (int i = 0; i < LOG_FILE_KIND_COUNT && err == 0; i++) {
+        enum log_file_kind kind = (enum log_file_kind)i;
+        struct ship_file file = {.id = *id,
+                                 .base_offset = meta->base_offset,
+                                 .kind = kind,
+                                 .size_bytes = log_segment_file_size(meta, kind),
+                                 .crc = log_segment_file_crc(meta, kind),
+                                 .number = making->number,
+                                 .segment_place = making->segment_place};
+        if (file.size_bytes > 0)
+            err = add_file(making->list, &file);
+    }
+    making->segment_place++;
+    return err;
+}
+
+int ship_list_make(const struct manifest *m, struct ship_list *list)
+{
+    *list = (struct ship_list){0};
+    int err = 0;
+    for (uint32_t i = 0; i < m->partition_count && err == 0; i++) {
+        struct list_making making = {.list = list, .number = m->partitions[i].number};
+        if (!m->partitions[i].is_removed)
+            err = log_partition_record_each_segment(m->partitions[i].record, add_segment, &making);
+    }
+    if (err != 0)
+        ship_list_close(list);
+    return err;
+}
+
+void ship_list_close(struct ship_list *list)
+{
+    free(list->files);
+    *list = (struct ship_list){0};
+}
+
+void ship_staged_name(const struct ship_file *file, char *name)
+{
+    char path[LOG_PATH_SIZE], folder[LOG_PATH_SIZE];
+    log_segment_path(path, &file->id, file->base_offset, file->kind);
+    log_folder_path(folder, &file->id);
+    const char *own = path + strlen(folder) + 1;
+    const char *id = folder + strlen("topics/");
+    snprintf(name, LOG_PATH_SIZE, "%.44s-%.31s.%08" PRIx32 ".%08" PRIx32, id, own,
+             file->size_bytes, file->crc);
+}
+
+static void add_record(struct manifest_bytes *b, const struct store_partition *entry)
+{
+    if (entry->record.bytes.size > 0) /* else it came after the checkpoint */
+        manifest_add(b, &(struct manifest_record){.kind = MANIFEST_PARTITION,
+                                                  .number = entry->number,
+                                                  .payload = entry->record.bytes});
+}
+
+static int compose(const struct log_store *s, struct log_pin *pin)
+{
+    struct manifest_bytes *b = &pin->contents;
+    manifest_add_header(b, s->group_id);
+    for (uint32_t i = 0; i < s->partition_count; i++)
+        add_record(b, s->partitions[i]);
+    for (const struct store_partition *r = s->removed; r != NULL; r = r->next_removed)
+        if (!r->is_removal_durable)
+            add_record(b, r); /* removed since: the checkpoint still has it */
+    manifest_add(b, &(struct manifest_record){.kind = MANIFEST_MACHINE,
+                                              .payload = s->machine.bytes});
+    manifest_add_commit(b, &s->state, 0, 0);
+    manifest_finish_header(b);
+    if (b->err != 0)
+        return b->err;
+    return manifest_parse(bytes_of(b->data, b->size), &pin->manifest, NULL);
+}
+
+static void free_pin(struct log_pin *pin)
+{
+    ship_list_close(&pin->list);
+    manifest_close(&pin->manifest);
+    manifest_bytes_close(&pin->contents);
+    free(pin);
+}
+
+int log_store_pin(struct log_store *s, struct log_pin **pinned)
+{
+    if (s->state.index == 0)
+        return ERR_NOT_FOUND;
+    struct log_pin *pin = calloc(1, sizeof *pin);
+    if (pin == NULL)
+        return UV_ENOMEM;
+    int err = compose(s, pin);
+    if (err == 0)
+        err = ship_list_make(&pin->manifest, &pin->list);
+    if (err != 0) {
+        free_pin(pin);
+        return err;
+    }
+    pin->next = s->pins;
+    s->pins = pin;
+    *pinned = pin;
+    return 0;
+}
+
+void log_store_unpin(struct log_store *s, struct log_pin *pin)
+{
+    assert(pin->pending_reads == 0);
+    struct log_pin **link = &s->pins;
+    while (*link != pin)
+        link = &(*link)->next;
+    *link = pin->next;
+    free_pin(pin);
+    /* What only waited for the pin goes after the next checkpoint. */
+    for (uint32_t i = 0; i < s->partition_count; i++)
+        if (s->partitions[i]->partition->dead.count > 0)
+            log_partition_changed(s->partitions[i]->partition);
+}
+
+bool store_is_pinned(const struct log_store *s, const struct log_partition_id *id,
+                     int64_t base_offset)
+{
+    for (const struct log_pin *pin = s->pins; pin != NULL; pin = pin->next)
+        for (unsigned i = 0; i < pin->list.count; i++)
+            if (pin->list.files[i].base_offset == base_offset &&
+                memcmp(&pin->list.files[i].id, id, sizeof *id) == 0)
+                return true;
+    return false;
+}
+
+bool store_is_folder_pinned(const struct log_store *s, const struct log_partition_id *id)
+{
+    for (const struct log_pin *pin = s->pins; pin != NULL; pin = pin->next)
+        for (unsigned i = 0; i < pin->list.count; i++)
+            if (memcmp(&pin->list.files[i].id, id, sizeof *id) == 0)
+                return true;
+    return false;
+}
+
+const struct log_store_state *log_pin_state(const struct log_pin *pin)
+{
+    return &pin->manifest.state;
+}
+
+struct bytes log_pin_contents(const struct log_pin *pin)
+{
+    return bytes_of(pin->contents.data, pin->contents.size);
+}
+
+unsigned log_pin_file_count(const struct log_pin *pin)
+{
+    return pin->list.count;
+}
+
+static int read_piece(const struct disk *disk, const struct ship_file *file,
+                      struct log_pin_read *req)
+{
+    size_t size = 0;
+    if (req->position < file->size_bytes)
+        size = file->size_bytes - (size_t)req->position;
+    if (size > req->size_max)
+        size = req->size_max;
+    char path[LOG_PATH_SIZE];
+    struct disk_file *opened;
+    log_segment_path(path, &file->id, file->base_offset, file->kind);
+    int err = disk_open(disk, path, DISK_READ, &opened);
+    if (err != 0)
+        return err;
+    struct buffer *buffer = buffer_create(size);
+    int64_t got = UV_ENOMEM;
+    if (buffer != NULL)
+        got = disk_read_at(disk, opened, req->position, buffer->data, size);
+    disk_close(disk, opened);
+    if (got == (int64_t)size) {
+        req->piece = (struct slice){.owner = buffer, .bytes = bytes_of(buffer->data, size)};
+        return 0;
+    }
+    buffer_unref(buffer);
+    return got < 0 ? (int)got : ERR_CORRUPT;
+}
+
+static void finish_read(struct work_item *item)
+{
+    struct log_pin_read *req = item->data;
+    req->pin->pending_reads--;
+    req->cb(req, req->status);
+}
+
+static void run_read(struct work_item *item)
+{
+    struct log_pin_read *req = item->data;
+    req->status = ERR_OUT_OF_RANGE; /* no such file: the number came from the peer */
+    if (req->file < req->pin->list.count)
+        req->status = read_piece(req->store->disk, &req->pin->list.files[req->file], req);
+    work_submit(req->store->home, item, finish_read);
+}
+
+void log_pin_read(struct log_store *s, struct log_pin_read *req, log_pin_read_cb cb)
+{
+    req->store = s;
+    req->cb = cb;
+    req->piece = (struct slice){0};
+    req->item.data = req;
+    req->pin->pending_reads++;
+    work_submit(s->worker, &req->item, run_read);
+}

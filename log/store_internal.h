@@ -1,0 +1,88 @@
+/* A store's insides, shared by store.c (opening, partitions), store_checkpoint.c, ship_source.c
+ * and ship_install.c. */
+#ifndef LOG_STORE_INTERNAL_H
+#define LOG_STORE_INTERNAL_H
+
+#include "log/store.h"
+#include "manifest.h"
+#include "partition_internal.h"
+
+/* A partition in the store's table. */
+struct store_partition {
+    struct log_store *store;
+    uint32_t number;
+    struct log_partition *partition;  /* owned */
+    struct slice record;              /* as in the last durable checkpoint; empty before */
+    bool is_dirty;                    /* differs from `record` */
+    struct store_partition *next_dirty;
+    struct store_partition *next_removed;
+    bool is_removal_durable;          /* of a removed one: the manifest says so */
+};
+
+/* A file that an earlier, unfinished installation has left in "incoming". */
+struct staged_file {
+    char name[LOG_PATH_SIZE]; /* says which bytes it will have: see ship_install.c */
+    uint64_t size_bytes;      /* present; may be fewer than it will have */
+};
+
+struct staged_list {
+    struct staged_file *items;
+    unsigned count, capacity;
+};
+
+struct log_store {
+    const struct disk *disk;
+    uint32_t group_id;
+    const struct work *worker, *home;
+    struct store_partition **partitions; /* by rising number */
+    uint32_t partition_count, partition_capacity;
+    struct store_partition *dirty;       /* what the next checkpoint writes */
+    struct store_partition *removed;     /* files still there, or reads under way */
+    struct log_store_state state;        /* of the last durable checkpoint */
+    struct slice configuration, machine; /* its bytes */
+    uint64_t manifest_size;              /* bytes of the file that count */
+    uint64_t live_size;                  /* of them, what a rewrite would keep */
+    bool is_checkpointing;
+    struct log_pin *pins;                /* all that are not released */
+    struct log_install *install;         /* the one under way, or NULL */
+    struct staged_list staged;           /* left by earlier ones */
+};
+
+/* "groups/<id>" + suffix; `path` has LOG_PATH_SIZE bytes. */
+void store_path(const struct log_store *s, const char *suffix, char *path);
+
+/* Puts the bytes in place of the manifest: new file, synced, renamed, folder synced. Blocking. */
+int store_replace_manifest(const struct log_store *s, struct bytes contents);
+/* Appends and syncs. Blocking. */
+int store_append_manifest(const struct log_store *s, uint64_t position, struct bytes contents);
+
+/* A copy of `from` in a buffer of its own. 0 or UV_ENOMEM. */
+int store_copy_bytes(struct bytes from, struct slice *copy);
+
+/* ---- a table of partitions, made from a manifest; also for an installation ---- */
+struct store_table {
+    struct store_partition **items; /* by rising number */
+    uint32_t count, capacity;
+    struct slice configuration, machine;
+    struct log_store_state state;
+    uint64_t live_size;
+};
+/* Opens all partitions of the manifest, files included. Blocking. */
+int store_table_open(struct log_store *s, const struct manifest *m, struct store_table *table,
+                     struct err_note *note);
+void store_table_close(struct store_table *table);
+/* Gives the store the table's contents; what it had is freed. */
+void store_take_table(struct log_store *s, struct store_table *table);
+
+/* Is the file of a segment pinned by a snapshot that is being shipped? */
+bool store_is_pinned(const struct log_store *s, const struct log_partition_id *id,
+                     int64_t base_offset);
+bool store_is_folder_pinned(const struct log_store *s, const struct log_partition_id *id);
+
+/* Ends an installation that a crash has cut after its commit point: moves what is still in
+ * "incoming" to its place. Blocking. */
+int store_finish_install(struct log_store *s, const struct manifest *m, struct err_note *note);
+/* Lists "incoming" for the next installation. Blocking. */
+int store_list_staged(struct log_store *s);
+
+#endif
