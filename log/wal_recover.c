@@ -273,7 +273,8 @@ static int find_traces(struct replay *r, uint32_t *traces_end)
         if (end == at && file->header.uses == 1 &&
             !log_wal_is_zero(bytes_of(bytes, WAL_BLOCK_SIZE)))
             end = at + WAL_BLOCK_SIZE;
-        *traces_end = end > *traces_end ? end : *traces_end;
+        if (end > at && end > *traces_end)
+            *traces_end = end;
     }
     return 0;
 }
