@@ -104,13 +104,17 @@ $(B)/test/%.o: test/%.c | build/.need-test $(GENERATED_H)
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 define unit_rules
 $(B)/test/$(1)_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/$(1)/*.c)) $(FAKES) $(call libs_of,$(1)) \
-    $(if $(filter protocol,$(1)),$(DESCRIBE_C:build/%.c=$(B)/%.o))
-	$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) $(call libs_of,$(1)) $(LDLIBS) -lcriterion -o $$@
+    $(if $(filter protocol,$(1)),$(DESCRIBE_C:build/%.c=$(B)/%.o)) $(filter %.o,$(TEST_RUNNER))
+	$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) $(call libs_of,$(1)) $(LDLIBS) $(filter -l%,$(TEST_RUNNER)) -o $$@
 endef
 UNIT_FOLDERS := $(foreach f,$(FOLDERS),$(if $(wildcard test/$(f)/*_test.c),$(f)))
-# Without threads there is nothing for the thread sanitizer to see.
+TEST_RUNNER := -lcriterion
+# Without threads there is nothing for the thread sanitizer to see. Criterion's sandbox does not
+# run under it: the tests get a runner of our own.
 ifeq ($(VARIANT),tsan)
 UNIT_FOLDERS := $(filter-out protocol conf,$(UNIT_FOLDERS))
+TEST_INCLUDES += -Itest/plain
+TEST_RUNNER := $(B)/test/plain/runner.o
 endif
 $(foreach f,$(UNIT_FOLDERS),$(eval $(call unit_rules,$(f))))
 
