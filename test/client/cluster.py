@@ -1,0 +1,323 @@
+"""A cluster of three nodes, one per site, as the tests see it: processes and addresses.
+
+OwnCluster starts three `trilogd` on 127.0.0.1, .2 and .3, each with a config and a data folder of
+its own, and can end, pause and start each of them again. ForeignCluster is any cluster that runs
+already, named by CLIENT_TEST_BOOTSTRAP: so the same tests run against real Kafka, and a test that
+passes there is evidence that the test is right. Its nodes can be killed only when the environment
+says how (see README.md).
+
+Every wait has a bound, every process is ended by its own id, and nothing here knows Kafka's
+protocol: a real client says whether the cluster is healthy and who leads."""
+
+import glob
+import os
+import pathlib
+import resource
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LOGS = ROOT / "build" / "logs" / "client"
+SITES = ("a", "b", "c")
+HEALTHY_S = 60
+STOP_S = 30
+
+
+def wait_until(is_true, timeout_s, what, pause_s=0.05):
+    """Calls `is_true` until it answers something true, which is returned."""
+    give_up = time.monotonic() + timeout_s
+    while True:
+        answer = is_true()
+        if answer:
+            return answer
+        if time.monotonic() > give_up:
+            raise AssertionError(f"not within {timeout_s} s: {what}")
+        time.sleep(pause_s)
+
+
+def free_port(host):
+    with socket.socket() as s:
+        s.bind((host, 0))
+        return s.getsockname()[1]
+
+
+def rss_bytes_of(pid):
+    with open(f"/proc/{pid}/statm", encoding="ascii") as f:
+        return int(f.read().split()[1]) * resource.getpagesize()
+
+
+class OwnNode:
+    """One trilogd: its config, data folder, log and process."""
+
+    def __init__(self, node_id, folder, log_path):
+        self.id = node_id
+        self.site = SITES[node_id - 1]
+        self.host = f"127.0.0.{node_id}"
+        self.port = free_port(self.host)
+        self.peer = f"{self.host}:{free_port(self.host)}"
+        self.data = folder / f"node-{node_id}"
+        self.config = folder / f"node-{node_id}.yaml"
+        self.log_path = log_path
+        self.process = None
+
+    @property
+    def address(self):
+        return f"{self.host}:{self.port}"
+
+    def write_config(self, nodes, settings):
+        lines = [
+            "cluster_name: client-test",
+            f"node_id: {self.id}",
+            f"site: {self.site}",
+            f"data_directory: {self.data}",
+            f"listen: {self.address}",
+            f"advertised: {self.address}",
+            f"peer_listen: {self.peer}",
+            *(f"{name}: {value}" for name, value in settings.items()),
+            "nodes:",
+            *(f'  - {{id: {n.id}, site: {n.site}, peer: "{n.peer}"}}' for n in nodes),
+        ]
+        self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+    def start(self):
+        assert not self.is_running()
+        self.data.mkdir(exist_ok=True)
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [trilogd(), "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.data.parent)
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def pid(self):
+        return self.process.pid
+
+    def kill9(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(STOP_S)
+
+    def terminate(self):
+        """A clean end; its exit status is returned."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_S)
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def end(self):
+        """Whatever state it is in, it runs no more."""
+        if not self.is_running():
+            return
+        self.resume()
+        try:
+            self.terminate()
+        except subprocess.TimeoutExpired:
+            self.kill9()
+
+
+class ForeignNode:
+    """A node of a running cluster; CLIENT_TEST_PIDS and CLIENT_TEST_START say how to end and start
+    it, with {node} for its number."""
+
+    def __init__(self, node_id, address):
+        self.id = node_id
+        self.site = SITES[node_id - 1]
+        self.host, port = address.rsplit(":", 1)
+        self.port = int(port)
+        self.address = address
+
+    def pid(self):
+        path = os.environ["CLIENT_TEST_PIDS"].format(node=self.id)
+        return int(pathlib.Path(path).read_text(encoding="ascii"))
+
+    def is_running(self):
+        if "CLIENT_TEST_PIDS" not in os.environ:
+            return True
+        try:
+            with open(f"/proc/{self.pid()}/stat", encoding="ascii") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    def _signal_and_wait(self, number):
+        os.kill(self.pid(), number)
+        wait_until(lambda: not self.is_running(), STOP_S, f"node {self.id} has ended")
+
+    def start(self):
+        subprocess.run(shlex.split(os.environ["CLIENT_TEST_START"].format(node=self.id)),
+                       check=True, timeout=HEALTHY_S, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL)
+
+    def kill9(self):
+        self._signal_and_wait(signal.SIGKILL)
+
+    def terminate(self):
+        self._signal_and_wait(signal.SIGTERM)
+        return 0
+
+    def pause(self):
+        os.kill(self.pid(), signal.SIGSTOP)
+
+    def resume(self):
+        os.kill(self.pid(), signal.SIGCONT)
+
+
+class Cluster:
+    """What both kinds of cluster share: asking it, by a real client."""
+
+    nodes = ()
+    is_own = False
+
+    @property
+    def bootstrap(self):
+        return ",".join(node.address for node in self.nodes)
+
+    def node(self, node_id):
+        return self.nodes[node_id - 1]
+
+    def admin(self, **settings):
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, **settings})
+
+    def metadata(self, topic=None, node=None, timeout_s=10):
+        """A client's metadata, asked of one node if one is named: a new client knows no other."""
+        admin = self.admin(**({"bootstrap.servers": node.address} if node else {}))
+        return admin.list_topics(topic, timeout=timeout_s)
+
+    def wait_healthy(self, node_count=3, timeout_s=HEALTHY_S):
+        """Each running node names `node_count` brokers and a controller."""
+        def is_healthy(node):
+            try:
+                seen = self.metadata(node=node, timeout_s=2)
+            except KafkaException:
+                return False
+            return len(seen.brokers) == node_count and seen.controller_id in seen.brokers
+        for node in self.nodes:
+            if node.is_running():
+                wait_until(lambda n=node: is_healthy(n), timeout_s, f"node {node.id} is healthy")
+
+    def partitions(self, topic):
+        return self.metadata(topic).topics[topic].partitions
+
+    def leader(self, topic, partition=0, timeout_s=30):
+        """The node that leads the partition, once there is one."""
+        def led():
+            try:
+                leader = self.partitions(topic)[partition].leader
+            except (KafkaException, KeyError):
+                return None
+            return leader if leader > 0 else None
+        return self.node(wait_until(led, timeout_s, f"{topic} has a leader"))
+
+    def wait_led(self, topic, partition_count, timeout_s=30):
+        """All the topic's partitions have a leader, in the eyes of each running node."""
+        def is_led(node):
+            try:
+                seen = self.metadata(topic, node, 5).topics[topic].partitions
+            except (KafkaException, KeyError):
+                return False
+            return len(seen) == partition_count and all(p.leader > 0 for p in seen.values())
+        for node in self.nodes:
+            if node.is_running():
+                wait_until(lambda n=node: is_led(n), timeout_s, f"{topic} is led, seen by {node.id}")
+
+
+class OwnCluster(Cluster):
+    """Three trilogd of this build, in a temporary folder."""
+
+    is_own = True
+    # Segments and checkpoints soon enough for a test to see them on disk.
+    SETTINGS = {"checkpoint_interval_ms": "1 s", "disk_reserve_bytes": "16 MiB"}
+
+    def __init__(self, name, settings=None):
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"trilog-client-{name}-"))
+        self.nodes = [OwnNode(i, self.folder, LOGS / f"{name}-node-{i}.log") for i in (1, 2, 3)]
+        for node in self.nodes:
+            node.log_path.unlink(missing_ok=True)
+            node.write_config(self.nodes, {**self.SETTINGS, **(settings or {})})
+
+    def start(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        for node in self.nodes:
+            node.start()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.wait_healthy()
+
+    def stop(self):
+        for node in self.nodes:
+            node.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def can_kill(self):
+        return True
+
+    def segment_files(self):
+        return [p for node in self.nodes for p in glob.glob(f"{node.data}/**/*.log", recursive=True)]
+
+    def log_lengths(self):
+        return {n.id: n.log_path.stat().st_size for n in self.nodes if n.log_path.exists()}
+
+    def warnings_since(self, lengths, count_max=40):
+        """The event lines of level warn or error, and what is no event line at all (an assertion,
+        a sanitizer), behind the given positions of the nodes' logs."""
+        lines = []
+        for node in self.nodes:
+            if not node.log_path.exists():
+                continue
+            with open(node.log_path, "rb") as f:
+                f.seek(lengths.get(node.id, 0))
+                for line in f.read().decode(errors="replace").splitlines():
+                    if "level=info" not in line and "level=debug" not in line:
+                        lines.append(f"node {node.id}: {line[:400]}")
+        if len(lines) > count_max:
+            lines = [*lines[:5], f"… {len(lines) - count_max} more …", *lines[5 - count_max:]]
+        return lines
+
+
+class ForeignCluster(Cluster):
+    """A cluster that others started and will stop."""
+
+    def __init__(self, addresses):
+        self.nodes = [ForeignNode(i, address) for i, address in enumerate(addresses.split(","), 1)]
+
+    def start(self):
+        self.wait_healthy(len(self.nodes))
+
+    def stop(self):
+        """Not ours to stop."""
+
+    def can_kill(self):
+        return "CLIENT_TEST_PIDS" in os.environ and "CLIENT_TEST_START" in os.environ
+
+    def segment_files(self):
+        return glob.glob(os.environ.get("CLIENT_TEST_DATA", "/nonexistent") + "/**/*.log",
+                         recursive=True)
+
+    def log_lengths(self):
+        return {}
+
+    def warnings_since(self, _lengths):
+        return []
+
+
+def trilogd():
+    return os.environ.get("TRILOGD") or str(ROOT / "build" / "release" / "trilogd")
+
+
+def new_cluster(name, settings=None):
+    """The cluster that the environment asks for, not yet started."""
+    addresses = os.environ.get("CLIENT_TEST_BOOTSTRAP")
+    return ForeignCluster(addresses) if addresses else OwnCluster(name, settings)

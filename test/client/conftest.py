@@ -1,0 +1,97 @@
+"""Fixtures of the client suite: one cluster for all tests that hurt nobody, topics, clients."""
+
+import itertools
+import os
+import re
+import time
+
+import pytest
+from confluent_kafka.admin import NewTopic
+
+import cluster as clusters
+
+numbers = itertools.count(1)
+session = format(time.time_ns() // 1_000_000 % 36**5, "x")  # a foreign cluster outlives a run
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: only in the full run")
+    config.addinivalue_line("markers", "trilog_only: where Kafka differs from us by intention")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Faults run last: they have a cluster of their own, and the shared one can end before."""
+    items.sort(key=lambda item: item.path.name == "fault_test.py")
+    if "CLIENT_TEST_BOOTSTRAP" in os.environ:
+        skip = pytest.mark.skip(reason="another cluster than ours is asked")
+        for item in items:
+            if item.get_closest_marker("trilog_only"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def shared_cluster():
+    running = clusters.new_cluster("shared")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    """The shared cluster. No test may end one of its nodes, by fault or by success."""
+    yield shared_cluster
+    if shared_cluster.is_own:
+        dead = [node.id for node in shared_cluster.nodes if not node.is_running()]
+        for node_id in dead:
+            shared_cluster.node(node_id).start()
+        assert not dead, f"the test ended nodes {dead}"
+
+
+@pytest.fixture(autouse=True)
+def story_of_a_failure(request):
+    """Where each node's log stood when the test began, for the report of its failure."""
+    for name in ("shared_cluster", "faulty_cluster"):
+        if name in request.fixturenames:
+            running = request.getfixturevalue(name)
+            request.node.stash_of_logs = (running, running.log_lengths())
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and hasattr(item, "stash_of_logs"):
+        running, lengths = item.stash_of_logs
+        lines = running.warnings_since(lengths)
+        report.sections.append(("what the nodes said", "\n".join(lines) or "no warning, no error"))
+
+
+@pytest.fixture
+def name(request):
+    """A name that no other test uses, for topics and groups."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"{words[:60]}-{session}-{next(numbers)}"
+
+
+def create_topic(cluster, topic, partitions=1, replication=3, **config):
+    """Creates a topic and waits until all its partitions are led. `_` in names stands for `.`."""
+    config = {key.replace("_", "."): str(value) for key, value in config.items()}
+    new = NewTopic(topic, num_partitions=partitions, replication_factor=replication, config=config)
+    admin = cluster.admin()  # must outlive the answer
+    admin.create_topics([new], operation_timeout=30)[topic].result(40)
+    cluster.wait_led(topic, partitions)
+    return topic
+
+
+@pytest.fixture
+def new_topic(cluster, name):
+    """Makes topics named for the test."""
+    made = itertools.count(1)
+
+    def make(partitions=1, replication=3, **config):
+        return create_topic(cluster, f"{name}-{next(made)}", partitions, replication, **config)
+    return make
