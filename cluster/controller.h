@@ -9,6 +9,7 @@
 #include "base/work.h"
 #include "cluster/metadata.h"
 #include "replication/node.h"
+#include "replication/peer_link.h"
 
 struct broker;
 struct controller;
@@ -39,11 +40,17 @@ struct controller_change {
 int controller_create(struct broker *b, struct controller **controller);
 void controller_destroy(struct controller *c);
 
-/* Any shard. `cb` runs exactly once, later, on `home`. */
+/* Any shard. On a body of NULL `cb` gets UV_ENOMEM. `cb` runs exactly once, later, on `home`. */
 void controller_propose(struct controller *c, struct controller_change *change, controller_cb cb);
 
 /* A message of another node's controller (repl_application_cb); shard 0. */
 void controller_on_message(struct controller *c, uint32_t from_node_id, struct bytes message);
+/* A peer's handshake (peer_hello_cb): its address and incarnation, which group 0's leader
+ * registers; shard 0. */
+void controller_on_hello(void *controller, const struct peer_identity *peer);
+/* What peers last said of themselves, and this node; for group 0's leader, on shard 0. */
+unsigned controller_known_nodes(struct controller *c, struct metadata_node *nodes,
+                                unsigned count_max);
 /* Group 0 applied something; its shard. */
 void controller_on_metadata(struct controller *c);
 /* About every 100 ms on group 0's shard: deadlines. */

@@ -1,0 +1,18 @@
+/* What a group's leader does by itself: opens and closes partitions as the metadata says, applies
+ * retention, expires idle producers; and for every replica: tail memory and checkpoints. */
+#ifndef CLUSTER_MAINTAIN_H
+#define CLUSTER_MAINTAIN_H
+
+#include "broker.h"
+
+/* Proposes what the metadata wants and the group's log has not yet said. On the group's shard;
+ * cheap when nothing is to do. Called when metadata changed, leadership was won, and each second. */
+void maintain_partitions(struct broker_group *g);
+
+/* Retention, producer expiry, tail memory, checkpoints. About once a second, group's shard. */
+void maintain_group(struct broker_group *g);
+
+/* Group 0's leader: registers nodes and the cluster itself. About once a second. */
+void maintain_cluster(struct broker_group *g);
+
+#endif

@@ -1,0 +1,483 @@
+/* Puts a node together and takes it apart.
+ *
+ * Everything is opened before the shards run, so that no object is ever half there: WAL, stores,
+ * replicas, then links and listeners. Each shard's loop turn does, in this order: its groups
+ * (submit, send, apply), what waits for them, and the answers to clients. */
+#include "node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/event.h"
+#include "controller.h"
+#include "coordinator.h"
+#include "listener.h"
+#include "maintain.h"
+#include "produce_path.h"
+#include "server/client_shard.h"
+
+#define TICK_MS 10
+#define MAINTAIN_MS 1000
+#define TRAILING_ENTRIES 1000000
+
+struct node_shard {
+    struct node *node;
+    struct shard *shard;
+    struct client_shard clients;
+    uv_timer_t timer;             /* ticks */
+    struct work_item stop_item;
+};
+
+struct node {
+    struct broker broker;
+    int lock_descriptor;          /* of the data folder's lock */
+    struct identity identity;
+    struct repl_member founders[REPL_MEMBERS_MAX];
+    unsigned founder_count;
+    struct listener *listener;
+    bool has_started;             /* the shards run */
+    struct node_shard shards[REPL_SHARDS_MAX];
+    struct client_shard *client_shards; /* of all shards, in order */
+};
+
+void node_peer_identity(const struct conf_settings *conf, const struct identity *identity,
+                        struct peer_identity *peer)
+{
+    memset(peer, 0, sizeof *peer);
+    memcpy(peer->cluster_id, identity->cluster_id, sizeof peer->cluster_id);
+    peer->node_id = identity->node_id;
+    peer->incarnation = identity->incarnation;
+    strncpy(peer->site, conf->site, sizeof peer->site - 1);
+    strncpy(peer->client_host, conf->advertised.host, sizeof peer->client_host - 1);
+    peer->client_port = conf->advertised.port;
+    peer->has_data = identity->state == IDENTITY_FOUNDED;
+}
+
+unsigned node_peer_addresses(const struct conf_settings *conf,
+                             struct peer_address addresses[REPL_NODES_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < conf->nodes.count && count < REPL_NODES_MAX; i++) {
+        const struct conf_node *from = &conf->nodes.entries[i];
+        if (from->id == (uint32_t)conf->node_id)
+            continue;
+        struct peer_address *into = &addresses[count++];
+        memset(into, 0, sizeof *into);
+        into->node_id = from->id;
+        strncpy(into->site, from->site, sizeof into->site - 1);
+        strncpy(into->host, from->peer.host, sizeof into->host - 1);
+        into->port = from->peer.port;
+    }
+    return count;
+}
+
+/* ---- opening ---- */
+
+static int lock_folder(struct node *n, struct err_note *note)
+{
+    char path[CONF_PATH_SIZE + 8];
+    snprintf(path, sizeof path, "%s/lock", n->broker.conf.data_directory);
+    n->lock_descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (n->lock_descriptor < 0)
+        return err_set(note, uv_translate_sys_error(errno), "%s: %s", path, strerror(errno));
+    if (flock(n->lock_descriptor, LOCK_EX | LOCK_NB) != 0)
+        return err_set(note, UV_EBUSY, "%s: another process uses this data folder", path);
+    return 0;
+}
+
+static int open_folder(struct node *n, struct err_note *note)
+{
+    struct broker *b = &n->broker;
+    struct random random;
+    int err = disk_open_system(&b->disk, b->conf.data_directory);
+    if (err != 0)
+        return err_set(note, err, "data folder %s: %s", b->conf.data_directory, err_text(err));
+    random_init_system(&random);
+    err = lock_folder(n, note);
+    return err != 0 ? err
+                    : identity_open(&b->disk, b->conf.cluster_name, (uint32_t)b->conf.node_id,
+                                    &random, &n->identity, note);
+}
+
+static int open_wal(struct node *n, struct err_note *note)
+{
+    struct broker *b = &n->broker;
+    b->wal_writer = work_pool_create("wal", 1);
+    b->readers = work_pool_create("disk", (unsigned)b->conf.disk_threads);
+    if (b->wal_writer == NULL || b->readers == NULL)
+        return UV_ENOMEM;
+    struct log_wal_options options = {
+        .directory = "wal",
+        .file_size_bytes = (uint64_t)b->conf.wal_file_bytes,
+        .queue_bytes_max = (uint64_t)b->conf.wal_queue_bytes_max,
+        .kept_bytes_max = (uint64_t)b->conf.wal_kept_bytes,
+        .cluster_id = {n->identity.cluster_id[0], n->identity.cluster_id[1]},
+        .clock = &b->clock,
+    };
+    int err = log_wal_open(&b->disk, &options, work_pool_work(b->wal_writer),
+                           work_pool_work(b->readers), &b->wal, note);
+    return err == 0 ? 0 : err_prefix(note, err, "open WAL");
+}
+
+static unsigned shard_count_of(const struct conf_settings *conf)
+{
+    if (conf->shards > 0)
+        return (unsigned)conf->shards;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores < 1)
+        return 1;
+    return cores < REPL_SHARDS_MAX ? (unsigned)cores : REPL_SHARDS_MAX;
+}
+
+static void on_application(void *data, uint32_t from_node_id, struct bytes message,
+                           struct buffer *owner)
+{
+    struct node *n = data;
+    (void)owner;
+    controller_on_message(n->broker.controller, from_node_id, message);
+}
+
+static int open_shards(struct node *n)
+{
+    struct broker *b = &n->broker;
+    b->shard_count = shard_count_of(&b->conf);
+    n->client_shards = calloc(b->shard_count, sizeof *n->client_shards);
+    if (n->client_shards == NULL)
+        return UV_ENOMEM;
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        b->shards[i] = shard_create(i);
+        if (b->shards[i] == NULL)
+            return UV_ENOMEM;
+        n->shards[i].node = n;
+        n->shards[i].shard = b->shards[i];
+        n->client_shards[i].broker = b;
+        n->client_shards[i].shard = b->shards[i];
+        n->client_shards[i].ticked_slot = clock_now_ms(&b->clock) / DEADLINE_SLOT_MS;
+    }
+    return 0;
+}
+
+static int open_links(struct node *n, struct err_note *note)
+{
+    struct broker *b = &n->broker;
+    struct peer_identity self;
+    struct peer_address addresses[REPL_NODES_MAX];
+    node_peer_identity(&b->conf, &n->identity, &self);
+    struct peer_links_options options = {
+        .listen_host = b->conf.peer_listen.host,
+        .listen_port = b->conf.peer_listen.port,
+        .peers = addresses,
+        .peer_count = node_peer_addresses(&b->conf, addresses),
+        .window_bytes = (size_t)b->conf.peer_window_bytes,
+        .reconnect_ms = 20,
+        .on_hello = controller_on_hello,
+        .hello_data = b->controller,
+    };
+    int err = peer_links_create(&options, &self, b->shards, b->shard_count, &b->links, note);
+    if (err != 0)
+        return err;
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        repl_node_set_shard(b->node, i, peer_links_net(b->links, i), shard_work(b->shards[i]));
+        peer_links_set_handler(b->links, i, repl_node_handler(b->node, i));
+    }
+    return 0;
+}
+
+static int open_repl_node(struct node *n)
+{
+    struct broker *b = &n->broker;
+    random_init_system(&b->node_random);
+    struct repl_node_options options = {
+        .node_id = n->identity.node_id,
+        .incarnation = n->identity.incarnation,
+        .clock = &b->clock,
+        .random = &b->node_random,
+        .heartbeat_ms = (unsigned)b->conf.heartbeat_ms,
+        .gone_ms = (unsigned)b->conf.gone_ms,
+        .settle_ms = 3000,
+        .on_application = on_application,
+        .application_data = n,
+    };
+    strncpy(options.site, b->conf.site, sizeof options.site - 1);
+    return repl_node_create(&options, &b->node);
+}
+
+static void note_founders(struct node *n)
+{
+    for (unsigned i = 0; i < n->identity.founder_count && i < REPL_MEMBERS_MAX; i++) {
+        const struct identity_founder *from = &n->identity.founders[i];
+        struct repl_member *into = &n->founders[n->founder_count++];
+        into->raft_id = repl_raft_id(from->node_id, from->incarnation);
+        memcpy(into->site, from->site, sizeof into->site);
+        into->is_voter = true;
+    }
+}
+
+/* ---- groups ---- */
+
+static void on_reconcile(struct work_item *item)
+{
+    struct broker_group *g = item->data;
+    atomic_store(&g->is_reconcile_posted, false);
+    maintain_partitions(g);
+}
+
+/* Group 0 applied a change: every group looks whether it concerns it. */
+static void on_metadata(void *data)
+{
+    struct broker *b = data;
+    for (unsigned i = 1; i < b->group_count; i++)
+        if (!atomic_exchange(&b->groups[i]->is_reconcile_posted, true))
+            broker_group_post(b->groups[i], &b->groups[i]->reconcile_item, on_reconcile);
+    controller_on_metadata(b->controller);
+}
+
+static void on_role(void *data, enum repl_role role, uint64_t term)
+{
+    struct broker_group *g = data;
+    event_info("group_role", "group=%u role=%s term=%llu", g->group_id,
+               role == REPL_LEADER ? "leader" : "follower", (unsigned long long)term);
+    if (role != REPL_LEADER)
+        produce_group_lost(g);
+    coordinator_on_role(g->coordinator, role, term);
+    g->maintained_at_ms = 0; /* look at once */
+}
+
+static void on_fatal(void *data, int status)
+{
+    const struct broker_group *g = data;
+    event_error("group_failed", "group=%u error=%s reason=\"%s\"", g->group_id, err_name(status),
+                err_text(status));
+    _exit(1); /* nothing is acknowledged from here on; peers elect */
+}
+
+static struct repl_group_options group_options(struct node *n, struct broker_group *g)
+{
+    struct broker *b = &n->broker;
+    return (struct repl_group_options){
+        .identity = {.group_id = g->group_id},
+        .raft_id = repl_raft_id(n->identity.node_id, n->identity.incarnation),
+        .founders = n->founders,
+        .founder_count = n->founder_count,
+        .clock = &b->clock,
+        .random = &g->random,
+        .home = shard_work(g->shard),
+        .wal = b->wal,
+        .store = g->store,
+        .node = b->node,
+        .machine = machine_callbacks(g->machine),
+        .election_timeout_ms = (unsigned)b->conf.election_timeout_ms,
+        .in_flight_entries_max = (unsigned)b->conf.peer_inflight_entries_max,
+        .in_flight_bytes_max = (size_t)b->conf.peer_window_bytes,
+        .cache_bytes_max = (size_t)b->conf.catch_up_kept_bytes / (b->group_count + 1) + (1 << 20),
+        .trailing_entries = TRAILING_ENTRIES,
+        .on_fatal = on_fatal,
+        .fatal_data = g,
+    };
+}
+
+static int open_group(struct node *n, uint32_t group_id, struct err_note *note)
+{
+    struct broker *b = &n->broker;
+    struct broker_group *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return UV_ENOMEM;
+    b->groups[group_id] = g;
+    g->broker = b;
+    g->group_id = group_id;
+    g->shard = b->shards[group_id % b->shard_count];
+    g->reconcile_item.data = g;
+    random_init_system(&g->random);
+    struct machine_options machine = {
+        .group_id = group_id,
+        .metadata = group_id == 0 ? b->metadata : NULL,
+        .on_metadata = on_metadata,
+        .metadata_data = b,
+        .on_role = on_role,
+        .role_data = g,
+    };
+    int err = log_store_open(&b->disk, group_id, work_pool_work(b->readers), shard_work(g->shard),
+                             &g->store, note);
+    if (err == 0)
+        err = machine_create(&machine, &g->machine);
+    if (err == 0)
+        err = coordinator_create(g, &g->coordinator);
+    struct repl_group_options options = group_options(n, g);
+    if (err == 0)
+        err = repl_group_create(&options, &g->raft, note);
+    if (err != 0)
+        return err_prefix(note, err, "open group %u", group_id);
+    machine_set_group(g->machine, g->raft);
+    repl_group_set_preferred(
+        g->raft, n->identity.founders[group_id % n->identity.founder_count].node_id);
+    return 0;
+}
+
+static int open_groups(struct node *n, struct err_note *note)
+{
+    struct broker *b = &n->broker;
+    b->group_count = 1 + n->identity.groups_per_node * n->identity.founder_count;
+    if (b->group_count > METADATA_GROUPS_MAX)
+        return err_set(note, ERR_INVALID, "%u raft groups are more than %u", b->group_count,
+                       METADATA_GROUPS_MAX);
+    for (uint32_t id = b->group_count; id-- > 0;) { /* group 0 last: the others hear its changes */
+        int err = open_group(n, id, note);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+/* ---- turns and ticks ---- */
+
+static void on_turn(void *data)
+{
+    struct node_shard *s = data;
+    struct broker *b = &s->node->broker;
+    for (unsigned i = 0; i < b->group_count; i++)
+        if (b->groups[i]->shard == s->shard) {
+            repl_group_turn(b->groups[i]->raft);
+            produce_group_turn(b->groups[i]);
+        }
+    client_shard_turn(&s->node->client_shards[shard_index(s->shard)]);
+}
+
+static void watch_disk(struct broker *b)
+{
+    uint64_t free_bytes, total_bytes;
+    if (disk_free_bytes(&b->disk, &free_bytes, &total_bytes) != 0)
+        return;
+    bool is_low = free_bytes < (uint64_t)b->conf.disk_reserve_bytes;
+    if (atomic_exchange(&b->is_disk_low, is_low) != is_low)
+        event_write(is_low ? EVENT_ERROR : EVENT_INFO, "disk_reserve", "is_low=%d free_bytes=%llu",
+                    is_low, (unsigned long long)free_bytes);
+}
+
+static void tick_group(struct broker_group *g, uint64_t now_ms)
+{
+    repl_group_tick(g->raft);
+    coordinator_tick(g->coordinator);
+    if (g->group_id == 0)
+        controller_tick(g->broker->controller);
+    if (now_ms - g->maintained_at_ms < MAINTAIN_MS)
+        return;
+    g->maintained_at_ms = now_ms;
+    maintain_group(g);
+    if (g->group_id == 0) {
+        maintain_cluster(g);
+        watch_disk(g->broker);
+    } else {
+        maintain_partitions(g);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct node_shard *s = timer->data;
+    struct broker *b = &s->node->broker;
+    uint64_t now_ms = clock_now_ms(&b->clock);
+    if (shard_index(s->shard) == 0)
+        repl_node_tick(b->node);
+    for (unsigned i = 0; i < b->group_count; i++)
+        if (b->groups[i]->shard == s->shard)
+            tick_group(b->groups[i], now_ms);
+    client_shard_tick(&s->node->client_shards[shard_index(s->shard)]);
+}
+
+static int start_shards(struct node *n)
+{
+    struct broker *b = &n->broker;
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        struct node_shard *s = &n->shards[i];
+        uv_timer_init(shard_loop(s->shard), &s->timer);
+        s->timer.data = s;
+        uv_timer_start(&s->timer, on_tick, TICK_MS, TICK_MS);
+        shard_on_turn(s->shard, on_turn, s);
+    }
+    n->has_started = true;
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        int err = shard_start(b->shards[i]);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int open_parts(struct node *n, struct err_note *note)
+{
+    struct broker *b = &n->broker;
+    int err = metadata_create(&b->metadata);
+    if (err == 0)
+        err = open_wal(n, note);
+    if (err == 0)
+        err = open_shards(n);
+    if (err == 0)
+        err = controller_create(b, &b->controller);
+    if (err == 0)
+        err = open_repl_node(n);
+    if (err == 0)
+        err = open_links(n, note);
+    note_founders(n);
+    if (err == 0)
+        err = open_groups(n, note);
+    if (err == 0)
+        err = listener_open(b, n->client_shards, &n->listener, note);
+    return err == 0 ? start_shards(n) : err;
+}
+
+int node_start(const struct conf_settings *conf, const atomic_bool *should_stop,
+               struct node **node, struct err_note *note)
+{
+    struct node *n = calloc(1, sizeof *n);
+    if (n == NULL)
+        return UV_ENOMEM;
+    n->broker.conf = *conf;
+    n->broker.clock = clock_system();
+    int err = open_folder(n, note);
+    if (err == 0 && n->identity.state != IDENTITY_FOUNDED)
+        err = founding_phase_run(conf, &n->broker.disk, &n->identity, should_stop, note);
+    if (err == 0) {
+        n->broker.incarnation = n->identity.incarnation;
+        memcpy(n->broker.cluster_id, n->identity.cluster_id, sizeof n->broker.cluster_id);
+        err = open_parts(n, note);
+    }
+    if (err != 0)
+        return err; /* the process ends: what is half open goes with it */
+    *node = n;
+    return 0;
+}
+
+/* ---- stopping ---- */
+
+static void on_stop(struct work_item *item)
+{
+    struct node_shard *s = item->data;
+    struct broker *b = &s->node->broker;
+    if (shard_index(s->shard) == 0)
+        listener_close(s->node->listener);
+    client_shard_close_all(&s->node->client_shards[shard_index(s->shard)]);
+    for (unsigned i = 0; i < b->group_count; i++)
+        if (b->groups[i]->shard == s->shard)
+            repl_group_stop(b->groups[i]->raft);
+    uv_close((uv_handle_t *)&s->timer, NULL);
+}
+
+/* The process ends right after this, and whatever was acknowledged is durable already: so what
+ * is under way is not waited for, only told to clients and peers by closed connections. */
+void node_stop(struct node *n)
+{
+    struct broker *b = &n->broker;
+    atomic_store(&b->is_stopping, true);
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        n->shards[i].stop_item.data = &n->shards[i];
+        shard_post(b->shards[i], &n->shards[i].stop_item, on_stop);
+    }
+    peer_links_stop(b->links);
+    for (unsigned i = 0; i < b->shard_count; i++)
+        shard_stop(b->shards[i]);
+    close(n->lock_descriptor);
+}
