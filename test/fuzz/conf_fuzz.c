@@ -1,0 +1,34 @@
+/* Any text as a settings file: refused with a note, or accepted, printed, and accepted again. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "conf/conf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void print_and_read_again(const struct conf_settings *settings)
+{
+    static struct conf_settings again;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *into = open_memstream(&text, &size);
+    assert(into != NULL);
+    int err = conf_print(settings, into);
+    assert(err == 0);
+    fclose(into);
+    err = conf_parse(bytes_of(text, size), "printed", &again, NULL);
+    assert(err == 0);
+    free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct conf_settings settings;
+    struct err_note note = {0};
+    int err = conf_parse(bytes_of(data, size), "fuzz", &settings, &note);
+    if (err == 0)
+        print_and_read_again(&settings);
+    else
+        assert(note.text[0] != '\0'); /* no refusal without a reason */
+    return 0;
+}
