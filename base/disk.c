@@ -13,8 +13,13 @@
 
 static bool is_inside_root(const char *path)
 {
-    return path[0] != '/' && strcmp(path, "..") != 0 && strncmp(path, "../", 3) != 0 &&
-           strstr(path, "/../") == NULL && strlen(path) < PATH_SIZE;
+    size_t length = strlen(path);
+    if (path[0] == '/' || length >= PATH_SIZE)
+        return false;
+    for (const char *at = strstr(path, ".."); at != NULL; at = strstr(at + 1, ".."))
+        if ((at == path || at[-1] == '/') && (at[2] == '\0' || at[2] == '/'))
+            return false;
+    return true;
 }
 
 int disk_open(const struct disk *d, const char *path, unsigned flags, struct disk_file **file)
