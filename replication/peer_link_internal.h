@@ -37,6 +37,7 @@ struct peer_lane {
     struct peer_connection *attempt;    /* being made or knocking, or NULL */
     uv_timer_t timer;                   /* the next attempt, or the deadline of this one */
     unsigned failures;                  /* attempts in a row */
+    unsigned short_lives;               /* connections in a row that ended soon */
     unsigned refusal;                   /* the last one told, so that it is told once */
     uint64_t up_at_ms;                  /* loop time at which `connection` came */
     struct peer_lane *next;             /* of the same peer and shard */

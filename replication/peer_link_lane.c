@@ -9,8 +9,9 @@
  * that makes the other side attempt all its lanes at once. Whoever restarts is thus connected
  * immediately, on whichever side it is, and a killed process is seen by all within a round trip.
  *
- * A connection that was up only shortly counts as a failed attempt: two nodes under one id, or a
- * peer that falls over its own frames, must not turn into a busy loop. */
+ * When connections end soon after they came, time after time, attempts slow down as if they had
+ * failed: two nodes under one id, or a peer that falls over a frame, must not turn into a busy
+ * loop. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@
 
 #define ATTEMPT_MS_MAX        2000 /* connect and handshake; far above any round trip between sites */
 #define BACKOFF_DOUBLINGS_MAX 5
+#define SHORT_LIVES_FREE      3 /* so often in a row a short connection is made again at once */
 
 const char *peer_channel_name(enum net_channel channel)
 {
@@ -240,8 +242,10 @@ static void on_lost(struct peer_lane *lane, int status)
     event_warn("peer_lost", "peer=%u channel=%s lane=%u up_ms=%llu error=%s",
                lane->peer->address.node_id, peer_channel_name(lane->channel), lane->number,
                (unsigned long long)up_ms, err_name(status));
-    bool is_stable = up_ms >= lane->home->links->options.reconnect_ms;
-    lane->failures = is_stable ? 0 : lane->failures + 1;
+    bool is_short = up_ms < lane->home->links->options.reconnect_ms;
+    lane->short_lives = is_short ? lane->short_lives + 1 : 0;
+    lane->failures = lane->short_lives > SHORT_LIVES_FREE ? lane->short_lives - SHORT_LIVES_FREE
+                                                          : 0;
     attempt_later(lane);
     tell_down(lane, false);
 }
