@@ -40,7 +40,9 @@ struct broker_group {
     struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */
     struct work_item reconcile_item; /* posted by group 0 when metadata changed */
     atomic_bool is_reconcile_posted; /* the item is queued */
-    uint64_t maintained_at_ms; /* shard only: when retention and expiry were last looked at */
+    uint64_t maintained_at_ms; /* shard only: when upkeep was last done */
+    uint64_t expired_at_ms;    /* shard only: when idle producers were last expired */
+    uint64_t checkpointed_at_ms; /* shard only: when a checkpoint was last asked for */
 };
 
 struct broker {

@@ -30,9 +30,8 @@ struct controller_change {
     controller_cb cb;            /* private from here on */
     uint64_t deadline_ms;
     uint64_t number;             /* of the forwarded message */
-    uint64_t wait_index;         /* applied here before cb */
     int status;
-    struct machine_request *request; /* while it is proposed here */
+    struct controller *controller;
     struct controller_change *next;
     struct work_item item;
 };
