@@ -1,0 +1,175 @@
+/* Release, budget and recycling. */
+#include "wal_fixture.h"
+
+static void small_files(struct wal_fixture *f, uint64_t kept_bytes_max)
+{
+    fixture_init(f, 1);
+    f->options.file_size_bytes = 64 * KIB;
+    f->options.kept_bytes_max = kept_bytes_max;
+    fixture_open(f);
+}
+
+/* Appends `count` entries of 7000 bytes from *next on, releasing each when asked to. */
+static void fill(struct wal_fixture *f, uint32_t group_id, uint64_t *next, unsigned count,
+                 bool releases)
+{
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(fixture_append(f, group_id, (*next)++, 1, 1, 7000), 0);
+        if (releases)
+            log_wal_release(f->wal, group_id, *next - 1);
+        fixture_run(f);
+    }
+}
+
+static void count_name(void *data, const char *name, bool is_directory)
+{
+    (void)is_directory;
+    *(unsigned *)data += strstr(name, ".wal") != NULL;
+}
+
+static unsigned count_files(struct wal_fixture *f)
+{
+    unsigned count = 0;
+    cr_assert_eq(disk_list(fake_disk_seam(f->disk), "wal", count_name, &count), 0);
+    return count;
+}
+
+Test(log_wal_recycle, keeps_vote_snapshot_heard_and_generation_of_a_silent_group)
+{
+    struct wal_fixture f;
+    struct request r;
+    uint8_t heard[8];
+    uint64_t next = 1;
+    small_files(&f, 0);
+    request_init(&f, &r, 9);
+    r.append.group.generation = 2;
+    r.append.group.recovery_id = 5;
+    r.append.has_vote = true;
+    r.append.term = 17;
+    r.append.voted_for = 4;
+    r.append.snapshot_index = 100;
+    r.append.snapshot_term = 16;
+    r.append.heard = bytes_of_text("heard");
+    cr_assert_eq(fixture_finish(&f, &r), 0);
+    fill(&f, 3, &next, 60, true);
+    cr_assert_gt(fixture_counters(&f).files_recycled, 3);
+    for (int round = 0; round < 2; round++) {
+        struct log_wal_state s = fixture_state(&f, 9);
+        cr_assert_eq(s.group.generation, 2);
+        cr_assert_eq(s.group.recovery_id, 5);
+        cr_assert_eq(s.term, 17);
+        cr_assert_eq(s.voted_for, 4);
+        cr_assert_eq(s.snapshot_index, 100);
+        cr_assert_eq(s.snapshot_term, 16);
+        cr_assert_eq(s.first_index, 101);
+        cr_assert_eq(s.last_index, 100);
+        cr_assert_eq(log_wal_heard(f.wal, 9, heard, sizeof heard), 5);
+        fixture_power_cut(&f);
+        fixture_open(&f);
+    }
+    fixture_close(&f);
+}
+
+Test(log_wal_recycle, never_takes_a_file_with_an_entry_that_is_not_released)
+{
+    struct wal_fixture f;
+    uint64_t next = 1, other = 1;
+    uint32_t group_id;
+    uint64_t pinned_bytes;
+    small_files(&f, 0);
+    fill(&f, 9, &other, 1, false);
+    fill(&f, 3, &next, 60, true);
+    cr_assert_eq(fixture_counters(&f).files_recycled, 0);
+    log_wal_pressure(f.wal, &group_id, &pinned_bytes);
+    cr_assert_eq(group_id, 9);
+    cr_assert_gt(pinned_bytes, 60 * 7000);
+    log_wal_release(f.wal, 9, 1);
+    fixture_run(&f);
+    fill(&f, 3, &next, 20, true);
+    cr_assert_gt(fixture_counters(&f).files_recycled, 0);
+    log_wal_pressure(f.wal, &group_id, &pinned_bytes);
+    cr_assert_eq(group_id, UINT32_MAX, "nothing is pinned");
+    cr_assert_lt(pinned_bytes, 3 * 64 * KIB);
+    fixture_close(&f);
+}
+
+Test(log_wal_recycle, keeps_released_entries_within_the_budget_for_catch_up)
+{
+    struct wal_fixture f;
+    uint64_t next = 1;
+    small_files(&f, 192 * KIB);
+    fill(&f, 3, &next, 100, true);
+    struct log_wal_state s = fixture_state(&f, 3);
+    cr_assert_eq(s.last_index, 100);
+    uint64_t kept_bytes = (s.last_index - s.first_index + 1) * 7000;
+    cr_assert_gt(kept_bytes, 100 * KIB);
+    cr_assert_lt(kept_bytes, 260 * KIB);
+    uint64_t term;
+    enum log_entry_type type;
+    cr_assert_eq(log_wal_entry_term(f.wal, 3, s.first_index - 1, &term, &type), ERR_NOT_FOUND);
+    fixture_close(&f);
+}
+
+Test(log_wal_recycle, gives_the_space_of_more_files_than_it_needs_back)
+{
+    struct wal_fixture f;
+    uint64_t next = 1;
+    small_files(&f, 0);
+    fill(&f, 3, &next, 100, false);
+    unsigned most = count_files(&f);
+    cr_assert_gt(most, 10);
+    log_wal_release(f.wal, 3, 100);
+    fixture_run(&f);
+    fill(&f, 3, &next, 10, true);
+    cr_assert_leq(count_files(&f), 4);
+    fixture_reopen(&f);
+    cr_assert_eq(fixture_state(&f, 3).last_index, 110);
+    fixture_close(&f);
+}
+
+Test(log_wal_recycle, does_not_overwrite_a_file_that_is_being_read)
+{
+    struct wal_fixture f;
+    struct log_wal_read *read = malloc(sizeof *read);
+    uint64_t next = 1;
+    bool is_done = false;
+    small_files(&f, 0);
+    fill(&f, 3, &next, 8, false);
+    *read = (struct log_wal_read){.data = &is_done, .group_id = 3, .index = 1};
+    read->size_bytes_max = 100000;
+    read->home = &f.home.seam;
+    log_wal_read(f.wal, read, on_read);
+    struct work_item *reading = f.readers.first; /* it runs only after the file is retired */
+    fake_work_drop(&f.readers);
+    log_wal_release(f.wal, 3, 8);
+    fill(&f, 3, &next, 40, true);
+    reading->run(reading);
+    fixture_run(&f);
+    cr_assert(is_done);
+    cr_assert_eq(read->status, ERR_COMPACTED, "a read that comes too late is told so");
+    cr_assert_eq(read->entry_count, 0);
+    free(read);
+    fixture_close(&f);
+}
+
+Test(log_wal_recycle, goes_on_when_a_file_cannot_be_prepared_ahead_and_ends_when_it_is_needed)
+{
+    struct wal_fixture f;
+    struct request r;
+    uint64_t next = 1;
+    small_files(&f, 0);
+    fake_disk_set_capacity(f.disk, 64 * KIB + 4096); /* one file and no second */
+    fill(&f, 3, &next, 6, false);
+    cr_assert_eq(count_files(&f), 1, "a half-made file gives its space back");
+    fake_disk_set_capacity(f.disk, 0);
+    fill(&f, 3, &next, 6, false);
+    cr_assert_eq(fixture_state(&f, 3).last_index, 12, "room again: nobody was the wiser");
+    fake_disk_set_capacity(f.disk, 128 * KIB + 4096);
+    for (int err = 0; err == 0; next++) {
+        request_init(&f, &r, 3);
+        request_add(&r, next, 1, 1, 7000);
+        err = fixture_finish(&f, &r);
+        cr_assert(err == 0 || err == UV_ENOSPC);
+    }
+    fixture_close(&f);
+}
