@@ -21,8 +21,9 @@ def consumer(cluster, group="none", **settings):
 
 
 def dotted(settings):
-    return {name if name.endswith("_cb") else name.replace("_", "."): value
-            for name, value in settings.items()}
+    """Callbacks keep their names; in all others `_` stands for `.`."""
+    return {name if name.endswith("_cb") or name.startswith("on_") else name.replace("_", "."):
+            value for name, value in settings.items()}
 
 
 class Sender:
