@@ -1,0 +1,221 @@
+#include "log/store.h"
+
+#include "store_story.h"
+
+#define STORY_LENGTH 360
+
+/* The same story without any accident, checkpointed at its end only. */
+static void tell_undisturbed(struct stage *s, uint64_t seed, uint64_t length)
+{
+    stage_init(s, seed);
+    for (uint64_t index = 1; index <= length; index++)
+        story_apply(s->store, seed, index);
+    cr_assert_eq(stage_checkpoint(s, length), 0);
+}
+
+static void reopen(struct stage *s)
+{
+    log_store_close(s->store);
+    cr_assert_eq(stage_open(s), 0);
+}
+
+Test(log_store, opens_empty_and_keeps_its_checkpoint)
+{
+    struct stage s;
+    stage_init(&s, 1);
+    cr_assert_eq(log_store_state(s.store)->index, 0);
+    reopen(&s);
+    cr_assert_eq(log_store_state(s.store)->index, 0);
+    for (uint64_t index = 1; index <= 100; index++)
+        story_apply(s.store, 1, index);
+    cr_assert_eq(stage_checkpoint(&s, 100), 0);
+    check_state(s.store);
+    reopen(&s);
+    cr_assert_eq(log_store_state(s.store)->index, 100);
+    check_state(s.store);
+    stage_close(&s);
+}
+
+Test(log_store, ends_equal_to_an_undisturbed_one_after_any_crashes)
+{
+    unsigned crash_count = 0, torn_count = 0;
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        struct stage s, plain;
+        struct random r;
+        random_init(&r, seed + 77);
+        stage_init(&s, seed);
+        uint64_t index = 0, durable = 0;
+        while (index < STORY_LENGTH) {
+            story_apply(s.store, seed, ++index);
+            if (random_chance(&r, 0.07)) {
+                bool is_cut = random_chance(&r, 0.4);
+                if (is_cut)
+                    fake_disk_halt_at(s.disk, random_below(&r, 60) + 1);
+                int status = stage_checkpoint(&s, index);
+                bool has_failed = status != 0;
+                cr_assert(!has_failed || is_cut, "%s", err_name(status));
+                if (!has_failed)
+                    durable = index;
+                if (has_failed || random_chance(&r, 0.3)) {
+                    stage_crash(&s);
+                    crash_count++;
+                    uint64_t opened = log_store_state(s.store)->index;
+                    cr_assert(opened == durable || (has_failed && opened == index),
+                              "seed %lu: opened %lu, durable %lu", (unsigned long)seed,
+                              (unsigned long)opened, (unsigned long)durable);
+                    torn_count += has_failed && opened == durable;
+                    check_state(s.store);
+                    durable = index = opened; /* the WAL gives the rest again */
+                } else {
+                    fake_disk_halt_at(s.disk, 0);
+                }
+            }
+        }
+        cr_assert_eq(stage_checkpoint(&s, STORY_LENGTH), 0);
+        tell_undisturbed(&plain, seed, STORY_LENGTH);
+        reopen(&s);
+        reopen(&plain);
+        check_same(&s, &plain);
+        stage_close(&s);
+        stage_close(&plain);
+    }
+    cr_assert_gt(crash_count, 300);
+    cr_assert_gt(torn_count, 50);
+    cr_assert_eq(buffer_total_bytes(), 0, "a buffer leaked");
+}
+
+Test(log_store, goes_on_applying_while_a_checkpoint_runs)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct stage s, plain;
+        struct random r;
+        random_init(&r, seed);
+        stage_init(&s, seed);
+        struct checkpoint_result result = {0};
+        struct log_checkpoint req = {.data = &result};
+        uint64_t index = 0, taken = 0, durable = 0;
+        while (index < STORY_LENGTH) {
+            story_apply(s.store, seed, ++index);
+            if (taken == 0 && random_chance(&r, 0.1)) {
+                result = (struct checkpoint_result){0};
+                req.state = (struct log_store_state){.index = taken = index};
+                cr_assert_eq(log_store_checkpoint(s.store, &req, on_checkpoint), 0);
+                cr_assert_eq(log_store_checkpoint(s.store, &req, on_checkpoint), ERR_BUSY);
+            }
+            if (random_chance(&r, 0.2))
+                fake_work_run_one(&s.work);
+            if (result.is_done && taken != 0) {
+                cr_assert_eq(result.status, 0);
+                durable = taken;
+                taken = 0;
+            }
+        }
+        stage_crash(&s);
+        uint64_t opened = log_store_state(s.store)->index;
+        cr_assert(opened == durable || opened == taken);
+        for (index = opened + 1; index <= STORY_LENGTH; index++)
+            story_apply(s.store, seed, index);
+        cr_assert_eq(stage_checkpoint(&s, STORY_LENGTH), 0);
+        tell_undisturbed(&plain, seed, STORY_LENGTH);
+        reopen(&s);
+        reopen(&plain);
+        check_same(&s, &plain);
+        stage_close(&s);
+        stage_close(&plain);
+    }
+}
+
+Test(log_store, writes_what_changed_and_rewrites_its_manifest_now_and_then)
+{
+    struct stage s;
+    stage_init(&s, 3);
+    const struct disk *disk = fake_disk_seam(s.disk);
+    int64_t size = 0, size_before = 0;
+    bool has_shrunk = false;
+    for (uint64_t index = 1; index <= 240; index++)
+        story_apply(s.store, 3, index);
+    for (uint64_t index = 241; index <= 12000 && !has_shrunk; index++) {
+        struct random r;
+        random_init(&r, index);
+        for (uint32_t number = 0; number < STORY_PARTITIONS_MAX; number++)
+            if (log_store_partition(s.store, number) != NULL && number % 3 == index % 3)
+                story_append(s.store, number, &r, index);
+        cr_assert_eq(stage_checkpoint(&s, index), 0);
+        struct disk_file *file;
+        cr_assert_eq(disk_open(disk, "groups/5/manifest", DISK_READ, &file), 0);
+        size = disk_size(disk, file);
+        disk_close(disk, file);
+        has_shrunk = size < size_before;
+        size_before = size;
+    }
+    cr_assert(has_shrunk);
+    cr_assert_lt(size, 1 << 20);
+    uint64_t index = log_store_state(s.store)->index;
+    reopen(&s);
+    cr_assert_eq(log_store_state(s.store)->index, index);
+    check_state(s.store);
+    stage_close(&s);
+}
+
+Test(log_store, gives_the_space_of_a_removed_partition_back_after_reads_have_ended)
+{
+    struct stage s;
+    stage_init(&s, 1);
+    struct log_partition_id id = id_numbered(0);
+    struct log_partition_settings settings = small_settings();
+    struct log_partition *p;
+    cr_assert_eq(log_store_partition_add(s.store, 0, &id, &settings, 0, &p), 0);
+    struct batch_plan plan = {.record_count = 1, .value_size = 100};
+    append_planned(p, &plan);
+    cr_assert_eq(stage_checkpoint(&s, 1), 0);
+    cr_assert_eq(sum_of_topics(&s).file_count, 3);
+    log_store_partition_remove(s.store, 0);
+    cr_assert_null(log_store_partition(s.store, 0));
+    cr_assert_eq(sum_of_topics(&s).file_count, 3, "a crash now must find them");
+    cr_assert_eq(stage_checkpoint(&s, 2), 0);
+    cr_assert_eq(sum_of_topics(&s).file_count, 0);
+    stage_close(&s);
+}
+
+Test(log_store, tells_damage_below_the_durable_mark_from_a_torn_tail)
+{
+    struct stage s;
+    stage_init(&s, 1);
+    const struct disk *disk = fake_disk_seam(s.disk);
+    for (uint64_t index = 1; index <= 60; index++)
+        story_apply(s.store, 1, index);
+    cr_assert_eq(stage_checkpoint(&s, 60), 0);
+    struct disk_file *file;
+    cr_assert_eq(disk_open(disk, "groups/5/manifest", DISK_READ, &file), 0);
+    int64_t first_end = disk_size(disk, file);
+    disk_close(disk, file);
+    for (uint64_t index = 61; index <= 90; index++)
+        story_apply(s.store, 1, index);
+    cr_assert_eq(stage_checkpoint(&s, 90), 0);
+    log_store_close(s.store);
+    for (uint64_t at = 0; at < (uint64_t)first_end; at += 3) {
+        fake_disk_flip_bit(s.disk, "groups/5/manifest", at, (unsigned)(at % 8));
+        cr_assert_eq(stage_open(&s), ERR_CORRUPT, "byte %lu", (unsigned long)at);
+        fake_disk_flip_bit(s.disk, "groups/5/manifest", at, (unsigned)(at % 8));
+    }
+    fake_disk_flip_bit(s.disk, "groups/5/manifest", (uint64_t)first_end + 2, 0);
+    cr_assert_eq(stage_open(&s), 0);
+    cr_assert_eq(log_store_state(s.store)->index, 60, "the torn checkpoint never was");
+    stage_close(&s);
+}
+
+Test(log_store, refuses_another_groups_manifest)
+{
+    struct stage s;
+    stage_init(&s, 1);
+    log_store_close(s.store);
+    const struct disk *disk = fake_disk_seam(s.disk);
+    cr_assert_eq(disk_make_directory(disk, "groups/6"), 0);
+    cr_assert_eq(disk_rename(disk, "groups/5/manifest", "groups/6/manifest"), 0);
+    struct err_note note;
+    cr_assert_eq(log_store_open(disk, 6, &s.work.seam, &s.work.seam, &s.store, &note),
+                 ERR_CORRUPT);
+    cr_assert_not_null(strstr(note.text, "group 5"));
+    s.store = NULL;
+    stage_close(&s);
+}
