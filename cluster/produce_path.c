@@ -100,7 +100,7 @@ static int16_t refusal(struct produce_part *part)
     if (!machine_is_ready(g->machine))
         return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     if (machine_partition(g->machine, part->place.number) == NULL)
-        return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION; /* not open yet, or just deleted */
+        return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER; /* not open yet: try again */
     if (atomic_load(&g->broker->is_disk_low))
         return KAFKA_ERROR_KAFKA_STORAGE_ERROR;
     if (needs_more_sites(part) && !has_enough_sites(part, 0))
