@@ -184,7 +184,7 @@ static int move_segment(void *data, const struct log_partition_id *id,
     return err;
 }
 
-static int move_partition(struct log_store *s, struct bytes record)
+static int make_folder(struct log_store *s, struct bytes record)
 {
     struct log_partition_id id;
     char path[LOG_PATH_SIZE];
@@ -192,10 +192,36 @@ static int move_partition(struct log_store *s, struct bytes record)
     if (err != 0)
         return err;
     log_folder_path(path, &id);
-    err = disk_make_directory(s->disk, path);
+    return disk_make_directory(s->disk, path);
+}
+
+static int move_partition(struct log_store *s, struct bytes record)
+{
+    struct log_partition_id id;
+    char path[LOG_PATH_SIZE];
+    int err = log_partition_record_id(record, &id);
     if (err == 0)
         err = log_partition_record_each_segment(record, move_segment, s);
-    return err != 0 ? err : disk_sync_directory(s->disk, path);
+    if (err != 0)
+        return err;
+    log_folder_path(path, &id);
+    return disk_sync_directory(s->disk, path);
+}
+
+/* Folders are durable before anything moves into them: else a power cut could keep the move and
+ * lose where it went. */
+static int move_all(struct log_store *s, const struct manifest *m)
+{
+    int err = 0;
+    for (uint32_t n = 0; n < m->partition_count && err == 0; n++)
+        if (!m->partitions[n].is_removed)
+            err = make_folder(s, m->partitions[n].record);
+    if (err == 0)
+        err = disk_sync_directory(s->disk, "topics");
+    for (uint32_t n = 0; n < m->partition_count && err == 0; n++)
+        if (!m->partitions[n].is_removed)
+            err = move_partition(s, m->partitions[n].record);
+    return err;
 }
 
 int store_finish_install(struct log_store *s, const struct manifest *m, struct err_note *note)
@@ -203,12 +229,7 @@ int store_finish_install(struct log_store *s, const struct manifest *m, struct e
     char incoming[LOG_PATH_SIZE];
     struct manifest_bytes b = {0};
     store_path(s, "/incoming", incoming);
-    int err = 0;
-    for (uint32_t n = 0; n < m->partition_count && err == 0; n++)
-        if (!m->partitions[n].is_removed)
-            err = move_partition(s, m->partitions[n].record);
-    if (err == 0)
-        err = disk_sync_directory(s->disk, "topics");
+    int err = move_all(s, m);
     if (err == 0)
         err = disk_sync_directory(s->disk, incoming);
     if (err == UV_ENOENT)
