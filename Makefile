@@ -126,7 +126,7 @@ clients: all
 	test/client/run
 
 unit-asan unit-tsan: unit-%:
-	$(MAKE) VARIANT=$* unit
+	TSAN_OPTIONS=suppressions=test/plain/tsan.supp $(MAKE) VARIANT=$* unit
 
 # ---- fuzzing: test/fuzz/NAME_fuzz.c, from test/fuzz/corpus/NAME/ --------------------------------
 FUZZ_SECONDS ?= 60

@@ -11,22 +11,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a suite or of one test; what the test does not say, its suite does. */
+struct plain_options {
+    void (*init)(void), (*fini)(void); /* around the test, in its process */
+    int signal;                        /* the test must end by it */
+    int exit_code;                     /* the test must end with it */
+    double timeout;                    /* seconds */
+    bool disabled;                     /* not run, not counted */
+};
+
+struct plain_suite {
+    const char *name;
+    struct plain_options options;
+    struct plain_suite *next;
+};
+
 struct plain_test {
     const char *suite, *name;
     void (*run)(void);
+    struct plain_options options;
     struct plain_test *next;
 };
 
 void plain_register(struct plain_test *test);
+void plain_register_suite(struct plain_suite *suite);
 
 /* Prints where and what, and ends the test's process. */
 _Noreturn void plain_fail(const char *file, int line, const char *what, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+#define TestSuite(name_, ...)                                                                      \
+    static struct plain_suite name_##_suite = {.name = #name_, .options = {__VA_ARGS__}};          \
+    __attribute__((constructor)) static void name_##_suite_register(void)                          \
+    {                                                                                              \
+        plain_register_suite(&name_##_suite);                                                      \
+    }                                                                                              \
+    struct plain_suite
+
 #define Test(suite_, name_, ...)                                                                   \
     static void suite_##_##name_##_run(void);                                                      \
-    static struct plain_test suite_##_##name_##_test = {                                           \
-        .suite = #suite_, .name = #name_, .run = suite_##_##name_##_run};                          \
+    static struct plain_test suite_##_##name_##_test = {.suite = #suite_,                          \
+                                                        .name = #name_,                            \
+                                                        .run = suite_##_##name_##_run,             \
+                                                        .options = {__VA_ARGS__}};                 \
     __attribute__((constructor)) static void suite_##_##name_##_register(void)                     \
     {                                                                                              \
         plain_register(&suite_##_##name_##_test);                                                  \
