@@ -21,6 +21,9 @@
 #include "replication/node.h"
 #include "replication/peer_link.h"
 
+/* First byte of the messages that brokers send each other (repl_node_send). */
+enum broker_message { BROKER_MESSAGE_CHANGE = 1, BROKER_MESSAGE_VERDICT = 2, BROKER_MESSAGE_LEVEL = 3 };
+
 struct broker;
 struct coordinator;
 struct controller;
@@ -40,6 +43,9 @@ struct broker_group {
     struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */
     struct work_item reconcile_item; /* posted by group 0 when metadata changed */
     atomic_bool is_reconcile_posted; /* the item is queued */
+    atomic_uint_least64_t level_mask;  /* node ids whose replica is level (level.c) */
+    atomic_uint_least64_t level_at_ms; /* when that was last confirmed */
+    atomic_bool is_level_own;  /* by this node, which leads */
     uint64_t maintained_at_ms; /* shard only: when upkeep was last done */
     uint64_t expired_at_ms;    /* shard only: when idle producers were last expired */
     uint64_t checkpointed_at_ms; /* shard only: when a checkpoint was last asked for */

@@ -20,8 +20,6 @@
 #include "broker.h"
 #include "state/byte_list.h"
 
-#define MESSAGE_CHANGE 1
-#define MESSAGE_VERDICT 2
 #define MESSAGE_VERSION 1
 #define CHANGES_MAX 1000
 #define FORWARDED_MAX 1000
@@ -180,7 +178,7 @@ static void forward(struct controller *c, uint32_t node_id, struct controller_ch
 {
     struct byte_list list = {0};
     change->number = c->next_number++;
-    put_head(&list, MESSAGE_CHANGE, change->number);
+    put_head(&list, BROKER_MESSAGE_CHANGE, change->number);
     byte_list_put(&list, change->body, change->body_size);
     if (send_list(c, node_id, &list) != 0) {
         take_back(c, change);
@@ -229,7 +227,7 @@ static void send_verdict(struct controller *c, uint32_t node_id, uint64_t number
                          const struct metadata_result *result)
 {
     struct byte_list list = {0};
-    put_head(&list, MESSAGE_VERDICT, number);
+    put_head(&list, BROKER_MESSAGE_VERDICT, number);
     byte_list_put_u32(&list, (uint32_t)status);
     byte_list_put_u32(&list, (uint32_t)result->error);
     byte_list_put_u64(&list, (uint64_t)result->first_producer_id);
@@ -298,9 +296,9 @@ void controller_on_message(struct controller *c, uint32_t from_node_id, struct b
     uint64_t number = bytes_read_le64(&r);
     if (r.is_bad || version != MESSAGE_VERSION)
         return;
-    if (type == MESSAGE_CHANGE)
+    if (type == BROKER_MESSAGE_CHANGE)
         on_change(c, from_node_id, number, bytes_of(r.at, bytes_reader_left(&r)));
-    else if (type == MESSAGE_VERDICT)
+    else if (type == BROKER_MESSAGE_VERDICT)
         on_verdict(c, number, &r);
 }
 

@@ -15,6 +15,7 @@
 #include "base/event.h"
 #include "controller.h"
 #include "coordinator.h"
+#include "level.h"
 #include "listener.h"
 #include "maintain.h"
 #include "produce_path.h"
@@ -22,6 +23,7 @@
 
 #define TICK_MS 10
 #define MAINTAIN_MS 1000
+#define LEVEL_TICKS 20
 #define TRAILING_ENTRIES 1000000
 
 struct node_shard {
@@ -29,6 +31,7 @@ struct node_shard {
     struct shard *shard;
     struct client_shard clients;
     uv_timer_t timer;             /* ticks */
+    unsigned tick_count;
     struct work_item stop_item;
 };
 
@@ -138,7 +141,10 @@ static void on_application(void *data, uint32_t from_node_id, struct bytes messa
 {
     struct node *n = data;
     (void)owner;
-    controller_on_message(n->broker.controller, from_node_id, message);
+    if (message.size > 0 && message.data[0] == BROKER_MESSAGE_LEVEL)
+        level_on_message(&n->broker, message);
+    else
+        controller_on_message(n->broker.controller, from_node_id, message);
 }
 
 static int open_shards(struct node *n)
@@ -360,6 +366,7 @@ static void watch_disk(struct broker *b)
 static void tick_group(struct broker_group *g, uint64_t now_ms)
 {
     repl_group_tick(g->raft);
+    level_watch(g);
     coordinator_tick(g->coordinator);
     if (g->group_id == 0)
         controller_tick(g->broker->controller);
@@ -380,8 +387,11 @@ static void on_tick(uv_timer_t *timer)
     struct node_shard *s = timer->data;
     struct broker *b = &s->node->broker;
     uint64_t now_ms = clock_now_ms(&b->clock);
-    if (shard_index(s->shard) == 0)
+    if (shard_index(s->shard) == 0) {
         repl_node_tick(b->node);
+        if (s->tick_count++ % LEVEL_TICKS == 0)
+            level_tell(b);
+    }
     for (unsigned i = 0; i < b->group_count; i++)
         if (b->groups[i]->shard == s->shard)
             tick_group(b->groups[i], now_ms);

@@ -65,8 +65,8 @@ static struct request *create_request(struct connection *c, struct bytes frame)
     r->clients = c->clients;
     r->shard = c->clients->shard;
     r->frame = (struct slice){.owner = buffer_ref(c->input), .bytes = frame};
-    size_t limit = kafka_arena_limit_for(frame.size);
-    kafka_arena_init(&r->arena, limit < ARENA_BYTES_MIN ? ARENA_BYTES_MIN : limit);
+    size_t limit = 3 * kafka_arena_limit_for(frame.size); /* the answer and its bookkeeping too */
+    kafka_arena_init(&r->arena, limit + ARENA_BYTES_MIN);
     kafka_writer_init(&r->writer, ANSWER_BYTES_MAX);
     r->received_ms = clock_now_ms(&r->broker->clock);
     r->counted_bytes = frame.size;

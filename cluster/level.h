@@ -1,0 +1,21 @@
+/* Which replicas are level, known on every node.
+ *
+ * Only a group's leader measures lag; but any node answers Metadata, whose in-sync list must be
+ * true for every partition. So leaders tell the other nodes a few times a second. */
+#ifndef CLUSTER_LEVEL_H
+#define CLUSTER_LEVEL_H
+
+#include "base/bytes.h"
+#include "broker.h"
+
+/* The leader's own view, kept for level_tell. About every 10 ms on the group's shard. */
+void level_watch(struct broker_group *g);
+/* Tells the other nodes about the groups led here. Shard 0, a few times a second. */
+void level_tell(struct broker *b);
+/* What another node told; shard 0. Malformed messages are ignored. */
+void level_on_message(struct broker *b, struct bytes message);
+
+/* True when the node's replica of the group is level, as far as is known. Any shard. */
+bool level_is_in_sync(struct broker *b, uint32_t group_id, uint32_t node_id);
+
+#endif

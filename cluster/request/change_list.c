@@ -1,0 +1,69 @@
+/* Changes of the metadata on behalf of a request. */
+#include "request/change_list.h"
+
+#include "base/err.h"
+#include "error_code.h"
+
+#define TIMEOUT_MS_MAX 60000
+#define TIMEOUT_MS_MIN 1000 /* some tools send 0 and mean: soon */
+
+void change_list_begin(struct change_list *list, struct request *r, void *response,
+                       change_list_cb finish)
+{
+    *list =
+        (struct change_list){.request = r, .response = response, .pending = 1, .finish = finish};
+}
+
+void change_list_end(struct change_list *list)
+{
+    if (--list->pending == 0)
+        list->finish(list);
+}
+
+int16_t change_list_code(const struct change_item *item, int status)
+{
+    int err = status != 0 ? status : item->change.result.error;
+    switch (err) {
+    case ERR_EXISTS:
+        return item->exists_code;
+    case ERR_INVALID:
+        return item->invalid_code;
+    case ERR_NOT_LEADER:
+    case ERR_LEADERSHIP_LOST:
+        return KAFKA_ERROR_REQUEST_TIMED_OUT; /* fate unknown: clients look, or try again */
+    default:
+        return error_code_of(err);
+    }
+}
+
+static void on_verdict(struct controller_change *change, int status)
+{
+    struct change_item *item = change->data;
+    if (item->error_code != NULL)
+        *item->error_code = change_list_code(item, status);
+    change_list_end(item->list);
+}
+
+static uint64_t bounded(int32_t timeout_ms)
+{
+    if (timeout_ms < TIMEOUT_MS_MIN)
+        return TIMEOUT_MS_MIN;
+    return timeout_ms > TIMEOUT_MS_MAX ? TIMEOUT_MS_MAX : (uint64_t)timeout_ms;
+}
+
+int16_t change_list_send(struct change_list *list, struct change_item *item,
+                         const struct metadata_change *change, int32_t timeout_ms,
+                         int16_t *error_code)
+{
+    int err = metadata_change_encode(change, &item->change.body, &item->change.body_size);
+    if (err != 0)
+        return err == ERR_INVALID ? KAFKA_ERROR_INVALID_REQUEST : error_code_of(err);
+    item->list = list;
+    item->error_code = error_code;
+    item->change.data = item;
+    item->change.home = list->request->shard;
+    item->change.timeout_ms = bounded(timeout_ms);
+    list->pending++;
+    controller_propose(list->request->broker->controller, &item->change, on_verdict);
+    return KAFKA_ERROR_NONE;
+}

@@ -1,0 +1,39 @@
+/* A request that changes the metadata: proposes each of its changes, waits for all verdicts. */
+#ifndef CLUSTER_REQUEST_CHANGE_LIST_H
+#define CLUSTER_REQUEST_CHANGE_LIST_H
+
+#include "controller.h"
+#include "request.h"
+
+struct change_list;
+typedef void (*change_list_cb)(struct change_list *list);
+
+struct change_item {
+    struct change_list *list;
+    struct controller_change change;
+    int16_t *error_code;             /* where the answer's Kafka code goes; may be NULL */
+    int16_t exists_code;             /* for ERR_EXISTS */
+    int16_t invalid_code;            /* for ERR_INVALID */
+};
+
+struct change_list {
+    struct request *request;
+    void *response;                  /* the request's own */
+    unsigned pending;                /* under way, and one while they are handed out */
+    change_list_cb finish;           /* on the connection's shard: answers */
+};
+
+void change_list_begin(struct change_list *list, struct request *r, void *response,
+                       change_list_cb finish);
+/* Encodes and proposes. `item` is in the request's arena. Returns 0 or Kafka's error code, then
+ * nothing was proposed. */
+int16_t change_list_send(struct change_list *list, struct change_item *item,
+                         const struct metadata_change *change, int32_t timeout_ms,
+                         int16_t *error_code);
+/* All are handed out: finish runs when the last verdict is here, perhaps at once. */
+void change_list_end(struct change_list *list);
+
+/* The verdict as Kafka's code. */
+int16_t change_list_code(const struct change_item *item, int status);
+
+#endif
