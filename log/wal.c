@@ -68,6 +68,19 @@ int log_wal_open(const struct disk *disk, const struct log_wal_options *options,
     return 0;
 }
 
+void log_wal_stop(struct log_wal *wal)
+{
+    pthread_mutex_lock(&wal->lock);
+    bool is_first = wal->status == 0;
+    if (is_first)
+        wal->status = ERR_CLOSED;
+    if (is_first && wal->is_waiting_for_file) {
+        wal->is_waiting_for_file = false; /* the writer tells those who wait */
+        work_submit(wal->writer, &wal->writer_item, log_wal_writer_run);
+    }
+    pthread_mutex_unlock(&wal->lock);
+}
+
 static void close_files(struct log_wal *wal, struct wal_file *first)
 {
     while (first != NULL) {

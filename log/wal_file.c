@@ -254,7 +254,7 @@ static void run_upkeep(struct work_item *item)
     wal->is_upkeep_busy = false;
     bool is_settled = wal->prepared != NULL ||
                       (wal->prepare_status != 0 && wal->was_prepare_needed);
-    if (wal->is_waiting_for_file && is_settled) {
+    if (wal->is_waiting_for_file && is_settled && wal->status == 0) {
         wal->is_waiting_for_file = false;
         work_submit(wal->writer, &wal->writer_item, log_wal_writer_run);
     }

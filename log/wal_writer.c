@@ -64,8 +64,9 @@ static void settle_request(struct log_wal *wal, struct log_wal_append *req, int 
 /* Under the lock. The WAL takes no more; what waits is told. Returns the requests to complete. */
 static struct log_wal_append *fail(struct log_wal *wal, int err)
 {
-    event_error("wal_failed", "error=%s file_id=%u", err_name(err),
-                (unsigned)wal->current->header.file_id);
+    if (wal->status == 0)
+        event_error("wal_failed", "error=%s file_id=%u", err_name(err),
+                    (unsigned)wal->current->header.file_id);
     wal->status = err;
     wal->is_writer_busy = false;
     struct log_wal_append *first = wal->write.first != NULL ? wal->write.first : wal->first;
@@ -362,7 +363,7 @@ static int take_in(struct log_wal *wal)
 /* Under the lock: goes on, or rests. */
 static void continue_or_rest(struct log_wal *wal)
 {
-    if (wal->first != NULL || log_wal_writer_has_retiring(wal))
+    if (wal->first != NULL || (wal->status == 0 && log_wal_writer_has_retiring(wal)))
         work_submit(wal->writer, &wal->writer_item, log_wal_writer_run);
     else
         wal->is_writer_busy = false;
@@ -401,7 +402,7 @@ void log_wal_writer_run(struct work_item *item)
     struct log_wal_append *done = NULL;
     gather(wal);
     pthread_mutex_lock(&wal->lock);
-    int taken = take_write(wal);
+    int taken = wal->status != 0 ? wal->status : take_write(wal);
     int err = taken > 0 ? perform_write(wal) : taken;
     if (err != 0) {
         done = fail(wal, err);

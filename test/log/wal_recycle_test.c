@@ -127,27 +127,57 @@ Test(log_wal_recycle, gives_the_space_of_more_files_than_it_needs_back)
     fixture_close(&f);
 }
 
-Test(log_wal_recycle, does_not_overwrite_a_file_that_is_being_read)
+Test(log_wal_recycle, tells_a_read_that_comes_too_late)
 {
     struct wal_fixture f;
     struct log_wal_read *read = malloc(sizeof *read);
     uint64_t next = 1;
-    bool is_done = false;
     small_files(&f, 0);
-    fill(&f, 3, &next, 8, false);
-    *read = (struct log_wal_read){.data = &is_done, .group_id = 3, .index = 1};
-    read->size_bytes_max = 100000;
-    read->home = &f.home.seam;
-    log_wal_read(f.wal, read, on_read);
-    struct work_item *reading = f.readers.first; /* it runs only after the file is retired */
-    fake_work_drop(&f.readers);
-    log_wal_release(f.wal, 3, 8);
     fill(&f, 3, &next, 40, true);
-    reading->run(reading);
-    fixture_run(&f);
-    cr_assert(is_done);
-    cr_assert_eq(read->status, ERR_COMPACTED, "a read that comes too late is told so");
+    cr_assert_eq(fixture_read(&f, read, 3, 1, 100000), ERR_COMPACTED);
     cr_assert_eq(read->entry_count, 0);
+    free(read);
+    fixture_close(&f);
+}
+
+/* A disk on which time passes in the middle of a read. */
+static struct {
+    struct wal_fixture *f; /* NULL: reads as usual */
+    const struct disk *below;
+    uint64_t next; /* entry to append */
+} slow;
+
+static int64_t read_slowly(void *data, struct disk_file *file, uint64_t position, void *into,
+                           size_t size)
+{
+    struct wal_fixture *f = slow.f;
+    slow.f = NULL;
+    if (f != NULL)
+        fill(f, 3, &slow.next, 40, true);
+    return slow.below->operations->read_at(data, file, position, into, size);
+}
+
+Test(log_wal_recycle, does_not_overwrite_a_file_that_is_being_read)
+{
+    struct wal_fixture f;
+    struct log_wal_read *read = malloc(sizeof *read);
+    fixture_init(&f, 1);
+    f.options.file_size_bytes = 64 * KIB;
+    f.options.kept_bytes_max = 0;
+    struct disk_operations operations = *fake_disk_seam(f.disk)->operations;
+    operations.read_at = read_slowly;
+    struct disk disk = {.data = fake_disk_seam(f.disk)->data, .operations = &operations};
+    slow.below = fake_disk_seam(f.disk);
+    slow.next = 1;
+    cr_assert_eq(
+        log_wal_open(&disk, &f.options, &f.writer.seam, &f.readers.seam, &f.wal, &f.note), 0);
+    fill(&f, 3, &slow.next, 8, false);
+    log_wal_release(f.wal, 3, 7);
+    slow.f = &f;
+    cr_assert_eq(fixture_read(&f, read, 3, 8, 100), 0);
+    cr_assert_gt(fixture_counters(&f).files_recycled, 2);
+    assert_is_entry(&read->entries[0], 3, 8, 1, 7000);
+    read_close(read);
     free(read);
     fixture_close(&f);
 }

@@ -352,6 +352,23 @@ Test(log_wal, ends_for_everyone_when_a_write_or_a_sync_fails)
     }
 }
 
+Test(log_wal, tells_what_is_queued_when_it_is_stopped)
+{
+    struct wal_fixture f;
+    struct request r;
+    fixture_init(&f, 1);
+    fixture_open(&f);
+    request_init(&f, &r, 3);
+    request_add(&r, 1, 1, 1, 100);
+    cr_assert_eq(fixture_send(&f, &r), 0);
+    log_wal_stop(f.wal);
+    fixture_run(&f);
+    cr_assert(r.is_done);
+    cr_assert_eq(r.status, ERR_CLOSED);
+    cr_assert_eq(fixture_finish(&f, &r), ERR_CLOSED);
+    fixture_close(&f);
+}
+
 Test(log_wal, refuses_another_clusters_files)
 {
     struct wal_fixture f;

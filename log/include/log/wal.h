@@ -93,6 +93,11 @@ int log_wal_open(const struct disk *disk, const struct log_wal_options *options,
                  const struct work *writer, const struct work *readers, struct log_wal **wal,
                  struct err_note *note);
 
+/* Ends appending: what is queued completes with ERR_CLOSED, later appends return it, and from now
+ * on the WAL submits nothing but callbacks, so that its workers can be destroyed in any order. An
+ * owner that waits for its last appends first loses nothing. */
+void log_wal_stop(struct log_wal *wal);
+
 /* Frees. Work of the WAL may no longer run: the owner has stopped shards and workers. What was
  * still queued is forgotten without a callback (a simulated crash). */
 void log_wal_close(struct log_wal *wal);
