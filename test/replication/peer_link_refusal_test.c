@@ -7,18 +7,6 @@
 
 static struct ports ports;
 
-static void reserve(void)
-{
-    ports = ports_reserve();
-}
-
-static void release(void)
-{
-    ports_release(&ports);
-}
-
-TestSuite(peer_link_refusal, .init = reserve, .fini = release);
-
 /* ---- the plain socket ---- */
 
 static int dial(uint16_t port)
@@ -136,6 +124,7 @@ static void assert_refused(const struct peer_hello *hello, unsigned refusal)
 
 Test(peer_link_refusal, tells_a_wrong_node_why)
 {
+    ports = ports_reserve();
     struct station b;
     station_start(&b, 2, &ports, 2, 2);
     struct peer_hello hello = hello_to_2(NET_CONTROL);
@@ -173,10 +162,12 @@ Test(peer_link_refusal, tells_a_wrong_node_why)
     close(dial_as_node_1()); /* and the right one is still let in */
     cr_assert(await(&b, &b.heard.up[1], 1));
     station_stop(&b);
+    ports_release(&ports);
 }
 
 Test(peer_link_refusal, keeps_two_clusters_apart)
 {
+    ports = ports_reserve();
     struct station a, b;
     struct peer_identity other = station_identity(1);
     other.cluster_id[0] = 5;
@@ -193,6 +184,7 @@ Test(peer_link_refusal, keeps_two_clusters_apart)
     cr_assert(await(&a, &a.heard.up[2], 1));
     station_stop(&a);
     station_stop(&b);
+    ports_release(&ports);
 }
 
 static void found(void *data)
@@ -206,6 +198,7 @@ static void found(void *data)
 
 Test(peer_link_refusal, lets_unfounded_nodes_speak_on_control_only_until_both_are_founded)
 {
+    ports = ports_reserve();
     struct station s[3];
     for (unsigned id = 1; id <= 2; id++) {
         struct peer_identity self = station_identity(id);
@@ -231,12 +224,14 @@ Test(peer_link_refusal, lets_unfounded_nodes_speak_on_control_only_until_both_ar
     cr_assert_eq(look(&s[1], &s[1].heard.down[2]), 0, "the control connection stays");
     station_stop(&s[1]);
     station_stop(&s[2]);
+    ports_release(&ports);
 }
 
 /* ---- bad streams ---- */
 
 Test(peer_link_refusal, closes_on_garbage_and_on_a_hello_cut_anywhere)
 {
+    ports = ports_reserve();
     struct station b;
     station_start(&b, 2, &ports, 2, 1);
     uint8_t garbage[64], hello_bytes[1024];
@@ -259,10 +254,12 @@ Test(peer_link_refusal, closes_on_garbage_and_on_a_hello_cut_anywhere)
     close(dial_as_node_1());
     cr_assert(await(&b, &b.heard.up[1], 1));
     station_stop(&b);
+    ports_release(&ports);
 }
 
 Test(peer_link_refusal, closes_when_anything_but_a_hello_comes_first)
 {
+    ports = ports_reserve();
     struct station b;
     station_start(&b, 2, &ports, 2, 1);
     for (enum peer_frame_kind kind = PEER_FRAME_REFUSAL; kind <= PEER_FRAME_MESSAGE; kind++) {
@@ -280,10 +277,12 @@ Test(peer_link_refusal, closes_when_anything_but_a_hello_comes_first)
     }
     cr_assert_eq(look(&b, &b.heard.up[1]), 0);
     station_stop(&b);
+    ports_release(&ports);
 }
 
 Test(peer_link_refusal, takes_a_message_that_came_with_the_hello_in_one_packet)
 {
+    ports = ports_reserve();
     struct station b;
     station_start(&b, 2, &ports, 2, 2);
     uint8_t bytes[1024], head[TEST_HEAD_SIZE] = {0};
@@ -299,10 +298,12 @@ Test(peer_link_refusal, takes_a_message_that_came_with_the_hello_in_one_packet)
     cr_assert_eq(look(&b, &b.heard.wrong), 0);
     close(s);
     station_stop(&b);
+    ports_release(&ports);
 }
 
 Test(peer_link_refusal, drops_a_connection_whose_frame_is_damaged_or_of_another_channel)
 {
+    ports = ports_reserve();
     struct station b;
     station_start(&b, 2, &ports, 2, 1);
     for (unsigned round = 0; round < 3; round++) {
@@ -322,10 +323,12 @@ Test(peer_link_refusal, drops_a_connection_whose_frame_is_damaged_or_of_another_
     }
     cr_assert_eq(look(&b, &b.heard.frames[1][NET_CONTROL]), 0);
     station_stop(&b);
+    ports_release(&ports);
 }
 
 Test(peer_link_refusal, lets_a_newer_connection_replace_the_older)
 {
+    ports = ports_reserve();
     struct station b;
     station_start(&b, 2, &ports, 2, 1);
     int older = dial_as_node_1();
@@ -340,10 +343,12 @@ Test(peer_link_refusal, lets_a_newer_connection_replace_the_older)
     close(older);
     close(newer);
     station_stop(&b);
+    ports_release(&ports);
 }
 
 Test(peer_link_refusal, does_not_wait_for_ever_for_a_hello_and_stops_with_guests_waiting)
 {
+    ports = ports_reserve();
     struct station b;
     station_start(&b, 2, &ports, 2, 1);
     int silent = dial(ports.of[2]);
@@ -356,4 +361,5 @@ Test(peer_link_refusal, does_not_wait_for_ever_for_a_hello_and_stops_with_guests
     station_stop(&b);
     cr_assert(is_closed_by_peer(half));
     close(half);
+    ports_release(&ports);
 }

@@ -48,6 +48,13 @@ struct station {
     struct heard heard;
 };
 
+static inline void station_forget_event(void *data, enum event_level level, const char *line)
+{
+    (void)data;
+    (void)level;
+    (void)line;
+}
+
 /* Ports that stay ours: bound with SO_REUSEADDR and never listened on, so that links may listen
  * there, and a connect is refused while none does. */
 struct ports {
@@ -58,6 +65,7 @@ struct ports {
 static inline struct ports ports_reserve(void)
 {
     struct ports p = {0};
+    event_set_sink(station_forget_event, NULL); /* here, before any thread */
     for (unsigned i = 1; i < STATIONS_MAX; i++) {
         struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         socklen_t size = sizeof a;
@@ -176,13 +184,6 @@ static inline void station_on_hello(void *data, const struct peer_identity *peer
     station_unlock_changed(s);
 }
 
-static inline void station_forget_event(void *data, enum event_level level, const char *line)
-{
-    (void)data;
-    (void)level;
-    (void)line;
-}
-
 static inline struct peer_identity station_identity(uint32_t node_id)
 {
     struct peer_identity self = {.cluster_id = {71, 72},
@@ -203,7 +204,6 @@ static inline struct peer_links_options station_options(void)
 static inline void station_init(struct station *s, const struct peer_identity *self,
                                 unsigned shard_count)
 {
-    event_set_sink(station_forget_event, NULL);
     *s = (struct station){.self = *self, .shard_count = shard_count};
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);

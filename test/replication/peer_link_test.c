@@ -2,18 +2,6 @@
 
 static struct ports ports;
 
-static void reserve(void)
-{
-    ports = ports_reserve();
-}
-
-static void release(void)
-{
-    ports_release(&ports);
-}
-
-TestSuite(peer_link, .init = reserve, .fini = release);
-
 /* Two nodes with so many shards each, connected on every lane they send on. */
 static void start_pair(struct station *a, unsigned a_shards, struct station *b, unsigned b_shards)
 {
@@ -35,6 +23,7 @@ static void await_lane(struct sending *probe)
 
 Test(peer_link, delivers_the_frames_of_every_channel_and_shard_in_order_both_ways)
 {
+    ports = ports_reserve();
     struct station a, b;
     start_pair(&a, 2, &b, 2);
     struct station *from[2] = {&a, &b}, *to[2] = {&b, &a};
@@ -62,10 +51,12 @@ Test(peer_link, delivers_the_frames_of_every_channel_and_shard_in_order_both_way
     }
     station_stop(&a);
     station_stop(&b);
+    ports_release(&ports);
 }
 
 Test(peer_link, carries_the_largest_frame)
 {
+    ports = ports_reserve();
     struct station a, b;
     start_pair(&a, 1, &b, 1);
     struct sending o = {.station = &a, .to = 2, .channel = NET_ENTRIES, .count = 1};
@@ -79,6 +70,7 @@ Test(peer_link, carries_the_largest_frame)
     cr_assert_eq(look(&b, &b.heard.wrong), 0);
     station_stop(&a);
     station_stop(&b);
+    ports_release(&ports);
 }
 
 /* A shard that does nothing until told. */
@@ -123,6 +115,7 @@ static void read_unsent(void *data)
 
 Test(peer_link, answers_busy_beyond_the_window_and_still_delivers_what_it_took)
 {
+    ports = ports_reserve();
     struct station a, b;
     start_pair(&a, 1, &b, 1);
     struct sending o = {.station = &a, .to = 2, .channel = NET_ENTRIES, .count = 1};
@@ -154,6 +147,7 @@ Test(peer_link, answers_busy_beyond_the_window_and_still_delivers_what_it_took)
     cr_assert_eq(look(&b, &b.heard.wrong), 0);
     station_stop(&a);
     station_stop(&b);
+    ports_release(&ports);
 }
 
 static void serve_uneven(unsigned a_shards, unsigned b_shards)
@@ -179,16 +173,21 @@ static void serve_uneven(unsigned a_shards, unsigned b_shards)
 
 Test(peer_link, gives_every_shard_a_lane_when_the_node_that_connects_has_fewer)
 {
+    ports = ports_reserve();
     serve_uneven(1, 4);
+    ports_release(&ports);
 }
 
 Test(peer_link, gives_every_shard_a_lane_when_the_node_that_connects_has_more)
 {
+    ports = ports_reserve();
     serve_uneven(3, 2);
+    ports_release(&ports);
 }
 
 Test(peer_link, joins_three_nodes)
 {
+    ports = ports_reserve();
     struct station s[4];
     for (unsigned id = 1; id <= 3; id++)
         station_start(&s[id], id, &ports, 3, 2);
@@ -198,10 +197,12 @@ Test(peer_link, joins_three_nodes)
                 cr_assert(await(&s[id], &s[id].heard.up[peer], 1));
     for (unsigned id = 1; id <= 3; id++)
         station_stop(&s[id]);
+    ports_release(&ports);
 }
 
 Test(peer_link, tells_lost_and_then_refused_when_a_peer_is_gone_on_whichever_side_it_connected)
 {
+    ports = ports_reserve();
     for (unsigned gone = 1; gone <= 2; gone++) {
         struct station s[3];
         start_pair(&s[1], 2, &s[2], 2);
@@ -213,10 +214,12 @@ Test(peer_link, tells_lost_and_then_refused_when_a_peer_is_gone_on_whichever_sid
         cr_assert_eq(station_send(&o), ERR_CLOSED);
         station_stop(stays);
     }
+    ports_release(&ports);
 }
 
 Test(peer_link, is_up_at_once_when_a_peer_returns_however_long_the_other_would_have_waited)
 {
+    ports = ports_reserve();
     struct peer_links_options patient = station_options();
     patient.reconnect_ms = 600000; /* far beyond what the test waits */
     for (unsigned back = 1; back <= 2; back++) {
@@ -235,10 +238,12 @@ Test(peer_link, is_up_at_once_when_a_peer_returns_however_long_the_other_would_h
         }
         station_stop(&s[other]);
     }
+    ports_release(&ports);
 }
 
 Test(peer_link, can_be_stopped_before_its_shards_ran_and_twice)
 {
+    ports = ports_reserve();
     struct station s;
     struct peer_identity self = station_identity(1);
     station_init(&s, &self, 2);
@@ -249,10 +254,12 @@ Test(peer_link, can_be_stopped_before_its_shards_ran_and_twice)
     for (unsigned i = 0; i < 2; i++)
         shard_destroy(s.shards[i]);
     peer_links_destroy(NULL);
+    ports_release(&ports);
 }
 
 Test(peer_link, says_which_address_it_can_not_listen_on)
 {
+    ports = ports_reserve();
     struct station first, second;
     station_start(&first, 1, &ports, 2, 1);
     struct peer_identity self = station_identity(1);
@@ -264,10 +271,12 @@ Test(peer_link, says_which_address_it_can_not_listen_on)
     for (unsigned i = 0; i < 2; i++)
         shard_destroy(second.shards[i]);
     station_stop(&first);
+    ports_release(&ports);
 }
 
 Test(peer_link, finds_peers_by_name)
 {
+    ports = ports_reserve();
     struct station a, b;
     station_start(&b, 2, &ports, 2, 1);
     struct peer_identity self = station_identity(1);
@@ -284,4 +293,5 @@ Test(peer_link, finds_peers_by_name)
     cr_assert(await(&a, &a.heard.up[2], 1));
     station_stop(&a);
     station_stop(&b);
+    ports_release(&ports);
 }
