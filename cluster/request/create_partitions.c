@@ -1,0 +1,89 @@
+/* CreatePartitions: more partitions for a topic. */
+#include <string.h>
+
+#include "error_code.h"
+#include "request/change_list.h"
+#include "request/text.h"
+
+struct create_partitions {
+    struct change_list list;
+    struct kafka_create_partitions_response response;
+};
+
+static int16_t check(struct request *r, const struct kafka_create_partitions_request_topic *t,
+                     struct metadata_change *change, const char **why)
+{
+    struct metadata *m = r->broker->metadata;
+    int16_t error_code = KAFKA_ERROR_NONE;
+    *why = NULL;
+    metadata_read_lock(m);
+    const struct metadata_topic *topic =
+        t->name.size <= 0 ? NULL : metadata_topic_by_name(m, t->name.data, (size_t)t->name.size);
+    if (topic == NULL) {
+        error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        *why = "The topic does not exist.";
+    } else if (topic->is_internal) {
+        error_code = KAFKA_ERROR_INVALID_TOPIC_EXCEPTION;
+        *why = "An internal topic keeps its partitions.";
+    } else if (t->count <= topic->partition_count ||
+               t->count > r->broker->conf.topic_partitions_max) {
+        error_code = KAFKA_ERROR_INVALID_PARTITIONS;
+        *why = "The count must be above the present one and within topic_partitions_max.";
+    } else if (t->assignments_count > 0) {
+        error_code = KAFKA_ERROR_INVALID_REPLICA_ASSIGNMENT;
+        *why = "Replicas are placed by the cluster; leave the assignment out.";
+    } else {
+        memcpy(change->id, topic->id, sizeof change->id);
+    }
+    metadata_read_unlock(m);
+    return error_code;
+}
+
+static void begin(struct create_partitions *cp,
+                  const struct kafka_create_partitions_request_topic *from,
+                  struct kafka_create_partitions_response_topic *answer)
+{
+    struct request *r = cp->list.request;
+    const struct kafka_create_partitions_request *message = r->message;
+    struct metadata_change change = {.kind = METADATA_TOPIC_PARTITIONS,
+                                     .partition_count = from->count};
+    struct change_item *item = request_allocate(r, sizeof *item);
+    const char *why;
+    kafka_create_partitions_response_topic_init(answer);
+    answer->name = from->name;
+    answer->error_code = check(r, from, &change, &why);
+    if (why != NULL)
+        answer->error_message = text_copy(r, why);
+    if (answer->error_code != KAFKA_ERROR_NONE || message->validate_only || item == NULL)
+        return;
+    item->exists_code = KAFKA_ERROR_INVALID_PARTITIONS;
+    item->invalid_code = KAFKA_ERROR_INVALID_PARTITIONS;
+    int16_t error_code = change_list_send(&cp->list, item, &change, message->timeout_ms,
+                                          &answer->error_code);
+    if (error_code != KAFKA_ERROR_NONE)
+        answer->error_code = error_code;
+}
+
+static void answer_all(struct change_list *list)
+{
+    request_answer(list->request, list->response);
+}
+
+void request_handle_create_partitions(struct request *r)
+{
+    const struct kafka_create_partitions_request *message = r->message;
+    struct create_partitions *cp = request_allocate(r, sizeof *cp);
+    struct kafka_create_partitions_response_topic *topics =
+        request_array(r, (size_t)message->topics_count, sizeof *topics);
+    if (cp == NULL || topics == NULL) {
+        request_close_connection(r, "its answer needs too much memory");
+        return;
+    }
+    kafka_create_partitions_response_init(&cp->response);
+    cp->response.topics = topics;
+    cp->response.topics_count = message->topics_count;
+    change_list_begin(&cp->list, r, &cp->response, answer_all);
+    for (int32_t i = 0; i < message->topics_count; i++)
+        begin(cp, &message->topics[i], &topics[i]);
+    change_list_end(&cp->list);
+}

@@ -1,0 +1,209 @@
+/* CreateTopics. What can be checked is checked here, with a sentence for the client; whether the
+ * name is free is decided where group 0 applies it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/random.h"
+#include "error_code.h"
+#include "request/change_list.h"
+#include "request/text.h"
+#include "topic_config.h"
+
+struct creation {
+    struct change_item item;                /* first */
+    struct metadata_change change;
+    struct kafka_create_topics_response_topic *answer;
+};
+
+struct create_topics {
+    struct change_list list;
+    struct kafka_create_topics_response response;
+    struct creation *creations;
+};
+
+static void refuse(struct request *r, struct kafka_create_topics_response_topic *answer,
+                   int16_t error_code, const char *why)
+{
+    answer->error_code = error_code;
+    answer->error_message = text_copy(r, why);
+}
+
+static unsigned voter_count(struct request *r)
+{
+    metadata_read_lock(r->broker->metadata);
+    const struct metadata_group *group = metadata_group_at(r->broker->metadata, 0);
+    unsigned count = group == NULL ? 0 : group->node_count;
+    metadata_read_unlock(r->broker->metadata);
+    return count;
+}
+
+/* False when refused: the answer says why. */
+static bool check_numbers(struct request *r, const struct kafka_create_topics_request_topic *t,
+                          struct creation *c)
+{
+    const struct conf_settings *conf = &r->broker->conf;
+    unsigned voters = voter_count(r);
+    c->change.partition_count =
+        t->num_partitions == -1 ? (int32_t)conf->num_partitions : t->num_partitions;
+    c->change.replication_factor = t->replication_factor == -1
+                                       ? (int16_t)conf->default_replication_factor
+                                       : t->replication_factor;
+    if (t->assignments_count > 0) {
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_REPLICA_ASSIGNMENT,
+               "replicas are placed by the cluster; leave the assignment out");
+        return false;
+    }
+    if (c->change.partition_count <= 0 ||
+        c->change.partition_count > conf->topic_partitions_max) {
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_PARTITIONS,
+               "Number of partitions must be larger than 0 and within topic_partitions_max.");
+        return false;
+    }
+    if (t->replication_factor == -1 && (unsigned)c->change.replication_factor > voters)
+        c->change.replication_factor = (int16_t)voters;
+    if (c->change.replication_factor <= 0 || (unsigned)c->change.replication_factor > voters) {
+        char why[128];
+        snprintf(why, sizeof why, "Replication factor: %d is not within 1 and the %u voters.",
+                 c->change.replication_factor, voters);
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_REPLICATION_FACTOR, why);
+        return false;
+    }
+    c->change.replication_factor = (int16_t)voters; /* what is, is shown: replicas go by group */
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct metadata_config *first = a, *second = b;
+    return strcmp(first->name, second->name);
+}
+
+static bool check_configs(struct request *r, const struct kafka_create_topics_request_topic *t,
+                          struct creation *c)
+{
+    struct err_note note = {0};
+    size_t count = t->configs_count < 0 ? 0 : (size_t)t->configs_count;
+    struct metadata_config *configs = request_array(r, count, sizeof *configs);
+    if (configs == NULL || count > METADATA_CONFIGS_MAX) {
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_CONFIG, "too many configs");
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        configs[i].name = text_terminated(r, t->configs[i].name);
+        configs[i].value = text_terminated(r, t->configs[i].value);
+        bool is_sound = configs[i].name != NULL && configs[i].value != NULL &&
+                        topic_config_check(configs[i].name, configs[i].value, &note) == 0;
+        if (!is_sound) {
+            refuse(r, c->answer, KAFKA_ERROR_INVALID_CONFIG,
+                   note.text[0] != '\0' ? note.text : "Null value not supported for topic configs");
+            return false;
+        }
+    }
+    qsort(configs, count, sizeof configs[0], by_name);
+    c->change.configs = configs;
+    c->change.config_count = (unsigned)count;
+    return true;
+}
+
+static bool is_repeated(const struct kafka_create_topics_request *message, int32_t position)
+{
+    for (int32_t i = 0; i < message->topics_count; i++)
+        if (i != position &&
+            kafka_string_is_equal(message->topics[i].name, message->topics[position].name))
+            return true;
+    return false;
+}
+
+static bool check_name(struct request *r, int32_t position, struct creation *c)
+{
+    const struct kafka_create_topics_request *message = r->message;
+    struct kafka_string name = message->topics[position].name;
+    if (is_repeated(message, position)) {
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_REQUEST, "Duplicate topic name.");
+        return false;
+    }
+    if (!text_is_topic_name(name)) {
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_TOPIC_EXCEPTION,
+               "Topic names are 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'.");
+        return false;
+    }
+    metadata_read_lock(r->broker->metadata);
+    bool exists =
+        metadata_topic_by_name(r->broker->metadata, name.data, (size_t)name.size) != NULL;
+    metadata_read_unlock(r->broker->metadata);
+    if (exists)
+        refuse(r, c->answer, KAFKA_ERROR_TOPIC_ALREADY_EXISTS, "Topic already exists.");
+    c->change.name = text_terminated(r, name);
+    return !exists && c->change.name != NULL;
+}
+
+static void draw_id(struct creation *c)
+{
+    struct random random;
+    random_init_system(&random);
+    for (int i = 0; i < 2; i++) {
+        uint64_t half = random_u64(&random);
+        memcpy(c->change.id + 8 * i, &half, sizeof half);
+    }
+}
+
+static void describe(struct creation *c)
+{
+    c->answer->num_partitions = c->change.partition_count;
+    c->answer->replication_factor = c->change.replication_factor;
+    memcpy(c->answer->topic_id.bytes, c->change.id, sizeof c->change.id);
+}
+
+static void begin(struct create_topics *ct, int32_t position)
+{
+    struct request *r = ct->list.request;
+    const struct kafka_create_topics_request *message = r->message;
+    const struct kafka_create_topics_request_topic *t = &message->topics[position];
+    struct creation *c = &ct->creations[position];
+    c->answer = &ct->response.topics[position];
+    kafka_create_topics_response_topic_init(c->answer);
+    c->answer->name = t->name;
+    c->answer->configs_count = -1;
+    c->change.kind = METADATA_TOPIC_CREATE;
+    if (!check_name(r, position, c) || !check_numbers(r, t, c) || !check_configs(r, t, c))
+        return;
+    describe(c);
+    if (message->validate_only)
+        return;
+    draw_id(c);
+    describe(c);
+    c->item.exists_code = KAFKA_ERROR_TOPIC_ALREADY_EXISTS;
+    c->item.invalid_code = KAFKA_ERROR_INVALID_PARTITIONS;
+    int16_t error_code = change_list_send(&ct->list, &c->item, &c->change, message->timeout_ms,
+                                          &c->answer->error_code);
+    if (error_code != KAFKA_ERROR_NONE)
+        refuse(r, c->answer, error_code, "the change could not be proposed");
+}
+
+static void answer(struct change_list *list)
+{
+    request_answer(list->request, list->response);
+}
+
+void request_handle_create_topics(struct request *r)
+{
+    const struct kafka_create_topics_request *message = r->message;
+    struct create_topics *ct = request_allocate(r, sizeof *ct);
+    size_t count = (size_t)message->topics_count;
+    struct kafka_create_topics_response_topic *topics = request_array(r, count, sizeof *topics);
+    struct creation *creations = request_array(r, count, sizeof *creations);
+    if (ct == NULL || topics == NULL || creations == NULL) {
+        request_close_connection(r, "its answer needs too much memory");
+        return;
+    }
+    kafka_create_topics_response_init(&ct->response);
+    ct->response.topics = topics;
+    ct->response.topics_count = message->topics_count;
+    ct->creations = creations;
+    change_list_begin(&ct->list, r, &ct->response, answer);
+    for (int32_t i = 0; i < message->topics_count; i++)
+        begin(ct, i);
+    change_list_end(&ct->list);
+}

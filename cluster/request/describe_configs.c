@@ -1,0 +1,138 @@
+/* DescribeConfigs: a topic's configs in effect and where they come from; of a broker, the cluster
+ * defaults for topics. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "error_code.h"
+#include "request/text.h"
+#include "topic_config.h"
+
+#define RESOURCE_TOPIC 2
+#define RESOURCE_BROKER 4
+#define SOURCE_TOPIC 1   /* an override of the topic */
+#define SOURCE_STATIC 4  /* the node's configuration */
+#define VALUE_SIZE 64
+
+/* Kafka's numbers for types of configs (KIP-569). */
+static int8_t type_code(enum topic_config_type type)
+{
+    static const int8_t codes[] = {
+        [TOPIC_CONFIG_BOOLEAN] = 1, [TOPIC_CONFIG_STRING] = 2, [TOPIC_CONFIG_INT] = 3,
+        [TOPIC_CONFIG_LONG] = 5,    [TOPIC_CONFIG_DOUBLE] = 6, [TOPIC_CONFIG_LIST] = 7,
+    };
+    return codes[type];
+}
+
+static bool is_wanted(const struct kafka_describe_configs_request_resource *resource,
+                      const char *name)
+{
+    if (resource->configuration_keys_count <= 0)
+        return true; /* null, and as Kafka does it none, mean all */
+    for (int32_t i = 0; i < resource->configuration_keys_count; i++)
+        if (kafka_string_is_text(resource->configuration_keys[i], name))
+            return true;
+    return false;
+}
+
+static void add_synonym(struct request *r, struct kafka_describe_configs_response_config *config,
+                        const char *value, int8_t source)
+{
+    struct kafka_describe_configs_response_synonym *synonym =
+        &config->synonyms[config->synonyms_count++];
+    kafka_describe_configs_response_synonym_init(synonym);
+    synonym->name = config->name;
+    synonym->value = text_copy(r, value);
+    synonym->source = source;
+}
+
+static void fill_config(struct request *r, unsigned position, const char *override,
+                        struct kafka_describe_configs_response_config *config)
+{
+    const struct kafka_describe_configs_request *message = r->message;
+    const struct topic_config_row *row = topic_config_at(position);
+    char inherited[VALUE_SIZE];
+    topic_config_default(position, &r->broker->conf, inherited, sizeof inherited);
+    kafka_describe_configs_response_config_init(config);
+    config->name = text_copy(r, row->name);
+    config->value = text_copy(r, override != NULL ? override : inherited);
+    config->config_source = override != NULL ? SOURCE_TOPIC : SOURCE_STATIC;
+    config->config_type = type_code(row->type);
+    if (message->include_documentation)
+        config->documentation = text_copy(r, row->documentation);
+    config->synonyms = request_array(r, 2, sizeof *config->synonyms);
+    if (!message->include_synonyms || config->synonyms == NULL)
+        return;
+    if (override != NULL)
+        add_synonym(r, config, override, SOURCE_TOPIC);
+    add_synonym(r, config, inherited, SOURCE_STATIC);
+}
+
+static void fill_configs(struct request *r,
+                         const struct kafka_describe_configs_request_resource *from,
+                         const struct metadata_topic *topic,
+                         struct kafka_describe_configs_response_resource *into)
+{
+    into->configs = request_array(r, topic_config_count(), sizeof *into->configs);
+    for (unsigned i = 0; i < topic_config_count() && into->configs != NULL; i++) {
+        const char *name = topic_config_at(i)->name;
+        const char *override = topic == NULL ? NULL : metadata_topic_config(topic, name);
+        if (is_wanted(from, name))
+            fill_config(r, i, override, &into->configs[into->configs_count++]);
+    }
+}
+
+static void describe_topic(struct request *r,
+                           const struct kafka_describe_configs_request_resource *from,
+                           struct kafka_describe_configs_response_resource *into)
+{
+    struct metadata *m = r->broker->metadata;
+    metadata_read_lock(m);
+    const struct metadata_topic *t =
+        from->resource_name.size <= 0
+            ? NULL
+            : metadata_topic_by_name(m, from->resource_name.data,
+                                     (size_t)from->resource_name.size);
+    if (t == NULL) {
+        into->error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        into->error_message = text_copy(r, "The topic does not exist.");
+    } else {
+        fill_configs(r, from, t, into);
+    }
+    metadata_read_unlock(m);
+}
+
+static void describe(struct request *r, const struct kafka_describe_configs_request_resource *from,
+                     struct kafka_describe_configs_response_resource *into)
+{
+    kafka_describe_configs_response_resource_init(into);
+    into->resource_type = from->resource_type;
+    into->resource_name = from->resource_name;
+    if (from->resource_type == RESOURCE_TOPIC) {
+        describe_topic(r, from, into);
+    } else if (from->resource_type == RESOURCE_BROKER) {
+        fill_configs(r, from, NULL, into);
+    } else {
+        into->error_code = KAFKA_ERROR_INVALID_REQUEST;
+        into->error_message = text_copy(r, "Only topics and brokers have configs here.");
+    }
+}
+
+void request_handle_describe_configs(struct request *r)
+{
+    const struct kafka_describe_configs_request *message = r->message;
+    struct kafka_describe_configs_response response;
+    size_t count = (size_t)message->resources_count;
+    r->arena.limit_bytes += (count < 1000 ? count : 1000) * 16384; /* small questions, long answers */
+    struct kafka_describe_configs_response_resource *resources =
+        request_array(r, count, sizeof *resources);
+    if (resources == NULL) {
+        request_close_connection(r, "its answer needs too much memory");
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        describe(r, &message->resources[i], &resources[i]);
+    kafka_describe_configs_response_init(&response);
+    response.resources = resources;
+    response.resources_count = message->resources_count;
+    request_answer(r, &response);
+}

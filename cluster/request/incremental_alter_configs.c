@@ -1,0 +1,162 @@
+/* IncrementalAlterConfigs: sets and deletes overrides of topics (KIP-339). A topic's overrides are
+ * replaced as a whole by one change, so that they change together. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "error_code.h"
+#include "request/change_list.h"
+#include "request/text.h"
+#include "topic_config.h"
+
+#define RESOURCE_TOPIC 2
+
+enum operation { OPERATION_SET, OPERATION_DELETE, OPERATION_APPEND, OPERATION_SUBTRACT };
+
+struct alter_configs {
+    struct change_list list;
+    struct kafka_incremental_alter_configs_response response;
+};
+
+struct overrides {
+    unsigned count;
+    struct metadata_config entries[METADATA_CONFIGS_MAX + 1];
+};
+
+static void refuse(struct request *r,
+                   struct kafka_incremental_alter_configs_response_resource *answer,
+                   int16_t error_code, const char *why)
+{
+    answer->error_code = error_code;
+    answer->error_message = text_copy(r, why);
+}
+
+/* The topic's present overrides, copied into the request's arena. */
+static int16_t read_overrides(struct request *r, struct kafka_string name,
+                              struct overrides *overrides, uint8_t topic_id[16])
+{
+    struct metadata *m = r->broker->metadata;
+    int16_t error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    overrides->count = 0;
+    metadata_read_lock(m);
+    const struct metadata_topic *t =
+        name.size <= 0 ? NULL : metadata_topic_by_name(m, name.data, (size_t)name.size);
+    if (t != NULL) {
+        memcpy(topic_id, t->id, 16);
+        for (unsigned i = 0; i < t->config_count; i++) {
+            overrides->entries[i].name =
+                text_terminated(r, kafka_string_of(t->configs[i].name));
+            overrides->entries[i].value =
+                text_terminated(r, kafka_string_of(t->configs[i].value));
+        }
+        overrides->count = t->config_count;
+        error_code = KAFKA_ERROR_NONE;
+    }
+    metadata_read_unlock(m);
+    return error_code;
+}
+
+static unsigned find(const struct overrides *overrides, const char *name)
+{
+    unsigned i = 0;
+    while (i < overrides->count && strcmp(overrides->entries[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static int16_t alter_one(struct request *r, struct overrides *overrides,
+                         const struct kafka_incremental_alter_configs_request_config *config,
+                         struct err_note *note)
+{
+    char *name = text_terminated(r, config->name);
+    char *value = text_terminated(r, config->value);
+    if (name == NULL)
+        return KAFKA_ERROR_INVALID_CONFIG;
+    unsigned at = find(overrides, name);
+    if (config->config_operation == OPERATION_DELETE) {
+        if (topic_config_check(name, "", note) == ERR_NOT_FOUND)
+            return KAFKA_ERROR_INVALID_CONFIG;
+        if (at < overrides->count)
+            overrides->entries[at] = overrides->entries[--overrides->count];
+        return KAFKA_ERROR_NONE;
+    }
+    if (config->config_operation != OPERATION_SET) {
+        err_set(note, ERR_INVALID, "only SET and DELETE are supported for %s", name);
+        return KAFKA_ERROR_INVALID_CONFIG;
+    }
+    if (value == NULL || topic_config_check(name, value, note) != 0 ||
+        at == METADATA_CONFIGS_MAX)
+        return KAFKA_ERROR_INVALID_CONFIG;
+    overrides->entries[at] = (struct metadata_config){.name = name, .value = value};
+    if (at == overrides->count)
+        overrides->count++;
+    return KAFKA_ERROR_NONE;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct metadata_config *first = a, *second = b;
+    return strcmp(first->name, second->name);
+}
+
+static void begin(struct alter_configs *ac,
+                  const struct kafka_incremental_alter_configs_request_resource *from,
+                  struct kafka_incremental_alter_configs_response_resource *answer)
+{
+    struct request *r = ac->list.request;
+    const struct kafka_incremental_alter_configs_request *message = r->message;
+    struct overrides *overrides = request_allocate(r, sizeof *overrides);
+    struct change_item *item = request_allocate(r, sizeof *item);
+    struct metadata_change change = {.kind = METADATA_TOPIC_CONFIG};
+    struct err_note note = {0};
+    kafka_incremental_alter_configs_response_resource_init(answer);
+    answer->resource_type = from->resource_type;
+    answer->resource_name = from->resource_name;
+    if (from->resource_type != RESOURCE_TOPIC || overrides == NULL || item == NULL) {
+        refuse(r, answer, KAFKA_ERROR_INVALID_REQUEST,
+               "Configs can be altered for topics; a node's own are in its file.");
+        return;
+    }
+    int16_t error_code = read_overrides(r, from->resource_name, overrides, change.id);
+    for (int32_t i = 0; i < from->configs_count && error_code == KAFKA_ERROR_NONE; i++)
+        error_code = alter_one(r, overrides, &from->configs[i], &note);
+    if (error_code != KAFKA_ERROR_NONE) {
+        refuse(r, answer, error_code,
+               note.text[0] != '\0' ? note.text : "The topic does not exist.");
+        return;
+    }
+    if (message->validate_only)
+        return;
+    qsort(overrides->entries, overrides->count, sizeof overrides->entries[0], by_name);
+    change.configs = overrides->entries;
+    change.config_count = overrides->count;
+    item->exists_code = item->invalid_code = KAFKA_ERROR_INVALID_CONFIG;
+    error_code = change_list_send(&ac->list, item, &change, 0, &answer->error_code);
+    if (error_code != KAFKA_ERROR_NONE)
+        refuse(r, answer, error_code, "the change could not be proposed");
+}
+
+static void answer_all(struct change_list *list)
+{
+    request_answer(list->request, list->response);
+}
+
+void request_handle_incremental_alter_configs(struct request *r)
+{
+    const struct kafka_incremental_alter_configs_request *message = r->message;
+    size_t count = (size_t)message->resources_count;
+    r->arena.limit_bytes += (count < 1000 ? count : 1000) * 32768; /* present overrides */
+    struct alter_configs *ac = request_allocate(r, sizeof *ac);
+    struct kafka_incremental_alter_configs_response_resource *resources =
+        request_array(r, count, sizeof *resources);
+    if (ac == NULL || resources == NULL) {
+        request_close_connection(r, "its answer needs too much memory");
+        return;
+    }
+    kafka_incremental_alter_configs_response_init(&ac->response);
+    ac->response.resources = resources;
+    ac->response.resources_count = message->resources_count;
+    change_list_begin(&ac->list, r, &ac->response, answer_all);
+    for (size_t i = 0; i < count; i++)
+        begin(ac, &message->resources[i], &resources[i]);
+    change_list_end(&ac->list);
+}
