@@ -1,0 +1,14 @@
+/* Where a consumer group lives: Kafka's hash of its id over the partitions of __consumer_offsets. */
+#ifndef CLUSTER_CONSUMER_GROUP_PLACE_H
+#define CLUSTER_CONSUMER_GROUP_PLACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define OFFSETS_TOPIC "__consumer_offsets"
+
+/* java.lang.String.hashCode of UTF-8 text, without the sign bit. Bytes that are not UTF-8 count
+ * as U+FFFD each. */
+int32_t group_place_hash(const char *group_id, size_t size);
+
+#endif
