@@ -135,8 +135,8 @@ FUZZ_BINARIES := $(FUZZ_NAMES:%=build/fuzz/test/fuzz/%)
 # All targets together about a minute.
 FUZZ_SHORT_SECONDS := $(shell echo $$((60 / ($(words $(FUZZ_NAMES)) + 1) + 1)))
 
-build/fuzz/test/fuzz/%_fuzz: build/fuzz/test/fuzz/%_fuzz.o $(LIBS)
-	$(CC) $(LDFLAGS) $< $(LIBS) $(LDLIBS) -o $@
+build/fuzz/test/fuzz/%_fuzz: build/fuzz/test/fuzz/%_fuzz.o $(FAKES) $(LIBS)
+	$(CC) $(LDFLAGS) $(filter %.o,$^) $(LIBS) $(LDLIBS) -o $@
 fuzz-binaries: $(FUZZ_BINARIES)
 fuzz fuzz-short: build/.need-fuzz
 	$(MAKE) VARIANT=fuzz fuzz-binaries

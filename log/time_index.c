@@ -57,6 +57,8 @@ int log_time_index_lookup(const struct disk *disk, const struct log_partition_id
     disk_close(disk, file);
     if (got == (int64_t)size && crc32c(0, bytes_of(bytes, size)) == meta->time_index_crc)
         *offset = meta->base_offset + search(bytes_of(bytes, size), timestamp);
+    if (*offset < meta->base_offset || *offset >= meta->next_offset)
+        *offset = meta->base_offset; /* nothing that we wrote */
     free(bytes);
     return got < 0 ? (int)got : 0;
 }
