@@ -14,6 +14,16 @@
 #include "base/event.h"
 #include "replication/peer_link.h"
 
+#ifdef __SANITIZE_THREAD__
+/* libuv closes descriptors by a bare system call, which the thread sanitizer does not see: it takes
+ * the next thread that gets the same number for one that races with the first. */
+__attribute__((weak)) const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:interceptor_accept4\nrace:interceptor_socket\n";
+}
+#endif
+
 #define STATIONS_MAX       4 /* node ids are 1 .. STATIONS_MAX - 1 */
 #define STATION_SHARDS_MAX 4
 #define AWAIT_S            20 /* a bound for broken code; what is awaited comes in milliseconds */

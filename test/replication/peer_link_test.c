@@ -1,3 +1,6 @@
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "peer_link_station.h"
 
 static struct ports ports;
@@ -74,7 +77,7 @@ Test(peer_link, carries_the_largest_frame)
 }
 
 /* A shard that does nothing until told. */
-struct pause {
+struct held_shard {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_over;
@@ -83,22 +86,22 @@ struct pause {
 
 static void hold(struct work_item *item)
 {
-    struct pause *p = item->data;
+    struct held_shard *p = item->data;
     pthread_mutex_lock(&p->lock);
     while (!p->is_over)
         pthread_cond_wait(&p->changed, &p->lock);
     pthread_mutex_unlock(&p->lock);
 }
 
-static void pause_begin(struct pause *p, struct shard *shard)
+static void shard_hold(struct held_shard *p, struct shard *shard)
 {
-    *p = (struct pause){.item.data = p};
+    *p = (struct held_shard){.item.data = p};
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
     shard_post(shard, &p->item, hold);
 }
 
-static void pause_end(struct pause *p)
+static void shard_release(struct held_shard *p)
 {
     pthread_mutex_lock(&p->lock);
     p->is_over = true;
@@ -121,8 +124,8 @@ Test(peer_link, answers_busy_beyond_the_window_and_still_delivers_what_it_took)
     struct sending o = {.station = &a, .to = 2, .channel = NET_ENTRIES, .count = 1};
     await_lane(&o);
     cr_assert(await(&b, &b.heard.frames[1][NET_ENTRIES], 1));
-    struct pause pause;
-    pause_begin(&pause, b.shards[0]);
+    struct held_shard held;
+    shard_hold(&held, b.shards[0]);
 
     o.first = 1;
     o.count = 10000;
@@ -137,7 +140,7 @@ Test(peer_link, answers_busy_beyond_the_window_and_still_delivers_what_it_took)
     struct sending beat = {.station = &a, .to = 2, .channel = NET_CONTROL, .count = 10};
     cr_assert_eq(station_send(&beat), 0, "data must not keep a heartbeat out");
 
-    pause_end(&pause);
+    shard_release(&held);
     cr_assert(await(&b, &b.heard.frames[1][NET_ENTRIES], 1 + taken));
     cr_assert(await(&b, &b.heard.frames[1][NET_CONTROL], 10));
     o.first = 1 + taken;
@@ -214,6 +217,49 @@ Test(peer_link, tells_lost_and_then_refused_when_a_peer_is_gone_on_whichever_sid
         cr_assert_eq(station_send(&o), ERR_CLOSED);
         station_stop(stays);
     }
+    ports_release(&ports);
+}
+
+/* A process of its own with node `id`; it serves until it is killed. */
+static pid_t start_process(uint32_t id)
+{
+    pid_t child = fork(); /* before this process has threads */
+    if (child == 0) {
+        struct station s;
+        station_start(&s, id, &ports, 2, 2);
+        for (;;)
+            pause();
+    }
+    cr_assert_gt(child, 0);
+    return child;
+}
+
+static void see_kill(uint32_t killed)
+{
+    uint32_t stays = 3 - killed;
+    pid_t child = start_process(killed);
+    struct station s;
+    station_start(&s, stays, &ports, 2, 2);
+    cr_assert(await(&s, &s.heard.up[killed], 1));
+    unsigned refused = look(&s, &s.heard.refused[killed]);
+    cr_assert_eq(kill(child, SIGKILL), 0);
+    cr_assert(await(&s, &s.heard.down[killed], 1));
+    cr_assert(await(&s, &s.heard.refused[killed], refused + 1));
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    station_stop(&s);
+}
+
+Test(peer_link, sees_that_the_process_of_a_peer_it_connects_to_was_killed)
+{
+    ports = ports_reserve();
+    see_kill(2);
+    ports_release(&ports);
+}
+
+Test(peer_link, sees_that_the_process_of_a_peer_that_connects_to_it_was_killed)
+{
+    ports = ports_reserve();
+    see_kill(1);
     ports_release(&ports);
 }
 
