@@ -1,0 +1,347 @@
+/* Simulated connections.
+ *
+ * A pair of nodes has one connection with an epoch; breaking it raises the epoch, and frames of an
+ * older one are lost on arrival. Both ends hear on_down; a new connection comes up when both live
+ * and no direction is cut. A frame that meets a cut waits, in order, until it is healed. */
+#include "sim/sim_net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RECONNECT_NS (20 * WORLD_MS)
+#define WINDOW_BYTES (8u << 20)
+
+struct frame {
+    struct frame *next;
+    struct sim_net *net;
+    unsigned from, to;
+    enum net_channel channel;
+    uint64_t epoch;       /* of the connection it was sent on */
+    struct buffer *bytes;
+    size_t size;
+};
+
+struct direction {
+    bool is_cut;
+    uint64_t delay_ns, jitter_ns, rate;
+    uint64_t busy_until_ns; /* the wire, when there is a rate */
+    size_t unsent_bytes[NET_CHANNEL_COUNT];
+    uint64_t last_ns[NET_CHANNEL_COUNT]; /* when the last frame arrives: order */
+    struct frame *waiting_first[NET_CHANNEL_COUNT], *waiting_last[NET_CHANNEL_COUNT];
+};
+
+struct end {
+    struct sim_net *net;
+    unsigned node;
+    struct net seam;
+    struct net_handler handler;
+    bool is_alive;
+};
+
+struct sim_net {
+    struct world *world;
+    unsigned node_count;
+    struct end ends[SIM_NODES_MAX];
+    struct direction directions[SIM_NODES_MAX][SIM_NODES_MAX];
+    uint64_t epochs[SIM_NODES_MAX][SIM_NODES_MAX]; /* of the pair, both ways the same */
+    bool is_up[SIM_NODES_MAX][SIM_NODES_MAX];
+    uint64_t frame_count, lost_count;
+};
+
+static uint32_t id_of(unsigned node)
+{
+    return node + 1;
+}
+
+static void free_frame(struct frame *f)
+{
+    buffer_unref(f->bytes);
+    free(f);
+}
+
+static void lose(struct frame *f)
+{
+    f->net->directions[f->from][f->to].unsent_bytes[f->channel] -= f->size;
+    f->net->lost_count++;
+    free_frame(f);
+}
+
+static void hand_over(struct frame *f)
+{
+    struct sim_net *n = f->net;
+    struct end *to = &n->ends[f->to];
+    n->directions[f->from][f->to].unsent_bytes[f->channel] -= f->size;
+    to->handler.on_alive(to->handler.data, id_of(f->from));
+    to->handler.on_frame(to->handler.data, id_of(f->from), f->channel,
+                         bytes_of(f->bytes->data, f->size), f->bytes);
+    free_frame(f);
+}
+
+static void on_arrival(void *data)
+{
+    struct frame *f = data;
+    struct sim_net *n = f->net;
+    struct direction *d = &n->directions[f->from][f->to];
+    if (f->epoch != n->epochs[f->from][f->to] || !n->ends[f->to].is_alive) {
+        lose(f);
+    } else if (d->is_cut || d->waiting_first[f->channel] != NULL) {
+        f->next = NULL;
+        if (d->waiting_last[f->channel] != NULL)
+            d->waiting_last[f->channel]->next = f;
+        else
+            d->waiting_first[f->channel] = f;
+        d->waiting_last[f->channel] = f;
+    } else {
+        hand_over(f);
+    }
+}
+
+static void flush_waiting(struct sim_net *n, unsigned from, unsigned to)
+{
+    struct direction *d = &n->directions[from][to];
+    for (int channel = 0; channel < NET_CHANNEL_COUNT; channel++) {
+        struct frame *f = d->waiting_first[channel];
+        d->waiting_first[channel] = d->waiting_last[channel] = NULL;
+        while (f != NULL) {
+            struct frame *next = f->next;
+            on_arrival(f);
+            f = next;
+        }
+    }
+}
+
+static uint64_t arrival(struct sim_net *n, struct direction *d, enum net_channel channel,
+                        size_t size)
+{
+    uint64_t at_ns = world_now_ns(n->world);
+    if (d->rate > 0) {
+        if (d->busy_until_ns < at_ns)
+            d->busy_until_ns = at_ns;
+        d->busy_until_ns += size * WORLD_S / d->rate;
+        at_ns = d->busy_until_ns;
+    }
+    at_ns += d->delay_ns + world_between(n->world, 0, d->jitter_ns);
+    if (at_ns <= d->last_ns[channel])
+        at_ns = d->last_ns[channel] + 1;
+    d->last_ns[channel] = at_ns;
+    return at_ns;
+}
+
+static struct buffer *flatten(const struct net_frame *frame, size_t *size)
+{
+    *size = frame->head.size;
+    for (unsigned i = 0; i < frame->payload_count; i++)
+        *size += frame->payload[i].bytes.size;
+    struct buffer *b = buffer_create(*size);
+    if (b == NULL)
+        abort();
+    memcpy(b->data, frame->head.data, frame->head.size);
+    uint8_t *at = b->data + frame->head.size;
+    for (unsigned i = 0; i < frame->payload_count; i++) {
+        memcpy(at, frame->payload[i].bytes.data, frame->payload[i].bytes.size);
+        at += frame->payload[i].bytes.size;
+    }
+    return b;
+}
+
+static int net_send_frame(void *data, uint32_t node_id, enum net_channel channel,
+                          const struct net_frame *frame)
+{
+    struct end *from = data;
+    struct sim_net *n = from->net;
+    unsigned to = node_id - 1;
+    if (to >= n->node_count || !n->is_up[from->node][to])
+        return ERR_CLOSED;
+    struct direction *d = &n->directions[from->node][to];
+    if (d->unsent_bytes[channel] > WINDOW_BYTES)
+        return ERR_BUSY;
+    struct frame *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        abort();
+    f->net = n;
+    f->from = from->node;
+    f->to = to;
+    f->channel = channel;
+    f->epoch = n->epochs[from->node][to];
+    f->bytes = flatten(frame, &f->size);
+    d->unsent_bytes[channel] += f->size;
+    n->frame_count++;
+    world_at(n->world, arrival(n, d, channel, f->size), NULL, on_arrival, f);
+    return 0;
+}
+
+static size_t net_unsent(void *data, uint32_t node_id, enum net_channel channel)
+{
+    const struct end *from = data;
+    return from->net->directions[from->node][node_id - 1].unsent_bytes[channel];
+}
+
+struct sim_net *sim_net_create(struct world *world, unsigned node_count)
+{
+    struct sim_net *n = calloc(1, sizeof *n);
+    if (n == NULL || node_count > SIM_NODES_MAX)
+        abort();
+    n->world = world;
+    n->node_count = node_count;
+    for (unsigned i = 0; i < node_count; i++) {
+        n->ends[i].net = n;
+        n->ends[i].node = i;
+        n->ends[i].seam = (struct net){
+            .data = &n->ends[i], .send = net_send_frame, .unsent_bytes = net_unsent};
+    }
+    return n;
+}
+
+void sim_net_set_delay(struct sim_net *n, unsigned a, unsigned b, uint64_t delay_ns,
+                       uint64_t jitter_ns)
+{
+    n->directions[a][b].delay_ns = n->directions[b][a].delay_ns = delay_ns;
+    n->directions[a][b].jitter_ns = n->directions[b][a].jitter_ns = jitter_ns;
+}
+
+void sim_net_set_rate(struct sim_net *n, unsigned from, unsigned to, uint64_t bytes_per_s)
+{
+    n->directions[from][to].rate = bytes_per_s;
+}
+
+const struct net *sim_net_seam(struct sim_net *n, unsigned node)
+{
+    return &n->ends[node].seam;
+}
+
+/* ---- up and down ---- */
+
+struct notice {
+    struct sim_net *net;
+    unsigned to, about;
+    uint64_t epoch;
+    bool is_up, is_refused;
+};
+
+static void on_notice(void *data)
+{
+    struct notice *notice = data;
+    struct sim_net *n = notice->net;
+    struct net_handler *h = &n->ends[notice->to].handler;
+    bool is_current = notice->epoch == n->epochs[notice->to][notice->about];
+    if (n->ends[notice->to].is_alive && is_current) {
+        if (notice->is_up)
+            h->on_up(h->data, id_of(notice->about));
+        else
+            h->on_down(h->data, id_of(notice->about), notice->is_refused);
+    }
+    free(notice);
+}
+
+static void tell(struct sim_net *n, unsigned to, unsigned about, bool is_up, bool is_refused)
+{
+    struct notice *notice = malloc(sizeof *notice);
+    if (notice == NULL)
+        abort();
+    *notice = (struct notice){.net = n,
+                              .to = to,
+                              .about = about,
+                              .epoch = n->epochs[to][about],
+                              .is_up = is_up,
+                              .is_refused = is_refused};
+    world_in(n->world, world_between(n->world, 1, WORLD_MS), NULL, on_notice, notice);
+}
+
+static void break_pair(struct sim_net *n, unsigned a, unsigned b)
+{
+    n->epochs[a][b]++;
+    n->epochs[b][a] = n->epochs[a][b];
+    n->is_up[a][b] = n->is_up[b][a] = false;
+    flush_waiting(n, a, b); /* older epoch: they are lost */
+    flush_waiting(n, b, a);
+    if (n->ends[a].is_alive)
+        tell(n, a, b, false, !n->ends[b].is_alive);
+    if (n->ends[b].is_alive)
+        tell(n, b, a, false, !n->ends[a].is_alive);
+}
+
+struct pair {
+    struct sim_net *net;
+    unsigned a, b;
+};
+
+static void on_connect(void *data)
+{
+    struct pair *pair = data;
+    struct sim_net *n = pair->net;
+    unsigned a = pair->a, b = pair->b;
+    free(pair);
+    if (n->is_up[a][b] || !n->ends[a].is_alive || !n->ends[b].is_alive ||
+        n->directions[a][b].is_cut || n->directions[b][a].is_cut)
+        return; /* heal or join asks again */
+    n->epochs[a][b]++;
+    n->epochs[b][a] = n->epochs[a][b];
+    n->is_up[a][b] = n->is_up[b][a] = true;
+    tell(n, a, b, true, false);
+    tell(n, b, a, true, false);
+}
+
+static void connect_soon(struct sim_net *n, unsigned a, unsigned b)
+{
+    struct pair *pair = malloc(sizeof *pair);
+    if (pair == NULL)
+        abort();
+    *pair = (struct pair){n, a, b};
+    world_in(n->world, world_between(n->world, WORLD_MS, RECONNECT_NS), NULL, on_connect, pair);
+}
+
+void sim_net_join(struct sim_net *n, unsigned node, struct net_handler handler)
+{
+    n->ends[node].handler = handler;
+    n->ends[node].is_alive = true;
+    for (unsigned other = 0; other < n->node_count; other++)
+        if (other != node && n->ends[other].is_alive)
+            connect_soon(n, node, other);
+}
+
+void sim_net_leave(struct sim_net *n, unsigned node)
+{
+    n->ends[node].is_alive = false;
+    for (unsigned other = 0; other < n->node_count; other++)
+        if (other != node)
+            break_pair(n, node, other);
+}
+
+void sim_net_cut(struct sim_net *n, unsigned from, unsigned to, bool does_break)
+{
+    n->directions[from][to].is_cut = true;
+    if (does_break)
+        break_pair(n, from, to);
+}
+
+void sim_net_heal(struct sim_net *n, unsigned from, unsigned to)
+{
+    n->directions[from][to].is_cut = false;
+    flush_waiting(n, from, to);
+    if (!n->is_up[from][to])
+        connect_soon(n, from, to);
+}
+
+void sim_net_heal_all(struct sim_net *n)
+{
+    for (unsigned from = 0; from < n->node_count; from++)
+        for (unsigned to = 0; to < n->node_count; to++)
+            if (from != to && n->directions[from][to].is_cut)
+                sim_net_heal(n, from, to);
+}
+
+void sim_net_reset(struct sim_net *n, unsigned a, unsigned b)
+{
+    break_pair(n, a, b);
+    connect_soon(n, a, b);
+}
+
+uint64_t sim_net_frame_count(const struct sim_net *n)
+{
+    return n->frame_count;
+}
+
+uint64_t sim_net_lost_count(const struct sim_net *n)
+{
+    return n->lost_count;
+}
