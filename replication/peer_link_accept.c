@@ -154,6 +154,7 @@ static int welcome(struct peer_guest *g, const struct peer_frame *f, size_t cons
         refuse_guest(g, refusal);
         return 0;
     }
+    assert(peer != NULL); /* a node that is not configured was refused */
     peer->refusal = PEER_ACCEPTED;
     if (is_call != peer->is_called_by_us)
         return ERR_MALFORMED; /* the wrong side connects */

@@ -59,7 +59,7 @@ static int replace_buffer(struct peer_receive *r)
     if (next == NULL)
         return UV_ENOMEM;
     size_t unread = r->end - r->start;
-    if (unread > 0)
+    if (r->buffer != NULL)
         memcpy(next->data, r->buffer->data + r->start, unread);
     buffer_unref(r->buffer);
     r->buffer = next;
