@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+
 #define RECONNECT_NS (20 * WORLD_MS)
 #define WINDOW_BYTES (8u << 20)
 
