@@ -26,8 +26,8 @@
 
 #include "base/crc32c.h"
 
-#define FILE_MAGIC 0x31465754u  /* "TWF1" */
-#define WRITE_MAGIC 0x31575754u /* "TWW1" */
+#define FILE_MAGIC     0x31465754u /* "TWF1" */
+#define WRITE_MAGIC    0x31575754u /* "TWW1" */
 #define FORMAT_VERSION 1u
 #define RECORD_VERSION 1u
 

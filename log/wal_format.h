@@ -8,10 +8,10 @@
 #include "base/bytes.h"
 #include "log/wal.h"
 
-#define WAL_BLOCK_SIZE 4096u        /* writes begin and end on a block: no torn neighbour */
-#define WAL_WRITE_HEADER_SIZE 64u   /* at the start of each write */
-#define WAL_RECORD_HEADER_SIZE 64u  /* at the start of each record */
-#define WAL_STATE_SIZE 40u          /* fixed part of a STATE record's data; heard follows */
+#define WAL_BLOCK_SIZE         4096u /* writes begin and end on a block: no torn neighbour */
+#define WAL_WRITE_HEADER_SIZE  64u   /* at the start of each write */
+#define WAL_RECORD_HEADER_SIZE 64u   /* at the start of each record */
+#define WAL_STATE_SIZE         40u   /* fixed part of a STATE record's data; heard follows */
 
 /* A place in the WAL. Files are ordered by their id, which only rises. */
 struct wal_position {
@@ -43,13 +43,13 @@ struct wal_write_header {
 };
 
 enum wal_record_kind {
-    WAL_ENTRY = 1,     /* term and index are the entry's; data is head and body */
-    WAL_VOTE = 2,      /* term; index is the raft id voted for, or 0 */
-    WAL_TRUNCATE = 3,  /* index: first one dropped */
-    WAL_HEARD = 4,     /* data: opaque, newest wins */
-    WAL_SNAPSHOT = 5,  /* term and index of a shipped snapshot: all entries dropped */
-    WAL_DROPPED = 6,   /* the group left this node */
-    WAL_STATE = 7      /* the group's state again, before the file that held it is recycled */
+    WAL_ENTRY = 1,    /* term and index are the entry's; data is head and body */
+    WAL_VOTE = 2,     /* term; index is the raft id voted for, or 0 */
+    WAL_TRUNCATE = 3, /* index: first one dropped */
+    WAL_HEARD = 4,    /* data: opaque, newest wins */
+    WAL_SNAPSHOT = 5, /* term and index of a shipped snapshot: all entries dropped */
+    WAL_DROPPED = 6,  /* the group left this node */
+    WAL_STATE = 7     /* the group's state again, before the file that held it is recycled */
 };
 
 struct wal_record {

@@ -41,9 +41,9 @@ struct wal_group {
 
     /* As of what is queued, ahead of what is durable. */
     struct log_wal_group queued_id;
-    uint64_t queued_next;      /* index the next appended entry must have; 0: any */
-    unsigned queued_count;     /* appends under way */
-    bool is_drop_queued;       /* `drop` is in use */
+    uint64_t queued_next;       /* index the next appended entry must have; 0: any */
+    unsigned queued_count;      /* appends under way */
+    bool is_drop_queued;        /* `drop` is in use */
     struct log_wal_append drop; /* the request that log_wal_drop_group queues */
 };
 

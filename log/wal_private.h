@@ -6,10 +6,10 @@
 
 #include "wal_index.h"
 
-#define WAL_CHUNK_SIZE (1u << 20) /* files are filled and scanned in pieces of this size */
-#define WAL_PATH_SIZE 512
+#define WAL_CHUNK_SIZE       (1u << 20) /* files are filled and scanned in pieces of this size */
+#define WAL_PATH_SIZE        512
 #define WAL_WRITE_STATES_MAX (1u << 20) /* bytes of STATE records in one write */
-#define WAL_SPARE_FILES 1         /* recycled files kept beside the prepared one */
+#define WAL_SPARE_FILES      1          /* recycled files kept beside the prepared one */
 
 /* A file of the WAL. The writer alone changes `end`; the lists are under the lock. */
 struct wal_file {
@@ -24,14 +24,14 @@ struct wal_file {
 
 /* The write that is being made. Memory is allocated once. */
 struct wal_write {
-    uint8_t *staging;              /* headers and small data, gathered so that parts are few */
-    size_t staging_used;           /* bytes */
-    struct iovec *parts;           /* of the vector write */
-    int part_count;                /* in use */
-    struct wal_write_header header;/* of the write */
+    uint8_t *staging;               /* headers and small data, gathered so that parts are few */
+    size_t staging_used;            /* bytes */
+    struct iovec *parts;            /* of the vector write */
+    int part_count;                 /* in use */
+    struct wal_write_header header; /* of the write */
     struct log_wal_append *first, *last; /* requests in it, in order */
-    bool needs_sync;               /* something in it must be durable now */
-    struct wal_position place;     /* where it goes */
+    bool needs_sync;                     /* something in it must be durable now */
+    struct wal_position place;           /* where it goes */
 };
 
 struct log_wal {
@@ -40,29 +40,29 @@ struct log_wal {
     struct log_wal_options options;
     char directory[WAL_PATH_SIZE / 2]; /* copy of the option */
 
-    pthread_mutex_t lock;          /* guards all below but what is marked as the writer's */
+    pthread_mutex_t lock; /* guards all below but what is marked as the writer's */
     struct wal_index index;
     struct log_wal_append *first, *last; /* queued requests, oldest first */
-    uint64_t queued_bytes;         /* of requests not completed */
-    bool is_writer_busy;           /* its item is submitted or runs, or it waits for a file */
-    bool is_waiting_for_file;      /* upkeep submits the writer's item again */
-    bool is_upkeep_busy;           /* its item is submitted or runs */
-    int status;                    /* 0, or the error that ended the WAL */
-    int prepare_status;            /* of the last attempt to prepare a file ... */
-    bool was_prepare_needed;       /* ... for which the writer waited: then its error is final */
+    uint64_t queued_bytes;               /* of requests not completed */
+    bool is_writer_busy;                 /* its item is submitted or runs, or it waits for a file */
+    bool is_waiting_for_file;            /* upkeep submits the writer's item again */
+    bool is_upkeep_busy;                 /* its item is submitted or runs */
+    int status;                          /* 0, or the error that ended the WAL */
+    int prepare_status;                  /* of the last attempt to prepare a file ... */
+    bool was_prepare_needed; /* ... for which the writer waited: then its error is final */
 
-    struct wal_file *files;        /* in use, by rising id; the last one is written to */
-    struct wal_file *current;      /* last of `files` */
-    struct wal_file *prepared;     /* next one to use, its header durable; or NULL */
-    struct wal_file *spare;        /* not needed by anything durable: to recycle or remove */
+    struct wal_file *files;    /* in use, by rising id; the last one is written to */
+    struct wal_file *current;  /* last of `files` */
+    struct wal_file *prepared; /* next one to use, its header durable; or NULL */
+    struct wal_file *spare;    /* not needed by anything durable: to recycle or remove */
     uint32_t next_file_id, next_slot;
     uint32_t oldest_file_id;         /* files below it are no longer needed ... */
     uint32_t oldest_file_id_durable; /* ... and that is durable: they may be overwritten */
 
-    uint64_t sequence;             /* the writer's: of the next write */
-    uint32_t life;                 /* of this opening */
-    struct wal_position mark;      /* the writer's: everything before is durable */
-    struct wal_write write;        /* the writer's */
+    uint64_t sequence;        /* the writer's: of the next write */
+    uint32_t life;            /* of this opening */
+    struct wal_position mark; /* the writer's: everything before is durable */
+    struct wal_write write;   /* the writer's */
     uint64_t rate_from_ns, rate_requests, requests_per_second; /* the writer's: to gather or not */
 
     struct log_wal_counters counters;
@@ -126,10 +126,10 @@ bool log_wal_writer_has_retiring(const struct log_wal *wal);
 struct wal_scan {
     const struct disk *disk;
     const struct wal_file *file;
-    uint8_t *window;  /* bytes read */
-    size_t capacity;  /* of the window */
-    uint32_t start;   /* position of the window's first byte */
-    size_t size;      /* bytes in it */
+    uint8_t *window; /* bytes read */
+    size_t capacity; /* of the window */
+    uint32_t start;  /* position of the window's first byte */
+    size_t size;     /* bytes in it */
 };
 
 void log_wal_scan_begin(struct wal_scan *s, const struct disk *disk, const struct wal_file *file);
@@ -143,20 +143,20 @@ int log_wal_scan_header(struct wal_scan *s, uint32_t position, struct wal_write_
 /* ---- wal_survey.c: what the write headers of all files say ---- */
 
 struct wal_found {
-    struct wal_file *file;        /* with its header, if intact */
-    bool has_header;              /* the file header is intact */
-    uint32_t write_count;         /* writes from the start whose headers follow on each other */
+    struct wal_file *file; /* with its header, if intact */
+    bool has_header;       /* the file header is intact */
+    uint32_t write_count;  /* writes from the start whose headers follow on each other */
     uint64_t first_sequence, last_sequence; /* of them */
     uint32_t first_life, last_life;         /* of them */
-    bool has_own_header;          /* any write header of its present use, anywhere */
+    bool has_own_header;                    /* any write header of its present use, anywhere */
 };
 
 struct wal_survey {
-    struct wal_found *found;      /* by rising file id; those without a header first */
+    struct wal_found *found; /* by rising file id; those without a header first */
     size_t count, capacity;
-    struct wal_position mark;     /* highest in any intact write header: below it all was durable */
-    uint32_t oldest_file_id;      /* highest in any of them; 0: there is none */
-    uint32_t life;                /* highest in any of them */
+    struct wal_position mark; /* highest in any intact write header: below it all was durable */
+    uint32_t oldest_file_id;  /* highest in any of them; 0: there is none */
+    uint32_t life;            /* highest in any of them */
     size_t chain_first, chain_last; /* found[] whose writes follow on each other, from the oldest */
     struct wal_position chain_end;  /* where the next write is missing */
 };

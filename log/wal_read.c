@@ -15,9 +15,9 @@
 
 /* Consecutive entries of one file that are read at once. */
 struct span {
-    struct wal_file *file;  /* held: its reader count is raised */
-    uint32_t start, end;    /* bytes in the file */
-    unsigned count;         /* entries, the first ones of `entries` */
+    struct wal_file *file; /* held: its reader count is raised */
+    uint32_t start, end;   /* bytes in the file */
+    unsigned count;        /* entries, the first ones of `entries` */
     struct wal_entry entries[LOG_WAL_READ_ENTRIES_MAX];
 };
 

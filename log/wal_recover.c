@@ -26,10 +26,10 @@ struct replay {
     struct log_wal *wal;
     struct wal_survey *survey;
     struct wal_scan scan;
-    struct wal_position end;  /* of the sound writes so far */
-    uint32_t cut_size;        /* of the write that failed above the mark; 0: none did */
-    uint64_t next_sequence;   /* after the last sound write */
-    char damage[160];         /* where and what, when a write fails */
+    struct wal_position end; /* of the sound writes so far */
+    uint32_t cut_size;       /* of the write that failed above the mark; 0: none did */
+    uint64_t next_sequence;  /* after the last sound write */
+    char damage[160];        /* where and what, when a write fails */
 };
 
 /* ---- checking one write ---- */
@@ -103,9 +103,8 @@ static int apply_write(struct replay *r, const struct wal_file *file,
         int err = log_wal_record_decode(bytes + at, &record);
         assert(err == 0); /* it was checked a moment ago */
         struct wal_position place = {file->header.file_id, position + at};
-        err = log_wal_index_apply(
-            &r->wal->index, &record, place,
-            bytes_of(bytes + at + WAL_RECORD_HEADER_SIZE, record.data_size));
+        err = log_wal_index_apply(&r->wal->index, &record, place,
+                                  bytes_of(bytes + at + WAL_RECORD_HEADER_SIZE, record.data_size));
         if (err == ERR_CORRUPT)
             note_damage(r, file, position + at, "a record contradicts those before", &record);
         if (err != 0)

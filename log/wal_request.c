@@ -33,8 +33,7 @@ static void visit_entries(const struct log_wal_append *req, log_wal_record_visit
     }
 }
 
-void log_wal_visit_records(const struct log_wal_append *req, log_wal_record_visit visit,
-                           void *data)
+void log_wal_visit_records(const struct log_wal_append *req, log_wal_record_visit visit, void *data)
 {
     if (req->is_drop)
         visit_plain(req, WAL_DROPPED, 0, 0, visit, data);

@@ -61,7 +61,7 @@ int log_wal_scan_header(struct wal_scan *s, uint32_t position, struct wal_write_
     int err = log_wal_scan_read(s, position, WAL_WRITE_HEADER_SIZE, &bytes);
     if (err != 0)
         return err;
-    return log_wal_write_header_decode(bytes, h) &&
-           h->file_id == s->file->header.file_id && h->salt == s->file->header.salt &&
+    return log_wal_write_header_decode(bytes, h) && h->file_id == s->file->header.file_id &&
+           h->salt == s->file->header.salt &&
            wal_write_size(h->payload_size) <= s->file->size - position;
 }

@@ -28,8 +28,8 @@ static void note_slot(void *data, const char *name, bool is_directory)
     struct slots *s = data;
     uint32_t number;
     int length = 0;
-    if (is_directory || sscanf(name, "%8" SCNx32 ".wal%n", &number, &length) != 1 ||
-        length != 12 || name[length] != '\0')
+    if (is_directory || sscanf(name, "%8" SCNx32 ".wal%n", &number, &length) != 1 || length != 12 ||
+        name[length] != '\0')
         return;
     if (s->count == s->capacity) {
         size_t capacity = s->capacity == 0 ? 16 : s->capacity * 2;
@@ -202,9 +202,9 @@ static int check_ids(struct log_wal *wal, const struct wal_survey *s, struct err
     for (size_t i = 1; i < s->count; i++) {
         const struct wal_found *a = &s->found[i - 1], *b = &s->found[i];
         if (a->has_header && a->file->header.file_id == b->file->header.file_id)
-            return err_set(note, ERR_CORRUPT, "%s: %08" PRIx32 ".wal and %08" PRIx32
-                           ".wal have the same file id", wal->directory, a->file->slot,
-                           b->file->slot);
+            return err_set(note, ERR_CORRUPT,
+                           "%s: %08" PRIx32 ".wal and %08" PRIx32 ".wal have the same file id",
+                           wal->directory, a->file->slot, b->file->slot);
     }
     return 0;
 }
@@ -232,8 +232,8 @@ static int check_headless(struct log_wal *wal, const struct wal_survey *s, struc
 static int find_chain(struct log_wal *wal, struct wal_survey *s, struct err_note *note)
 {
     size_t i = 0;
-    while (i < s->count && (!s->found[i].has_header ||
-                            s->found[i].file->header.file_id < s->oldest_file_id))
+    while (i < s->count &&
+           (!s->found[i].has_header || s->found[i].file->header.file_id < s->oldest_file_id))
         i++;
     s->chain_first = s->chain_last = i;
     if (s->oldest_file_id == 0)

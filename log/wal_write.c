@@ -10,14 +10,14 @@
 
 #include "base/crc32c.h"
 
-#define COPIED_MAX 512u /* a larger body costs less as a part of its own than to copy */
+#define COPIED_MAX       512u /* a larger body costs less as a part of its own than to copy */
 #define STAGED_PER_ENTRY (WAL_RECORD_HEADER_SIZE + LOG_ENTRY_HEAD_SIZE + COPIED_MAX)
-#define OTHER_RECORDS 5u /* vote, snapshot, truncation, heard, drop */
+#define OTHER_RECORDS    5u /* vote, snapshot, truncation, heard, drop */
 #define STAGED_OTHERWISE (OTHER_RECORDS * WAL_RECORD_HEADER_SIZE + WAL_WRITE_HEADER_SIZE)
-#define STAGING_SIZE (4u << 20)
-#define PARTS_MAX (4 * LOG_WAL_ENTRIES_MAX)
+#define STAGING_SIZE     (4u << 20)
+#define PARTS_MAX        (4 * LOG_WAL_ENTRIES_MAX)
 
-_Static_assert(LOG_WAL_ENTRIES_MAX * STAGED_PER_ENTRY + STAGED_OTHERWISE + WAL_BLOCK_SIZE +
+_Static_assert(LOG_WAL_ENTRIES_MAX *STAGED_PER_ENTRY + STAGED_OTHERWISE + WAL_BLOCK_SIZE +
                        WAL_WRITE_STATES_MAX <=
                    STAGING_SIZE,
                "any single request fits into a write, beside restated groups");
@@ -44,8 +44,8 @@ static void add_part(struct wal_write *w, const uint8_t *data, size_t size)
         return;
     }
     assert(w->part_count < PARTS_MAX);
-    w->parts[w->part_count++] =
-        (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    w->parts[w->part_count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data,
+                                               .iov_len = size};
 }
 
 /* Room in the staging area, which becomes the next bytes of the write. */
@@ -80,14 +80,12 @@ void log_wal_write_begin(struct wal_write *w, const struct wal_write_header *hea
     stage(w, WAL_WRITE_HEADER_SIZE); /* filled when the payload is known */
 }
 
-bool log_wal_write_has_room(const struct wal_write *w, unsigned request_count,
-                            unsigned entry_count)
+bool log_wal_write_has_room(const struct wal_write *w, unsigned request_count, unsigned entry_count)
 {
     size_t staged = (size_t)request_count * OTHER_RECORDS * WAL_RECORD_HEADER_SIZE +
                     (size_t)entry_count * STAGED_PER_ENTRY + WAL_BLOCK_SIZE;
     size_t parts = (size_t)request_count * 2 + (size_t)entry_count * 2 + 4;
-    return staged <= STAGING_SIZE - w->staging_used &&
-           parts <= (size_t)(PARTS_MAX - w->part_count);
+    return staged <= STAGING_SIZE - w->staging_used && parts <= (size_t)(PARTS_MAX - w->part_count);
 }
 
 void log_wal_write_add(struct wal_write *w, struct wal_record *r, struct bytes head,

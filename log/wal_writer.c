@@ -20,10 +20,10 @@
 #include "base/event.h"
 #include "wal_private.h"
 
-#define WRITE_BYTES_ENOUGH (8u << 20) /* a write of this size gathers no more */
+#define WRITE_BYTES_ENOUGH      (8u << 20) /* a write of this size gathers no more */
 #define GATHER_ABOVE_PER_SECOND 10000u
-#define GATHER_BELOW_BYTES (256u << 10) /* with more queued a write is efficient as it is */
-#define RATE_WINDOW_NS 20000000u
+#define GATHER_BELOW_BYTES      (256u << 10) /* with more queued a write is efficient as it is */
+#define RATE_WINDOW_NS          20000000u
 
 /* ---- completing ---- */
 

@@ -3,8 +3,8 @@
 #include "wal_fixture.h"
 
 #define FIRST_FILE "wal/00000000.wal"
-#define BLOCK 4096u
-#define SECTOR 512u
+#define BLOCK      4096u
+#define SECTOR     512u
 
 static struct disk_file *open_raw(struct wal_fixture *f, const char *path)
 {
@@ -28,7 +28,8 @@ static void write_raw(struct wal_fixture *f, const char *path, uint64_t at, cons
     disk_close(fake_disk_seam(f->disk), file);
 }
 
-/* Where the writes of a file's present use end, by the stored form; *last: where the last begins. */
+/* Where the writes of a file's present use end, by the stored form; *last: where the last begins.
+ */
 static uint32_t end_of_writes(struct wal_fixture *f, const char *path, uint32_t *last)
 {
     uint8_t head[64];

@@ -18,8 +18,8 @@ struct wal_fixture {
     struct fake_work writer, readers, home;
     struct fake_clock clock;
     struct log_wal_options options;
-    struct log_wal *wal;   /* NULL while closed */
-    struct err_note note;  /* of the last opening */
+    struct log_wal *wal;  /* NULL while closed */
+    struct err_note note; /* of the last opening */
 };
 
 static inline void fixture_init(struct wal_fixture *f, uint64_t seed)
@@ -156,8 +156,8 @@ static inline void request_add(struct request *r, uint64_t index, unsigned count
                                size_t size)
 {
     for (unsigned i = 0; i < count; i++)
-        r->entries[r->append.entry_count++] =
-            make_entry(r->append.group.group_id, index + i, term, size);
+        r->entries[r->append.entry_count++] = make_entry(r->append.group.group_id, index + i, term,
+                                                         size);
 }
 
 static inline void request_close(struct request *r)

@@ -6,8 +6,8 @@
 #include "base/event.h"
 #include "wal_fixture.h"
 
-#define GROUPS 3
-#define OPERATIONS_MAX 64
+#define GROUPS            3
+#define OPERATIONS_MAX    64
 #define MODEL_ENTRIES_MAX 4096
 
 struct model_group {
@@ -123,7 +123,8 @@ static bool is_group_same(struct world *w, uint32_t id, const struct model_group
     if (err != 0)
         return !g->is_known;
     uint32_t heard_now = log_wal_heard(w->f.wal, id, heard, sizeof heard) == 4
-                             ? bytes_get_le32(heard) : 0;
+                             ? bytes_get_le32(heard)
+                             : 0;
     if (!g->is_known || s.group.generation != g->generation || s.term != g->term ||
         s.voted_for != g->voted_for || s.snapshot_index != g->snapshot_index ||
         s.snapshot_term != g->snapshot_term || heard_now != g->heard ||
@@ -237,8 +238,8 @@ static void make_operation(struct world *w, struct operation *o, uint32_t id)
             next = a->truncate_from = lowest + random_below(r, next - lowest);
     }
     make_entries(w, o, next);
-    if (random_chance(r, 0.1) || (!a->has_vote && a->entry_count == 0 &&
-                                  a->snapshot_index == 0 && a->truncate_from == 0)) {
+    if (random_chance(r, 0.1) ||
+        (!a->has_vote && a->entry_count == 0 && a->snapshot_index == 0 && a->truncate_from == 0)) {
         o->heard = 1 + (uint32_t)random_below(r, 1000000);
         bytes_put_le32(o->heard_bytes, o->heard);
         a->heard = bytes_of(o->heard_bytes, 4);
@@ -349,8 +350,8 @@ static void end_life(struct world *w)
         fixture_kill(&w->f);
         break;
     default: /* a failing disk, then a new process on the same page cache */
-        fake_disk_fail_nth(w->f.disk, random_chance(&w->random, 0.5) ? FAKE_DISK_SYNC
-                                                                     : FAKE_DISK_WRITE,
+        fake_disk_fail_nth(w->f.disk,
+                           random_chance(&w->random, 0.5) ? FAKE_DISK_SYNC : FAKE_DISK_WRITE,
                            1 + random_below(&w->random, 4), UV_EIO);
         live(w, 60);
         fixture_kill(&w->f);

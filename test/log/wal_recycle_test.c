@@ -169,8 +169,8 @@ Test(log_wal_recycle, does_not_overwrite_a_file_that_is_being_read)
     struct disk disk = {.data = fake_disk_seam(f.disk)->data, .operations = &operations};
     slow.below = fake_disk_seam(f.disk);
     slow.next = 1;
-    cr_assert_eq(
-        log_wal_open(&disk, &f.options, &f.writer.seam, &f.readers.seam, &f.wal, &f.note), 0);
+    cr_assert_eq(log_wal_open(&disk, &f.options, &f.writer.seam, &f.readers.seam, &f.wal, &f.note),
+                 0);
     fill(&f, 3, &slow.next, 8, false);
     log_wal_release(f.wal, 3, 7);
     slow.f = &f;

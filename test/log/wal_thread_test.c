@@ -4,21 +4,21 @@
 
 #include "wal_fixture.h"
 
-#define SHARDS 2
-#define APPENDS 600
+#define SHARDS    2
+#define APPENDS   600
 #define IN_FLIGHT 8
 
 struct shard_of_test {
     struct log_wal *wal;
-    struct work_pool *pool;   /* its one thread */
+    struct work_pool *pool; /* its one thread */
     uint32_t group_id;
     struct request requests[IN_FLIGHT];
-    uint64_t next, done;      /* entries appended; acknowledged */
+    uint64_t next, done; /* entries appended; acknowledged */
     struct log_wal_read *read;
     bool is_reading;
     unsigned reads;
     struct work_item start;
-    pthread_mutex_t lock;     /* of is_over */
+    pthread_mutex_t lock; /* of is_over */
     pthread_cond_t is_over_changed;
     bool is_over;
 };

@@ -28,22 +28,22 @@
 
 struct log_wal;
 
-#define LOG_WAL_ENTRIES_MAX 4096            /* of one append */
-#define LOG_WAL_HEARD_SIZE_MAX (64u << 10)  /* bytes of heard positions */
-#define LOG_WAL_FILE_SIZE_MIN (64u << 10)   /* holds a few writes: for tests */
-#define LOG_WAL_FILE_SIZE_MAX (1u << 31)    /* positions in a file are 32 bits */
+#define LOG_WAL_ENTRIES_MAX     4096        /* of one append */
+#define LOG_WAL_HEARD_SIZE_MAX  (64u << 10) /* bytes of heard positions */
+#define LOG_WAL_FILE_SIZE_MIN   (64u << 10) /* holds a few writes: for tests */
+#define LOG_WAL_FILE_SIZE_MAX   (1u << 31)  /* positions in a file are 32 bits */
 #define LOG_WAL_RECORD_OVERHEAD 64u         /* stored bytes per entry beside its own */
 
 struct log_wal_options {
-    const char *directory;       /* below the disk's root, for example "wal"; made if missing */
-    uint64_t file_size_bytes;    /* of each file, preallocated; a multiple of 4096. One append must
-                                    fit into a file: 34 MiB and more for the largest entry */
-    uint64_t queue_bytes_max;    /* appended and not yet durable; beyond it ERR_BUSY */
-    uint64_t kept_bytes_max;     /* of written files; above it those are recycled whose entries
-                                    are all released. What is below is there for catch-up */
-    uint64_t cluster_id[2];      /* stored in each file; another cluster's file is refused */
-    unsigned gather_us_max;      /* wait before a commit above 10,000 commits/s; 0: never */
-    const struct clock *clock;   /* to time writes; borrowed until close */
+    const char *directory;     /* below the disk's root, for example "wal"; made if missing */
+    uint64_t file_size_bytes;  /* of each file, preallocated; a multiple of 4096. One append must
+                                  fit into a file: 34 MiB and more for the largest entry */
+    uint64_t queue_bytes_max;  /* appended and not yet durable; beyond it ERR_BUSY */
+    uint64_t kept_bytes_max;   /* of written files; above it those are recycled whose entries
+                                  are all released. What is below is there for catch-up */
+    uint64_t cluster_id[2];    /* stored in each file; another cluster's file is refused */
+    unsigned gather_us_max;    /* wait before a commit above 10,000 commits/s; 0: never */
+    const struct clock *clock; /* to time writes; borrowed until close */
 };
 
 /* Which life of which raft group a record belongs to. The first append of a higher generation
@@ -71,17 +71,17 @@ struct log_wal_append {
     uint64_t truncate_from;          /* first index dropped by conflict, or 0 */
     const struct log_entry *entries; /* consecutive indexes */
     unsigned entry_count;            /* may be 0 */
-    uint64_t snapshot_index;         /* set when a shipped snapshot replaced the log: entries up to it and
-                                        all others are dropped, the next one is snapshot_index + 1; or 0 */
-    uint64_t snapshot_term;          /* term of snapshot_index */
-    struct bytes heard;              /* heard positions (opaque, newest wins), no sync of its own */
-    const struct work *home;         /* where cb runs */
-    log_wal_append_cb cb;            /* set by log_wal_append */
-    struct work_item item;           /* private */
-    struct log_wal_append *next;     /* private */
-    int status;                      /* private */
-    bool is_drop;                    /* private */
-    size_t size_bytes;               /* private */
+    uint64_t snapshot_index; /* set when a shipped snapshot replaced the log: entries up to it and
+                                all others are dropped, the next one is snapshot_index + 1; or 0 */
+    uint64_t snapshot_term;  /* term of snapshot_index */
+    struct bytes heard;      /* heard positions (opaque, newest wins), no sync of its own */
+    const struct work *home; /* where cb runs */
+    log_wal_append_cb cb;    /* set by log_wal_append */
+    struct work_item item;   /* private */
+    struct log_wal_append *next; /* private */
+    int status;                  /* private */
+    bool is_drop;                /* private */
+    size_t size_bytes;           /* private */
 };
 
 /* Opens or creates. Reads every file, cuts a torn tail, rebuilds the index. Blocking; called
@@ -116,11 +116,11 @@ struct log_wal_state {
     struct log_wal_group group; /* newest generation seen */
     uint64_t term;              /* 0 when nothing is known */
     uint64_t voted_for;
-    uint64_t first_index;       /* of the kept entries; 1 when no entry was ever known */
-    uint64_t last_index;        /* first_index - 1 when there are none. May be below the owner's
-                                   checkpoint, which a leader may take before its own disk has
-                                   all of it: append that as a snapshot then */
-    uint64_t snapshot_index;    /* of the last snapshot record, or 0 */
+    uint64_t first_index;    /* of the kept entries; 1 when no entry was ever known */
+    uint64_t last_index;     /* first_index - 1 when there are none. May be below the owner's
+                                checkpoint, which a leader may take before its own disk has
+                                all of it: append that as a snapshot then */
+    uint64_t snapshot_index; /* of the last snapshot record, or 0 */
     uint64_t snapshot_term;
 };
 
@@ -152,9 +152,9 @@ struct log_wal_read {
     log_wal_read_cb cb;      /* set by log_wal_read */
     unsigned entry_count;    /* out: 1..LOG_WAL_READ_ENTRIES_MAX when status is 0 */
     struct log_entry entries[LOG_WAL_READ_ENTRIES_MAX]; /* out: slices owned by the caller */
-    struct log_wal *wal;     /* private */
-    struct work_item item;   /* private */
-    int status;              /* private */
+    struct log_wal *wal;                                /* private */
+    struct work_item item;                              /* private */
+    int status;                                         /* private */
 };
 
 /* Queues a read: `cb` runs exactly once on `home`. Status ERR_COMPACTED: below the kept
@@ -175,14 +175,14 @@ void log_wal_drop_group(struct log_wal *wal, uint32_t group_id);
 void log_wal_pressure(struct log_wal *wal, uint32_t *group_id, uint64_t *pinned_bytes);
 
 struct log_wal_counters {
-    uint64_t writes;          /* vector writes */
-    uint64_t syncs;           /* fdatasyncs of them */
-    uint64_t appends;         /* requests completed */
-    uint64_t bytes;           /* written, headers and padding included */
-    uint64_t torn_tails_cut;  /* at opening */
-    uint64_t torn_bytes;      /* bytes cut at opening */
+    uint64_t writes;         /* vector writes */
+    uint64_t syncs;          /* fdatasyncs of them */
+    uint64_t appends;        /* requests completed */
+    uint64_t bytes;          /* written, headers and padding included */
+    uint64_t torn_tails_cut; /* at opening */
+    uint64_t torn_bytes;     /* bytes cut at opening */
     uint64_t files_recycled;
-    uint64_t write_us_last;   /* of the last write with its fdatasync */
+    uint64_t write_us_last; /* of the last write with its fdatasync */
 };
 void log_wal_counters(struct log_wal *wal, struct log_wal_counters *counters);
 
