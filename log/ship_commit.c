@@ -247,11 +247,18 @@ int store_finish_install(struct log_store *s, const struct manifest *m, struct e
     return err == 0 ? 0 : err_set(note, err, "finish installing a snapshot: %s", err_text(err));
 }
 
+static bool table_has_folder(const struct store_table *table, const struct log_partition_id *id)
+{
+    for (uint32_t n = 0; n < table->count; n++)
+        if (memcmp(log_partition_id(table->items[n]->partition), id, sizeof *id) == 0)
+            return true;
+    return false;
+}
+
 static int remove_gone(const struct log_install *i, const struct store_partition *entry)
 {
-    if (has_partition(&i->manifest, entry->number))
-        return 0;
-    return log_partition_remove_folder(i->store->disk, log_partition_id(entry->partition));
+    const struct log_partition_id *id = log_partition_id(entry->partition);
+    return table_has_folder(&i->table, id) ? 0 : log_partition_remove_folder(i->store->disk, id);
 }
 
 static int swap_files(struct log_install *i)
@@ -262,12 +269,12 @@ static int swap_files(struct log_install *i)
         err = replace_manifest(i);
     if (err == 0)
         err = store_finish_install(s, &i->manifest, NULL);
+    if (err == 0)
+        err = store_table_open(s, &i->manifest, &i->table, NULL);
     for (uint32_t n = 0; n < s->partition_count && err == 0; n++)
         err = remove_gone(i, s->partitions[n]);
     for (struct store_partition *r = s->removed; r != NULL && err == 0; r = r->next_removed)
         err = remove_gone(i, r);
-    if (err == 0)
-        err = store_table_open(s, &i->manifest, &i->table, NULL);
     return err;
 }
 

@@ -267,18 +267,21 @@ void store_take_table(struct log_store *s, struct store_table *table)
 
 /* ---- opening ---- */
 
-/* Folders of removed partitions that a crash has left, unless the same topic partition lives. */
+bool store_has_folder(const struct log_store *s, const struct log_partition_id *id)
+{
+    for (uint32_t i = 0; i < s->partition_count; i++)
+        if (memcmp(log_partition_id(s->partitions[i]->partition), id, sizeof *id) == 0)
+            return true;
+    return false;
+}
+
+/* Folders of removed partitions that a crash has left. */
 static int clean_removed(struct log_store *s, const struct manifest *m)
 {
     int err = 0;
-    for (uint32_t i = 0; i < m->partition_count && err == 0; i++) {
-        bool is_alive = !m->partitions[i].is_removed;
-        for (uint32_t j = 0; j < s->partition_count && !is_alive; j++)
-            is_alive = memcmp(log_partition_id(s->partitions[j]->partition), &m->partitions[i].id,
-                              sizeof m->partitions[i].id) == 0;
-        if (!is_alive)
+    for (uint32_t i = 0; i < m->partition_count && err == 0; i++)
+        if (m->partitions[i].is_removed && !store_has_folder(s, &m->partitions[i].id))
             err = log_partition_remove_folder(s->disk, &m->partitions[i].id);
-    }
     return err;
 }
 

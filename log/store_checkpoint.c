@@ -327,7 +327,8 @@ static void choose_dead_folders(struct checkpoint_job *job, uint32_t *capacity)
             link = &r->next_removed;
             continue;
         }
-        job->dead[job->dead_count++] = (struct dead_file){.id = *id, .is_folder = true};
+        if (!store_has_folder(job->store, id))
+            job->dead[job->dead_count++] = (struct dead_file){.id = *id, .is_folder = true};
         *link = r->next_removed;
         log_partition_destroy(r->partition);
         slice_unref(&r->record);

@@ -74,6 +74,10 @@ void store_table_close(struct store_table *table);
 /* Gives the store the table's contents; what it had is freed. */
 void store_take_table(struct log_store *s, struct store_table *table);
 
+/* Does a live partition use this folder? One that was removed may have come back (a move between
+ * groups) under another number. */
+bool store_has_folder(const struct log_store *s, const struct log_partition_id *id);
+
 /* Is the file of a segment pinned by a snapshot that is being shipped? */
 bool store_is_pinned(const struct log_store *s, const struct log_partition_id *id,
                      int64_t base_offset);

@@ -262,6 +262,80 @@ Test(log_partition, writes_the_same_bytes_whenever_it_is_flushed_and_trimmed)
     }
 }
 
+/* Kafka's rules, written down a second time (LogSegment.append, onBecomeInactiveSegment). */
+static void index_naively(struct bytes log, int64_t base, int64_t interval, bool is_sealed,
+                          uint8_t *index, size_t *index_size, uint8_t *times, size_t *times_size)
+{
+    int64_t since_entry = 0, max_timestamp = -1, max_offset = base, last_time = -1;
+    uint8_t *index_at = index, *times_at = times;
+    for (size_t at = 0; at < log.size;) {
+        const uint8_t *batch = log.data + at;
+        int64_t size = bytes_get_be32(batch + 8) + 12;
+        int64_t last = (int64_t)bytes_get_be64(batch) + (int64_t)bytes_get_be32(batch + 23);
+        if ((int64_t)bytes_get_be64(batch + 35) > max_timestamp) {
+            max_timestamp = (int64_t)bytes_get_be64(batch + 35);
+            max_offset = last;
+        }
+        bool is_last = at + (size_t)size == log.size;
+        if (since_entry > interval) {
+            index_at = bytes_put_be32(index_at, (uint32_t)(last - base));
+            index_at = bytes_put_be32(index_at, (uint32_t)at);
+            if (max_timestamp > last_time) {
+                times_at = bytes_put_be64(times_at, (uint64_t)max_timestamp);
+                times_at = bytes_put_be32(times_at, (uint32_t)(max_offset - base));
+                last_time = max_timestamp;
+            }
+            since_entry = 0;
+        }
+        if (is_last && is_sealed && max_timestamp > last_time) {
+            times_at = bytes_put_be64(times_at, (uint64_t)max_timestamp);
+            times_at = bytes_put_be32(times_at, (uint32_t)(max_offset - base));
+        }
+        since_entry += size;
+        at += (size_t)size;
+    }
+    *index_size = (size_t)(index_at - index);
+    *times_size = (size_t)(times_at - times);
+}
+
+Test(log_partition, writes_the_index_entries_that_kafka_would)
+{
+    static uint8_t data[1 << 16], stored[1 << 16], index[4096], times[4096];
+    struct bench b;
+    bench_init(&b, 21);
+    for (unsigned i = 0; i < 200; i++) {
+        append_random(b.partition, &b.model, &b.random);
+        if (random_chance(&b.random, 0.1))
+            flush_now(b.partition);
+    }
+    flush_now(b.partition);
+    unsigned count = list_folder(b.disk), entry_count = 0;
+    int64_t last_base = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (strtoll(listed[i], NULL, 10) > last_base)
+            last_base = strtoll(listed[i], NULL, 10);
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(listed[i] + 20, ".log") != 0)
+            continue;
+        char path[256];
+        size_t size, stored_size, index_size, times_size;
+        int64_t base = strtoll(listed[i], NULL, 10);
+        snprintf(path, sizeof path, FOLDER "/%.20s.log", listed[i]);
+        read_file(b.disk, path, data, &size);
+        index_naively(bytes_of(data, size), base, small_settings().index_interval_bytes,
+                      base != last_base, index, &index_size, times, &times_size);
+        snprintf(path, sizeof path, FOLDER "/%.20s.index", listed[i]);
+        read_file(b.disk, path, stored, &stored_size);
+        cr_assert(bytes_is_equal(bytes_of(stored, stored_size), bytes_of(index, index_size)));
+        snprintf(path, sizeof path, FOLDER "/%.20s.timeindex", listed[i]);
+        read_file(b.disk, path, stored, &stored_size);
+        cr_assert(bytes_is_equal(bytes_of(stored, stored_size), bytes_of(times, times_size)));
+        entry_count += (unsigned)(index_size / 8);
+    }
+    cr_assert_gt(entry_count, 20);
+    bench_close(&b);
+}
+
 Test(log_partition, begins_a_segment_where_size_or_time_says_so)
 {
     struct bench b;

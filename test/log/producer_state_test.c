@@ -15,7 +15,7 @@ static struct log_producer_batch batch_of(int64_t id, int16_t epoch, int32_t bas
                                        .producer_epoch = epoch,
                                        .base_sequence = base,
                                        .last_sequence = (int32_t)last,
-                                       .max_timestamp = base * 10};
+                                       .max_timestamp = (int64_t)base * 10};
 }
 
 static enum log_producer_verdict check(struct log_producer_state *s, int64_t id, int16_t epoch,

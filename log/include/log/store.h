@@ -43,7 +43,8 @@ void log_store_close(struct log_store *s);
 /* The state of the last durable checkpoint (index 0 when there is none). */
 const struct log_store_state *log_store_state(const struct log_store *s);
 
-/* Partitions are numbered by the group's own partition number, never used again. */
+/* Partitions are numbered by the group's own partition number, never used again. The same id may
+ * come back under another number only after a checkpoint without the old one. */
 int log_store_partition_add(struct log_store *s, uint32_t partition_number,
                             const struct log_partition_id *id,
                             const struct log_partition_settings *settings, int64_t start_offset,
