@@ -43,7 +43,7 @@ static void add_part(struct wal_write *w, const uint8_t *data, size_t size)
         last->iov_len += size;
         return;
     }
-    assert(w->part_count < PARTS_MAX);
+    assert(w->parts != NULL && w->part_count < PARTS_MAX);
     w->parts[w->part_count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data,
                                                .iov_len = size};
 }
