@@ -2,9 +2,9 @@
  * Kafka's protocol guide, "Record Batch"). All integers are big-endian.
  *
  *   0 base offset (8)   8 length after this field (4)   12 leader epoch (4)   16 magic (1)
- *  17 crc (4), over everything from byte 21 on          21 attributes (2)     23 last offset delta (4)
- *  27 base timestamp (8)   35 max timestamp (8)         43 producer id (8)    51 producer epoch (2)
- *  53 base sequence (4)    57 record count (4)          61 records
+ *  17 crc (4), over everything from byte 21 on          21 attributes (2)     23 last offset delta
+ * (4) 27 base timestamp (8)   35 max timestamp (8)         43 producer id (8)    51 producer epoch
+ * (2) 53 base sequence (4)    57 record count (4)          61 records
  *
  * The first 16 bytes lie outside the checksum: they are the head that we write anew. */
 #ifndef LOG_BATCH_H
@@ -16,15 +16,15 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 
-#define BATCH_HEAD_SIZE 16        /* base offset, length, leader epoch: ours */
-#define BATCH_LENGTH_FROM 12      /* the length field counts from here */
-#define BATCH_CRC_FROM 21         /* the checksum counts from here */
-#define BATCH_RECORDS_FROM 61     /* header size: the smallest batch */
-#define BATCH_SIZE_MAX (33 << 20) /* a length beyond this is damage, not a batch */
-#define BATCH_MAGIC 2
+#define BATCH_HEAD_SIZE    16         /* base offset, length, leader epoch: ours */
+#define BATCH_LENGTH_FROM  12         /* the length field counts from here */
+#define BATCH_CRC_FROM     21         /* the checksum counts from here */
+#define BATCH_RECORDS_FROM 61         /* header size: the smallest batch */
+#define BATCH_SIZE_MAX     (33 << 20) /* a length beyond this is damage, not a batch */
+#define BATCH_MAGIC        2
 
 #define BATCH_COMPRESSION_MASK 0x07
-#define BATCH_LOG_APPEND_TIME 0x08
+#define BATCH_LOG_APPEND_TIME  0x08
 
 static inline int64_t batch_base_offset(const uint8_t *batch)
 {

@@ -13,11 +13,11 @@
 
 #include "base/crc32c.h"
 
-#define RECORD_VERSION 1
-#define PAYLOAD_SIZE_MAX (1u << 30)
-#define HEADER_PAYLOAD_SIZE 16
+#define RECORD_VERSION       1
+#define PAYLOAD_SIZE_MAX     (1u << 30)
+#define HEADER_PAYLOAD_SIZE  16
 #define REMOVED_PAYLOAD_SIZE 24
-#define COMMIT_PAYLOAD_SIZE 56 /* without the configuration */
+#define COMMIT_PAYLOAD_SIZE  56 /* without the configuration */
 
 void manifest_bytes_close(struct manifest_bytes *b)
 {
@@ -121,8 +121,9 @@ void manifest_add_commit(struct manifest_bytes *b, const struct log_store_state 
     into = bytes_put_le32(into, 0);
     if (state->configuration.size > 0)
         memcpy(into, state->configuration.data, state->configuration.size);
-    manifest_add(b, &(struct manifest_record){
-                        .kind = MANIFEST_COMMIT, .flags = flags, .payload = bytes_of(payload, size)});
+    manifest_add(b, &(struct manifest_record){.kind = MANIFEST_COMMIT,
+                                              .flags = flags,
+                                              .payload = bytes_of(payload, size)});
     free(payload);
 }
 

@@ -12,7 +12,7 @@ enum manifest_kind {
     MANIFEST_COMMIT = 5     /* the group's record: what came before it is one checkpoint */
 };
 
-#define MANIFEST_RECORD_HEAD_SIZE 16
+#define MANIFEST_RECORD_HEAD_SIZE  16
 #define MANIFEST_COMMIT_INSTALLING 1u /* flag: files may still lie in "incoming" */
 
 struct manifest_record {
@@ -26,7 +26,7 @@ struct manifest_record {
 struct manifest_bytes {
     uint8_t *data; /* freed by manifest_bytes_close */
     size_t size, capacity;
-    int err;       /* UV_ENOMEM once memory ran out: nothing is added from then on */
+    int err; /* UV_ENOMEM once memory ran out: nothing is added from then on */
 };
 void manifest_bytes_close(struct manifest_bytes *b);
 
@@ -57,11 +57,11 @@ struct manifest_partition {
 /* A manifest read up to its last commit; bytes are borrowed from what was parsed. */
 struct manifest {
     uint32_t group_id;
-    struct log_store_state state;   /* index 0 when there was no commit */
+    struct log_store_state state; /* index 0 when there was no commit */
     bool is_installing;
     struct manifest_partition *partitions; /* by rising number; freed by manifest_close */
     uint32_t partition_count, partition_capacity;
-    uint64_t end;                   /* bytes that count; the rest is a torn tail */
+    uint64_t end; /* bytes that count; the rest is a torn tail */
 };
 
 /* ERR_CORRUPT: damage where everything was durable; ERR_VERSION; UV_ENOMEM. */

@@ -103,10 +103,9 @@ static int segment_for(struct log_partition *p, const struct log_batch *batch,
     struct log_segment *open = NULL;
     if (p->segments.count > 0)
         open = p->segments.items[p->segments.count - 1];
-    if (open != NULL &&
-        !log_segment_is_full_for(open, batch->data.bytes.size,
-                                 batch->base_offset + batch->record_count, batch->wall_ms,
-                                 &p->settings)) {
+    if (open != NULL && !log_segment_is_full_for(open, batch->data.bytes.size,
+                                                 batch->base_offset + batch->record_count,
+                                                 batch->wall_ms, &p->settings)) {
         *segment = open;
         return 0;
     }

@@ -132,8 +132,8 @@ static void gather(struct gathered *g, struct log_segment_meta *meta,
     batch_put_head(head, b->base_offset, b->data.bytes.size, b->leader_epoch);
     meta->crc = crc32c(crc32c(meta->crc, bytes_of(head, BATCH_HEAD_SIZE)), body);
     g->parts[g->part_count++] = (struct iovec){.iov_base = head, .iov_len = BATCH_HEAD_SIZE};
-    g->parts[g->part_count++] =
-        (struct iovec){.iov_base = (void *)(uintptr_t)body.data, .iov_len = body.size};
+    g->parts[g->part_count++] = (struct iovec){.iov_base = (void *)(uintptr_t)body.data,
+                                               .iov_len = body.size};
     g->size += b->data.bytes.size;
 }
 

@@ -26,12 +26,12 @@ struct log_partition {
     int64_t flushed_offset;            /* everything below is in segments */
     struct log_tail tail;              /* newest batches; at least all unflushed ones */
     struct log_epoch_table epochs;
-    struct log_segment_list segments;  /* contiguous; all but the last are sealed */
-    struct log_segment_list dead;      /* out of the log, files may still be there */
+    struct log_segment_list segments; /* contiguous; all but the last are sealed */
+    struct log_segment_list dead;     /* out of the log, files may still be there */
     struct log_producer_state *producers;
-    unsigned pending_reads;            /* on workers now */
-    bool is_flushing;                  /* between prepare and finish */
-    bool has_folder;                   /* a flush has made it */
+    unsigned pending_reads;             /* on workers now */
+    bool is_flushing;                   /* between prepare and finish */
+    bool has_folder;                    /* a flush has made it */
     log_partition_changed_cb on_change; /* the store's; may be NULL */
     void *on_change_data;
 };
@@ -50,8 +50,8 @@ struct log_segment *log_partition_segment_of(const struct log_partition *p, int6
 /* A partition's manifest record, made on the shard when a flush is prepared; the flush then puts
  * in what it wrote. */
 struct log_partition_record {
-    struct buffer *bytes;     /* the encoded record; owned */
-    size_t segments_at;       /* where the table of segments begins */
+    struct buffer *bytes; /* the encoded record; owned */
+    size_t segments_at;   /* where the table of segments begins */
 };
 /* 0 or UV_ENOMEM. */
 int log_partition_record_make(const struct log_partition *p, struct log_partition_record *record);
@@ -77,12 +77,12 @@ int log_partition_record_id(struct bytes record, struct log_partition_id *id);
 
 /* What a flush wrote of one segment. */
 struct log_flush_segment {
-    struct log_segment *segment;  /* referenced */
-    unsigned number;              /* in the partition's list when prepared */
-    struct log_segment_meta meta; /* before the run: as the files are; after: as written */
+    struct log_segment *segment;       /* referenced */
+    unsigned number;                   /* in the partition's list when prepared */
+    struct log_segment_meta meta;      /* before the run: as the files are; after: as written */
     unsigned batch_first, batch_count; /* among the flush's batches */
-    bool is_new;                  /* files must be made */
-    bool seals;                   /* nothing comes after */
+    bool is_new;                       /* files must be made */
+    bool seals;                        /* nothing comes after */
 };
 
 struct log_flush {
@@ -92,7 +92,7 @@ struct log_flush {
     unsigned segment_count;
     struct log_tail_batch *batches; /* referenced, in offset order */
     unsigned batch_count;
-    int64_t end_offset;           /* everything below is in segments afterwards */
+    int64_t end_offset; /* everything below is in segments afterwards */
     bool makes_folder;
 };
 

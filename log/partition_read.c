@@ -39,8 +39,8 @@ static unsigned count_batches(const struct log_partition *p, const struct log_re
 static void add_slice(struct log_read *req, struct buffer *owner, const uint8_t *data, size_t size)
 {
     assert(req->slice_count < LOG_READ_SLICES_MAX);
-    req->slices[req->slice_count++] =
-        (struct slice){.owner = buffer_ref(owner), .bytes = bytes_of(data, size)};
+    req->slices[req->slice_count++] = (struct slice){.owner = buffer_ref(owner),
+                                                     .bytes = bytes_of(data, size)};
     req->size_bytes += size;
 }
 

@@ -10,8 +10,8 @@
 
 #include "partition_internal.h"
 
-#define RECORD_VERSION 1
-#define RECORD_HEAD_SIZE 88
+#define RECORD_VERSION    1
+#define RECORD_HEAD_SIZE  88
 #define SEGMENT_COUNT_MAX 1000000
 
 /* The fixed part at the front. */
@@ -214,8 +214,8 @@ int log_partition_decode_memory(const struct disk *disk, struct bytes record,
     return 0;
 }
 
-int log_partition_decode(const struct disk *disk, struct bytes record, struct log_partition **opened,
-                         struct err_note *note)
+int log_partition_decode(const struct disk *disk, struct bytes record,
+                         struct log_partition **opened, struct err_note *note)
 {
     struct log_partition *p;
     int err = log_partition_decode_memory(disk, record, &p);

@@ -15,7 +15,7 @@
 struct cold_lookup {
     struct log_segment *segment; /* referenced */
     struct log_segment_view view;
-    int64_t from_offset;         /* records below don't count */
+    int64_t from_offset; /* records below don't count */
     bool is_found;
 };
 
@@ -142,10 +142,9 @@ static int queue_cold(struct log_partition *p, struct log_time_lookup *req, stru
     struct cold_lookup *cold = malloc(sizeof *cold);
     if (cold == NULL)
         return UV_ENOMEM;
-    *cold = (struct cold_lookup){
-        .segment = log_segment_ref(s),
-        .view = {.disk = p->disk, .id = p->id, .meta = s->written},
-        .from_offset = from_offset};
+    *cold = (struct cold_lookup){.segment = log_segment_ref(s),
+                                 .view = {.disk = p->disk, .id = p->id, .meta = s->written},
+                                 .from_offset = from_offset};
     req->cold = cold;
     req->item.data = req;
     p->pending_reads++;

@@ -18,8 +18,8 @@
 #include "producer_state_hook.h"
 
 #define BUCKET_COUNT_FIRST 8
-#define STATE_VERSION 1
-#define STATE_HEAD_SIZE 8
+#define STATE_VERSION      1
+#define STATE_HEAD_SIZE    8
 #define PRODUCER_HEAD_SIZE 20
 #define BATCH_ENCODED_SIZE 24
 
@@ -31,20 +31,20 @@ struct window_batch {
 
 struct producer {
     int64_t id;
-    struct producer *same_bucket;      /* next in the hash chain */
-    struct producer *earlier, *later;  /* eviction list */
-    int64_t wall_ms;                   /* clock of the entry that carried the last batch */
+    struct producer *same_bucket;     /* next in the hash chain */
+    struct producer *earlier, *later; /* eviction list */
+    int64_t wall_ms;                  /* clock of the entry that carried the last batch */
     int16_t epoch;
-    uint8_t batch_count;               /* 1..LOG_PRODUCER_WINDOW */
+    uint8_t batch_count;                              /* 1..LOG_PRODUCER_WINDOW */
     struct window_batch batches[LOG_PRODUCER_WINDOW]; /* oldest first */
 };
 
 struct log_producer_state {
-    struct producer **buckets;         /* chains; NULL until the first producer */
-    unsigned bucket_count;             /* 0 or a power of two */
+    struct producer **buckets; /* chains; NULL until the first producer */
+    unsigned bucket_count;     /* 0 or a power of two */
     unsigned count, count_max;
     struct producer *earliest, *latest; /* eviction list's ends */
-    log_producer_changed_cb on_change; /* may be NULL */
+    log_producer_changed_cb on_change;  /* may be NULL */
     void *on_change_data;
 };
 

@@ -197,8 +197,8 @@ static bool is_sound(const struct log_segment_meta *m)
            m->index_size_bytes % LOG_OFFSET_INDEX_ENTRY_SIZE == 0 &&
            m->time_index_size_bytes % LOG_TIME_INDEX_ENTRY_SIZE == 0 &&
            m->index_size_bytes <= LOG_SEGMENT_SIZE_MAX &&
-           m->time_index_size_bytes <= LOG_SEGMENT_SIZE_MAX &&
-           m->index_position < m->size_bytes && m->index_interval_bytes <= LOG_SEGMENT_SIZE_MAX &&
+           m->time_index_size_bytes <= LOG_SEGMENT_SIZE_MAX && m->index_position < m->size_bytes &&
+           m->index_interval_bytes <= LOG_SEGMENT_SIZE_MAX &&
            m->max_timestamp_offset >= m->base_offset && m->max_timestamp_offset < m->next_offset;
 }
 

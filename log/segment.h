@@ -10,7 +10,7 @@
 #include "log/partition.h"
 
 #define LOG_SEGMENT_SIZE_MAX INT32_MAX /* positions in the index are signed 32 bits */
-#define LOG_PATH_SIZE 128              /* longest path below the disk's root that we make */
+#define LOG_PATH_SIZE        128       /* longest path below the disk's root that we make */
 
 enum log_file_kind { LOG_FILE_DATA, LOG_FILE_INDEX, LOG_FILE_TIME_INDEX };
 #define LOG_FILE_KIND_COUNT 3
@@ -25,9 +25,9 @@ struct log_segment_meta {
     uint32_t size_bytes, crc;     /* of .log; CRC-32C over all its bytes */
     uint32_t index_size_bytes, index_crc;           /* of .index */
     uint32_t time_index_size_bytes, time_index_crc; /* of .timeindex */
-    uint32_t index_position;      /* of the batch of the newest index entry; 0 before the first */
+    uint32_t index_position;       /* of the batch of the newest index entry; 0 before the first */
     uint32_t index_interval_bytes; /* fixed when the segment begins, so that it can be rebuilt */
-    bool is_sealed;               /* nothing is added any more */
+    bool is_sealed;                /* nothing is added any more */
 };
 #define LOG_SEGMENT_META_SIZE 88
 

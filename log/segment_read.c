@@ -194,8 +194,8 @@ static int index_data(struct log_segment_reader *r, struct log_segment_meta *reb
         if (err == 0)
             err = read_from(r, &one, &place, &batch);
         if (err == 0)
-            err = log_segment_meta_add(rebuilt, place.size, place.next_offset,
-                                       place.max_timestamp, index, time_index);
+            err = log_segment_meta_add(rebuilt, place.size, place.next_offset, place.max_timestamp,
+                                       index, time_index);
         slice_unref(&batch);
     }
     if (err == 0 && meta->is_sealed)
@@ -206,8 +206,8 @@ static int index_data(struct log_segment_reader *r, struct log_segment_meta *reb
 int log_segment_rebuild_indexes(const struct log_segment_view *view)
 {
     const struct log_segment_meta *meta = &view->meta;
-    struct log_segment_meta rebuilt = log_segment_meta_empty(
-        meta->base_offset, meta->first_wall_ms, meta->index_interval_bytes);
+    struct log_segment_meta rebuilt = log_segment_meta_empty(meta->base_offset, meta->first_wall_ms,
+                                                             meta->index_interval_bytes);
     struct log_index_entries index = {0}, time_index = {0};
     struct log_segment_reader reader;
     int err = log_segment_reader_open(&reader, view);

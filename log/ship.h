@@ -12,8 +12,8 @@ struct ship_file {
     int64_t base_offset;
     enum log_file_kind kind;
     uint32_t size_bytes, crc;
-    uint32_t number;         /* of the partition */
-    uint32_t segment_place;  /* of the segment within the partition */
+    uint32_t number;        /* of the partition */
+    uint32_t segment_place; /* of the segment within the partition */
 };
 
 struct ship_list {

@@ -123,9 +123,10 @@ static int replace_manifest(struct log_install *i)
     manifest_add_header(&b, s->group_id);
     for (uint32_t n = 0; n < i->manifest.partition_count; n++)
         if (!i->manifest.partitions[n].is_removed)
-            manifest_add(&b, &(struct manifest_record){.kind = MANIFEST_PARTITION,
-                                                       .number = i->manifest.partitions[n].number,
-                                                       .payload = i->manifest.partitions[n].record});
+            manifest_add(&b,
+                         &(struct manifest_record){.kind = MANIFEST_PARTITION,
+                                                   .number = i->manifest.partitions[n].number,
+                                                   .payload = i->manifest.partitions[n].record});
     for (uint32_t n = 0; n < s->partition_count; n++)
         add_if_gone(&b, i, s->partitions[n]);
     for (const struct store_partition *r = s->removed; r != NULL; r = r->next_removed)

@@ -152,8 +152,7 @@ int log_store_install_begin(struct log_store *s, struct bytes contents,
 
 /* ---- pieces ---- */
 
-bool log_install_next(struct log_install *i, unsigned *file, uint64_t *position,
-                      uint32_t *size_max)
+bool log_install_next(struct log_install *i, unsigned *file, uint64_t *position, uint32_t *size_max)
 {
     for (; i->file_next < i->list.count; i->file_next++) {
         struct install_file *f = &i->files[i->file_next];

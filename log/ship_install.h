@@ -7,21 +7,21 @@
 enum piece_state { PIECE_MISSING, PIECE_ASKED, PIECE_HERE };
 
 struct install_file {
-    uint8_t *pieces;      /* enum piece_state each; NULL when the file is ours already */
+    uint8_t *pieces; /* enum piece_state each; NULL when the file is ours already */
     uint32_t piece_count;
-    bool is_ours;         /* a sealed segment of this replica has the same bytes */
+    bool is_ours; /* a sealed segment of this replica has the same bytes */
 };
 
 struct log_install {
     struct log_store *store;
-    struct slice contents;     /* the peer's, copied */
-    struct manifest manifest;  /* parsed; borrows from contents */
+    struct slice contents;    /* the peer's, copied */
+    struct manifest manifest; /* parsed; borrows from contents */
     struct ship_list list;
     struct install_file *files;
-    unsigned file_next;        /* where log_install_next goes on */
+    unsigned file_next; /* where log_install_next goes on */
     unsigned pending_writes;
-    bool is_folder_ready;      /* made and cleaned; touched on the worker only */
-    struct store_table table;  /* what commit has opened, until the swap */
+    bool is_folder_ready;     /* made and cleaned; touched on the worker only */
+    struct store_table table; /* what commit has opened, until the swap */
 };
 
 /* Where a file is staged; `path` has LOG_PATH_SIZE bytes. */

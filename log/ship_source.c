@@ -87,8 +87,8 @@ void ship_staged_name(const struct ship_file *file, char *name)
     log_folder_path(folder, &file->id);
     const char *own = path + strlen(folder) + 1;
     const char *id = folder + strlen("topics/");
-    snprintf(name, LOG_PATH_SIZE, "%.44s-%.31s.%08" PRIx32 ".%08" PRIx32, id, own,
-             file->size_bytes, file->crc);
+    snprintf(name, LOG_PATH_SIZE, "%.44s-%.31s.%08" PRIx32 ".%08" PRIx32, id, own, file->size_bytes,
+             file->crc);
 }
 
 static void add_record(struct manifest_bytes *b, const struct store_partition *entry)
@@ -108,8 +108,8 @@ static int compose(const struct log_store *s, struct log_pin *pin)
     for (const struct store_partition *r = s->removed; r != NULL; r = r->next_removed)
         if (!r->is_removal_durable)
             add_record(b, r); /* removed since: the checkpoint still has it */
-    manifest_add(b, &(struct manifest_record){.kind = MANIFEST_MACHINE,
-                                              .payload = s->machine.bytes});
+    manifest_add(b,
+                 &(struct manifest_record){.kind = MANIFEST_MACHINE, .payload = s->machine.bytes});
     manifest_add_commit(b, &s->state, 0, 0);
     manifest_finish_header(b);
     if (b->err != 0)

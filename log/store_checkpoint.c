@@ -16,11 +16,11 @@
 #include "store_internal.h"
 
 #define REWRITE_SIZE_MIN (1u << 20) /* a manifest smaller than this is never rewritten */
-#define REWRITE_FACTOR 4            /* nor one with more than a quarter of it alive */
+#define REWRITE_FACTOR   4          /* nor one with more than a quarter of it alive */
 
 struct checkpoint_item {
     struct store_partition *entry;
-    struct log_flush *flush;            /* NULL: only the record changed */
+    struct log_flush *flush; /* NULL: only the record changed */
     struct log_partition_record record;
 };
 
@@ -39,18 +39,18 @@ struct dead_file {
 struct checkpoint_job {
     struct log_store *store;
     struct log_checkpoint *req;
-    struct log_store_state state;       /* with our copies of its bytes */
+    struct log_store_state state; /* with our copies of its bytes */
     struct slice configuration, machine;
     bool has_new_machine;
-    bool rewrites;                      /* the whole manifest */
+    bool rewrites; /* the whole manifest */
     struct checkpoint_item *items;
     uint32_t item_count;
-    struct kept_record *kept;           /* of partitions that did not change; for a rewrite */
+    struct kept_record *kept; /* of partitions that did not change; for a rewrite */
     uint32_t kept_count;
-    struct store_partition **removed;   /* whose removal is recorded now */
+    struct store_partition **removed; /* whose removal is recorded now */
     uint32_t removed_count;
-    uint64_t manifest_size;             /* in: where to append; out: the new size */
-    struct dead_file *dead;             /* to remove once the manifest is durable */
+    uint64_t manifest_size; /* in: where to append; out: the new size */
+    struct dead_file *dead; /* to remove once the manifest is durable */
     uint32_t dead_count;
     int status;
 };
@@ -123,8 +123,8 @@ static int take_kept(struct checkpoint_job *job)
     for (uint32_t i = 0; i < s->partition_count; i++) {
         const struct store_partition *entry = s->partitions[i];
         if (!entry->is_dirty)
-            job->kept[job->kept_count++] = (struct kept_record){
-                .number = entry->number, .record = slice_ref(entry->record)};
+            job->kept[job->kept_count++] = (struct kept_record){.number = entry->number,
+                                                                .record = slice_ref(entry->record)};
     }
     return 0;
 }
@@ -206,8 +206,8 @@ static void compose(struct checkpoint_job *job, struct manifest_bytes *b)
         manifest_add_removed(b, job->removed[i]->number,
                              log_partition_id(job->removed[i]->partition));
     if (job->has_new_machine || job->rewrites)
-        manifest_add(b, &(struct manifest_record){.kind = MANIFEST_MACHINE,
-                                                  .payload = job->machine.bytes});
+        manifest_add(
+            b, &(struct manifest_record){.kind = MANIFEST_MACHINE, .payload = job->machine.bytes});
     manifest_add_commit(b, &job->state, job->rewrites ? 0 : job->manifest_size, 0);
     if (job->rewrites)
         manifest_finish_header(b);
@@ -286,8 +286,8 @@ static void choose_dead_segments(struct checkpoint_job *job, struct store_partit
             dead->items[kept++] = s;
             continue;
         }
-        job->dead[job->dead_count++] =
-            (struct dead_file){.id = s->id, .base_offset = s->written.base_offset};
+        job->dead[job->dead_count++] = (struct dead_file){.id = s->id,
+                                                          .base_offset = s->written.base_offset};
         log_segment_unref(s);
     }
     dead->count = kept;

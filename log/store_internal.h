@@ -11,12 +11,12 @@
 struct store_partition {
     struct log_store *store;
     uint32_t number;
-    struct log_partition *partition;  /* owned */
-    struct slice record;              /* as in the last durable checkpoint; empty before */
-    bool is_dirty;                    /* differs from `record` */
+    struct log_partition *partition; /* owned */
+    struct slice record;             /* as in the last durable checkpoint; empty before */
+    bool is_dirty;                   /* differs from `record` */
     struct store_partition *next_dirty;
     struct store_partition *next_removed;
-    bool is_removal_durable;          /* of a removed one: the manifest says so */
+    bool is_removal_durable; /* of a removed one: the manifest says so */
 };
 
 /* A file that an earlier, unfinished installation has left in "incoming". */
@@ -43,9 +43,9 @@ struct log_store {
     uint64_t manifest_size;              /* bytes of the file that count */
     uint64_t live_size;                  /* of them, what a rewrite would keep */
     bool is_checkpointing;
-    struct log_pin *pins;                /* all that are not released */
-    struct log_install *install;         /* the one under way, or NULL */
-    struct staged_list staged;           /* left by earlier ones */
+    struct log_pin *pins;        /* all that are not released */
+    struct log_install *install; /* the one under way, or NULL */
+    struct staged_list staged;   /* left by earlier ones */
 };
 
 /* "groups/<id>" + suffix; `path` has LOG_PATH_SIZE bytes. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#define CAPACITY_FIRST 4
+#define CAPACITY_FIRST   4
 #define COPY_BELOW_SHARE 8 /* copy a batch that is smaller than an eighth of its buffer */
 
 static struct log_tail_batch *slot(const struct log_tail *t, unsigned index)

@@ -10,18 +10,18 @@
 struct log_tail_batch {
     int64_t base_offset, next_offset;
     int64_t max_timestamp; /* of its records */
-    struct slice data;     /* the whole batch as received; the first 16 bytes are not the stored ones */
+    struct slice data; /* the whole batch as received; the first 16 bytes are not the stored ones */
     int32_t leader_epoch;
 };
 
 /* A ring of batches in offset order. The first `flushed_count` are in segments already. */
 struct log_tail {
     struct log_tail_batch *ring;
-    unsigned capacity;       /* 0 or a power of two */
-    unsigned first, count;   /* ring position of the oldest; batches held */
-    unsigned flushed_count;  /* of the oldest ones */
-    size_t owner_bytes;      /* whole buffers held, each counted once per run of batches in it */
-    size_t unflushed_bytes;  /* batch bytes that are not in segments */
+    unsigned capacity;      /* 0 or a power of two */
+    unsigned first, count;  /* ring position of the oldest; batches held */
+    unsigned flushed_count; /* of the oldest ones */
+    size_t owner_bytes;     /* whole buffers held, each counted once per run of batches in it */
+    size_t unflushed_bytes; /* batch bytes that are not in segments */
 };
 
 void log_tail_close(struct log_tail *t);

@@ -39,8 +39,7 @@ static int64_t search(struct bytes index, int64_t timestamp)
 }
 
 int log_time_index_lookup(const struct disk *disk, const struct log_partition_id *id,
-                          const struct log_segment_meta *meta, int64_t timestamp,
-                          int64_t *offset)
+                          const struct log_segment_meta *meta, int64_t timestamp, int64_t *offset)
 {
     *offset = meta->base_offset;
     size_t size = meta->time_index_size_bytes;

@@ -14,7 +14,6 @@ int log_time_index_add(struct log_index_entries *entries, int64_t timestamp,
  * after the batch that contains *offset. The segment's base when the index is missing or damaged.
  * 0 or a disk error. */
 int log_time_index_lookup(const struct disk *disk, const struct log_partition_id *id,
-                          const struct log_segment_meta *meta, int64_t timestamp,
-                          int64_t *offset);
+                          const struct log_segment_meta *meta, int64_t timestamp, int64_t *offset);
 
 #endif

@@ -37,23 +37,23 @@ static void put_file(const struct disk *disk, const char *path, struct bytes byt
 static size_t put_record(uint8_t *into, size_t size, struct bytes index, struct bytes time_index)
 {
     uint8_t *at = memset(into, 0, 512);
-    at = bytes_put_le32(at, 1) + 16 + 4;                            /* version, id */
-    at = bytes_put_le64(bytes_put_le64(at, 1 << 20), 1 << 20);      /* segment bytes, ms */
-    at = bytes_put_le64(bytes_put_le64(at, 100), 10);               /* interval, producers */
-    at = bytes_put_le64(bytes_put_le64(at, 0), 1000);               /* start, next */
-    at = bytes_put_le32(bytes_put_le32(at, 1), 1);                  /* epochs, segments */
-    at = bytes_put_le32(bytes_put_le32(at, 8), 0);                  /* producer state */
-    at = bytes_put_le64(bytes_put_le32(at, 0), 0);                  /* epoch 0 from 0 */
-    at = bytes_put_le64(bytes_put_le64(at, 0), 1000);               /* base, next */
-    at = bytes_put_le64(bytes_put_le64(at, 0), (uint64_t)1 << 40);  /* wall, max timestamp */
-    at = bytes_put_le64(bytes_put_le64(at, 999), UINT64_MAX);       /* its offset, indexed */
+    at = bytes_put_le32(at, 1) + 16 + 4;                           /* version, id */
+    at = bytes_put_le64(bytes_put_le64(at, 1 << 20), 1 << 20);     /* segment bytes, ms */
+    at = bytes_put_le64(bytes_put_le64(at, 100), 10);              /* interval, producers */
+    at = bytes_put_le64(bytes_put_le64(at, 0), 1000);              /* start, next */
+    at = bytes_put_le32(bytes_put_le32(at, 1), 1);                 /* epochs, segments */
+    at = bytes_put_le32(bytes_put_le32(at, 8), 0);                 /* producer state */
+    at = bytes_put_le64(bytes_put_le32(at, 0), 0);                 /* epoch 0 from 0 */
+    at = bytes_put_le64(bytes_put_le64(at, 0), 1000);              /* base, next */
+    at = bytes_put_le64(bytes_put_le64(at, 0), (uint64_t)1 << 40); /* wall, max timestamp */
+    at = bytes_put_le64(bytes_put_le64(at, 999), UINT64_MAX);      /* its offset, indexed */
     at = bytes_put_le32(bytes_put_le32(at, (uint32_t)size), 0);
     at = bytes_put_le32(bytes_put_le32(at, (uint32_t)index.size), 0);
     at = bytes_put_le32(at, (uint32_t)time_index.size);
     at = bytes_put_le32(at, crc32c(0, time_index));
     at = bytes_put_le32(bytes_put_le32(at, 0), 100);
-    at += 8;                                                        /* flags: open */
-    at = bytes_put_le32(bytes_put_le32(at, 1), 0);                  /* no producers */
+    at += 8;                                       /* flags: open */
+    at = bytes_put_le32(bytes_put_le32(at, 1), 0); /* no producers */
     return (size_t)(at - into);
 }
 
@@ -76,13 +76,15 @@ static void read_all(struct log_partition *p, struct fake_work *work)
 {
     static struct log_read read;
     for (int64_t offset = 0; offset < 1000; offset += 199) {
-        read = (struct log_read){.offset = offset, .offset_max = INT64_MAX,
-                                 .size_bytes_max = 4096, .readers = &work->seam,
+        read = (struct log_read){.offset = offset,
+                                 .offset_max = INT64_MAX,
+                                 .size_bytes_max = 4096,
+                                 .readers = &work->seam,
                                  .home = &work->seam};
         if (log_partition_read(p, &read, on_read) < 0)
             abort();
-        struct log_time_lookup lookup = {.timestamp_ms = offset * 7, .readers = &work->seam,
-                                         .home = &work->seam};
+        struct log_time_lookup lookup = {
+            .timestamp_ms = offset * 7, .readers = &work->seam, .home = &work->seam};
         if (log_partition_find_time(p, &lookup, on_time) < 0)
             abort();
         fake_work_run_all(work, NULL);

@@ -15,10 +15,10 @@ struct batch_plan {
     int32_t record_count;
     int32_t leader_epoch;
     int64_t base_timestamp;
-    int64_t timestamp_step;  /* between records; may be negative */
-    size_t value_size;       /* of each record */
+    int64_t timestamp_step; /* between records; may be negative */
+    size_t value_size;      /* of each record */
     int64_t wall_ms;
-    uint16_t attributes;     /* a compression here only sets the bits */
+    uint16_t attributes; /* a compression here only sets the bits */
 };
 
 static inline uint8_t *put_varint(uint8_t *into, int64_t value)

@@ -474,17 +474,15 @@ static void check_time_lookup(struct log_partition *p, const struct model *m,
             }
         }
     struct lookup_result result = {0};
-    struct log_time_lookup req = {.data = &result,
-                                  .timestamp_ms = timestamp,
-                                  .readers = &work->seam,
-                                  .home = &work->seam};
+    struct log_time_lookup req = {
+        .data = &result, .timestamp_ms = timestamp, .readers = &work->seam, .home = &work->seam};
     int answer = log_partition_find_time(p, &req, on_time);
     cr_assert_geq(answer, 0);
     fake_work_run_all(work, NULL);
     cr_assert_eq(result.is_done, answer == 0);
     cr_assert_eq(result.status, 0);
-    cr_assert_eq(req.offset, expected, "timestamp %" PRId64 ": %" PRId64 " not %" PRId64,
-                 timestamp, req.offset, expected);
+    cr_assert_eq(req.offset, expected, "timestamp %" PRId64 ": %" PRId64 " not %" PRId64, timestamp,
+                 req.offset, expected);
     cr_assert_eq(req.found_timestamp_ms, expected_timestamp);
 }
 
@@ -579,7 +577,8 @@ Test(log_partition, opens_again_from_its_record_and_cuts_what_came_after)
         struct log_partition *again;
         struct err_note note = {0};
         cr_assert_eq(log_partition_decode(fake_disk_seam(b.disk), bytes_of(record, record_size),
-                                          &again, &note), 0, "%s", note.text);
+                                          &again, &note),
+                     0, "%s", note.text);
         cr_assert_eq(log_partition_next_offset(again), known.next_offset);
         check_all_from(again, &known, &b.work, log_partition_start_offset(again), 1000);
         uint8_t *second;
@@ -616,15 +615,17 @@ Test(log_partition, builds_a_missing_index_anew_and_refuses_missing_data)
     cr_assert_eq(disk_remove(fake_disk_seam(b.disk), index), 0);
     cr_assert_eq(disk_remove(fake_disk_seam(b.disk), time_index), 0);
     struct log_partition *again;
-    cr_assert_eq(log_partition_decode(fake_disk_seam(b.disk), bytes_of(record, record_size),
-                                      &again, NULL), 0);
+    cr_assert_eq(
+        log_partition_decode(fake_disk_seam(b.disk), bytes_of(record, record_size), &again, NULL),
+        0);
     read_file(b.disk, time_index, after, &after_size);
     cr_assert(bytes_is_equal(bytes_of(before, before_size), bytes_of(after, after_size)));
     log_partition_destroy(again);
     struct err_note note;
     cr_assert_eq(disk_remove(fake_disk_seam(b.disk), FOLDER "/00000000000000000000.log"), 0);
-    cr_assert_eq(log_partition_decode(fake_disk_seam(b.disk), bytes_of(record, record_size),
-                                      &again, &note), ERR_CORRUPT);
+    cr_assert_eq(
+        log_partition_decode(fake_disk_seam(b.disk), bytes_of(record, record_size), &again, &note),
+        ERR_CORRUPT);
     cr_assert_not_null(strstr(note.text, "00000000000000000000.log"));
     free(record);
     bench_close(&b);
@@ -642,8 +643,8 @@ Test(log_partition, refuses_a_record_cut_anywhere)
     cr_assert_eq(log_partition_encode(b.partition, &record, &record_size), 0);
     for (size_t size = 0; size < record_size; size++) {
         struct log_partition *again;
-        cr_assert_lt(log_partition_decode(fake_disk_seam(b.disk), bytes_of(record, size), &again,
-                                          NULL), 0);
+        cr_assert_lt(
+            log_partition_decode(fake_disk_seam(b.disk), bytes_of(record, size), &again, NULL), 0);
     }
     free(record);
     bench_close(&b);

@@ -36,14 +36,17 @@ static int carry(struct stage *from, struct log_pin *pin, struct stage *to,
     *carried = 0;
     while (*carried < piece_max && log_install_next(install, &file, &position, &size_max)) {
         struct piece_result result = {0};
-        struct log_pin_read read = {.data = &result, .pin = pin, .file = file,
-                                    .position = position, .size_max = size_max};
+        struct log_pin_read read = {
+            .data = &result, .pin = pin, .file = file, .position = position, .size_max = size_max};
         log_pin_read(from->store, &read, on_piece_read);
         fake_work_run_all(&from->work, NULL);
         cr_assert(result.is_done && result.status == 0);
         result = (struct piece_result){0};
-        struct log_install_write write = {.data = &result, .install = install, .file = file,
-                                          .position = position, .piece = read.piece};
+        struct log_install_write write = {.data = &result,
+                                          .install = install,
+                                          .file = file,
+                                          .position = position,
+                                          .piece = read.piece};
         log_install_write(&write, on_piece_written);
         slice_unref(&read.piece);
         fake_work_run_all(&to->work, NULL);
@@ -263,11 +266,10 @@ Test(log_ship, refuses_contents_cut_anywhere_or_of_another_group)
     cr_assert_eq(log_store_pin(from.store, &pin), 0);
     struct bytes contents = log_pin_contents(pin);
     for (size_t size = 0; size < contents.size; size++)
-        cr_assert_lt(log_store_install_begin(to.store, bytes_of(contents.data, size), &install),
-                     0);
+        cr_assert_lt(log_store_install_begin(to.store, bytes_of(contents.data, size), &install), 0);
     struct log_store *other;
-    cr_assert_eq(log_store_open(fake_disk_seam(to.disk), 6, &to.work.seam, &to.work.seam, &other,
-                                NULL), 0);
+    cr_assert_eq(
+        log_store_open(fake_disk_seam(to.disk), 6, &to.work.seam, &to.work.seam, &other, NULL), 0);
     cr_assert_eq(log_store_install_begin(other, contents, &install), ERR_MALFORMED);
     log_store_close(other);
     log_store_unpin(from.store, pin);

@@ -75,8 +75,8 @@ static inline void story_append(struct log_store *store, uint32_t number, struct
                                           .last_sequence = (int32_t)index,
                                           .max_timestamp = plan.base_timestamp};
     append_planned(p, &plan);
-    cr_assert_eq(log_producer_record(log_partition_producers(p), &produced, base_offset,
-                                     plan.wall_ms), 0);
+    cr_assert_eq(
+        log_producer_record(log_partition_producers(p), &produced, base_offset, plan.wall_ms), 0);
 }
 
 /* Applies entry `index` of the story. */
@@ -93,7 +93,8 @@ static inline void story_apply(struct log_store *store, uint64_t seed, uint64_t 
         struct log_partition_settings settings = small_settings();
         if (index / 20 == number && kind < 70)
             cr_assert_eq(log_store_partition_add(store, number, &id, &settings,
-                                                 (int64_t)random_below(&r, 3), &p), 0);
+                                                 (int64_t)random_below(&r, 3), &p),
+                         0);
     } else if (kind < 90) {
         story_append(store, number, &r, index);
     } else if (kind < 96) {
@@ -167,7 +168,7 @@ static inline void check_state(const struct log_store *store)
 struct tree_sum {
     const struct disk *disk;
     const char *folder;
-    uint64_t sum;          /* independent of order */
+    uint64_t sum; /* independent of order */
     unsigned file_count;
 };
 

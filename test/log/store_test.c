@@ -213,8 +213,7 @@ Test(log_store, refuses_another_groups_manifest)
     cr_assert_eq(disk_make_directory(disk, "groups/6"), 0);
     cr_assert_eq(disk_rename(disk, "groups/5/manifest", "groups/6/manifest"), 0);
     struct err_note note;
-    cr_assert_eq(log_store_open(disk, 6, &s.work.seam, &s.work.seam, &s.store, &note),
-                 ERR_CORRUPT);
+    cr_assert_eq(log_store_open(disk, 6, &s.work.seam, &s.work.seam, &s.store, &note), ERR_CORRUPT);
     cr_assert_not_null(strstr(note.text, "group 5"));
     s.store = NULL;
     stage_close(&s);

@@ -4,8 +4,8 @@
 #include "base/work.h"
 #include "store_story.h"
 
-#define ENTRY_COUNT 3000
-#define READ_COUNT 4000
+#define ENTRY_COUNT     3000
+#define READ_COUNT      4000
 #define READS_UNDER_WAY 8
 
 struct scene {
@@ -82,8 +82,7 @@ static void apply_one(void)
     log_partition_trim_tail(log_store_partition(scene.store, number), 1000);
     scene.checkpoint.state = (struct log_store_state){.index = scene.index};
     if (scene.index % 16 == 0 && !log_store_is_checkpointing(scene.store))
-        cr_assert_eq(log_store_checkpoint(scene.store, &scene.checkpoint, on_scene_checkpoint),
-                     0);
+        cr_assert_eq(log_store_checkpoint(scene.store, &scene.checkpoint, on_scene_checkpoint), 0);
 }
 
 static void take_turn(struct work_item *item)
@@ -113,7 +112,8 @@ Test(log_store_threads, applies_reads_and_checkpoints_at_the_same_time)
     scene.readers = work_pool_create("readers", 3);
     random_init(&scene.random, 5);
     cr_assert_eq(log_store_open(fake_disk_seam(scene.disk), 5, work_pool_work(scene.worker),
-                                work_pool_work(scene.shard), &scene.store, NULL), 0);
+                                work_pool_work(scene.shard), &scene.store, NULL),
+                 0);
     struct log_partition_settings settings = small_settings();
     for (uint32_t number = 0; number < 4; number++) {
         struct log_partition *p;

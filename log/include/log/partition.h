@@ -31,21 +31,21 @@ struct log_partition_id {
 
 /* Settings that are part of the group's state (they came in a partition-state entry). */
 struct log_partition_settings {
-    int64_t segment_bytes;       /* roll when the next batch would make it larger */
-    int64_t segment_ms;          /* roll when the batch's entry clock is so much later than the
-                                    first's */
+    int64_t segment_bytes;        /* roll when the next batch would make it larger */
+    int64_t segment_ms;           /* roll when the batch's entry clock is so much later than the
+                                     first's */
     int64_t index_interval_bytes; /* a sparse index entry about every so many bytes */
     unsigned producer_count_max;
 };
 
 /* One record batch to append, already given its place. */
 struct log_batch {
-    int64_t base_offset;     /* == log_partition_next_offset() */
-    int32_t record_count;    /* last offset delta + 1 */
-    int32_t leader_epoch;    /* what clients see */
-    int64_t max_timestamp;   /* of its records */
-    int64_t wall_ms;         /* of its entry */
-    struct slice data;       /* a whole Kafka record batch v2; a reference is taken */
+    int64_t base_offset;   /* == log_partition_next_offset() */
+    int32_t record_count;  /* last offset delta + 1 */
+    int32_t leader_epoch;  /* what clients see */
+    int64_t max_timestamp; /* of its records */
+    int64_t wall_ms;       /* of its entry */
+    struct slice data;     /* a whole Kafka record batch v2; a reference is taken */
 };
 
 /* Makes a partition that begins at `start_offset`. Memory only; its folder comes with the first
@@ -65,7 +65,8 @@ int log_partition_append(struct log_partition *p, const struct log_batch *batch)
 const struct log_partition_id *log_partition_id(const struct log_partition *p);
 int64_t log_partition_start_offset(const struct log_partition *p);
 int64_t log_partition_next_offset(const struct log_partition *p);
-int64_t log_partition_size_bytes(const struct log_partition *p); /* from the start offset's segment */
+int64_t
+log_partition_size_bytes(const struct log_partition *p); /* from the start offset's segment */
 /* The largest record timestamp (-1: none) and the last offset of the batch that has it. */
 int64_t log_partition_max_timestamp(const struct log_partition *p, int64_t *offset_of_max);
 struct log_producer_state *log_partition_producers(struct log_partition *p);
@@ -82,20 +83,20 @@ typedef void (*log_read_cb)(struct log_read *req, int status);
 
 /* Reads whole batches from the one that contains `offset` on. */
 struct log_read {
-    void *data;                /* the caller's own */
-    int64_t offset;            /* start_offset <= offset < next_offset, else ERR_OUT_OF_RANGE */
-    int64_t offset_max;        /* batches that begin at or beyond are left out (high watermark) */
-    size_t size_bytes_max;     /* at least one whole batch is read, whatever its size */
+    void *data;                 /* the caller's own */
+    int64_t offset;             /* start_offset <= offset < next_offset, else ERR_OUT_OF_RANGE */
+    int64_t offset_max;         /* batches that begin at or beyond are left out (high watermark) */
+    size_t size_bytes_max;      /* at least one whole batch is read, whatever its size */
     const struct work *readers; /* pool for cold reads */
-    const struct work *home;   /* where cb runs */
-    log_read_cb cb;            /* set by log_partition_read */
-    unsigned slice_count;      /* out */
-    size_t size_bytes;         /* out: sum of the slices */
+    const struct work *home;    /* where cb runs */
+    log_read_cb cb;             /* set by log_partition_read */
+    unsigned slice_count;       /* out */
+    size_t size_bytes;          /* out: sum of the slices */
     struct slice slices[LOG_READ_SLICES_MAX]; /* out: owned by the caller (slice_unref each) */
-    struct log_partition *partition; /* private */
-    void *cold;                /* private */
-    struct work_item item;     /* private */
-    int status;                /* private */
+    struct log_partition *partition;          /* private */
+    void *cold;                               /* private */
+    struct work_item item;                    /* private */
+    int status;                               /* private */
 };
 
 /* Returns 1 when answered at once from memory (no callback); 0 when queued: `cb` runs exactly
@@ -114,12 +115,12 @@ struct log_time_lookup {
     int64_t timestamp_ms;
     const struct work *readers, *home;
     log_time_lookup_cb cb;
-    int64_t offset;           /* out: -1 when no record is that late */
-    int64_t found_timestamp_ms; /* out: that record's timestamp, -1 if none */
+    int64_t offset;                  /* out: -1 when no record is that late */
+    int64_t found_timestamp_ms;      /* out: that record's timestamp, -1 if none */
     struct log_partition *partition; /* private */
-    void *cold;               /* private */
-    struct work_item item;    /* private */
-    int status;               /* private */
+    void *cold;                      /* private */
+    struct work_item item;           /* private */
+    int status;                      /* private */
 };
 /* As log_partition_read: 1 at once, 0 queued, or a negative error. Batch granularity is exact
  * for uncompressed batches; in a compressed batch the first offset of the batch is answered. */

@@ -22,7 +22,7 @@ enum log_producer_verdict {
 
 /* The part of a record batch's header that matters here. */
 struct log_producer_batch {
-    int64_t producer_id;   /* -1: not idempotent, always NEW */
+    int64_t producer_id; /* -1: not idempotent, always NEW */
     int16_t producer_epoch;
     int32_t base_sequence;
     int32_t last_sequence; /* wraps to 0 after INT32_MAX */

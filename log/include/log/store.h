@@ -22,14 +22,14 @@ struct log_store;
 
 /* The group's own record in the manifest. */
 struct log_store_state {
-    uint64_t index;             /* raft index that the checkpoint covers; 0: nothing yet */
-    uint64_t term;              /* of that index */
+    uint64_t index;               /* raft index that the checkpoint covers; 0: nothing yet */
+    uint64_t term;                /* of that index */
     uint64_t configuration_index; /* raft index of the configuration below */
-    struct bytes configuration; /* as of `index`, libraft's encoding; borrowed from the store */
+    struct bytes configuration;   /* as of `index`, libraft's encoding; borrowed from the store */
     uint32_t generation;
     uint64_t recovery_id;
-    uint32_t feature_level;     /* of the group's log */
-    struct bytes machine;       /* the state machine's own state, opaque; borrowed from the store */
+    uint32_t feature_level; /* of the group's log */
+    struct bytes machine;   /* the state machine's own state, opaque; borrowed from the store */
 };
 
 /* Opens "groups/<group id>" below the disk's root, or makes it. Reads the manifest, opens every
@@ -60,11 +60,11 @@ void log_store_each_partition(struct log_store *s, log_store_partition_cb cb, vo
 struct log_checkpoint;
 typedef void (*log_checkpoint_cb)(struct log_checkpoint *req, int status);
 struct log_checkpoint {
-    void *data;                    /* the caller's own */
-    struct log_store_state state;  /* in: what to record; its bytes are copied by the call */
-    log_checkpoint_cb cb;          /* set by log_store_checkpoint */
-    void *job;                     /* private */
-    struct work_item item;         /* private */
+    void *data;                   /* the caller's own */
+    struct log_store_state state; /* in: what to record; its bytes are copied by the call */
+    log_checkpoint_cb cb;         /* set by log_store_checkpoint */
+    void *job;                    /* private */
+    struct work_item item;        /* private */
 };
 
 /* Makes everything applied up to now durable in segments and manifest. The machine has applied
@@ -95,14 +95,14 @@ typedef void (*log_pin_read_cb)(struct log_pin_read *req, int status);
 struct log_pin_read {
     void *data;
     struct log_pin *pin;
-    unsigned file;          /* index into the contents */
+    unsigned file; /* index into the contents */
     uint64_t position;
     uint32_t size_max;
-    struct slice piece;     /* out: owned by the caller; shorter only at the file's end */
+    struct slice piece; /* out: owned by the caller; shorter only at the file's end */
     log_pin_read_cb cb;
     struct log_store *store; /* private */
-    struct work_item item;  /* private */
-    int status;             /* private */
+    struct work_item item;   /* private */
+    int status;              /* private */
 };
 /* `cb` runs once on the store's home. ERR_OUT_OF_RANGE: no such file; ERR_CORRUPT: the file is
  * shorter than the pin says. */
@@ -130,10 +130,10 @@ struct log_install_write {
     struct log_install *install;
     unsigned file;
     uint64_t position;
-    struct slice piece;     /* referenced until cb */
+    struct slice piece; /* referenced until cb */
     log_install_write_cb cb;
-    struct work_item item;  /* private */
-    int status;             /* private */
+    struct work_item item; /* private */
+    int status;            /* private */
 };
 /* One whole piece as log_install_next named it, in any order; ERR_INVALID for anything else. */
 void log_install_write(struct log_install_write *req, log_install_write_cb cb);
@@ -143,16 +143,16 @@ struct log_install_commit {
     void *data;
     struct log_install *install;
     log_install_commit_cb cb;
-    struct work_item item;  /* private */
-    int status;             /* private */
+    struct work_item item; /* private */
+    int status;            /* private */
 };
 /* Checks, syncs and swaps: afterwards the store holds the snapshot's state and partitions (all
  * pointers to old partitions are invalid) and `install` is freed. Before the swap nothing live
  * changes. The owner has stopped appends, reads and flushes of the group until `cb`.
  * ERR_INVALID: pieces are missing; ERR_BUSY: a read, flush, checkpoint or pin is under way;
  * ERR_CORRUPT: a file's bytes are not the sender's, it was dropped and log_install_next asks
- * for it again. These three leave `install` as it is, to go on with or to abort. Any other error is the
- * disk's: final. */
+ * for it again. These three leave `install` as it is, to go on with or to abort. Any other error is
+ * the disk's: final. */
 void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb);
 /* Frees; staged pieces stay for the next begin. No write may be under way. NULL is allowed. */
 void log_install_abort(struct log_install *i);
