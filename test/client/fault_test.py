@@ -1,0 +1,288 @@
+"""Nodes that are killed, ended and paused while idempotent producers write: nothing acknowledged
+is lost, nothing is there twice, order stays, committed offsets never go back.
+
+`kill -9` leaves the page cache: that data survives the process is shown here, that it survives the
+machine is the simulation's task. All faults hurt one cluster of their own, whole again after each."""
+
+import threading
+import time
+
+import pytest
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import ConfigResource, ResourceType
+
+import cluster as clusters
+import records
+from conftest import create_topic
+
+PARTITIONS = 6
+RATE_PER_S = 2000
+
+
+@pytest.fixture(scope="module")
+def faulty_cluster():
+    running = clusters.new_cluster("faulty")
+    if not running.can_kill():
+        pytest.skip("nobody said how to kill this cluster's nodes")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def whole(faulty_cluster):
+    """All nodes run and are level before and after each test."""
+    yield faulty_cluster
+    for node in faulty_cluster.nodes:
+        if not node.is_running():
+            node.start()
+    faulty_cluster.wait_healthy()
+
+
+def at_once(actions):
+    threads = [threading.Thread(target=action) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+        assert not thread.is_alive()
+
+
+class Load:
+    """A thread that writes numbers to all partitions in turn, until told to stop."""
+
+    def __init__(self, cluster, topic):
+        self.sender = records.Sender(cluster, topic, message_timeout_ms=90_000,
+                                     retry_backoff_max_ms=200, reconnect_backoff_max_ms=500)
+        self.sent_count = 0
+        self.trouble = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        begin = time.monotonic()
+        try:
+            while not self._stop.is_set():
+                due = int((time.monotonic() - begin) * RATE_PER_S)
+                # What could not be sent in time is not made up for: the queue stays short.
+                for _ in range(min(due - self.sent_count, 100)):
+                    number = self.sent_count
+                    self.sender.send(b"%d" % number, partition=number % PARTITIONS)
+                    self.sent_count += 1
+                if due - self.sent_count > 1000:
+                    begin = time.monotonic() - self.sent_count / RATE_PER_S
+                self.sender.producer.poll(0.005)
+        except Exception as trouble:  # pylint: disable=broad-except
+            self.trouble = trouble
+
+    def wait_progress(self, count=1000, timeout_s=60):
+        """So many more records are acknowledged."""
+        wanted = len(self.sender.acknowledged) + count
+        clusters.wait_until(lambda: self.trouble or len(self.sender.acknowledged) >= wanted,
+                            timeout_s, "acknowledgements keep coming")
+        assert self.trouble is None, self.trouble
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive() and self.trouble is None, self.trouble
+        acknowledged = self.sender.finish(90)
+        assert len(acknowledged) == self.sent_count
+        print(f"{self.sent_count} records, longest gap {self.sender.gap_s_max * 1000:.0f} ms")
+        return acknowledged
+
+
+def assert_all_there(cluster, topic, load, acknowledged):
+    """Each partition holds exactly what was sent to it, in order, where the answers said."""
+    placed = {(p, offset): value for p, offset, _, value in acknowledged}
+    for partition, messages in records.read_topic(cluster, topic, PARTITIONS, 90).items():
+        expected = list(range(partition, load.sent_count, PARTITIONS))
+        values = [int(m.value()) for m in messages]
+        assert values == expected, difference(values, expected, partition)
+        records.assert_offsets_rise_by_one(messages)
+        for message in messages:
+            assert placed[(partition, message.offset())] == message.value()
+
+
+def difference(values, expected, partition):
+    lost = sorted(set(expected) - set(values))
+    twice = sorted({v for v in values if values.count(v) > 1}) if len(values) < 50_000 else "?"
+    return f"partition {partition}: lost {lost[:10]}, twice {twice[:10]}, or out of order"
+
+
+@pytest.fixture
+def loaded(whole, name):
+    """A topic with load on it. The test hurts the cluster; then all must be there."""
+    topic = create_topic(whole, name, PARTITIONS)
+    load = Load(whole, topic)
+    load.wait_progress()
+    load.topic = topic
+    yield load
+    load._stop.set()
+
+
+def finish(cluster, load):
+    load.wait_progress()
+    acknowledged = load.stop()
+    assert_all_there(cluster, load.topic, load, acknowledged)
+
+
+@pytest.mark.timeout(240)
+def test_each_node_killed_in_turn_under_load_loses_nothing(whole, loaded):
+    for node in whole.nodes:
+        node.kill9()
+        loaded.wait_progress(2000)
+        node.start()
+        whole.wait_healthy()
+        loaded.wait_progress(2000)
+    finish(whole, loaded)
+
+
+@pytest.mark.timeout(240)
+def test_each_node_ended_in_turn_under_load_loses_nothing(whole, loaded):
+    for node in whole.nodes:
+        assert node.terminate() == 0
+        loaded.wait_progress(2000)
+        node.start()
+        whole.wait_healthy()
+        loaded.wait_progress(2000)
+    finish(whole, loaded)
+
+
+@pytest.mark.timeout(240)
+def test_all_nodes_killed_at_once_under_load_lose_nothing(whole, loaded):
+    for node in whole.nodes:
+        node.kill9()
+    at_once(node.start for node in whole.nodes)
+    whole.wait_healthy()
+    finish(whole, loaded)
+
+
+@pytest.mark.timeout(240)
+def test_a_leader_paused_for_two_seconds_under_load_loses_nothing(whole, loaded):
+    leader = whole.leader(loaded.topic)
+    leader.pause()
+    time.sleep(2)  # the fault itself: its length is what is tested
+    leader.resume()
+    loaded.wait_progress(2000)
+    finish(whole, loaded)
+
+
+@pytest.mark.timeout(240)
+def test_a_returned_node_serves_reads_of_its_site_again(whole, loaded):
+    node = whole.leader(loaded.topic)
+    node.kill9()
+    loaded.wait_progress(3000)
+    node.start()
+    whole.wait_healthy()
+    acknowledged = loaded.stop()
+    reader = records.consumer(whole, client_rack=node.site)
+    reader.assign([TopicPartition(loaded.topic, p, 0) for p in range(PARTITIONS)])
+    read = records.read_count(reader, len(acknowledged), 90)
+    reader.close()
+    assert {(m.partition(), m.offset()) for m in read} == {(p, o) for p, o, _, _ in acknowledged}
+
+
+@pytest.mark.timeout(240)
+def test_committed_offsets_never_go_back_when_nodes_are_killed(whole, name):
+    topic = create_topic(whole, name, 1)
+    records.send_all(whole, topic, [b"x"] * 100)
+    place = TopicPartition(topic, 0)
+    committer = records.consumer(whole, name)
+    stored = 0
+
+    def commit(offset):
+        nonlocal stored
+        give_up = time.monotonic() + 60
+        while True:
+            try:
+                committer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+                stored = offset
+                return
+            except KafkaException:
+                assert time.monotonic() < give_up, "no commit for a minute"
+
+    def ask():
+        give_up = time.monotonic() + 60
+        while True:
+            try:
+                return committer.committed([place], timeout=5)[0].offset
+            except KafkaException:
+                assert time.monotonic() < give_up, "no answer for a minute"
+    offset = 0
+    for node in whole.nodes:
+        for _ in range(10):
+            offset += 1
+            commit(offset)
+        node.kill9()
+        assert ask() == stored
+        for _ in range(10):
+            offset += 1
+            commit(offset)
+            assert ask() == stored
+        node.start()
+        whole.wait_healthy()
+        assert ask() == stored
+    committer.close()
+
+
+@pytest.mark.timeout(240)
+def test_what_was_made_is_there_after_all_nodes_were_ended_and_started(whole, name):
+    topic = create_topic(whole, name, 3, retention_ms=7_777_777)
+    records.send_all(whole, topic, [b"%d" % i for i in range(3000)], partition=1)
+    committer = records.consumer(whole, name)
+    committer.commit(offsets=[TopicPartition(topic, 1, 1234)], asynchronous=False)
+    committer.close()
+    at_once(node.terminate for node in whole.nodes)
+    at_once(node.start for node in whole.nodes)
+    whole.wait_healthy()
+    whole.wait_led(topic, 3)
+    read = records.read_topic(whole, topic, 3)
+    assert [m.value() for m in read[1]] == [b"%d" % i for i in range(3000)]
+    asker = records.consumer(whole, name)
+    assert asker.committed([TopicPartition(topic, 1)], timeout=30)[0].offset == 1234
+    asker.close()
+    admin = whole.admin()
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    configs = admin.describe_configs([resource], request_timeout=20)[resource].result(20)
+    assert configs["retention.ms"].value == "7777777"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_leaders_killed_again_and_again_under_load_lose_nothing(whole, loaded):
+    for turn in range(10):
+        leader = whole.leader(loaded.topic, turn % PARTITIONS)
+        leader.kill9()
+        loaded.wait_progress(2000)
+        leader.start()
+        whole.wait_healthy()
+        loaded.wait_progress(1000)
+    finish(whole, loaded)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_all_nodes_killed_at_once_again_and_again_lose_nothing(whole, loaded):
+    for _ in range(5):
+        for node in whole.nodes:
+            node.kill9()
+        at_once(node.start for node in whole.nodes)
+        whole.wait_healthy()
+        loaded.wait_progress(2000)
+    finish(whole, loaded)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_each_node_paused_in_turn_under_load_loses_nothing(whole, loaded):
+    for _ in range(2):
+        for node in whole.nodes:
+            node.pause()
+            time.sleep(2)  # the fault itself
+            node.resume()
+            loaded.wait_progress(2000)
+    finish(whole, loaded)
