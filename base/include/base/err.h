@@ -31,7 +31,11 @@
     X(ERR_CANT_CHANGE, -5019, "the configuration change is not allowed now")                      \
     X(ERR_COMPACTED, -5020, "the entries are no longer in the kept log")                          \
     X(ERR_NO_SPACE, -5021, "the disk has no room beyond its reserve")                             \
-    X(ERR_RAFT, -5022, "libraft refused the event")
+    X(ERR_RAFT, -5022, "libraft refused the event")                                               \
+    X(ERR_GROUP_GENERATION, -5023, "the consumer group is not in this generation")                \
+    X(ERR_GROUP_MEMBER, -5024, "no such member in the consumer group")                            \
+    X(ERR_GROUP_NOT_EMPTY, -5025, "the consumer group has members or offsets")                    \
+    X(ERR_FULL, -5026, "a table is at its limit")
 
 enum err {
 #define ERR_ENUM(name, code, text) name = code,
