@@ -4,9 +4,10 @@
 #include "base/work.h"
 #include "store_story.h"
 
-#define ENTRY_COUNT     3000
-#define READ_COUNT      4000
-#define READS_UNDER_WAY 8
+#define ENTRY_COUNT      3000
+#define READ_COUNT       4000
+#define CHECKPOINT_COUNT 10
+#define READS_UNDER_WAY  8
 
 struct scene {
     struct fake_disk *disk;
