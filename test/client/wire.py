@@ -44,7 +44,7 @@ def uvarint(n):
 
 
 def varint(n):
-    return uvarint((n << 1) ^ (n >> 63) & (2**64 - 1) if n < 0 else n << 1)
+    return uvarint(((n << 1) ^ (n >> 63)) & (2**64 - 1))
 
 
 def string(text):
