@@ -46,8 +46,8 @@ int controller_create(struct broker *b, struct controller **controller)
     c->known_count = 1;
     c->known[0].node_id = (uint32_t)b->conf.node_id;
     c->known[0].incarnation = b->incarnation;
-    strncpy(c->known[0].site, b->conf.site, sizeof c->known[0].site - 1);
-    strncpy(c->known[0].host, b->conf.advertised.host, sizeof c->known[0].host - 1);
+    bytes_copy_text(c->known[0].site, sizeof c->known[0].site, b->conf.site);
+    bytes_copy_text(c->known[0].host, sizeof c->known[0].host, b->conf.advertised.host);
     c->known[0].port = b->conf.advertised.port;
     *controller = c;
     return 0;
@@ -316,8 +316,8 @@ void controller_on_hello(void *controller, const struct peer_identity *peer)
     memset(node, 0, sizeof *node);
     node->node_id = peer->node_id;
     node->incarnation = peer->incarnation;
-    strncpy(node->site, peer->site, sizeof node->site - 1);
-    strncpy(node->host, peer->client_host, sizeof node->host - 1);
+    bytes_copy_text(node->site, sizeof node->site, peer->site);
+    bytes_copy_text(node->host, sizeof node->host, peer->client_host);
     node->port = peer->client_port;
 }
 

@@ -111,7 +111,7 @@ static void init_founding(struct phase *p, const struct conf_settings *conf,
                                                                : IDENTITY_FOUNDERS_MAX;
     for (unsigned i = 0; i < count; i++) {
         founders[i].node_id = conf->nodes.entries[i].id;
-        strncpy(founders[i].site, conf->nodes.entries[i].site, sizeof founders[i].site - 1);
+        bytes_copy_text(founders[i].site, sizeof founders[i].site, conf->nodes.entries[i].site);
     }
     qsort(founders, count, sizeof founders[0], by_node_id);
     founding_init(&p->founding, identity, (uint32_t)conf->raft_groups_per_node, founders, count);

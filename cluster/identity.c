@@ -138,7 +138,7 @@ static int draw(const struct disk *disk, const char *cluster_name, uint32_t node
                 struct random *random, struct identity *identity)
 {
     memset(identity, 0, sizeof *identity);
-    strncpy(identity->cluster_name, cluster_name, sizeof identity->cluster_name - 1);
+    bytes_copy_text(identity->cluster_name, sizeof identity->cluster_name, cluster_name);
     identity->node_id = node_id;
     identity->incarnation = 1 + random_below(random, ((uint64_t)1 << 48) - 1);
     identity->state = IDENTITY_NEW;

@@ -54,8 +54,8 @@ void node_peer_identity(const struct conf_settings *conf, const struct identity 
     memcpy(peer->cluster_id, identity->cluster_id, sizeof peer->cluster_id);
     peer->node_id = identity->node_id;
     peer->incarnation = identity->incarnation;
-    strncpy(peer->site, conf->site, sizeof peer->site - 1);
-    strncpy(peer->client_host, conf->advertised.host, sizeof peer->client_host - 1);
+    bytes_copy_text(peer->site, sizeof peer->site, conf->site);
+    bytes_copy_text(peer->client_host, sizeof peer->client_host, conf->advertised.host);
     peer->client_port = conf->advertised.port;
     peer->has_data = identity->state == IDENTITY_FOUNDED;
 }
@@ -71,8 +71,8 @@ unsigned node_peer_addresses(const struct conf_settings *conf,
         struct peer_address *into = &addresses[count++];
         memset(into, 0, sizeof *into);
         into->node_id = from->id;
-        strncpy(into->site, from->site, sizeof into->site - 1);
-        strncpy(into->host, from->peer.host, sizeof into->host - 1);
+        bytes_copy_text(into->site, sizeof into->site, from->site);
+        bytes_copy_text(into->host, sizeof into->host, from->peer.host);
         into->port = from->peer.port;
     }
     return count;
@@ -208,7 +208,7 @@ static int open_repl_node(struct node *n)
         .on_application = on_application,
         .application_data = n,
     };
-    strncpy(options.site, b->conf.site, sizeof options.site - 1);
+    bytes_copy_text(options.site, sizeof options.site, b->conf.site);
     return repl_node_create(&options, &b->node);
 }
 
@@ -281,6 +281,7 @@ static struct repl_group_options group_options(struct node *n, struct broker_gro
         .in_flight_bytes_max = (size_t)b->conf.peer_window_bytes,
         .cache_bytes_max = (size_t)b->conf.catch_up_kept_bytes / (b->group_count + 1) + (1 << 20),
         .trailing_entries = TRAILING_ENTRIES,
+        .shard = shard_index(g->shard),
         .on_fatal = on_fatal,
         .fatal_data = g,
     };

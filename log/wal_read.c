@@ -171,3 +171,23 @@ void log_wal_read(struct log_wal *wal, struct log_wal_read *req, log_wal_read_cb
     req->item.data = req;
     work_submit(wal->readers, &req->item, run_read);
 }
+
+int log_wal_read_one(struct log_wal *wal, uint32_t group_id, uint64_t index,
+                     struct log_entry *entry)
+{
+    struct log_wal_read *req = calloc(1, sizeof *req);
+    struct span *span = malloc(sizeof *span);
+    int err = req == NULL || span == NULL ? UV_ENOMEM : 0;
+    if (err == 0) {
+        req->wal = wal;
+        req->group_id = group_id;
+        req->index = index;
+        req->size_bytes_max = 1; /* one entry, whatever its size */
+        err = read_entries(req, span);
+    }
+    if (err == 0)
+        *entry = req->entries[0];
+    free(span);
+    free(req);
+    return err;
+}

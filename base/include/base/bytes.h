@@ -26,6 +26,14 @@ static inline struct bytes bytes_of_text(const char *text)
     return (struct bytes){.data = (const uint8_t *)text, .size = strlen(text)};
 }
 
+/* Copies a text into an array, cut where it does not fit, always terminated, rest zeroed. */
+static inline void bytes_copy_text(char *into, size_t size, const char *from)
+{
+    size_t length = strnlen(from, size - 1);
+    memcpy(into, from, length);
+    memset(into + length, 0, size - length);
+}
+
 static inline bool bytes_is_equal(struct bytes a, struct bytes b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

@@ -161,6 +161,11 @@ struct log_wal_read {
  * entries; ERR_OUT_OF_RANGE: beyond the durable ones; ERR_CORRUPT: fails its checksum. */
 void log_wal_read(struct log_wal *wal, struct log_wal_read *req, log_wal_read_cb cb);
 
+/* Reads one kept entry, blocking: at start, for configurations. Its slices are owned by the
+ * caller. Errors as of log_wal_read. */
+int log_wal_read_one(struct log_wal *wal, uint32_t group_id, uint64_t index,
+                     struct log_entry *entry);
+
 /* The group's checkpoint covers entries up to `index`: they are no longer needed for a restart.
  * They stay for catch-up while kept_bytes_max allows. */
 void log_wal_release(struct log_wal *wal, uint32_t group_id, uint64_t index);

@@ -38,7 +38,7 @@ enum repl_role { REPL_FOLLOWER, REPL_CANDIDATE, REPL_LEADER };
 
 struct repl_member {
     uint64_t raft_id;
-    char site[32];  /* in the raft configuration as the address "<node id>@<site>" */
+    char site[32];  /* in the raft configuration as the address "<raft id>@<site>" */
     bool is_voter;  /* else a learner */
 };
 #define REPL_MEMBERS_MAX 8
@@ -95,6 +95,11 @@ struct repl_group_options {
     size_t in_flight_bytes_max;     /* submitted and not applied, and per peer */
     size_t cache_bytes_max;         /* recent entries kept in memory for peers */
     uint64_t trailing_entries;      /* kept in the WAL's index beyond the checkpoint */
+    unsigned shard;                 /* of `home`, as the node numbers them */
+    /* The disk failed, or this replica can't go on: nothing is acknowledged from here on, the
+     * process must end. */
+    void (*on_fatal)(void *data, int status);
+    void *fatal_data;
 };
 
 /* Starts the replica from WAL and store (RAFT_START), or founds it. Blocking reads happen here:
@@ -120,6 +125,7 @@ struct repl_read {
     repl_read_cb cb;       /* set by repl_group_read */
     uint64_t index;        /* private: what must be applied */
     uint64_t round;        /* private: heartbeat round that must be answered */
+    uint64_t at_ms;        /* private: when it was asked for */
     struct repl_read *next; /* private */
 };
 /* 0 (cb later, once), ERR_NOT_LEADER, or ERR_BUSY. One round serves all that wait. */

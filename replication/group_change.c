@@ -1,0 +1,164 @@
+/* Changes of the configuration, one at a time.
+ *
+ * libraft takes any configuration; what is safe is decided here: one voter more or less than now,
+ * a learner becomes a voter only when level, and the site rule: at rest the voters outside any
+ * one site are a majority, so that every quorum spans two sites (design, section 3). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "base/event.h"
+#include "group_internal.h"
+
+struct members {
+    struct repl_member list[REPL_MEMBERS_MAX];
+    unsigned count;
+};
+
+static void read_members(const struct repl_group *g, struct members *m)
+{
+    struct repl_group_status status;
+    repl_group_status(g, &status);
+    m->count = status.replica_count;
+    for (unsigned i = 0; i < m->count; i++)
+        m->list[i] = status.replicas[i].member;
+}
+
+static struct repl_member *find(struct members *m, uint64_t raft_id)
+{
+    for (unsigned i = 0; i < m->count; i++)
+        if (m->list[i].raft_id == raft_id)
+            return &m->list[i];
+    return NULL;
+}
+
+/* Voters outside the site that has most of them must be a majority. Groups within one site only
+ * (a cluster of one site) have no such rule to keep. */
+static bool does_keep_site_rule(const struct members *m)
+{
+    unsigned voters = 0, most = 0;
+    bool has_two_sites = false;
+    for (unsigned i = 0; i < m->count; i++) {
+        unsigned here = 0;
+        voters += m->list[i].is_voter;
+        for (unsigned j = 0; j < m->count; j++) {
+            bool is_same = strcmp(m->list[i].site, m->list[j].site) == 0;
+            here += is_same && m->list[j].is_voter;
+            has_two_sites |= !is_same;
+        }
+        if (here > most)
+            most = here;
+    }
+    /* A quorum within one site must be impossible; at rest two of three sites are enough. */
+    return voters > 0 && (!has_two_sites || most <= voters / 2);
+}
+
+static bool is_level(const struct repl_group *g, uint64_t raft_id)
+{
+    struct repl_group_status status;
+    repl_group_status(g, &status);
+    for (unsigned i = 0; i < status.replica_count; i++)
+        if (status.replicas[i].member.raft_id == raft_id)
+            return status.replicas[i].is_level;
+    return false;
+}
+
+static int change_members(struct repl_group *g, enum repl_change change,
+                          const struct repl_member *member, struct members *m,
+                          struct err_note *note)
+{
+    struct repl_member *known = find(m, member->raft_id);
+    switch (change) {
+    case REPL_ADD_LEARNER:
+        if (known != NULL || m->count == REPL_MEMBERS_MAX)
+            return err_set(note, ERR_CANT_CHANGE, "it is a member already, or there are too many");
+        m->list[m->count] = *member;
+        m->list[m->count++].is_voter = false;
+        return 0;
+    case REPL_PROMOTE:
+        if (known == NULL || known->is_voter || !is_level(g, member->raft_id))
+            return err_set(note, ERR_CANT_CHANGE, "it is no level learner");
+        known->is_voter = true;
+        return 0;
+    case REPL_DEMOTE:
+        if (known == NULL || !known->is_voter)
+            return err_set(note, ERR_CANT_CHANGE, "it is no voter");
+        known->is_voter = false;
+        return 0;
+    case REPL_REMOVE:
+        if (known == NULL || known->raft_id == g->options.raft_id)
+            return err_set(note, ERR_CANT_CHANGE, "it is no member, or the leader itself");
+        *known = m->list[--m->count];
+        return 0;
+    }
+    return ERR_INVALID;
+}
+
+static int encode(const struct members *m, struct raft_buffer *encoded)
+{
+    struct raft_configuration c;
+    int rv = 0;
+    raft_configuration_init(&c);
+    for (unsigned i = 0; i < m->count && rv == 0; i++) {
+        char address[64];
+        snprintf(address, sizeof address, "%llx@%s", (unsigned long long)m->list[i].raft_id,
+                 m->list[i].site);
+        rv = raft_configuration_add(&c, m->list[i].raft_id, address,
+                                    m->list[i].is_voter ? RAFT_VOTER : RAFT_STANDBY);
+    }
+    if (rv == 0)
+        rv = raft_configuration_encode(&c, encoded);
+    raft_configuration_close(&c);
+    return rv == 0 ? 0 : UV_ENOMEM;
+}
+
+static int submit(struct repl_group *g, struct bytes configuration)
+{
+    static char batch[1];
+    struct buffer *owner = buffer_create(configuration.size);
+    if (owner == NULL)
+        return UV_ENOMEM;
+    memcpy(owner->data, configuration.data, configuration.size);
+    struct log_entry entry = {.term = g->raft.current_term,
+                              .index = raft_last_index(&g->raft) + 1,
+                              .type = LOG_ENTRY_CHANGE,
+                              .crc = crc32c(0, configuration)};
+    entry.body = (struct slice){.owner = owner, .bytes = bytes_of(owner->data, owner->capacity)};
+    struct raft_entry raft_entry = {.term = entry.term, .type = RAFT_CHANGE, .batch = batch};
+    raft_entry.buf = (struct raft_buffer){.base = owner->data, .len = configuration.size};
+    struct raft_event event = {.type = RAFT_SUBMIT};
+    event.submit.entries = &raft_entry;
+    event.submit.n = 1;
+    int err = group_step(g, &event, &entry, entry.index);
+    buffer_unref(owner);
+    return err < 0 ? err : 0;
+}
+
+int repl_group_change(struct repl_group *g, enum repl_change change,
+                      const struct repl_member *member, struct err_note *note)
+{
+    struct members m;
+    struct raft_buffer encoded;
+    if (g->role != REPL_LEADER)
+        return err_set(note, ERR_NOT_LEADER, "this replica does not lead");
+    if (g->raft.configuration_uncommitted_index != 0)
+        return err_set(note, ERR_CANT_CHANGE, "another change is under way");
+    read_members(g, &m);
+    int err = change_members(g, change, member, &m, note);
+    if (err != 0)
+        return err;
+    if (change != REPL_ADD_LEARNER && !does_keep_site_rule(&m))
+        return err_set(note, ERR_CANT_CHANGE, "a quorum within one site would be possible");
+    err = encode(&m, &encoded);
+    if (err != 0)
+        return err;
+    err = submit(g, bytes_of(encoded.base, encoded.len));
+    raft_free(encoded.base);
+    if (err == 0)
+        event_info("configuration_proposed", "group=%u change=%d member=%u",
+                   g->options.identity.group_id, (int)change,
+                   repl_raft_id_node(member->raft_id));
+    return err == ERR_RAFT ? ERR_CANT_CHANGE : err;
+}

@@ -1,0 +1,111 @@
+/* Checkpoints: the store makes what was applied durable, libraft is told, the WAL released. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "group_internal.h"
+
+static void forget_buffers(struct repl_group *g)
+{
+    free((void *)(uintptr_t)g->checkpoint.state.machine.data);
+    g->checkpoint.state.machine = (struct bytes){0};
+    raft_free(g->checkpoint_configuration.base);
+    g->checkpoint_configuration.base = NULL;
+}
+
+/* How many entries before the checkpoint libraft may count on: those that the WAL still has. */
+static unsigned trailing_entries(struct repl_group *g, uint64_t index)
+{
+    struct log_wal_state state;
+    uint64_t kept = 0;
+    if (log_wal_state(g->options.wal, g->options.identity.group_id, &state) == 0 &&
+        state.first_index <= index)
+        kept = index - state.first_index + 1;
+    if (kept > g->options.trailing_entries)
+        kept = g->options.trailing_entries;
+    return kept > UINT32_MAX ? UINT32_MAX : (unsigned)kept;
+}
+
+static void tell_raft(struct repl_group *g, uint64_t index, uint64_t term,
+                      const struct log_store_state *state)
+{
+    struct raft_event event = {.type = RAFT_SNAPSHOT};
+    struct raft_buffer encoded = {.base = (void *)(uintptr_t)state->configuration.data,
+                                  .len = state->configuration.size};
+    struct raft_snapshot_metadata *metadata = &event.snapshot.metadata;
+    if (index <= g->raft.trail.snapshot.index || g->raft.snapshot.installing)
+        return;
+    metadata->index = index;
+    metadata->term = term;
+    metadata->configuration_index = state->configuration_index;
+    raft_configuration_init(&metadata->configuration);
+    if (raft_configuration_decode(&encoded, &metadata->configuration) != 0)
+        return;
+    event.snapshot.trailing = trailing_entries(g, index);
+    int err = group_step(g, &event, NULL, 0);
+    if (err < 0)
+        group_fatal(g, err, "a checkpoint");
+}
+
+static void on_checkpoint(struct log_checkpoint *req, int status)
+{
+    struct repl_group *g = req->data;
+    uint64_t index = req->state.index, term = req->state.term;
+    g->is_checkpointing = false;
+    if (status != 0) {
+        forget_buffers(g);
+        group_fatal(g, status, "a checkpoint");
+        return;
+    }
+    if (!g->is_stopped) {
+        g->checkpoint_index = index;
+        tell_raft(g, index, term, log_store_state(g->options.store));
+        log_wal_release(g->options.wal, g->options.identity.group_id, index);
+    }
+    forget_buffers(g);
+}
+
+static int fill_state(struct repl_group *g, struct log_store_state *state)
+{
+    uint8_t *machine = NULL;
+    size_t machine_size = 0;
+    int err = g->options.machine.encode_state(g->options.machine.data, &machine, &machine_size,
+                                              &state->feature_level);
+    if (err != 0)
+        return err;
+    state->machine = bytes_of(machine, machine_size);
+    if (raft_configuration_encode(&g->raft.configuration_committed,
+                                  &g->checkpoint_configuration) != 0)
+        return UV_ENOMEM;
+    state->configuration =
+        bytes_of(g->checkpoint_configuration.base, g->checkpoint_configuration.len);
+    state->configuration_index = g->raft.configuration_committed_index;
+    state->index = g->applied_index;
+    state->term = g->applied_term;
+    state->generation = g->options.identity.generation;
+    state->recovery_id = g->options.identity.recovery_id;
+    return 0;
+}
+
+void group_checkpoint_begin(struct repl_group *g)
+{
+    bool has_new = g->applied_index > g->checkpoint_index && g->applied_term > 0;
+    if (g->is_checkpointing || g->installation != NULL || g->raft.snapshot.installing ||
+        g->is_stopped || !has_new)
+        return;
+    g->checkpoint = (struct log_checkpoint){.data = g};
+    int err = fill_state(g, &g->checkpoint.state);
+    if (err == 0)
+        err = log_store_checkpoint(g->options.store, &g->checkpoint, on_checkpoint);
+    if (err != 0) {
+        forget_buffers(g);
+        if (err != ERR_BUSY)
+            group_fatal(g, err, "a checkpoint");
+        return;
+    }
+    g->is_checkpointing = true;
+}
+
+void repl_group_checkpoint(struct repl_group *g)
+{
+    group_checkpoint_begin(g);
+}

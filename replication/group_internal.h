@@ -1,0 +1,208 @@
+/* The inside of a raft group's replica; shared by group*.c only, which alone include raft.h.
+ *
+ * libraft keeps indexes and terms; entries' bytes are ours: in the cache, newest last, and in the
+ * WAL behind it. */
+#ifndef REPLICATION_GROUP_INTERNAL_H
+#define REPLICATION_GROUP_INTERNAL_H
+
+#include <raft.h>
+
+#include "message.h"
+#include "node_internal.h"
+#include "replication/group.h"
+
+_Static_assert(RAFT_VERSION_NUMBER >= 2201,
+               "libraft 0.22.1 or newer is needed: 0.15 acknowledges nothing under a steady stream "
+               "and loses committed entries (Raft, figure 8)");
+_Static_assert((int)LOG_ENTRY_COMMAND == (int)RAFT_COMMAND &&
+                   (int)LOG_ENTRY_BARRIER == (int)RAFT_BARRIER &&
+                   (int)LOG_ENTRY_CHANGE == (int)RAFT_CHANGE,
+               "entry types are libraft's");
+
+/* Entries kept in memory: [first, first + count), consecutive. */
+struct entry_cache {
+    struct log_entry *ring;   /* owned slices */
+    uint64_t first;           /* index of the oldest */
+    size_t count;
+    size_t capacity;          /* a power of two */
+    size_t bytes;             /* of the payloads */
+};
+
+/* A message that waits for term and vote to be durable. */
+struct held_message {
+    struct held_message *next;
+    struct raft_message message;
+};
+
+/* One request to the WAL. In order; entries that a later one truncates are cut from `last`. */
+struct persist {
+    struct log_wal_append append;   /* first */
+    struct repl_group *group;
+    struct persist *next;           /* oldest first */
+    bool is_appended;               /* the WAL has it */
+    uint64_t first, last;           /* indexes; last < first: none */
+    struct held_message *held, *held_last;
+    struct log_entry entries[];     /* referenced slices */
+};
+
+/* What the leader has still to send to a peer: [from, to], empty when from > to. */
+struct peer {
+    uint64_t raft_id;               /* 0: unused */
+    uint32_t node_id;
+    struct repl_group *group;
+    uint64_t from, to;
+    struct log_wal_read *read;      /* entries that are no longer in memory, or NULL */
+    bool is_reading;                /* `read` is with the WAL */
+    uint64_t told_commit;           /* highest commit index sent */
+    uint64_t heard_ns;              /* last result */
+    uint64_t acked_round;           /* of the read index */
+    struct log_pin *pin;            /* snapshot being shipped to it */
+    uint64_t pin_index;
+    uint64_t pin_used_ms;
+    unsigned pin_reads;             /* under way */
+};
+
+/* Times at which indexes entered the log, coarse: for lag in milliseconds. */
+#define SAMPLES 512
+struct sample {
+    uint64_t index;
+    uint64_t at_ms;
+};
+
+struct installation;
+
+struct repl_group {
+    struct repl_group_options options;
+    struct raft raft;
+    struct entry_cache cache;
+    struct peer peers[REPL_MEMBERS_MAX];
+    bool is_stopped;
+
+    /* WAL */
+    struct persist *persists, *persists_last;
+    uint64_t appended_index;         /* last index given to a persist */
+    unsigned vote_persists;          /* with term or vote, not durable */
+
+    /* submit */
+    struct repl_submit *queued, *queued_last;   /* not in the log yet */
+    struct repl_submit *pending, *pending_last; /* in the log, not applied; by index */
+    size_t pending_bytes;            /* of both */
+    int64_t wall_ms;                 /* highest clock of an entry seen */
+
+    /* apply */
+    uint64_t applied_index;
+    uint64_t applied_term;
+    struct log_wal_read *apply_read; /* or NULL */
+    bool is_apply_reading;
+    uint64_t apply_read_next;        /* position in apply_read's entries */
+    bool has_progress;               /* to tell the machine at the turn's end */
+
+    /* role */
+    enum repl_role role;             /* as told to the machine, LEADER once ready */
+    uint64_t ready_index;            /* first entry of our own term, or 0 */
+    bool needs_barrier;
+    uint64_t role_term;
+    uint64_t leaderless_since_ms;    /* follower or candidate without a leader, or 0 */
+    uint64_t quiet_until_ms;         /* somebody told of a leader: don't stand before */
+    uint64_t candidate_since_ms;
+    uint32_t preferred_node_id;
+    uint64_t transfer_since_ms;      /* or 0 */
+    uint64_t transfer_sent_ms;       /* last TimeoutNow */
+    uint64_t tried_home_ms;          /* last attempt to go to the preferred node */
+    uint64_t heard_commit;
+    uint64_t heard_ns;
+
+    /* reads */
+    struct repl_read *reads, *reads_last;
+    uint64_t round;                  /* last begun */
+    uint64_t round_at_ms;
+
+    /* checkpoint */
+    struct log_checkpoint checkpoint;
+    struct raft_buffer checkpoint_configuration;
+    bool is_checkpointing;
+    bool is_checkpoint_wanted;
+    uint64_t checkpoint_index;
+
+    /* install */
+    struct installation *installation; /* or NULL */
+
+    struct sample samples[SAMPLES];
+    unsigned sample_next;
+    struct repl_counters counters;
+    struct log_entry received[REPL_APPEND_ENTRIES_MAX]; /* of the frame being handled */
+};
+
+/* group_cache.c */
+void cache_close(struct entry_cache *c);
+int cache_push(struct entry_cache *c, const struct log_entry *entry); /* takes references */
+const struct log_entry *cache_get(const struct entry_cache *c, uint64_t index);
+void cache_truncate(struct entry_cache *c, uint64_t from_index);
+void cache_drop_before(struct entry_cache *c, uint64_t index);
+
+/* group_step.c */
+int group_step(struct repl_group *g, struct raft_event *event, const struct log_entry *source,
+               uint64_t source_first);
+void group_fatal(struct repl_group *g, int status, const char *what);
+bool group_is_leader(const struct repl_group *g);
+uint64_t group_now_ms(const struct repl_group *g);
+bool group_term_of(struct repl_group *g, uint64_t index, uint64_t *term);
+void group_fill_message(const struct repl_group *g, enum repl_message_type type, uint64_t to,
+                        struct repl_message *m);
+
+/* group_persist.c */
+int persist_add(struct repl_group *g, bool has_vote, const struct log_entry *entries,
+                unsigned count, uint64_t truncate_from);
+void persist_snapshot(struct repl_group *g, uint64_t index, uint64_t term);
+void persist_flush(struct repl_group *g);
+void persist_hold(struct repl_group *g, const struct raft_message *message);
+bool persist_is_idle(const struct repl_group *g);
+void persist_drop_all(struct repl_group *g); /* none may be with the WAL */
+
+/* group_send.c */
+void group_send(struct repl_group *g, const struct raft_message *message);
+void group_pump(struct repl_group *g);
+void group_tell_commit(struct repl_group *g);
+struct peer *group_peer(struct repl_group *g, uint64_t raft_id);
+void group_forget_peers(struct repl_group *g);
+int group_send_message(struct repl_group *g, enum net_channel channel,
+                       const struct repl_message *m, const struct slice *payload,
+                       unsigned payload_count);
+
+/* group_receive.c */
+void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);
+
+/* group_apply.c */
+void group_apply(struct repl_group *g);
+void group_fail_pending(struct repl_group *g, int status);
+
+/* group_read.c */
+void group_reads_advance(struct repl_group *g);
+void group_reads_fail(struct repl_group *g, int status);
+void group_on_read_round(struct repl_group *g, const struct repl_message *m);
+void group_on_read_ack(struct repl_group *g, const struct repl_message *m);
+
+/* group_checkpoint.c */
+void group_checkpoint_begin(struct repl_group *g);
+
+/* group_ship.c */
+void group_ship_pin(struct repl_group *g, struct peer *p);
+void group_ship_unpin(struct repl_group *g, struct peer *p);
+void group_ship_on_ask(struct repl_group *g, const struct repl_message *m);
+void group_install_begin(struct repl_group *g, const struct raft_snapshot_metadata *metadata);
+void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
+                            struct buffer *owner);
+void group_install_tick(struct repl_group *g);
+void group_install_drop(struct repl_group *g);
+
+/* group_role.c */
+void group_role_changed(struct repl_group *g);
+void group_role_tick(struct repl_group *g);
+void group_role_ready(struct repl_group *g);
+void group_on_node_gone(struct repl_group *g, uint32_t node_id);
+void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+
+/* group_start.c */
+int group_restart(struct repl_group *g, struct err_note *note);
+
+#endif

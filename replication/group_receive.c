@@ -1,0 +1,233 @@
+/* What arrives at a replica.
+ *
+ * Frames of another generation or for another raft id never reach libraft. Entries are handed
+ * over as indexes and terms; their bytes stay in the received buffer and go from there to cache
+ * and WAL. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/event.h"
+#include "group_internal.h"
+#include "raft_err.h"
+
+static char no_address[] = "";
+
+/* libraft frees an AppendEntries' batch when it keeps none of its entries, and only then. */
+static int receive_append_part(struct repl_group *g, const struct repl_message *m, unsigned first,
+                               unsigned count)
+{
+    struct raft_entry raft_entries[REPL_APPEND_ENTRIES_MAX];
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES,
+                                   .server_id = m->from,
+                                   .server_address = no_address};
+    struct raft_append_entries *append = &message.append_entries;
+    void *batch = count > 0 ? raft_malloc(1) : NULL;
+    if (count > 0 && batch == NULL)
+        return UV_ENOMEM;
+    append->version = m->raft_version;
+    append->term = m->term;
+    append->prev_log_index = m->previous_index + first;
+    append->prev_log_term = first > 0 ? m->entries[first - 1].term : m->previous_term;
+    append->leader_commit = m->commit_index;
+    append->entries = raft_entries;
+    append->n_entries = count;
+    for (unsigned i = 0; i < count; i++) {
+        const struct log_entry *e = &m->entries[first + i];
+        raft_entries[i] = (struct raft_entry){.term = e->term, .batch = batch};
+        raft_entries[i].type = (enum raft_entry_type)e->type;
+        raft_entries[i].buf = (struct raft_buffer){
+            .base = (void *)(uintptr_t)e->body.bytes.data, .len = e->body.bytes.size};
+    }
+    struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = &message}};
+    int err = group_step(g, &event, m->entries, m->previous_index + 1);
+    if (err == 1)
+        raft_free(batch); /* entries were taken: the batch is ours */
+    return err < 0 ? err : 0;
+}
+
+/* In parts, so that a configuration entry is always first. */
+static int receive_append(struct repl_group *g, const struct repl_message *m)
+{
+    unsigned first = 0;
+    do {
+        unsigned count = 0;
+        while (first + count < m->entry_count &&
+               (count == 0 || m->entries[first + count].type != LOG_ENTRY_CHANGE))
+            count++;
+        int err = receive_append_part(g, m, first, count);
+        if (err != 0)
+            return err;
+        first += count;
+    } while (first < m->entry_count);
+    return 0;
+}
+
+static int receive(struct repl_group *g, struct raft_message *message)
+{
+    struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = message}};
+    int err = group_step(g, &event, NULL, 0);
+    return err < 0 ? err : 0;
+}
+
+static int receive_vote(struct repl_group *g, const struct repl_message *m)
+{
+    struct raft_message message = {
+        .type = RAFT_REQUEST_VOTE, .server_id = m->from, .server_address = no_address};
+    message.request_vote = (struct raft_request_vote){.version = m->raft_version,
+                                                      .term = m->term,
+                                                      .candidate_id = m->from,
+                                                      .last_log_index = m->last_index,
+                                                      .last_log_term = m->last_term,
+                                                      .disrupt_leader = m->does_disrupt,
+                                                      .pre_vote = m->is_pre_vote};
+    return receive(g, &message);
+}
+
+static int receive_vote_result(struct repl_group *g, const struct repl_message *m)
+{
+    struct raft_message message = {
+        .type = RAFT_REQUEST_VOTE_RESULT, .server_id = m->from, .server_address = no_address};
+    message.request_vote_result = (struct raft_request_vote_result){.version = m->raft_version,
+                                                                    .term = m->term,
+                                                                    .vote_granted = m->is_granted,
+                                                                    .pre_vote = m->is_pre_vote,
+                                                                    .features = m->features,
+                                                                    .capacity = m->capacity};
+    int err = receive(g, &message);
+#ifdef TRILOG_BREAK_COUNT_VOTE_TWICE
+    /* On purpose wrong, for the simulation to find: the vote counts for everyone else too. */
+    for (unsigned i = 0; i < g->raft.configuration.n && err == 0; i++)
+        if (g->raft.configuration.servers[i].id != m->from &&
+            g->raft.configuration.servers[i].id != g->options.raft_id) {
+            message.server_id = g->raft.configuration.servers[i].id;
+            err = receive(g, &message);
+        }
+#endif
+    return err;
+}
+
+static int receive_append_result(struct repl_group *g, const struct repl_message *m)
+{
+    struct raft_message message = {
+        .type = RAFT_APPEND_ENTRIES_RESULT, .server_id = m->from, .server_address = no_address};
+    message.append_entries_result =
+        (struct raft_append_entries_result){.version = m->raft_version,
+                                            .term = m->term,
+                                            .rejected = m->rejected,
+                                            .last_log_index = m->last_index,
+                                            .features = m->features,
+                                            .capacity = m->capacity};
+    struct peer *p = group_peer(g, m->from);
+    if (p != NULL)
+        p->heard_ns = clock_now_ns(g->options.clock);
+    if (p != NULL && m->rejected > 0) { /* what was under way to it is void */
+        p->from = 1;
+        p->to = 0;
+        p->told_commit = 0;
+    }
+    return receive(g, &message);
+}
+
+static int receive_timeout_now(struct repl_group *g, const struct repl_message *m)
+{
+    struct raft_message message = {
+        .type = RAFT_TIMEOUT_NOW, .server_id = m->from, .server_address = no_address};
+    message.timeout_now = (struct raft_timeout_now){.version = m->raft_version,
+                                                    .term = m->term,
+                                                    .last_log_index = m->last_index,
+                                                    .last_log_term = m->last_term};
+    return receive(g, &message);
+}
+
+/* libraft frees configuration and data when it does not begin to install. */
+static int receive_install(struct repl_group *g, const struct repl_message *m)
+{
+    struct raft_message message = {
+        .type = RAFT_INSTALL_SNAPSHOT, .server_id = m->from, .server_address = no_address};
+    struct raft_install_snapshot *install = &message.install_snapshot;
+    struct raft_buffer encoded = {.base = (void *)(uintptr_t)m->configuration.data,
+                                  .len = m->configuration.size};
+    if (g->raft.snapshot.installing || m->last_index == 0 || m->last_term == 0)
+        return 0;
+    install->version = m->raft_version;
+    install->term = m->term;
+    install->last_index = m->last_index;
+    install->last_term = m->last_term;
+    install->conf_index = m->configuration_index;
+    raft_configuration_init(&install->conf);
+    int rv = raft_configuration_decode(&encoded, &install->conf);
+    if (rv != 0)
+        return rv == RAFT_NOMEM ? UV_ENOMEM : 0;
+    install->data = (struct raft_buffer){.base = raft_malloc(1), .len = 1};
+    return receive(g, &message);
+}
+
+static bool is_for_us(struct repl_group *g, const struct repl_message *m)
+{
+    const struct log_wal_group *own = &g->options.identity;
+    if (m->group.generation != own->generation || m->group.recovery_id != own->recovery_id) {
+        g->counters.generation_refused++;
+        return false;
+    }
+    return m->to == g->options.raft_id && m->from != 0 && m->from != g->options.raft_id;
+}
+
+/* A leader can have no message of our own term: libraft asserts it, peers may lie. */
+static bool is_possible(const struct repl_group *g, const struct repl_message *m)
+{
+    bool is_of_leader = m->type == REPL_APPEND || m->type == REPL_INSTALL;
+    return m->term > 0 && !(is_of_leader && g->raft.state == RAFT_LEADER &&
+                            m->term == g->raft.current_term);
+}
+
+static int dispatch(struct repl_group *g, const struct repl_message *m, struct buffer *owner)
+{
+    switch (m->type) {
+    case REPL_REQUEST_VOTE:
+        return receive_vote(g, m);
+    case REPL_REQUEST_VOTE_RESULT:
+        return receive_vote_result(g, m);
+    case REPL_APPEND:
+        return receive_append(g, m);
+    case REPL_APPEND_RESULT:
+        return receive_append_result(g, m);
+    case REPL_INSTALL:
+        return receive_install(g, m);
+    case REPL_TIMEOUT_NOW:
+        return receive_timeout_now(g, m);
+    case REPL_READ_ROUND:
+        group_on_read_round(g, m);
+        return 0;
+    case REPL_READ_ROUND_ACK:
+        group_on_read_ack(g, m);
+        return 0;
+    case REPL_SHIP_ASK:
+        group_ship_on_ask(g, m);
+        return 0;
+    case REPL_SHIP_PIECE:
+        group_install_on_piece(g, m, owner);
+        return 0;
+    case REPL_HEARTBEAT:
+    case REPL_APPLICATION:
+        return 0;
+    }
+    return 0;
+}
+
+void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner)
+{
+    struct repl_message m;
+    int err = repl_message_decode(frame, owner, g->received, &m);
+    if (err != 0) {
+        event_warn("peer_message_refused", "group=%u error=%s", g->options.identity.group_id,
+                   err_name(err));
+        return;
+    }
+    if (g->is_stopped || !is_for_us(g, &m) ||
+        (m.type < REPL_SHIP_ASK && !is_possible(g, &m)))
+        return;
+    err = dispatch(g, &m, owner);
+    if (err == UV_ENOMEM || err == ERR_RAFT)
+        group_fatal(g, err, "a peer's message");
+}

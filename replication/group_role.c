@@ -1,0 +1,309 @@
+/* Who leads: losing and winning leadership, fast failover, going home.
+ *
+ * libraft elects by a randomized timeout. On top of it: when the leader's node is gone (node.c
+ * says so), every follower forgets the leader, for libraft refuses votes while it knows one; then
+ * the followers stand one after the other in an order that all of them compute alike: the preferred
+ * node first, then by group id over the living voters. Pre-vote protects a leader that only we
+ * can't hear. */
+#include <assert.h>
+
+#include "base/err.h"
+#include "base/event.h"
+#include "group_internal.h"
+
+#define FIRST_STAND_MS 40   /* more than a one-way delay: the others have let go by then */
+#define NEXT_STAND_MS 250   /* between the ranks */
+#define CANDIDATE_RETRY_MS 300
+#define HEARD_OF_LEADER_MS 1000
+#define TRANSFER_MS 200
+#define TRANSFER_REPEAT_MS 50
+
+static bool has_leader(const struct repl_group *g)
+{
+    return g->raft.state == RAFT_LEADER ||
+           (g->raft.state == RAFT_FOLLOWER && g->raft.follower_state.current_leader.id != 0);
+}
+
+static uint64_t leader_raft_id(const struct repl_group *g)
+{
+    if (g->raft.state == RAFT_LEADER)
+        return g->options.raft_id;
+    return g->raft.state == RAFT_FOLLOWER ? g->raft.follower_state.current_leader.id : 0;
+}
+
+static void lose(struct repl_group *g)
+{
+    g->transfer_since_ms = 0;
+    g->ready_index = 0;
+    g->needs_barrier = false;
+    group_forget_peers(g);
+    group_fail_pending(g, ERR_LEADERSHIP_LOST);
+    group_reads_fail(g, ERR_LEADERSHIP_LOST);
+    if (g->role == REPL_LEADER) {
+        g->role = REPL_FOLLOWER;
+        g->options.machine.on_role(g->options.machine.data, REPL_FOLLOWER, g->raft.current_term);
+    }
+}
+
+static void win(struct repl_group *g)
+{
+    group_forget_peers(g);
+    g->round = 0;
+    g->counters.terms_led++;
+    g->role_term = g->raft.current_term;
+    for (unsigned i = 0; i < g->raft.configuration.n; i++)
+        if (g->raft.configuration.servers[i].id != g->options.raft_id)
+            group_peer(g, g->raft.configuration.servers[i].id);
+    /* libraft begins its term with a barrier only when something is uncommitted. */
+    uint64_t last = raft_last_index(&g->raft), term = 0;
+    bool has_barrier = last > 0 && group_term_of(g, last, &term) && term == g->raft.current_term;
+    g->ready_index = has_barrier ? last : last + 1;
+    g->needs_barrier = !has_barrier;
+}
+
+void group_role_changed(struct repl_group *g)
+{
+    bool was_leading = g->role_term != 0;
+    if (g->raft.state == RAFT_LEADER) {
+        win(g);
+    } else if (was_leading) {
+        g->role_term = 0;
+        lose(g);
+    }
+    if (g->raft.state == RAFT_CANDIDATE) {
+        g->counters.elections_started++;
+        g->candidate_since_ms = group_now_ms(g);
+    }
+}
+
+static void submit_barrier(struct repl_group *g)
+{
+    static char batch[1];
+    struct log_entry entry = {.term = g->raft.current_term,
+                              .index = raft_last_index(&g->raft) + 1,
+                              .type = LOG_ENTRY_BARRIER};
+    struct raft_entry raft_entry = {
+        .term = entry.term, .type = RAFT_BARRIER, .batch = batch};
+    struct raft_event event = {.type = RAFT_SUBMIT};
+    event.submit.entries = &raft_entry;
+    event.submit.n = 1;
+    if (group_step(g, &event, &entry, entry.index) == 1) {
+        g->needs_barrier = false;
+        g->ready_index = entry.index;
+    }
+}
+
+/* Once a turn, after apply. */
+void group_role_ready(struct repl_group *g)
+{
+    if (g->needs_barrier && group_is_leader(g))
+        submit_barrier(g);
+    if (group_is_leader(g) && g->role != REPL_LEADER && !g->needs_barrier &&
+        g->applied_index >= g->ready_index) {
+        g->role = REPL_LEADER;
+        g->options.machine.on_role(g->options.machine.data, REPL_LEADER, g->raft.current_term);
+    }
+}
+
+/* ---- failover ---- */
+
+static void forget_leader(struct repl_group *g)
+{
+    if (g->raft.state != RAFT_FOLLOWER)
+        return;
+    raft_free(g->raft.follower_state.current_leader.address);
+    g->raft.follower_state.current_leader.address = NULL;
+    g->raft.follower_state.current_leader.id = 0;
+}
+
+void group_on_node_gone(struct repl_group *g, uint32_t node_id)
+{
+    if (g->raft.state == RAFT_FOLLOWER && repl_raft_id_node(leader_raft_id(g)) == node_id &&
+        leader_raft_id(g) != 0) {
+        event_info("leader_gone", "group=%u leader=%u term=%llu", g->options.identity.group_id,
+                   node_id, (unsigned long long)g->raft.current_term);
+        forget_leader(g);
+        g->leaderless_since_ms = group_now_ms(g);
+        g->quiet_until_ms = 0;
+    }
+}
+
+void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit)
+{
+    if (term < g->raft.current_term || group_is_leader(g))
+        return;
+    g->heard_commit = commit;
+    g->heard_ns = clock_now_ns(g->options.clock);
+    if (leader_raft_id(g) == leader && term == g->raft.current_term)
+        g->raft.election_timer_start = group_now_ms(g); /* it lives: libraft may wait */
+    else
+        g->quiet_until_ms = group_now_ms(g) + HEARD_OF_LEADER_MS;
+}
+
+/* This replica's place among the living voters; UINT_MAX when it is none. */
+static unsigned own_rank(const struct repl_group *g)
+{
+    const struct raft_configuration *c = &g->raft.configuration;
+    uint32_t own = repl_raft_id_node(g->options.raft_id);
+    unsigned rank = 0, position = 0;
+    bool is_voter = false;
+    unsigned voters = 0, own_position = 0;
+    for (unsigned i = 0; i < c->n; i++) {
+        if (c->servers[i].role != RAFT_VOTER)
+            continue;
+        is_voter |= c->servers[i].id == g->options.raft_id;
+        if (c->servers[i].id == g->options.raft_id)
+            own_position = voters;
+        voters++;
+    }
+    if (!is_voter)
+        return UINT32_MAX;
+    if (g->preferred_node_id == own)
+        return 0;
+    for (unsigned i = 0; i < c->n; i++) {
+        uint32_t node_id = repl_raft_id_node(c->servers[i].id);
+        if (c->servers[i].role != RAFT_VOTER)
+            continue;
+        bool is_alive = node_id == own || node_is_alive(g->options.node, node_id);
+        unsigned distance = (position + voters - g->options.identity.group_id % voters) % voters;
+        unsigned own_distance =
+            (own_position + voters - g->options.identity.group_id % voters) % voters;
+        if (node_id != own && is_alive &&
+            (node_id == g->preferred_node_id || distance < own_distance))
+            rank++;
+        position++;
+    }
+    return rank;
+}
+
+static bool hears_majority(const struct repl_group *g)
+{
+    const struct raft_configuration *c = &g->raft.configuration;
+    unsigned voters = 0, alive = 0;
+    for (unsigned i = 0; i < c->n; i++) {
+        if (c->servers[i].role != RAFT_VOTER)
+            continue;
+        voters++;
+        alive += c->servers[i].id == g->options.raft_id ||
+                 node_is_alive(g->options.node, repl_raft_id_node(c->servers[i].id));
+    }
+    return alive > voters / 2;
+}
+
+/* Lets libraft's election timer expire now. It stands only when its entries are on disk. */
+static void stand(struct repl_group *g)
+{
+    g->raft.election_timer_start = 0;
+    struct raft_event event = {.type = RAFT_TIMEOUT};
+    if (g->raft.last_stored < raft_last_index(&g->raft) || g->raft.snapshot.installing)
+        return;
+    int err = group_step(g, &event, NULL, 0);
+    if (err < 0)
+        group_fatal(g, err, "an election");
+}
+
+static void stand_in_order(struct repl_group *g, uint64_t now_ms)
+{
+    unsigned rank = own_rank(g);
+    if (rank == UINT32_MAX || now_ms < g->quiet_until_ms || !hears_majority(g))
+        return;
+    if (g->raft.state == RAFT_FOLLOWER &&
+        now_ms - g->leaderless_since_ms >= FIRST_STAND_MS + rank * (uint64_t)NEXT_STAND_MS)
+        stand(g);
+    else if (g->raft.state == RAFT_CANDIDATE &&
+             now_ms - g->candidate_since_ms >= CANDIDATE_RETRY_MS + rank * (uint64_t)NEXT_STAND_MS) {
+        g->candidate_since_ms = now_ms;
+        stand(g);
+    }
+}
+
+/* ---- transfer ---- */
+
+int repl_group_transfer(struct repl_group *g, uint32_t node_id)
+{
+    struct repl_group_status status;
+    struct raft_event event = {.type = RAFT_TRANSFER};
+    if (g->role != REPL_LEADER)
+        return ERR_NOT_LEADER;
+    if (g->transfer_since_ms != 0)
+        return ERR_BUSY;
+    repl_group_status(g, &status);
+    for (unsigned i = 0; i < status.replica_count; i++) {
+        const struct repl_replica_status *r = &status.replicas[i];
+        if (repl_raft_id_node(r->member.raft_id) != node_id || !r->member.is_voter)
+            continue;
+        if (!r->is_level || r->match_index + g->options.in_flight_entries_max <
+                                raft_last_index(&g->raft))
+            return ERR_BUSY;
+        event.transfer.server_id = r->member.raft_id;
+        g->transfer_since_ms = group_now_ms(g);
+        g->transfer_sent_ms = g->transfer_since_ms;
+        int err = group_step(g, &event, NULL, 0);
+        if (err < 0)
+            g->transfer_since_ms = 0;
+        return err < 0 ? err : 0;
+    }
+    return ERR_NOT_FOUND;
+}
+
+/* TimeoutNow is sent once by libraft and ignored while the target writes: so it is repeated. */
+static void repeat_timeout_now(struct repl_group *g, uint64_t now_ms)
+{
+    struct repl_message m;
+    uint64_t last = raft_last_index(&g->raft);
+    if (!g->raft.leader_state.transferring || now_ms - g->transfer_sent_ms < TRANSFER_REPEAT_MS)
+        return;
+    g->transfer_sent_ms = now_ms;
+    group_fill_message(g, REPL_TIMEOUT_NOW, g->raft.leader_state.transferee, &m);
+    m.last_index = last;
+    if (group_term_of(g, last, &m.last_term))
+        group_send_message(g, NET_CONTROL, &m, NULL, 0);
+}
+
+static void tick_transfer(struct repl_group *g, uint64_t now_ms)
+{
+    if (g->transfer_since_ms == 0)
+        return;
+    if (!group_is_leader(g)) {
+        g->transfer_since_ms = 0;
+        g->counters.transfers_done++;
+    } else if (now_ms - g->transfer_since_ms >= TRANSFER_MS) {
+        g->raft.leader_state.transferee = 0; /* no new leader: go on */
+        g->raft.leader_state.transferring = false;
+        g->transfer_since_ms = 0;
+        g->counters.transfers_failed++;
+    } else {
+        repeat_timeout_now(g, now_ms);
+    }
+}
+
+static void go_home(struct repl_group *g, uint64_t now_ms)
+{
+    uint32_t home = g->preferred_node_id;
+    if (g->role != REPL_LEADER || home == 0 || home == repl_raft_id_node(g->options.raft_id) ||
+        g->transfer_since_ms != 0 || now_ms - g->tried_home_ms < 1000 ||
+        !node_is_alive(g->options.node, home) ||
+        now_ms - node_alive_since_ms(g->options.node, home) < node_settle_ms(g->options.node))
+        return;
+    g->tried_home_ms = now_ms;
+    if (node_may_return_leader(g->options.node) && repl_group_transfer(g, home) == 0)
+        event_info("leader_returns", "group=%u to=%u", g->options.identity.group_id, home);
+}
+
+/* ---- time ---- */
+
+void group_role_tick(struct repl_group *g)
+{
+    uint64_t now_ms = group_now_ms(g);
+    if (has_leader(g)) {
+        g->leaderless_since_ms = 0;
+    } else {
+        if (g->leaderless_since_ms == 0)
+            g->leaderless_since_ms = now_ms;
+        stand_in_order(g, now_ms);
+    }
+    tick_transfer(g, now_ms);
+    go_home(g, now_ms);
+    node_publish(g->options.node, g->options.identity.group_id, leader_raft_id(g),
+                 g->raft.current_term, g->raft.commit_index);
+}

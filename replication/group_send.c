@@ -1,0 +1,330 @@
+/* What leaves a replica.
+ *
+ * libraft says which entries a peer is to get and takes them as sent. We send them as the peer's
+ * window allows: a range of indexes is kept per peer, and each turn takes from its front what fits.
+ * A frame that is lost shows as a gap at the follower, whose refusal brings libraft back to what
+ * it knows. A configuration entry is always first in its message (libraft reads its index wrongly
+ * otherwise). */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "group_internal.h"
+
+#define MESSAGE_BYTES_MAX (4u << 20)
+#define READ_BYTES (4u << 20)
+
+struct peer *group_peer(struct repl_group *g, uint64_t raft_id)
+{
+    struct peer *unused = NULL;
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
+        if (g->peers[i].raft_id == raft_id)
+            return &g->peers[i];
+        if (g->peers[i].raft_id == 0 && unused == NULL)
+            unused = &g->peers[i];
+    }
+    if (unused != NULL)
+        *unused = (struct peer){.raft_id = raft_id,
+                                .node_id = repl_raft_id_node(raft_id),
+                                .group = g,
+                                .from = 1};
+    return unused;
+}
+
+static void drop_read(struct peer *p)
+{
+    if (p->read == NULL || p->is_reading)
+        return; /* the callback frees it */
+    for (unsigned i = 0; i < p->read->entry_count; i++) {
+        slice_unref(&p->read->entries[i].head);
+        slice_unref(&p->read->entries[i].body);
+    }
+    free(p->read);
+    p->read = NULL;
+}
+
+void group_forget_peers(struct repl_group *g)
+{
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
+        struct peer *p = &g->peers[i];
+        p->from = 1;
+        p->to = 0;
+        p->told_commit = 0;
+        p->acked_round = 0;
+        drop_read(p);
+        group_ship_unpin(g, p);
+    }
+}
+
+int group_send_message(struct repl_group *g, enum net_channel channel,
+                       const struct repl_message *m, const struct slice *payload,
+                       unsigned payload_count)
+{
+    size_t room = REPL_MESSAGE_ENCODED_MAX(m->entry_count, m->configuration.size + m->rest.size);
+    uint8_t small[2048];
+    uint8_t *head = room <= sizeof small ? small : malloc(room);
+    if (head == NULL)
+        return UV_ENOMEM;
+    struct net_frame frame = {.head = bytes_of(head, repl_message_encode(m, head)),
+                              .payload = payload,
+                              .payload_count = payload_count};
+    int err = node_send(g->options.node, g->options.identity.group_id, repl_raft_id_node(m->to),
+                        channel, &frame);
+    if (head != small)
+        free(head);
+    return err;
+}
+
+/* ---- entries ---- */
+
+static const struct log_entry *entry_for(struct repl_group *g, struct peer *p, uint64_t index)
+{
+    const struct log_entry *e = cache_get(&g->cache, index);
+    if (e != NULL || p->read == NULL || p->is_reading)
+        return e;
+    if (index < p->read->index || index >= p->read->index + p->read->entry_count)
+        return NULL;
+    return &p->read->entries[index - p->read->index];
+}
+
+static void on_read(struct log_wal_read *read, int status)
+{
+    struct peer *p = read->data;
+    struct repl_group *g = p->group;
+    p->is_reading = false;
+    if (status != 0)
+        read->entry_count = 0;
+    if (status == ERR_COMPACTED)
+        group_checkpoint_begin(g); /* tells libraft what is gone: then it ships */
+    if (status != 0 || !group_is_leader(g) || p->from > p->to) {
+        drop_read(p);
+        p->from = 1;
+        p->to = 0;
+        return;
+    }
+    g->counters.entries_from_wal += read->entry_count;
+    group_pump(g);
+}
+
+static void begin_read(struct repl_group *g, struct peer *p)
+{
+    drop_read(p);
+    if (p->is_reading)
+        return;
+    p->read = calloc(1, sizeof *p->read);
+    if (p->read == NULL)
+        return; /* the next tick tries again */
+    p->read->data = p;
+    p->read->group_id = g->options.identity.group_id;
+    p->read->index = p->from;
+    p->read->size_bytes_max = READ_BYTES;
+    p->read->home = g->options.home;
+    p->is_reading = true;
+    log_wal_read(g->options.wal, p->read, on_read);
+}
+
+/* The next message of the range: how many entries, and their payloads. */
+static unsigned gather(struct repl_group *g, struct peer *p, struct log_entry *entries,
+                       struct slice *payload, unsigned *payload_count)
+{
+    unsigned count = 0;
+    size_t bytes = 0;
+    *payload_count = 0;
+    for (uint64_t index = p->from; index <= p->to && count < REPL_APPEND_ENTRIES_MAX; index++) {
+        const struct log_entry *e = entry_for(g, p, index);
+        if (e == NULL || (count > 0 && e->type == LOG_ENTRY_CHANGE) ||
+            (count > 0 && bytes + log_entry_size(e) > MESSAGE_BYTES_MAX))
+            break;
+        entries[count++] = *e;
+        bytes += log_entry_size(e);
+        if (e->head.bytes.size > 0)
+            payload[(*payload_count)++] = e->head;
+        if (e->body.bytes.size > 0)
+            payload[(*payload_count)++] = e->body;
+    }
+    return count;
+}
+
+/* False when no more can be sent now. */
+static bool send_front(struct repl_group *g, struct peer *p)
+{
+    static _Thread_local struct log_entry entries[REPL_APPEND_ENTRIES_MAX];
+    static _Thread_local struct slice payload[2 * REPL_APPEND_ENTRIES_MAX];
+    struct repl_message m;
+    unsigned payload_count;
+    group_fill_message(g, REPL_APPEND, p->raft_id, &m);
+    m.raft_version = 0;
+    m.previous_index = p->from - 1;
+    if (m.previous_index > 0 && !group_term_of(g, m.previous_index, &m.previous_term)) {
+        p->to = 0; /* compacted: libraft finds out and ships */
+        return false;
+    }
+    m.entry_count = gather(g, p, entries, payload, &payload_count);
+    if (m.entry_count == 0) {
+        begin_read(g, p);
+        return false;
+    }
+    m.entries = entries;
+    m.commit_index = g->raft.commit_index;
+    int err = group_send_message(g, NET_ENTRIES, &m, payload, payload_count);
+    if (err == ERR_BUSY)
+        return false; /* the next tick */
+    if (err != 0) {
+        p->to = 0; /* lost, as on a broken connection */
+        return false;
+    }
+    g->counters.entries_from_cache += m.entry_count;
+    p->from += m.entry_count;
+    p->told_commit = m.commit_index;
+    return p->from <= p->to;
+}
+
+void group_pump(struct repl_group *g)
+{
+    if (!group_is_leader(g))
+        return;
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
+        struct peer *p = &g->peers[i];
+        while (p->raft_id != 0 && p->from <= p->to && !p->is_reading && send_front(g, p)) {
+        }
+    }
+}
+
+static void send_append(struct repl_group *g, const struct raft_message *message)
+{
+    const struct raft_append_entries *append = &message->append_entries;
+    struct peer *p = group_peer(g, message->server_id);
+    struct repl_message m;
+    if (p == NULL)
+        return;
+    if (append->n_entries > 0) {
+        uint64_t first = append->prev_log_index + 1;
+        bool does_extend = p->from <= p->to && first == p->to + 1;
+        if (!does_extend)
+            p->from = first;
+        p->to = append->prev_log_index + append->n_entries;
+        return; /* the turn pumps */
+    }
+    group_fill_message(g, REPL_APPEND, message->server_id, &m);
+    m.term = append->term;
+    m.raft_version = append->version;
+    m.previous_index = append->prev_log_index;
+    m.previous_term = append->prev_log_term;
+    m.commit_index = append->leader_commit;
+    /* Behind the entries that it may come after, or it would look like a gap. */
+    if (p->from > p->to || append->prev_log_index < p->from)
+        group_send_message(g, NET_ENTRIES, &m, NULL, 0);
+}
+
+/* Followers learn of a commit by the next entries; when there are none, by an empty message at
+ * what they are known to have. */
+void group_tell_commit(struct repl_group *g)
+{
+    if (!group_is_leader(g))
+        return;
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
+        struct peer *p = &g->peers[i];
+        struct repl_message m;
+        raft_index match = 0;
+        if (p->raft_id == 0 || p->told_commit >= g->raft.commit_index || p->from <= p->to ||
+            raft_match_index(&g->raft, p->raft_id, &match) != 0 ||
+            match < g->raft.commit_index)
+            continue;
+        group_fill_message(g, REPL_APPEND, p->raft_id, &m);
+        m.previous_index = match;
+        m.commit_index = g->raft.commit_index;
+        if (group_term_of(g, match, &m.previous_term) &&
+            group_send_message(g, NET_ENTRIES, &m, NULL, 0) == 0)
+            p->told_commit = m.commit_index;
+    }
+}
+
+/* ---- the other messages ---- */
+
+static void fill_vote(const struct raft_request_vote *vote, struct repl_message *m)
+{
+    m->term = vote->term;
+    m->raft_version = vote->version;
+    m->last_index = vote->last_log_index;
+    m->last_term = vote->last_log_term;
+    m->is_pre_vote = vote->pre_vote;
+    m->does_disrupt = vote->disrupt_leader;
+}
+
+static void fill_vote_result(const struct raft_request_vote_result *result, struct repl_message *m)
+{
+    m->term = result->term;
+    m->raft_version = result->version;
+    m->is_granted = result->vote_granted;
+    m->is_pre_vote = result->pre_vote;
+    m->features = result->features;
+    m->capacity = result->capacity;
+}
+
+static void fill_append_result(const struct raft_append_entries_result *result,
+                               struct repl_message *m)
+{
+    m->term = result->term;
+    m->raft_version = result->version;
+    m->rejected = result->rejected;
+    m->last_index = result->last_log_index;
+    m->features = result->features;
+    m->capacity = result->capacity;
+}
+
+/* The shipment is pinned now, so that its index is the one that libraft names. */
+static void send_install(struct repl_group *g, const struct raft_message *message)
+{
+    struct peer *p = group_peer(g, message->server_id);
+    struct repl_message m;
+    if (p == NULL)
+        return;
+    group_ship_pin(g, p);
+    if (p->pin == NULL || p->pin_index != message->install_snapshot.last_index) {
+        group_checkpoint_begin(g); /* nothing to ship yet: libraft asks again */
+        return;
+    }
+    group_fill_message(g, REPL_INSTALL, message->server_id, &m);
+    m.raft_version = message->install_snapshot.version;
+    m.last_index = message->install_snapshot.last_index;
+    m.last_term = message->install_snapshot.last_term;
+    m.configuration = log_pin_state(p->pin)->configuration;
+    m.configuration_index = log_pin_state(p->pin)->configuration_index;
+    group_send_message(g, NET_CONTROL, &m, NULL, 0);
+    g->counters.snapshots_sent++;
+}
+
+void group_send(struct repl_group *g, const struct raft_message *message)
+{
+    struct repl_message m;
+    group_fill_message(g, REPL_REQUEST_VOTE, message->server_id, &m);
+    switch (message->type) {
+    case RAFT_APPEND_ENTRIES:
+        send_append(g, message);
+        return;
+    case RAFT_INSTALL_SNAPSHOT:
+        send_install(g, message);
+        return;
+    case RAFT_REQUEST_VOTE:
+        fill_vote(&message->request_vote, &m);
+        break;
+    case RAFT_REQUEST_VOTE_RESULT:
+        m.type = REPL_REQUEST_VOTE_RESULT;
+        fill_vote_result(&message->request_vote_result, &m);
+        break;
+    case RAFT_APPEND_ENTRIES_RESULT:
+        m.type = REPL_APPEND_RESULT;
+        fill_append_result(&message->append_entries_result, &m);
+        group_send_message(g, NET_ENTRIES, &m, NULL, 0);
+        return;
+    case RAFT_TIMEOUT_NOW:
+        m.type = REPL_TIMEOUT_NOW;
+        m.term = message->timeout_now.term;
+        m.raft_version = message->timeout_now.version;
+        m.last_index = message->timeout_now.last_log_index;
+        m.last_term = message->timeout_now.last_log_term;
+        break;
+    }
+    group_send_message(g, NET_CONTROL, &m, NULL, 0);
+}

@@ -1,0 +1,237 @@
+/* A replica from what is on disk: RAFT_START with checkpoint, term, vote and kept entries.
+ *
+ * The founders' configuration is no entry: a founded replica begins with a snapshot of nothing at
+ * index 1, term 1, whose configuration the node's identity file keeps. It is the same on every
+ * founder, needs no write, and goes with the first checkpoint. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/event.h"
+#include "group_internal.h"
+#include "raft_err.h"
+
+struct start {
+    uint64_t term, voted_for;
+    struct raft_snapshot_metadata metadata;
+    bool has_metadata;
+    uint64_t first_index;
+    struct raft_entry *entries;
+    unsigned entry_count;
+};
+
+static int add_server(struct raft_configuration *c, const struct repl_member *member)
+{
+    char address[64];
+    snprintf(address, sizeof address, "%llx@%s", (unsigned long long)member->raft_id,
+             member->site);
+    return raft_configuration_add(c, member->raft_id, address,
+                                  member->is_voter ? RAFT_VOTER : RAFT_STANDBY);
+}
+
+static int founding_snapshot(struct repl_group *g, struct start *s)
+{
+    s->metadata.index = s->metadata.term = s->metadata.configuration_index = 1;
+    raft_configuration_init(&s->metadata.configuration);
+    for (unsigned i = 0; i < g->options.founder_count; i++)
+        if (add_server(&s->metadata.configuration, &g->options.founders[i]) != 0)
+            return UV_ENOMEM;
+    s->has_metadata = true;
+    return 0;
+}
+
+static int checkpoint_snapshot(const struct log_store_state *state, struct start *s)
+{
+    struct raft_buffer encoded = {.base = (void *)(uintptr_t)state->configuration.data,
+                                  .len = state->configuration.size};
+    s->metadata.index = state->index;
+    s->metadata.term = state->term;
+    s->metadata.configuration_index = state->configuration_index;
+    raft_configuration_init(&s->metadata.configuration);
+    s->has_metadata = true;
+    return raft_configuration_decode(&encoded, &s->metadata.configuration) == 0 ? 0 : ERR_CORRUPT;
+}
+
+static int read_configuration(struct repl_group *g, uint64_t index, struct raft_buffer *into)
+{
+    struct log_entry entry;
+    int err = log_wal_read_one(g->options.wal, g->options.identity.group_id, index, &entry);
+    if (err != 0)
+        return err;
+    into->len = entry.body.bytes.size;
+    into->base = malloc(into->len + 1);
+    if (into->base != NULL)
+        memcpy(into->base, entry.body.bytes.data, into->len);
+    slice_unref(&entry.head);
+    slice_unref(&entry.body);
+    return into->base == NULL ? UV_ENOMEM : 0;
+}
+
+/* Entries of the WAL, as libraft wants them: terms and types, bytes only of configurations. */
+static int read_entries(struct repl_group *g, const struct log_wal_state *wal, struct start *s,
+                        struct err_note *note)
+{
+    uint64_t snapshot = s->has_metadata ? s->metadata.index : 0;
+    uint32_t group_id = g->options.identity.group_id;
+    s->first_index = wal->first_index > 0 ? wal->first_index : 1;
+    if (wal->last_index < snapshot || wal->last_index < s->first_index) {
+        s->first_index = snapshot + 1; /* the checkpoint has all that the WAL has */
+        return 0;
+    }
+    if (s->first_index > snapshot + 1)
+        return err_set(note, ERR_CORRUPT, "group %u: entries %llu to %llu are missing", group_id,
+                       (unsigned long long)snapshot + 1,
+                       (unsigned long long)s->first_index - 1);
+    uint64_t count = wal->last_index - s->first_index + 1;
+    s->entries = calloc(count, sizeof *s->entries);
+    if (s->entries == NULL || count > UINT32_MAX)
+        return UV_ENOMEM;
+    s->entry_count = (unsigned)count;
+    for (uint64_t i = 0; i < count; i++) {
+        enum log_entry_type type;
+        uint64_t term;
+        int err = log_wal_entry_term(g->options.wal, group_id, s->first_index + i, &term, &type);
+        if (err != 0)
+            return err_set(note, ERR_CORRUPT, "group %u: entry %llu is missing", group_id,
+                           (unsigned long long)(s->first_index + i));
+        s->entries[i].term = term;
+        s->entries[i].type = (enum raft_entry_type)type;
+        if (type == LOG_ENTRY_CHANGE && s->first_index + i > s->metadata.configuration_index) {
+            err = read_configuration(g, s->first_index + i, &s->entries[i].buf);
+            if (err != 0)
+                return err_set(note, err, "group %u: configuration at %llu: %s", group_id,
+                               (unsigned long long)(s->first_index + i), err_text(err));
+        }
+    }
+    return 0;
+}
+
+static void free_start(struct start *s)
+{
+    for (unsigned i = 0; i < s->entry_count; i++)
+        free(s->entries[i].buf.base);
+    free(s->entries);
+}
+
+static int read_disk(struct repl_group *g, struct start *s, struct err_note *note)
+{
+    const struct log_store_state *state = log_store_state(g->options.store);
+    struct log_wal_state wal = {.first_index = 1};
+    bool has_wal = log_wal_state(g->options.wal, g->options.identity.group_id, &wal) == 0;
+    int err = 0;
+    if (state->index > 0)
+        err = checkpoint_snapshot(state, s);
+    else if (g->options.founder_count > 0)
+        err = founding_snapshot(g, s);
+    if (err != 0)
+        return err;
+    s->term = has_wal ? wal.term : 0;
+    s->voted_for = has_wal ? wal.voted_for : 0;
+    if (s->has_metadata && s->term < s->metadata.term) {
+        s->term = s->metadata.term;
+        s->voted_for = 0;
+    }
+    return read_entries(g, &wal, s, note);
+}
+
+static int init_raft(struct repl_group *g)
+{
+    char address[64];
+    snprintf(address, sizeof address, "%llx", (unsigned long long)g->options.raft_id);
+    int rv = raft_init(&g->raft, NULL, NULL, g->options.raft_id, address);
+    if (rv != 0)
+        return repl_raft_err(rv);
+    g->raft.tracer = NULL;
+    raft_seed(&g->raft, (unsigned)random_u64(g->options.random));
+    raft_set_pre_vote(&g->raft, true);
+    g->raft.election_timeout = g->options.election_timeout_ms;
+    g->raft.heartbeat_timeout = g->options.election_timeout_ms / 2;
+    raft_set_max_inflight_entries(&g->raft, g->options.in_flight_entries_max);
+    raft_set_install_snapshot_timeout(&g->raft, 20 * 1000);
+    return 0;
+}
+
+static int start_raft(struct repl_group *g, struct start *s)
+{
+    struct raft_event event = {.type = RAFT_START};
+    event.start.term = s->term;
+    event.start.voted_for = s->voted_for;
+    event.start.metadata = s->has_metadata ? &s->metadata : NULL;
+    event.start.start_index = s->first_index;
+    event.start.entries = s->entries;
+    event.start.n_entries = s->entry_count;
+    int err = group_step(g, &event, NULL, 0);
+    return err < 0 ? err : 0;
+}
+
+/* The WAL may be behind a checkpoint that a leader took before its own disk had all of it: then
+ * it is told, so that what follows has no gap. */
+static void align_wal(struct repl_group *g, const struct start *s)
+{
+    struct log_wal_state wal = {0};
+    uint64_t last = s->first_index + s->entry_count - 1;
+    bool has_wal = log_wal_state(g->options.wal, g->options.identity.group_id, &wal) == 0;
+    uint64_t wal_last = has_wal ? wal.last_index : 0;
+    g->appended_index = last;
+    if (last > wal_last)
+        persist_snapshot(g, s->metadata.index, s->metadata.term);
+}
+
+static int open_raft(struct repl_group *g, struct start *s, struct err_note *note)
+{
+    int err = init_raft(g);
+    if (err == 0)
+        err = read_disk(g, s, note);
+    if (err == 0)
+        err = start_raft(g, s);
+    if (err == 0)
+        align_wal(g, s);
+    free_start(s);
+    return err;
+}
+
+/* What was applied stays applied: libraft begins below it and comes up to it again. */
+int group_restart(struct repl_group *g, struct err_note *note)
+{
+    struct start s = {.first_index = 1};
+    assert(!group_is_leader(g));
+    raft_close(&g->raft, NULL);
+    memset(&g->raft, 0, sizeof g->raft);
+    cache_close(&g->cache);
+    return open_raft(g, &s, note);
+}
+
+static int open_replica(struct repl_group *g, struct err_note *note)
+{
+    const struct log_store_state *state = log_store_state(g->options.store);
+    struct start s = {.first_index = 1};
+    int err = open_raft(g, &s, note);
+    if (err != 0)
+        return err;
+    g->applied_index = s.has_metadata ? s.metadata.index : 0;
+    g->applied_term = s.has_metadata ? s.metadata.term : 0;
+    g->checkpoint_index = state->index;
+    if (state->index > 0)
+        log_wal_release(g->options.wal, g->options.identity.group_id, state->index);
+    return g->options.machine.restore(g->options.machine.data, g->options.store, state);
+}
+
+int repl_group_create(const struct repl_group_options *options, struct repl_group **group,
+                      struct err_note *note)
+{
+    struct repl_group *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return UV_ENOMEM;
+    g->options = *options;
+    int err = open_replica(g, note);
+    if (err == 0)
+        err = repl_node_add_group(options->node, g, options->identity.group_id, options->shard);
+    if (err != 0) {
+        free(g);
+        return err;
+    }
+    *group = g;
+    return 0;
+}

@@ -1,0 +1,168 @@
+/* One step of libraft and what follows from it.
+ *
+ * An event goes in, an update comes out: entries to store, term and vote to store, messages,
+ * perhaps a new role or commit index. Here the update is taken apart; nothing is applied and no
+ * callback is called from here: that is the turn's. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/event.h"
+#include "group_internal.h"
+#include "raft_err.h"
+
+uint64_t group_now_ms(const struct repl_group *g)
+{
+    return clock_now_ms(g->options.clock);
+}
+
+bool group_is_leader(const struct repl_group *g)
+{
+    return g->raft.state == RAFT_LEADER;
+}
+
+void group_fatal(struct repl_group *g, int status, const char *what)
+{
+    event_error("replica_failed", "group=%u what=\"%s\" error=%s", g->options.identity.group_id,
+                what, err_name(status));
+    if (!g->is_stopped)
+        g->options.on_fatal(g->options.fatal_data, status);
+}
+
+bool group_term_of(struct repl_group *g, uint64_t index, uint64_t *term)
+{
+    const struct log_entry *e = cache_get(&g->cache, index);
+    enum log_entry_type type;
+    if (e != NULL) {
+        *term = e->term;
+        return true;
+    }
+    if (index == g->raft.trail.snapshot.index) {
+        *term = g->raft.trail.snapshot.term;
+        return true;
+    }
+    return log_wal_entry_term(g->options.wal, g->options.identity.group_id, index, term, &type) ==
+           0;
+}
+
+void group_fill_message(const struct repl_group *g, enum repl_message_type type, uint64_t to,
+                        struct repl_message *m)
+{
+    memset(m, 0, sizeof *m);
+    m->type = type;
+    m->group = g->options.identity;
+    m->from = g->options.raft_id;
+    m->to = to;
+    m->term = g->raft.current_term;
+}
+
+static void note_sample(struct repl_group *g, uint64_t index)
+{
+    uint64_t now_ms = group_now_ms(g);
+    struct sample *last = &g->samples[(g->sample_next + SAMPLES - 1) % SAMPLES];
+    if (last->at_ms == now_ms) {
+        last->index = index;
+        return;
+    }
+    g->samples[g->sample_next] = (struct sample){.index = index, .at_ms = now_ms};
+    g->sample_next = (g->sample_next + 1) % SAMPLES;
+}
+
+static void note_wall(struct repl_group *g, const struct log_entry *e)
+{
+    struct repl_entry_head head;
+    if (e->type == LOG_ENTRY_COMMAND && repl_entry_head_decode(e->head.bytes, &head) == 0 &&
+        head.wall_ms > g->wall_ms)
+        g->wall_ms = head.wall_ms;
+}
+
+/* The entry that libraft wants stored at `index`: from the event's own entries, or its barrier. */
+static struct log_entry entry_of(const struct raft_entry *raft_entry, uint64_t index,
+                                 const struct log_entry *source, uint64_t source_first)
+{
+    if (source != NULL)
+        return source[index - source_first];
+    assert(raft_entry->type == RAFT_BARRIER);
+    return (struct log_entry){
+        .term = raft_entry->term, .index = index, .type = LOG_ENTRY_BARRIER};
+}
+
+static void take_entries(struct repl_group *g, const struct raft_update *update,
+                         const struct log_entry *source, uint64_t source_first)
+{
+    uint64_t first = update->entries.index;
+    unsigned count = update->entries.n;
+    struct log_entry *entries = malloc(count * sizeof *entries);
+    if (entries == NULL) {
+        group_fatal(g, UV_ENOMEM, "take entries");
+        return;
+    }
+    uint64_t truncate_from = first <= g->appended_index ? first : 0;
+    if (truncate_from != 0) {
+        g->counters.truncations++;
+        cache_truncate(&g->cache, first);
+    }
+    if (g->cache.count > 0 && g->cache.first + g->cache.count != first)
+        cache_drop_before(&g->cache, UINT64_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        entries[i] = entry_of(&update->entries.batch[i], first + i, source, source_first);
+        note_wall(g, &entries[i]);
+        if (cache_push(&g->cache, &entries[i]) != 0)
+            group_fatal(g, UV_ENOMEM, "cache entries");
+    }
+    note_sample(g, first + count - 1);
+    bool has_vote = update->flags & (RAFT_UPDATE_CURRENT_TERM | RAFT_UPDATE_VOTED_FOR);
+    int err = persist_add(g, has_vote, entries, count, truncate_from);
+    free(entries);
+    if (err != 0)
+        group_fatal(g, err, "store entries");
+}
+
+static void take_messages(struct repl_group *g, const struct raft_update *update)
+{
+    for (unsigned i = 0; i < update->messages.n; i++) {
+        const struct raft_message *message = &update->messages.batch[i];
+        if (g->vote_persists > 0)
+            persist_hold(g, message);
+        else
+            group_send(g, message);
+    }
+}
+
+/* libraft allocates the payload of the barrier that a new leader begins with; ours has none. */
+static void free_barrier(struct repl_group *g, const struct raft_update *update)
+{
+    if ((update->flags & RAFT_UPDATE_ENTRIES) && update->entries.batch == &g->raft.barrier) {
+        raft_free(g->raft.barrier.buf.base);
+        g->raft.barrier.buf.base = NULL;
+    }
+}
+
+int group_step(struct repl_group *g, struct raft_event *event, const struct log_entry *source,
+               uint64_t source_first)
+{
+    struct raft_update update = {0};
+    event->time = group_now_ms(g);
+    event->capacity = 0;
+    int rv = raft_step(&g->raft, event, &update);
+    if (rv != 0)
+        return repl_raft_err(rv);
+    bool has_vote = update.flags & (RAFT_UPDATE_CURRENT_TERM | RAFT_UPDATE_VOTED_FOR);
+    bool is_barrier = (update.flags & RAFT_UPDATE_ENTRIES) &&
+                      update.entries.batch == &g->raft.barrier;
+    if (update.flags & RAFT_UPDATE_ENTRIES) {
+        take_entries(g, &update, is_barrier ? NULL : source, source_first);
+    } else if (has_vote && event->type != RAFT_START) {
+        int err = persist_add(g, true, NULL, 0, 0);
+        if (err != 0)
+            group_fatal(g, err, "store vote");
+    }
+    free_barrier(g, &update);
+    if (update.flags & RAFT_UPDATE_STATE)
+        group_role_changed(g);
+    if (update.flags & RAFT_UPDATE_MESSAGES)
+        take_messages(g, &update);
+    if (update.flags & RAFT_UPDATE_SNAPSHOT)
+        group_install_begin(g, &update.snapshot.metadata);
+    return update.flags & RAFT_UPDATE_ENTRIES ? 1 : 0;
+}

@@ -1,0 +1,531 @@
+/* The groups of a node and its peers: frames to the right shard, who lives, who leads.
+ *
+ * Liveness, heartbeats and the map belong to shard 0. What other shards need of them is in atomics
+ * and under one small lock, never held over a call out. A frame for a group of another shard is
+ * posted there with its buffer; a frame from another shard on CONTROL or SHIPPING likewise. */
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/event.h"
+#include "message.h"
+#include "node_internal.h"
+
+#define GROUPS_MAX 512
+#define RETURN_EVERY_MS 100
+#define PUBLISHED_MS_MAX 1000 /* a leader's own word, without which it is not told on */
+
+void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);
+void group_on_node_gone(struct repl_group *g, uint32_t node_id);
+void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+
+struct node_shard {
+    struct repl_node *node;
+    unsigned index;
+    const struct net *net;
+    const struct work *home;
+};
+
+struct node_peer {
+    atomic_uint node_id;            /* 0: unused; written on shard 0 only */
+    atomic_uint_least64_t alive_ns; /* last byte received */
+    atomic_uint_least64_t since_ms; /* alive without a break since */
+    atomic_bool is_alive;
+    atomic_bool is_lost;            /* the connection broke or was refused since the last byte */
+};
+
+struct node_group {
+    struct repl_group *group;       /* NULL: not here */
+    unsigned shard;
+    uint64_t leader;                /* raft id; the map */
+    uint64_t term;
+    uint64_t commit;
+    uint64_t heard_ns;
+};
+
+struct repl_node {
+    struct repl_node_options options;
+    unsigned shard_count;
+    struct node_shard shards[REPL_SHARDS_MAX];
+    struct node_peer peers[REPL_NODES_MAX];
+    pthread_mutex_t lock;           /* guards groups' map fields */
+    struct node_group groups[GROUPS_MAX];
+    uint64_t beaten_at_ms;
+    atomic_uint_least64_t returned_at_ms;
+    bool has_changed;               /* shard 0: tell the owner at the tick's end */
+};
+
+int repl_node_create(const struct repl_node_options *options, struct repl_node **node)
+{
+    struct repl_node *n = calloc(1, sizeof *n);
+    if (n == NULL)
+        return UV_ENOMEM;
+    n->options = *options;
+    pthread_mutex_init(&n->lock, NULL);
+    *node = n;
+    return 0;
+}
+
+void repl_node_destroy(struct repl_node *n)
+{
+    if (n == NULL)
+        return;
+    pthread_mutex_destroy(&n->lock);
+    free(n);
+}
+
+void repl_node_set_shard(struct repl_node *n, unsigned index, const struct net *net,
+                         const struct work *home)
+{
+    assert(index < REPL_SHARDS_MAX);
+    n->shards[index] = (struct node_shard){.node = n, .index = index, .net = net, .home = home};
+    if (index >= n->shard_count)
+        n->shard_count = index + 1;
+}
+
+unsigned repl_node_shard_count(const struct repl_node *n)
+{
+    return n->shard_count;
+}
+
+int repl_node_add_group(struct repl_node *n, struct repl_group *g, uint32_t group_id,
+                        unsigned shard)
+{
+    if (group_id >= GROUPS_MAX || n->groups[group_id].group != NULL)
+        return ERR_INVALID;
+    n->groups[group_id].group = g;
+    n->groups[group_id].shard = shard;
+    return 0;
+}
+
+void repl_node_remove_group(struct repl_node *n, uint32_t group_id)
+{
+    n->groups[group_id].group = NULL;
+}
+
+/* ---- peers ---- */
+
+static struct node_peer *find_peer(struct repl_node *n, uint32_t node_id)
+{
+    for (unsigned i = 0; i < REPL_NODES_MAX; i++)
+        if (n->peers[i].node_id == node_id)
+            return &n->peers[i];
+    return NULL;
+}
+
+/* Peers are added on shard 0 only (the CONTROL connection comes first). */
+static struct node_peer *add_peer(struct repl_node *n, uint32_t node_id)
+{
+    struct node_peer *p = find_peer(n, node_id);
+    if (p == NULL && node_id != 0 && (p = find_peer(n, 0)) != NULL)
+        p->node_id = node_id;
+    return p;
+}
+
+bool node_is_alive(struct repl_node *n, uint32_t node_id)
+{
+    struct node_peer *p = find_peer(n, node_id);
+    return node_id == n->options.node_id || (p != NULL && atomic_load(&p->is_alive));
+}
+
+bool repl_node_is_alive(struct repl_node *n, uint32_t node_id)
+{
+    return node_is_alive(n, node_id);
+}
+
+uint64_t node_alive_since_ms(struct repl_node *n, uint32_t node_id)
+{
+    struct node_peer *p = find_peer(n, node_id);
+    return p == NULL ? UINT64_MAX : atomic_load(&p->since_ms);
+}
+
+uint32_t node_own_id(const struct repl_node *n)
+{
+    return n->options.node_id;
+}
+
+unsigned node_settle_ms(const struct repl_node *n)
+{
+    return n->options.settle_ms;
+}
+
+bool node_may_return_leader(struct repl_node *n)
+{
+    uint64_t now_ms = clock_now_ms(n->options.clock);
+    uint64_t last = atomic_load(&n->returned_at_ms);
+    return now_ms - last >= RETURN_EVERY_MS &&
+           atomic_compare_exchange_strong(&n->returned_at_ms, &last, now_ms);
+}
+
+/* ---- the map ---- */
+
+void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader, uint64_t term,
+                  uint64_t commit)
+{
+    struct node_group *g = &n->groups[group_id];
+    pthread_mutex_lock(&n->lock);
+    bool is_newer = term > g->term || (term == g->term && (leader != 0 || g->leader == 0));
+    /* "No leader" of the same term also counts when it was us. */
+    bool is_own_loss = leader == 0 && repl_raft_id_node(g->leader) == n->options.node_id;
+    if (is_newer || is_own_loss) {
+        g->leader = leader;
+        g->term = term > g->term ? term : g->term;
+        g->commit = commit > g->commit ? commit : g->commit;
+        if (leader != 0)
+            g->heard_ns = clock_now_ns(n->options.clock);
+    }
+    pthread_mutex_unlock(&n->lock);
+}
+
+bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader *leader)
+{
+    if (group_id >= GROUPS_MAX)
+        return false;
+    struct node_group *g = &n->groups[group_id];
+    pthread_mutex_lock(&n->lock);
+    *leader = (struct repl_leader){.node_id = repl_raft_id_node(g->leader),
+                                   .term = g->term,
+                                   .commit_index = g->commit,
+                                   .heard_ns = g->heard_ns};
+    pthread_mutex_unlock(&n->lock);
+    return leader->node_id != 0;
+}
+
+/* ---- sending ---- */
+
+const struct net *node_group_net(struct repl_node *n, uint32_t group_id)
+{
+    return n->shards[n->groups[group_id].shard].net;
+}
+
+struct posted_frame {
+    struct work_item item;
+    struct repl_node *node;
+    uint32_t node_id;
+    enum net_channel channel;
+    size_t head_size;
+    unsigned payload_count;
+    struct slice payload[2];
+    uint8_t head[];
+};
+
+static void on_posted_frame(struct work_item *item)
+{
+    struct posted_frame *p = item->data;
+    struct net_frame frame = {.head = bytes_of(p->head, p->head_size),
+                              .payload = p->payload,
+                              .payload_count = p->payload_count};
+    net_send(p->node->shards[0].net, p->node_id, p->channel, &frame);
+    for (unsigned i = 0; i < p->payload_count; i++)
+        slice_unref(&p->payload[i]);
+    free(p);
+}
+
+static int post_frame(struct repl_node *n, uint32_t node_id, enum net_channel channel,
+                      const struct net_frame *frame)
+{
+    assert(frame->payload_count <= 2);
+    struct posted_frame *p = malloc(sizeof *p + frame->head.size);
+    if (p == NULL)
+        return UV_ENOMEM;
+    *p = (struct posted_frame){.node = n,
+                               .node_id = node_id,
+                               .channel = channel,
+                               .head_size = frame->head.size,
+                               .payload_count = frame->payload_count};
+    p->item.data = p;
+    memcpy(p->head, frame->head.data, frame->head.size);
+    for (unsigned i = 0; i < frame->payload_count; i++)
+        p->payload[i] = slice_ref(frame->payload[i]);
+    work_submit(n->shards[0].home, &p->item, on_posted_frame);
+    return 0;
+}
+
+int node_send(struct repl_node *n, uint32_t group_id, uint32_t node_id, enum net_channel channel,
+              const struct net_frame *frame)
+{
+    unsigned shard = n->groups[group_id].shard;
+    if (channel != NET_ENTRIES && shard != 0)
+        return post_frame(n, node_id, channel, frame);
+    return net_send(n->shards[shard].net, node_id, channel, frame);
+}
+
+static int send_between_nodes(struct repl_node *n, uint32_t node_id, enum repl_message_type type,
+                              struct bytes rest)
+{
+    struct repl_message m = {.type = type,
+                             .group = {.group_id = REPL_NO_GROUP},
+                             .from = n->options.node_id,
+                             .to = node_id,
+                             .rest = rest};
+    uint8_t *head = malloc(REPL_MESSAGE_ENCODED_MAX(0, rest.size));
+    if (head == NULL)
+        return UV_ENOMEM;
+    struct net_frame frame = {.head = bytes_of(head, repl_message_encode(&m, head))};
+    int err = net_send(n->shards[0].net, node_id, NET_CONTROL, &frame);
+    free(head);
+    return err;
+}
+
+int repl_node_send(struct repl_node *n, uint32_t node_id, struct bytes message)
+{
+    return send_between_nodes(n, node_id, REPL_APPLICATION, message);
+}
+
+/* ---- heartbeats: u16 groups, per group u32 id, u64 leader, u64 term, u64 commit ---- */
+
+#define BEAT_SIZE 28
+
+static size_t encode_beats(struct repl_node *n, uint8_t *into)
+{
+    uint16_t count = 0;
+    uint64_t now_ns = clock_now_ns(n->options.clock);
+    uint8_t *at = into + 2;
+    pthread_mutex_lock(&n->lock);
+    for (uint32_t id = 0; id < GROUPS_MAX; id++) {
+        const struct node_group *g = &n->groups[id];
+        if (g->group == NULL || repl_raft_id_node(g->leader) != n->options.node_id ||
+            now_ns - g->heard_ns > PUBLISHED_MS_MAX * 1000000ull)
+            continue;
+        at = bytes_put_le32(at, id);
+        at = bytes_put_le64(at, g->leader);
+        at = bytes_put_le64(at, g->term);
+        at = bytes_put_le64(at, g->commit);
+        count++;
+    }
+    pthread_mutex_unlock(&n->lock);
+    bytes_put_le16(into, count);
+    return (size_t)(at - into);
+}
+
+static void beat(struct repl_node *n)
+{
+    static _Thread_local uint8_t beats[2 + GROUPS_MAX * BEAT_SIZE];
+    struct bytes rest = bytes_of(beats, encode_beats(n, beats));
+    for (unsigned i = 0; i < REPL_NODES_MAX; i++)
+        if (n->peers[i].node_id != 0)
+            send_between_nodes(n, n->peers[i].node_id, REPL_HEARTBEAT, rest);
+}
+
+struct posted_beat {
+    struct work_item item;
+    struct repl_group *group;
+    uint64_t leader, term, commit;
+    uint32_t gone_node_id;          /* instead: this node is gone */
+};
+
+static void on_posted_beat(struct work_item *item)
+{
+    struct posted_beat *p = item->data;
+    if (p->gone_node_id != 0)
+        group_on_node_gone(p->group, p->gone_node_id);
+    else
+        group_on_heartbeat(p->group, p->leader, p->term, p->commit);
+    free(p);
+}
+
+static void post_to_group(struct repl_node *n, uint32_t group_id, const struct posted_beat *beat)
+{
+    struct posted_beat *p = malloc(sizeof *p);
+    if (p == NULL)
+        return; /* as a lost heartbeat: the next comes */
+    *p = *beat;
+    p->group = n->groups[group_id].group;
+    p->item.data = p;
+    work_submit(n->shards[n->groups[group_id].shard].home, &p->item, on_posted_beat);
+}
+
+static void hear_beat(struct repl_node *n, uint32_t group_id, const struct posted_beat *beat)
+{
+    if (group_id >= GROUPS_MAX)
+        return;
+    struct node_group *g = &n->groups[group_id];
+    pthread_mutex_lock(&n->lock);
+    bool is_current = beat->term > g->term || (beat->term == g->term &&
+                                               (g->leader == 0 || g->leader == beat->leader));
+    if (is_current) {
+        n->has_changed |= g->leader != beat->leader;
+        g->leader = beat->leader;
+        g->term = beat->term;
+        g->commit = beat->commit > g->commit ? beat->commit : g->commit;
+        g->heard_ns = clock_now_ns(n->options.clock);
+    }
+    pthread_mutex_unlock(&n->lock);
+    if (is_current && g->group != NULL && g->shard == 0)
+        group_on_heartbeat(g->group, beat->leader, beat->term, beat->commit);
+    else if (is_current && g->group != NULL)
+        post_to_group(n, group_id, beat);
+}
+
+static void on_beats(struct repl_node *n, struct bytes beats)
+{
+    struct bytes_reader r = bytes_reader_of(beats);
+    unsigned count = bytes_read_le16(&r);
+    if (bytes_reader_left(&r) != count * (size_t)BEAT_SIZE)
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        struct posted_beat beat = {0};
+        uint32_t group_id = bytes_read_le32(&r);
+        beat.leader = bytes_read_le64(&r);
+        beat.term = bytes_read_le64(&r);
+        beat.commit = bytes_read_le64(&r);
+        hear_beat(n, group_id, &beat);
+    }
+}
+
+/* ---- receiving ---- */
+
+struct posted_arrival {
+    struct work_item item;
+    struct repl_group *group;
+    struct bytes frame;
+    struct buffer *owner;
+};
+
+static void on_posted_arrival(struct work_item *item)
+{
+    struct posted_arrival *p = item->data;
+    group_on_frame(p->group, p->frame, p->owner);
+    buffer_unref(p->owner);
+    free(p);
+}
+
+static void on_frame_between_nodes(struct repl_node *n, uint32_t node_id, struct bytes frame,
+                                   struct buffer *owner)
+{
+    struct repl_message m;
+    if (repl_message_decode(frame, owner, NULL, &m) != 0)
+        return;
+    if (m.type == REPL_HEARTBEAT)
+        on_beats(n, m.rest);
+    else if (m.type == REPL_APPLICATION && n->options.on_application != NULL)
+        n->options.on_application(n->options.application_data, node_id, m.rest, owner);
+}
+
+static void on_frame(void *data, uint32_t node_id, enum net_channel channel, struct bytes frame,
+                     struct buffer *owner)
+{
+    struct node_shard *s = data;
+    struct repl_node *n = s->node;
+    uint32_t group_id = repl_message_group_id(frame);
+    (void)channel;
+    if (group_id == REPL_NO_GROUP) {
+        if (s->index == 0)
+            on_frame_between_nodes(n, node_id, frame, owner);
+        return;
+    }
+    if (group_id >= GROUPS_MAX || n->groups[group_id].group == NULL)
+        return;
+    struct node_group *g = &n->groups[group_id];
+    if (g->shard == s->index) {
+        group_on_frame(g->group, frame, owner);
+        return;
+    }
+    struct posted_arrival *p = malloc(sizeof *p);
+    if (p == NULL)
+        return; /* as a lost frame */
+    *p = (struct posted_arrival){.group = g->group, .frame = frame, .owner = buffer_ref(owner)};
+    p->item.data = p;
+    work_submit(n->shards[g->shard].home, &p->item, on_posted_arrival);
+}
+
+static void on_alive(void *data, uint32_t node_id)
+{
+    struct node_shard *s = data;
+    struct node_peer *p = s->index == 0 ? add_peer(s->node, node_id)
+                                        : find_peer(s->node, node_id);
+    if (p == NULL)
+        return;
+    atomic_store(&p->alive_ns, clock_now_ns(s->node->options.clock));
+    atomic_store(&p->is_lost, false);
+}
+
+static void on_up(void *data, uint32_t node_id)
+{
+    struct node_shard *s = data;
+    if (s->index == 0)
+        on_alive(data, node_id);
+}
+
+/* Refused: nobody listens there. Reset: the links reconnect at once; a process that died refuses
+ * then, one that lives sends bytes. */
+static void on_down(void *data, uint32_t node_id, int is_refused)
+{
+    struct node_shard *s = data;
+    if (s->index != 0)
+        return;
+    struct node_peer *p = add_peer(s->node, node_id);
+    if (p != NULL && is_refused)
+        atomic_store(&p->is_lost, true);
+}
+
+struct net_handler repl_node_handler(struct repl_node *n, unsigned shard)
+{
+    assert(shard < REPL_SHARDS_MAX);
+    n->shards[shard].node = n;
+    n->shards[shard].index = shard;
+    return (struct net_handler){.data = &n->shards[shard],
+                                .on_frame = on_frame,
+                                .on_alive = on_alive,
+                                .on_up = on_up,
+                                .on_down = on_down};
+}
+
+/* ---- liveness ---- */
+
+static void tell_gone(struct repl_node *n, uint32_t node_id)
+{
+    struct posted_beat beat = {.gone_node_id = node_id};
+    event_info("peer_gone", "peer=%u", node_id);
+    pthread_mutex_lock(&n->lock);
+    for (uint32_t id = 0; id < GROUPS_MAX; id++)
+        if (repl_raft_id_node(n->groups[id].leader) == node_id && n->groups[id].leader != 0)
+            n->groups[id].leader = 0;
+    pthread_mutex_unlock(&n->lock);
+    for (uint32_t id = 0; id < GROUPS_MAX; id++) {
+        if (n->groups[id].group == NULL)
+            continue;
+        if (n->groups[id].shard == 0)
+            group_on_node_gone(n->groups[id].group, node_id);
+        else
+            post_to_group(n, id, &beat);
+    }
+    n->has_changed = true;
+}
+
+static void watch_peer(struct repl_node *n, struct node_peer *p)
+{
+    uint64_t now_ns = clock_now_ns(n->options.clock);
+    uint64_t alive_ns = atomic_load(&p->alive_ns);
+    bool is_silent = now_ns > alive_ns && now_ns - alive_ns > n->options.gone_ms * 1000000ull;
+    bool is_alive = alive_ns != 0 && !is_silent && !atomic_load(&p->is_lost);
+    if (is_alive == atomic_load(&p->is_alive))
+        return;
+    atomic_store(&p->since_ms, now_ns / 1000000);
+    atomic_store(&p->is_alive, is_alive);
+    n->has_changed = true;
+    if (is_alive)
+        event_info("peer_alive", "peer=%u", p->node_id);
+    else
+        tell_gone(n, p->node_id);
+}
+
+void repl_node_tick(struct repl_node *n)
+{
+    uint64_t now_ms = clock_now_ms(n->options.clock);
+    for (unsigned i = 0; i < REPL_NODES_MAX; i++)
+        if (n->peers[i].node_id != 0)
+            watch_peer(n, &n->peers[i]);
+    if (now_ms - n->beaten_at_ms >= n->options.heartbeat_ms) {
+        n->beaten_at_ms = now_ms;
+        beat(n);
+    }
+    if (n->has_changed) {
+        n->has_changed = false;
+        if (n->options.on_change != NULL)
+            n->options.on_change(n->options.change_data);
+    }
+}

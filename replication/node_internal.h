@@ -1,0 +1,26 @@
+/* What groups and node know of each other inside replication/. */
+#ifndef REPLICATION_NODE_INTERNAL_H
+#define REPLICATION_NODE_INTERNAL_H
+
+#include "replication/node.h"
+
+/* The network and home of the shard that a group lives on. */
+const struct net *node_group_net(struct repl_node *n, uint32_t group_id);
+
+/* Sends on CONTROL or SHIPPING, from any shard: posts to shard 0 when needed (then a failure is
+ * silent, as a lost frame is). ENTRIES go by the group's own shard. */
+int node_send(struct repl_node *n, uint32_t group_id, uint32_t node_id, enum net_channel channel,
+              const struct net_frame *frame);
+
+/* What a group knows of its leader, for the map and the heartbeats. Any shard. */
+void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader_raft_id, uint64_t term,
+                  uint64_t commit_index);
+
+bool node_is_alive(struct repl_node *n, uint32_t node_id);
+uint64_t node_alive_since_ms(struct repl_node *n, uint32_t node_id);
+uint32_t node_own_id(const struct repl_node *n);
+unsigned node_settle_ms(const struct repl_node *n);
+/* At most one returning leader in 100 ms. */
+bool node_may_return_leader(struct repl_node *n);
+
+#endif
