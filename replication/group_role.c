@@ -285,8 +285,10 @@ static void go_home(struct repl_group *g, uint64_t now_ms)
         !node_is_alive(g->options.node, home) ||
         now_ms - node_alive_since_ms(g->options.node, home) < node_settle_ms(g->options.node))
         return;
+    if (!node_may_return_leader(g->options.node))
+        return; /* others go first */
     g->tried_home_ms = now_ms;
-    if (node_may_return_leader(g->options.node) && repl_group_transfer(g, home) == 0)
+    if (repl_group_transfer(g, home) == 0)
         event_info("leader_returns", "group=%u to=%u", g->options.identity.group_id, home);
 }
 
