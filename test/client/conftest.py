@@ -6,9 +6,10 @@ import re
 import time
 
 import pytest
-from confluent_kafka.admin import NewTopic
 
 import cluster as clusters
+from topics import create_topic
+from wire_target import target, wire_topic  # noqa: F401 fixtures
 
 numbers = itertools.count(1)
 session = format(time.time_ns() // 1_000_000 % 36**5, "x")  # a foreign cluster outlives a run
@@ -75,16 +76,6 @@ def name(request):
     """A name that no other test uses, for topics and groups."""
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
     return f"{words[:60]}-{session}-{next(numbers)}"
-
-
-def create_topic(cluster, topic, partitions=1, replication=3, **config):
-    """Creates a topic and waits until all its partitions are led. `_` in names stands for `.`."""
-    config = {key.replace("_", "."): str(value) for key, value in config.items()}
-    new = NewTopic(topic, num_partitions=partitions, replication_factor=replication, config=config)
-    admin = cluster.admin()  # must outlive the answer
-    admin.create_topics([new], operation_timeout=30)[topic].result(40)
-    cluster.wait_led(topic, partitions)
-    return topic
 
 
 @pytest.fixture

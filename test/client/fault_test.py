@@ -13,7 +13,7 @@ from confluent_kafka.admin import ConfigResource, ResourceType
 
 import cluster as clusters
 import records
-from conftest import create_topic
+from topics import create_topic
 
 PARTITIONS = 6
 RATE_PER_S = 2000

@@ -1,0 +1,134 @@
+"""The rules of a connection: which answer comes, in which order, and what a slow reader costs."""
+
+import os
+import struct
+import time
+
+import pytest
+
+import cluster as clusters
+import wire
+from wire_target import MIB
+from wire import int32
+
+UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER = 3, 6
+INVALID_REQUIRED_ACKS, UNSUPPORTED_VERSION = 21, 35
+
+
+def test_an_api_versions_request_that_is_too_new_is_answered_in_version_0(target):
+    for version in (99, 32767):
+        with target.connect() as c:
+            r = wire.Reader(c.ask(wire.API_VERSIONS, version, b"\x7f what will be\x00"))
+            assert r.take("h") == UNSUPPORTED_VERSION
+            rows = wire.api_rows(r)
+            assert r.is_at_end(), "version 0 has no throttle time"
+            low, high = rows[wire.API_VERSIONS]
+            assert low == 0 and high >= 3
+            # The client asks again with what it learnt, on the same connection.
+            assert wire.Reader(c.ask(wire.API_VERSIONS, 0, b"", 2)).take("h") == 0
+
+
+def test_api_versions_answers_have_no_tags_in_their_header(target):
+    with target.connect() as c:
+        message = wire.compact_string("wire") + wire.compact_string("1") + wire.NO_TAGS
+        answer = c.ask(wire.API_VERSIONS, 3, message)
+    error, count = struct.unpack_from(">hB", answer)
+    assert error == 0 and 20 < count < 128, "the error code comes right behind the correlation id"
+    keys = [struct.unpack_from(">hhhB", answer, 3 + 7 * i) for i in range(count - 1)]
+    assert all(tags == 0 and low <= high for _, low, high, tags in keys)
+    assert wire.API_VERSIONS in {key for key, *_ in keys}
+
+
+@pytest.mark.trilog_only
+def test_the_versions_told_are_those_of_the_contract(target):
+    with target.connect() as c:
+        r = wire.Reader(c.ask(wire.API_VERSIONS, 0, b""))
+        assert r.take("h") == 0
+        assert wire.api_rows(r) == {
+            0: (0, 11), 1: (4, 12), 2: (1, 7), 3: (0, 12), 8: (2, 8), 9: (1, 8), 10: (0, 4),
+            11: (0, 7), 12: (0, 4), 13: (0, 4), 14: (0, 5), 15: (0, 5), 16: (0, 4), 18: (0, 3),
+            19: (2, 7), 20: (1, 6), 21: (0, 2), 22: (0, 4), 23: (2, 4), 32: (1, 4), 37: (0, 3),
+            42: (0, 2), 44: (0, 1), 47: (0, 0), 60: (0, 1)}
+        assert r.is_at_end()
+
+
+def test_pipelined_requests_are_answered_in_their_order(target):
+    requests = [row for row in wire.requests_of(target.topic) if not row[0].startswith("JoinGroup")]
+    with target.connect() as c:
+        everything = b"".join(
+            wire.frame(wire.header(api, version, 1000 + i) + message)
+            for i, (_, api, version, message) in enumerate(requests * 3))
+        assert c.send(everything)
+        for i in range(3 * len(requests)):
+            answer = c.answer()
+            assert answer is not None, f"closed before the answer to {requests[i % len(requests)][0]}"
+            assert answer[:4] == int32(1000 + i), requests[i % len(requests)][0]
+
+
+def test_what_comes_behind_a_waiting_fetch_is_answered_after_it(target):
+    with target.connect() as c:
+        waiting = wire.fetch(target.topic, target.log_end(), max_wait_ms=700, min_bytes=1000)
+        c.send(wire.frame(wire.header(wire.FETCH, 4, 1) + waiting) +
+               wire.frame(wire.header(wire.API_VERSIONS, 0, 2)) +
+               wire.frame(wire.header(wire.PRODUCE, 3, 3) +
+                          wire.produce(target.topic, wire.batch())))
+        assert c.is_silent(0.3), "the fetch must wait, and the others for it"
+        assert [c.answer()[:4] for _ in range(3)] == [int32(1), int32(2), int32(3)]
+
+
+def test_pipelined_produces_keep_their_order(target):
+    end = target.log_end()
+    with target.connect() as c:
+        c.send(b"".join(wire.frame(wire.header(wire.PRODUCE, 3, i) +
+                                   wire.produce(target.topic, wire.batch())) for i in range(200)))
+        answers = [c.answer() for _ in range(200)]
+    assert [a[:4] for a in answers] == [int32(i) for i in range(200)]
+    assert [wire.produced(a[4:]) for a in answers] == [(0, end + i) for i in range(200)]
+
+
+def test_a_produce_without_acks_is_taken_and_not_answered(target):
+    end = target.log_end()
+    with target.connect() as c:
+        c.send(wire.frame(wire.header(wire.PRODUCE, 3, 1) +
+                          wire.produce(target.topic, wire.batch(), acks=0)))
+        assert c.ask(wire.API_VERSIONS, 0, b"", 2) is not None, "only the second has an answer"
+    clusters.wait_until(lambda: target.log_end() == end + 1, 10, "the record is there")
+
+
+def test_errors_name_what_is_wrong(target):
+    def error_of(node, topic, partition=0, acks=-1):
+        with wire.Connection(node) as c:
+            return wire.produced(c.ask(wire.PRODUCE, 3, wire.produce(
+                topic, wire.batch(), acks=acks, partition=partition)))[0]
+    end = target.log_end()
+    follower = next(n for n in target.cluster.nodes if n.id != target.node.id)
+    assert error_of(follower, target.topic) == NOT_LEADER
+    assert error_of(target.node, "no-such-topic-here") == UNKNOWN_TOPIC_OR_PARTITION
+    assert error_of(target.node, target.topic, partition=17) == UNKNOWN_TOPIC_OR_PARTITION
+    assert error_of(target.node, target.topic, partition=-1) == UNKNOWN_TOPIC_OR_PARTITION
+    assert error_of(target.node, target.topic, acks=2) == INVALID_REQUIRED_ACKS
+    assert target.log_end() == end
+
+
+def test_answers_that_nobody_reads_do_not_pile_up(target):
+    """A client asks for a gigabyte in all and reads nothing: the node stops reading from it."""
+    blob = os.urandom(500_000)
+    with target.connect() as c:
+        for _ in range(4):
+            wire.produced(c.ask(wire.PRODUCE, 3, wire.produce(
+                target.topic, wire.batch([wire.record(blob)]))))
+        start = target.log_end() - 4
+        before = target.rss_bytes() if target.cluster.is_own else 0
+        c.socket.settimeout(3)
+        request = wire.frame(wire.header(wire.FETCH, 4) +
+                             wire.fetch(target.topic, start, max_bytes=4_000_000))
+        try:
+            for _ in range(600):
+                c.socket.sendall(request)
+        except TimeoutError:
+            pass  # it stopped reading
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            target.check_serves()
+            if target.cluster.is_own:
+                assert target.rss_bytes() - before < 160 * MIB
