@@ -1,0 +1,171 @@
+/* There and back. A coordinator that is not here, or not ready, answers by itself. */
+#include "consumer/group_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "consumer/coordinator_parts.h"
+#include "protocol/error.h"
+#include "request/text.h"
+
+static void on_back(struct work_item *item)
+{
+    struct group_call *call = item->data;
+    call->finish(call);
+}
+
+void group_call_done(struct group_call *call, int16_t error_code)
+{
+    call->error_code = error_code;
+    request_post_back(call->request, &call->item, on_back);
+}
+
+static bool is_leader_not_ready(const struct broker_group *g)
+{
+    struct repl_group_status status;
+    repl_group_status(g->raft, &status);
+    return status.role == REPL_LEADER;
+}
+
+static int16_t check(const struct group_call *call)
+{
+    const struct broker_group *g = call->group;
+    if (!machine_is_ready(g->machine))
+        return is_leader_not_ready(g) ? KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS
+                                      : KAFKA_ERROR_NOT_COORDINATOR;
+    return call->place.number != 0 && group_call_table(call) == NULL
+               ? KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS /* about to be opened */
+               : KAFKA_ERROR_NONE;
+}
+
+static void run_if_ready(struct group_call *call)
+{
+    int16_t error_code = check(call);
+    if (error_code != KAFKA_ERROR_NONE)
+        group_call_done(call, error_code);
+    else
+        call->run(call);
+}
+
+static void on_fresh(struct repl_read *read, int status)
+{
+    struct group_call *call = read->data;
+    if (status != 0)
+        group_call_done(call, group_error_of(status == ERR_TIMEOUT ? ERR_NOT_LEADER : status));
+    else
+        run_if_ready(call);
+}
+
+static void on_there(struct work_item *item)
+{
+    struct group_call *call = item->data;
+    int16_t error_code = check(call);
+    if (error_code != KAFKA_ERROR_NONE || !call->is_fresh) {
+        run_if_ready(call);
+        return;
+    }
+    call->read.data = call;
+    int err = repl_group_read(call->group->raft, &call->read, on_fresh);
+    if (err != 0)
+        group_call_done(call, group_error_of(err));
+}
+
+static void dispatch(struct group_call *call, struct request *r, group_call_cb run,
+                 group_call_cb finish)
+{
+    call->request = r;
+    call->run = run;
+    call->finish = finish;
+    call->item.data = call;
+    if (call->group == NULL)
+        request_post_back(r, &call->item, on_back);
+    else
+        broker_group_post(call->group, &call->item, on_there);
+}
+
+static void find_place(struct group_call *call, struct request *r, struct kafka_string group_id)
+{
+    call->group = NULL;
+    call->error_code = KAFKA_ERROR_INVALID_GROUP_ID;
+    if (group_id.size < 0 || group_id.size > CONSUMER_GROUP_ID_SIZE_MAX)
+        return;
+    call->error_code = KAFKA_ERROR_NOT_COORDINATOR;
+    if (coordinator_place(r->broker, group_id.data, (size_t)group_id.size, &call->place) == 0)
+        call->group = broker_group(r->broker, call->place.group_id);
+}
+
+void group_call_send(struct group_call *call, struct request *r, struct kafka_string group_id,
+                     group_call_cb run, group_call_cb finish)
+{
+    find_place(call, r, group_id);
+    dispatch(call, r, run, finish);
+}
+
+void group_call_send_fresh(struct group_call *call, struct request *r,
+                           struct kafka_string group_id, group_call_cb run, group_call_cb finish)
+{
+    call->is_fresh = true;
+    group_call_send(call, r, group_id, run, finish);
+}
+
+void group_call_send_to(struct group_call *call, struct request *r, struct broker_group *g,
+                        group_call_cb run, group_call_cb finish)
+{
+    call->group = g;
+    call->place.number = 0;
+    dispatch(call, r, run, finish);
+}
+
+const struct consumer_table *group_call_table(const struct group_call *call)
+{
+    return coordinator_table(call->group->coordinator, call->place.number);
+}
+
+struct group_set *group_call_groups(const struct group_call *call)
+{
+    return call->group->coordinator->groups;
+}
+
+int16_t group_error_of(int err)
+{
+    switch (err) {
+    case 0:
+        return KAFKA_ERROR_NONE;
+    case ERR_NOT_LEADER:
+    case ERR_LEADERSHIP_LOST:
+    case ERR_CLOSED:
+        return KAFKA_ERROR_NOT_COORDINATOR;
+    case ERR_BUSY:
+        return KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS; /* the same coordinator, a little later */
+    case ERR_TIMEOUT:
+        return KAFKA_ERROR_REQUEST_TIMED_OUT;
+    case ERR_NOT_FOUND:
+        return KAFKA_ERROR_GROUP_ID_NOT_FOUND;
+    case ERR_GROUP_GENERATION:
+        return KAFKA_ERROR_ILLEGAL_GENERATION;
+    case ERR_GROUP_MEMBER:
+        return KAFKA_ERROR_UNKNOWN_MEMBER_ID;
+    case ERR_GROUP_NOT_EMPTY:
+        return KAFKA_ERROR_NON_EMPTY_GROUP;
+    case ERR_TOO_LARGE:
+    case ERR_FULL:
+        return KAFKA_ERROR_INVALID_COMMIT_OFFSET_SIZE;
+    default:
+        return KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
+    }
+}
+
+struct kafka_string group_client_host(struct request *r)
+{
+    char text[80];
+    snprintf(text, sizeof text, "/%s", r->context.address);
+    struct kafka_string host = text_copy(r, text);
+    return kafka_string_is_null(host) ? kafka_string_of("") : host;
+}
+
+struct kafka_string group_client_id(const struct request *r)
+{
+    struct kafka_string id = r->context.client_id;
+    return kafka_string_is_null(id) ? kafka_string_of("") : id;
+}

@@ -1,0 +1,243 @@
+/* Sessions: signs of life, leaving, and what happens when neither comes.
+ *
+ * Deadlines only ever move later while nothing else happens, so a group remembers a time before
+ * which nothing is due, and a tick that comes before it does nothing at all. */
+#include <assert.h>
+
+#include "base/err.h"
+#include "consumer/live_parts.h"
+
+static void rebalance(struct live_group *g)
+{
+    if (g->state != GROUP_EMPTY)
+        live_group_on_event(g, GROUP_REBALANCE, 0);
+    live_try_complete_joins(g);
+}
+
+/* ---- heartbeat ---- */
+
+int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32_t generation,
+                        struct kafka_string member_id, struct kafka_string instance_id)
+{
+    struct live_group *g = live_group_find(s, group_id);
+    if (group_id.size <= 0)
+        return KAFKA_ERROR_INVALID_GROUP_ID;
+    if (g == NULL)
+        return KAFKA_ERROR_UNKNOWN_MEMBER_ID;
+    int16_t error_code = live_check_member(g, member_id, instance_id);
+    if (error_code != KAFKA_ERROR_NONE)
+        return error_code;
+    if (generation != g->generation)
+        return KAFKA_ERROR_ILLEGAL_GENERATION;
+    live_member_touch(live_member_find(g, member_id));
+    return g->state == GROUP_PREPARING ? KAFKA_ERROR_REBALANCE_IN_PROGRESS : KAFKA_ERROR_NONE;
+}
+
+int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
+                           struct kafka_string group_id, int32_t generation,
+                           struct kafka_string member_id, struct kafka_string instance_id)
+{
+    const struct live_group *g = live_group_find(s, group_id);
+    const struct consumer_table *table = s->host.table(s->host.data, partition_number);
+    struct consumer_group known;
+    if (g == NULL || g->state == GROUP_EMPTY) {
+        if (generation < 0)
+            return KAFKA_ERROR_NONE;
+        bool is_known = table != NULL && consumer_table_group(table, group_id, &known);
+        return is_known ? KAFKA_ERROR_UNKNOWN_MEMBER_ID : KAFKA_ERROR_ILLEGAL_GENERATION;
+    }
+    int16_t error_code = live_check_member(g, member_id, instance_id);
+    if (error_code != KAFKA_ERROR_NONE)
+        return error_code;
+    if (generation != g->generation)
+        return KAFKA_ERROR_ILLEGAL_GENERATION;
+    live_member_touch(live_member_find(g, member_id));
+    return g->state == GROUP_COMPLETING ? KAFKA_ERROR_REBALANCE_IN_PROGRESS : KAFKA_ERROR_NONE;
+}
+
+/* ---- leaving ---- */
+
+int16_t group_leave(struct group_set *s, struct kafka_string group_id,
+                    struct kafka_string member_id, struct kafka_string instance_id)
+{
+    struct live_group *g = live_group_find(s, group_id);
+    int16_t error_code = KAFKA_ERROR_NONE;
+    if (g == NULL)
+        return KAFKA_ERROR_UNKNOWN_MEMBER_ID;
+    if (live_forget_pending(g, member_id)) {
+        live_try_complete_joins(g);
+        live_group_release(g);
+        return KAFKA_ERROR_NONE;
+    }
+    struct live_member *m = live_member_find_static(g, instance_id);
+    if (m == NULL || member_id.size > 0) { /* a tool may name the instance alone */
+        error_code = live_check_member(g, member_id, instance_id);
+        m = live_member_find(g, member_id);
+    }
+    if (error_code != KAFKA_ERROR_NONE)
+        return error_code;
+    live_member_remove(m, KAFKA_ERROR_UNKNOWN_MEMBER_ID);
+    rebalance(g);
+    live_group_release(g);
+    return KAFKA_ERROR_NONE;
+}
+
+/* ---- time ---- */
+
+static bool has_expired(const struct live_member *m, uint64_t now_ms)
+{
+    if (m->sync != NULL || (m->join != NULL && !m->is_new))
+        return false; /* it waits for us */
+    return m->expires_at_ms <= now_ms;
+}
+
+/* Ends sessions; finds the next one to end. True when someone is out. */
+static bool expire_members(struct live_group *g, uint64_t now_ms)
+{
+    struct live_member *m, *next;
+    bool is_changed = false;
+    HASH_ITER(hh, g->members, m, next)
+    {
+        if (has_expired(m, now_ms)) {
+            live_member_remove(m, KAFKA_ERROR_UNKNOWN_MEMBER_ID);
+            is_changed = true;
+        } else if (m->expires_at_ms > now_ms) {
+            live_group_wake_by(g, m->expires_at_ms);
+        }
+    }
+    return is_changed;
+}
+
+/* Who joined a generation and never asked for its assignment is out. */
+static bool expire_syncs(struct live_group *g, uint64_t now_ms)
+{
+    struct live_member *m, *next;
+    bool is_changed = false;
+    if ((g->state != GROUP_COMPLETING && g->state != GROUP_STABLE) || g->sync_until_ms == 0)
+        return false;
+    if (g->sync_until_ms > now_ms) {
+        live_group_wake_by(g, g->sync_until_ms);
+        return false;
+    }
+    g->sync_until_ms = 0;
+    HASH_ITER(hh, g->members, m, next)
+    {
+        if (m->has_synced)
+            continue;
+        live_member_remove(m, KAFKA_ERROR_UNKNOWN_MEMBER_ID);
+        is_changed = true;
+    }
+    return is_changed || g->state == GROUP_COMPLETING; /* then its entry does not come */
+}
+
+static void tick_state(struct live_group *g, uint64_t now_ms)
+{
+    if (g->state == GROUP_EMPTY && g->has_to_store_empty)
+        live_store_empty(g);
+    if (g->state != GROUP_PREPARING)
+        return;
+    if (g->generation_next == 0)
+        live_take_generation(g);
+    if (g->join_until_ms <= now_ms)
+        live_on_join_deadline(g);
+    else
+        live_group_wake_by(g, g->join_until_ms);
+}
+
+static void tick_group(struct live_group *g, uint64_t now_ms)
+{
+    g->wake_at_ms = UINT64_MAX;
+    live_expire_pending(g, now_ms);
+    bool is_changed = expire_members(g, now_ms);
+    if (expire_syncs(g, now_ms) || is_changed)
+        rebalance(g);
+    else
+        live_try_complete_joins(g); /* perhaps a pending one was waited for */
+    tick_state(g, now_ms);
+    live_group_release(g);
+}
+
+void group_set_tick(struct group_set *s)
+{
+    uint64_t now_ms = s->host.now_ms(s->host.data);
+    struct live_group *g, *next;
+    if (now_ms < s->wake_at_ms)
+        return;
+    s->wake_at_ms = UINT64_MAX;
+    HASH_ITER(hh, s->groups, g, next)
+    {
+        if (g->wake_at_ms <= now_ms)
+            tick_group(g, now_ms);
+        else if (g->wake_at_ms < s->wake_at_ms)
+            s->wake_at_ms = g->wake_at_ms;
+    }
+}
+
+/* ---- a new leader ---- */
+
+struct restoring {
+    struct group_set *set;
+    uint32_t partition_number;
+    int err;
+};
+
+static int restore_member(struct live_group *g, const struct group_member *from)
+{
+    struct group_protocol protocols[GROUP_PROTOCOLS_MAX];
+    struct bytes_reader r = bytes_reader_of(from->protocols);
+    uint32_t count = from->protocol_count < GROUP_PROTOCOLS_MAX ? from->protocol_count
+                                                                : GROUP_PROTOCOLS_MAX;
+    for (uint32_t i = 0; i < count; i++)
+        group_protocol_read(&r, &protocols[i]);
+    struct live_member *m = live_member_create(g, from);
+    if (m == NULL || live_member_set_protocols(m, protocols, count) != 0 ||
+        live_member_set_assignment(m, from->assignment) != 0)
+        return UV_ENOMEM;
+    m->has_synced = true; /* or it asks again: the assignment is here */
+    live_member_touch(m);
+    return 0;
+}
+
+static int restore_members(struct live_group *g, const struct group_membership *membership)
+{
+    struct bytes_reader r = bytes_reader_of(membership->members);
+    struct group_member member;
+    if (live_text_set(&g->protocol_type, membership->protocol_type) != 0 ||
+        live_text_set(&g->protocol_name, membership->protocol_name) != 0)
+        return UV_ENOMEM;
+    for (uint32_t i = 0; i < membership->member_count; i++) {
+        group_member_read(&r, &member);
+        if (live_member_find(g, member.member_id) != NULL)
+            continue;
+        int err = restore_member(g, &member);
+        if (err != 0)
+            return err;
+    }
+    g->leader = live_member_find(g, membership->leader);
+    return 0;
+}
+
+static void restore_group(void *data, const struct consumer_group *group)
+{
+    struct restoring *r = data;
+    if (group->membership.member_count == 0 || r->err != 0 ||
+        live_group_find(r->set, group->group_id) != NULL)
+        return;
+    struct live_group *g = live_group_create(r->set, r->partition_number, group->group_id);
+    if (g == NULL) {
+        r->err = UV_ENOMEM;
+        return;
+    }
+    g->state = GROUP_STABLE;
+    r->err = restore_members(g, &group->membership);
+    assert(r->err != 0 || g->leader != NULL); /* the entry was decoded */
+}
+
+int group_set_restore(struct group_set *s, uint32_t partition_number)
+{
+    struct restoring r = {.set = s, .partition_number = partition_number};
+    const struct consumer_table *table = s->host.table(s->host.data, partition_number);
+    if (table != NULL)
+        consumer_table_each_group(table, restore_group, &r);
+    return r.err;
+}

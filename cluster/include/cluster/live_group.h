@@ -1,0 +1,139 @@
+/* The consumer groups that a coordinator leads: Kafka's classic group protocol (KIP-62, KIP-394,
+ * KIP-345), without I/O.
+ *
+ * What must survive is proposed as entries and counts once applied; the rest (who waits, whose
+ * session ends when) is here, in memory, and a new leader begins it afresh from the table. Time
+ * and proposals come through the host, so that tests can play both. One thread. */
+#ifndef CLUSTER_LIVE_GROUP_H
+#define CLUSTER_LIVE_GROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cluster/consumer_table.h"
+#include "protocol/arena.h"
+
+struct group_set;
+
+enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE };
+
+/* Kafka's name of a state. */
+const char *group_state_name(enum group_state state);
+
+typedef void (*group_proposal_cb)(void *done_data, int status);
+
+struct group_host {
+    void *data;
+    uint64_t (*now_ms)(void *data);
+    /* The table of a partition; NULL while it is not open here. */
+    const struct consumer_table *(*table)(void *data, uint32_t partition_number);
+    /* Proposes a copy of the body. 0: `done` runs exactly once, later, with the table's verdict or
+     * why there is none. Or an error, then `done` never runs. */
+    int (*propose)(void *data, uint32_t partition_number, struct bytes body,
+                   group_proposal_cb done, void *done_data);
+};
+
+struct group_limits {
+    int32_t session_timeout_ms_min, session_timeout_ms_max;
+    uint64_t initial_rebalance_delay_ms; /* an empty group waits so long for more members */
+    uint32_t member_count_max;
+};
+
+/* `seed` is of the member ids. */
+int group_set_create(const struct group_host *host, const struct group_limits *limits,
+                     uint64_t seed, struct group_set **set);
+void group_set_destroy(struct group_set *s); /* nothing waits any more: group_set_clear() */
+
+/* The groups of a partition that have members, as stable; everyone's session begins anew. */
+int group_set_restore(struct group_set *s, uint32_t partition_number);
+/* Answers all that wait with the code, and forgets everything. */
+void group_set_clear(struct group_set *s, int16_t error_code);
+/* Sessions, rebalance timeouts, proposals to try again. Cheap when nothing is due. */
+void group_set_tick(struct group_set *s);
+
+struct group_answer_member {
+    struct kafka_string member_id;
+    struct kafka_string instance_id;
+    struct bytes metadata;
+};
+
+/* A JoinGroup. `done` runs exactly once, perhaps from inside the call; the answer's texts are in
+ * `arena`, which the caller inits and closes. */
+struct group_join {
+    void *data;
+    void (*done)(struct group_join *join);
+    uint32_t partition_number;       /* where the group lives */
+    struct kafka_string group_id;    /* this and all that follows: borrowed until done */
+    struct kafka_string member_id;   /* "" for a new member */
+    struct kafka_string instance_id; /* nullable */
+    struct kafka_string client_id, client_host;
+    struct kafka_string protocol_type;
+    int32_t session_timeout_ms;
+    int32_t rebalance_timeout_ms;    /* negative: as the session */
+    bool needs_member_id;            /* JoinGroup 4+: a new member must come again with its id */
+    const struct group_protocol *protocols;
+    uint32_t protocol_count;
+    struct kafka_arena arena;
+    int16_t error_code;              /* from here on: the answer */
+    int32_t generation;
+    struct kafka_string answer_member_id, answer_protocol_type, protocol_name, leader;
+    struct group_answer_member *members; /* for the leader */
+    uint32_t member_count;
+};
+void group_join_begin(struct group_set *s, struct group_join *join);
+
+struct group_assignment {
+    struct kafka_string member_id;
+    struct bytes assignment;
+};
+
+/* A SyncGroup; as above. */
+struct group_sync {
+    void *data;
+    void (*done)(struct group_sync *sync);
+    struct kafka_string group_id;
+    int32_t generation;
+    struct kafka_string member_id;
+    struct kafka_string instance_id;   /* nullable */
+    struct kafka_string protocol_type; /* nullable: not said */
+    struct kafka_string protocol_name; /* nullable: not said */
+    const struct group_assignment *assignments; /* of the leader */
+    uint32_t assignment_count;
+    struct kafka_arena arena;
+    int16_t error_code;                /* from here on: the answer */
+    struct kafka_string answer_protocol_type, answer_protocol_name; /* nullable */
+    struct bytes assignment;
+};
+void group_sync_begin(struct group_set *s, struct group_sync *sync);
+
+/* Kafka's error codes. */
+int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32_t generation,
+                        struct kafka_string member_id, struct kafka_string instance_id);
+int16_t group_leave(struct group_set *s, struct kafka_string group_id,
+                    struct kafka_string member_id, struct kafka_string instance_id);
+/* May this member (or no member: generation -1) commit now? A commit is a sign of life too. */
+int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
+                           struct kafka_string group_id, int32_t generation,
+                           struct kafka_string member_id, struct kafka_string instance_id);
+
+/* False when the group has no members and none is joining: the table tells the rest. */
+struct live_group;
+const struct live_group *group_set_find(const struct group_set *s, struct kafka_string group_id);
+
+struct group_description {
+    enum group_state state;
+    int32_t generation;
+    struct kafka_string protocol_type, protocol_name; /* nullable */
+    uint32_t member_count;
+};
+void live_group_describe(const struct live_group *g, struct group_description *description);
+
+struct group_member_description {
+    struct kafka_string member_id, instance_id, client_id, client_host;
+    struct bytes metadata;   /* of the chosen protocol, when stable */
+    struct bytes assignment; /* when stable */
+};
+typedef void (*group_member_cb)(void *data, const struct group_member_description *member);
+void live_group_each_member(const struct live_group *g, group_member_cb cb, void *data);
+
+#endif
