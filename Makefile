@@ -16,7 +16,8 @@ endif
 PREFIX ?= /usr/local
 # A tree of objects per variant: release, clang (its warnings), asan, tsan, fuzz.
 VARIANT ?= release
-B := build/$(VARIANT)
+# BREAK=NAME breaks one rule on purpose (see the simulation), in a tree of its own.
+B := build/$(if $(BREAK),break-$(BREAK),$(VARIANT))
 CC := $(if $(filter default undefined,$(origin CC)),$(if $(filter clang fuzz,$(VARIANT)),clang,gcc),$(CC))
 
 CFLAGS_release := -O2
@@ -127,6 +128,12 @@ clients: all
 
 unit-asan unit-tsan: unit-%:
 	TSAN_OPTIONS=suppressions=test/plain/tsan.supp $(MAKE) VARIANT=$* unit
+
+# ---- simulation: SEED=… or CASE=… replays one, BREAK=… runs a build with one rule broken ------------
+$(B)/test/sim/sim: $(patsubst %.c,$(B)/%.o,$(wildcard test/sim/*.c)) $(FAKES) $(LIBS)
+	$(CC) $(LDFLAGS) $(filter %.o,$^) $(LIBS) $(LDLIBS) -o $@
+sim sim-full: $(B)/test/sim/sim
+	tools/run-sim $(if $(filter sim-full,$@),--full) $(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $<
 
 # ---- fuzzing: test/fuzz/NAME_fuzz.c, from test/fuzz/corpus/NAME/ --------------------------------
 FUZZ_SECONDS ?= 60

@@ -217,7 +217,7 @@ struct notice {
     struct sim_net *net;
     unsigned to, about;
     uint64_t epoch;
-    bool is_up, is_refused;
+    bool is_refused;
 };
 
 static void on_notice(void *data)
@@ -226,16 +226,12 @@ static void on_notice(void *data)
     struct sim_net *n = notice->net;
     struct net_handler *h = &n->ends[notice->to].handler;
     bool is_current = notice->epoch == n->epochs[notice->to][notice->about];
-    if (n->ends[notice->to].is_alive && is_current) {
-        if (notice->is_up)
-            h->on_up(h->data, id_of(notice->about));
-        else
-            h->on_down(h->data, id_of(notice->about), notice->is_refused);
-    }
+    if (n->ends[notice->to].is_alive && is_current)
+        h->on_down(h->data, id_of(notice->about), notice->is_refused);
     free(notice);
 }
 
-static void tell(struct sim_net *n, unsigned to, unsigned about, bool is_up, bool is_refused)
+static void tell_down(struct sim_net *n, unsigned to, unsigned about, bool is_refused)
 {
     struct notice *notice = malloc(sizeof *notice);
     if (notice == NULL)
@@ -244,7 +240,6 @@ static void tell(struct sim_net *n, unsigned to, unsigned about, bool is_up, boo
                               .to = to,
                               .about = about,
                               .epoch = n->epochs[to][about],
-                              .is_up = is_up,
                               .is_refused = is_refused};
     world_in(n->world, world_between(n->world, 1, WORLD_MS), NULL, on_notice, notice);
 }
@@ -257,9 +252,9 @@ static void break_pair(struct sim_net *n, unsigned a, unsigned b)
     flush_waiting(n, a, b); /* older epoch: they are lost */
     flush_waiting(n, b, a);
     if (n->ends[a].is_alive)
-        tell(n, a, b, false, !n->ends[b].is_alive);
+        tell_down(n, a, b, !n->ends[b].is_alive);
     if (n->ends[b].is_alive)
-        tell(n, b, a, false, !n->ends[a].is_alive);
+        tell_down(n, b, a, !n->ends[a].is_alive);
 }
 
 struct pair {
@@ -279,8 +274,8 @@ static void on_connect(void *data)
     n->epochs[a][b]++;
     n->epochs[b][a] = n->epochs[a][b];
     n->is_up[a][b] = n->is_up[b][a] = true;
-    tell(n, a, b, true, false);
-    tell(n, b, a, true, false);
+    n->ends[a].handler.on_up(n->ends[a].handler.data, id_of(b));
+    n->ends[b].handler.on_up(n->ends[b].handler.data, id_of(a));
 }
 
 static void connect_soon(struct sim_net *n, unsigned a, unsigned b)
@@ -299,6 +294,8 @@ void sim_net_join(struct sim_net *n, unsigned node, struct net_handler handler)
     for (unsigned other = 0; other < n->node_count; other++)
         if (other != node && n->ends[other].is_alive)
             connect_soon(n, node, other);
+        else if (other != node)
+            tell_down(n, node, other, true); /* nobody listens there */
 }
 
 void sim_net_leave(struct sim_net *n, unsigned node)

@@ -7,14 +7,16 @@
 #include "sim/world.h"
 
 struct sim_work {
-    struct work seam;          /* what the code under test gets */
+    struct work seam;               /* what the code under test gets */
     struct world *world;
-    struct world_life *life;   /* of the process: what is queued ends with it */
-    bool is_ordered;           /* a shard or one thread; else a pool */
-    uint64_t delay_ns_max;     /* an item waits up to so long */
-    uint64_t last_ns;          /* when the last ordered item runs */
-    void (*after)(void *data); /* after each item (a shard's turn), or NULL */
-    void *after_data;
+    struct world_life *life;        /* of the process: what is queued ends with it */
+    bool is_ordered;                /* a shard or one thread; else a pool */
+    uint64_t delay_ns_max;          /* an item waits up to so long */
+    uint64_t paused_until_ns;       /* nothing runs before */
+    uint64_t last_ns;               /* when the last ordered item runs */
+    struct work_item *first, *last; /* ordered: queued, oldest first */
+    void (*around)(void *data, bool is_after); /* before and after each item, or NULL */
+    void *around_data;
 };
 
 void sim_work_init(struct sim_work *s, struct world *world, struct world_life *life,

@@ -20,6 +20,7 @@ struct world {
     uint64_t next_number;
     uint64_t run_count;
     uint64_t seed;
+    uint64_t hash; /* over all events */
     struct random random;
     struct event *heap;
     size_t count, capacity;
@@ -49,6 +50,22 @@ struct random *world_random(struct world *w)
 uint64_t world_event_count(const struct world *w)
 {
     return w->run_count;
+}
+
+uint64_t world_seed(const struct world *w)
+{
+    return w->seed;
+}
+
+void world_mix(struct world *w, uint64_t value)
+{
+    w->hash = (w->hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    w->hash ^= w->hash >> 29;
+}
+
+uint64_t world_hash(const struct world *w)
+{
+    return w->hash;
 }
 
 static bool is_before(const struct event *a, const struct event *b)
@@ -108,6 +125,7 @@ bool world_step(struct world *w, uint64_t until_ns)
     struct event e = take_first(w);
     w->now_ns = e.at_ns;
     w->run_count++;
+    world_mix(w, e.at_ns ^ e.number << 40);
     if (e.life == NULL || !e.life->is_over)
         e.cb(e.data);
     return true;

@@ -37,6 +37,12 @@ static inline void world_in(struct world *w, uint64_t delay_ns, struct world_lif
  * `until_ns`). */
 bool world_step(struct world *w, uint64_t until_ns);
 uint64_t world_event_count(const struct world *w);
+uint64_t world_seed(const struct world *w);
+
+/* A hash over all events so far: two runs of a seed are the same when it is. What happened within
+ * an event is mixed in by whoever saw it. */
+void world_mix(struct world *w, uint64_t value);
+uint64_t world_hash(const struct world *w);
 
 /* Uniform in [low, high] of virtual nanoseconds. */
 uint64_t world_between(struct world *w, uint64_t low_ns, uint64_t high_ns);

@@ -1,0 +1,92 @@
+/* The model's inside; shared by sim_check*.c only. */
+#ifndef SIM_CHECK_PARTS_H
+#define SIM_CHECK_PARTS_H
+
+#include "sim/sim_check.h"
+
+/* A committed command, as the first replica applied it. */
+struct seen_entry {
+    uint64_t term;                   /* 0: not seen (or no command) */
+    uint32_t crc;
+    int64_t next_after;              /* of its partition */
+    struct repl_entry_head head;
+    uint8_t head_bytes[LOG_ENTRY_HEAD_SIZE];
+    struct buffer *body;             /* whole, for the replay */
+    bool has_checksum;               /* of the state after it */
+    uint32_t checksum;
+};
+
+/* A batch that got offsets. */
+struct seen_batch {
+    int64_t base_offset, next_offset;
+    uint32_t crc;                    /* Kafka's own, over what does not change */
+    int32_t leader_epoch;
+    uint64_t index;
+    uint32_t client;
+    uint64_t number;
+};
+
+struct check_partition {
+    bool is_open, is_closed;
+    int64_t next_offset;
+    int64_t log_start;               /* highest that an entry asked for */
+    struct seen_batch *batches;      /* by offset */
+    size_t batch_count, batch_capacity;
+    uint64_t last_number[SIM_CLIENTS_MAX]; /* per client: number of its last batch + 1 */
+};
+
+/* A vote or a term that a raft id had on disk. */
+struct seen_vote {
+    uint64_t raft_id, term, voted_for;
+};
+
+struct check_group {
+    uint32_t group_id;
+    struct seen_entry *entries;      /* by index */
+    size_t entry_capacity;
+    uint64_t last_index;             /* highest command seen */
+    uint64_t acknowledged_index;
+    struct check_partition partitions[SIM_PARTITION_NUMBERS];
+    uint64_t *leaders;               /* by term: raft id, 0 unknown */
+    size_t leader_capacity;
+    struct seen_vote *votes;
+    size_t vote_count, vote_capacity;
+    unsigned voter_count_min;        /* of the last two configurations seen */
+    unsigned voter_count;
+    uint64_t configuration_hash;     /* of the last one seen */
+    uint64_t configuration_term;     /* of the leader that showed it */
+};
+
+struct sent_batch {
+    uint32_t crc;
+    bool is_sent;
+    bool is_acknowledged;
+    int64_t acknowledged_offset;
+    uint32_t group_id, partition;    /* where it was seen */
+    int64_t seen_offset;             /* -1: not yet */
+};
+
+struct check_client {
+    bool is_idempotent;
+    struct sent_batch *batches;      /* by number */
+    size_t capacity;
+};
+
+struct sim_check {
+    struct sim *sim;
+    struct check_group groups[SIM_GROUPS];
+    struct check_client clients[SIM_CLIENTS_MAX];
+};
+
+static inline struct check_group *check_group_of(struct sim_check *c, uint32_t group_id)
+{
+    return &c->groups[group_id - 1];
+}
+
+/* Makes room for `index` in an array of items of this size, zeroed. */
+void *check_grow(void *items, size_t *capacity, size_t index, size_t item_size);
+
+/* The batch that holds the offset, or NULL. */
+const struct seen_batch *check_find(const struct check_partition *p, int64_t offset);
+
+#endif

@@ -1,0 +1,113 @@
+/* The keeper of a group's partitions: opens the first ones, then opens and closes others, changes
+ * settings, and moves log starts, as retention and DeleteRecords do. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "sim/sim_actor.h"
+
+static struct log_partition_settings draw_settings(struct world *w)
+{
+    return (struct log_partition_settings){.segment_bytes = (int64_t)world_between(w, 4000, 60000),
+                                           .segment_ms = (int64_t)world_between(w, 5000, 60000),
+                                           .index_interval_bytes = 1000,
+                                           .producer_count_max = 100};
+}
+
+static struct slice copied(const uint8_t *bytes, size_t size)
+{
+    struct buffer *b = buffer_create(size);
+    if (b == NULL)
+        abort();
+    memcpy(b->data, bytes, size);
+    return (struct slice){.owner = b, .bytes = bytes_of(b->data, size)};
+}
+
+static void on_ended(struct sim_call *call)
+{
+    struct sim_actor *a = call->data;
+    a->open_count--;
+    if (call->request.submit.head.kind == ENTRY_PARTITION_STATE && call->number == PARTITION_OPEN &&
+        (call->status == 0 || call->status == ERR_EXISTS)) {
+        a->is_open[call->partition] = true;
+        a->has_backlog = false;
+    }
+    if (!a->sim->clients->is_stopping || a->has_backlog)
+        sim_actor_act_in(a, a->step < SIM_FIRST_PARTITIONS ? 50 * WORLD_MS : sim_actor_pace(a));
+}
+
+static void propose(struct sim_actor *a, uint32_t partition, enum entry_kind kind,
+                    struct slice body, uint64_t number)
+{
+    struct sim_call *call = sim_actor_call(a, sim_call_submit, on_ended);
+    call->partition = partition;
+    call->number = number;
+    call->request.submit.head =
+        (struct repl_entry_head){.kind = (uint8_t)kind, .partition_number = partition};
+    call->request.submit.body = body;
+    sim_actor_send(a, call);
+}
+
+static void propose_state(struct sim_actor *a, uint32_t partition, enum partition_action action)
+{
+    uint8_t bytes[PARTITION_STATE_SIZE];
+    struct partition_state state = {.action = action, .settings = draw_settings(a->sim->world)};
+    state.id.topic_id[0] = (uint8_t)a->group_id;
+    state.id.partition = (int32_t)partition;
+    size_t size = partition_state_encode(&state, bytes);
+    propose(a, partition, ENTRY_PARTITION_STATE, copied(bytes, size), action);
+}
+
+/* What a leader would propose: a place in the log that it has now. */
+static void propose_start(struct sim_actor *a, uint32_t partition)
+{
+    struct sim *s = a->sim;
+    struct sim_group *g = sim_leader(s, a->group_id);
+    struct partition *p = g == NULL ? NULL : machine_partition(g->machine, partition);
+    if (p == NULL) {
+        sim_actor_act_in(a, sim_actor_pace(a));
+        return;
+    }
+    int64_t start = log_partition_start_offset(p->log), next = log_partition_next_offset(p->log);
+    struct log_start_advance advance = {.reason = LOG_START_DELETE_RECORDS,
+                                        .start_offset = start + (next - start) / 3};
+    if (random_chance(world_random(s->world), 0.5)) {
+        advance.reason = LOG_START_RETENTION;
+        int64_t found = log_partition_retention_offset(p->log, 0, -1, 100000);
+        advance.start_offset = found < 0 ? start : found;
+    }
+    uint8_t bytes[LOG_START_ADVANCE_SIZE];
+    size_t size = log_start_advance_encode(&advance, bytes);
+    propose(a, partition, ENTRY_LOG_START, copied(bytes, size), 0);
+}
+
+static void act(struct sim_actor *a)
+{
+    struct world *w = a->sim->world;
+    if (a->step < SIM_FIRST_PARTITIONS) {
+        a->has_backlog = true;
+        if (a->is_open[a->step + 1])
+            a->step++;
+        if (a->step < SIM_FIRST_PARTITIONS) {
+            propose_state(a, a->step + 1, PARTITION_OPEN);
+            return;
+        }
+        a->has_backlog = false;
+        a->next_partition = SIM_FIRST_PARTITIONS + 1;
+    }
+    unsigned choice = (unsigned)world_between(w, 0, 9);
+    uint32_t any = (uint32_t)world_between(w, 1, SIM_FIRST_PARTITIONS);
+    if (choice < 3)
+        propose_start(a, any);
+    else if (choice < 5)
+        propose_state(a, any, PARTITION_SETTINGS);
+    else if (choice < 8 && a->next_partition < SIM_PARTITION_NUMBERS)
+        propose_state(a, a->next_partition++, PARTITION_OPEN);
+    else
+        propose_state(a, (uint32_t)world_between(w, SIM_FIRST_PARTITIONS + 1, a->next_partition),
+                      PARTITION_CLOSE);
+}
+
+void sim_keeper_make(struct sim_actor *a)
+{
+    a->act = act;
+}

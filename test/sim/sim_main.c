@@ -1,0 +1,274 @@
+/* Runs seeds and cases, each in a process of its own, two at a time.
+ *
+ *   sim --seed N             one seed, with every event of the nodes
+ *   sim --seeds A-B          these seeds
+ *   sim --minutes M          from seed 1 (or --seeds A-) until the time is over
+ *   sim --case NAME          one case, with every event; --cases: all of them
+ *
+ * A child writes into a file of its own, which is shown when it fails; its counters lie in shared
+ * memory. The last line counts seeds and cases as tests. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim/sim.h"
+#include "sim/sim_case.h"
+
+#define CHILDREN_MAX     2
+#define CHILD_SECONDS    120 /* a run beyond this hangs */
+#define REPORT_TAIL      4000
+#define FAILURES_SHOWN   20
+
+struct child {
+    pid_t pid; /* 0: free */
+    const struct sim_case *named; /* NULL: a seed */
+    uint64_t seed;
+    int output;
+    struct sim_counters *counters; /* shared */
+};
+
+struct runner {
+    struct child children[CHILDREN_MAX];
+    struct sim_counters sum;
+    uint64_t passed, failed;
+};
+
+static const struct counter {
+    const char *name;
+    bool is_required;
+} counters[] = {
+#define SIM_COUNTER_NAME(name, must) {#name, must},
+    SIM_COUNTERS(SIM_COUNTER_NAME)
+#undef SIM_COUNTER_NAME
+};
+
+static void run_child(struct child *c)
+{
+    if (dup2(c->output, STDOUT_FILENO) < 0 || dup2(c->output, STDERR_FILENO) < 0)
+        _exit(4);
+    alarm(CHILD_SECONDS);
+    if (c->named != NULL)
+        c->named->run(c->seed, c->counters, false);
+    else
+        sim_seed_run(c->seed, c->counters, false);
+    fflush(stdout);
+    _exit(0);
+}
+
+static void start(struct child *c, const struct sim_case *named, uint64_t seed)
+{
+    char path[] = "/tmp/trilog-sim-XXXXXX";
+    c->output = mkstemp(path);
+    if (c->output < 0) {
+        perror("sim: a temporary file");
+        exit(2);
+    }
+    unlink(path);
+    memset(c->counters, 0, sizeof *c->counters);
+    c->named = named;
+    c->seed = seed;
+    c->pid = fork();
+    if (c->pid == 0)
+        run_child(c);
+    if (c->pid < 0) {
+        perror("sim: fork");
+        exit(2);
+    }
+}
+
+static void show_output(int output)
+{
+    static char text[REPORT_TAIL + 1];
+    off_t size = lseek(output, 0, SEEK_END);
+    off_t from = size > REPORT_TAIL ? size - REPORT_TAIL : 0;
+    ssize_t got = pread(output, text, REPORT_TAIL, from);
+    text[got > 0 ? got : 0] = '\0';
+    fputs(text, stdout);
+}
+
+static void report_failure(const struct runner *r, const struct child *c, int status)
+{
+    if (r->failed > FAILURES_SHOWN)
+        return;
+    if (c->named != NULL)
+        printf("FAILED case %s", c->named->name);
+    else
+        printf("FAILED seed %" PRIu64, c->seed);
+    if (WIFSIGNALED(status))
+        printf(" (signal %d%s)", WTERMSIG(status),
+               WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
+    printf("\n");
+    show_output(c->output);
+    if (c->named != NULL)
+        printf("  again with: make sim CASE=%s\n", c->named->name);
+    else
+        printf("  again with: make sim SEED=%" PRIu64 "\n", c->seed);
+}
+
+static void end(struct runner *r, struct child *c, int status)
+{
+    bool has_passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    r->passed += has_passed;
+    r->failed += !has_passed;
+    for (int i = 0; i < SIM_COUNTER_COUNT; i++)
+        r->sum.values[i] += c->counters->values[i];
+    if (!has_passed)
+        report_failure(r, c, status);
+    fflush(stdout);
+    close(c->output);
+    c->pid = 0;
+}
+
+/* Waits for one child to end. */
+static void wait_one(struct runner *r)
+{
+    int status;
+    pid_t pid;
+    do
+        pid = wait(&status);
+    while (pid < 0 && errno == EINTR);
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        if (r->children[i].pid == pid && pid > 0)
+            end(r, &r->children[i], status);
+}
+
+static struct child *free_child(struct runner *r)
+{
+    for (;;) {
+        for (int i = 0; i < CHILDREN_MAX; i++)
+            if (r->children[i].pid == 0)
+                return &r->children[i];
+        wait_one(r);
+    }
+}
+
+static void wait_all(struct runner *r)
+{
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        while (r->children[i].pid != 0)
+            wait_one(r);
+}
+
+static void init(struct runner *r)
+{
+    memset(r, 0, sizeof *r);
+    for (int i = 0; i < CHILDREN_MAX; i++) {
+        r->children[i].counters = mmap(NULL, sizeof(struct sim_counters), PROT_READ | PROT_WRITE,
+                                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (r->children[i].counters == MAP_FAILED) {
+            perror("sim: shared memory");
+            exit(2);
+        }
+    }
+}
+
+/* The same seed twice: the same story to the last event? */
+static void check_determinism(struct runner *r, uint64_t seed)
+{
+    uint64_t hashes[2];
+    for (int i = 0; i < 2; i++) {
+        struct child *c = free_child(r);
+        start(c, NULL, seed);
+        wait_all(r);
+        hashes[i] = c->counters->hash;
+    }
+    bool is_same = hashes[0] == hashes[1];
+    if (!is_same)
+        printf("FAILED determinism: seed %" PRIu64 " ran as %016" PRIx64 " and as %016" PRIx64 "\n",
+               seed, hashes[0], hashes[1]);
+    r->passed += is_same;
+    r->failed += !is_same;
+}
+
+static void run_cases(struct runner *r)
+{
+    for (const struct sim_case *c = sim_cases; c->name != NULL; c++)
+        start(free_child(r), c, 1);
+    wait_all(r);
+}
+
+static void run_seeds(struct runner *r, uint64_t first, uint64_t last, double minutes)
+{
+    time_t until = minutes > 0 ? time(NULL) + (time_t)(minutes * 60) : 0;
+    for (uint64_t seed = first; seed <= last && (until == 0 || time(NULL) < until); seed++)
+        start(free_child(r), NULL, seed);
+    wait_all(r);
+}
+
+/* Over a run of some size each thing that is meant to happen has happened. */
+static void print_counters(struct runner *r, bool must_be_full)
+{
+    for (int i = 0; i < SIM_COUNTER_COUNT; i++) {
+        bool is_missing = must_be_full && counters[i].is_required && r->sum.values[i] == 0;
+        printf("%-24s %12" PRIu64 "%s\n", counters[i].name, r->sum.values[i],
+               is_missing ? "  FAILED: it must be above 0" : "");
+        r->failed += is_missing;
+    }
+}
+
+static int run_one(const char *case_name, uint64_t seed)
+{
+    static struct sim_counters own;
+    if (case_name == NULL) {
+        sim_seed_run(seed, &own, true);
+    } else {
+        const struct sim_case *c = sim_cases;
+        while (c->name != NULL && strcmp(c->name, case_name) != 0)
+            c++;
+        if (c->name == NULL) {
+            fprintf(stderr, "sim: no case is named %s\n", case_name);
+            return 2;
+        }
+        c->run(seed, &own, true);
+    }
+    struct runner r = {.sum = own, .passed = 1};
+    print_counters(&r, false);
+    printf("1 passed, 0 failed\n");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct runner r;
+    uint64_t first = 1, last = UINT64_MAX;
+    double minutes = 0;
+    bool does_cases = false, has_seeds = false;
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--seed") == 0)
+            return run_one(NULL, strtoull(value, NULL, 10));
+        if (strcmp(argv[i], "--case") == 0)
+            return run_one(value, 1);
+        if (strcmp(argv[i], "--cases") == 0) {
+            does_cases = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--minutes") == 0) {
+            minutes = strtod(value, NULL);
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            has_seeds = sscanf(value, "%" SCNu64 "-%" SCNu64, &first, &last) >= 1;
+        } else {
+            fprintf(stderr, "sim: --seed N | --case NAME | [--cases] [--seeds A-B] [--minutes M]\n");
+            return 2;
+        }
+        i++;
+    }
+    init(&r);
+    if (does_cases)
+        run_cases(&r);
+    if (has_seeds || minutes > 0) {
+        check_determinism(&r, first);
+        run_seeds(&r, first, last, minutes);
+    }
+    bool is_whole = does_cases && r.passed + r.failed >= 100;
+    print_counters(&r, is_whole);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", r.passed, r.failed);
+    return r.failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,356 @@
+/* A node's process: opened on its disk as the daemon opens it, driven by the world.
+ *
+ * All I/O happens in items of its works; a disk that halts in the middle of one (a power cut in
+ * mid-write) ends the process right behind that item, before anyone hears of it. A process that
+ * gives up (on_fatal) ends at once: the code below it never goes on, as after _exit(). */
+#include "sim/sim_node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "sim/sim_call.h"
+#include "sim/sim_check.h"
+#include "sim/sim_replica.h"
+
+#define TICK_NS         (10 * WORLD_MS)
+#define SHARD_DELAY_NS  (50 * WORLD_US)
+#define WRITER_DELAY_NS (800 * WORLD_US)
+#define READER_DELAY_NS (2 * WORLD_MS)
+#define DAMAGE_SETTLES_NS (2 * WORLD_S)
+
+static unsigned running; /* node id, for the story */
+
+unsigned sim_node_running(void)
+{
+    return running;
+}
+
+uint64_t sim_node_raft_id(const struct sim_node *n)
+{
+    return repl_raft_id(sim_node_id(n), n->incarnation);
+}
+
+static void draw_settings(struct sim_node *n)
+{
+    struct world *w = n->sim->world;
+    n->settings = (struct sim_settings){
+        .wal_file_bytes = world_between(w, 4, 12) * (64 << 10),
+        .wal_kept_bytes = world_between(w, 4, 24) * (64 << 10),
+        .in_flight_entries = (unsigned)world_between(w, 8, 128),
+        .cache_bytes = world_between(w, 8, 512) << 10,
+        .trailing_entries = world_between(w, 20, 600),
+        .broken_batch_size_max = 2000 + 3000 * (size_t)n->number,
+    };
+}
+
+struct sim_node *sim_node_create(struct sim *s, unsigned number)
+{
+    struct sim_node *n = calloc(1, sizeof *n);
+    if (n == NULL)
+        abort();
+    n->sim = s;
+    n->number = number;
+    n->incarnation = 1;
+    snprintf(n->site, sizeof n->site, "%c", 'a' + number % 3);
+    n->disk = fake_disk_create(world_between(s->world, 1, UINT32_MAX));
+    draw_settings(n);
+    return n;
+}
+
+/* ---- its clock ---- */
+
+static uint64_t node_now_ns(void *data)
+{
+    const struct sim_node *n = data;
+    return world_now_ns(n->sim->world) + n->number * 77 * WORLD_S; /* no two start alike */
+}
+
+static int64_t node_wall_ms(void *data)
+{
+    const struct sim_node *n = data;
+    return INT64_C(1700000000000) + (int64_t)(world_now_ns(n->sim->world) / WORLD_MS) +
+           n->wall_offset_ms;
+}
+
+/* ---- turns and ticks ---- */
+
+static void around_item(void *data, bool is_after)
+{
+    struct sim_life *life = data;
+    running = sim_node_id(life->node);
+    if (is_after && fake_disk_is_halted(life->node->disk)) {
+        sim_count(life->node->sim, SIM_cuts_in_mid_write, 1);
+        sim_node_end(life->node, SIM_END_POWER);
+    }
+}
+
+static void around_shard_item(void *data, bool is_after)
+{
+    struct sim_life *life = data;
+    running = sim_node_id(life->node);
+    for (unsigned i = 0; is_after && i < SIM_GROUPS && !life->span.is_over; i++) {
+        repl_group_turn(life->groups[i].raft);
+        sim_check_turn(life->node->sim->check, &life->groups[i]);
+    }
+}
+
+static void run_tick(struct work_item *item)
+{
+    struct sim_life *life = item->data;
+    life->is_tick_queued = false;
+    repl_node_tick(life->repl);
+    for (unsigned i = 0; i < SIM_GROUPS; i++)
+        repl_group_tick(life->groups[i].raft);
+}
+
+static void on_tick_time(void *data)
+{
+    struct sim_life *life = data;
+    struct world *world = life->node->sim->world;
+    if (!life->is_tick_queued) {
+        life->is_tick_queued = true;
+        life->tick_item.data = life;
+        work_submit(&life->shard.seam, &life->tick_item, run_tick);
+    }
+    world_in(world, TICK_NS, &life->span, on_tick_time, life);
+}
+
+/* ---- opening ---- */
+
+static void init_works(struct sim_life *life)
+{
+    struct world *world = life->node->sim->world;
+    sim_work_init(&life->writer, world, &life->span, true, WRITER_DELAY_NS);
+    sim_work_init(&life->readers, world, &life->span, false, READER_DELAY_NS);
+    sim_work_init(&life->shard, world, &life->span, true, SHARD_DELAY_NS);
+    life->writer.around = life->readers.around = around_item;
+    life->shard.around = around_shard_item;
+    life->writer.around_data = life->readers.around_data = life->shard.around_data = life;
+}
+
+static int open_wal(struct sim_life *life, struct err_note *note)
+{
+    struct sim_node *n = life->node;
+    struct log_wal_options options = {
+        .directory = "wal",
+        .file_size_bytes = n->settings.wal_file_bytes,
+        .queue_bytes_max = 4 << 20,
+        .kept_bytes_max = n->settings.wal_kept_bytes,
+        .cluster_id = {1, 2},
+        .clock = &life->clock,
+    };
+    return log_wal_open(fake_disk_seam(n->disk), &options, &life->writer.seam,
+                        &life->readers.seam, &life->wal, note);
+}
+
+static int open_repl_node(struct sim_life *life)
+{
+    struct sim_node *n = life->node;
+    struct repl_node_options options = {
+        .node_id = sim_node_id(n),
+        .incarnation = n->incarnation,
+        .clock = &life->clock,
+        .random = &life->random,
+        .heartbeat_ms = 75,
+        .gone_ms = 300,
+        .settle_ms = 3000,
+    };
+    memcpy(options.site, n->site, sizeof options.site);
+    int err = repl_node_create(&options, &life->repl);
+    if (err == 0)
+        repl_node_set_shard(life->repl, 0, sim_net_seam(n->sim->net, n->number),
+                            &life->shard.seam);
+    return err;
+}
+
+static int open_parts(struct sim_life *life, struct err_note *note)
+{
+    int err = open_wal(life, note);
+    if (err == 0)
+        err = open_repl_node(life);
+    for (unsigned i = 0; i < SIM_GROUPS && err == 0; i++)
+        err = sim_replica_open(life, i, note);
+    return err;
+}
+
+static void replace_damaged(struct sim_node *n, const char *why)
+{
+    struct sim *s = n->sim;
+    sim_tell(s, "node %u refuses its damaged disk: %s", sim_node_id(n), why);
+    sim_count(s, SIM_damage_found, 1);
+    sim_node_wipe(n);
+    sim_node_restart_in(n, world_between(s->world, 1, WORLD_S));
+}
+
+static void fail_to_start(struct sim_node *n, int err, const struct err_note *note)
+{
+    struct sim *s = n->sim;
+    sim_tell(s, "node %u can't start: %s (%s)", sim_node_id(n), err_name(err), note->text);
+    if (fake_disk_is_halted(n->disk))
+        fake_disk_crash(n->disk, NULL);
+    else if (err == ERR_CORRUPT && n->is_damaged)
+        replace_damaged(n, note->text);
+    else if (err != UV_EIO && err != UV_ENOSPC)
+        world_violation(s->world, "19 known damage only", "node %u can't start on a sound disk: %s (%s)",
+                        sim_node_id(n), err_name(err), note->text);
+    sim_node_restart_in(n, world_between(s->world, WORLD_S / 5, 2 * WORLD_S));
+}
+
+void sim_node_start(struct sim_node *n)
+{
+    if (n->life != NULL)
+        return;
+    struct err_note note = {0};
+    struct sim_life *life = calloc(1, sizeof *life);
+    if (life == NULL)
+        abort();
+    running = sim_node_id(n);
+    life->node = n;
+    life->clock = (struct clock){.data = n, .now_ns = node_now_ns, .wall_ms = node_wall_ms};
+    random_init(&life->random, random_u64(world_random(n->sim->world)));
+    init_works(life);
+    n->life = life;
+    int err = open_parts(life, &note);
+    if (err != 0 || fake_disk_is_halted(n->disk)) {
+        life->span.is_over = true;
+        n->life = NULL;
+        fail_to_start(n, err, &note);
+        return;
+    }
+    sim_tell(n->sim, "node %u runs", sim_node_id(n));
+    sim_net_join(n->sim->net, n->number, sim_replica_handler(life));
+    world_in(n->sim->world, world_between(n->sim->world, 1, TICK_NS), &life->span, on_tick_time,
+             life);
+}
+
+/* ---- its end ---- */
+
+void sim_node_collect(struct sim_life *life)
+{
+    struct sim *s = life->node->sim;
+    struct log_wal_counters wal;
+    log_wal_counters(life->wal, &wal);
+    sim_count(s, SIM_torn_tails_cut, wal.torn_tails_cut);
+    sim_count(s, SIM_wal_files_recycled, wal.files_recycled);
+    for (unsigned i = 0; i < SIM_GROUPS && life->groups[i].raft != NULL; i++) {
+        struct repl_counters c;
+        repl_group_counters(life->groups[i].raft, &c);
+        sim_count(s, SIM_elections, c.elections_started);
+        sim_count(s, SIM_terms_led, c.terms_led);
+        sim_count(s, SIM_truncations, c.truncations);
+        sim_count(s, SIM_snapshots_sent, c.snapshots_sent);
+        sim_count(s, SIM_snapshots_installed, c.snapshots_installed);
+        sim_count(s, SIM_transfers, c.transfers_done);
+        sim_count(s, SIM_entries_applied, c.entries_applied);
+        sim_count(s, SIM_entries_from_cache, c.entries_from_cache);
+        sim_count(s, SIM_entries_from_wal, c.entries_from_wal);
+    }
+}
+
+static void on_restart(void *data)
+{
+    struct sim_node *n = data;
+    n->is_restart_queued = false;
+    sim_node_start(n);
+    running = 0;
+}
+
+void sim_node_restart_in(struct sim_node *n, uint64_t delay_ns)
+{
+    if (n->is_restart_queued || n->life != NULL)
+        return;
+    n->is_restart_queued = true;
+    world_in(n->sim->world, delay_ns, NULL, on_restart, n);
+}
+
+static uint64_t wal_index(struct sim_life *life, unsigned group)
+{
+    struct log_wal_state state;
+    uint64_t index = life->groups[group].store == NULL
+                         ? 0
+                         : log_store_state(life->groups[group].store)->index;
+    if (log_wal_state(life->wal, life->groups[group].group_id, &state) == 0 &&
+        state.last_index > index)
+        index = state.last_index;
+    return index;
+}
+
+void sim_node_end(struct sim_node *n, enum sim_end how)
+{
+    struct sim_life *life = n->life;
+    if (life == NULL)
+        return;
+    struct sim *s = n->sim;
+    sim_tell(s, "node %u ends: %s", sim_node_id(n), how == SIM_END_POWER ? "power cut" : "killed");
+    sim_count(s, how == SIM_END_POWER ? SIM_power_cuts : SIM_kills, 1);
+    for (unsigned i = 0; i < SIM_GROUPS; i++)
+        n->durable_index[i] = wal_index(life, i);
+    sim_node_collect(life);
+    life->span.is_over = true;
+    n->life = NULL;
+    sim_net_leave(s->net, n->number);
+    sim_calls_broken(life);
+    if (how == SIM_END_POWER)
+        fake_disk_crash(n->disk, NULL);
+    /* Damage to the very last write can't be told from a torn one (docs/wal_format.md): a disk that
+     * was damaged just before the end is not used again. */
+    if (n->is_damaged && world_now_ns(s->world) < n->damaged_ns + DAMAGE_SETTLES_NS)
+        sim_node_wipe(n);
+    if (s->is_restarting)
+        sim_node_restart_in(n, world_between(s->world, WORLD_S / 10, 6 * WORLD_S));
+}
+
+void sim_node_wipe(struct sim_node *n)
+{
+    for (unsigned i = 0; i < SIM_GROUPS; i++) {
+        if (n->wiped_index[i] < n->durable_index[i])
+            n->wiped_index[i] = n->durable_index[i];
+        n->durable_index[i] = 0;
+    }
+    n->incarnation++;
+    n->is_damaged = false;
+    n->disk = fake_disk_create(random_u64(world_random(n->sim->world)));
+    sim_count(n->sim, SIM_replicas_rebuilt, 1);
+}
+
+void sim_node_pause(struct sim_node *n, uint64_t duration_ns)
+{
+    if (n->life == NULL)
+        return;
+    uint64_t until_ns = world_now_ns(n->sim->world) + duration_ns;
+    n->life->shard.paused_until_ns = n->life->writer.paused_until_ns = until_ns;
+    n->life->readers.paused_until_ns = until_ns;
+}
+
+uint64_t sim_node_durable_index(struct sim_node *n, uint32_t group_id)
+{
+    unsigned group = group_id - 1;
+    uint64_t index = n->life != NULL ? wal_index(n->life, group) : n->durable_index[group];
+    return index > n->wiped_index[group] ? index : n->wiped_index[group];
+}
+
+struct sim_group *sim_node_group(struct sim_node *n, uint32_t group_id)
+{
+    return n->life == NULL ? NULL : &n->life->groups[group_id - 1];
+}
+
+struct sim_group *sim_leader(struct sim *s, uint32_t group_id)
+{
+    struct sim_group *found = NULL;
+    uint64_t term = 0;
+    for (unsigned i = 0; i < s->node_count; i++) {
+        struct sim_group *g = sim_node_group(s->nodes[i], group_id);
+        struct repl_group_status status;
+        if (g == NULL)
+            continue;
+        repl_group_status(g->raft, &status);
+        if (status.role == REPL_LEADER && status.is_ready && status.term > term) {
+            found = g;
+            term = status.term;
+        }
+    }
+    return found;
+}

@@ -1,0 +1,108 @@
+/* A simulated node: a disk that outlives crashes, and the process of the moment on it.
+ *
+ * The process is the real WAL, stores, machines and raft groups on one shard. After each item of
+ * the shard comes a turn of its groups, every 10 virtual ms a tick, as in the daemon. */
+#ifndef SIM_NODE_H
+#define SIM_NODE_H
+
+#include "cluster/machine.h"
+#include "fake/fake_disk.h"
+#include "log/wal.h"
+#include "replication/node.h"
+#include "sim/sim.h"
+#include "sim/sim_work.h"
+
+struct sim_call;
+
+/* A replica of a raft group within a process. */
+struct sim_group {
+    struct sim_life *life;
+    uint32_t group_id;
+    struct log_store *store;
+    struct machine *machine;
+    struct repl_group *raft;
+    struct repl_machine inner;   /* the machine's own callbacks: ours stand in front */
+    struct random random;
+    uint64_t applied_index;      /* last command applied, or the restored state's index */
+    uint64_t checkpoint_index;   /* as last seen */
+};
+
+/* A process: from start to crash. */
+struct sim_life {
+    struct world_life span;
+    struct sim_node *node;
+    struct sim_work writer, readers, shard;
+    struct clock clock;
+    struct random random;
+    struct log_wal *wal;
+    struct repl_node *repl;
+    struct sim_group groups[SIM_GROUPS];
+    struct work_item tick_item;
+    bool is_tick_queued;
+    struct sim_call *calls;      /* arrived and not answered */
+};
+
+/* What its operator has set on this node alone; nothing of it may show in what is applied. */
+struct sim_settings {
+    uint64_t wal_file_bytes, wal_kept_bytes;
+    unsigned in_flight_entries;
+    size_t cache_bytes;
+    uint64_t trailing_entries;
+    size_t broken_batch_size_max; /* read by apply in the build that is broken so */
+};
+
+struct sim_node {
+    struct sim *sim;
+    unsigned number;             /* its node id is number + 1 */
+    char site[32];
+    uint64_t incarnation;        /* rises when its disk is replaced */
+    struct fake_disk *disk;
+    struct sim_settings settings;
+    int64_t wall_offset_ms;      /* how wrong its wall clock is */
+    struct sim_life *life;       /* NULL: down */
+    bool is_damaged;             /* a bit of its disk was flipped: it may refuse to start */
+    uint64_t damaged_ns;         /* when */
+    bool is_restart_queued;
+    uint64_t durable_index[SIM_GROUPS]; /* while down: how far its WAL or checkpoint had come */
+    uint64_t wiped_index[SIM_GROUPS];   /* as far as its earlier disks had come */
+};
+
+struct sim_node *sim_node_create(struct sim *s, unsigned number);
+
+static inline uint32_t sim_node_id(const struct sim_node *n)
+{
+    return n->number + 1;
+}
+uint64_t sim_node_raft_id(const struct sim_node *n);
+
+/* Starts the process; it may fail to (disk errors, damage), and then tries again later. */
+void sim_node_start(struct sim_node *n);
+
+enum sim_end {
+    SIM_END_KILL, /* the process alone: what it wrote stays */
+    SIM_END_POWER /* any subset of what was not synced is lost */
+};
+/* Ends the process. It comes back after a random time when the simulation is restarting nodes. */
+void sim_node_end(struct sim_node *n, enum sim_end how);
+void sim_node_restart_in(struct sim_node *n, uint64_t delay_ns);
+/* Replaces the disk by an empty one; the node is down. It comes back as another raft id. */
+void sim_node_wipe(struct sim_node *n);
+
+/* The process stands still for so long. */
+void sim_node_pause(struct sim_node *n, uint64_t duration_ns);
+
+/* The group's replica in the running process, or NULL. */
+struct sim_group *sim_node_group(struct sim_node *n, uint32_t group_id);
+/* The replica that says it leads and is ready: of several the one of the highest term; or NULL. */
+struct sim_group *sim_leader(struct sim *s, uint32_t group_id);
+
+/* The highest index of the group that is durable on this node (also while it is down). */
+uint64_t sim_node_durable_index(struct sim_node *n, uint32_t group_id);
+
+/* Whose code runs now, by id; 0: nobody's. For the story. */
+unsigned sim_node_running(void);
+
+/* Adds what the process has counted to the run's counters: at its end. */
+void sim_node_collect(struct sim_life *life);
+
+#endif

@@ -1,0 +1,149 @@
+/* Upkeep, on each node's shard, as the daemon's own: what is wrong with a group is looked at by
+ * its leader alone and mended one change at a time. */
+#include "sim/sim_operator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define UPKEEP_NS (250 * WORLD_MS)
+
+struct upkeep {
+    struct work_item item;
+    struct sim_life *life;
+    bool does_checkpoint;
+};
+
+static void trim_tail(void *data, struct partition *p)
+{
+    (void)data;
+    log_partition_trim_tail(p->log, 2000); /* so that reads meet the disk */
+}
+
+/* ---- members ---- */
+
+static const struct repl_replica_status *find(const struct repl_group_status *status,
+                                              uint64_t raft_id)
+{
+    for (unsigned i = 0; i < status->replica_count; i++)
+        if (status->replicas[i].member.raft_id == raft_id)
+            return &status->replicas[i];
+    return NULL;
+}
+
+static bool is_replaced(const struct sim *s, uint64_t raft_id)
+{
+    unsigned node = repl_raft_id_node(raft_id) - 1;
+    return sim_node_raft_id(s->nodes[node]) != raft_id;
+}
+
+static struct repl_member member_of(const struct sim_node *n)
+{
+    struct repl_member member = {.raft_id = sim_node_raft_id(n)};
+    memcpy(member.site, n->site, sizeof member.site);
+    return member;
+}
+
+/* The next change that the group needs; false when there is none. */
+static bool choose_change(const struct sim *s, const struct repl_group_status *status,
+                          enum repl_change *change, struct repl_member *member)
+{
+    for (unsigned i = 0; i < s->node_count; i++) {
+        const struct repl_replica_status *r = find(status, sim_node_raft_id(s->nodes[i]));
+        *member = member_of(s->nodes[i]);
+        *change = r == NULL ? REPL_ADD_LEARNER : REPL_PROMOTE;
+        if (r == NULL || (!r->member.is_voter && r->is_level))
+            return true;
+    }
+    for (unsigned i = 0; i < status->replica_count; i++) {
+        *member = status->replicas[i].member;
+        *change = REPL_REMOVE;
+        const struct sim_node *n = s->nodes[repl_raft_id_node(member->raft_id) - 1];
+        const struct repl_replica_status *successor = find(status, sim_node_raft_id(n));
+        if (is_replaced(s, member->raft_id) && successor != NULL && successor->member.is_voter)
+            return true;
+    }
+    return false;
+}
+
+static void mend(struct sim_group *g)
+{
+    struct sim *s = g->life->node->sim;
+    struct repl_group_status status;
+    enum repl_change change;
+    struct repl_member member;
+    struct err_note note = {0};
+    repl_group_status(g->raft, &status);
+    if (status.role != REPL_LEADER || !status.is_ready ||
+        !choose_change(s, &status, &change, &member))
+        return;
+    int err = repl_group_change(g->raft, change, &member, &note);
+    sim_tell(s, "group %u change %d of node %u incarnation %llu: %s", g->group_id, (int)change,
+             repl_raft_id_node(member.raft_id),
+             (unsigned long long)(member.raft_id & 0xffffffffffff), err == 0 ? "proposed" : note.text);
+}
+
+bool sim_operator_is_done(struct sim *s)
+{
+    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
+        struct sim_group *g = sim_leader(s, group_id);
+        struct repl_group_status status;
+        if (g == NULL)
+            return false;
+        repl_group_status(g->raft, &status);
+        for (unsigned i = 0; i < s->node_count; i++) {
+            const struct repl_replica_status *r = find(&status, sim_node_raft_id(s->nodes[i]));
+            if (r == NULL || !r->member.is_voter || status.replica_count != s->node_count)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* ---- upkeep ---- */
+
+static void run_upkeep(struct work_item *item)
+{
+    struct upkeep *u = item->data;
+    struct sim *s = u->life->node->sim;
+    for (unsigned i = 0; i < SIM_GROUPS; i++) {
+        struct sim_group *g = &u->life->groups[i];
+        if (u->does_checkpoint)
+            repl_group_checkpoint(g->raft);
+        machine_each_partition(g->machine, trim_tail, NULL);
+        if (s->does_repair)
+            mend(g);
+    }
+    free(u);
+}
+
+static void post_upkeep(struct sim_life *life, bool does_checkpoint)
+{
+    struct upkeep *u = calloc(1, sizeof *u);
+    if (u == NULL)
+        abort();
+    u->life = life;
+    u->does_checkpoint = does_checkpoint;
+    u->item.data = u;
+    work_submit(&life->shard.seam, &u->item, run_upkeep);
+}
+
+static void on_upkeep_time(void *data)
+{
+    struct sim *s = data;
+    for (unsigned i = 0; i < s->node_count; i++)
+        if (s->nodes[i]->life != NULL)
+            post_upkeep(s->nodes[i]->life, random_chance(world_random(s->world), 0.1));
+    world_in(s->world, UPKEEP_NS, NULL, on_upkeep_time, s);
+}
+
+void sim_operator_start(struct sim *s)
+{
+    on_upkeep_time(s);
+}
+
+void sim_operator_checkpoint(struct sim *s)
+{
+    for (unsigned i = 0; i < s->node_count; i++)
+        if (s->nodes[i]->life != NULL)
+            post_upkeep(s->nodes[i]->life, true);
+}

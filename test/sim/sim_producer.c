@@ -1,0 +1,162 @@
+/* Producers.
+ *
+ * The retry rule of an idempotent one is librdkafka's: after a failure or an unknown fate it stops,
+ * lets what is in flight end, and then sends again from the oldest batch that is not acknowledged,
+ * with the same sequences. A batch behind a lost one is refused as out of order meanwhile. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "protocol/record_batch_builder.h"
+#include "sim/sim_actor.h"
+
+#define BACKOFF_NS (30 * WORLD_MS)
+
+static size_t draw_size(struct world *w)
+{
+    if (random_chance(world_random(w), 0.05))
+        return world_between(w, 2000, 20000);
+    return world_between(w, 0, 400);
+}
+
+static void put_mark(uint8_t *value, unsigned client, uint64_t number)
+{
+    bytes_put_le64(value, client);
+    bytes_put_le64(value + 8, number);
+}
+
+static struct slice make_batch(struct sim_actor *a, uint64_t number, int32_t record_count)
+{
+    static uint8_t value[SIM_BATCH_MARK_SIZE + 20000];
+    struct world *w = a->sim->world;
+    struct kafka_record_batch_builder b;
+    struct slice batch;
+    int64_t timestamp_ms = (int64_t)(world_now_ns(w) / WORLD_MS);
+    kafka_record_batch_builder_init(&b, 1 << 20);
+    if (a->is_idempotent) {
+        b.head.producer_id = 1000 + a->number;
+        b.head.producer_epoch = 0;
+        b.head.base_sequence = a->next_sequence;
+    }
+    put_mark(value, a->number, number);
+    for (int32_t i = 0; i < record_count; i++) {
+        size_t size = SIM_BATCH_MARK_SIZE + draw_size(w);
+        memset(value + SIM_BATCH_MARK_SIZE, 'a' + (int)(number % 26), size - SIM_BATCH_MARK_SIZE);
+        kafka_record_batch_builder_append(&b, timestamp_ms, bytes_of(NULL, 0),
+                                          bytes_of(value, size), NULL, 0);
+    }
+    if (kafka_record_batch_builder_finish(&b, &batch) != 0)
+        abort();
+    kafka_record_batch_builder_close(&b);
+    return batch;
+}
+
+static void add_batch(struct sim_actor *a)
+{
+    assert(a->backlog_count < SIM_BACKLOG_MAX);
+    int32_t record_count = (int32_t)world_between(a->sim->world, 1, 4);
+    struct sim_batch *batch = &a->backlog[a->backlog_count++];
+    *batch = (struct sim_batch){.number = a->next_number++, .base_sequence = a->next_sequence};
+    batch->bytes = make_batch(a, batch->number, record_count);
+    a->next_sequence += record_count;
+    a->has_backlog = true;
+    sim_check_sent(a->sim->check, a->number, batch->number, a->is_idempotent, batch->bytes.bytes);
+}
+
+static struct sim_batch *find(struct sim_actor *a, uint64_t number)
+{
+    for (unsigned i = 0; i < a->backlog_count; i++)
+        if (a->backlog[i].number == number)
+            return &a->backlog[i];
+    return NULL;
+}
+
+static void drop(struct sim_actor *a, uint64_t number)
+{
+    struct sim_batch *batch = find(a, number);
+    slice_unref(&batch->bytes);
+    unsigned place = (unsigned)(batch - a->backlog);
+    memmove(batch, batch + 1, (a->backlog_count - place - 1) * sizeof *batch);
+    a->backlog_count--;
+    a->has_backlog = a->backlog_count > 0;
+}
+
+static void on_answered(struct sim_call *call);
+
+static void send_batch(struct sim_actor *a, struct sim_batch *batch)
+{
+    struct sim_call *call = sim_actor_call(a, sim_call_submit, on_answered);
+    call->number = batch->number;
+    call->request.submit.data = (void *)(uintptr_t)a->number;
+    call->request.submit.head = (struct repl_entry_head){.kind = ENTRY_RECORD_BATCH,
+                                                         .partition_number = a->partition};
+    call->request.submit.body = slice_ref(batch->bytes);
+    batch->is_in_flight = true;
+    a->in_flight_count++;
+    sim_actor_send(a, call);
+}
+
+static void send_what_may(struct sim_actor *a)
+{
+    unsigned window = a->is_idempotent ? SIM_WINDOW : 1;
+    for (unsigned i = 0; i < a->backlog_count && i < window && !a->is_draining; i++)
+        if (!a->backlog[i].is_in_flight)
+            send_batch(a, &a->backlog[i]);
+}
+
+static bool is_accepted(const struct sim_call *call)
+{
+    enum log_producer_verdict verdict = call->request.result.verdict;
+    return call->status == 0 && (verdict == LOG_PRODUCER_NEW || verdict == LOG_PRODUCER_DUPLICATE ||
+                                 verdict == LOG_PRODUCER_OLD_DUPLICATE);
+}
+
+static void on_answered(struct sim_call *call)
+{
+    struct sim_actor *a = call->data;
+    struct sim_batch *batch = find(a, call->number);
+    a->open_count--;
+    a->in_flight_count--;
+    batch->is_in_flight = false;
+    if (is_accepted(call)) {
+        a->done_count++;
+        drop(a, call->number);
+    } else if (call->status == 0) {
+        sim_count(a->sim, SIM_out_of_order_batches, 1);
+        a->is_draining = true;
+    } else if (!a->is_idempotent && sim_call_is_unknown(call->status)) {
+        drop(a, call->number); /* sending it again might write it twice */
+    } else {
+        a->is_draining = true;
+    }
+    if (a->is_draining && a->in_flight_count > 0)
+        return;
+    sim_actor_act_in(a, a->is_draining ? BACKOFF_NS : sim_actor_pace(a));
+}
+
+static void act(struct sim_actor *a)
+{
+    if (a->in_flight_count == 0)
+        a->is_draining = false;
+    if (!a->sim->clients->is_stopping) {
+        unsigned burst = a->is_idempotent ? (unsigned)world_between(a->sim->world, 1, SIM_WINDOW) : 1;
+        while (burst-- > 0 && a->backlog_count < (a->is_idempotent ? SIM_BACKLOG_MAX : 1))
+            add_batch(a);
+    }
+    send_what_may(a);
+    if (!a->is_draining && !a->sim->clients->is_stopping)
+        sim_actor_act_in(a, sim_actor_pace(a));
+}
+
+void sim_idempotent_make(struct sim_actor *a)
+{
+    a->is_producer = a->is_idempotent = true;
+    a->act = act;
+}
+
+void sim_plain_make(struct sim_actor *a)
+{
+    a->is_producer = true;
+    a->act = act;
+}

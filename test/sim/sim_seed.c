@@ -1,0 +1,156 @@
+/* A seed: load, faults for three quarters of the time, then quiet, progress and comparison. */
+#include "sim/sim_seed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "sim/sim_call.h"
+#include "sim/sim_check.h"
+
+#define FAULTS_NS   (44 * WORLD_S)
+#define PROGRESS_NS (10 * WORLD_S)
+#define LEVEL_NS    (30 * WORLD_S)
+
+static bool has_progress(struct sim *s, void *data)
+{
+    (void)data;
+    return sim_clients_slowest(s) > 0;
+}
+
+/* Every group has a leader that has applied all it has, and so has everyone. */
+static bool is_level(struct sim *s, void *data)
+{
+    (void)data;
+    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
+        struct sim_group *leader = sim_leader(s, group_id);
+        struct repl_group_status status;
+        if (leader == NULL)
+            return false;
+        repl_group_status(leader->raft, &status);
+        for (unsigned i = 0; i < s->node_count; i++) {
+            struct sim_group *g = sim_node_group(s->nodes[i], group_id);
+            struct repl_group_status other;
+            if (g == NULL)
+                return false;
+            repl_group_status(g->raft, &other);
+            if (other.applied_index != status.last_index)
+                return false;
+        }
+    }
+    return sim_operator_is_done(s);
+}
+
+static bool is_checkpointed(struct sim *s, void *data)
+{
+    (void)data;
+    for (unsigned i = 0; i < s->node_count; i++)
+        for (unsigned group = 0; group < SIM_GROUPS; group++) {
+            struct repl_group_status status;
+            if (s->nodes[i]->life == NULL)
+                return false;
+            repl_group_status(s->nodes[i]->life->groups[group].raft, &status);
+            if (status.checkpoint_index != status.applied_index)
+                return false;
+        }
+    return true;
+}
+
+static void tell_states(struct sim *s)
+{
+    for (unsigned i = 0; i < s->node_count; i++)
+        for (unsigned group = 0; group < SIM_GROUPS && s->nodes[i]->life != NULL; group++) {
+            struct repl_group_status st;
+            repl_group_status(s->nodes[i]->life->groups[group].raft, &st);
+            printf("  node %u group %u role %d ready %d term %" PRIu64 " leader %u last %" PRIu64
+                   " commit %" PRIu64 " applied %" PRIu64 " checkpoint %" PRIu64 " members %u\n",
+                   i + 1, group + 1, (int)st.role, st.is_ready, st.term, st.leader_node_id,
+                   st.last_index, st.commit_index, st.applied_index, st.checkpoint_index,
+                   st.replica_count);
+        }
+}
+
+static void must(struct sim *s, uint64_t bound_ns, sim_condition condition, const char *what)
+{
+    if (sim_run_while_not(s, bound_ns, condition, NULL))
+        return;
+    tell_states(s);
+    world_violation(s->world, "18 progress", "%s took more than %.0f s", what,
+                    (double)bound_ns / 1e9);
+}
+
+static bool are_partitions_open(struct sim *s, void *data)
+{
+    (void)data;
+    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
+        struct sim_group *g = sim_leader(s, group_id);
+        for (uint32_t p = 1; p <= 3; p++)
+            if (g == NULL || machine_partition(g->machine, p) == NULL)
+                return false;
+    }
+    return true;
+}
+
+void sim_begin(struct sim *s, uint64_t pace_ns)
+{
+    for (unsigned i = 0; i < s->node_count; i++)
+        sim_node_start(s->nodes[i]);
+    sim_operator_start(s);
+    sim_clients_start(s, pace_ns);
+    must(s, PROGRESS_NS, are_partitions_open, "opening the first partitions");
+}
+
+static void restart_all(struct sim *s)
+{
+    for (unsigned i = 0; i < s->node_count; i++) {
+        sim_node_end(s->nodes[i], SIM_END_KILL);
+        sim_node_restart_in(s->nodes[i], world_between(s->world, WORLD_MS, WORLD_S));
+    }
+}
+
+void sim_conclude(struct sim *s)
+{
+    s->lost_answer_chance = 0;
+    s->is_restarting = false;
+    sim_clients_count_anew(s);
+    must(s, PROGRESS_NS, has_progress, "an acknowledgement for every producer");
+    sim_run_until(s, world_now_ns(s->world) + 2 * WORLD_S);
+    sim_clients_stop(s);
+    must(s, PROGRESS_NS, sim_clients_are_idle, "the end of all requests");
+    must(s, LEVEL_NS, is_level, "making all replicas level");
+    sim_check_answers(s->check);
+    sim_check_level(s->check);
+    sim_check_history(s->check);
+    sim_operator_checkpoint(s);
+    must(s, PROGRESS_NS, is_checkpointed, "a checkpoint everywhere");
+    sim_check_segments(s->check);
+    restart_all(s);
+    must(s, LEVEL_NS, is_level, "making all replicas level after a restart");
+    sim_check_level(s->check);
+    sim_check_history(s->check);
+    sim_check_replay(s->check);
+    for (unsigned i = 0; i < s->node_count; i++)
+        sim_node_collect(s->nodes[i]->life);
+    sim_count(s, SIM_virtual_seconds, world_now_ns(s->world) / WORLD_S - 1);
+    sim_count(s, SIM_frames, sim_net_frame_count(s->net));
+    sim_count(s, SIM_frames_lost, sim_net_lost_count(s->net));
+}
+
+void sim_seed_run(uint64_t seed, struct sim_counters *counters, bool is_verbose)
+{
+    struct random shape;
+    random_init(&shape, seed * 7 + 1);
+    uint64_t draw = random_below(&shape, 10);
+    unsigned node_count = draw < 6 ? 3 : draw < 8 ? 4 : 5;
+    struct sim *s = sim_create(seed, node_count, node_count == 4 ? 3 : node_count, counters,
+                               is_verbose);
+    sim_begin(s, world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS));
+    s->lost_answer_chance = 0.01;
+    sim_faults_start(s, world_now_ns(s->world) + FAULTS_NS,
+                     world_between(s->world, WORLD_S / 2, 2 * WORLD_S));
+    sim_run_until(s, world_now_ns(s->world) + FAULTS_NS);
+    sim_faults_end(s);
+    sim_run_until(s, world_now_ns(s->world) + 8 * WORLD_S); /* what was cut off times out */
+    sim_conclude(s);
+    world_mix(s->world, world_event_count(s->world));
+    counters->hash = world_hash(s->world);
+}
