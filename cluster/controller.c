@@ -34,6 +34,7 @@ struct controller {
     uint64_t next_number;
     unsigned known_count;
     struct metadata_node known[METADATA_NODES_MAX]; /* what nodes said of themselves; this one first */
+    uint64_t empty_nodes;               /* mask of node ids whose handshake was of no cluster */
 };
 
 int controller_create(struct broker *b, struct controller **controller)
@@ -306,6 +307,11 @@ void controller_on_hello(void *controller, const struct peer_identity *peer)
 {
     struct controller *c = controller;
     unsigned at = 1;
+    uint64_t bit = peer->node_id < 64 ? (uint64_t)1 << peer->node_id : 0;
+    bool is_empty = (peer->cluster_id[0] | peer->cluster_id[1]) == 0;
+    c->empty_nodes = is_empty ? c->empty_nodes | bit : c->empty_nodes & ~bit;
+    if (is_empty)
+        return;
     while (at < c->known_count && c->known[at].node_id != peer->node_id)
         at++;
     if (at == METADATA_NODES_MAX || peer->client_host[0] == '\0')
@@ -319,6 +325,11 @@ void controller_on_hello(void *controller, const struct peer_identity *peer)
     bytes_copy_text(node->site, sizeof node->site, peer->site);
     bytes_copy_text(node->host, sizeof node->host, peer->client_host);
     node->port = peer->client_port;
+}
+
+bool controller_is_empty(struct controller *c, uint32_t node_id)
+{
+    return node_id < 64 && (c->empty_nodes >> node_id & 1) != 0;
 }
 
 unsigned controller_known_nodes(struct controller *c, struct metadata_node *nodes,

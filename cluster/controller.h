@@ -47,7 +47,9 @@ void controller_on_message(struct controller *c, uint32_t from_node_id, struct b
 /* A peer's handshake (peer_hello_cb): its address and incarnation, which group 0's leader
  * registers; shard 0. */
 void controller_on_hello(void *controller, const struct peer_identity *peer);
-/* What peers last said of themselves, and this node; for group 0's leader, on shard 0. */
+/* True when the node's last handshake was of no cluster: it is empty. Shard 0. */
+bool controller_is_empty(struct controller *c, uint32_t node_id);
+/* What peers last said of themselves, and this node; those of no cluster are left out; for group 0's leader, on shard 0. */
 unsigned controller_known_nodes(struct controller *c, struct metadata_node *nodes,
                                 unsigned count_max);
 /* Group 0 applied something; its shard. */

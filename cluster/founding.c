@@ -1,13 +1,18 @@
 /* First start, as a pure state machine.
  *
  * Message, little-endian: u32 magic, u16 version, u16 state, u64 incarnation,
- * u32 groups per node, u32 CRC-32C of the READY set, u64 0 */
+ * u32 groups per node, u32 CRC-32C of the READY set, u64 0
+ *
+ * Invitation: u32 magic, u16 version, u16 founders, 16 cluster id, u32 groups per node, per
+ * founder u32 node id, u64 incarnation, u16 size and site */
 #include "founding.h"
 
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "state/byte_list.h"
 
+#define INVITE_MAGIC 0x56494f54u  /* "TOIV" */
 #define MESSAGE_MAGIC 0x44464f54u /* "TOFD" */
 #define MESSAGE_VERSION 1
 
@@ -42,9 +47,81 @@ void founding_on_hello(struct founding *f, uint32_t node_id, uint64_t incarnatio
     heard->is_heard = true;
 }
 
+static bool is_founded(const struct founding_heard *heard)
+{
+    return heard->is_heard && (heard->cluster_id[0] | heard->cluster_id[1]) != 0;
+}
+
+int founding_invite_encode(const struct identity *identity, uint8_t **bytes, size_t *size)
+{
+    struct byte_list list = {0};
+    byte_list_put_u32(&list, INVITE_MAGIC);
+    byte_list_put_u16(&list, MESSAGE_VERSION);
+    byte_list_put_u16(&list, (uint16_t)identity->founder_count);
+    byte_list_put_u64(&list, identity->cluster_id[0]);
+    byte_list_put_u64(&list, identity->cluster_id[1]);
+    byte_list_put_u32(&list, identity->groups_per_node);
+    for (unsigned i = 0; i < identity->founder_count; i++) {
+        byte_list_put_u32(&list, identity->founders[i].node_id);
+        byte_list_put_u64(&list, identity->founders[i].incarnation);
+        byte_list_put_text(&list, identity->founders[i].site);
+    }
+    return byte_list_take(&list, bytes, size);
+}
+
+static bool read_founders(struct bytes_reader *r, struct identity *invited, unsigned count)
+{
+    invited->founder_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct identity_founder *founder = &invited->founders[i];
+        founder->node_id = bytes_read_le32(r);
+        founder->incarnation = bytes_read_le64(r);
+        struct bytes site = byte_list_read_text(r);
+        if (r->is_bad || site.size >= sizeof founder->site)
+            return false;
+        memset(founder->site, 0, sizeof founder->site);
+        memcpy(founder->site, site.data, site.size);
+    }
+    return bytes_reader_left(r) == 0;
+}
+
+/* Only from a node whose handshake named that cluster, and not when we were READY for it: then
+ * we are one of its founders and follow. */
+static void on_invite(struct founding *f, const struct founding_heard *heard,
+                      struct bytes_reader *r)
+{
+    struct identity invited = *f->identity;
+    uint64_t ready_id[2];
+    unsigned count = bytes_read_le16(r);
+    invited.cluster_id[0] = bytes_read_le64(r);
+    invited.cluster_id[1] = bytes_read_le64(r);
+    invited.groups_per_node = bytes_read_le32(r);
+    if (r->is_bad || count == 0 || count > IDENTITY_FOUNDERS_MAX ||
+        !read_founders(r, &invited, count) || invited.groups_per_node == 0 ||
+        f->identity->state == IDENTITY_FOUNDED ||
+        memcmp(invited.cluster_id, heard->cluster_id, sizeof invited.cluster_id) != 0)
+        return;
+    identity_cluster_id(f->identity, ready_id);
+    if (f->identity->state == IDENTITY_READY &&
+        memcmp(ready_id, invited.cluster_id, sizeof ready_id) == 0)
+        return;
+    invited.is_rebuilt = true;
+    invited.state = IDENTITY_FOUNDED;
+    f->invited = invited;
+    f->is_invited = true;
+}
+
 void founding_on_message(struct founding *f, uint32_t node_id, struct bytes message)
 {
     struct bytes_reader r = bytes_reader_of(message);
+    struct bytes_reader invite = r;
+    bool is_invite = bytes_read_le32(&invite) == INVITE_MAGIC &&
+                     bytes_read_le16(&invite) == MESSAGE_VERSION && !invite.is_bad;
+    const struct founding_heard *from = heard_of(f, node_id);
+    if (is_invite && from != NULL && is_founded(from)) {
+        on_invite(f, from, &invite);
+        return;
+    }
     uint32_t magic = bytes_read_le32(&r);
     uint16_t version = bytes_read_le16(&r);
     uint16_t state = bytes_read_le16(&r);
@@ -92,11 +169,6 @@ static uint32_t set_crc(const struct identity *identity)
     return crc;
 }
 
-static bool is_founded(const struct founding_heard *heard)
-{
-    return heard->is_heard && (heard->cluster_id[0] | heard->cluster_id[1]) != 0;
-}
-
 static bool has_heard_all(const struct founding *f)
 {
     for (unsigned i = 0; i < f->founder_count; i++)
@@ -131,7 +203,10 @@ static enum founding_step follow(struct founding *f, const struct founding_heard
     if (f->identity->state == IDENTITY_READY && cluster_id[0] == heard->cluster_id[0] &&
         cluster_id[1] == heard->cluster_id[1])
         return found(f);
-    return FOUNDING_REBUILD;
+    if (!f->is_invited)
+        return FOUNDING_REBUILD;
+    *f->identity = f->invited;
+    return FOUNDING_PERSIST;
 }
 
 enum founding_step founding_advance(struct founding *f)

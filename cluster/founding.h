@@ -8,6 +8,9 @@
  * that finds itself NEW while a founder has data never founds: it asks to be rebuilt. Whoever
  * hears all of S and finds none founded may begin again with another set: nobody was.
  *
+ * A founded node that hears an empty one invites it: it then belongs to the cluster with its new
+ * incarnation and no replica, and the group leaders put it in the old one's place (member.h).
+ *
  * Pure: told what was heard, it answers what to do. */
 #ifndef CLUSTER_FOUNDING_H
 #define CLUSTER_FOUNDING_H
@@ -36,6 +39,8 @@ struct founding {
     unsigned founder_count;       /* configured, this node included */
     struct identity_founder founders[IDENTITY_FOUNDERS_MAX]; /* by node id; incarnation unknown */
     struct founding_heard heard[IDENTITY_FOUNDERS_MAX];
+    bool is_invited;              /* a founded node has told us how to join */
+    struct identity invited;      /* what we would be */
 };
 
 /* `founders` as configured, sorted by node id, incarnations ignored. */
@@ -52,6 +57,9 @@ void founding_on_down(struct founding *f, uint32_t node_id);
 
 /* What follows from all that was heard. */
 enum founding_step founding_advance(struct founding *f);
+
+/* An invitation, from a founded node to an empty one; returned owned bytes (free). */
+int founding_invite_encode(const struct identity *identity, uint8_t **bytes, size_t *size);
 
 /* What to tell every peer, also repeatedly. */
 #define FOUNDING_MESSAGE_SIZE 32

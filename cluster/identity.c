@@ -1,8 +1,9 @@
 /* The identity file.
  *
  * Little-endian: "TRILOGID", u16 version, u16 state, u32 node id, u64 incarnation,
- * 16 cluster id, u32 groups per node, u16 name size and the cluster's name, u16 founders, per
- * founder u32 node id, u64 incarnation, u16 size and site; at the end the CRC-32C of all before. */
+ * 16 cluster id, u8 is rebuilt, u8 0, u32 groups per node, u16 name size and the cluster's name,
+ * u16 founders, per founder u32 node id, u64 incarnation, u16 size and site; at the end the
+ * CRC-32C of all before. */
 #include "identity.h"
 
 #include <stdlib.h>
@@ -25,6 +26,8 @@ static void encode(const struct identity *identity, struct byte_list *list)
     byte_list_put_u64(list, identity->incarnation);
     byte_list_put_u64(list, identity->cluster_id[0]);
     byte_list_put_u64(list, identity->cluster_id[1]);
+    byte_list_put_u8(list, identity->is_rebuilt);
+    byte_list_put_u8(list, 0);
     byte_list_put_u32(list, identity->groups_per_node);
     byte_list_put_text(list, identity->cluster_name);
     byte_list_put_u16(list, (uint16_t)identity->founder_count);
@@ -76,6 +79,8 @@ static int decode(struct bytes file, struct identity *identity)
     identity->incarnation = bytes_read_le64(&r);
     identity->cluster_id[0] = bytes_read_le64(&r);
     identity->cluster_id[1] = bytes_read_le64(&r);
+    identity->is_rebuilt = bytes_read_u8(&r) != 0;
+    bytes_read_u8(&r);
     identity->groups_per_node = bytes_read_le32(&r);
     struct bytes name = byte_list_read_text(&r);
     if (r.is_bad || identity->state < IDENTITY_NEW || identity->state > IDENTITY_FOUNDED)

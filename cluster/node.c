@@ -18,6 +18,8 @@
 #include "level.h"
 #include "listener.h"
 #include "maintain.h"
+#include "member.h"
+#include "founding.h"
 #include "produce_path.h"
 #include "server/client_shard.h"
 
@@ -212,8 +214,11 @@ static int open_repl_node(struct node *n)
     return repl_node_create(&options, &b->node);
 }
 
+/* A rebuilt node begins with no replica: its groups wait to be brought in. */
 static void note_founders(struct node *n)
 {
+    if (n->identity.is_rebuilt)
+        return;
     for (unsigned i = 0; i < n->identity.founder_count && i < REPL_MEMBERS_MAX; i++) {
         const struct identity_founder *from = &n->identity.founders[i];
         struct repl_member *into = &n->founders[n->founder_count++];
@@ -375,11 +380,29 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
         return;
     g->maintained_at_ms = now_ms;
     maintain_group(g);
+    member_maintain(g);
     if (g->group_id == 0) {
         maintain_cluster(g);
         watch_disk(g->broker);
     } else {
         maintain_partitions(g);
+    }
+}
+
+/* Empty nodes of ours are told how to join; repeated until they have a cluster. */
+static void invite_empty(struct node *n)
+{
+    struct broker *b = &n->broker;
+    uint8_t *bytes;
+    size_t size;
+    for (unsigned i = 0; i < b->conf.nodes.count; i++) {
+        uint32_t node_id = b->conf.nodes.entries[i].id;
+        if (!controller_is_empty(b->controller, node_id) ||
+            founding_invite_encode(&n->identity, &bytes, &size) != 0)
+            continue;
+        struct net_frame frame = {.head = bytes_of(bytes, size)};
+        net_send(peer_links_net(b->links, 0), node_id, NET_CONTROL, &frame);
+        free(bytes);
     }
 }
 
@@ -390,8 +413,10 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ms = clock_now_ms(&b->clock);
     if (shard_index(s->shard) == 0) {
         repl_node_tick(b->node);
-        if (s->tick_count++ % LEVEL_TICKS == 0)
+        if (s->tick_count++ % LEVEL_TICKS == 0) {
             level_tell(b);
+            invite_empty(s->node);
+        }
     }
     for (unsigned i = 0; i < b->group_count; i++)
         if (b->groups[i]->shard == s->shard)
