@@ -1,0 +1,46 @@
+/* The producer: every record once, in order, as fast as the cluster takes them. */
+#ifndef DEMO_SENDER_H
+#define DEMO_SENDER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger.h"
+
+struct sender {
+    struct ledger *ledger; /* borrowed; the sender's thread writes it until sender_join() */
+    const char *topic;     /* borrowed */
+    void *client;          /* the producer's handle */
+    pthread_t thread;
+
+    /* Read by others while the thread runs. */
+    _Atomic uint64_t sent_count;
+    _Atomic uint64_t acknowledged_count;
+    _Atomic uint64_t failed_count;
+    _Atomic int64_t last_acknowledged_at_ms; /* or start; the clock is now_ms() */
+    atomic_bool is_done;                     /* every record has its answer, or it gave up */
+    atomic_bool is_stop_wanted;
+
+    /* Valid after sender_join(). */
+    char fatal[256];                    /* why it gave up; "" when it did not */
+    int64_t started_at_ms, ended_at_ms; /* first record handed over, last answer */
+    int64_t gap_ms;                     /* longest time without any acknowledgement */
+    int64_t partition_gap_ms;           /* longest such time of one partition */
+    uint64_t bytes;                     /* of the records' values */
+    int64_t partition_last_at_ms[LEDGER_PARTITIONS_MAX];
+};
+
+/* Milliseconds since some moment; never goes back. */
+int64_t now_ms(void);
+
+/* Starts sending all of the ledger's records from a thread of its own.
+ * Returns 0, or -1 after a sentence. */
+int sender_start(struct sender *sender, struct ledger *ledger, const char *addresses,
+                 const char *topic);
+
+/* Waits for the thread, which ends early when `is_stop_wanted` is set; frees the producer. */
+void sender_join(struct sender *sender);
+
+#endif
