@@ -39,6 +39,7 @@ struct broker_group {
     struct machine *machine;   /* shard only */
     struct repl_group *raft;   /* shard only */
     struct coordinator *coordinator; /* shard only: consumer groups of its offsets partitions */
+    bool is_tail_full;         /* shard only: batches wait until tails are in segments */
     struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
     struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */
     struct work_item reconcile_item; /* posted by group 0 when metadata changed */
@@ -46,6 +47,7 @@ struct broker_group {
     atomic_uint_least64_t level_mask;  /* node ids whose replica is level (level.c) */
     atomic_uint_least64_t level_at_ms; /* when that was last confirmed */
     atomic_bool is_level_own;  /* by this node, which leads */
+    uint64_t trimmed_at_ms;    /* shard only: when tails were last looked at */
     uint64_t maintained_at_ms; /* shard only: when upkeep was last done */
     uint64_t expired_at_ms;    /* shard only: when idle producers were last expired */
     uint64_t checkpointed_at_ms; /* shard only: when a checkpoint was last asked for */

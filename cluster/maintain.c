@@ -144,6 +144,7 @@ struct upkeep {
     int64_t now_ms;                  /* wall clock: retention goes by record timestamps */
     bool should_expire_producers;
     size_t tail_bytes;               /* of all partitions */
+    size_t unflushed_bytes;          /* of them, not in segments yet */
 };
 
 static bool settings_of(struct broker_group *g, const struct partition *p,
@@ -189,7 +190,6 @@ static void expire_producers(struct upkeep *u, const struct partition *p)
 static void keep_up(void *data, struct partition *p)
 {
     struct upkeep *u = data;
-    u->tail_bytes += log_partition_tail_bytes(p->log);
     if (!machine_is_ready(u->group->machine))
         return;
     apply_retention(u, p);
@@ -197,26 +197,38 @@ static void keep_up(void *data, struct partition *p)
         expire_producers(u, p);
 }
 
-struct trim {
-    size_t keep_bytes; /* of each partition */
-};
+/* The group's part of the tail memory. */
+static size_t tail_share(const struct broker_group *g)
+{
+    return (size_t)g->broker->conf.tail_memory_bytes / g->broker->group_count;
+}
+
+static void count_tail(void *data, struct partition *p)
+{
+    struct upkeep *u = data;
+    u->tail_bytes += log_partition_tail_bytes(p->log);
+    u->unflushed_bytes += log_partition_unflushed_bytes(p->log);
+}
 
 static void trim_tail(void *data, struct partition *p)
 {
-    const struct trim *t = data;
-    log_partition_trim_tail(p->log, t->keep_bytes);
+    (void)data;
+    log_partition_trim_tail(p->log, 0);
 }
 
-/* The group's share of the tail memory: above half of it, what is in segments goes; a checkpoint
- * brings there what is not. */
-static void bound_tails(struct broker_group *g, size_t tail_bytes)
+/* Above half of its share, what is in segments leaves memory and a checkpoint brings there what
+ * is not. Above twice its share the leader takes no more batches until that is done: producers
+ * wait, memory does not grow. */
+void maintain_tails(struct broker_group *g)
 {
-    size_t share = (size_t)g->broker->conf.tail_memory_bytes / g->broker->group_count;
-    struct trim trim = {.keep_bytes = 0};
-    if (tail_bytes <= share / 2)
-        return;
-    machine_each_partition(g->machine, trim_tail, &trim);
-    repl_group_checkpoint(g->raft);
+    struct upkeep u = {.group = g};
+    size_t share = tail_share(g);
+    machine_each_partition(g->machine, count_tail, &u);
+    if (u.tail_bytes > share / 2) {
+        machine_each_partition(g->machine, trim_tail, NULL);
+        repl_group_checkpoint(g->raft);
+    }
+    g->is_tail_full = u.unflushed_bytes > 2 * share;
 }
 
 static void relieve_wal(struct broker_group *g)
@@ -238,7 +250,6 @@ void maintain_group(struct broker_group *g)
     if (u.should_expire_producers || g->expired_at_ms == 0)
         g->expired_at_ms = now_ms;
     machine_each_partition(g->machine, keep_up, &u);
-    bound_tails(g, u.tail_bytes);
     relieve_wal(g);
     if (now_ms - g->checkpointed_at_ms >= (uint64_t)g->broker->conf.checkpoint_interval_ms) {
         g->checkpointed_at_ms = now_ms;

@@ -9,7 +9,10 @@
  * cheap when nothing is to do. Called when metadata changed, leadership was won, and each second. */
 void maintain_partitions(struct broker_group *g);
 
-/* Retention, producer expiry, tail memory, checkpoints. About once a second, group's shard. */
+/* Keeps tails within their memory. About every 100 ms, group's shard. */
+void maintain_tails(struct broker_group *g);
+
+/* Retention, producer expiry, checkpoints. About once a second, group's shard. */
 void maintain_group(struct broker_group *g);
 
 /* Group 0's leader: registers nodes and the cluster itself. About once a second. */

@@ -25,6 +25,7 @@
 
 #define TICK_MS 10
 #define MAINTAIN_MS 1000
+#define TRIM_MS 100
 #define LEVEL_TICKS 20
 #define TRAILING_ENTRIES 1000000
 
@@ -376,6 +377,10 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
     coordinator_tick(g->coordinator);
     if (g->group_id == 0)
         controller_tick(g->broker->controller);
+    if (now_ms - g->trimmed_at_ms >= TRIM_MS) {
+        g->trimmed_at_ms = now_ms;
+        maintain_tails(g);
+    }
     if (now_ms - g->maintained_at_ms < MAINTAIN_MS)
         return;
     g->maintained_at_ms = now_ms;

@@ -80,6 +80,8 @@ static void on_applied(struct machine_request *req, int status)
 static bool propose(struct produce_part *part)
 {
     struct broker_group *g = part->group;
+    if (g->is_tail_full)
+        return false;
     part->machine.data = part;
     part->machine.submit.head = (struct repl_entry_head){
         .kind = ENTRY_RECORD_BATCH,
