@@ -31,6 +31,7 @@ struct log_partition {
     struct log_producer_state *producers;
     unsigned pending_reads;             /* on workers now */
     bool is_flushing;                   /* between prepare and finish */
+    bool is_being_replaced;             /* a snapshot is swapped in: no read may begin */
     bool has_folder;                    /* a flush has made it */
     log_partition_changed_cb on_change; /* the store's; may be NULL */
     void *on_change_data;

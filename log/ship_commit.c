@@ -304,12 +304,20 @@ static void forget_removed(struct log_store *s)
     }
 }
 
+/* Reads that began while the worker swaps would outlive their partition: they get ERR_BUSY. */
+static void hold_reads(struct log_store *s, bool is_held)
+{
+    for (uint32_t n = 0; n < s->partition_count; n++)
+        s->partitions[n]->partition->is_being_replaced = is_held;
+}
+
 static void finish_commit(struct work_item *item)
 {
     struct log_install_commit *req = item->data;
     struct log_install *i = req->install;
+    struct log_store *s = i->store;
+    hold_reads(s, false);
     if (req->status == 0) {
-        struct log_store *s = i->store;
         store_take_table(s, &i->table);
         forget_removed(s);
         s->staged.count = 0;
@@ -338,6 +346,7 @@ void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb
         req->status = ERR_INVALID;
     else if (is_in_use(i->store))
         req->status = ERR_BUSY;
+    hold_reads(i->store, req->status == 0);
     req->item.data = req;
     work_submit(i->store->worker, &req->item, run_commit);
 }
