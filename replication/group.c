@@ -87,12 +87,18 @@ static void move_to_pending(struct repl_group *g, unsigned count)
     last->next = NULL;
 }
 
+/* How many enter together: what they are must fit into one append to the WAL. */
 static unsigned queued_count(const struct repl_group *g)
 {
     unsigned count = 0;
+    size_t bytes = 0;
     for (const struct repl_submit *req = g->queued; req != NULL && count < SUBMITS_A_STEP;
-         req = req->next)
+         req = req->next) {
+        bytes += LOG_ENTRY_HEAD_SIZE + req->body.bytes.size + LOG_WAL_RECORD_OVERHEAD;
+        if (count > 0 && bytes > g->options.append_bytes_max)
+            break;
         count++;
+    }
     return count;
 }
 

@@ -159,6 +159,12 @@ void persist_hold(struct repl_group *g, const struct raft_message *message);
 bool persist_is_idle(const struct repl_group *g);
 void persist_drop_all(struct repl_group *g); /* none may be with the WAL */
 
+/* What an entry takes in the WAL and about in a frame. */
+static inline size_t group_append_size(const struct log_entry *e)
+{
+    return log_entry_size(e) + LOG_WAL_RECORD_OVERHEAD;
+}
+
 /* group_send.c */
 void group_send(struct repl_group *g, const struct raft_message *message);
 void group_pump(struct repl_group *g);

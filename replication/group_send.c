@@ -12,7 +12,6 @@
 #include "base/err.h"
 #include "group_internal.h"
 
-#define MESSAGE_BYTES_MAX (4u << 20)
 #define READ_BYTES (4u << 20)
 
 struct peer *group_peer(struct repl_group *g, uint64_t raft_id)
@@ -134,10 +133,10 @@ static unsigned gather(struct repl_group *g, struct peer *p, struct log_entry *e
     for (uint64_t index = p->from; index <= p->to && count < REPL_APPEND_ENTRIES_MAX; index++) {
         const struct log_entry *e = entry_for(g, p, index);
         if (e == NULL || (count > 0 && e->type == LOG_ENTRY_CHANGE) ||
-            (count > 0 && bytes + log_entry_size(e) > MESSAGE_BYTES_MAX))
+            (count > 0 && bytes + group_append_size(e) > g->options.append_bytes_max))
             break;
         entries[count++] = *e;
-        bytes += log_entry_size(e);
+        bytes += group_append_size(e);
         if (e->head.bytes.size > 0)
             payload[(*payload_count)++] = e->head;
         if (e->body.bytes.size > 0)

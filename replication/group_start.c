@@ -13,6 +13,8 @@
 #include "group_internal.h"
 #include "raft_err.h"
 
+#define APPEND_BYTES_MAX_DEFAULT (4u << 20)
+
 struct start {
     uint64_t term, voted_for;
     struct raft_snapshot_metadata metadata;
@@ -225,6 +227,8 @@ int repl_group_create(const struct repl_group_options *options, struct repl_grou
     if (g == NULL)
         return UV_ENOMEM;
     g->options = *options;
+    if (g->options.append_bytes_max == 0)
+        g->options.append_bytes_max = APPEND_BYTES_MAX_DEFAULT;
     int err = open_replica(g, note);
     if (err == 0)
         err = repl_node_add_group(options->node, g, options->identity.group_id, options->shard);

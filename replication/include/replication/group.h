@@ -81,7 +81,8 @@ struct repl_group_options {
     struct log_wal_group identity;  /* group id, generation, recovery id */
     uint64_t raft_id;               /* this replica */
     const struct repl_member *founders; /* the first configuration, only for a group that has
-                                           nothing on disk and is being founded; else NULL */
+                                           nothing on disk and is being founded; else NULL.
+                                           Borrowed as long as the group lives */
     unsigned founder_count;
     const struct clock *clock;
     struct random *random;
@@ -93,6 +94,8 @@ struct repl_group_options {
     unsigned election_timeout_ms;   /* libraft's own; the failure detector is faster */
     unsigned in_flight_entries_max; /* per peer */
     size_t in_flight_bytes_max;     /* submitted and not applied, and per peer */
+    size_t append_bytes_max;        /* entries of one append to the WAL and of one frame, beyond
+                                       the first; 0: 4 MiB. Must fit into a WAL file */
     size_t cache_bytes_max;         /* recent entries kept in memory for peers */
     uint64_t trailing_entries;      /* kept in the WAL's index beyond the checkpoint */
     unsigned shard;                 /* of `home`, as the node numbers them */
