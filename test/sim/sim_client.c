@@ -46,7 +46,8 @@ static void on_act(void *data)
 {
     struct sim_actor *a = data;
     a->is_act_queued = false;
-    a->act(a);
+    if (!a->sim->clients->is_stopping || a->has_backlog)
+        a->act(a);
 }
 
 void sim_actor_act_in(struct sim_actor *a, uint64_t delay_ns)

@@ -37,6 +37,7 @@ struct sim_life {
     struct log_wal *wal;
     struct repl_node *repl;
     struct sim_group groups[SIM_GROUPS];
+    struct repl_member founders[REPL_MEMBERS_MAX]; /* borrowed by the groups */
     struct work_item tick_item;
     bool is_tick_queued;
     struct sim_call *calls;      /* arrived and not answered */

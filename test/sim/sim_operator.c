@@ -43,43 +43,50 @@ static struct repl_member member_of(const struct sim_node *n)
     return member;
 }
 
-/* The next change that the group needs; false when there is none. */
-static bool choose_change(const struct sim *s, const struct repl_group_status *status,
-                          enum repl_change *change, struct repl_member *member)
+static void propose(struct sim_group *g, enum repl_change change, const struct repl_member *member)
 {
+    struct err_note note = {0};
+    int err = repl_group_change(g->raft, change, member, &note);
+    sim_tell(g->life->node->sim, "group %u change %d of node %u incarnation %u: %s", g->group_id,
+             (int)change, repl_raft_id_node(member->raft_id), (unsigned)member->raft_id,
+             err == 0 ? "proposed" : note.text);
+}
+
+/* New replicas in, then as voters. Where the site rule refuses a second voter of a site, the one
+ * whose disk is gone has to leave first. */
+static void add_missing(struct sim_group *g, const struct repl_group_status *status)
+{
+    const struct sim *s = g->life->node->sim;
     for (unsigned i = 0; i < s->node_count; i++) {
         const struct repl_replica_status *r = find(status, sim_node_raft_id(s->nodes[i]));
-        *member = member_of(s->nodes[i]);
-        *change = r == NULL ? REPL_ADD_LEARNER : REPL_PROMOTE;
-        if (r == NULL || (!r->member.is_voter && r->is_level))
-            return true;
+        struct repl_member member = member_of(s->nodes[i]);
+        if (r == NULL)
+            propose(g, REPL_ADD_LEARNER, &member);
+        else if (!r->member.is_voter && r->is_level)
+            propose(g, REPL_PROMOTE, &member);
     }
+}
+
+static void remove_replaced(struct sim_group *g, const struct repl_group_status *status)
+{
+    const struct sim *s = g->life->node->sim;
     for (unsigned i = 0; i < status->replica_count; i++) {
-        *member = status->replicas[i].member;
-        *change = REPL_REMOVE;
+        const struct repl_member *member = &status->replicas[i].member;
         const struct sim_node *n = s->nodes[repl_raft_id_node(member->raft_id) - 1];
         const struct repl_replica_status *successor = find(status, sim_node_raft_id(n));
-        if (is_replaced(s, member->raft_id) && successor != NULL && successor->member.is_voter)
-            return true;
+        if (is_replaced(s, member->raft_id) && successor != NULL && successor->is_level)
+            propose(g, REPL_REMOVE, member);
     }
-    return false;
 }
 
 static void mend(struct sim_group *g)
 {
-    struct sim *s = g->life->node->sim;
     struct repl_group_status status;
-    enum repl_change change;
-    struct repl_member member;
-    struct err_note note = {0};
     repl_group_status(g->raft, &status);
-    if (status.role != REPL_LEADER || !status.is_ready ||
-        !choose_change(s, &status, &change, &member))
+    if (status.role != REPL_LEADER || !status.is_ready)
         return;
-    int err = repl_group_change(g->raft, change, &member, &note);
-    sim_tell(s, "group %u change %d of node %u incarnation %llu: %s", g->group_id, (int)change,
-             repl_raft_id_node(member.raft_id),
-             (unsigned long long)(member.raft_id & 0xffffffffffff), err == 0 ? "proposed" : note.text);
+    add_missing(g, &status);
+    remove_replaced(g, &status);
 }
 
 bool sim_operator_is_done(struct sim *s)

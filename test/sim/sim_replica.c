@@ -183,13 +183,12 @@ static int open_raft(struct sim_group *g, struct err_note *note)
 {
     struct sim_life *life = g->life;
     struct sim_node *n = life->node;
-    struct repl_member founders[REPL_MEMBERS_MAX];
-    unsigned founder_count = founders_of(n->sim, founders);
+    unsigned founder_count = founders_of(n->sim, life->founders);
     bool is_founder = n->number < n->sim->founder_count && n->incarnation == 1;
     struct repl_group_options options = {
         .identity = {.group_id = g->group_id},
         .raft_id = sim_node_raft_id(n),
-        .founders = is_founder ? founders : NULL,
+        .founders = is_founder ? life->founders : NULL,
         .founder_count = is_founder ? founder_count : 0,
         .clock = &life->clock,
         .random = &g->random,
@@ -201,6 +200,7 @@ static int open_raft(struct sim_group *g, struct err_note *note)
         .election_timeout_ms = 1000,
         .in_flight_entries_max = n->settings.in_flight_entries,
         .in_flight_bytes_max = 1 << 20,
+        .append_bytes_max = 64 << 10,
         .cache_bytes_max = n->settings.cache_bytes,
         .trailing_entries = n->settings.trailing_entries,
         .on_fatal = on_fatal,
