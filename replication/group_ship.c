@@ -15,6 +15,7 @@
 #define ASKS_MAX 20            /* without an answer: the source is lost */
 #define PIN_IDLE_MS 30000
 #define PIN_READS_MAX 4
+#define REPAIRS_MAX 3
 #define CONTENTS UINT32_MAX
 
 /* ---- the source ---- */
@@ -129,6 +130,7 @@ struct installation {
     bool is_writing;
     bool is_committing;
     bool is_lost;                   /* end it when the disk is done */
+    unsigned repairs;               /* times that staged files were found damaged */
     struct log_install_write write;
     struct log_install_commit commit;
 };
@@ -226,6 +228,8 @@ static void on_commit(struct log_install_commit *commit, int status)
         finish(i);
     } else if (status == ERR_BUSY) {
         i->asked_ms = group_now_ms(i->group); /* a reader is still there: the tick tries again */
+    } else if (status == ERR_CORRUPT && i->repairs++ < REPAIRS_MAX) {
+        next_piece(i); /* what an earlier attempt left half written was dropped: ask again */
     } else if (status == ERR_CORRUPT || status == ERR_INVALID) {
         give_up(i, err_text(status));
     } else {
