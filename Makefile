@@ -101,6 +101,8 @@ $(B)/test/%.o: test/%.c | build/.need-test $(GENERATED_H)
 	@mkdir -p $(dir $@)
 	$(CC) $(CFLAGS) $(TEST_INCLUDES) -c $< -o $@
 
+$(B)/test/chaos/%.o: TEST_INCLUDES := -Ichaos/demo
+
 # The libraries of a folder and of what it stands on.
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 define unit_rules
@@ -119,8 +121,14 @@ TEST_RUNNER := $(B)/test/plain/runner.o
 endif
 $(foreach f,$(UNIT_FOLDERS),$(eval $(call unit_rules,$(f))))
 
-unit: build/.need-test $(foreach f,$(UNIT_FOLDERS),$(B)/test/$(f)_tests)
-	tools/run-unit $(foreach f,$(UNIT_FOLDERS),$(B)/test/$(f)_tests)
+# The demo's checker stands on nothing else.
+CHAOS_CHECKED := $(B)/chaos/demo/ledger.o $(B)/chaos/demo/text.o
+$(B)/test/chaos_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/chaos/*.c)) $(CHAOS_CHECKED)
+	$(CC) $(LDFLAGS) $^ $(TEST_RUNNER) -o $@
+
+UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(if $(filter tsan,$(VARIANT)),,chaos),$(B)/test/$(f)_tests)
+unit: build/.need-test $(UNIT_BINARIES)
+	tools/run-unit $(UNIT_BINARIES)
 
 clients: all
 	tools/clients
@@ -174,6 +182,15 @@ check-tidy:
 	@$(MAKE) --keep-going --silent $(TIDY); \
 	passed=$$(ls $(TIDY) 2>/dev/null | wc -l); failed=$$(($(words $(TIDY)) - passed)); \
 	echo "$$passed passed, $$failed failed"; [ $$failed = 0 ]
+
+# ---- the main job, and how fast: clients of the cluster, which know it over the network only -----
+$(B)/chaos/%.o: chaos/%.c | build/.need-demo
+	@mkdir -p $(dir $@)
+	$(CC) $(CFLAGS) -c $< -o $@
+$(B)/demo: $(patsubst %.c,$(B)/%.o,$(wildcard chaos/demo/*.c))
+	$(CC) $(LDFLAGS) $^ -lrdkafka -o $@
+demo: build/.need-demo $(B)/trilogd $(B)/demo
+	@$(B)/demo $(B)/trilogd "$(FILE)"
 
 fmt: build/.need-check
 	clang-format -i $$(git ls-files '*.c' '*.h')

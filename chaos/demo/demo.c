@@ -27,14 +27,19 @@
 
 #define PARTITION_COUNT  12
 #define RECORD_COUNT_MIN 2000000
-#define HEALTHY_MS_MAX   60000
-#define SILENCE_MS_MAX   60000
-#define STEP_MS          20
+/* Beyond the least count, records flow on until the site is level, within these bounds. */
+#define EXTRA_COUNT_MAX 14000000
+#define EXTRA_BYTES_MAX 1000000000
+#define DOWN_MS_MIN     5000
+#define HEALTHY_MS_MAX  60000
+#define SILENCE_MS_MAX  60000
+#define STEP_MS         20
 
 enum { EXIT_FAILED = 1, EXIT_NOT_TRIED = 2, EXIT_INTERRUPTED = 130 };
 
 struct demo {
     struct text text;
+    uint64_t count_min; /* records to send: whole repetitions of the text */
     struct ledger ledger;
     struct cluster cluster;
     struct sender sender;
@@ -153,7 +158,23 @@ static void tell_phase(struct demo *d)
     }
 }
 
-/* Until every record has its answer and the site is level again. */
+/* Nothing more is to be expected from the sender. */
+static bool is_stuck(struct demo *d)
+{
+    const struct sender *s = &d->sender;
+    if (atomic_load(&s->is_done)) {
+        if (atomic_load(&s->acknowledged_count) >= d->count_min)
+            return false;
+        report_say(&d->report, "The sender ended too early.");
+        return true;
+    }
+    if (now_ms() - atomic_load(&s->last_acknowledged_at_ms) <= SILENCE_MS_MAX)
+        return false;
+    report_say(&d->report, "No acknowledgement for %d s.", SILENCE_MS_MAX / 1000);
+    return true;
+}
+
+/* Until the site is level again and every record has its answer. */
 static int send_through_outage(struct demo *d)
 {
     struct sender *s = &d->sender;
@@ -162,17 +183,10 @@ static int send_through_outage(struct demo *d)
         int changed = outage_step(&d->outage, atomic_load(&s->acknowledged_count));
         if (changed > 0)
             tell_phase(d);
+        atomic_store(&s->is_enough, d->outage.phase == OUTAGE_OVER);
         report_progress(&d->report, s, &d->ledger, d->doing);
-        if (changed < 0 || is_broken(d))
+        if (changed < 0 || is_broken(d) || is_stuck(d))
             return -1;
-        bool is_given_up = atomic_load(&s->is_done) && d->outage.phase < OUTAGE_SITE_RETURNING;
-        if (is_given_up || (!atomic_load(&s->is_done) &&
-                            now_ms() - atomic_load(&s->last_acknowledged_at_ms) > SILENCE_MS_MAX)) {
-            report_say(&d->report, "%s",
-                       is_given_up ? "The sender ended too early."
-                                   : "No acknowledgement for a minute.");
-            return -1;
-        }
         wait_a_step();
     }
     return 0;
@@ -185,9 +199,10 @@ static int send_all(struct demo *d)
     d->outage = (struct outage){.cluster = &d->cluster,
                                 .topic = d->topic,
                                 .partition_count = PARTITION_COUNT,
-                                .kill_at_count = d->ledger.record_count / 3,
-                                .start_at_count = d->ledger.record_count / 3 * 2};
-    if (sender_start(&d->sender, &d->ledger, addresses, d->topic) < 0)
+                                .kill_at_count = d->count_min / 3,
+                                .start_at_count = d->count_min / 3 * 2,
+                                .down_ms_min = DOWN_MS_MIN};
+    if (sender_start(&d->sender, &d->ledger, d->count_min, addresses, d->topic) < 0)
         return -1;
     int err = send_through_outage(d);
     atomic_store(&d->sender.is_stop_wanted, err < 0);
@@ -221,18 +236,28 @@ static int send_and_judge(struct demo *d)
     return is_fine && err == 0 ? 0 : EXIT_FAILED;
 }
 
+static uint64_t extra_count_max(const struct text *text)
+{
+    uint64_t line_bytes = text->size_bytes / text->line_count + 1;
+    uint64_t count = EXTRA_BYTES_MAX / line_bytes;
+    return count < EXTRA_COUNT_MAX ? count : EXTRA_COUNT_MAX;
+}
+
 static int run_with_text(struct demo *d, const char *binary)
 {
-    uint64_t record_count = text_record_count(&d->text, RECORD_COUNT_MIN);
-    report_say(&d->report, "%s: %llu lines, %.1f MB, sent %llu times.", d->text.path,
-               (unsigned long long)d->text.line_count, (double)d->text.size_bytes / 1e6,
-               (unsigned long long)(record_count / d->text.line_count));
+    d->count_min = text_record_count(&d->text, RECORD_COUNT_MIN);
+    uint64_t room = d->count_min + extra_count_max(&d->text);
+    report_say(&d->report,
+               "%s: %llu lines, %.1f MB; sent line by line, again and again, until\n"
+               "there are %llu records and the site that is killed meanwhile is level again.",
+               d->text.path, (unsigned long long)d->text.line_count,
+               (double)d->text.size_bytes / 1e6, (unsigned long long)d->count_min);
     if (cluster_init(&d->cluster, binary) < 0)
         return EXIT_NOT_TRIED;
     int status = EXIT_NOT_TRIED;
     snprintf(d->topic, sizeof d->topic, "demo-%d", (int)getpid());
-    if (ledger_init(&d->ledger, &d->text, record_count, PARTITION_COUNT) < 0) {
-        fprintf(stderr, "demo: no memory for %llu records\n", (unsigned long long)record_count);
+    if (ledger_init(&d->ledger, &d->text, room, PARTITION_COUNT) < 0) {
+        fprintf(stderr, "demo: no memory for %llu records\n", (unsigned long long)room);
     } else {
         if (form_cluster(d) == 0)
             status = send_and_judge(d);

@@ -103,6 +103,12 @@ void ledger_on_failed(struct ledger *ledger, uint64_t number, const char *why)
     note(ledger, "record %" PRIu64 " was not acknowledged: %s", number, why);
 }
 
+void ledger_seal(struct ledger *ledger, uint64_t sent_count)
+{
+    assert(sent_count <= ledger->record_count);
+    ledger->record_count = sent_count;
+}
+
 /* The number in a record's key; 0 when it is none that was sent. */
 static uint64_t number_of(const struct ledger *ledger, struct line key)
 {

@@ -24,7 +24,7 @@ struct ledger_read { /* one record as the consumer hands it over; all borrowed *
 
 struct ledger {
     const struct text *text;      /* borrowed: what each record should hold */
-    uint64_t record_count;        /* to be sent; numbered from 1 */
+    uint64_t record_count;        /* sent or to be sent at most; numbered from 1 */
     struct ledger_entry *entries; /* one a record */
     int32_t partition_count;
     uint64_t last_number[LEDGER_PARTITIONS_MAX]; /* newest record read, 0 for none */
@@ -41,7 +41,7 @@ struct ledger {
     char notes[LEDGER_NOTES_MAX][LEDGER_NOTE_BYTES]; /* the first troubles, for a person */
 };
 
-/* Returns 0, or -1 when memory is short. */
+/* Makes room for so many records. Returns 0, or -1 when memory is short. */
 int ledger_init(struct ledger *ledger, const struct text *text, uint64_t record_count,
                 int32_t partition_count);
 void ledger_close(struct ledger *ledger);
@@ -51,6 +51,9 @@ void ledger_close(struct ledger *ledger);
 void ledger_on_acknowledged(struct ledger *ledger, uint64_t number, int32_t partition,
                             int64_t offset);
 void ledger_on_failed(struct ledger *ledger, uint64_t number, const char *why);
+
+/* The sender is done: records 1..sent_count exist, and no others. */
+void ledger_seal(struct ledger *ledger, uint64_t sent_count);
 
 /* The reader's half: each record in the order in which its partition hands them out. */
 void ledger_on_read(struct ledger *ledger, const struct ledger_read *read);

@@ -1,6 +1,7 @@
 /* The site's death and return.
  *
- *   AHEAD --a third acknowledged--> SITE_DOWN --two thirds--> SITE_RETURNING --level--> OVER
+ *   AHEAD --a third acknowledged--> SITE_DOWN --two thirds, and a few seconds-->
+ *   SITE_RETURNING --level--> OVER
  *
  * The site that leads most partitions dies by SIGKILL. It comes back while records still flow,
  * so it has to catch up with a moving end. It is level when it answers for itself, and both it
@@ -77,7 +78,10 @@ int outage_step(struct outage *o, uint64_t acknowledged_count)
     case OUTAGE_AHEAD:
         return acknowledged_count >= o->kill_at_count ? kill_leading_site(o) : 0;
     case OUTAGE_SITE_DOWN:
-        return acknowledged_count >= o->start_at_count ? start_again(o) : 0;
+        return acknowledged_count >= o->start_at_count &&
+                       now_ms() - o->killed_at_ms >= o->down_ms_min
+                   ? start_again(o)
+                   : 0;
     case OUTAGE_SITE_RETURNING:
         return look_whether_level(o);
     case OUTAGE_OVER:

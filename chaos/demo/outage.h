@@ -14,7 +14,8 @@ struct outage {
     const char *topic;       /* borrowed */
     int partition_count;
     uint64_t kill_at_count;  /* acknowledgements after which the site is killed */
-    uint64_t start_at_count; /* and after which it is started again */
+    uint64_t start_at_count; /* and after which it is started again, but not sooner than */
+    int64_t down_ms_min;     /* this long after its death */
     enum outage_phase phase;
     int victim;    /* the site; valid once it is killed */
     int led_count; /* partitions it led */

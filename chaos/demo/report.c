@@ -62,12 +62,11 @@ void report_progress(struct report *report, const struct sender *sender,
     if (now - report->last_shown_at_ms < (report->is_terminal ? TERMINAL_EVERY_MS : LOG_EVERY_MS))
         return;
     report->last_shown_at_ms = now;
-    char sent[NUMBER_BYTES], acknowledged[NUMBER_BYTES], all[NUMBER_BYTES], read[NUMBER_BYTES];
+    char sent[NUMBER_BYTES], acknowledged[NUMBER_BYTES], read[NUMBER_BYTES];
     if (report->is_terminal)
         printf("\r\033[K");
-    printf("  %s of %s sent, %s acknowledged, %s read: %s",
+    printf("  %s sent, %s acknowledged, %s read: %s",
            with_commas(atomic_load(&sender->sent_count), sent),
-           with_commas(ledger->record_count, all),
            with_commas(atomic_load(&sender->acknowledged_count), acknowledged),
            with_commas(ledger->read_count, read), doing);
     if (!report->is_terminal)

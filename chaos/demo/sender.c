@@ -9,6 +9,7 @@
  * sites that live go on. The gap of a single partition is what its application waits. */
 #include "sender.h"
 
+#include <assert.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,12 +95,18 @@ static int send_one(struct sender *s, rd_kafka_topic_t *topic, uint64_t number)
     return 0;
 }
 
+static bool has_more(struct sender *s, uint64_t number)
+{
+    return number <= s->count_min ||
+           (number <= s->ledger->record_count && !atomic_load(&s->is_enough));
+}
+
 static void *run(void *data)
 {
     struct sender *s = data;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(s->client, s->topic, NULL);
     s->started_at_ms = now_ms();
-    for (uint64_t number = 1; number <= s->ledger->record_count && !is_over(s); number++) {
+    for (uint64_t number = 1; has_more(s, number) && !is_over(s); number++) {
         if (send_one(s, topic, number) < 0)
             break;
         if (number % POLL_EVERY_RECORDS == 0)
@@ -149,9 +156,12 @@ static int make_producer(struct sender *s, const char *addresses)
     return -1;
 }
 
-int sender_start(struct sender *s, struct ledger *ledger, const char *addresses, const char *topic)
+int sender_start(struct sender *s, struct ledger *ledger, uint64_t count_min, const char *addresses,
+                 const char *topic)
 {
+    assert(count_min <= ledger->record_count);
     memset(s, 0, sizeof *s);
+    s->count_min = count_min;
     s->ledger = ledger;
     s->topic = topic;
     s->last_acknowledged_at_ms = now_ms();
@@ -173,4 +183,5 @@ void sender_join(struct sender *s)
     }
     rd_kafka_destroy(s->client);
     s->client = NULL;
+    ledger_seal(s->ledger, atomic_load(&s->sent_count));
 }

@@ -1,4 +1,4 @@
-/* The producer: every record once, in order, as fast as the cluster takes them. */
+/* The producer: each record once, in order, as fast as the cluster takes them. */
 #ifndef DEMO_SENDER_H
 #define DEMO_SENDER_H
 
@@ -12,6 +12,7 @@
 struct sender {
     struct ledger *ledger; /* borrowed; the sender's thread writes it until sender_join() */
     const char *topic;     /* borrowed */
+    uint64_t count_min;    /* records that are sent in any case; up to the ledger's room after */
     void *client;          /* the producer's handle */
     pthread_t thread;
 
@@ -21,7 +22,8 @@ struct sender {
     _Atomic uint64_t failed_count;
     _Atomic int64_t last_acknowledged_at_ms; /* or start; the clock is now_ms() */
     atomic_bool is_done;                     /* every record has its answer, or it gave up */
-    atomic_bool is_stop_wanted;
+    atomic_bool is_enough;                   /* set: no more than `count_min` */
+    atomic_bool is_stop_wanted;              /* set: end at once */
 
     /* Valid after sender_join(). */
     char fatal[256];                    /* why it gave up; "" when it did not */
@@ -35,12 +37,12 @@ struct sender {
 /* Milliseconds since some moment; never goes back. */
 int64_t now_ms(void);
 
-/* Starts sending all of the ledger's records from a thread of its own.
- * Returns 0, or -1 after a sentence. */
-int sender_start(struct sender *sender, struct ledger *ledger, const char *addresses,
-                 const char *topic);
+/* Starts sending from a thread of its own: `count_min` records, then more until `is_enough` is
+ * set or the ledger has no room. Returns 0, or -1 after a sentence. */
+int sender_start(struct sender *sender, struct ledger *ledger, uint64_t count_min,
+                 const char *addresses, const char *topic);
 
-/* Waits for the thread, which ends early when `is_stop_wanted` is set; frees the producer. */
+/* Waits for the thread, frees the producer, and seals the ledger. */
 void sender_join(struct sender *sender);
 
 #endif
