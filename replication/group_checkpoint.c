@@ -32,8 +32,6 @@ static void tell_raft(struct repl_group *g, uint64_t index, uint64_t term,
     struct raft_buffer encoded = {.base = (void *)(uintptr_t)state->configuration.data,
                                   .len = state->configuration.size};
     struct raft_snapshot_metadata *metadata = &event.snapshot.metadata;
-    if (index <= g->raft.trail.snapshot.index || g->raft.snapshot.installing)
-        return;
     metadata->index = index;
     metadata->term = term;
     metadata->configuration_index = state->configuration_index;
@@ -58,10 +56,22 @@ static void on_checkpoint(struct log_checkpoint *req, int status)
     }
     if (!g->is_stopped) {
         g->checkpoint_index = index;
-        tell_raft(g, index, term, log_store_state(g->options.store));
+        if (index > g->raft.trail.snapshot.index && !g->raft.snapshot.installing)
+            tell_raft(g, index, term, log_store_state(g->options.store));
         log_wal_release(g->options.wal, g->options.identity.group_id, index);
     }
     forget_buffers(g);
+}
+
+/* The WAL gives files back when it likes, libraft learns of it with a checkpoint. A peer that needs
+ * what is gone meanwhile would wait for the next one, which may itself wait for that peer. */
+void group_tell_compacted(struct repl_group *g)
+{
+    const struct log_store_state *state = log_store_state(g->options.store);
+    uint64_t before_first = g->raft.trail.offset; /* as libraft believes */
+    if (state->index == g->raft.trail.snapshot.index && state->index > before_first &&
+        state->index - trailing_entries(g, state->index) > before_first)
+        tell_raft(g, state->index, state->term, state);
 }
 
 static int fill_state(struct repl_group *g, struct log_store_state *state)

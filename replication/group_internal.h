@@ -190,6 +190,7 @@ void group_on_read_ack(struct repl_group *g, const struct repl_message *m);
 
 /* group_checkpoint.c */
 void group_checkpoint_begin(struct repl_group *g);
+void group_tell_compacted(struct repl_group *g);
 
 /* group_ship.c */
 void group_ship_pin(struct repl_group *g, struct peer *p);

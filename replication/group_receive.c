@@ -46,11 +46,35 @@ static int receive_append_part(struct repl_group *g, const struct repl_message *
     return err < 0 ? err : 0;
 }
 
+/* Entries up to our own snapshot are committed, so a leader has the same: they are stepped over.
+ * libraft no longer knows their terms and would refuse them, also to a leader that can't know
+ * better, because it never heard how much this replica has. Returns how many are left out. */
+static unsigned step_over_snapshot(struct repl_group *g, struct repl_message *m)
+{
+    uint64_t snapshot = g->raft.trail.snapshot.index;
+    if (m->term < g->raft.current_term || g->raft.snapshot.installing ||
+        m->previous_index >= snapshot || m->previous_index > g->raft.trail.offset)
+        return 0;
+    uint64_t over = snapshot - m->previous_index;
+    if (over >= m->entry_count) {
+        over = m->entry_count;
+        m->previous_index = snapshot - over;
+    }
+    m->previous_term = g->raft.trail.snapshot.term;
+    return (unsigned)over;
+}
+
 /* In parts, so that a configuration entry is always first. */
 static int receive_append(struct repl_group *g, const struct repl_message *m)
 {
-    unsigned first = 0;
-    do {
+    struct repl_message stepped = *m;
+    unsigned first = step_over_snapshot(g, &stepped);
+    stepped.previous_index += first;
+    stepped.entries += first;
+    stepped.entry_count -= first;
+    return receive_append_parts(g, &stepped);
+}
+
         unsigned count = 0;
         while (first + count < m->entry_count &&
                (count == 0 || m->entries[first + count].type != LOG_ENTRY_CHANGE))

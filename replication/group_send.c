@@ -95,7 +95,7 @@ static void on_read(struct log_wal_read *read, int status)
     if (status != 0)
         read->entry_count = 0;
     if (status == ERR_COMPACTED)
-        group_checkpoint_begin(g); /* tells libraft what is gone: then it ships */
+        group_tell_compacted(g); /* then libraft ships */
     if (status != 0 || !group_is_leader(g) || p->from > p->to) {
         drop_read(p);
         p->from = 1;
@@ -156,7 +156,8 @@ static bool send_front(struct repl_group *g, struct peer *p)
     m.raft_version = 0;
     m.previous_index = p->from - 1;
     if (m.previous_index > 0 && !group_term_of(g, m.previous_index, &m.previous_term)) {
-        p->to = 0; /* compacted: libraft finds out and ships */
+        p->to = 0;
+        group_tell_compacted(g); /* then libraft ships */
         return false;
     }
     m.entry_count = gather(g, p, entries, payload, &payload_count);
