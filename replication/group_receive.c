@@ -46,6 +46,23 @@ static int receive_append_part(struct repl_group *g, const struct repl_message *
     return err < 0 ? err : 0;
 }
 
+/* In parts, so that a configuration entry is always first. */
+static int receive_append_parts(struct repl_group *g, const struct repl_message *m)
+{
+    unsigned first = 0;
+    do {
+        unsigned count = 0;
+        while (first + count < m->entry_count &&
+               (count == 0 || m->entries[first + count].type != LOG_ENTRY_CHANGE))
+            count++;
+        int err = receive_append_part(g, m, first, count);
+        if (err != 0)
+            return err;
+        first += count;
+    } while (first < m->entry_count);
+    return 0;
+}
+
 /* Entries up to our own snapshot are committed, so a leader has the same: they are stepped over.
  * libraft no longer knows their terms and would refuse them, also to a leader that can't know
  * better, because it never heard how much this replica has. Returns how many are left out. */
@@ -64,27 +81,14 @@ static unsigned step_over_snapshot(struct repl_group *g, struct repl_message *m)
     return (unsigned)over;
 }
 
-/* In parts, so that a configuration entry is always first. */
 static int receive_append(struct repl_group *g, const struct repl_message *m)
 {
     struct repl_message stepped = *m;
-    unsigned first = step_over_snapshot(g, &stepped);
-    stepped.previous_index += first;
-    stepped.entries += first;
-    stepped.entry_count -= first;
+    unsigned over = step_over_snapshot(g, &stepped);
+    stepped.previous_index += over;
+    stepped.entries += over;
+    stepped.entry_count -= over;
     return receive_append_parts(g, &stepped);
-}
-
-        unsigned count = 0;
-        while (first + count < m->entry_count &&
-               (count == 0 || m->entries[first + count].type != LOG_ENTRY_CHANGE))
-            count++;
-        int err = receive_append_part(g, m, first, count);
-        if (err != 0)
-            return err;
-        first += count;
-    } while (first < m->entry_count);
-    return 0;
 }
 
 static int receive(struct repl_group *g, struct raft_message *message)
@@ -108,6 +112,15 @@ static int receive_vote(struct repl_group *g, const struct repl_message *m)
     return receive(g, &message);
 }
 
+/* Only the vote that is being held counts. libraft looks for its phase also when it is no candidate,
+ * where another union's bytes are, and would take the term of a late pre-vote, which nobody is in
+ * yet, for a real one: a leader would step down. */
+static bool is_vote_awaited(const struct repl_group *g, const struct repl_message *m)
+{
+    return g->raft.state == RAFT_CANDIDATE &&
+           m->is_pre_vote == g->raft.candidate_state.in_pre_vote;
+}
+
 static int receive_vote_result(struct repl_group *g, const struct repl_message *m)
 {
     struct raft_message message = {
@@ -118,6 +131,8 @@ static int receive_vote_result(struct repl_group *g, const struct repl_message *
                                                                     .pre_vote = m->is_pre_vote,
                                                                     .features = m->features,
                                                                     .capacity = m->capacity};
+    if (!is_vote_awaited(g, m))
+        return 0;
     int err = receive(g, &message);
 #ifdef TRILOG_BREAK_COUNT_VOTE_TWICE
     /* On purpose wrong, for the simulation to find: the vote counts for everyone else too. */
@@ -129,6 +144,19 @@ static int receive_vote_result(struct repl_group *g, const struct repl_message *
         }
 #endif
     return err;
+}
+
+/* A refusal of what the peer is known to have is late, and only a sign of life: taken as it stands
+ * it would bring libraft's next index below its match index. */
+static void forgive_late_refusal(struct repl_group *g, struct raft_append_entries_result *result,
+                                 uint64_t from)
+{
+    raft_index match = 0;
+    if (result->rejected == 0 || result->term != g->raft.current_term ||
+        raft_match_index(&g->raft, from, &match) != 0 || result->rejected > match)
+        return;
+    result->rejected = 0;
+    result->last_log_index = match;
 }
 
 static int receive_append_result(struct repl_group *g, const struct repl_message *m)
@@ -145,11 +173,9 @@ static int receive_append_result(struct repl_group *g, const struct repl_message
     struct peer *p = group_peer(g, m->from);
     if (p != NULL)
         p->heard_ns = clock_now_ns(g->options.clock);
-    if (p != NULL && m->rejected > 0) { /* what was under way to it is void */
-        p->from = 1;
-        p->to = 0;
-        p->told_commit = 0;
-    }
+    if (p != NULL && m->rejected > 0)
+        p->told_commit = 0; /* the frame that told it was perhaps refused */
+    forgive_late_refusal(g, &message.append_entries_result, m->from);
     return receive(g, &message);
 }
 
