@@ -194,8 +194,11 @@ int cluster_find_ended(struct cluster *cluster)
 {
     for (int i = 0; i < CLUSTER_SITES; i++) {
         pid_t pid = cluster->sites[i].pid;
-        if (pid != 0 && waitpid(pid, NULL, WNOHANG) == pid) {
+        int status;
+        if (pid != 0 && waitpid(pid, &status, WNOHANG) == pid) {
             cluster->sites[i].pid = 0;
+            cluster->sites[i].end_status = WIFSIGNALED(status) ? WTERMSIG(status)
+                                                               : WEXITSTATUS(status);
             return i;
         }
     }

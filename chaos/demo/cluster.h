@@ -16,6 +16,7 @@ struct site {
     char address[CLUSTER_ADDRESS_BYTES]; /* where clients connect */
     char peer[CLUSTER_ADDRESS_BYTES];    /* where the other sites connect */
     pid_t pid;                           /* 0 while it does not run */
+    int end_status;                      /* the signal or status with which it ended by itself */
 };
 
 struct cluster {

@@ -46,7 +46,8 @@ struct demo {
     struct outage outage;
     struct report report;
     char topic[32];
-    const char *doing; /* for the progress line */
+    bool has_node_ended; /* though nobody killed it */
+    const char *doing;   /* for the progress line */
 };
 
 /* Large texts that come with packages which building this project needs anyway: the weights
@@ -92,10 +93,12 @@ static int open_default_text(struct text *text, glob_t *found)
 static bool is_broken(struct demo *d)
 {
     int ended = cluster_find_ended(&d->cluster);
-    if (ended >= 0)
-        report_say(&d->report, "The node of site %s ended by itself; the end of its log tells why.",
-                   d->cluster.sites[ended].name);
-    return interrupted != 0 || ended >= 0;
+    if (ended >= 0) {
+        d->has_node_ended = true;
+        report_say(&d->report, "The node of site %s ended by itself: signal or status %d.",
+                   d->cluster.sites[ended].name, d->cluster.sites[ended].end_status);
+    }
+    return interrupted != 0 || d->has_node_ended;
 }
 
 static int wait_until_healthy(struct demo *d, int partition_count)

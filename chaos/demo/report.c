@@ -106,8 +106,12 @@ static void print_times(const struct sender *sender, const struct ledger *ledger
     if (sender->ended_at_ms == 0 || sending_ms <= 0)
         return;
     double per_second = (double)ledger->acknowledged_count / seconds(sending_ms);
-    printf("  %-42s %9.2f s   of one partition: %.2f s\n", "longest gap between acknowledgements",
-           seconds(sender->gap_ms), seconds(sender->partition_gap_ms));
+    char remark[96] = "";
+    if (outage->killed_at_ms != 0)
+        snprintf(remark, sizeof remark, ", ended %.1f s after the kill",
+                 seconds(sender->partition_gap_ended_at_ms - outage->killed_at_ms));
+    printf("  %-42s %9.2f s   of one partition: %.2f s%s\n", "longest gap between acknowledgements",
+           seconds(sender->gap_ms), seconds(sender->partition_gap_ms), remark);
     printf("  %-42s %9s/s   %.1f MB/s, in %.1f s with the outage\n", "throughput",
            with_commas((uint64_t)per_second, rate),
            (double)sender->bytes / 1000.0 / (double)sending_ms, seconds(sending_ms));

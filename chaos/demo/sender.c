@@ -26,11 +26,14 @@ int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void widen(int64_t *longest, int64_t *last, int64_t now)
+/* Returns true when this gap is the longest so far. */
+static bool widen(int64_t *longest, int64_t *last, int64_t now)
 {
-    if (*last != 0 && now - *last > *longest)
+    bool is_longest = *last != 0 && now - *last > *longest;
+    if (is_longest)
         *longest = now - *last;
     *last = now;
+    return is_longest;
 }
 
 static void on_acknowledged(struct sender *s, uint64_t number, const rd_kafka_message_t *message)
@@ -39,8 +42,9 @@ static void on_acknowledged(struct sender *s, uint64_t number, const rd_kafka_me
     int64_t last = s->ended_at_ms;
     widen(&s->gap_ms, &last, now);
     s->ended_at_ms = last;
-    if (message->partition >= 0 && message->partition < LEDGER_PARTITIONS_MAX)
-        widen(&s->partition_gap_ms, &s->partition_last_at_ms[message->partition], now);
+    if (message->partition >= 0 && message->partition < LEDGER_PARTITIONS_MAX &&
+        widen(&s->partition_gap_ms, &s->partition_last_at_ms[message->partition], now))
+        s->partition_gap_ended_at_ms = now;
     ledger_on_acknowledged(s->ledger, number, message->partition, message->offset);
     atomic_store_explicit(&s->last_acknowledged_at_ms, now, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->acknowledged_count, 1, memory_order_relaxed);

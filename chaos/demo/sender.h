@@ -29,8 +29,9 @@ struct sender {
     char fatal[256];                    /* why it gave up; "" when it did not */
     int64_t started_at_ms, ended_at_ms; /* first record handed over, last answer */
     int64_t gap_ms;                     /* longest time without any acknowledgement */
-    int64_t partition_gap_ms;           /* longest such time of one partition */
-    uint64_t bytes;                     /* of the records' values */
+    int64_t partition_gap_ended_at_ms;
+    int64_t partition_gap_ms; /* longest such time of one partition */
+    uint64_t bytes;           /* of the records' values */
     int64_t partition_last_at_ms[LEDGER_PARTITIONS_MAX];
 };
 
