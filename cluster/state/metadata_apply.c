@@ -1,10 +1,15 @@
-/* Applies metadata changes. Each function reads its whole change before it touches the image, so
- * that a malformed or refused change leaves no trace. */
+/* Applies metadata changes. Each function reads its whole change, to the last byte, before it
+ * touches the image, so that a malformed or refused change leaves no trace. */
 #include <string.h>
 
 #include "state/metadata_image.h"
 
 #define CHANGE_VERSION 1
+
+static bool is_all_read(const struct bytes_reader *r)
+{
+    return !r->is_bad && bytes_reader_left(r) == 0;
+}
 
 static int apply_cluster(struct metadata *m, struct bytes_reader *r)
 {
@@ -18,6 +23,8 @@ static int apply_cluster(struct metadata *m, struct bytes_reader *r)
         if (err != 0 || groups[i].group_id != i)
             return ERR_MALFORMED;
     }
+    if (!is_all_read(r))
+        return ERR_MALFORMED;
     if (m->has_cluster)
         return ERR_EXISTS;
     memcpy(m->cluster_id, id.data, 16);
@@ -31,8 +38,8 @@ static int apply_node(struct metadata *m, struct bytes_reader *r)
 {
     struct metadata_node node;
     int err = metadata_read_node(r, &node);
-    if (err != 0)
-        return err;
+    if (err != 0 || !is_all_read(r))
+        return ERR_MALFORMED;
     if (m->node_count == METADATA_NODES_MAX && metadata_node_by_id(m, node.node_id) == NULL)
         return ERR_INVALID;
     metadata_image_set_node(m, &node);
@@ -77,8 +84,10 @@ static int apply_topic_create(struct metadata *m, struct bytes_reader *r)
     if (err != 0)
         return err;
     memcpy(topic.id, id.data, 16);
-    if (count <= 0 || count > METADATA_PARTITIONS_MAX ||
-        (unsigned)count > METADATA_PARTITIONS_MAX - m->partition_total || m->group_count < 2)
+    if (!is_all_read(r))
+        err = ERR_MALFORMED;
+    else if (count <= 0 || count > METADATA_PARTITIONS_MAX ||
+             !metadata_image_has_room(m, (unsigned)count))
         err = ERR_INVALID;
     else if (metadata_topic_by_name(m, topic.name, strlen(topic.name)) != NULL ||
              metadata_image_topic(m, topic.id) != NULL)
@@ -92,6 +101,7 @@ static int apply_topic_create(struct metadata *m, struct bytes_reader *r)
 static int find_topic(struct metadata *m, struct bytes_reader *r, struct topic_entry **entry)
 {
     struct bytes id = bytes_read(r, 16);
+    *entry = NULL;
     if (r->is_bad)
         return ERR_MALFORMED;
     *entry = metadata_image_topic(m, id.data);
@@ -102,6 +112,8 @@ static int apply_topic_delete(struct metadata *m, struct bytes_reader *r)
 {
     struct topic_entry *entry;
     int err = find_topic(m, r, &entry);
+    if (!is_all_read(r))
+        return ERR_MALFORMED;
     if (err == 0)
         metadata_image_remove_topic(m, entry);
     return err;
@@ -112,12 +124,14 @@ static int apply_topic_partitions(struct metadata *m, struct bytes_reader *r)
     struct topic_entry *entry;
     int err = find_topic(m, r, &entry);
     int32_t count = (int32_t)bytes_read_le32(r);
-    if (r->is_bad)
+    if (!is_all_read(r))
         return ERR_MALFORMED;
     if (err != 0)
         return err;
+    if (count <= 0)
+        return ERR_INVALID;
     int32_t more = count - entry->topic.partition_count;
-    if (more <= 0 || (unsigned)more > METADATA_PARTITIONS_MAX - m->partition_total)
+    if (more <= 0 || !metadata_image_has_room(m, (unsigned)more))
         return ERR_INVALID;
     return metadata_image_place(m, entry, count);
 }
@@ -131,7 +145,10 @@ static int apply_topic_config(struct metadata *m, struct bytes_reader *r)
     int err = metadata_read_configs(r, configs, &config_count);
     if (err != 0)
         return err;
-    err = found != 0 ? found : metadata_image_set_configs(entry, configs, config_count);
+    if (!is_all_read(r))
+        err = ERR_MALFORMED;
+    else
+        err = found != 0 ? found : metadata_image_set_configs(entry, configs, config_count);
     metadata_free_configs(configs, config_count);
     return err;
 }
@@ -140,7 +157,7 @@ static int apply_preferred(struct metadata *m, struct bytes_reader *r)
 {
     uint32_t group_id = bytes_read_le32(r);
     uint32_t node_id = bytes_read_le32(r);
-    if (r->is_bad)
+    if (!is_all_read(r))
         return ERR_MALFORMED;
     struct metadata_group *group = metadata_image_group(m, group_id);
     if (group == NULL)
@@ -153,8 +170,20 @@ static int apply_preferred(struct metadata *m, struct bytes_reader *r)
     return ERR_INVALID;
 }
 
-static int apply_producer_ids(struct metadata *m, struct metadata_result *result)
+static int apply_failover_epoch(struct metadata *m, struct bytes_reader *r)
 {
+    byte_list_read_text(r); /* the cause: for whoever reads the log */
+    if (!is_all_read(r))
+        return ERR_MALFORMED;
+    m->failover_epoch++;
+    return 0;
+}
+
+static int apply_producer_ids(struct metadata *m, struct bytes_reader *r,
+                              struct metadata_result *result)
+{
+    if (!is_all_read(r))
+        return ERR_MALFORMED;
     if (m->next_producer_id > INT64_MAX - METADATA_PRODUCER_ID_BLOCK)
         return ERR_INVALID;
     result->first_producer_id = m->next_producer_id;
@@ -179,10 +208,9 @@ static int apply_kind(struct metadata *m, uint16_t kind, struct bytes_reader *r,
     case METADATA_TOPIC_CONFIG:
         return apply_topic_config(m, r);
     case METADATA_PRODUCER_IDS:
-        return apply_producer_ids(m, result);
+        return apply_producer_ids(m, r, result);
     case METADATA_FAILOVER_EPOCH:
-        m->failover_epoch++;
-        return 0;
+        return apply_failover_epoch(m, r);
     case METADATA_PREFERRED:
         return apply_preferred(m, r);
     default:
@@ -197,13 +225,10 @@ int metadata_apply(struct metadata *m, uint64_t index, struct bytes body,
     uint16_t version = bytes_read_le16(&r);
     uint16_t kind = bytes_read_le16(&r);
     *result = (struct metadata_result){.index = index, .first_producer_id = -1};
-    if (r.is_bad || version != CHANGE_VERSION) {
-        result->error = ERR_MALFORMED;
-        return 0;
-    }
+    bool is_known = !r.is_bad && version == CHANGE_VERSION;
     pthread_rwlock_wrlock(&m->lock);
-    result->error = apply_kind(m, kind, &r, result);
-    m->version = index;
+    result->error = is_known ? apply_kind(m, kind, &r, result) : ERR_MALFORMED;
+    m->version = index; /* whatever the verdict: who waits for it must see it */
     pthread_rwlock_unlock(&m->lock);
     return result->error == UV_ENOMEM ? UV_ENOMEM : 0;
 }

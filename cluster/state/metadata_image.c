@@ -141,6 +141,14 @@ int metadata_image_set_partition(struct metadata *m, struct topic_entry *entry, 
     return 0;
 }
 
+bool metadata_image_has_room(const struct metadata *m, unsigned more)
+{
+    for (unsigned i = 1; i < m->group_count; i++)
+        if (m->groups[i].next_partition_number > UINT32_MAX - METADATA_PARTITIONS_MAX)
+            return false; /* a number is never used again, so it never wraps either */
+    return m->group_count > 1 && more <= METADATA_PARTITIONS_MAX - m->partition_total;
+}
+
 /* The data group with the fewest partitions; the first of equals. */
 static unsigned emptiest_group(const struct metadata *m)
 {

@@ -45,6 +45,8 @@ int metadata_image_add_topic(struct metadata *m, const struct metadata_topic *to
 void metadata_image_remove_topic(struct metadata *m, struct topic_entry *entry);
 int metadata_image_set_configs(struct topic_entry *entry, const struct metadata_config *configs,
                                unsigned count);
+/* May so many partitions be placed? There are data groups, and numbers left in each. */
+bool metadata_image_has_room(const struct metadata *m, unsigned more);
 /* Gives partitions [partition_count, count) of the topic a group and a number each. */
 int metadata_image_place(struct metadata *m, struct topic_entry *entry, int32_t count);
 int metadata_image_set_partition(struct metadata *m, struct topic_entry *entry, int32_t partition,

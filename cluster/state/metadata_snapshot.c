@@ -87,15 +87,25 @@ static int read_tables(struct metadata *m, struct bytes_reader *r)
         metadata_image_set_node(m, &node);
     }
     unsigned group_count = bytes_read_le16(r);
-    if (r->is_bad || group_count > METADATA_GROUPS_MAX)
+    if (r->is_bad || group_count == 1 || group_count > METADATA_GROUPS_MAX)
         return ERR_MALFORMED;
     for (unsigned i = 0; i < group_count; i++) {
         int err = metadata_read_group(r, &m->groups[i]);
-        if (err != 0)
-            return err;
+        if (err != 0 || m->groups[i].group_id != i)
+            return ERR_MALFORMED;
         m->group_count++;
     }
     return 0;
+}
+
+/* A data group's number that it has given, and that nobody else has. */
+static bool is_place_sound(struct metadata *m, struct metadata_partition place)
+{
+    int32_t other;
+    const struct metadata_group *group = metadata_image_group(m, place.group_id);
+    return group != NULL && place.group_id != 0 && place.number != 0 &&
+           place.number < group->next_partition_number &&
+           metadata_topic_of(m, place.group_id, place.number, &other) == NULL;
 }
 
 static int read_places(struct metadata *m, struct bytes_reader *r, struct topic_entry *entry)
@@ -110,7 +120,7 @@ static int read_places(struct metadata *m, struct bytes_reader *r, struct topic_
     for (uint32_t i = 0; i < count; i++) {
         struct metadata_partition place = {.group_id = bytes_read_le32(r)};
         place.number = bytes_read_le32(r);
-        if (metadata_image_group(m, place.group_id) == NULL)
+        if (!is_place_sound(m, place))
             return ERR_MALFORMED;
         int err = metadata_image_set_partition(m, entry, (int32_t)i, place);
         if (err != 0)
@@ -135,6 +145,9 @@ static int read_topic(struct metadata *m, struct bytes_reader *r)
         return ERR_MALFORMED;
     memcpy(topic.id, id.data, 16);
     memcpy(topic.name, name.data, name.size);
+    if (strlen(topic.name) != name.size || metadata_image_topic(m, topic.id) != NULL ||
+        metadata_topic_by_name(m, topic.name, name.size) != NULL)
+        return ERR_MALFORMED;
     int err = metadata_read_configs(r, configs, &config_count);
     if (err != 0)
         return err;
@@ -160,6 +173,8 @@ static int decode_into(struct metadata *m, struct bytes_reader *r)
     int err = read_tables(m, r);
     if (err != 0)
         return err;
+    if (m->next_producer_id < 0)
+        return ERR_MALFORMED;
     uint32_t topic_count = bytes_read_le32(r);
     for (uint32_t i = 0; i < topic_count && !r->is_bad; i++) {
         err = read_topic(m, r);
