@@ -90,6 +90,7 @@ static void want_partition(struct difference *d, const struct metadata_topic *t,
         .action = p == NULL ? PARTITION_OPEN : PARTITION_SETTINGS,
         .flags = t->is_internal ? PARTITION_IS_OFFSETS : 0,
         .settings = *settings,
+        .metadata_version = metadata_version(d->group->broker->metadata),
     };
     if (p != NULL && are_settings_equal(&p->settings, settings))
         return;
@@ -121,7 +122,8 @@ static void close_if_deleted(void *data, struct partition *p)
         metadata_topic_of(m, d->group->group_id, p->number, &index) != NULL)
         return;
     struct partition_state state = {.action = PARTITION_CLOSE, .id = p->id,
-                                    .settings = p->settings};
+                                    .settings = p->settings,
+                                    .metadata_version = metadata_version(m)};
     d->budget--;
     propose_state(d->group, p->number, &state);
 }

@@ -6,7 +6,7 @@
  *   8 16  topic id   24 i32 partition    28 i32 epoch base
  *  32 i64 start offset                   40 i64 segment bytes
  *  48 i64 segment ms                     56 i64 index interval bytes
- *  64 u32 producers at most              68 u64 0
+ *  64 u32 producers at most              68 u64 metadata version
  *
  * log-start advance, version 1, LOG_START_ADVANCE_SIZE bytes:
  *   0 u16 version     2 u16 reason        4 i64 start offset */
@@ -34,6 +34,7 @@ size_t partition_state_encode(const struct partition_state *state,
     bytes_put_le64(into + 48, (uint64_t)state->settings.segment_ms);
     bytes_put_le64(into + 56, (uint64_t)state->settings.index_interval_bytes);
     bytes_put_le32(into + 64, state->settings.producer_count_max);
+    bytes_put_le64(into + 68, state->metadata_version);
     return PARTITION_STATE_SIZE;
 }
 
@@ -67,9 +68,9 @@ int partition_state_decode(struct bytes from, struct partition_state *state)
     state->settings.segment_ms = (int64_t)bytes_read_le64(&r);
     state->settings.index_interval_bytes = (int64_t)bytes_read_le64(&r);
     state->settings.producer_count_max = bytes_read_le32(&r);
-    uint64_t unused_end = bytes_read_le64(&r);
+    state->metadata_version = bytes_read_le64(&r);
     assert(!r.is_bad); /* the size was checked */
-    if ((unused | unused_too) != 0 || unused_end != 0 || !is_partition_state_sound(state))
+    if ((unused | unused_too) != 0 || !is_partition_state_sound(state))
         return ERR_MALFORMED;
     return 0;
 }

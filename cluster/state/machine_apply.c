@@ -97,7 +97,8 @@ static int check_batch(struct machine *m, struct partition_entry *entry, struct 
     bool is_sound = kafka_record_batch_decode(body, batch) == (int)body.size &&
                     !(entry->partition.flags & PARTITION_IS_OFFSETS);
     int64_t next_offset = log_partition_next_offset(entry->partition.log);
-    if (!is_sound || next_offset > INT64_MAX - batch->last_offset_delta - 1) {
+    if (!is_sound || batch->last_offset_delta == INT32_MAX || /* the count must be a number too */
+        next_offset > INT64_MAX - batch->last_offset_delta - 1) {
         m->counters.malformed++;
         return ERR_MALFORMED;
     }
@@ -115,10 +116,12 @@ static void apply_record_batch(struct machine *m, struct partition_entry *entry,
     struct log_producer_batch producer = producer_part(&batch);
     int64_t first_time_ms = -1;
     result->log_start_offset = log_partition_start_offset(log);
-    result->log_append_time_ms = kafka_record_batch_is_log_append_time(&batch) ? batch.max_timestamp : -1;
     result->verdict = log_producer_check(log_partition_producers(log), &producer,
                                          &result->base_offset, &first_time_ms);
     count_verdict(m, result->verdict);
+    if (kafka_record_batch_is_log_append_time(&batch))
+        result->log_append_time_ms =
+            result->verdict == LOG_PRODUCER_DUPLICATE ? first_time_ms : batch.max_timestamp;
     if (result->verdict != LOG_PRODUCER_NEW)
         return;
     result->base_offset = log_partition_next_offset(log);
@@ -134,6 +137,10 @@ static void open_partition(struct machine *m, uint32_t number, const struct part
 {
     if (machine_entry(m, number) != NULL || number == 0) {
         result->error = ERR_EXISTS;
+        return;
+    }
+    if (state->metadata_version < m->closed_version) {
+        result->error = ERR_INVALID; /* perhaps of a partition that is closed: never used again */
         return;
     }
     struct partition p = {.number = number,
@@ -167,6 +174,8 @@ static void apply_partition_state(struct machine *m, uint32_t number, struct byt
         entry->partition.settings = state.settings;
         log_partition_set_settings(entry->partition.log, &state.settings);
     } else {
+        if (state.metadata_version > m->closed_version)
+            m->closed_version = state.metadata_version;
         machine_forget(m, entry);
         log_store_partition_remove(m->store, number);
     }

@@ -23,6 +23,7 @@ struct machine {
     struct partition_entry *grown;  /* partitions with new records, in no order */
     int64_t wall_ms;                /* clock of the last applied entry */
     uint32_t feature_level;         /* of the group's log */
+    uint64_t closed_version;        /* newest metadata version by which a partition was closed */
     uint64_t term;                  /* of the role */
     bool is_ready;                  /* leader that may serve */
     bool has_metadata_changed;      /* since the last turn */

@@ -1,10 +1,11 @@
 /* A machine's own state as bytes, for checkpoint and shipping. Records, offsets and producers
  * are in the store's partition records; here is what the store does not know.
  *
- * u16 version, u16 flags (0), u32 feature level, i64 wall clock, u32 n partitions, then per
- * partition in the order of numbers: u32 number, u16 flags, i32 epoch base, 16 topic id,
- * i32 partition, i64 segment bytes, i64 segment ms, i64 index interval bytes, u32 producers at
- * most, bytes consumer table; then bytes metadata (group 0, else empty) */
+ * u16 version, u16 flags (0), u32 feature level, i64 wall clock, u64 newest metadata version by
+ * which a partition was closed, u32 n partitions, then per partition in the order of numbers:
+ * u32 number, u16 flags, i32 epoch base, 16 topic id, i32 partition, i64 segment bytes,
+ * i64 segment ms, i64 index interval bytes, u32 producers at most, bytes consumer table; then
+ * bytes metadata (group 0, else empty) */
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ int machine_encode_state(void *data, uint8_t **bytes, size_t *size, uint32_t *fe
     byte_list_put_u16(&list, 0);
     byte_list_put_u32(&list, m->feature_level);
     byte_list_put_u64(&list, (uint64_t)m->wall_ms);
+    byte_list_put_u64(&list, m->closed_version);
     int err = put_partitions(&list, m);
     if (err == 0)
         err = put_metadata(&list, m->options.metadata);
@@ -132,6 +134,7 @@ static int restore_from(struct machine *m, struct bytes_reader *r)
         return ERR_VERSION;
     m->feature_level = bytes_read_le32(r);
     m->wall_ms = (int64_t)bytes_read_le64(r);
+    m->closed_version = bytes_read_le64(r);
     uint32_t count = bytes_read_le32(r);
     if (m->feature_level > ENTRY_FEATURE_LEVEL_MAX)
         return ERR_VERSION;
@@ -154,6 +157,7 @@ int machine_restore(void *data, struct log_store *store, const struct log_store_
     m->store = store;
     m->wall_ms = 0;
     m->feature_level = 1;
+    m->closed_version = 0;
     m->has_metadata_changed = true;
     if (state == NULL || state->index == 0)
         return m->options.metadata == NULL ? 0 : metadata_decode(m->options.metadata, bytes_of(NULL, 0));

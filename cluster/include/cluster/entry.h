@@ -44,6 +44,8 @@ struct partition_state {
     int64_t start_offset;        /* OPEN: the first offset */
     int32_t epoch_base;          /* OPEN: leader epoch = this + the entry's term */
     struct log_partition_settings settings;
+    uint64_t metadata_version;   /* of the metadata that asks for it: an OPEN older than a CLOSE is
+                                    of a leader who had not heard, and is refused */
 };
 #define PARTITION_STATE_SIZE 76 /* bytes when encoded */
 
