@@ -49,6 +49,8 @@ static void apply_command(struct repl_group *g, const struct log_entry *e)
         group_fatal(g, err, "an entry of a later release");
         return;
     }
+    if (head.wall_ms > g->wall_ms)
+        g->wall_ms = head.wall_ms; /* of entries from before a restart, too */
     g->options.machine.apply(g->options.machine.data, e, &head, own);
     g->counters.entries_applied++;
 }
@@ -138,6 +140,8 @@ void group_apply(struct repl_group *g)
     if (group_is_leader(g) && g->raft.last_stored > upto)
         upto = g->raft.last_stored;
 #endif
+    if (g->is_checkpoint_wanted && upto > g->raft.last_stored)
+        upto = g->raft.last_stored;
     for (unsigned i = 0; i < APPLY_ENTRIES_A_TURN && g->applied_index < upto; i++) {
         if (g->raft.snapshot.installing || g->is_stopped)
             return;

@@ -96,11 +96,24 @@ static int fill_state(struct repl_group *g, struct log_store_state *state)
     return 0;
 }
 
+/* A checkpoint never runs ahead of this replica's own log on disk (a crash would leave a state
+ * that the log contradicts), nor behind a configuration that libraft already counts as committed.
+ * Until then it stays wanted, and apply waits for the disk. */
+static bool is_early(const struct repl_group *g)
+{
+    return g->applied_index > g->raft.last_stored ||
+           g->applied_index < g->raft.configuration_committed_index;
+}
+
 void group_checkpoint_begin(struct repl_group *g)
 {
     bool has_new = g->applied_index > g->checkpoint_index && g->applied_term > 0;
+    g->is_checkpoint_wanted = false;
     if (g->is_checkpointing || g->installation != NULL || g->raft.snapshot.installing ||
         g->is_stopped || !has_new)
+        return;
+    g->is_checkpoint_wanted = is_early(g);
+    if (g->is_checkpoint_wanted)
         return;
     g->checkpoint = (struct log_checkpoint){.data = g};
     int err = fill_state(g, &g->checkpoint.state);

@@ -121,7 +121,7 @@ struct repl_group {
     struct log_checkpoint checkpoint;
     struct raft_buffer checkpoint_configuration;
     bool is_checkpointing;
-    bool is_checkpoint_wanted;
+    bool is_checkpoint_wanted;       /* as soon as what is applied is on our own disk, too */
     uint64_t checkpoint_index;
 
     /* install */

@@ -202,9 +202,19 @@ static void stand(struct repl_group *g)
         group_fatal(g, err, "an election");
 }
 
+/* TimeoutNow lets its receiver stand without asking first. That is for one election: were it to go
+ * on so, a replica that lacks entries would raise the term again and again, each time before the
+ * one that can win has stood. */
+static void ask_first_again(struct repl_group *g, uint64_t now_ms)
+{
+    if (g->raft.state == RAFT_CANDIDATE && now_ms - g->candidate_since_ms >= CANDIDATE_RETRY_MS / 2)
+        g->raft.candidate_state.disrupt_leader = false;
+}
+
 static void stand_in_order(struct repl_group *g, uint64_t now_ms)
 {
     unsigned rank = own_rank(g);
+    ask_first_again(g, now_ms);
     if (rank == UINT32_MAX || now_ms < g->quiet_until_ms || !hears_majority(g))
         return;
     if (g->raft.state == RAFT_FOLLOWER &&

@@ -22,6 +22,7 @@ struct start {
     uint64_t first_index;
     struct raft_entry *entries;
     unsigned entry_count;
+    bool is_wal_stale; /* what the WAL has does not go on from the checkpoint: it is replaced */
 };
 
 static int add_server(struct raft_configuration *c, const struct repl_member *member)
@@ -71,6 +72,22 @@ static int read_configuration(struct repl_group *g, uint64_t index, struct raft_
     return into->base == NULL ? UV_ENOMEM : 0;
 }
 
+/* A crash between the swap to a shipped snapshot and the WAL's record of it leaves a log that the
+ * snapshot has replaced: its entry at the snapshot's index is another leader's, or it ends before
+ * (and then begins anew behind it). */
+static bool does_wal_contradict(struct repl_group *g, const struct log_wal_state *wal,
+                                const struct start *s)
+{
+    enum log_entry_type type;
+    uint64_t term;
+    if (!s->has_metadata || s->metadata.index < wal->first_index ||
+        s->metadata.index > wal->last_index)
+        return false;
+    return log_wal_entry_term(g->options.wal, g->options.identity.group_id, s->metadata.index,
+                              &term, &type) != 0 ||
+           term != s->metadata.term;
+}
+
 /* Entries of the WAL, as libraft wants them: terms and types, bytes only of configurations. */
 static int read_entries(struct repl_group *g, const struct log_wal_state *wal, struct start *s,
                         struct err_note *note)
@@ -78,7 +95,8 @@ static int read_entries(struct repl_group *g, const struct log_wal_state *wal, s
     uint64_t snapshot = s->has_metadata ? s->metadata.index : 0;
     uint32_t group_id = g->options.identity.group_id;
     s->first_index = wal->first_index > 0 ? wal->first_index : 1;
-    if (wal->last_index < snapshot || wal->last_index < s->first_index) {
+    s->is_wal_stale = does_wal_contradict(g, wal, s);
+    if (s->is_wal_stale || wal->last_index < snapshot || wal->last_index < s->first_index) {
         s->first_index = snapshot + 1; /* the checkpoint has all that the WAL has */
         return 0;
     }
@@ -168,8 +186,8 @@ static int start_raft(struct repl_group *g, struct start *s)
     return err < 0 ? err : 0;
 }
 
-/* The WAL may be behind a checkpoint that a leader took before its own disk had all of it: then
- * it is told, so that what follows has no gap. */
+/* The WAL may be behind the checkpoint, or contradict it: then it is told, so that what follows has
+ * no gap. */
 static void align_wal(struct repl_group *g, const struct start *s)
 {
     struct log_wal_state wal = {0};
@@ -177,7 +195,7 @@ static void align_wal(struct repl_group *g, const struct start *s)
     bool has_wal = log_wal_state(g->options.wal, g->options.identity.group_id, &wal) == 0;
     uint64_t wal_last = has_wal ? wal.last_index : 0;
     g->appended_index = last;
-    if (last > wal_last)
+    if (last > wal_last || s->is_wal_stale)
         persist_snapshot(g, s->metadata.index, s->metadata.term);
 }
 
@@ -205,6 +223,21 @@ int group_restart(struct repl_group *g, struct err_note *note)
     return open_raft(g, &s, note);
 }
 
+/* The clock of the last entry that the checkpoint covers, when the WAL still has it: the next
+ * entry's is not to be below, also when the machine's clock was set back meanwhile. */
+static void know_wall(struct repl_group *g, uint64_t index)
+{
+    struct log_entry entry;
+    struct repl_entry_head head;
+    if (index == 0 ||
+        log_wal_read_one(g->options.wal, g->options.identity.group_id, index, &entry) != 0)
+        return;
+    if (entry.type == LOG_ENTRY_COMMAND && repl_entry_head_decode(entry.head.bytes, &head) == 0)
+        g->wall_ms = head.wall_ms;
+    slice_unref(&entry.head);
+    slice_unref(&entry.body);
+}
+
 static int open_replica(struct repl_group *g, struct err_note *note)
 {
     const struct log_store_state *state = log_store_state(g->options.store);
@@ -212,6 +245,7 @@ static int open_replica(struct repl_group *g, struct err_note *note)
     int err = open_raft(g, &s, note);
     if (err != 0)
         return err;
+    know_wall(g, s.has_metadata ? s.metadata.index : 0);
     g->applied_index = s.has_metadata ? s.metadata.index : 0;
     g->applied_term = s.has_metadata ? s.metadata.term : 0;
     g->checkpoint_index = state->index;
