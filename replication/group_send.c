@@ -252,9 +252,12 @@ static void fill_vote(const struct raft_request_vote *vote, struct repl_message 
     m->does_disrupt = vote->disrupt_leader;
 }
 
+/* libraft answers a pre-vote with the asker's own term, so a candidate of a lower term with the
+ * longest log would never learn of ours, nor win: a refusal says ours. */
 static void fill_vote_result(const struct raft_request_vote_result *result, struct repl_message *m)
 {
-    m->term = result->term;
+    bool is_refusal = result->pre_vote && !result->vote_granted;
+    m->term = is_refusal && m->term > result->term ? m->term : result->term;
     m->raft_version = result->version;
     m->is_granted = result->vote_granted;
     m->is_pre_vote = result->pre_vote;
