@@ -69,6 +69,8 @@ static void describe_live(struct description *d, const struct live_group *g)
     d->answer->protocol_type = copy_text(d, group.protocol_type);
     if (group.state == GROUP_STABLE)
         d->answer->protocol_data = copy_text(d, group.protocol_name);
+    if (group.member_count == 0)
+        return;
     d->answer->members =
         kafka_arena_array(&d->arena, group.member_count, sizeof *d->answer->members);
     if (d->answer->members == NULL)

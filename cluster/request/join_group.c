@@ -19,6 +19,8 @@ struct join_group {
 static void fill_members(struct join_group *j)
 {
     struct kafka_join_group_response *response = &j->response;
+    if (j->join.member_count == 0)
+        return;
     response->members =
         kafka_arena_array(&j->join.arena, j->join.member_count, sizeof *response->members);
     if (response->members == NULL) {

@@ -98,8 +98,9 @@ static void run(struct group_call *call)
 {
     struct part *p = (struct part *)call;
     machine_each_partition(call->group->machine, count_partition, p);
-    p->groups = kafka_arena_array(&p->arena, p->room, sizeof *p->groups);
-    if (p->groups == NULL)
+    if (p->room > 0)
+        p->groups = kafka_arena_array(&p->arena, p->room, sizeof *p->groups);
+    if (p->room > 0 && p->groups == NULL)
         p->is_short = true;
     else
         machine_each_partition(call->group->machine, add_partition, p);
@@ -126,8 +127,9 @@ static void answer(struct list_groups *all)
         if (error_of(&all->parts[i]) != KAFKA_ERROR_NONE)
             response.error_code = error_of(&all->parts[i]);
     }
-    response.groups = kafka_arena_array(arena, count, sizeof *response.groups);
-    if (response.groups == NULL)
+    if (count > 0)
+        response.groups = kafka_arena_array(arena, count, sizeof *response.groups);
+    if (count > 0 && response.groups == NULL)
         response.error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
     for (unsigned i = 0; i < all->part_count && response.error_code == KAFKA_ERROR_NONE; i++)
         for (size_t g = 0; g < all->parts[i].count; g++)

@@ -58,8 +58,9 @@ static int begin_topic(struct group_fetch *f, struct kafka_offset_fetch_response
 {
     kafka_offset_fetch_response_topic_init(into);
     into->name = name;
-    into->partitions = kafka_arena_array(&f->arena, count, sizeof *into->partitions);
-    return into->partitions == NULL ? UV_ENOMEM : copy_text(f, &into->name);
+    if (count > 0)
+        into->partitions = kafka_arena_array(&f->arena, count, sizeof *into->partitions);
+    return count > 0 && into->partitions == NULL ? UV_ENOMEM : copy_text(f, &into->name);
 }
 
 static int look_up_topic(struct group_fetch *f, const struct consumer_table *table,
@@ -83,6 +84,8 @@ static int look_up_topic(struct group_fetch *f, const struct consumer_table *tab
 static int look_up_asked(struct group_fetch *f, const struct consumer_table *table)
 {
     int32_t count = f->asked.topics_count;
+    if (count == 0)
+        return 0;
     f->answer.topics = kafka_arena_array(&f->arena, (size_t)count, sizeof *f->answer.topics);
     int err = f->answer.topics == NULL ? UV_ENOMEM : 0;
     for (int32_t i = 0; i < count && err == 0; i++) {
