@@ -266,7 +266,8 @@ static void fill_replica(const struct repl_group *g, const struct raft_server *s
     r->lag_bytes = bytes_after(g, match < last ? match : last);
     r->lag_ms = match < last ? group_now_ms(g) - entered_at_ms(g, match + 1) : 0;
     bool is_heard = clock_now_ns(g->options.clock) - heard_ns < CONTACT_MS * 1000000ull;
-    r->is_level = (is_own || is_heard) && r->lag_ms <= LEVEL_LAG_MS &&
+    /* Who has nothing yet is not level with a group, however young that is. */
+    r->is_level = (is_own || (is_heard && match > 0)) && r->lag_ms <= LEVEL_LAG_MS &&
                   (is_own || node_is_alive(g->options.node, repl_raft_id_node(server->id))) &&
                   match + g->options.in_flight_entries_max >= last;
 }

@@ -59,6 +59,7 @@ static void on_checkpoint(struct log_checkpoint *req, int status)
         if (index > g->raft.trail.snapshot.index && !g->raft.snapshot.installing)
             tell_raft(g, index, term, log_store_state(g->options.store));
         log_wal_release(g->options.wal, g->options.identity.group_id, index);
+        group_send_due_installs(g);
     }
     forget_buffers(g);
 }

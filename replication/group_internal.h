@@ -60,6 +60,8 @@ struct peer {
     uint64_t pin_index;
     uint64_t pin_used_ms;
     unsigned pin_reads;             /* under way */
+    bool is_install_due;            /* it was to get a snapshot and there was none to pin */
+    unsigned char install_version;  /* libraft's, of the message that was due */
 };
 
 /* Times at which indexes entered the log, coarse: for lag in milliseconds. */
@@ -169,6 +171,7 @@ static inline size_t group_append_size(const struct log_entry *e)
 void group_send(struct repl_group *g, const struct raft_message *message);
 void group_pump(struct repl_group *g);
 void group_tell_commit(struct repl_group *g);
+void group_send_due_installs(struct repl_group *g); /* there is a new checkpoint */
 struct peer *group_peer(struct repl_group *g, uint64_t raft_id);
 void group_forget_peers(struct repl_group *g);
 int group_send_message(struct repl_group *g, enum net_channel channel,

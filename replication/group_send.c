@@ -276,26 +276,42 @@ static void fill_append_result(const struct raft_append_entries_result *result,
     m->capacity = result->capacity;
 }
 
-/* The shipment is pinned now, so that its index is the one that libraft names. */
-static void send_install(struct repl_group *g, const struct raft_message *message)
+/* The shipment is pinned now, and its index is the one that is named: at least what libraft has in
+ * mind. Without a checkpoint yet the message is due when there is one: libraft itself would repeat
+ * it only after the long timeout of an installation. */
+static void send_install(struct repl_group *g, struct peer *p, uint64_t index_min)
 {
-    struct peer *p = group_peer(g, message->server_id);
     struct repl_message m;
-    if (p == NULL)
-        return;
     group_ship_pin(g, p);
-    if (p->pin == NULL || p->pin_index != message->install_snapshot.last_index) {
-        group_checkpoint_begin(g); /* nothing to ship yet: libraft asks again */
+    p->is_install_due = p->pin == NULL || p->pin_index < index_min;
+    if (p->is_install_due) {
+        group_checkpoint_begin(g);
         return;
     }
-    group_fill_message(g, REPL_INSTALL, message->server_id, &m);
-    m.raft_version = message->install_snapshot.version;
-    m.last_index = message->install_snapshot.last_index;
-    m.last_term = message->install_snapshot.last_term;
+    group_fill_message(g, REPL_INSTALL, p->raft_id, &m);
+    m.raft_version = p->install_version;
+    m.last_index = p->pin_index;
+    m.last_term = log_pin_state(p->pin)->term;
     m.configuration = log_pin_state(p->pin)->configuration;
     m.configuration_index = log_pin_state(p->pin)->configuration_index;
     group_send_message(g, NET_CONTROL, &m, NULL, 0);
     g->counters.snapshots_sent++;
+}
+
+static void begin_install(struct repl_group *g, const struct raft_message *message)
+{
+    struct peer *p = group_peer(g, message->server_id);
+    if (p == NULL)
+        return;
+    p->install_version = message->install_snapshot.version;
+    send_install(g, p, message->install_snapshot.last_index);
+}
+
+void group_send_due_installs(struct repl_group *g)
+{
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
+        if (g->peers[i].raft_id != 0 && g->peers[i].is_install_due && group_is_leader(g))
+            send_install(g, &g->peers[i], 1);
 }
 
 void group_send(struct repl_group *g, const struct raft_message *message)
@@ -307,7 +323,7 @@ void group_send(struct repl_group *g, const struct raft_message *message)
         send_append(g, message);
         return;
     case RAFT_INSTALL_SNAPSHOT:
-        send_install(g, message);
+        begin_install(g, message);
         return;
     case RAFT_REQUEST_VOTE:
         fill_vote(&message->request_vote, &m);
