@@ -51,6 +51,7 @@ void group_forget_peers(struct repl_group *g)
         p->to = 0;
         p->told_commit = 0;
         p->acked_round = 0;
+        p->is_install_due = false;
         drop_read(p);
         group_ship_unpin(g, p);
     }
