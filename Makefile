@@ -58,7 +58,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
 LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
-.PHONY: all demo unit test check sim sim-full fuzz bench fmt install clean clients raft-is-sound \
+.PHONY: all demo unit test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd
 
@@ -142,6 +142,8 @@ $(B)/test/sim/sim: $(patsubst %.c,$(B)/%.o,$(wildcard test/sim/*.c)) $(FAKES) $(
 	$(CC) $(LDFLAGS) $(filter %.o,$^) $(LIBS) $(LDLIBS) -o $@
 sim sim-full: $(B)/test/sim/sim
 	tools/run-sim $(if $(filter sim-full,$@),--full) $(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $<
+sim-broken: build/.need-test
+	tools/run-broken "$(MAKE)"
 
 # ---- fuzzing: test/fuzz/NAME_fuzz.c, from test/fuzz/corpus/NAME/ --------------------------------
 FUZZ_SECONDS ?= 60
@@ -158,7 +160,7 @@ fuzz fuzz-short: build/.need-fuzz
 	tools/run-fuzz $(if $(filter fuzz-short,$@),$(FUZZ_SHORT_SECONDS),$(FUZZ_SECONDS)) $(FUZZ_BINARIES)
 
 # ---- all that belongs to a change ---------------------------------------------------------------
-TEST_SUITES := unit $(if $(wildcard tools/run-sim),sim) $(if $(wildcard test/client/run),clients) \
+TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) \
                $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: build/.need-test
@@ -191,6 +193,18 @@ $(B)/demo: $(patsubst %.c,$(B)/%.o,$(wildcard chaos/demo/*.c))
 	$(CC) $(LDFLAGS) $^ -lrdkafka -o $@
 demo: build/.need-demo $(B)/trilogd $(B)/demo
 	@$(B)/demo $(B)/trilogd "$(FILE)"
+
+$(B)/bench/%.o: bench/%.c | build/.need-demo
+	@mkdir -p $(dir $@)
+	$(CC) $(CFLAGS) -c $< -o $@
+$(B)/bench/load: $(patsubst %.c,$(B)/%.o,$(wildcard bench/load*.c))
+	$(CC) $(LDFLAGS) $^ -lrdkafka -o $@
+$(B)/bench/machine: $(B)/bench/machine.o
+	$(CC) $(LDFLAGS) $^ -o $@
+# ROUNDS=5 SECONDS=10 BENCH_ONLY=trilog|kafka (SECONDS is a variable of bash's own).
+bench: build/.need-bench $(B)/bench/load $(B)/bench/machine $(B)/trilogd
+	SECONDS_EACH=$(SECONDS) ROUNDS=$(ROUNDS) python3 -B bench/run.py \
+	    $(B)/bench/load $(B)/bench/machine $(B)/trilogd
 
 fmt: build/.need-check
 	clang-format -i $$(git ls-files '*.c' '*.h')

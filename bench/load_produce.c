@@ -68,8 +68,8 @@ static void send_until(rd_kafka_t *client, const struct options *o, int64_t end_
         }
     }
     rd_kafka_topic_destroy(topic);
-    if (rd_kafka_flush(client, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        load_fail("records without an answer after a minute");
+    if (rd_kafka_flush(client, 300000) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        load_fail("records without an answer after five minutes");
     free(value);
 }
 
