@@ -13,7 +13,7 @@
 
 struct commit_wait {
     struct coordinator *coordinator;
-    commit_wait_cb cb;            /* NULL once it was called */
+    commit_wait_cb cb; /* NULL once it was called */
     void *data;
     uint64_t deadline_ms;
     struct commit_wait *next, **previous; /* of those who wait; previous is NULL when not listed */

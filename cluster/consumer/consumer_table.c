@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "consumer/table_parts.h"
 
-#define GROUP_OVERHEAD_BYTES 256
+#define GROUP_OVERHEAD_BYTES  256
 #define OFFSET_OVERHEAD_BYTES 192
 #define MEMBER_OVERHEAD_BYTES sizeof(struct table_member)
 
@@ -95,8 +95,8 @@ static void index_members(struct table_group *g)
         entry->member_id = member.member_id;
         HASH_FIND(hh, g->members, member.member_id.data, (unsigned)member.member_id.size, same);
         if (same == NULL) /* a double would be our own bug, and harmless */
-            HASH_ADD_KEYPTR(hh, g->members, entry->member_id.data,
-                            (unsigned)entry->member_id.size, entry);
+            HASH_ADD_KEYPTR(hh, g->members, entry->member_id.data, (unsigned)entry->member_id.size,
+                            entry);
     }
 }
 
@@ -173,8 +173,8 @@ int table_offset_set(struct consumer_table *t, struct table_group *g,
                      const struct consumer_offset *offset)
 {
     struct table_offset *o = create_offset(offset);
-    struct table_offset *old =
-        table_offset_find(g, offset->committed.topic, offset->committed.partition);
+    struct table_offset *old = table_offset_find(g, offset->committed.topic,
+                                                 offset->committed.partition);
     if (o == NULL)
         return UV_ENOMEM;
     if (old != NULL)

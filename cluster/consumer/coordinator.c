@@ -44,8 +44,8 @@ int coordinator_propose(struct coordinator *c, uint32_t partition_number, struct
         p->machine.data = p;
         p->machine.submit.head.kind = ENTRY_GROUP_STATE;
         p->machine.submit.head.partition_number = partition_number;
-        p->machine.submit.body =
-            (struct slice){.owner = owner, .bytes = bytes_of(owner->data, body.size)};
+        p->machine.submit.body = (struct slice){.owner = owner,
+                                                .bytes = bytes_of(owner->data, body.size)};
         err = machine_submit(c->group->machine, &p->machine, on_applied);
     }
     buffer_unref(owner);

@@ -7,15 +7,15 @@
 #include "coordinator.h"
 
 struct commit_wait_list {
-    struct commit_wait *first;    /* the earliest deadline */
-    struct commit_wait **last;    /* where the next one is put; NULL before the first ever */
+    struct commit_wait *first; /* the earliest deadline */
+    struct commit_wait **last; /* where the next one is put; NULL before the first ever */
 };
 
 struct coordinator {
     struct broker_group *group;
-    struct group_set *groups;     /* those with members, while this node leads */
+    struct group_set *groups;        /* those with members, while this node leads */
     struct commit_wait_list commits; /* whose entries are under way */
-    uint32_t swept_number;        /* partition that was swept last */
+    uint32_t swept_number;           /* partition that was swept last */
     uint64_t swept_at_ms;
 };
 

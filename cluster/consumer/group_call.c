@@ -72,7 +72,7 @@ static void on_there(struct work_item *item)
 }
 
 static void dispatch(struct group_call *call, struct request *r, group_call_cb run,
-                 group_call_cb finish)
+                     group_call_cb finish)
 {
     call->request = r;
     call->run = run;
@@ -102,8 +102,8 @@ void group_call_send(struct group_call *call, struct request *r, struct kafka_st
     dispatch(call, r, run, finish);
 }
 
-void group_call_send_fresh(struct group_call *call, struct request *r,
-                           struct kafka_string group_id, group_call_cb run, group_call_cb finish)
+void group_call_send_fresh(struct group_call *call, struct request *r, struct kafka_string group_id,
+                           group_call_cb run, group_call_cb finish)
 {
     call->is_fresh = true;
     group_call_send(call, r, group_id, run, finish);

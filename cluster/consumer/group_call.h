@@ -16,10 +16,10 @@ typedef void (*group_call_cb)(struct group_call *call);
 
 struct group_call {
     struct request *request;
-    struct broker_group *group;   /* where it runs */
-    struct broker_place place;    /* of the consumer group's partition */
-    int16_t error_code;           /* Kafka's */
-    group_call_cb run, finish;    /* private from here on */
+    struct broker_group *group; /* where it runs */
+    struct broker_place place;  /* of the consumer group's partition */
+    int16_t error_code;         /* Kafka's */
+    group_call_cb run, finish;  /* private from here on */
     bool is_fresh;
     struct repl_read read;
     struct work_item item;
@@ -31,8 +31,8 @@ void group_call_send(struct group_call *call, struct request *r, struct kafka_st
                      group_call_cb run, group_call_cb finish);
 /* The same after a read index: what is seen includes all that was ever acknowledged (invariant
  * 15). */
-void group_call_send_fresh(struct group_call *call, struct request *r,
-                           struct kafka_string group_id, group_call_cb run, group_call_cb finish);
+void group_call_send_fresh(struct group_call *call, struct request *r, struct kafka_string group_id,
+                           group_call_cb run, group_call_cb finish);
 /* To every partition of a raft group at once (ListGroups): there is no place. */
 void group_call_send_to(struct group_call *call, struct request *r, struct broker_group *g,
                         group_call_cb run, group_call_cb finish);

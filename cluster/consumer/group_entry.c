@@ -23,7 +23,7 @@
 #include "state/byte_list.h"
 
 #define BODY_VERSION 1
-#define TEXT_NULL 0xffff
+#define TEXT_NULL    0xffff
 
 /* ---- texts ---- */
 

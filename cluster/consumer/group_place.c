@@ -66,8 +66,8 @@ int coordinator_place(struct broker *b, const char *group_id, size_t group_id_si
                       struct broker_place *place)
 {
     metadata_read_lock(b->metadata);
-    const struct metadata_topic *t =
-        metadata_topic_by_name(b->metadata, OFFSETS_TOPIC, strlen(OFFSETS_TOPIC));
+    const struct metadata_topic *t = metadata_topic_by_name(b->metadata, OFFSETS_TOPIC,
+                                                            strlen(OFFSETS_TOPIC));
     int32_t count = t == NULL ? 0 : t->partition_count;
     metadata_read_unlock(b->metadata);
     if (count == 0)

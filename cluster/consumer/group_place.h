@@ -1,4 +1,5 @@
-/* Where a consumer group lives: Kafka's hash of its id over the partitions of __consumer_offsets. */
+/* Where a consumer group lives: Kafka's hash of its id over the partitions of __consumer_offsets.
+ */
 #ifndef CLUSTER_CONSUMER_GROUP_PLACE_H
 #define CLUSTER_CONSUMER_GROUP_PLACE_H
 

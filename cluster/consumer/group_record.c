@@ -13,12 +13,12 @@
 #include "base/err.h"
 #include "protocol/writer.h"
 
-#define RECORD_BYTES_MAX (2 * GROUP_ENTRY_BYTES_MAX)
-#define OFFSET_KEY_VERSION 1
-#define OFFSET_VALUE_VERSION 3
+#define RECORD_BYTES_MAX              (2 * GROUP_ENTRY_BYTES_MAX)
+#define OFFSET_KEY_VERSION            1
+#define OFFSET_VALUE_VERSION          3
 #define OFFSET_VALUE_VERSION_EXPIRING 1
-#define GROUP_KEY_VERSION 2
-#define GROUP_VALUE_VERSION 3
+#define GROUP_KEY_VERSION             2
+#define GROUP_VALUE_VERSION           3
 
 static void begin(struct kafka_writer *w, int16_t version)
 {

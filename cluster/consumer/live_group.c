@@ -63,27 +63,25 @@ static const struct group_rule {
     enum group_state to;
     void (*act)(struct live_group *g, int16_t error_code);
 } group_rules[] = {
-    {GROUP_EMPTY,      GROUP_REBALANCE, GROUP_PREPARING,  begin_first },
-    {GROUP_PREPARING,  GROUP_REBALANCE, GROUP_PREPARING,  nothing     },
-    {GROUP_COMPLETING, GROUP_REBALANCE, GROUP_PREPARING,  begin_again },
-    {GROUP_STABLE,     GROUP_REBALANCE, GROUP_PREPARING,  begin_again },
-    {GROUP_PREPARING,  GROUP_JOINED,    GROUP_COMPLETING, answer_joins},
-    {GROUP_PREPARING,  GROUP_DESERTED,  GROUP_EMPTY,      become_empty},
-    {GROUP_COMPLETING, GROUP_ASSIGNED,  GROUP_STABLE,     answer_syncs},
-    {GROUP_COMPLETING, GROUP_UNSTORED,  GROUP_PREPARING,  begin_again },
+    {GROUP_EMPTY, GROUP_REBALANCE, GROUP_PREPARING, begin_first},
+    {GROUP_PREPARING, GROUP_REBALANCE, GROUP_PREPARING, nothing},
+    {GROUP_COMPLETING, GROUP_REBALANCE, GROUP_PREPARING, begin_again},
+    {GROUP_STABLE, GROUP_REBALANCE, GROUP_PREPARING, begin_again},
+    {GROUP_PREPARING, GROUP_JOINED, GROUP_COMPLETING, answer_joins},
+    {GROUP_PREPARING, GROUP_DESERTED, GROUP_EMPTY, become_empty},
+    {GROUP_COMPLETING, GROUP_ASSIGNED, GROUP_STABLE, answer_syncs},
+    {GROUP_COMPLETING, GROUP_UNSTORED, GROUP_PREPARING, begin_again},
 };
 
 void live_group_on_event(struct live_group *g, enum group_event event, int16_t error_code)
 {
-    for (size_t i = 0; i < sizeof group_rules / sizeof group_rules[0]; i++) {
-        const struct group_rule *rule = &group_rules[i];
-        if (rule->from != g->state || rule->event != event)
-            continue;
-        g->state = rule->to;
-        rule->act(g, error_code);
-        return;
-    }
-    assert(!"no such transition");
+    const struct group_rule *rule = group_rules;
+    const struct group_rule *end = rule + sizeof group_rules / sizeof group_rules[0];
+    while (rule < end && (rule->from != g->state || rule->event != event))
+        rule++;
+    assert(rule < end); /* no such transition */
+    g->state = rule->to;
+    rule->act(g, error_code);
 }
 
 const char *group_state_name(enum group_state state)
@@ -277,8 +275,8 @@ void live_group_each_member(const struct live_group *g, group_member_cb cb, void
             .client_id = m->client_id,
             .client_host = m->client_host,
             .metadata = is_stable ? live_member_metadata(m, g->protocol_name) : (struct bytes){0},
-            .assignment =
-                is_stable ? bytes_of(m->assignment, m->assignment_size) : (struct bytes){0},
+            .assignment = is_stable ? bytes_of(m->assignment, m->assignment_size)
+                                    : (struct bytes){0},
         };
         cb(data, &description);
     }

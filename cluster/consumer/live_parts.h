@@ -9,10 +9,10 @@
 #include "protocol/error.h"
 
 #define GROUP_MEMBERS_BYTES_MAX (8u << 20)   /* of one group's members, subscriptions included */
-#define GROUP_SET_BYTES_MAX (256u << 20)     /* of all groups of a coordinator */
-#define GROUP_PROTOCOLS_MAX 64               /* of one member */
-#define NEW_MEMBER_TIMEOUT_MS (5u * 60 * 1000) /* it has no session yet: it can't heartbeat */
-#define RETRY_MS 50                          /* between two attempts to propose */
+#define GROUP_SET_BYTES_MAX     (256u << 20) /* of all groups of a coordinator */
+#define GROUP_PROTOCOLS_MAX     64           /* of one member */
+#define NEW_MEMBER_TIMEOUT_MS   (5u * 60 * 1000) /* it has no session yet: it can't heartbeat */
+#define RETRY_MS                50               /* between two attempts to propose */
 
 struct live_member {
     struct live_group *group;
@@ -23,13 +23,13 @@ struct live_member {
     uint32_t protocol_count;
     uint8_t *assignment;
     size_t assignment_size;
-    size_t bytes;                 /* what it counts for */
-    bool is_new;                  /* has not been part of a generation */
-    bool has_synced;              /* in this generation */
-    uint64_t expires_at_ms;       /* its session */
-    struct group_join *join;      /* waits, or NULL */
-    struct group_sync *sync;      /* waits, or NULL */
-    UT_hash_handle hh;            /* by id, in the order of coming */
+    size_t bytes;            /* what it counts for */
+    bool is_new;             /* has not been part of a generation */
+    bool has_synced;         /* in this generation */
+    uint64_t expires_at_ms;  /* its session */
+    struct group_join *join; /* waits, or NULL */
+    struct group_sync *sync; /* waits, or NULL */
+    UT_hash_handle hh;       /* by id, in the order of coming */
     UT_hash_handle by_instance;
 };
 
@@ -41,16 +41,20 @@ struct pending_member {
     char id[];
 };
 
-enum live_proposal_kind { PROPOSAL_GENERATION, PROPOSAL_ASSIGNMENT, PROPOSAL_REPLACEMENT,
-                          PROPOSAL_EMPTY };
+enum live_proposal_kind {
+    PROPOSAL_GENERATION,
+    PROPOSAL_ASSIGNMENT,
+    PROPOSAL_REPLACEMENT,
+    PROPOSAL_EMPTY
+};
 
 /* An entry under way. Its group may be gone when it ends. */
 struct live_proposal {
     enum live_proposal_kind kind;
-    struct live_group *group;     /* NULL: gone */
-    uint64_t number;              /* ASSIGNMENT: still wanted if it is the group's */
+    struct live_group *group; /* NULL: gone */
+    uint64_t number;          /* ASSIGNMENT: still wanted if it is the group's */
     int32_t generation;
-    char *member_id, *leader;     /* REPLACEMENT: who waits, and whom it is told as leader */
+    char *member_id, *leader; /* REPLACEMENT: who waits, and whom it is told as leader */
     int32_t member_id_size, leader_size;
     struct live_proposal *next, **previous; /* of the group */
 };
@@ -59,26 +63,26 @@ struct live_group {
     struct group_set *set;
     uint32_t partition_number;
     enum group_state state;
-    int32_t generation;           /* that members know */
-    int32_t generation_taken;     /* the highest that entries say */
-    int32_t generation_next;      /* taken here for the next round; 0: none */
-    bool is_taking;               /* its entry is under way */
-    bool has_to_store_empty;      /* the table does not know yet that the members are gone */
+    int32_t generation;       /* that members know */
+    int32_t generation_taken; /* the highest that entries say */
+    int32_t generation_next;  /* taken here for the next round; 0: none */
+    bool is_taking;           /* its entry is under way */
+    bool has_to_store_empty;  /* the table does not know yet that the members are gone */
     struct kafka_string protocol_type, protocol_name; /* owned; nullable */
     struct live_member *leader;
-    struct live_member *members;  /* by id */
+    struct live_member *members;        /* by id */
     struct live_member *static_members; /* by instance id */
     struct pending_member *pending;
-    size_t bytes;                 /* of members and pending ones */
-    uint64_t wake_at_ms;          /* nothing is due before */
-    uint64_t join_until_ms;       /* PREPARING */
-    bool is_initial;              /* PREPARING: waits for more members, however many there are */
-    bool has_new_member;          /* since the wait was last prolonged */
-    uint64_t initial_left_ms;     /* by how much it may still be prolonged */
-    uint64_t sync_until_ms;       /* COMPLETING, STABLE: who has not synced then is out */
-    uint64_t storing_number;      /* of the assignment under way; 0: none */
+    size_t bytes;             /* of members and pending ones */
+    uint64_t wake_at_ms;      /* nothing is due before */
+    uint64_t join_until_ms;   /* PREPARING */
+    bool is_initial;          /* PREPARING: waits for more members, however many there are */
+    bool has_new_member;      /* since the wait was last prolonged */
+    uint64_t initial_left_ms; /* by how much it may still be prolonged */
+    uint64_t sync_until_ms;   /* COMPLETING, STABLE: who has not synced then is out */
+    uint64_t storing_number;  /* of the assignment under way; 0: none */
     struct live_proposal *proposals;
-    UT_hash_handle hh;            /* by id */
+    UT_hash_handle hh; /* by id */
     int32_t id_size;
     char id[];
 };
@@ -89,16 +93,16 @@ struct group_set {
     struct random random;
     struct live_group *groups;
     size_t bytes;
-    uint64_t wake_at_ms;          /* nothing is due before */
-    uint64_t next_number;         /* of proposals */
+    uint64_t wake_at_ms;  /* nothing is due before */
+    uint64_t next_number; /* of proposals */
 };
 
 enum group_event {
-    GROUP_REBALANCE,  /* someone came, left, or changed what it can do */
-    GROUP_JOINED,     /* a generation's members are known */
-    GROUP_DESERTED,   /* the join phase ended with nobody */
-    GROUP_ASSIGNED,   /* the assignment is applied */
-    GROUP_UNSTORED    /* it could not be stored */
+    GROUP_REBALANCE, /* someone came, left, or changed what it can do */
+    GROUP_JOINED,    /* a generation's members are known */
+    GROUP_DESERTED,  /* the join phase ended with nobody */
+    GROUP_ASSIGNED,  /* the assignment is applied */
+    GROUP_UNSTORED   /* it could not be stored */
 };
 
 /* live_group.c */
@@ -113,7 +117,8 @@ void live_group_on_event(struct live_group *g, enum group_event event, int16_t e
 void live_group_wake_by(struct live_group *g, uint64_t at_ms);
 uint64_t live_now(const struct live_group *g);
 uint64_t live_rebalance_timeout_ms(const struct live_group *g);
-int live_text_set(struct kafka_string *text, struct kafka_string from); /* owned copy; may be null */
+int live_text_set(struct kafka_string *text,
+                  struct kafka_string from); /* owned copy; may be null */
 /* Member or pending one: the code of who may not speak for it, or 0. */
 int16_t live_check_member(const struct live_group *g, struct kafka_string member_id,
                           struct kafka_string instance_id);
@@ -137,14 +142,16 @@ bool live_group_supports(const struct live_group *g, struct kafka_string type,
                          const struct group_protocol *protocols, uint32_t count);
 struct kafka_string live_group_vote(const struct live_group *g);
 
-/* live_join.c */
+/* live_gather.c */
 void live_begin_join_phase(struct live_group *g);
 void live_answer_joins(struct live_group *g);
 void live_try_complete_joins(struct live_group *g);
 void live_on_join_deadline(struct live_group *g);
+void live_give_up_joins(struct live_group *g, int16_t error_code);
+
+/* live_join.c */
 void live_join_refuse(struct group_join *join, int16_t error_code);
 void live_answer_join(struct live_member *m, struct kafka_string leader, bool with_members);
-void live_give_up_joins(struct live_group *g, int16_t error_code);
 /* Member ids that were given out and not used. True: it was one. */
 bool live_forget_pending(struct live_group *g, struct kafka_string id);
 void live_expire_pending(struct live_group *g, uint64_t now_ms);

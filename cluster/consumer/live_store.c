@@ -101,8 +101,7 @@ static void on_replacement(struct live_group *g, const struct live_proposal *p, 
 {
     struct kafka_string id = {.data = p->member_id, .size = p->member_id_size};
     struct live_member *m = live_member_find(g, id);
-    if (m == NULL || m->join == NULL || g->state != GROUP_STABLE ||
-        g->generation != p->generation)
+    if (m == NULL || m->join == NULL || g->state != GROUP_STABLE || g->generation != p->generation)
         return; /* a rebalance answers it */
     if (status == 0) {
         live_answer_join(m, (struct kafka_string){.data = p->leader, .size = p->leader_size},
@@ -270,9 +269,9 @@ void live_store_empty(struct live_group *g)
     struct consumer_group group;
     struct byte_list list = {0};
     g->has_to_store_empty = false;
-    if (table == NULL || (g->proposals == NULL &&
-                          (!consumer_table_group(table, live_group_id(g), &group) ||
-                           group.membership.member_count == 0)))
+    if (table == NULL ||
+        (g->proposals == NULL && (!consumer_table_group(table, live_group_id(g), &group) ||
+                                  group.membership.member_count == 0)))
         return;
     put_membership(&list, g);
     if (propose(g, create(PROPOSAL_EMPTY), &list) != 0) {

@@ -13,20 +13,20 @@
 #include "state/byte_list.h"
 
 #define SWEEP_INTERVAL_MS 5000
-#define REMOVALS_A_TIME 1000   /* offsets in one entry */
-#define PROPOSALS_A_TIME 100   /* entries in one sweep */
+#define REMOVALS_A_TIME   1000 /* offsets in one entry */
+#define PROPOSALS_A_TIME  100  /* entries in one sweep */
 
 struct sweep {
     struct coordinator *coordinator;
     const struct consumer_table *table;
     uint32_t partition_number;
-    int64_t now_ms;            /* wall clock, as retention goes by */
+    int64_t now_ms; /* wall clock, as retention goes by */
     int64_t retention_ms;
-    bool knows_topics;         /* the metadata is new enough to tell what was deleted */
-    unsigned budget;           /* entries left */
+    bool knows_topics;                  /* the metadata is new enough to tell what was deleted */
+    unsigned budget;                    /* entries left */
     const struct consumer_group *group; /* being looked at */
-    bool is_idle;              /* it has no members */
-    struct byte_list expired, gone; /* removals */
+    bool is_idle;                       /* it has no members */
+    struct byte_list expired, gone;     /* removals */
     uint32_t expired_count, gone_count;
 };
 
@@ -55,8 +55,8 @@ static bool is_topic_gone(const struct sweep *s, const struct group_offset *comm
     if (!s->knows_topics)
         return false;
     metadata_read_lock(m);
-    const struct metadata_topic *t =
-        metadata_topic_by_name(m, committed->topic.data, (size_t)committed->topic.size);
+    const struct metadata_topic *t = metadata_topic_by_name(m, committed->topic.data,
+                                                            (size_t)committed->topic.size);
     bool is_gone = t == NULL || (memcmp(committed->topic_id, unknown, sizeof unknown) != 0 &&
                                  memcmp(committed->topic_id, t->id, sizeof t->id) != 0);
     metadata_read_unlock(m);
@@ -130,7 +130,7 @@ static void look_at_group(void *data, const struct consumer_group *group)
 }
 
 struct choice {
-    uint32_t after;   /* the partition swept last */
+    uint32_t after; /* the partition swept last */
     uint32_t lowest, next;
 };
 

@@ -11,7 +11,7 @@
 #include "consumer/table_parts.h"
 
 #define BATCH_BYTES_MAX (4u * GROUP_ENTRY_BYTES_MAX)
-#define TOPIC_SIZE_MAX 249 /* Kafka's */
+#define TOPIC_SIZE_MAX  249 /* Kafka's */
 
 struct application {
     struct consumer_table *table;
@@ -225,8 +225,7 @@ static int take_batch(struct application *a, uint8_t **batch, size_t *batch_size
 }
 
 int consumer_table_apply(struct consumer_table *t, struct bytes body, int64_t wall_ms, int *error,
-                         uint8_t **batch, size_t *batch_size, uint8_t **detail,
-                         size_t *detail_size)
+                         uint8_t **batch, size_t *batch_size, uint8_t **detail, size_t *detail_size)
 {
     struct application a = {.table = t, .wall_ms = wall_ms};
     struct group_entry entry;

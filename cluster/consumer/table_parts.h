@@ -9,10 +9,10 @@
 /* A committed offset; texts point behind the struct. */
 struct table_offset {
     struct consumer_offset shown;
-    size_t bytes;                /* what it counts for */
-    UT_hash_handle hh;           /* by key */
+    size_t bytes;      /* what it counts for */
+    UT_hash_handle hh; /* by key */
     size_t key_size;
-    uint8_t key[];               /* i32 partition big-endian, topic; then the metadata text */
+    uint8_t key[]; /* i32 partition big-endian, topic; then the metadata text */
 };
 
 struct table_member {
@@ -22,20 +22,20 @@ struct table_member {
 
 struct table_group {
     struct consumer_group shown;
-    uint8_t *body;               /* the MEMBERSHIP entry that `shown` points into, or NULL */
+    uint8_t *body; /* the MEMBERSHIP entry that `shown` points into, or NULL */
     size_t body_size;
     struct table_member *members_block; /* one allocation */
-    struct table_member *members; /* by id */
-    struct table_offset *offsets; /* by topic and partition */
+    struct table_member *members;       /* by id */
+    struct table_offset *offsets;       /* by topic and partition */
     size_t offset_bytes;
-    UT_hash_handle hh;           /* by id */
+    UT_hash_handle hh; /* by id */
     char id[];
 };
 
 struct consumer_table {
     struct table_group *groups;
-    size_t bytes;                /* of all groups, offsets, memberships */
-    int32_t generation_floor;    /* highest generation of any group that was deleted */
+    size_t bytes;             /* of all groups, offsets, memberships */
+    int32_t generation_floor; /* highest generation of any group that was deleted */
     uint64_t metadata_version;
 };
 

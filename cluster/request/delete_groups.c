@@ -9,7 +9,7 @@
 #include "state/byte_list.h"
 
 struct deletion {
-    struct group_call call;          /* first: the call is cast */
+    struct group_call call; /* first: the call is cast */
     struct delete_groups *all;
     struct kafka_delete_groups_response_group *answer;
 };

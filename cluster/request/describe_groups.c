@@ -9,12 +9,12 @@
 #define ARENA_BYTES_MAX (64u << 20)
 
 struct description {
-    struct group_call call;          /* first: the call is cast */
+    struct group_call call; /* first: the call is cast */
     struct describe_groups *all;
     struct kafka_string group_id;
     struct kafka_describe_groups_response_group *answer;
-    struct kafka_arena arena;        /* groups are looked up on several shards */
-    bool is_short;                   /* the arena is at its limit */
+    struct kafka_arena arena; /* groups are looked up on several shards */
+    bool is_short;            /* the arena is at its limit */
 };
 
 struct describe_groups {
@@ -71,8 +71,8 @@ static void describe_live(struct description *d, const struct live_group *g)
         d->answer->protocol_data = copy_text(d, group.protocol_name);
     if (group.member_count == 0)
         return;
-    d->answer->members =
-        kafka_arena_array(&d->arena, group.member_count, sizeof *d->answer->members);
+    d->answer->members = kafka_arena_array(&d->arena, group.member_count,
+                                           sizeof *d->answer->members);
     if (d->answer->members == NULL)
         d->is_short = true;
     else
@@ -138,8 +138,7 @@ void request_handle_describe_groups(struct request *r)
     size_t count = (size_t)message->groups_count;
     struct describe_groups *all = request_allocate(r, sizeof *all);
     struct description *descriptions = request_array(r, count, sizeof *descriptions);
-    struct kafka_describe_groups_response_group *groups =
-        request_array(r, count, sizeof *groups);
+    struct kafka_describe_groups_response_group *groups = request_array(r, count, sizeof *groups);
     if (all == NULL || descriptions == NULL || groups == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;

@@ -14,21 +14,21 @@
 #include "request.h"
 #include "request/text.h"
 
-#define KEY_GROUP 0
-#define KEY_TRANSACTION 1
+#define KEY_GROUP         0
+#define KEY_TRANSACTION   1
 #define VERSION_WITH_TYPE 1
 #define VERSION_WITH_KEYS 4
 #define CREATE_TIMEOUT_MS 3000
 
 struct find_coordinator {
     struct request *request;
-    struct controller_change change;  /* creates the topic */
+    struct controller_change change; /* creates the topic */
     struct kafka_find_coordinator_response response;
 };
 
 struct found {
     int16_t error_code;
-    const char *why;                  /* sentence for the client, or NULL */
+    const char *why; /* sentence for the client, or NULL */
     int32_t node_id, port;
     struct kafka_string host;
 };
@@ -43,8 +43,11 @@ static int8_t key_type(const struct request *r)
 
 static struct found refused(int16_t error_code, const char *why)
 {
-    return (struct found){
-        .error_code = error_code, .why = why, .node_id = -1, .port = -1, .host = kafka_string_of("")};
+    return (struct found){.error_code = error_code,
+                          .why = why,
+                          .node_id = -1,
+                          .port = -1,
+                          .host = kafka_string_of("")};
 }
 
 static struct found describe_node(struct request *r, uint32_t node_id)

@@ -22,8 +22,7 @@ static void run(struct group_call *call)
                                           ? message->group_instance_id
                                           : KAFKA_STRING_NULL;
     group_call_done(call, group_heartbeat(group_call_groups(call), message->group_id,
-                                          message->generation_id, message->member_id,
-                                          instance_id));
+                                          message->generation_id, message->member_id, instance_id));
 }
 
 void request_handle_heartbeat(struct request *r)

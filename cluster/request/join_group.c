@@ -6,9 +6,9 @@
 #include "consumer/group_call.h"
 #include "protocol/error.h"
 
-#define ARENA_BYTES (64u * 1024) /* of a refusal; an answer gets what the group may have */
+#define ARENA_BYTES                    (64u * 1024) /* of a refusal; an answer gets what the group may have */
 #define VERSION_WITH_REBALANCE_TIMEOUT 1
-#define VERSION_WITH_KNOWN_MEMBERS 4 /* KIP-394 */
+#define VERSION_WITH_KNOWN_MEMBERS     4 /* KIP-394 */
 
 struct join_group {
     struct group_call call;
@@ -21,8 +21,8 @@ static void fill_members(struct join_group *j)
     struct kafka_join_group_response *response = &j->response;
     if (j->join.member_count == 0)
         return;
-    response->members =
-        kafka_arena_array(&j->join.arena, j->join.member_count, sizeof *response->members);
+    response->members = kafka_arena_array(&j->join.arena, j->join.member_count,
+                                          sizeof *response->members);
     if (response->members == NULL) {
         response->error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
         return;
@@ -73,8 +73,8 @@ static void run(struct group_call *call)
 static bool take_protocols(struct request *r, struct group_join *join)
 {
     const struct kafka_join_group_request *message = r->message;
-    struct group_protocol *protocols =
-        request_array(r, (size_t)message->protocols_count, sizeof *protocols);
+    struct group_protocol *protocols = request_array(r, (size_t)message->protocols_count,
+                                                     sizeof *protocols);
     if (protocols == NULL)
         return false;
     for (int32_t i = 0; i < message->protocols_count; i++) {
@@ -104,8 +104,9 @@ void request_handle_join_group(struct request *r)
     j->join.client_host = group_client_host(r);
     j->join.protocol_type = message->protocol_type;
     j->join.session_timeout_ms = message->session_timeout_ms;
-    j->join.rebalance_timeout_ms =
-        version >= VERSION_WITH_REBALANCE_TIMEOUT ? message->rebalance_timeout_ms : -1;
+    j->join.rebalance_timeout_ms = version >= VERSION_WITH_REBALANCE_TIMEOUT
+                                       ? message->rebalance_timeout_ms
+                                       : -1;
     j->join.needs_member_id = version >= VERSION_WITH_KNOWN_MEMBERS;
     j->join.generation = -1; /* what is answered when no coordinator takes it */
     j->join.answer_member_id = message->member_id;

@@ -31,9 +31,9 @@ static void run_several(struct group_call *call)
     struct leave_group *l = (struct leave_group *)call;
     const struct kafka_leave_group_request *message = call->request->message;
     for (int32_t i = 0; i < message->members_count; i++)
-        l->response.members[i].error_code =
-            group_leave(group_call_groups(call), message->group_id, message->members[i].member_id,
-                        message->members[i].group_instance_id);
+        l->response.members[i].error_code = group_leave(group_call_groups(call), message->group_id,
+                                                        message->members[i].member_id,
+                                                        message->members[i].group_instance_id);
     group_call_done(call, KAFKA_ERROR_NONE);
 }
 
@@ -41,8 +41,8 @@ static bool prepare(struct request *r, struct leave_group *l)
 {
     const struct kafka_leave_group_request *message = r->message;
     kafka_leave_group_response_init(&l->response);
-    l->response.members =
-        request_array(r, (size_t)message->members_count, sizeof *l->response.members);
+    l->response.members = request_array(r, (size_t)message->members_count,
+                                        sizeof *l->response.members);
     if (l->response.members == NULL)
         return false;
     l->response.members_count = message->members_count;

@@ -7,17 +7,17 @@
 #include "consumer/group_call.h"
 #include "protocol/error.h"
 
-#define ARENA_BYTES_MAX (64u << 20)
+#define ARENA_BYTES_MAX     (64u << 20)
 #define VERSION_WITH_STATES 4
 
 /* One raft group's part of the answer. */
 struct part {
-    struct group_call call;          /* first: the call is cast */
+    struct group_call call; /* first: the call is cast */
     struct list_groups *all;
-    struct kafka_arena arena;        /* parts are made on several shards */
+    struct kafka_arena arena; /* parts are made on several shards */
     struct kafka_list_groups_response_group *groups;
     size_t count, room;
-    bool is_short;                   /* the arena is at its limit */
+    bool is_short; /* the arena is at its limit */
 };
 
 struct list_groups {

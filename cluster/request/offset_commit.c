@@ -20,9 +20,9 @@
 struct offset_commit {
     struct group_call call;
     struct kafka_offset_commit_response response;
-    struct byte_list offsets;     /* of the body */
+    struct byte_list offsets; /* of the body */
     uint32_t offset_count;
-    struct byte_list body;        /* freed when answered */
+    struct byte_list body; /* freed when answered */
 };
 
 static struct kafka_string instance_of(const struct request *r)
@@ -113,15 +113,13 @@ static int take_topic(struct offset_commit *c, struct request *r,
 {
     kafka_offset_commit_response_topic_init(into);
     into->name = from->name;
-    into->partitions =
-        request_array(r, (size_t)from->partitions_count, sizeof *into->partitions);
+    into->partitions = request_array(r, (size_t)from->partitions_count, sizeof *into->partitions);
     if (into->partitions == NULL)
         return UV_ENOMEM;
     into->partitions_count = from->partitions_count;
     for (int32_t i = 0; i < from->partitions_count; i++) {
         into->partitions[i].partition_index = from->partitions[i].partition_index;
-        into->partitions[i].error_code =
-            take_partition(c, r, from->name, &from->partitions[i]);
+        into->partitions[i].error_code = take_partition(c, r, from->name, &from->partitions[i]);
     }
     return 0;
 }
@@ -129,8 +127,8 @@ static int take_topic(struct offset_commit *c, struct request *r,
 static int take_topics(struct offset_commit *c, struct request *r)
 {
     const struct kafka_offset_commit_request *message = r->message;
-    c->response.topics =
-        request_array(r, (size_t)message->topics_count, sizeof *c->response.topics);
+    c->response.topics = request_array(r, (size_t)message->topics_count,
+                                       sizeof *c->response.topics);
     if (c->response.topics == NULL)
         return UV_ENOMEM;
     c->response.topics_count = message->topics_count;

@@ -10,7 +10,7 @@
 #include "state/byte_list.h"
 
 struct offset_delete {
-    struct group_call call;          /* first: the call is cast */
+    struct group_call call; /* first: the call is cast */
     struct kafka_offset_delete_response response;
     struct byte_list removals;
     uint32_t removal_count;
@@ -117,8 +117,7 @@ static int take_topic(struct request *r, const struct kafka_offset_delete_reques
     struct broker_place place;
     kafka_offset_delete_response_topic_init(into);
     into->name = from->name;
-    into->partitions =
-        request_array(r, (size_t)from->partitions_count, sizeof *into->partitions);
+    into->partitions = request_array(r, (size_t)from->partitions_count, sizeof *into->partitions);
     if (into->partitions == NULL)
         return UV_ENOMEM;
     into->partitions_count = from->partitions_count;
@@ -128,8 +127,8 @@ static int take_topic(struct request *r, const struct kafka_offset_delete_reques
                         broker_find_partition(r->broker, from->name.data, (size_t)from->name.size,
                                               partition, &place) == 0;
         into->partitions[i].partition_index = partition;
-        into->partitions[i].error_code =
-            is_known ? KAFKA_ERROR_NONE : KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        into->partitions[i].error_code = is_known ? KAFKA_ERROR_NONE
+                                                  : KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     }
     return 0;
 }
@@ -141,8 +140,8 @@ static struct offset_delete *create(struct request *r)
     if (o == NULL)
         return NULL;
     kafka_offset_delete_response_init(&o->response);
-    o->response.topics =
-        request_array(r, (size_t)message->topics_count, sizeof *o->response.topics);
+    o->response.topics = request_array(r, (size_t)message->topics_count,
+                                       sizeof *o->response.topics);
     if (o->response.topics == NULL)
         return NULL;
     o->response.topics_count = message->topics_count;

@@ -10,14 +10,14 @@
 #include "protocol/error.h"
 
 #define VERSION_WITH_GROUPS 8
-#define ARENA_BYTES_MAX (8u * CONSUMER_GROUP_BYTES_MAX)
+#define ARENA_BYTES_MAX     (8u * CONSUMER_GROUP_BYTES_MAX)
 
 struct group_fetch {
-    struct group_call call;          /* first: the call is cast */
+    struct group_call call; /* first: the call is cast */
     struct offset_fetch *fetch;
     struct kafka_offset_fetch_request_group asked;
     struct kafka_offset_fetch_response_group answer;
-    struct kafka_arena arena;        /* of the answer: groups are looked up on several shards */
+    struct kafka_arena arena; /* of the answer: groups are looked up on several shards */
 };
 
 struct offset_fetch {
@@ -70,9 +70,8 @@ static int look_up_topic(struct group_fetch *f, const struct consumer_table *tab
     int err = begin_topic(f, into, from->name, (size_t)from->partition_indexes_count);
     for (int32_t i = 0; i < from->partition_indexes_count && err == 0; i++) {
         struct consumer_offset offset;
-        bool is_known = table != NULL &&
-                        consumer_table_offset(table, f->asked.group_id, from->name,
-                                              from->partition_indexes[i], &offset);
+        bool is_known = table != NULL && consumer_table_offset(table, f->asked.group_id, from->name,
+                                                               from->partition_indexes[i], &offset);
         fill(&into->partitions[i], from->partition_indexes[i], is_known ? &offset : NULL);
         err = copy_text(f, &into->partitions[i].metadata);
         into->partitions_count = i + 1;
@@ -142,8 +141,7 @@ static int look_up_all(struct group_fetch *f, const struct consumer_table *table
     if (!consumer_table_group(table, f->asked.group_id, &group) || group.offset_count == 0)
         return 0;
     g.offsets = kafka_arena_array(&f->arena, group.offset_count, sizeof *g.offsets);
-    f->answer.topics =
-        kafka_arena_array(&f->arena, group.offset_count, sizeof *f->answer.topics);
+    f->answer.topics = kafka_arena_array(&f->arena, group.offset_count, sizeof *f->answer.topics);
     if (g.offsets == NULL || f->answer.topics == NULL)
         return UV_ENOMEM;
     consumer_table_each_offset(table, f->asked.group_id, gather, &g);
@@ -172,8 +170,7 @@ static void answer_error(struct group_fetch *f, int16_t error_code)
 {
     f->answer.error_code = error_code;
     f->answer.topics_count = 0;
-    if (error_code == KAFKA_ERROR_NONE || f->asked.topics_count < 0 ||
-        look_up_asked(f, NULL) != 0)
+    if (error_code == KAFKA_ERROR_NONE || f->asked.topics_count < 0 || look_up_asked(f, NULL) != 0)
         return;
     for (int32_t t = 0; t < f->answer.topics_count; t++)
         for (int32_t p = 0; p < f->answer.topics[t].partitions_count; p++)

@@ -3,9 +3,9 @@
 #include "consumer/group_call.h"
 #include "protocol/error.h"
 
-#define ARENA_BYTES (64u * 1024)
+#define ARENA_BYTES            (64u * 1024)
 #define VERSION_WITH_INSTANCES 3
-#define VERSION_WITH_PROTOCOL 5 /* KIP-559 */
+#define VERSION_WITH_PROTOCOL  5 /* KIP-559 */
 
 struct sync_group {
     struct group_call call;
@@ -48,8 +48,8 @@ static void run(struct group_call *call)
 static bool take_assignments(struct request *r, struct group_sync *sync)
 {
     const struct kafka_sync_group_request *message = r->message;
-    struct group_assignment *assignments =
-        request_array(r, (size_t)message->assignments_count, sizeof *assignments);
+    struct group_assignment *assignments = request_array(r, (size_t)message->assignments_count,
+                                                         sizeof *assignments);
     if (assignments == NULL)
         return false;
     for (int32_t i = 0; i < message->assignments_count; i++) {
@@ -76,8 +76,8 @@ void request_handle_sync_group(struct request *r)
     s->sync.group_id = message->group_id;
     s->sync.generation = message->generation_id;
     s->sync.member_id = message->member_id;
-    s->sync.instance_id =
-        version >= VERSION_WITH_INSTANCES ? message->group_instance_id : KAFKA_STRING_NULL;
+    s->sync.instance_id = version >= VERSION_WITH_INSTANCES ? message->group_instance_id
+                                                            : KAFKA_STRING_NULL;
     s->sync.protocol_type = has_protocol ? message->protocol_type : KAFKA_STRING_NULL;
     s->sync.protocol_name = has_protocol ? message->protocol_name : KAFKA_STRING_NULL;
     s->sync.answer_protocol_type = s->sync.answer_protocol_name = KAFKA_STRING_NULL;

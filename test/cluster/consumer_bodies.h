@@ -31,7 +31,8 @@ static inline struct verdict apply_bytes(struct consumer_table *t, struct bytes 
     uint8_t *detail;
     size_t detail_size;
     cr_assert_eq(consumer_table_apply(t, body, wall_ms, &v.error, &v.batch, &v.batch_size, &detail,
-                                      &detail_size), 0);
+                                      &detail_size),
+                 0);
     free(detail);
     return v;
 }
@@ -55,8 +56,8 @@ static inline int apply_error(struct consumer_table *t, struct byte_list *body, 
 }
 
 static inline struct byte_list commit_body(const char *group, int32_t generation,
-                                           const char *member, const char *topic,
-                                           int32_t partition, int64_t offset)
+                                           const char *member, const char *topic, int32_t partition,
+                                           int64_t offset)
 {
     struct byte_list list = {0};
     struct group_commit commit = {
@@ -122,8 +123,7 @@ static inline struct byte_list membership_body(const char *group, int32_t genera
     return list;
 }
 
-static inline struct byte_list removal_body(const char *group, const char *topic,
-                                            int32_t partition,
+static inline struct byte_list removal_body(const char *group, const char *topic, int32_t partition,
                                             enum group_offset_delete_reason reason,
                                             int64_t committed_at_ms_max)
 {

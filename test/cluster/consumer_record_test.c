@@ -19,7 +19,7 @@ static struct kafka_record only_record(const struct verdict *v)
     return record;
 }
 
-#define assert_bytes(actual, literal) \
+#define assert_bytes(actual, literal)                                                              \
     cr_assert(bytes_is_equal(actual, bytes_of(literal, sizeof literal - 1)))
 
 static struct verdict applied(struct consumer_table *t, struct byte_list body)
@@ -57,8 +57,7 @@ Test(cluster_consumer_record, lays_out_an_offset_with_an_expiry_as_value_1)
                         .batch_size = batch.bytes.size};
     struct kafka_record record = only_record(&v);
     assert_bytes(record.key, "\0\1\0\1g\0\1t\0\0\0\0");
-    assert_bytes(record.value,
-                 "\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\11");
+    assert_bytes(record.value, "\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\11");
     slice_unref(&batch);
     kafka_record_batch_builder_close(&b);
 }
@@ -89,8 +88,8 @@ Test(cluster_consumer_record, leaves_tombstones_for_what_is_gone)
     cr_assert_eq(consumer_table_create(&t), 0);
     struct byte_list body = commit_body("group", -1, "", "orders", 2, 258);
     cr_assert_eq(apply_error(t, &body, 1), 0);
-    struct verdict v =
-        applied(t, removal_body("group", "orders", 2, GROUP_OFFSET_ASKED, INT64_MAX));
+    struct verdict v = applied(t,
+                               removal_body("group", "orders", 2, GROUP_OFFSET_ASKED, INT64_MAX));
     struct kafka_record record = only_record(&v);
     assert_bytes(record.key, "\0\1\0\5group\0\6orders\0\0\0\2");
     cr_assert_null(record.value.data);

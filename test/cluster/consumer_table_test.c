@@ -161,7 +161,8 @@ Test(cluster_consumer_table, makes_the_same_bytes_on_every_replica)
     for (int i = 0; i < 3000; i++) {
         struct byte_list body = any_body(&r);
         struct bytes bytes = bytes_of(body.data, body.size);
-        struct verdict a = apply_bytes(one, bytes, 1000 + i), b = apply_bytes(other, bytes, 1000 + i);
+        struct verdict a = apply_bytes(one, bytes, 1000 + i),
+                       b = apply_bytes(other, bytes, 1000 + i);
         cr_assert_eq(a.error, b.error);
         cr_assert(bytes_is_equal(bytes_of(a.batch, a.batch_size), bytes_of(b.batch, b.batch_size)));
         cr_assert(a.error == 0 || a.batch_size == 0, "what is refused leaves no record");
@@ -188,7 +189,11 @@ Test(cluster_consumer_table, makes_the_same_bytes_on_every_replica)
 
 /* Replays records as any reader of __consumer_offsets would: the last value of a key counts. */
 struct model {
-    struct { char key[64]; size_t key_size; int64_t offset; } rows[64];
+    struct {
+        char key[64];
+        size_t key_size;
+        int64_t offset;
+    } rows[64];
     unsigned count;
 };
 
@@ -197,8 +202,8 @@ static void model_take(struct model *m, const struct kafka_record *record)
     if (bytes_get_be16(record->key.data) != 1)
         return; /* of a group, not of an offset */
     unsigned at = 0;
-    while (at < m->count && !bytes_is_equal(bytes_of(m->rows[at].key, m->rows[at].key_size),
-                                            record->key))
+    while (at < m->count &&
+           !bytes_is_equal(bytes_of(m->rows[at].key, m->rows[at].key_size), record->key))
         at++;
     cr_assert_lt(at, 64);
     if (at == m->count) {
@@ -206,8 +211,9 @@ static void model_take(struct model *m, const struct kafka_record *record)
         memcpy(m->rows[at].key, record->key.data, record->key.size);
         m->rows[at].key_size = record->key.size;
     }
-    m->rows[at].offset =
-        record->value.data == NULL ? -1 : (int64_t)bytes_get_be64(record->value.data + 2);
+    m->rows[at].offset = record->value.data == NULL
+                             ? -1
+                             : (int64_t)bytes_get_be64(record->value.data + 2);
 }
 
 static void model_replay(struct model *m, const struct verdict *v)
@@ -270,10 +276,10 @@ Test(cluster_consumer_table, says_in_records_what_it_holds)
 Test(cluster_consumer_table, refuses_every_cut_body_and_snapshot)
 {
     struct consumer_table *t = table();
-    struct byte_list bodies[] = {
-        commit_body("g", -1, "", "orders", 1, 5), generation_body("g", 1),
-        membership_body("g", 1, 2), removal_body("g", "orders", 1, GROUP_OFFSET_ASKED, 3),
-        delete_body("g", false)};
+    struct byte_list bodies[] = {commit_body("g", -1, "", "orders", 1, 5), generation_body("g", 1),
+                                 membership_body("g", 1, 2),
+                                 removal_body("g", "orders", 1, GROUP_OFFSET_ASKED, 3),
+                                 delete_body("g", false)};
     for (unsigned i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         for (size_t size = 0; size < bodies[i].size; size++) {
             uint8_t *exact = malloc(size + 1); /* so that a read beyond is seen */

@@ -45,8 +45,8 @@ Test(cluster_coordinator, answers_a_sync_once_the_assignment_is_applied)
     cr_assert_eq(a.sync_code, 0);
     cr_assert_str_eq(a.assignment, "A");
     cr_assert_eq(station_state(&station), GROUP_STABLE);
-    cr_assert(consumer_table_has_member(station.table, kafka_string_of("group"),
-                                        kafka_string_of(a.id)));
+    cr_assert(
+        consumer_table_has_member(station.table, kafka_string_of("group"), kafka_string_of(a.id)));
     close_station();
 }
 
@@ -375,11 +375,14 @@ Test(cluster_coordinator, removes_a_static_member_that_a_tool_names_by_its_insta
     a.instance = "one";
     players_settle(&station, &a, NULL);
     cr_assert_eq(group_leave(station.groups, kafka_string_of("group"), kafka_string_of(""),
-                             kafka_string_of("none")), KAFKA_ERROR_UNKNOWN_MEMBER_ID);
+                             kafka_string_of("none")),
+                 KAFKA_ERROR_UNKNOWN_MEMBER_ID);
     cr_assert_eq(group_leave(station.groups, kafka_string_of("group"), kafka_string_of("other"),
-                             kafka_string_of("one")), KAFKA_ERROR_FENCED_INSTANCE_ID);
+                             kafka_string_of("one")),
+                 KAFKA_ERROR_FENCED_INSTANCE_ID);
     cr_assert_eq(group_leave(station.groups, kafka_string_of("group"), kafka_string_of(""),
-                             kafka_string_of("one")), 0);
+                             kafka_string_of("one")),
+                 0);
     station_apply(&station);
     cr_assert_eq(station_state(&station), GROUP_EMPTY);
     close_station();
@@ -390,8 +393,7 @@ Test(cluster_coordinator, removes_a_static_member_that_a_tool_names_by_its_insta
 static int may_commit(const struct player *p)
 {
     return group_check_commit(station.groups, STATION_PARTITION, kafka_string_of("group"),
-                              p->generation, kafka_string_of(p->id),
-                              kafka_string_of(p->instance));
+                              p->generation, kafka_string_of(p->id), kafka_string_of(p->instance));
 }
 
 Test(cluster_coordinator, lets_members_commit_and_strangers_only_into_an_empty_group)

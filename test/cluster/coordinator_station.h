@@ -7,13 +7,13 @@
 #include "protocol/error.h"
 
 #define STATION_PROPOSALS_MAX 64
-#define STATION_PARTITION 3
+#define STATION_PARTITION     3
 
 struct station {
     struct consumer_table *table;
     struct group_set *groups;
     uint64_t now_ms;
-    int refuse_with;              /* what propose answers; 0: takes it */
+    int refuse_with; /* what propose answers; 0: takes it */
     unsigned count, applied_count;
     struct {
         uint8_t *body;
@@ -53,8 +53,8 @@ static inline int station_propose(void *data, uint32_t partition_number, struct 
 static inline struct group_set *station_groups(struct station *s, uint64_t delay_ms,
                                                uint32_t member_count_max)
 {
-    struct group_host host = {.data = s, .now_ms = station_now, .table = station_table,
-                              .propose = station_propose};
+    struct group_host host = {
+        .data = s, .now_ms = station_now, .table = station_table, .propose = station_propose};
     struct group_limits limits = {.session_timeout_ms_min = 6000,
                                   .session_timeout_ms_max = 300000,
                                   .initial_rebalance_delay_ms = delay_ms,
@@ -77,8 +77,8 @@ static inline void station_finish(struct station *s, int status)
     group_proposal_cb done = s->proposals[0].done;
     void *done_data = s->proposals[0].done_data;
     if (status == 0) {
-        struct verdict v =
-            apply_bytes(s->table, bytes_of(body, s->proposals[0].size), (int64_t)s->now_ms);
+        struct verdict v = apply_bytes(s->table, bytes_of(body, s->proposals[0].size),
+                                       (int64_t)s->now_ms);
         verdict_free(&v);
         status = v.error;
         s->applied_count++;
@@ -135,10 +135,10 @@ struct player {
     uint32_t protocol_count;
     struct group_join join;
     struct group_sync sync;
-    int join_code, sync_code;     /* PENDING while they wait */
+    int join_code, sync_code; /* PENDING while they wait */
     int32_t generation;
     bool is_leader;
-    uint32_t member_count;        /* told to the leader */
+    uint32_t member_count; /* told to the leader */
     char leader[128];
     char assignment[32];
 };

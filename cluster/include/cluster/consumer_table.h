@@ -17,8 +17,8 @@
 #include "cluster/group_entry.h"
 
 #define CONSUMER_GROUP_ID_SIZE_MAX 1024
-#define CONSUMER_GROUP_BYTES_MAX (16u << 20)  /* of one group's offsets */
-#define CONSUMER_TABLE_BYTES_MAX (256u << 20) /* of one table */
+#define CONSUMER_GROUP_BYTES_MAX   (16u << 20)  /* of one group's offsets */
+#define CONSUMER_TABLE_BYTES_MAX   (256u << 20) /* of one table */
 
 struct consumer_table;
 
@@ -51,8 +51,8 @@ struct consumer_group {
 
 struct consumer_offset {
     struct group_offset committed;
-    int64_t committed_at_ms;            /* wall clock */
-    int64_t expire_at_ms;               /* -1: by the broker's retention */
+    int64_t committed_at_ms; /* wall clock */
+    int64_t expire_at_ms;    /* -1: by the broker's retention */
 };
 
 bool consumer_table_group(const struct consumer_table *t, struct kafka_string group_id,

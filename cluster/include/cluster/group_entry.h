@@ -12,16 +12,16 @@
 #include "base/bytes.h"
 #include "protocol/types.h"
 
-#define GROUP_TEXT_SIZE_MAX INT16_MAX
+#define GROUP_TEXT_SIZE_MAX   INT16_MAX
 #define GROUP_ENTRY_BYTES_MAX (16u << 20) /* of a body; what needs more is refused */
 
 enum group_entry_kind {
-    GROUP_ENTRY_COMMIT = 1,        /* offsets of one group */
-    GROUP_ENTRY_GENERATION = 2,    /* a number is taken, before any member hears of it */
-    GROUP_ENTRY_MEMBERSHIP = 3,    /* a generation's members and assignments; none: empty */
+    GROUP_ENTRY_COMMIT = 1,         /* offsets of one group */
+    GROUP_ENTRY_GENERATION = 2,     /* a number is taken, before any member hears of it */
+    GROUP_ENTRY_MEMBERSHIP = 3,     /* a generation's members and assignments; none: empty */
     GROUP_ENTRY_OFFSETS_DELETE = 4, /* some offsets of one group */
-    GROUP_ENTRY_DELETE = 5,        /* the group */
-    GROUP_ENTRY_POLICY = 6         /* later: what a commit may lower */
+    GROUP_ENTRY_DELETE = 5,         /* the group */
+    GROUP_ENTRY_POLICY = 6          /* later: what a commit may lower */
 };
 
 struct group_commit {
@@ -33,7 +33,7 @@ struct group_commit {
     uint64_t metadata_version;       /* in which the proposer saw the topics */
     int64_t expire_at_ms;            /* asked for by OffsetCommit 2-4; -1: none */
     uint32_t offset_count;
-    struct bytes offsets;            /* group_offset_read */
+    struct bytes offsets; /* group_offset_read */
 };
 
 struct group_offset {
@@ -41,7 +41,7 @@ struct group_offset {
     struct kafka_string topic;
     int32_t partition;
     int64_t offset;
-    int32_t leader_epoch;            /* -1: not known */
+    int32_t leader_epoch; /* -1: not known */
     struct kafka_string metadata;
 };
 
@@ -51,43 +51,43 @@ struct group_membership {
     struct kafka_string protocol_name; /* null when there are no members */
     struct kafka_string leader;        /* member id; null when there are no members */
     uint32_t member_count;
-    struct bytes members;              /* group_member_read */
+    struct bytes members; /* group_member_read */
 };
 
 struct group_member {
     struct kafka_string member_id;
-    struct kafka_string instance_id;   /* nullable */
+    struct kafka_string instance_id; /* nullable */
     struct kafka_string client_id;
     struct kafka_string client_host;
     int32_t session_timeout_ms;
     int32_t rebalance_timeout_ms;
     uint16_t protocol_count;
-    struct bytes protocols;            /* group_protocol_read: all that the member can do */
+    struct bytes protocols; /* group_protocol_read: all that the member can do */
     struct bytes assignment;
 };
 
 struct group_protocol {
     struct kafka_string name;
-    struct bytes metadata;             /* the subscription, for consumers */
+    struct bytes metadata; /* the subscription, for consumers */
 };
 
 enum group_offset_delete_reason {
-    GROUP_OFFSET_ASKED = 1,            /* OffsetDelete */
-    GROUP_OFFSET_EXPIRED = 2,          /* offsets.retention.minutes */
-    GROUP_OFFSET_TOPIC_GONE = 3        /* the topic was deleted */
+    GROUP_OFFSET_ASKED = 1,     /* OffsetDelete */
+    GROUP_OFFSET_EXPIRED = 2,   /* offsets.retention.minutes */
+    GROUP_OFFSET_TOPIC_GONE = 3 /* the topic was deleted */
 };
 
 struct group_offsets_delete {
     enum group_offset_delete_reason reason;
     uint32_t offset_count;
-    struct bytes offsets;              /* group_removal_read */
+    struct bytes offsets; /* group_removal_read */
 };
 
 struct group_removal {
-    uint8_t topic_id[16];              /* only an offset committed for this topic; zeros: any */
+    uint8_t topic_id[16]; /* only an offset committed for this topic; zeros: any */
     struct kafka_string topic;
     int32_t partition;
-    int64_t committed_at_ms_max;       /* a later commit stays */
+    int64_t committed_at_ms_max; /* a later commit stays */
 };
 
 struct group_entry {
@@ -95,10 +95,10 @@ struct group_entry {
     struct kafka_string group_id;
     union {
         struct group_commit commit;
-        int32_t generation;            /* GENERATION */
+        int32_t generation; /* GENERATION */
         struct group_membership membership;
         struct group_offsets_delete offsets_delete;
-        bool is_only_when_bare;        /* DELETE: not while it has offsets */
+        bool is_only_when_bare; /* DELETE: not while it has offsets */
     };
 };
 
@@ -125,10 +125,8 @@ void group_member_put(struct byte_list *list, const struct group_member *member)
 void group_protocol_put(struct byte_list *list, const struct group_protocol *protocol);
 void group_removal_put(struct byte_list *list, const struct group_removal *removal);
 /* Whole bodies. */
-void group_generation_put(struct byte_list *list, struct kafka_string group_id,
-                          int32_t generation);
-void group_delete_put(struct byte_list *list, struct kafka_string group_id,
-                      bool is_only_when_bare);
+void group_generation_put(struct byte_list *list, struct kafka_string group_id, int32_t generation);
+void group_delete_put(struct byte_list *list, struct kafka_string group_id, bool is_only_when_bare);
 
 /* A text as entries and the table's checkpoint write it: u16 size (0xffff: null) and bytes. */
 void group_text_put(struct byte_list *list, struct kafka_string text);

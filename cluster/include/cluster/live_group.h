@@ -29,8 +29,8 @@ struct group_host {
     const struct consumer_table *(*table)(void *data, uint32_t partition_number);
     /* Proposes a copy of the body. 0: `done` runs exactly once, later, with the table's verdict or
      * why there is none. Or an error, then `done` never runs. */
-    int (*propose)(void *data, uint32_t partition_number, struct bytes body,
-                   group_proposal_cb done, void *done_data);
+    int (*propose)(void *data, uint32_t partition_number, struct bytes body, group_proposal_cb done,
+                   void *done_data);
 };
 
 struct group_limits {
@@ -69,12 +69,12 @@ struct group_join {
     struct kafka_string client_id, client_host;
     struct kafka_string protocol_type;
     int32_t session_timeout_ms;
-    int32_t rebalance_timeout_ms;    /* negative: as the session */
-    bool needs_member_id;            /* JoinGroup 4+: a new member must come again with its id */
+    int32_t rebalance_timeout_ms; /* negative: as the session */
+    bool needs_member_id;         /* JoinGroup 4+: a new member must come again with its id */
     const struct group_protocol *protocols;
     uint32_t protocol_count;
     struct kafka_arena arena;
-    int16_t error_code;              /* from here on: the answer */
+    int16_t error_code; /* from here on: the answer */
     int32_t generation;
     struct kafka_string answer_member_id, answer_protocol_type, protocol_name, leader;
     struct group_answer_member *members; /* for the leader */
@@ -94,13 +94,13 @@ struct group_sync {
     struct kafka_string group_id;
     int32_t generation;
     struct kafka_string member_id;
-    struct kafka_string instance_id;   /* nullable */
-    struct kafka_string protocol_type; /* nullable: not said */
-    struct kafka_string protocol_name; /* nullable: not said */
+    struct kafka_string instance_id;            /* nullable */
+    struct kafka_string protocol_type;          /* nullable: not said */
+    struct kafka_string protocol_name;          /* nullable: not said */
     const struct group_assignment *assignments; /* of the leader */
     uint32_t assignment_count;
     struct kafka_arena arena;
-    int16_t error_code;                /* from here on: the answer */
+    int16_t error_code;                                             /* from here on: the answer */
     struct kafka_string answer_protocol_type, answer_protocol_name; /* nullable */
     struct bytes assignment;
 };
