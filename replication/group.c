@@ -22,7 +22,7 @@ int repl_group_submit(struct repl_group *g, struct repl_submit *req, repl_submit
     size_t size = LOG_ENTRY_HEAD_SIZE + req->body.bytes.size;
     if (size > LOG_ENTRY_SIZE_MAX)
         return ERR_TOO_LARGE;
-    if (g->raft.state != RAFT_LEADER || g->role != REPL_LEADER || g->is_stopped)
+    if (g->raft.state != RAFT_LEADER || g->role != REPL_LEADER || group_is_over(g))
         return ERR_NOT_LEADER;
     if (g->pending_bytes > 0 && g->pending_bytes + size > g->options.in_flight_bytes_max)
         return ERR_BUSY;
@@ -135,9 +135,8 @@ static void submit_queued(struct repl_group *g)
 static void bound_cache(struct repl_group *g)
 {
     uint64_t keep_from = g->applied_index + 1;
-    if (g->persists != NULL && g->persists->last >= g->persists->first &&
-        g->persists->first < keep_from)
-        keep_from = g->persists->first;
+    if (g->raft.last_stored + 1 < keep_from)
+        keep_from = g->raft.last_stored + 1; /* the WAL can't give it back yet */
     while (g->cache.count > 0 && g->cache.bytes > g->options.cache_bytes_max &&
            g->cache.first < keep_from)
         cache_drop_before(&g->cache, g->cache.first + 1);
@@ -145,7 +144,7 @@ static void bound_cache(struct repl_group *g)
 
 void repl_group_turn(struct repl_group *g)
 {
-    if (g->is_stopped)
+    if (group_is_over(g))
         return;
     submit_queued(g);
     group_pump(g);
@@ -165,14 +164,10 @@ void repl_group_turn(struct repl_group *g)
 
 void repl_group_tick(struct repl_group *g)
 {
-    if (g->is_stopped)
+    if (group_is_over(g))
         return;
-    if (group_now_ms(g) >= raft_timeout(&g->raft)) {
-        struct raft_event event = {.type = RAFT_TIMEOUT};
-        int err = group_step(g, &event, NULL, 0);
-        if (err < 0)
-            group_fatal(g, err, "a timeout");
-    }
+    if (group_now_ms(g) >= raft_timeout(&g->raft))
+        group_role_timeout(g);
     group_role_tick(g);
     group_install_tick(g);
     repl_group_turn(g);
@@ -240,15 +235,6 @@ static uint64_t bytes_after(const struct repl_group *g, uint64_t index)
                                      : lacking * (g->cache.bytes / g->cache.count);
 }
 
-static void fill_member(const struct raft_server *server, struct repl_member *member)
-{
-    const char *at = strchr(server->address, '@');
-    memset(member, 0, sizeof *member);
-    member->raft_id = server->id;
-    member->is_voter = server->role == RAFT_VOTER;
-    bytes_copy_text(member->site, sizeof member->site, at == NULL ? "" : at + 1);
-}
-
 static void fill_replica(const struct repl_group *g, const struct raft_server *server,
                          struct repl_replica_status *r)
 {
@@ -256,7 +242,7 @@ static void fill_replica(const struct repl_group *g, const struct raft_server *s
     bool is_own = server->id == g->options.raft_id;
     raft_index match = 0;
     uint64_t heard_ns = 0;
-    fill_member(server, &r->member);
+    configuration_member(server, &r->member);
     raft_match_index(&g->raft, server->id, &match);
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
         if (g->peers[i].raft_id == server->id)

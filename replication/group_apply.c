@@ -43,12 +43,12 @@ static struct repl_submit *take_own(struct repl_group *g, const struct log_entry
 static void apply_command(struct repl_group *g, const struct log_entry *e)
 {
     struct repl_entry_head head;
-    struct repl_submit *own = take_own(g, e);
     int err = repl_entry_head_decode(e->head.bytes, &head);
     if (err != 0) { /* a later release wrote it: a replica may be behind, never different */
         group_fatal(g, err, "an entry of a later release");
         return;
     }
+    struct repl_submit *own = take_own(g, e);
     if (head.wall_ms > g->wall_ms)
         g->wall_ms = head.wall_ms; /* of entries from before a restart, too */
     g->options.machine.apply(g->options.machine.data, e, &head, own);
@@ -58,14 +58,14 @@ static void apply_command(struct repl_group *g, const struct log_entry *e)
 static void apply_change(struct repl_group *g, const struct log_entry *e)
 {
     struct raft_event event = {.type = RAFT_CONFIGURATION};
-    struct raft_buffer encoded = {.base = (void *)(uintptr_t)e->body.bytes.data,
-                                  .len = e->body.bytes.size};
     event.configuration.index = e->index;
-    raft_configuration_init(&event.configuration.conf);
-    int rv = raft_configuration_decode(&encoded, &event.configuration.conf);
-    int err = rv == 0 ? group_step(g, &event, NULL, 0) : ERR_CORRUPT;
-    if (err < 0)
+    int err = configuration_decode(e->body.bytes, &event.configuration.conf);
+    if (err == 0)
+        err = group_step(g, &event, NULL, 0);
+    if (err < 0) {
         group_fatal(g, err, "a configuration");
+        return;
+    }
     event_info("configuration_committed", "group=%u index=%llu members=%u",
                g->options.identity.group_id, (unsigned long long)e->index,
                g->raft.configuration.n);
@@ -78,6 +78,8 @@ static void apply_one(struct repl_group *g, const struct log_entry *e)
         apply_command(g, e);
     else if (e->type == LOG_ENTRY_CHANGE)
         apply_change(g, e);
+    if (g->is_failed)
+        return; /* not applied */
     g->applied_index = e->index;
     g->applied_term = e->term;
     g->has_progress = true;
@@ -95,15 +97,23 @@ static void drop_read(struct repl_group *g)
     g->apply_read = NULL;
 }
 
+/* What was read ahead of the commit index may since have been replaced by another leader's. */
+void group_apply_forget(struct repl_group *g)
+{
+    g->is_apply_read_stale = g->is_apply_reading;
+    drop_read(g);
+}
+
 static void on_read(struct log_wal_read *read, int status)
 {
     struct repl_group *g = read->data;
-    g->is_apply_reading = false;
+    bool is_stale = g->is_apply_read_stale;
+    g->is_apply_reading = g->is_apply_read_stale = false;
     if (status != 0)
         read->entry_count = 0;
-    if (status != 0 && status != ERR_OUT_OF_RANGE && !g->is_stopped)
+    if (status != 0 && status != ERR_OUT_OF_RANGE && !is_stale)
         group_fatal(g, status, "read the write-ahead log");
-    if (status != 0 || g->is_stopped)
+    if (status != 0 || is_stale || group_is_over(g))
         drop_read(g); /* not durable yet: the turn tries again */
 }
 
@@ -143,7 +153,7 @@ void group_apply(struct repl_group *g)
     if (g->is_checkpoint_wanted && upto > g->raft.last_stored)
         upto = g->raft.last_stored;
     for (unsigned i = 0; i < APPLY_ENTRIES_A_TURN && g->applied_index < upto; i++) {
-        if (g->raft.snapshot.installing || g->is_stopped)
+        if (g->raft.snapshot.installing || group_is_over(g))
             return;
         const struct log_entry *e = next_entry(g);
         if (e == NULL) {

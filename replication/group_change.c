@@ -3,7 +3,6 @@
  * libraft takes any configuration; what is safe is decided here: one voter more or less than now,
  * a learner becomes a voter only when level, and the site rule: at rest the voters outside any
  * one site are a majority, so that every quorum spans two sites (design, section 3). */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,13 +100,8 @@ static int encode(const struct members *m, struct raft_buffer *encoded)
     struct raft_configuration c;
     int rv = 0;
     raft_configuration_init(&c);
-    for (unsigned i = 0; i < m->count && rv == 0; i++) {
-        char address[64];
-        snprintf(address, sizeof address, "%llx@%s", (unsigned long long)m->list[i].raft_id,
-                 m->list[i].site);
-        rv = raft_configuration_add(&c, m->list[i].raft_id, address,
-                                    m->list[i].is_voter ? RAFT_VOTER : RAFT_STANDBY);
-    }
+    for (unsigned i = 0; i < m->count && rv == 0; i++)
+        rv = configuration_add(&c, &m->list[i]);
     if (rv == 0)
         rv = raft_configuration_encode(&c, encoded);
     raft_configuration_close(&c);

@@ -29,17 +29,14 @@ static void tell_raft(struct repl_group *g, uint64_t index, uint64_t term,
                       const struct log_store_state *state)
 {
     struct raft_event event = {.type = RAFT_SNAPSHOT};
-    struct raft_buffer encoded = {.base = (void *)(uintptr_t)state->configuration.data,
-                                  .len = state->configuration.size};
     struct raft_snapshot_metadata *metadata = &event.snapshot.metadata;
     metadata->index = index;
     metadata->term = term;
     metadata->configuration_index = state->configuration_index;
-    raft_configuration_init(&metadata->configuration);
-    if (raft_configuration_decode(&encoded, &metadata->configuration) != 0)
-        return;
     event.snapshot.trailing = trailing_entries(g, index);
-    int err = group_step(g, &event, NULL, 0);
+    int err = configuration_decode(state->configuration, &metadata->configuration);
+    if (err == 0)
+        err = group_step(g, &event, NULL, 0);
     if (err < 0)
         group_fatal(g, err, "a checkpoint");
 }
@@ -54,7 +51,7 @@ static void on_checkpoint(struct log_checkpoint *req, int status)
         group_fatal(g, status, "a checkpoint");
         return;
     }
-    if (!g->is_stopped) {
+    if (!group_is_over(g)) {
         g->checkpoint_index = index;
         if (index > g->raft.trail.snapshot.index && !g->raft.snapshot.installing)
             tell_raft(g, index, term, log_store_state(g->options.store));
@@ -111,7 +108,7 @@ void group_checkpoint_begin(struct repl_group *g)
     bool has_new = g->applied_index > g->checkpoint_index && g->applied_term > 0;
     g->is_checkpoint_wanted = false;
     if (g->is_checkpointing || g->installation != NULL || g->raft.snapshot.installing ||
-        g->is_stopped || !has_new)
+        group_is_over(g) || !has_new)
         return;
     g->is_checkpoint_wanted = is_early(g);
     if (g->is_checkpoint_wanted)

@@ -53,6 +53,7 @@ struct peer {
     uint64_t from, to;
     struct log_wal_read *read;      /* entries that are no longer in memory, or NULL */
     bool is_reading;                /* `read` is with the WAL */
+    bool is_read_stale;             /* ... for an earlier term of ours as leader */
     uint64_t told_commit;           /* highest commit index sent */
     uint64_t heard_ns;              /* last result */
     uint64_t acked_round;           /* of the read index */
@@ -79,6 +80,7 @@ struct repl_group {
     struct entry_cache cache;
     struct peer peers[REPL_MEMBERS_MAX];
     bool is_stopped;
+    bool is_failed;                 /* on_fatal was told: nothing is answered any more */
 
     /* WAL */
     struct persist *persists, *persists_last;
@@ -96,7 +98,7 @@ struct repl_group {
     uint64_t applied_term;
     struct log_wal_read *apply_read; /* or NULL */
     bool is_apply_reading;
-    uint64_t apply_read_next;        /* position in apply_read's entries */
+    bool is_apply_read_stale;        /* ... of a log that was replaced meanwhile */
     bool has_progress;               /* to tell the machine at the turn's end */
 
     /* role */
@@ -142,10 +144,21 @@ const struct log_entry *cache_get(const struct entry_cache *c, uint64_t index);
 void cache_truncate(struct entry_cache *c, uint64_t from_index);
 void cache_drop_before(struct entry_cache *c, uint64_t index);
 
+/* group_configuration.c */
+int configuration_add(struct raft_configuration *c, const struct repl_member *member);
+void configuration_member(const struct raft_server *server, struct repl_member *member);
+/* Would libraft read these bytes and nothing behind them? */
+bool configuration_is_sound(struct bytes encoded);
+/* 0 (*c is owned: raft_configuration_close), ERR_MALFORMED or UV_ENOMEM. */
+int configuration_decode(struct bytes encoded, struct raft_configuration *c);
+bool configuration_has_sole_voter(const struct raft_configuration *c, uint64_t raft_id);
+
 /* group_step.c */
 int group_step(struct repl_group *g, struct raft_event *event, const struct log_entry *source,
                uint64_t source_first);
 void group_fatal(struct repl_group *g, int status, const char *what);
+/* Stopped or failed: nothing is begun, sent, applied or answered. */
+bool group_is_over(const struct repl_group *g);
 bool group_is_leader(const struct repl_group *g);
 uint64_t group_now_ms(const struct repl_group *g);
 bool group_term_of(struct repl_group *g, uint64_t index, uint64_t *term);
@@ -172,7 +185,9 @@ void group_send(struct repl_group *g, const struct raft_message *message);
 void group_pump(struct repl_group *g);
 void group_tell_commit(struct repl_group *g);
 void group_send_due_installs(struct repl_group *g); /* there is a new checkpoint */
+/* A member's; NULL when it is none. */
 struct peer *group_peer(struct repl_group *g, uint64_t raft_id);
+struct peer *group_find_peer(struct repl_group *g, uint64_t raft_id); /* never made for it */
 void group_forget_peers(struct repl_group *g);
 int group_send_message(struct repl_group *g, enum net_channel channel,
                        const struct repl_message *m, const struct slice *payload,
@@ -183,6 +198,7 @@ void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *own
 
 /* group_apply.c */
 void group_apply(struct repl_group *g);
+void group_apply_forget(struct repl_group *g); /* the log was cut or replaced */
 void group_fail_pending(struct repl_group *g, int status);
 
 /* group_read.c */
@@ -208,6 +224,9 @@ void group_install_drop(struct repl_group *g);
 /* group_role.c */
 void group_role_changed(struct repl_group *g);
 void group_role_tick(struct repl_group *g);
+/* libraft's timeout, and an election when it is due. */
+void group_role_timeout(struct repl_group *g);
+int group_begin_sole_term(struct repl_group *g, uint64_t term);
 void group_role_ready(struct repl_group *g);
 void group_on_node_gone(struct repl_group *g, uint32_t node_id);
 void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);

@@ -157,7 +157,7 @@ static void on_durable(struct log_wal_append *append, int status)
     g->vote_persists -= p->append.has_vote;
     if (status != 0) {
         group_fatal(g, status, "write-ahead log");
-    } else if (!g->is_stopped) {
+    } else if (!group_is_over(g)) {
         send_held(g, p);
         if (p->last >= p->first)
             report_persisted(g, p->last);
@@ -167,7 +167,7 @@ static void on_durable(struct log_wal_append *append, int status)
 
 void persist_flush(struct repl_group *g)
 {
-    for (struct persist *p = g->persists; p != NULL; p = p->next) {
+    for (struct persist *p = g->persists; p != NULL && !group_is_over(g); p = p->next) {
         if (p->is_appended)
             continue;
         int err = log_wal_append(g->options.wal, &p->append, on_durable);

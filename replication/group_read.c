@@ -13,7 +13,7 @@
 
 int repl_group_read(struct repl_group *g, struct repl_read *req, repl_read_cb cb)
 {
-    if (g->role != REPL_LEADER || g->is_stopped)
+    if (g->role != REPL_LEADER || group_is_over(g))
         return ERR_NOT_LEADER;
     req->cb = cb;
     req->index = g->raft.commit_index;
@@ -50,7 +50,7 @@ static uint64_t confirmed_round(struct repl_group *g)
     const struct raft_configuration *c = &g->raft.configuration;
     uint64_t best = 0;
     for (unsigned i = 0; i < c->n; i++) { /* each acknowledged round is a candidate */
-        struct peer *candidate = group_peer(g, c->servers[i].id);
+        struct peer *candidate = group_find_peer(g, c->servers[i].id);
         uint64_t round = c->servers[i].id == g->options.raft_id ? g->round
                          : candidate == NULL                    ? 0
                                                                 : candidate->acked_round;
@@ -61,7 +61,7 @@ static uint64_t confirmed_round(struct repl_group *g)
             voters++;
             struct peer *p = c->servers[j].id == g->options.raft_id
                                  ? NULL
-                                 : group_peer(g, c->servers[j].id);
+                                 : group_find_peer(g, c->servers[j].id);
             votes += c->servers[j].id == g->options.raft_id ||
                      (p != NULL && p->acked_round >= round);
         }
@@ -154,7 +154,7 @@ void group_on_read_round(struct repl_group *g, const struct repl_message *m)
 
 void group_on_read_ack(struct repl_group *g, const struct repl_message *m)
 {
-    struct peer *p = group_peer(g, m->from);
+    struct peer *p = group_find_peer(g, m->from);
     if (!group_is_leader(g) || m->term != g->raft.current_term || p == NULL ||
         m->round > g->round)
         return;

@@ -29,7 +29,10 @@ static int receive_append_part(struct repl_group *g, const struct repl_message *
     append->term = m->term;
     append->prev_log_index = m->previous_index + first;
     append->prev_log_term = first > 0 ? m->entries[first - 1].term : m->previous_term;
-    append->leader_commit = m->commit_index;
+    /* libraft takes the lesser of this and the message's last index as it stands: a short or late
+     * message would bring its commit index down. */
+    uint64_t last = append->prev_log_index + count;
+    append->leader_commit = m->commit_index < last ? m->commit_index : last;
     append->entries = raft_entries;
     append->n_entries = count;
     for (unsigned i = 0; i < count; i++) {
@@ -117,7 +120,8 @@ static int receive_vote(struct repl_group *g, const struct repl_message *m)
  * yet, for a real one: a leader would step down. */
 static bool is_vote_awaited(const struct repl_group *g, const struct repl_message *m)
 {
-    return g->raft.state == RAFT_CANDIDATE &&
+    bool is_granted_ahead = m->is_granted && m->term > g->raft.current_term + 1;
+    return g->raft.state == RAFT_CANDIDATE && !is_granted_ahead &&
            m->is_pre_vote == g->raft.candidate_state.in_pre_vote;
 }
 
@@ -170,7 +174,7 @@ static int receive_append_result(struct repl_group *g, const struct repl_message
                                             .last_log_index = m->last_index,
                                             .features = m->features,
                                             .capacity = m->capacity};
-    struct peer *p = group_peer(g, m->from);
+    struct peer *p = group_find_peer(g, m->from);
     if (p != NULL)
         p->heard_ns = clock_now_ns(g->options.clock);
     if (p != NULL && m->rejected > 0)
@@ -190,26 +194,33 @@ static int receive_timeout_now(struct repl_group *g, const struct repl_message *
     return receive(g, &message);
 }
 
-/* libraft frees configuration and data when it does not begin to install. */
+/* What is applied here is committed: no leader has another entry there. */
+static bool is_install_possible(struct repl_group *g, const struct repl_message *m)
+{
+    uint64_t term;
+    bool is_whole = m->last_index > 0 && m->last_term > 0 && m->last_term <= m->term &&
+                    m->configuration_index > 0 && m->configuration_index <= m->last_index;
+    return is_whole && (m->last_index > g->applied_index ||
+                        !group_term_of(g, m->last_index, &term) || term == m->last_term);
+}
+
+/* libraft frees the configuration when it does not begin to install. */
 static int receive_install(struct repl_group *g, const struct repl_message *m)
 {
     struct raft_message message = {
         .type = RAFT_INSTALL_SNAPSHOT, .server_id = m->from, .server_address = no_address};
     struct raft_install_snapshot *install = &message.install_snapshot;
-    struct raft_buffer encoded = {.base = (void *)(uintptr_t)m->configuration.data,
-                                  .len = m->configuration.size};
-    if (g->raft.snapshot.installing || m->last_index == 0 || m->last_term == 0)
+    if (g->raft.snapshot.installing || !is_install_possible(g, m))
         return 0;
     install->version = m->raft_version;
     install->term = m->term;
     install->last_index = m->last_index;
     install->last_term = m->last_term;
     install->conf_index = m->configuration_index;
-    raft_configuration_init(&install->conf);
-    int rv = raft_configuration_decode(&encoded, &install->conf);
-    if (rv != 0)
-        return rv == RAFT_NOMEM ? UV_ENOMEM : 0;
-    install->data = (struct raft_buffer){.base = raft_malloc(1), .len = 1};
+    install->data = (struct raft_buffer){.base = NULL, .len = 0}; /* it is shipped */
+    int err = configuration_decode(m->configuration, &install->conf);
+    if (err != 0)
+        return err == ERR_MALFORMED ? 0 : err;
     return receive(g, &message);
 }
 
@@ -223,12 +234,25 @@ static bool is_for_us(struct repl_group *g, const struct repl_message *m)
     return m->to == g->options.raft_id && m->from != 0 && m->from != g->options.raft_id;
 }
 
-/* A leader can have no message of our own term: libraft asserts it, peers may lie. */
+/* What no replica sends. libraft asserts it, and reads on without its asserts; peers may lie.
+ * A leader can have no leader's message of its own term; configurations must end where they say;
+ * a log begins with a checkpoint, never with an entry at index 1. */
+static bool is_append_possible(const struct repl_group *g, const struct repl_message *m)
+{
+    for (unsigned i = 0; i < m->entry_count; i++)
+        if (m->entries[i].type == LOG_ENTRY_CHANGE &&
+            !configuration_is_sound(m->entries[i].body.bytes))
+            return false;
+    return m->entry_count == 0 || m->previous_index > 0 || g->raft.trail.snapshot.index > 0;
+}
+
 static bool is_possible(const struct repl_group *g, const struct repl_message *m)
 {
     bool is_of_leader = m->type == REPL_APPEND || m->type == REPL_INSTALL;
-    return m->term > 0 && !(is_of_leader && g->raft.state == RAFT_LEADER &&
-                            m->term == g->raft.current_term);
+    if (m->term == 0 ||
+        (is_of_leader && g->raft.state == RAFT_LEADER && m->term == g->raft.current_term))
+        return false;
+    return m->type != REPL_APPEND || is_append_possible(g, m);
 }
 
 static int dispatch(struct repl_group *g, const struct repl_message *m, struct buffer *owner)
@@ -274,10 +298,10 @@ void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *own
                    err_name(err));
         return;
     }
-    if (g->is_stopped || !is_for_us(g, &m) ||
+    if (group_is_over(g) || !is_for_us(g, &m) ||
         (m.type < REPL_SHIP_ASK && !is_possible(g, &m)))
         return;
     err = dispatch(g, &m, owner);
-    if (err == UV_ENOMEM || err == ERR_RAFT)
+    if (err != 0) /* term or vote may have changed in memory and not on disk */
         group_fatal(g, err, "a peer's message");
 }

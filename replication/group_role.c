@@ -105,6 +105,32 @@ void group_role_ready(struct repl_group *g)
     }
 }
 
+/* ---- a sole voter ---- */
+
+/* libraft lets a sole voter lead without an election, in the term that it finds: after a restart or
+ * another's lead the same index and term could then be two entries. It begins a term of its own,
+ * and nothing leaves before that is on the disk. */
+int group_begin_sole_term(struct repl_group *g, uint64_t term)
+{
+    g->raft.current_term = term;
+    g->raft.voted_for = g->options.raft_id;
+    return persist_add(g, true, NULL, 0, 0);
+}
+
+void group_role_timeout(struct repl_group *g)
+{
+    struct raft_event event = {.type = RAFT_TIMEOUT};
+    int err = 0;
+    if (g->raft.state == RAFT_FOLLOWER && !g->raft.snapshot.installing &&
+        g->raft.last_stored == raft_last_index(&g->raft) &&
+        configuration_has_sole_voter(&g->raft.configuration, g->options.raft_id))
+        err = group_begin_sole_term(g, g->raft.current_term + 1);
+    if (err == 0)
+        err = group_step(g, &event, NULL, 0);
+    if (err < 0)
+        group_fatal(g, err, "a timeout");
+}
+
 /* ---- failover ---- */
 
 static void forget_leader(struct repl_group *g)
@@ -194,12 +220,8 @@ static bool hears_majority(const struct repl_group *g)
 static void stand(struct repl_group *g)
 {
     g->raft.election_timer_start = 0;
-    struct raft_event event = {.type = RAFT_TIMEOUT};
-    if (g->raft.last_stored < raft_last_index(&g->raft) || g->raft.snapshot.installing)
-        return;
-    int err = group_step(g, &event, NULL, 0);
-    if (err < 0)
-        group_fatal(g, err, "an election");
+    if (g->raft.last_stored == raft_last_index(&g->raft) && !g->raft.snapshot.installing)
+        group_role_timeout(g);
 }
 
 /* TimeoutNow lets its receiver stand without asking first. That is for one election: were it to go

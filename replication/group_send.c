@@ -14,25 +14,9 @@
 
 #define READ_BYTES (4u << 20)
 
-struct peer *group_peer(struct repl_group *g, uint64_t raft_id)
-{
-    struct peer *unused = NULL;
-    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
-        if (g->peers[i].raft_id == raft_id)
-            return &g->peers[i];
-        if (g->peers[i].raft_id == 0 && unused == NULL)
-            unused = &g->peers[i];
-    }
-    if (unused != NULL)
-        *unused = (struct peer){.raft_id = raft_id,
-                                .node_id = repl_raft_id_node(raft_id),
-                                .group = g,
-                                .from = 1};
-    return unused;
-}
-
 static void drop_read(struct peer *p)
 {
+    p->is_read_stale = p->is_reading;
     if (p->read == NULL || p->is_reading)
         return; /* the callback frees it */
     for (unsigned i = 0; i < p->read->entry_count; i++) {
@@ -41,6 +25,48 @@ static void drop_read(struct peer *p)
     }
     free(p->read);
     p->read = NULL;
+}
+
+struct peer *group_find_peer(struct repl_group *g, uint64_t raft_id)
+{
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
+        if (g->peers[i].raft_id == raft_id)
+            return &g->peers[i];
+    return NULL;
+}
+
+static bool is_member(const struct repl_group *g, uint64_t raft_id)
+{
+    for (unsigned i = 0; i < g->raft.configuration.n; i++)
+        if (g->raft.configuration.servers[i].id == raft_id)
+            return true;
+    return false;
+}
+
+/* A place that is unused, or whose replica has left the group. */
+static struct peer *free_place(struct repl_group *g)
+{
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
+        struct peer *p = &g->peers[i];
+        if (p->raft_id == 0)
+            return p;
+        if (is_member(g, p->raft_id) || p->is_reading || p->pin_reads > 0)
+            continue;
+        drop_read(p);
+        group_ship_unpin(g, p);
+        return p;
+    }
+    return NULL;
+}
+
+struct peer *group_peer(struct repl_group *g, uint64_t raft_id)
+{
+    struct peer *p = group_find_peer(g, raft_id);
+    if (p != NULL || !is_member(g, raft_id) || (p = free_place(g)) == NULL)
+        return p;
+    *p = (struct peer){
+        .raft_id = raft_id, .node_id = repl_raft_id_node(raft_id), .group = g, .from = 1};
+    return p;
 }
 
 void group_forget_peers(struct repl_group *g)
@@ -95,6 +121,10 @@ static void on_read(struct log_wal_read *read, int status)
     p->is_reading = false;
     if (status != 0)
         read->entry_count = 0;
+    if (p->is_read_stale) {
+        drop_read(p); /* the range is another term's: it is read anew */
+        return;
+    }
     if (status == ERR_COMPACTED)
         group_tell_compacted(g); /* then libraft ships */
     if (status != 0 || !group_is_leader(g) || p->from > p->to) {
@@ -109,9 +139,9 @@ static void on_read(struct log_wal_read *read, int status)
 
 static void begin_read(struct repl_group *g, struct peer *p)
 {
-    drop_read(p);
     if (p->is_reading)
         return;
+    drop_read(p);
     p->read = calloc(1, sizeof *p->read);
     if (p->read == NULL)
         return; /* the next tick tries again */
@@ -216,6 +246,10 @@ static void send_append(struct repl_group *g, const struct raft_message *message
     /* Behind the entries that it may come after, or it would look like a gap. */
     if (p->from > p->to || append->prev_log_index < p->from)
         group_send_message(g, NET_ENTRIES, &m, NULL, 0);
+    /* A new member has nothing, and there is nothing at index 1: it needs a snapshot, but libraft
+     * takes the founding configuration for one, which no message carries. */
+    if (append->prev_log_index == 0 && g->raft.trail.offset > 0)
+        group_checkpoint_begin(g);
 }
 
 /* Followers learn of a commit by the next entries; when there are none, by an empty message at

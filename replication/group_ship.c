@@ -61,7 +61,7 @@ static void on_piece_read(struct log_pin_read *read, int status)
 {
     struct piece_read *pr = (struct piece_read *)read;
     pr->peer->pin_reads--;
-    if (!pr->group->is_stopped)
+    if (!group_is_over(pr->group))
         send_piece(pr->group, &pr->ask, status == 0 ? &read->piece : NULL, status != 0);
     if (status == 0)
         slice_unref(&read->piece);
@@ -82,7 +82,7 @@ static void send_contents(struct repl_group *g, struct peer *p, const struct rep
 
 void group_ship_on_ask(struct repl_group *g, const struct repl_message *m)
 {
-    struct peer *p = group_peer(g, m->from);
+    struct peer *p = group_find_peer(g, m->from);
     if (p == NULL || !group_is_leader(g) || p->pin == NULL || p->pin_index != m->last_index) {
         send_piece(g, m, NULL, true);
         return;

@@ -4,7 +4,6 @@
  * index 1, term 1, whose configuration the node's identity file keeps. It is the same on every
  * founder, needs no write, and goes with the first checkpoint. */
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,21 +24,12 @@ struct start {
     bool is_wal_stale; /* what the WAL has does not go on from the checkpoint: it is replaced */
 };
 
-static int add_server(struct raft_configuration *c, const struct repl_member *member)
-{
-    char address[64];
-    snprintf(address, sizeof address, "%llx@%s", (unsigned long long)member->raft_id,
-             member->site);
-    return raft_configuration_add(c, member->raft_id, address,
-                                  member->is_voter ? RAFT_VOTER : RAFT_STANDBY);
-}
-
 static int founding_snapshot(struct repl_group *g, struct start *s)
 {
     s->metadata.index = s->metadata.term = s->metadata.configuration_index = 1;
     raft_configuration_init(&s->metadata.configuration);
     for (unsigned i = 0; i < g->options.founder_count; i++)
-        if (add_server(&s->metadata.configuration, &g->options.founders[i]) != 0)
+        if (configuration_add(&s->metadata.configuration, &g->options.founders[i]) != 0)
             return UV_ENOMEM;
     s->has_metadata = true;
     return 0;
@@ -47,14 +37,12 @@ static int founding_snapshot(struct repl_group *g, struct start *s)
 
 static int checkpoint_snapshot(const struct log_store_state *state, struct start *s)
 {
-    struct raft_buffer encoded = {.base = (void *)(uintptr_t)state->configuration.data,
-                                  .len = state->configuration.size};
     s->metadata.index = state->index;
     s->metadata.term = state->term;
     s->metadata.configuration_index = state->configuration_index;
-    raft_configuration_init(&s->metadata.configuration);
     s->has_metadata = true;
-    return raft_configuration_decode(&encoded, &s->metadata.configuration) == 0 ? 0 : ERR_CORRUPT;
+    int err = configuration_decode(state->configuration, &s->metadata.configuration);
+    return err == ERR_MALFORMED ? ERR_CORRUPT : err;
 }
 
 static int read_configuration(struct repl_group *g, uint64_t index, struct raft_buffer *into)
@@ -63,13 +51,16 @@ static int read_configuration(struct repl_group *g, uint64_t index, struct raft_
     int err = log_wal_read_one(g->options.wal, g->options.identity.group_id, index, &entry);
     if (err != 0)
         return err;
+    if (!configuration_is_sound(entry.body.bytes))
+        err = ERR_CORRUPT;
     into->len = entry.body.bytes.size;
-    into->base = malloc(into->len + 1);
-    if (into->base != NULL)
+    if (err == 0 && (into->base = malloc(into->len)) == NULL)
+        err = UV_ENOMEM;
+    if (err == 0)
         memcpy(into->base, entry.body.bytes.data, into->len);
     slice_unref(&entry.head);
     slice_unref(&entry.body);
-    return into->base == NULL ? UV_ENOMEM : 0;
+    return err;
 }
 
 /* A crash between the swap to a shipped snapshot and the WAL's record of it leaves a log that the
@@ -173,8 +164,31 @@ static int init_raft(struct repl_group *g)
     return 0;
 }
 
+/* The newest configuration of the log, committed or not, as libraft will have it. */
+static bool is_sole_voter(const struct repl_group *g, const struct start *s)
+{
+    for (unsigned i = s->entry_count; i > 0; i--) {
+        struct raft_configuration c;
+        const struct raft_buffer *buf = &s->entries[i - 1].buf;
+        if (buf->base == NULL || configuration_decode(bytes_of(buf->base, buf->len), &c) != 0)
+            continue;
+        bool is_sole = configuration_has_sole_voter(&c, g->options.raft_id);
+        raft_configuration_close(&c);
+        return is_sole;
+    }
+    return s->has_metadata &&
+           configuration_has_sole_voter(&s->metadata.configuration, g->options.raft_id);
+}
+
 static int start_raft(struct repl_group *g, struct start *s)
 {
+    if (is_sole_voter(g, s)) {
+        int err = group_begin_sole_term(g, s->term + 1);
+        if (err != 0)
+            return err;
+        s->term = g->raft.current_term;
+        s->voted_for = g->raft.voted_for;
+    }
     struct raft_event event = {.type = RAFT_START};
     event.start.term = s->term;
     event.start.voted_for = s->voted_for;
@@ -205,7 +219,9 @@ static int open_raft(struct repl_group *g, struct start *s, struct err_note *not
     if (err == 0)
         err = read_disk(g, s, note);
     if (err == 0)
-        err = start_raft(g, s);
+        err = start_raft(g, s); /* libraft has the configuration from here on */
+    else if (s->has_metadata)
+        raft_configuration_close(&s->metadata.configuration);
     if (err == 0)
         align_wal(g, s);
     free_start(s);
@@ -220,6 +236,7 @@ int group_restart(struct repl_group *g, struct err_note *note)
     raft_close(&g->raft, NULL);
     memset(&g->raft, 0, sizeof g->raft);
     cache_close(&g->cache);
+    group_apply_forget(g);
     return open_raft(g, &s, note);
 }
 
@@ -267,6 +284,8 @@ int repl_group_create(const struct repl_group_options *options, struct repl_grou
     if (err == 0)
         err = repl_node_add_group(options->node, g, options->identity.group_id, options->shard);
     if (err != 0) {
+        persist_drop_all(g);
+        raft_close(&g->raft, NULL);
         free(g);
         return err;
     }

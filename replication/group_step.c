@@ -21,12 +21,19 @@ bool group_is_leader(const struct repl_group *g)
     return g->raft.state == RAFT_LEADER;
 }
 
+bool group_is_over(const struct repl_group *g)
+{
+    return g->is_stopped || g->is_failed;
+}
+
 void group_fatal(struct repl_group *g, int status, const char *what)
 {
+    if (group_is_over(g))
+        return;
+    g->is_failed = true;
     event_error("replica_failed", "group=%u what=\"%s\" error=%s", g->options.identity.group_id,
                 what, err_name(status));
-    if (!g->is_stopped)
-        g->options.on_fatal(g->options.fatal_data, status);
+    g->options.on_fatal(g->options.fatal_data, status);
 }
 
 bool group_term_of(struct repl_group *g, uint64_t index, uint64_t *term)
@@ -101,6 +108,7 @@ static void take_entries(struct repl_group *g, const struct raft_update *update,
     if (truncate_from != 0) {
         g->counters.truncations++;
         cache_truncate(&g->cache, first);
+        group_apply_forget(g);
     }
     if (g->cache.count > 0 && g->cache.first + g->cache.count != first)
         cache_drop_before(&g->cache, UINT64_MAX);
@@ -120,7 +128,7 @@ static void take_entries(struct repl_group *g, const struct raft_update *update,
 
 static void take_messages(struct repl_group *g, const struct raft_update *update)
 {
-    for (unsigned i = 0; i < update->messages.n; i++) {
+    for (unsigned i = 0; i < update->messages.n && !group_is_over(g); i++) {
         const struct raft_message *message = &update->messages.batch[i];
         if (g->vote_persists > 0)
             persist_hold(g, message);

@@ -134,6 +134,7 @@ static void read_vote(struct bytes_reader *r, struct repl_message *m)
     m->last_index = bytes_read_le64(r);
     m->last_term = bytes_read_le64(r);
     uint8_t flags = bytes_read_u8(r);
+    r->is_bad |= flags > 7;
     m->is_pre_vote = flags & 1;
     m->does_disrupt = flags & 2;
     m->is_granted = flags & 4;
@@ -159,6 +160,18 @@ static int read_row(struct bytes_reader *r, struct log_entry *e, uint32_t *size,
     return 0;
 }
 
+/* Terms never go down in a log, nor beyond the sender's own. */
+static bool has_sound_terms(const struct repl_message *m)
+{
+    uint64_t term = m->previous_term;
+    for (unsigned i = 0; i < m->entry_count; i++) {
+        if (m->entries[i].term < term)
+            return false;
+        term = m->entries[i].term;
+    }
+    return term <= m->term;
+}
+
 static int read_entries(struct bytes_reader *r, struct buffer *owner, struct repl_message *m)
 {
     static _Thread_local uint32_t sizes[REPL_APPEND_ENTRIES_MAX];
@@ -168,6 +181,8 @@ static int read_entries(struct bytes_reader *r, struct buffer *owner, struct rep
         if (err != 0)
             return err;
     }
+    if (!has_sound_terms(m))
+        return ERR_MALFORMED;
     for (unsigned i = 0; i < m->entry_count; i++) {
         struct log_entry *e = &m->entries[i];
         struct bytes payload = bytes_read(r, sizes[i]);
@@ -194,6 +209,7 @@ static int read_append(struct bytes_reader *r, struct buffer *owner, struct log_
     m->entry_count = bytes_read_le16(r);
     m->entries = entries;
     bool is_sound = !r->is_bad && m->entry_count <= REPL_APPEND_ENTRIES_MAX &&
+                    (entries != NULL || m->entry_count == 0) &&
                     m->entry_count * (size_t)ENTRY_ROW_SIZE <= bytes_reader_left(r) &&
                     (m->previous_index == 0) == (m->previous_term == 0) &&
                     m->previous_index < UINT64_MAX - REPL_APPEND_ENTRIES_MAX;
@@ -207,8 +223,10 @@ static void read_ship(struct bytes_reader *r, struct repl_message *m)
     m->file = bytes_read_le32(r);
     m->position = bytes_read_le64(r);
     m->size = bytes_read_le32(r);
-    m->is_refused = bytes_read_u8(r) != 0;
+    uint8_t is_refused = bytes_read_u8(r);
+    m->is_refused = is_refused == 1;
     m->piece = bytes_read(r, bytes_reader_left(r));
+    r->is_bad |= is_refused > 1 || (m->piece.size > 0 && m->type == REPL_SHIP_ASK);
 }
 
 static int read_by_type(struct bytes_reader *r, struct buffer *owner, struct log_entry *entries,
@@ -280,4 +298,9 @@ int repl_message_decode(struct bytes frame, struct buffer *owner, struct log_ent
 uint32_t repl_message_group_id(struct bytes frame)
 {
     return frame.size < REPL_MESSAGE_HEAD_SIZE ? REPL_NO_GROUP : bytes_get_le32(frame.data + 4);
+}
+
+uint64_t repl_message_from(struct bytes frame)
+{
+    return frame.size < REPL_MESSAGE_HEAD_SIZE ? 0 : bytes_get_le64(frame.data + 20);
 }

@@ -70,12 +70,14 @@ struct repl_message {
 /* Encodes all but entries' payloads and `piece`, which follow as slices. Returns the size. */
 size_t repl_message_encode(const struct repl_message *m, uint8_t *into);
 
-/* Decodes a frame. `entries` has room for REPL_APPEND_ENTRIES_MAX; their slices borrow `owner`
- * without a reference. Checks each entry's CRC. 0, ERR_VERSION, ERR_MALFORMED or ERR_CORRUPT. */
+/* Decodes a frame. `entries` has room for REPL_APPEND_ENTRIES_MAX, or is NULL where no entries are
+ * expected (then they are malformed); their slices borrow `owner` without a reference. Checks each entry's CRC. 0, ERR_VERSION, ERR_MALFORMED or ERR_CORRUPT. */
 int repl_message_decode(struct bytes frame, struct buffer *owner, struct log_entry *entries,
                         struct repl_message *m);
 
 /* Only the group id, to find the group's shard; REPL_NO_GROUP also for malformed frames. */
 uint32_t repl_message_group_id(struct bytes frame);
+/* Only the sender's raft id; 0 for malformed frames. */
+uint64_t repl_message_from(struct bytes frame);
 
 #endif

@@ -360,7 +360,7 @@ static void hear_beat(struct repl_node *n, uint32_t group_id, const struct poste
         post_to_group(n, group_id, beat);
 }
 
-static void on_beats(struct repl_node *n, struct bytes beats)
+static void on_beats(struct repl_node *n, uint32_t node_id, struct bytes beats)
 {
     struct bytes_reader r = bytes_reader_of(beats);
     unsigned count = bytes_read_le16(&r);
@@ -372,7 +372,8 @@ static void on_beats(struct repl_node *n, struct bytes beats)
         beat.leader = bytes_read_le64(&r);
         beat.term = bytes_read_le64(&r);
         beat.commit = bytes_read_le64(&r);
-        hear_beat(n, group_id, &beat);
+        if (repl_raft_id_node(beat.leader) == node_id) /* each leader tells of itself */
+            hear_beat(n, group_id, &beat);
     }
 }
 
@@ -400,7 +401,7 @@ static void on_frame_between_nodes(struct repl_node *n, uint32_t node_id, struct
     if (repl_message_decode(frame, owner, NULL, &m) != 0)
         return;
     if (m.type == REPL_HEARTBEAT)
-        on_beats(n, m.rest);
+        on_beats(n, node_id, m.rest);
     else if (m.type == REPL_APPLICATION && n->options.on_application != NULL)
         n->options.on_application(n->options.application_data, node_id, m.rest, owner);
 }
@@ -417,8 +418,9 @@ static void on_frame(void *data, uint32_t node_id, enum net_channel channel, str
             on_frame_between_nodes(n, node_id, frame, owner);
         return;
     }
-    if (group_id >= GROUPS_MAX || n->groups[group_id].group == NULL)
-        return;
+    if (group_id >= GROUPS_MAX || n->groups[group_id].group == NULL ||
+        repl_raft_id_node(repl_message_from(frame)) != node_id)
+        return; /* not ours, or in another's name: the handshake knows who speaks */
     struct node_group *g = &n->groups[group_id];
     if (g->shard == s->index) {
         group_on_frame(g->group, frame, owner);
