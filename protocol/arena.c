@@ -125,7 +125,8 @@ void *kafka_arena_array(struct kafka_arena *a, size_t count, size_t element_size
         a->err = ERR_TOO_LARGE;
         return NULL;
     }
-    return kafka_arena_allocate(a, count * element_size);
+    static _Alignas(16) uint8_t none[16]; /* what an array of nothing points at */
+    return count == 0 ? none : kafka_arena_allocate(a, count * element_size);
 }
 
 size_t kafka_arena_held_bytes(const struct kafka_arena *a)

@@ -257,7 +257,7 @@ def message_functions(message, api):
             f"    int err = kafka_reader_begin(r, arena, version, {limits});\n"
             f"    if (err != 0)\n        return err;\n"
             f"    decode_{name}(r, version, m);\n"
-            f"    return kafka_reader_finish(r);\n}}\n\n"
+            f"    return r->err;\n}}\n\n"
             f"int {name}_encode(struct kafka_writer *w, int16_t version,\n"
             f"    const struct {name} *m)\n{{\n"
             f"    int err = kafka_writer_begin(w, version, {limits});\n"

@@ -110,18 +110,18 @@ Test(golden_messages, are_refused_when_cut_at_any_byte)
     for_every_golden(is_refused_when_cut);
 }
 
-static void is_refused_with_a_byte_behind(const struct golden *g)
+static void is_read_with_a_byte_behind(const struct golden *g)
 {
     static _Alignas(16) uint8_t message[4096];
     static struct golden longer;
     longer = *g;
     longer.data[longer.size] = 0;
     struct kafka_arena arena;
-    cr_assert_eq(decode(&longer, g->size + 1, &arena, message), ERR_MALFORMED, "%s", g->label);
+    cr_assert_eq(decode(&longer, g->size + 1, &arena, message), 0, "%s", g->label);
     kafka_arena_close(&arena);
 }
 
-Test(golden_messages, are_refused_with_a_byte_behind_them)
+Test(golden_messages, are_read_also_with_a_byte_behind_them)
 {
-    for_every_golden(is_refused_with_a_byte_behind);
+    for_every_golden(is_read_with_a_byte_behind);
 }

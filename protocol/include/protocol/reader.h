@@ -39,8 +39,8 @@ static inline size_t kafka_reader_left(const struct kafka_reader *r)
 /* Records the first error; nothing is left to read after it. Returns the error that sticks. */
 int kafka_reader_fail(struct kafka_reader *r, int err);
 
-/* 0, the error that sticks, or ERR_MALFORMED when bytes are left over: a message ends where its
- * frame ends, for a rest means that the two sides disagree about what was said. */
+/* 0, the error that sticks, or ERR_MALFORMED when bytes are left over: for parts whose size is
+ * stated, where a rest means that the two sides disagree about what was said. */
 int kafka_reader_finish(struct kafka_reader *r);
 
 /* Takes `size` bytes as they stand, or fails. */
