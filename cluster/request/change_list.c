@@ -1,10 +1,13 @@
 /* Changes of the metadata on behalf of a request. */
 #include "request/change_list.h"
 
+#include <string.h>
+
 #include "base/err.h"
 #include "error_code.h"
 
 #define TIMEOUT_MS_MAX 60000
+#define OPEN_MS_MAX 5000
 #define TIMEOUT_MS_MIN 1000 /* some tools send 0 and mean: soon */
 
 void change_list_begin(struct change_list *list, struct request *r, void *response,
@@ -36,11 +39,22 @@ int16_t change_list_code(const struct change_item *item, int status)
     }
 }
 
+static void on_open(struct open_wait *wait)
+{
+    struct change_item *item = wait->data;
+    change_list_end(item->list);
+}
+
 static void on_verdict(struct controller_change *change, int status)
 {
     struct change_item *item = change->data;
     if (item->error_code != NULL)
         *item->error_code = change_list_code(item, status);
+    if (status == 0 && change->result.error == 0 && item->makes_partitions) {
+        item->open.data = item;
+        open_wait_begin(&item->open, item->list->request, item->topic_id, OPEN_MS_MAX, on_open);
+        return;
+    }
     change_list_end(item->list);
 }
 
@@ -63,6 +77,9 @@ int16_t change_list_send(struct change_list *list, struct change_item *item,
     item->change.data = item;
     item->change.home = list->request->shard;
     item->change.timeout_ms = bounded(timeout_ms);
+    item->makes_partitions = change->kind == METADATA_TOPIC_CREATE ||
+                             change->kind == METADATA_TOPIC_PARTITIONS;
+    memcpy(item->topic_id, change->id, sizeof item->topic_id);
     list->pending++;
     controller_propose(list->request->broker->controller, &item->change, on_verdict);
     return KAFKA_ERROR_NONE;

@@ -1,9 +1,11 @@
-/* A request that changes the metadata: proposes each of its changes, waits for all verdicts. */
+/* A request that changes the metadata: proposes each of its changes, waits for all verdicts, and
+ * for new partitions to be open. */
 #ifndef CLUSTER_REQUEST_CHANGE_LIST_H
 #define CLUSTER_REQUEST_CHANGE_LIST_H
 
 #include "controller.h"
 #include "request.h"
+#include "request/open_wait.h"
 
 struct change_list;
 typedef void (*change_list_cb)(struct change_list *list);
@@ -14,6 +16,9 @@ struct change_item {
     int16_t *error_code;             /* where the answer's Kafka code goes; may be NULL */
     int16_t exists_code;             /* for ERR_EXISTS */
     int16_t invalid_code;            /* for ERR_INVALID */
+    bool makes_partitions;           /* then its verdict waits until they are open */
+    uint8_t topic_id[16];            /* whose */
+    struct open_wait open;
 };
 
 struct change_list {
