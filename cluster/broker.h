@@ -42,6 +42,7 @@ struct broker_group {
     bool is_tail_full;         /* shard only: batches wait until tails are in segments */
     struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
     struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */
+    atomic_bool has_given_up; /* some of these two were given up */
     struct work_item reconcile_item; /* posted by group 0 when metadata changed */
     atomic_bool is_reconcile_posted; /* the item is queued */
     atomic_uint_least64_t level_mask;  /* node ids whose replica is level (level.c) */
@@ -73,6 +74,7 @@ struct broker {
     struct controller *controller; /* see controller.h */
     atomic_int connection_count;   /* of clients */
     atomic_size_t request_bytes;   /* held by requests being read or worked on */
+    atomic_size_t fetched_bytes;   /* read for fetches and not yet taken by their clients */
     atomic_bool is_stopping;       /* no new connections */
     atomic_bool is_disk_low;       /* below disk_reserve_bytes: produce is refused */
 };

@@ -2,7 +2,7 @@
  *
  * A batch that finds the group's window full waits here in order: an error would let a later
  * batch overtake it. What waits is bounded by the node's request memory, for connections stop
- * reading at that. After apply, a topic whose min.insync.replicas is above the majority waits
+ * reading at that, and what outlives its request is dropped here unproposed. After apply, a topic whose min.insync.replicas is above the majority waits
  * until so many sites have the entry (design, section 6). */
 #include "produce_path.h"
 
@@ -158,8 +158,35 @@ static void finish_with_sites(struct broker_group *g)
     }
 }
 
+void produce_part_give_up(struct produce_part *part)
+{
+    atomic_store(&part->is_given_up, true);
+    atomic_store(&part->group->has_given_up, true);
+}
+
+/* Takes those given up out of a list, in its order; returns the new last one. */
+static struct produce_part *drop_given_up(struct produce_part **list)
+{
+    struct produce_part *last = NULL;
+    while (*list != NULL) {
+        struct produce_part *part = *list;
+        if (atomic_load(&part->is_given_up)) {
+            *list = part->next;
+            finish(part, KAFKA_ERROR_REQUEST_TIMED_OUT);
+        } else {
+            last = part;
+            list = &part->next;
+        }
+    }
+    return last;
+}
+
 void produce_group_turn(struct broker_group *g)
 {
+    if (atomic_exchange(&g->has_given_up, false)) {
+        g->stalled_last = drop_given_up(&g->stalled_first);
+        drop_given_up(&g->waiting_for_sites);
+    }
     if (g->stalled_first != NULL)
         propose_stalled(g);
     if (g->waiting_for_sites != NULL)

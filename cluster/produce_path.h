@@ -13,6 +13,7 @@ struct produce_part {
     struct broker_place place;
     struct slice batch;              /* a reference of its own */
     bool wants_sites;                /* acks=all: min.insync.replicas counts */
+    atomic_bool is_given_up;         /* its request was answered: what only waits here ends */
     void (*done)(struct produce_part *part); /* with error_code and what follows set */
     int16_t error_code;              /* Kafka's */
     int64_t base_offset;
@@ -25,6 +26,8 @@ struct produce_part {
 
 /* Proposes the batch, in the order of calls. On the group's shard. */
 void produce_part_begin(struct produce_part *part);
+/* Nobody waits for the part any more; it still ends by `done`. Any shard, between begin and done. */
+void produce_part_give_up(struct produce_part *part);
 
 /* At the end of each turn of the group: stalled batches, and batches that wait for sites. */
 void produce_group_turn(struct broker_group *g);

@@ -46,6 +46,7 @@ struct request {
     enum request_state state;
     struct request *next;             /* in the connection's queue, oldest first */
     size_t counted_bytes;             /* in broker.request_bytes */
+    size_t fetched_bytes;             /* of its answer, in broker.fetched_bytes */
 };
 
 /* Handlers: on the connection's shard, message decoded. */

@@ -21,6 +21,8 @@
 #include "fetch_path.h"
 #include "request.h"
 
+#define PARTITIONS_MAX METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
+
 enum fetch_phase { FETCH_READING, FETCH_READ, FETCH_PARKING, FETCH_PARKED };
 
 struct fetch_item {
@@ -38,6 +40,7 @@ struct fetch {
     int64_t bytes_left;             /* of the whole answer */
     size_t bytes_min;
     size_t bytes_read;              /* this round */
+    size_t counted_bytes;           /* of them, in broker.fetched_bytes */
     bool has_error;                 /* an error is answered at once */
     bool is_late;                   /* the deadline has passed: the next round is the last */
     atomic_bool is_woken;           /* a waiter fired since parking began */
@@ -80,9 +83,22 @@ static void free_fetch(struct fetch *f)
     free(f);
 }
 
+static void count_bytes(struct fetch *f, size_t size)
+{
+    f->counted_bytes += size;
+    atomic_fetch_add(&f->broker->fetched_bytes, size);
+}
+
+static void uncount_bytes(struct fetch *f)
+{
+    atomic_fetch_sub(&f->broker->fetched_bytes, f->counted_bytes);
+    f->counted_bytes = 0;
+}
+
 static void answer(struct fetch *f)
 {
     request_deadline_stop(&f->deadline);
+    f->request->fetched_bytes = f->counted_bytes; /* until the client has them */
     for (unsigned i = 0; i < f->item_count; i++)
         fill_answer(&f->items[i]);
     request_answer(f->request, &f->response);
@@ -125,6 +141,7 @@ static void take_read(struct fetch *f, struct fetch_item *item, int status)
         fetch_part_drop(&item->part); /* a first batch too large for what is left */
         return;
     }
+    count_bytes(f, item->part.size_bytes);
     f->bytes_read += item->part.size_bytes;
     f->bytes_left -= (int64_t)item->part.size_bytes;
 }
@@ -281,14 +298,24 @@ static void next_shard(struct fetch *f)
     }
 }
 
-static void begin_round(struct fetch *f)
+/* When slow clients hold all that answers may hold, each fetch gets one batch. */
+static int64_t most_bytes(const struct fetch *f)
 {
     const struct kafka_fetch_request *message = f->request->message;
-    int64_t most = f->broker->conf.fetch_bytes_max;
+    const struct broker *b = f->broker;
+    if (atomic_load(&b->fetched_bytes) > (size_t)b->conf.memory_bytes_max)
+        return 1;
+    return message->max_bytes < b->conf.fetch_bytes_max ? message->max_bytes
+                                                        : b->conf.fetch_bytes_max;
+}
+
+static void begin_round(struct fetch *f)
+{
+    uncount_bytes(f); /* the visits drop what the last round read */
     f->phase = FETCH_READING;
     f->shard_index = 0;
     f->bytes_read = 0;
-    f->bytes_left = message->max_bytes < most ? message->max_bytes : most;
+    f->bytes_left = most_bytes(f);
     next_shard(f);
 }
 
@@ -350,6 +377,8 @@ static struct fetch *create_fetch(struct request *r)
     size_t count = 0;
     for (int32_t i = 0; i < message->topics_count; i++)
         count += (size_t)message->topics[i].partitions_count;
+    if (count > PARTITIONS_MAX)
+        return NULL;
     struct fetch *f = calloc(1, sizeof *f + count * sizeof f->items[0]);
     if (f == NULL)
         return NULL;
@@ -387,7 +416,7 @@ void request_handle_fetch(struct request *r)
     }
     struct fetch *f = create_fetch(r);
     if (f == NULL) {
-        request_close_connection(r, "out of memory");
+        request_close_connection(r, "out of memory, or more partitions than there can be");
         return;
     }
     for (int32_t i = 0; i < message->topics_count; i++)

@@ -3,21 +3,26 @@
  * Each partition's batch is checked here, on the connection's shard, and goes to its raft group
  * as one entry, in the buffer it was received in. The answer leaves when all of them are applied,
  * that is durable on a majority, or when the request's own timeout has passed; what is still
- * under way then finishes unseen. acks=1 waits for the commit too; acks=0 is answered nothing. */
+ * under way then finishes unseen. acks=1 waits for the commit too; acks=0 is answered nothing, and
+ * where it failed the connection closes, so that the client looks at the metadata again. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "error_code.h"
 #include "produce_path.h"
+#include "protocol/record.h"
 #include "protocol/record_batch.h"
 #include "request.h"
+
+#define PARTITIONS_MAX METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
 
 struct produce_item {
     struct produce_part part;       /* what the group works on */
     struct produce *produce;
     struct kafka_produce_response_partition *answer; /* valid until the request is answered */
     struct work_item item;          /* to the group's shard and back */
+    bool is_handed_out;             /* and not back */
 };
 
 struct produce {
@@ -32,16 +37,27 @@ struct produce {
 
 /* ---- answering, on the connection's shard ---- */
 
+static bool has_failed(const struct produce *p)
+{
+    for (int32_t t = 0; t < p->response.topics_count; t++)
+        for (int32_t i = 0; i < p->response.topics[t].partitions_count; i++)
+            if (p->response.topics[t].partitions[i].error_code != KAFKA_ERROR_NONE)
+                return true;
+    return false;
+}
+
 static void answer(struct produce *p)
 {
     struct request *r = p->request;
     const struct kafka_produce_request *message = r->message;
     request_deadline_stop(&p->deadline);
     p->request = NULL;
-    if (message->acks == 0)
-        request_answer_nothing(r);
-    else
+    if (message->acks != 0)
         request_answer(r, &p->response);
+    else if (has_failed(p))
+        request_close_connection(r, "a batch that wants no answer was not taken");
+    else
+        request_answer_nothing(r);
 }
 
 static void one_less(struct produce *p)
@@ -56,6 +72,7 @@ static void one_less(struct produce *p)
 static void take_result(struct produce_item *item)
 {
     struct produce *p = item->produce;
+    item->is_handed_out = false;
     if (p->request != NULL) {
         item->answer->error_code = item->part.error_code;
         item->answer->base_offset = item->part.base_offset;
@@ -73,7 +90,11 @@ static void on_back(struct work_item *work)
 /* Parts not done keep the code they began with: REQUEST_TIMED_OUT. */
 static void on_timeout(struct request_deadline *deadline)
 {
-    answer(deadline->data);
+    struct produce *p = deadline->data;
+    answer(p);
+    for (unsigned i = 0; i < p->item_count; i++)
+        if (p->items[i].is_handed_out)
+            produce_part_give_up(&p->items[i].part);
 }
 
 /* ---- on the group's shard ---- */
@@ -111,6 +132,21 @@ static int16_t check_header(const struct kafka_record_batch *batch, int16_t vers
     return KAFKA_ERROR_NONE;
 }
 
+/* What is compressed is the clients' own affair: nothing is decompressed here. */
+static bool has_sound_records(const struct kafka_record_batch *batch)
+{
+    struct kafka_record_iterator it;
+    struct kafka_record record;
+    int has_more = 1;
+    if (kafka_record_batch_compression(batch) != KAFKA_COMPRESSION_NONE)
+        return true;
+    if (kafka_record_iterator_init(&it, batch) != 0)
+        return false;
+    while (has_more == 1)
+        has_more = kafka_record_next(&it, &record);
+    return has_more == 0;
+}
+
 /* Exactly one sound batch, as producers send since Produce 3. */
 static int16_t check_batch(struct bytes records, int16_t version, const struct broker_place *place,
                            struct kafka_record_batch *batch)
@@ -128,7 +164,10 @@ static int16_t check_batch(struct bytes records, int16_t version, const struct b
         return KAFKA_ERROR_INVALID_RECORD;
     if (kafka_record_batch_check_crc(batch) != 0)
         return KAFKA_ERROR_CORRUPT_MESSAGE;
-    return check_header(batch, version, place);
+    int16_t error_code = check_header(batch, version, place);
+    if (error_code == KAFKA_ERROR_NONE && !has_sound_records(batch))
+        error_code = KAFKA_ERROR_INVALID_RECORD;
+    return error_code;
 }
 
 static int16_t prepare(struct request *r, struct kafka_string topic, int32_t partition,
@@ -158,6 +197,7 @@ static int16_t prepare(struct request *r, struct kafka_string topic, int32_t par
 static void hand_out(struct produce *p, struct produce_item *item)
 {
     p->pending++;
+    item->is_handed_out = true;
     item->part.data = item;
     item->part.done = on_part_done;
     item->produce = p;
@@ -207,6 +247,8 @@ static struct produce *create_produce(struct request *r)
     size_t count = 0;
     for (int32_t i = 0; i < message->topics_count; i++)
         count += (size_t)message->topics[i].partitions_count;
+    if (count > PARTITIONS_MAX)
+        return NULL;
     struct produce *p = calloc(1, sizeof *p + count * sizeof p->items[0]);
     if (p == NULL)
         return NULL;
@@ -247,7 +289,7 @@ void request_handle_produce(struct request *r)
     const struct kafka_produce_request *message = r->message;
     struct produce *p = create_produce(r);
     if (p == NULL) {
-        request_close_connection(r, "out of memory");
+        request_close_connection(r, "out of memory, or more partitions than there can be");
         return;
     }
     for (int32_t i = 0; i < message->topics_count; i++)

@@ -2,8 +2,9 @@
  *
  * Input goes into counted buffers that requests refer to: a batch travels to the WAL, the peers
  * and the tail in the buffer that the socket filled. A frame that does not fit gets a buffer of
- * its own size. Back-pressure is not to read: too many unanswered requests, too many bytes of
- * requests in the whole node, or too many answers that the client does not take.
+ * its own size, whole from the start: frames that grew as they came could hold all memory between
+ * them and none could end. Back-pressure is not to read: too many unanswered requests, too many
+ * bytes of requests in the whole node, or too many answers that the client does not take.
  *
  * A connection outlives its socket until its last request has been answered. */
 #include "server/connection.h"
@@ -16,6 +17,7 @@
 
 #define INPUT_BYTES (64u * 1024)            /* of an ordinary input buffer */
 #define UNWRITTEN_BYTES_MAX (16u << 20)     /* answers not taken by the client: stop reading */
+#define CLAIM_MS_MAX        30000           /* of a large half frame while memory is short */
 
 struct answer_write {
     uv_write_t write;              /* data points to the connection */
@@ -28,11 +30,43 @@ static struct connection *connection_of(void *handle)
     return ((uv_handle_t *)handle)->data;
 }
 
+/* ---- memory for large frames ---- */
+
+static bool claim_memory(struct connection *c, size_t size)
+{
+    struct broker *b = c->clients->broker;
+    size_t before = atomic_fetch_add(&b->request_bytes, size);
+    if (before > 0 && before + size > (size_t)b->conf.memory_bytes_max) {
+        atomic_fetch_sub(&b->request_bytes, size);
+        return false; /* a later tick tries again */
+    }
+    c->claimed_bytes = size;
+    c->claimed_at_ms = clock_now_ms(&b->clock);
+    return true;
+}
+
+static void unclaim_memory(struct connection *c)
+{
+    atomic_fetch_sub(&c->clients->broker->request_bytes, c->claimed_bytes);
+    c->claimed_bytes = 0;
+}
+
+/* A client that begins large requests and does not end them must not keep others waiting. */
+static bool is_claim_too_old(const struct connection *c, uint64_t now_ms)
+{
+    const struct broker *b = c->clients->broker;
+    return c->claimed_bytes > 0 && now_ms - c->claimed_at_ms > CLAIM_MS_MAX &&
+           atomic_load(&b->request_bytes) > (size_t)b->conf.memory_bytes_max / 2;
+}
+
+/* ---- lifetime ---- */
+
 void connection_release(struct connection *c)
 {
     assert(c->claims > 0);
     if (--c->claims > 0)
         return;
+    unclaim_memory(c);
     buffer_unref(c->input);
     atomic_fetch_sub(&c->clients->broker->connection_count, 1);
     free(c);
@@ -93,6 +127,34 @@ static size_t frame_total_bytes(const struct connection *c)
     return KAFKA_FRAME_SIZE_BYTES + (size_t)bytes_get_be32(c->input->data + c->input_start);
 }
 
+static int replace_input(struct connection *c, size_t capacity)
+{
+    size_t held = c->input == NULL ? 0 : c->input_end - c->input_start;
+    struct buffer *grown = buffer_create(capacity);
+    if (grown == NULL)
+        return UV_ENOMEM;
+    if (held > 0)
+        memcpy(grown->data, c->input->data + c->input_start, held);
+    buffer_unref(c->input);
+    c->input = grown;
+    c->input_start = 0;
+    c->input_end = held;
+    return 0;
+}
+
+/* Gives a large frame that has begun its own buffer. False: no memory for it now. */
+static bool has_room_for_frame(struct connection *c)
+{
+    size_t wanted = c->input == NULL ? 0 : frame_total_bytes(c);
+    if (wanted <= INPUT_BYTES || c->input->capacity - c->input_start >= wanted)
+        return true;
+    if (!claim_memory(c, wanted))
+        return false;
+    if (replace_input(c, wanted) != 0)
+        connection_close(c);
+    return !c->is_closed;
+}
+
 /* Room for what comes next: the rest of the frame that has begun, or an ordinary buffer. */
 static int make_room(struct connection *c)
 {
@@ -104,17 +166,8 @@ static int make_room(struct connection *c)
     if (c->input != NULL && c->input->capacity - c->input_start >= wanted &&
         c->input_end < c->input->capacity)
         return 0;
-    size_t capacity = wanted > INPUT_BYTES ? wanted : INPUT_BYTES;
-    struct buffer *grown = buffer_create(capacity);
-    if (grown == NULL)
-        return UV_ENOMEM;
-    if (held > 0)
-        memcpy(grown->data, c->input->data + c->input_start, held);
-    buffer_unref(c->input);
-    c->input = grown;
-    c->input_start = 0;
-    c->input_end = held;
-    return 0;
+    assert(wanted <= INPUT_BYTES); /* a larger one had its buffer before reading went on */
+    return replace_input(c, INPUT_BYTES);
 }
 
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *into)
@@ -178,7 +231,12 @@ static bool take_one(struct connection *c)
     }
     c->input_start += (size_t)used;
     c->active_at_ms = clock_now_ms(&c->clients->broker->clock);
+    unclaim_memory(c); /* the request counts itself */
     request_begin(c, frame);
+    if (c->input_start == c->input_end && c->input->capacity > INPUT_BYTES) {
+        buffer_unref(c->input); /* the request's alone */
+        c->input = NULL;
+    }
     return true;
 }
 
@@ -187,7 +245,7 @@ void connection_take_requests(struct connection *c)
     bool has_more = true;
     while (has_more && may_read(c))
         has_more = take_one(c);
-    set_reading(c, may_read(c));
+    set_reading(c, may_read(c) && has_room_for_frame(c));
 }
 
 /* ---- answers ---- */
@@ -220,6 +278,8 @@ static void on_written(uv_write_t *write, int status)
     c->active_at_ms = clock_now_ms(&c->clients->broker->clock);
     if (status != 0)
         connection_close(c);
+    else if (c->is_ending)
+        connection_answer_soon(c); /* perhaps that was all */
     c->claims++; /* the requests' claims go first */
     free_written(c, w->first);
     free(w);
@@ -303,12 +363,9 @@ void connection_write_answers(struct connection *c)
         write_answers(c, first, slice_count);
     else
         free_written(c, first);
-    if (c->is_ending && (c->first == NULL || c->first->state == REQUEST_CLOSING)) {
-        if (c->unwritten_bytes == 0)
-            connection_close(c);
-        else
-            uv_read_stop((uv_stream_t *)&c->tcp); /* on_written looks again */
-    }
+    bool is_last_out = c->first == NULL || c->first->state == REQUEST_CLOSING;
+    if (c->is_ending && is_last_out && c->unwritten_bytes == 0)
+        connection_close(c); /* else on_written looks again */
     if (!c->is_ending)
         connection_take_requests(c);
 }
@@ -429,10 +486,10 @@ void client_shard_tick(struct client_shard *s)
             continue;
         if (c->request_count == 0 && now_ms - c->active_at_ms > idle_ms_max)
             connection_close(c);
+        else if (is_claim_too_old(c, now_ms))
+            connection_end(c, "a half request held memory that others wait for");
         else if (!c->is_reading && !c->is_ending)
             connection_take_requests(c);
-        else if (c->is_ending)
-            connection_answer_soon(c);
     }
 }
 

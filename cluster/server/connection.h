@@ -14,6 +14,8 @@ struct connection {
     struct buffer *input;        /* bytes read and not yet taken as requests; may be NULL */
     size_t input_start;          /* first byte not taken */
     size_t input_end;            /* one past the last byte read */
+    size_t claimed_bytes;        /* of broker.request_bytes, for a large frame that has begun */
+    uint64_t claimed_at_ms;      /* when */
     struct request *first, *last; /* requests in order, answered or not */
     unsigned request_count;      /* of them */
     unsigned claims;             /* open handle, queued requests, writes under way */

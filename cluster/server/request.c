@@ -77,6 +77,7 @@ static struct request *create_request(struct connection *c, struct bytes frame)
 void request_free(struct request *r)
 {
     atomic_fetch_sub(&r->broker->request_bytes, r->counted_bytes);
+    atomic_fetch_sub(&r->broker->fetched_bytes, r->fetched_bytes);
     kafka_writer_close(&r->writer);
     kafka_arena_close(&r->arena);
     slice_unref(&r->frame);
