@@ -42,8 +42,10 @@ int controller_create(struct broker *b, struct controller **controller)
     struct controller *c = calloc(1, sizeof *c);
     if (c == NULL)
         return UV_ENOMEM;
+    struct random random;
+    random_init_system(&random);
     c->broker = b;
-    c->next_number = 1;
+    c->next_number = random_u64(&random); /* a verdict for the process before is not for this one */
     c->known_count = 1;
     c->known[0].node_id = (uint32_t)b->conf.node_id;
     c->known[0].incarnation = b->incarnation;

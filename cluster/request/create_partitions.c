@@ -52,9 +52,11 @@ static void begin(struct create_partitions *cp,
     kafka_create_partitions_response_topic_init(answer);
     answer->name = from->name;
     answer->error_code = check(r, from, &change, &why);
+    if (item == NULL && answer->error_code == KAFKA_ERROR_NONE)
+        answer->error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR; /* the arena is at its limit */
     if (why != NULL)
         answer->error_message = text_copy(r, why);
-    if (answer->error_code != KAFKA_ERROR_NONE || message->validate_only || item == NULL)
+    if (answer->error_code != KAFKA_ERROR_NONE || message->validate_only)
         return;
     item->exists_code = KAFKA_ERROR_INVALID_PARTITIONS;
     item->invalid_code = KAFKA_ERROR_INVALID_PARTITIONS;

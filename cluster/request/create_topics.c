@@ -11,6 +11,8 @@
 #include "request/text.h"
 #include "topic_config.h"
 
+#define TOPICS_MAX 1000 /* of one request: names are compared with each other */
+
 struct creation {
     struct change_item item;                /* first */
     struct metadata_change change;
@@ -109,7 +111,7 @@ static bool check_configs(struct request *r, const struct kafka_create_topics_re
 
 static bool is_repeated(const struct kafka_create_topics_request *message, int32_t position)
 {
-    for (int32_t i = 0; i < message->topics_count; i++)
+    for (int32_t i = 0; i < message->topics_count && i < TOPICS_MAX; i++)
         if (i != position &&
             kafka_string_is_equal(message->topics[i].name, message->topics[position].name))
             return true;
@@ -120,6 +122,10 @@ static bool check_name(struct request *r, int32_t position, struct creation *c)
 {
     const struct kafka_create_topics_request *message = r->message;
     struct kafka_string name = message->topics[position].name;
+    if (position >= TOPICS_MAX) {
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_REQUEST, "More than 1000 topics in one request.");
+        return false;
+    }
     if (is_repeated(message, position)) {
         refuse(r, c->answer, KAFKA_ERROR_INVALID_REQUEST, "Duplicate topic name.");
         return false;
@@ -135,8 +141,10 @@ static bool check_name(struct request *r, int32_t position, struct creation *c)
     metadata_read_unlock(r->broker->metadata);
     if (exists)
         refuse(r, c->answer, KAFKA_ERROR_TOPIC_ALREADY_EXISTS, "Topic already exists.");
-    c->change.name = text_terminated(r, name);
-    return !exists && c->change.name != NULL;
+    c->change.name = exists ? NULL : text_terminated(r, name);
+    if (!exists && c->change.name == NULL)
+        refuse(r, c->answer, KAFKA_ERROR_UNKNOWN_SERVER_ERROR, "The request needs too much memory.");
+    return c->change.name != NULL;
 }
 
 static void draw_id(struct creation *c)
@@ -165,7 +173,6 @@ static void begin(struct create_topics *ct, int32_t position)
     c->answer = &ct->response.topics[position];
     kafka_create_topics_response_topic_init(c->answer);
     c->answer->name = t->name;
-    c->answer->configs_count = -1;
     c->change.kind = METADATA_TOPIC_CREATE;
     if (!check_name(r, position, c) || !check_numbers(r, t, c) || !check_configs(r, t, c))
         return;

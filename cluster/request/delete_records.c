@@ -61,7 +61,7 @@ static void run(struct scatter_item *item)
     }
     int64_t next_offset = log_partition_next_offset(p->log);
     int64_t offset = d->offset == TO_THE_END ? next_offset : d->offset;
-    if (offset < 0 || offset > next_offset || offset < log_partition_start_offset(p->log)) {
+    if (offset < 0 || offset > next_offset) {
         done(d, KAFKA_ERROR_OFFSET_OUT_OF_RANGE);
         return;
     }

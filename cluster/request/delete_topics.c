@@ -40,8 +40,8 @@ static void begin(struct delete_topics *dt, struct kafka_delete_topics_response_
     struct request *r = dt->list.request;
     struct change_item *item = request_allocate(r, sizeof *item);
     struct metadata_change change = {.kind = METADATA_TOPIC_DELETE};
-    answer->error_code = find(r, answer);
-    if (answer->error_code != KAFKA_ERROR_NONE || item == NULL)
+    answer->error_code = item == NULL ? KAFKA_ERROR_UNKNOWN_SERVER_ERROR : find(r, answer);
+    if (answer->error_code != KAFKA_ERROR_NONE)
         return;
     memcpy(change.id, answer->topic_id.bytes, sizeof change.id);
     item->exists_code = item->invalid_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;

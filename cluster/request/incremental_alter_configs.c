@@ -36,6 +36,7 @@ static int16_t read_overrides(struct request *r, struct kafka_string name,
 {
     struct metadata *m = r->broker->metadata;
     int16_t error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    bool is_short = false;
     overrides->count = 0;
     metadata_read_lock(m);
     const struct metadata_topic *t =
@@ -47,9 +48,10 @@ static int16_t read_overrides(struct request *r, struct kafka_string name,
                 text_terminated(r, kafka_string_of(t->configs[i].name));
             overrides->entries[i].value =
                 text_terminated(r, kafka_string_of(t->configs[i].value));
+            is_short |= overrides->entries[i].name == NULL || overrides->entries[i].value == NULL;
         }
         overrides->count = t->config_count;
-        error_code = KAFKA_ERROR_NONE;
+        error_code = is_short ? KAFKA_ERROR_UNKNOWN_SERVER_ERROR : KAFKA_ERROR_NONE;
     }
     metadata_read_unlock(m);
     return error_code;
@@ -120,8 +122,10 @@ static void begin(struct alter_configs *ac,
     for (int32_t i = 0; i < from->configs_count && error_code == KAFKA_ERROR_NONE; i++)
         error_code = alter_one(r, overrides, &from->configs[i], &note);
     if (error_code != KAFKA_ERROR_NONE) {
-        refuse(r, answer, error_code,
-               note.text[0] != '\0' ? note.text : "The topic does not exist.");
+        const char *why = error_code == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
+                              ? "The topic does not exist."
+                              : "The config has no value, or the request needs too much memory.";
+        refuse(r, answer, error_code, note.text[0] != '\0' ? note.text : why);
         return;
     }
     if (message->validate_only)
