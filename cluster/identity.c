@@ -61,7 +61,7 @@ static int decode_founders(struct bytes_reader *r, struct identity *identity)
         if (r->is_bad || copy_text(site, founder->site, sizeof founder->site) != 0)
             return ERR_CORRUPT;
     }
-    return 0;
+    return bytes_reader_left(r) == 0 ? 0 : ERR_CORRUPT;
 }
 
 static int decode(struct bytes file, struct identity *identity)
@@ -80,10 +80,11 @@ static int decode(struct bytes file, struct identity *identity)
     identity->cluster_id[0] = bytes_read_le64(&r);
     identity->cluster_id[1] = bytes_read_le64(&r);
     identity->is_rebuilt = bytes_read_u8(&r) != 0;
-    bytes_read_u8(&r);
+    uint8_t unused = bytes_read_u8(&r);
     identity->groups_per_node = bytes_read_le32(&r);
     struct bytes name = byte_list_read_text(&r);
-    if (r.is_bad || identity->state < IDENTITY_NEW || identity->state > IDENTITY_FOUNDED)
+    if (r.is_bad || unused != 0 || identity->state < IDENTITY_NEW ||
+        identity->state > IDENTITY_FOUNDED)
         return ERR_CORRUPT;
     int err = copy_text(name, identity->cluster_name, sizeof identity->cluster_name);
     return err != 0 ? err : decode_founders(&r, identity);
