@@ -180,6 +180,7 @@ void repl_group_stop(struct repl_group *g)
     if (g->is_stopped)
         return;
     g->is_stopped = true;
+    group_install_stop(g);
     group_fail_pending(g, ERR_CLOSED);
     group_reads_fail(g, ERR_CLOSED);
     node_publish(g->options.node, g->options.identity.group_id, 0, g->raft.current_term,

@@ -60,6 +60,7 @@ struct peer {
     struct log_pin *pin;            /* snapshot being shipped to it */
     uint64_t pin_index;
     uint64_t pin_used_ms;
+    uint64_t pin_asked_ms;          /* last ask for a piece of it, or 0 */
     unsigned pin_reads;             /* under way */
     bool is_install_due;            /* it was to get a snapshot and there was none to pin */
     unsigned char install_version;  /* libraft's, of the message that was due */
@@ -220,6 +221,9 @@ void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
                             struct buffer *owner);
 void group_install_tick(struct repl_group *g);
 void group_install_drop(struct repl_group *g);
+/* The group stops: what the disk is not busy with goes now, the rest when it is done. */
+void group_install_stop(struct repl_group *g);
+void group_install_on_node_gone(struct repl_group *g, uint32_t node_id);
 
 /* group_role.c */
 void group_role_changed(struct repl_group *g);

@@ -144,6 +144,8 @@ static void forget_leader(struct repl_group *g)
 
 void group_on_node_gone(struct repl_group *g, uint32_t node_id)
 {
+    if (group_is_over(g))
+        return;
     if (g->raft.state == RAFT_FOLLOWER && repl_raft_id_node(leader_raft_id(g)) == node_id &&
         leader_raft_id(g) != 0) {
         event_info("leader_gone", "group=%u leader=%u term=%llu", g->options.identity.group_id,
@@ -152,11 +154,12 @@ void group_on_node_gone(struct repl_group *g, uint32_t node_id)
         g->leaderless_since_ms = group_now_ms(g);
         g->quiet_until_ms = 0;
     }
+    group_install_on_node_gone(g, node_id);
 }
 
 void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit)
 {
-    if (term < g->raft.current_term || group_is_leader(g))
+    if (term < g->raft.current_term || group_is_leader(g) || group_is_over(g))
         return;
     g->heard_commit = commit;
     g->heard_ns = clock_now_ns(g->options.clock);

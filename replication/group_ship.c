@@ -14,6 +14,7 @@
 #define ASK_REPEAT_MS 500
 #define ASKS_MAX 20            /* without an answer: the source is lost */
 #define PIN_IDLE_MS 30000
+#define PIN_KEEP_MS 5000        /* after the last ask: the peer is still at it */
 #define PIN_READS_MAX 4
 #define REPAIRS_MAX 3
 #define CONTENTS UINT32_MAX
@@ -30,11 +31,15 @@ void group_ship_unpin(struct repl_group *g, struct peer *p)
 
 void group_ship_pin(struct repl_group *g, struct peer *p)
 {
+    bool is_in_use = p->pin_asked_ms != 0 && group_now_ms(g) - p->pin_asked_ms < PIN_KEEP_MS;
+    if (p->pin != NULL && is_in_use)
+        return; /* a newer one would make the peer begin again */
     group_ship_unpin(g, p);
     if (p->pin != NULL || log_store_pin(g->options.store, &p->pin) != 0)
         return;
     p->pin_index = log_pin_state(p->pin)->index;
     p->pin_used_ms = group_now_ms(g);
+    p->pin_asked_ms = 0;
 }
 
 struct piece_read {
@@ -87,7 +92,7 @@ void group_ship_on_ask(struct repl_group *g, const struct repl_message *m)
         send_piece(g, m, NULL, true);
         return;
     }
-    p->pin_used_ms = group_now_ms(g);
+    p->pin_used_ms = p->pin_asked_ms = group_now_ms(g);
     p->heard_ns = clock_now_ns(g->options.clock);
     if (m->file == CONTENTS) {
         send_contents(g, p, m);
@@ -177,26 +182,55 @@ void group_install_drop(struct repl_group *g)
     free(i);
 }
 
-/* Begins again from this replica's own disk; the leader will name a snapshot anew. */
+/* Begins again from this replica's own disk; the leader will name a snapshot anew. Not before the
+ * WAL has what was under way when the installation began: it would come behind the log that is
+ * read here. The tick goes on. */
 static void give_up(struct installation *i, const char *why)
 {
     struct repl_group *g = i->group;
     struct err_note note = {0};
-    if (i->is_writing || i->is_committing) {
-        i->is_lost = true;
+    if (!i->is_lost)
+        event_warn("snapshot_given_up", "group=%u reason=\"%s\"", g->options.identity.group_id,
+                   why);
+    i->is_lost = true;
+    if (i->is_writing || i->is_committing || g->persists != NULL || group_is_over(g))
         return;
-    }
-    event_warn("snapshot_given_up", "group=%u reason=\"%s\"", g->options.identity.group_id, why);
     group_install_drop(g);
     int err = group_restart(g, &note);
     if (err != 0)
         group_fatal(g, err, note.text);
 }
 
+void group_install_stop(struct repl_group *g)
+{
+    struct installation *i = g->installation;
+    if (i != NULL && !i->is_writing && !i->is_committing)
+        group_install_drop(g);
+}
+
+/* What is already here is finished without the source. */
+static bool needs_source(const struct installation *i)
+{
+    return !i->is_committing && (i->install == NULL || !log_install_is_complete(i->install));
+}
+
+/* An installing replica neither votes nor takes entries: it must not wait for who is gone. */
+void group_install_on_node_gone(struct repl_group *g, uint32_t node_id)
+{
+    struct installation *i = g->installation;
+    if (i != NULL && repl_raft_id_node(i->source) == node_id && needs_source(i))
+        give_up(i, "the source is gone");
+}
+
 static void finish(struct installation *i)
 {
     struct repl_group *g = i->group;
     const struct log_store_state *state = log_store_state(g->options.store);
+    if (state->index != i->metadata.index || state->term != i->metadata.term) {
+        group_install_drop(g);
+        group_fatal(g, ERR_CORRUPT, "the shipped snapshot is another one than named");
+        return;
+    }
     struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
     event.persisted_snapshot.metadata = i->metadata;
     event.persisted_snapshot.last = true;
@@ -204,6 +238,7 @@ static void finish(struct installation *i)
     free(i);
     persist_snapshot(g, state->index, state->term);
     cache_drop_before(&g->cache, UINT64_MAX);
+    group_apply_forget(g);
     g->applied_index = g->checkpoint_index = state->index;
     g->applied_term = state->term;
     g->counters.snapshots_installed++;
@@ -223,8 +258,11 @@ static void on_commit(struct log_install_commit *commit, int status)
 {
     struct installation *i = commit->data;
     i->is_committing = false;
-    if (status == 0) {
+    if (status == 0)
         i->install = NULL; /* freed by the commit */
+    if (group_is_over(i->group)) {
+        group_install_stop(i->group);
+    } else if (status == 0) {
         finish(i);
     } else if (status == ERR_BUSY) {
         i->asked_ms = group_now_ms(i->group); /* a reader is still there: the tick tries again */
@@ -250,9 +288,11 @@ static void on_write(struct log_install_write *write, int status)
     i->is_writing = false;
     if (status != 0)
         group_fatal(i->group, status, "write a snapshot");
-    else if (i->is_lost || i->group->is_stopped)
+    if (i->group->is_stopped)
+        group_install_stop(i->group);
+    else if (i->is_lost)
         give_up(i, "the source was lost");
-    else
+    else if (status == 0)
         next_piece(i);
 }
 
@@ -280,7 +320,7 @@ void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
                             struct buffer *owner)
 {
     struct installation *i = g->installation;
-    if (i == NULL || i->is_writing || i->is_committing || m->round != i->number ||
+    if (i == NULL || i->is_writing || i->is_committing || i->is_lost || m->round != i->number ||
         m->file != i->file || (m->file != CONTENTS && m->position != i->position))
         return;
     if (m->is_refused) {
@@ -306,6 +346,11 @@ void group_install_tick(struct repl_group *g)
     drop_idle_pins(g);
     if (i == NULL || i->is_writing || i->is_committing)
         return;
+    uint64_t leader = g->raft.follower_state.current_leader.id; /* who installs is a follower */
+    if (i->is_lost || (leader != 0 && leader != i->source && needs_source(i))) {
+        give_up(i, "another replica leads");
+        return;
+    }
     uint64_t silent_ms = group_now_ms(g) - i->asked_ms;
     if (i->asked_ms != 0 && silent_ms < (i->asks == 0 ? 10 : ASK_REPEAT_MS))
         return;

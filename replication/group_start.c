@@ -232,7 +232,7 @@ static int open_raft(struct repl_group *g, struct start *s, struct err_note *not
 int group_restart(struct repl_group *g, struct err_note *note)
 {
     struct start s = {.first_index = 1};
-    assert(!group_is_leader(g));
+    assert(!group_is_leader(g) && g->persists == NULL);
     raft_close(&g->raft, NULL);
     memset(&g->raft, 0, sizeof g->raft);
     cache_close(&g->cache);
