@@ -84,6 +84,7 @@ struct cluster {
     struct random random;
     unsigned count;
     unsigned founder_count;
+    struct repl_member founders[REPLICAS_MAX]; /* borrowed by the groups */
     struct replica replicas[REPLICAS_MAX];
     struct flying *first, *last;
     uint64_t delay_ms[REPLICAS_MAX][REPLICAS_MAX];

@@ -64,17 +64,16 @@ static void open_node(struct replica *r)
 static int open_group(struct replica *r, struct err_note *note)
 {
     struct cluster *c = r->cluster;
-    struct repl_member founders[REPLICAS_MAX];
     for (unsigned i = 0; i < c->founder_count; i++) {
-        founders[i] = replica_member(&c->replicas[i]);
-        founders[i].raft_id = repl_raft_id(c->replicas[i].node_id, 1); /* first incarnations */
+        c->founders[i] = replica_member(&c->replicas[i]);
+        c->founders[i].raft_id = repl_raft_id(c->replicas[i].node_id, 1); /* first incarnations */
     }
     struct repl_group_options options = {
         .identity = {.group_id = GROUP_ID,
                      .generation = r->generation,
                      .recovery_id = r->recovery_id},
         .raft_id = replica_raft_id(r),
-        .founders = r->is_founder ? founders : NULL,
+        .founders = r->is_founder ? c->founders : NULL,
         .founder_count = r->is_founder ? c->founder_count : 0,
         .clock = &c->clock.seam,
         .random = &r->random,

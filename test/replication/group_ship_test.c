@@ -1,0 +1,189 @@
+/* Catch-up of a replica that is behind all that the leader keeps, by shipping. */
+#include "base/err.h"
+#include "group_fixture.h"
+
+static struct cluster c;
+
+/* Values also go to a partition, so there are files; the log keeps little behind a checkpoint. */
+static struct replica *started(unsigned count, unsigned founders, uint64_t seed)
+{
+    cluster_init(&c, count, founders, seed);
+    c.has_partition = true;
+    c.trailing_entries = 5;
+    c.value_size = 1000;
+    cluster_start(&c);
+    struct replica *leader = cluster_leader(&c, 1000);
+    cluster_settle(&c, 1000);
+    return leader;
+}
+
+static struct replica *follower(const struct replica *leader, unsigned number)
+{
+    for (unsigned i = 0; i < c.count; i++)
+        if (&c.replicas[i] != leader && number-- == 0)
+            return &c.replicas[i];
+    return NULL;
+}
+
+/* `gone` misses so much that entries no longer do. */
+static void leave_behind(struct replica *gone)
+{
+    cluster_append(&c, 20);
+    cluster_settle(&c, 1000);
+    replica_kill(gone);
+    cluster_append(&c, 300);
+    for (unsigned i = 0; i < c.count; i++)
+        if (c.replicas[i].group != NULL)
+            cluster_checkpoint(&c, &c.replicas[i]);
+    cluster_append(&c, 10);
+}
+
+static unsigned pieces_seen, pieces_max;
+
+static bool let_pieces(struct cluster *cluster, unsigned from, unsigned to,
+                       const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    if (m->type != REPL_SHIP_PIECE || m->file == UINT32_MAX)
+        return true;
+    return pieces_seen++ < pieces_max;
+}
+
+static void check_partitions(void)
+{
+    int64_t next = -1;
+    for (unsigned i = 0; i < c.count; i++) {
+        if (c.replicas[i].group == NULL)
+            continue;
+        struct log_partition *p = log_store_partition(c.replicas[i].store, PARTITION_RECORDS);
+        cr_assert_not_null(p);
+        if (next < 0)
+            next = log_partition_next_offset(p);
+        cr_assert_eq(log_partition_next_offset(p), next);
+    }
+}
+
+Test(repl_group_ship, brings_a_replica_level_that_is_behind_the_kept_log)
+{
+    struct replica *leader = started(3, 3, 50);
+    struct replica *gone = follower(leader, 0);
+    leave_behind(gone);
+    replica_start(gone);
+    cluster_settle(&c, 5000);
+    cr_assert_eq(replica_counters(gone).snapshots_installed, 1);
+    cluster_check_same(&c);
+    check_partitions();
+    cluster_append(&c, 5);
+    cluster_settle(&c, 1000);
+    replica_kill(gone); /* what was installed is what is on its disk */
+    replica_start(gone);
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+Test(repl_group_ship, goes_on_with_the_next_leader_when_the_source_dies_in_the_middle)
+{
+    struct replica *leader = started(5, 5, 51);
+    struct replica *gone = follower(leader, 0);
+    leave_behind(gone);
+    c.filter = let_pieces;
+    pieces_seen = 0;
+    pieces_max = 1;
+    replica_start(gone);
+    for (unsigned i = 0; i < 3000 && pieces_seen < 2; i++)
+        cluster_run_ms(&c, 1);
+    cr_assert_geq(pieces_seen, 2, "it is in the middle");
+    cr_assert_eq(replica_counters(gone).snapshots_installed, 0);
+    pieces_max = UINT32_MAX;
+    replica_kill(leader);
+    cluster_run_ms(&c, 2000);
+    cluster_append(&c, 5);
+    cluster_settle(&c, 5000);
+    cr_assert_eq(replica_counters(gone).snapshots_installed, 1);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+Test(repl_group_ship, gives_its_vote_when_the_source_dies_in_the_middle)
+{
+    struct replica *leader = started(3, 3, 52);
+    struct replica *gone = follower(leader, 0), *other = follower(leader, 1);
+    leave_behind(gone);
+    c.filter = let_pieces;
+    pieces_seen = 0;
+    pieces_max = 1;
+    replica_start(gone);
+    for (unsigned i = 0; i < 3000 && pieces_seen < 2; i++)
+        cluster_run_ms(&c, 1);
+    cr_assert_geq(pieces_seen, 2);
+    replica_kill(leader);
+    pieces_max = UINT32_MAX;
+    cluster_run_ms(&c, 1500);
+    cr_assert_eq(replica_status(other).role, REPL_LEADER, "two of three are there");
+    cluster_append(&c, 1);
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+Test(repl_group_ship, survives_a_power_cut_of_the_receiver_at_any_point)
+{
+    for (unsigned at = 1; at < 120; at += 7) {
+        struct replica *leader = started(3, 3, 53);
+        struct replica *gone = follower(leader, 0);
+        leave_behind(gone);
+        replica_start(gone);
+        cluster_run_ms(&c, at);
+        replica_kill(gone);
+        cluster_append(&c, 1);
+        replica_start(gone);
+        cluster_settle(&c, 5000);
+        cluster_check_same(&c);
+        check_partitions();
+        cluster_close(&c);
+    }
+}
+
+Test(repl_group_ship, ends_at_a_stop_in_its_middle)
+{
+    struct replica *leader = started(3, 3, 54);
+    struct replica *gone = follower(leader, 0);
+    leave_behind(gone);
+    c.filter = let_pieces;
+    pieces_seen = pieces_max = 0;
+    replica_start(gone);
+    for (unsigned i = 0; i < 3000 && pieces_seen == 0; i++)
+        cluster_run_ms(&c, 1);
+    cr_assert_gt(pieces_seen, 0);
+    cluster_close(&c); /* asserts that all comes to rest */
+}
+
+Test(repl_group_ship, brings_level_what_has_written_entries_when_it_begins)
+{
+    struct replica *leader = started(3, 3, 55);
+    struct replica *gone = follower(leader, 0);
+    cluster_append(&c, 5);
+    cluster_settle(&c, 1000);
+    gone->is_writer_paused = true; /* entries under way when the snapshot comes */
+    cluster_append(&c, 10);
+    cluster_isolate(&c, gone->number);
+    cluster_append(&c, 300);
+    cluster_checkpoint(&c, leader);
+    cluster_append(&c, 10);
+    c.filter = let_pieces;
+    pieces_seen = pieces_max = 0;
+    cluster_heal(&c);
+    for (unsigned i = 0; i < 5000 && pieces_seen == 0; i++)
+        cluster_run_ms(&c, 1);
+    cr_assert_gt(pieces_seen, 0);
+    replica_kill(leader); /* given up while the disk is still at it */
+    cluster_run_ms(&c, 100);
+    pieces_max = UINT32_MAX;
+    gone->is_writer_paused = false;
+    cluster_run_ms(&c, 1500);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 5000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
