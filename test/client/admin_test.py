@@ -7,6 +7,7 @@ from confluent_kafka.admin import (AlterConfigOpType, ConfigEntry, ConfigResourc
 
 import cluster as clusters
 import records
+from topics import create_topic
 
 
 def code_of(future):
@@ -231,6 +232,13 @@ def test_offsets_are_listed_by_kind(cluster, new_topic):
     assert offset(OffsetSpec.latest()) == 3
     assert offset(OffsetSpec.max_timestamp()) == 1
     assert offset(OffsetSpec.for_timestamp(1_600_000_004_000)) == 1
+
+
+def test_a_topic_is_ready_when_all_nodes_name_its_leader(cluster, name):
+    """Who makes a topic asks it for its offsets next; librdkafka does not ask twice."""
+    for i in range(40):
+        topic = create_topic(cluster, f"{name}-{i}")
+        assert records.watermarks(cluster, topic) == (0, 0)
 
 
 def test_two_hundred_topics_are_created_in_one_request(cluster, name):

@@ -117,14 +117,15 @@ class OwnNode:
         self.process.send_signal(signal.SIGCONT)
 
     def end(self):
-        """Whatever state it is in, it runs no more."""
+        """Ends it, whatever state it is in; its exit status, which is 0 when it ended cleanly."""
         if not self.is_running():
-            return
+            return 0
         self.resume()
         try:
-            self.terminate()
+            return self.terminate()
         except subprocess.TimeoutExpired:
             self.kill9()
+            return self.process.returncode
 
 
 class ForeignNode:
@@ -233,6 +234,15 @@ class Cluster:
                 wait_until(lambda n=node: is_led(n), timeout_s, f"{topic} is led, seen by {node.id}")
 
 
+    def wait_spread(self, topic, timeout_s=30):
+        """Each node leads as many of the topic's partitions as any other, but for one."""
+        def is_spread():
+            leaders = [p.leader for p in self.partitions(topic).values()]
+            counts = [leaders.count(node.id) for node in self.nodes]
+            return max(counts) - min(counts) <= 1
+        wait_until(is_spread, timeout_s, "leaders are spread evenly", 0.2)
+
+
 class OwnCluster(Cluster):
     """Three trilogd of this build, in a temporary folder."""
 
@@ -254,12 +264,18 @@ class OwnCluster(Cluster):
         for node in self.nodes:
             node.start()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        self.wait_healthy()
+        try:
+            self.wait_healthy()
+        except AssertionError as trouble:
+            said = "\n".join(self.warnings_since({}))
+            raise AssertionError(f"{trouble}; the nodes said:\n{said}") from None
 
     def stop(self):
-        for node in self.nodes:
-            node.end()
+        """Ends one after the other: the last ones without a majority, so without anyone to hand
+        over to. Each must end cleanly."""
+        statuses = {node.id: node.end() for node in self.nodes}
         shutil.rmtree(self.folder, ignore_errors=True)
+        assert set(statuses.values()) == {0}, f"exit statuses of the nodes: {statuses}"
 
     def can_kill(self):
         return True

@@ -35,6 +35,10 @@ def shared_cluster():
     running = clusters.new_cluster("shared")
     try:
         running.start()
+        if running.is_own:
+            # From here on no leader moves by itself: those that went to whoever started first
+            # have gone home.
+            running.wait_spread(create_topic(running, f"spread-{session}", 12))
         yield running
     finally:
         running.stop()

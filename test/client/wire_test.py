@@ -29,6 +29,15 @@ def test_frames_shorter_than_a_header_close_the_connection(target):
         assert_closed(target, content[:size], f"{size} bytes of a header")
 
 
+def test_bytes_behind_a_request_are_left_alone(target):
+    """librdkafka sends three when it asks for all topics, and Kafka does not look at them."""
+    for what, message in (("as librdkafka sends it", b"\x00\x00\x00\x00\x01\x00\x00"),
+                          ("with more", b"\x00\x00\x00\x00" + b"\xff" * 50)):
+        answer = answer_to(target, wire.header(wire.METADATA, 12) + message)
+        assert answer is not None, what
+        assert target.topic.encode() in answer
+
+
 @pytest.mark.parametrize("number", range(len(wire.requests_of(""))),
                          ids=[name.replace(" ", "-") for name, *_ in wire.requests_of("")])
 def test_a_request_is_served_whole_and_refused_cut_at_any_byte(target, number):
