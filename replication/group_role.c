@@ -33,6 +33,7 @@ static uint64_t leader_raft_id(const struct repl_group *g)
 
 static void lose(struct repl_group *g)
 {
+    g->counters.transfers_done += g->transfer_since_ms != 0;
     g->transfer_since_ms = 0;
     g->ready_index = 0;
     g->needs_barrier = false;
@@ -299,10 +300,8 @@ static void tick_transfer(struct repl_group *g, uint64_t now_ms)
 {
     if (g->transfer_since_ms == 0)
         return;
-    if (!group_is_leader(g)) {
-        g->transfer_since_ms = 0;
-        g->counters.transfers_done++;
-    } else if (now_ms - g->transfer_since_ms >= TRANSFER_MS) {
+    assert(group_is_leader(g)); /* else lose() has ended it */
+    if (now_ms - g->transfer_since_ms >= TRANSFER_MS) {
         g->raft.leader_state.transferee = 0; /* no new leader: go on */
         g->raft.leader_state.transferring = false;
         g->transfer_since_ms = 0;
