@@ -101,6 +101,14 @@ static int receive(struct repl_group *g, struct raft_message *message)
     return err < 0 ? err : 0;
 }
 
+static struct raft_server *own_server(struct repl_group *g)
+{
+    for (unsigned i = 0; i < g->raft.configuration.n; i++)
+        if (g->raft.configuration.servers[i].id == g->options.raft_id)
+            return &g->raft.configuration.servers[i];
+    return NULL;
+}
+
 static int receive_vote(struct repl_group *g, const struct repl_message *m)
 {
     struct raft_message message = {
@@ -112,7 +120,18 @@ static int receive_vote(struct repl_group *g, const struct repl_message *m)
                                                       .last_log_term = m->last_term,
                                                       .disrupt_leader = m->does_disrupt,
                                                       .pre_vote = m->is_pre_vote};
-    return receive(g, &message);
+    /* Who is asked may be a voter already and not know: the change that says so was lost with its
+     * leader, and the quorum that it made needs this vote (Raft dissertation, 4.1: a server votes
+     * whatever its own configuration says). libraft would refuse. */
+    struct raft_server *self = own_server(g);
+    int role = self == NULL ? RAFT_VOTER : self->role;
+    if (self != NULL)
+        self->role = RAFT_VOTER;
+    int err = receive(g, &message);
+    self = own_server(g);
+    if (self != NULL)
+        self->role = role;
+    return err;
 }
 
 /* Only the vote that is being held counts. libraft looks for its phase also when it is no candidate,
@@ -139,9 +158,10 @@ static int receive_vote_result(struct repl_group *g, const struct repl_message *
         return 0;
     int err = receive(g, &message);
 #ifdef TRILOG_BREAK_COUNT_VOTE_TWICE
-    /* On purpose wrong, for the simulation to find: the vote counts for everyone else too. */
-    for (unsigned i = 0; i < g->raft.configuration.n && err == 0; i++)
-        if (g->raft.configuration.servers[i].id != m->from &&
+    /* On purpose wrong, for the simulation to find: a vote counts for all who have not answered. */
+    for (unsigned i = 0; i < g->raft.configuration.n && err == 0 && m->is_granted; i++)
+        if (g->raft.configuration.servers[i].id != m->from && is_vote_awaited(g, m) &&
+            g->raft.configuration.servers[i].role == RAFT_VOTER &&
             g->raft.configuration.servers[i].id != g->options.raft_id) {
             message.server_id = g->raft.configuration.servers[i].id;
             err = receive(g, &message);
