@@ -124,6 +124,18 @@ static void isolate(struct sim *s)
         }
 }
 
+/* Two sides that don't hear each other. */
+static void split(struct sim *s)
+{
+    unsigned side = (unsigned)world_between(s->world, 1, (1u << s->node_count) - 2);
+    uint64_t duration_ns = draw_cut_ns(s);
+    sim_count(s, SIM_network_cuts, 1);
+    for (unsigned a = 0; a < s->node_count; a++)
+        for (unsigned b = 0; b < s->node_count; b++)
+            if ((side >> a & 1) != (side >> b & 1))
+                cut(s, a, b, duration_ns);
+}
+
 static void reset_link(struct sim *s)
 {
     struct link *l = draw_link(s);
@@ -292,6 +304,7 @@ static const struct fault table[] = {
     {"cut", 8, cut_link},
     {"one-way cut", 8, cut_one_way},
     {"isolation", 5, isolate},
+    {"split", 5, split},
     {"reset", 4, reset_link},
     {"delay", 6, change_delay},
     {"slow link", 5, slow_link},

@@ -2,7 +2,8 @@
  *
  *   sim --seed N             one seed, with every event of the nodes
  *   sim --seeds A-B          these seeds
- *   sim --minutes M          from seed 1 (or --seeds A-) until the time is over
+ *   sim --minutes M          from seed 1 (or A) until the time is over, --at-least so many seeds
+ *   sim --until-failed       no seed after the first that fails
  *   sim --case NAME          one case, with every event; --cases: all of them
  *
  * A child writes into a file of its own, which is shown when it fails; its counters lie in shared
@@ -169,16 +170,20 @@ static void init(struct runner *r)
     }
 }
 
-/* The same seed twice: the same story to the last event? */
+/* The same seed twice: the same story to the last event? Counts as one test. */
 static void check_determinism(struct runner *r, uint64_t seed)
 {
     uint64_t hashes[2];
+    struct runner before = *r;
     for (int i = 0; i < 2; i++) {
         struct child *c = free_child(r);
         start(c, NULL, seed);
         wait_all(r);
         hashes[i] = c->counters->hash;
     }
+    r->passed = before.passed;
+    r->failed = before.failed;
+    r->sum = before.sum;
     bool is_same = hashes[0] == hashes[1];
     if (!is_same)
         printf("FAILED determinism: seed %" PRIu64 " ran as %016" PRIx64 " and as %016" PRIx64 "\n",
@@ -194,10 +199,24 @@ static void run_cases(struct runner *r)
     wait_all(r);
 }
 
-static void run_seeds(struct runner *r, uint64_t first, uint64_t last, double minutes)
+struct plan {
+    uint64_t first, last; /* seeds */
+    double minutes;       /* 0: as long as it takes */
+    uint64_t at_least;    /* seeds, however long they take */
+    bool does_cases, has_seeds, until_failed;
+};
+
+static bool is_over(const struct runner *r, const struct plan *plan, uint64_t seed, time_t until)
 {
-    time_t until = minutes > 0 ? time(NULL) + (time_t)(minutes * 60) : 0;
-    for (uint64_t seed = first; seed <= last && (until == 0 || time(NULL) < until); seed++)
+    if (seed > plan->last || (plan->until_failed && r->failed > 0))
+        return true;
+    return plan->minutes > 0 && seed - plan->first >= plan->at_least && time(NULL) >= until;
+}
+
+static void run_seeds(struct runner *r, const struct plan *plan)
+{
+    time_t until = time(NULL) + (time_t)(plan->minutes * 60);
+    for (uint64_t seed = plan->first; !is_over(r, plan, seed, until); seed++)
         start(free_child(r), NULL, seed);
     wait_all(r);
 }
@@ -234,41 +253,57 @@ static int run_one(const char *case_name, uint64_t seed)
     return 0;
 }
 
-int main(int argc, char **argv)
+static int usage(void)
+{
+    fprintf(stderr, "sim: --seed N | --case NAME | [--cases] [--seeds A-B] [--minutes M]"
+                    " [--at-least N] [--until-failed]\n");
+    return 2;
+}
+
+/* False when the option is not known. */
+static bool take_option(struct plan *plan, const char *option, const char *value)
+{
+    if (strcmp(option, "--minutes") == 0)
+        plan->minutes = strtod(value, NULL);
+    else if (strcmp(option, "--at-least") == 0)
+        plan->at_least = strtoull(value, NULL, 10);
+    else if (strcmp(option, "--seeds") == 0)
+        plan->has_seeds = sscanf(value, "%" SCNu64 "-%" SCNu64, &plan->first, &plan->last) >= 1;
+    else
+        return false;
+    return true;
+}
+
+static int run_all(const struct plan *plan)
 {
     static struct runner r;
-    uint64_t first = 1, last = UINT64_MAX;
-    double minutes = 0;
-    bool does_cases = false, has_seeds = false;
+    init(&r);
+    if (plan->does_cases)
+        run_cases(&r);
+    if (plan->has_seeds || plan->minutes > 0) {
+        check_determinism(&r, plan->first);
+        run_seeds(&r, plan);
+    }
+    print_counters(&r, plan->does_cases && r.passed + r.failed >= 100);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", r.passed, r.failed);
+    return r.failed == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct plan plan = {.first = 1, .last = UINT64_MAX};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--seed") == 0)
             return run_one(NULL, strtoull(value, NULL, 10));
         if (strcmp(argv[i], "--case") == 0)
             return run_one(value, 1);
-        if (strcmp(argv[i], "--cases") == 0) {
-            does_cases = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--minutes") == 0) {
-            minutes = strtod(value, NULL);
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            has_seeds = sscanf(value, "%" SCNu64 "-%" SCNu64, &first, &last) >= 1;
-        } else {
-            fprintf(stderr, "sim: --seed N | --case NAME | [--cases] [--seeds A-B] [--minutes M]\n");
-            return 2;
-        }
-        i++;
+        if (strcmp(argv[i], "--cases") == 0)
+            plan.does_cases = true;
+        else if (strcmp(argv[i], "--until-failed") == 0)
+            plan.until_failed = true;
+        else if (i + 1 == argc || !take_option(&plan, argv[i++], value))
+            return usage();
     }
-    init(&r);
-    if (does_cases)
-        run_cases(&r);
-    if (has_seeds || minutes > 0) {
-        check_determinism(&r, first);
-        run_seeds(&r, first, last, minutes);
-    }
-    bool is_whole = does_cases && r.passed + r.failed >= 100;
-    print_counters(&r, is_whole);
-    printf("%" PRIu64 " passed, %" PRIu64 " failed\n", r.passed, r.failed);
-    return r.failed == 0 ? 0 : 1;
+    return run_all(&plan);
 }
