@@ -166,7 +166,7 @@ void repl_group_tick(struct repl_group *g)
 {
     if (group_is_over(g))
         return;
-    if (group_now_ms(g) >= raft_timeout(&g->raft))
+    if (group_role_is_timeout_due(g))
         group_role_timeout(g);
     group_role_tick(g);
     group_install_tick(g);

@@ -45,12 +45,16 @@ struct persist {
     struct log_entry entries[];     /* referenced slices */
 };
 
-/* What the leader has still to send to a peer: [from, to], empty when from > to. */
+/* What libraft wants a peer to get: [base, to], of which [from, to] is still to be sent. */
 struct peer {
     uint64_t raft_id;               /* 0: unused */
     uint32_t node_id;
     struct repl_group *group;
-    uint64_t from, to;
+    uint64_t base, from, to;        /* base 0: nothing was asked for yet */
+    uint64_t sent_ms;               /* last frame with entries */
+    uint64_t beaten_ms;             /* last frame without, or 0 */
+    uint64_t retry_ms;              /* the network took nothing: not before then */
+    bool is_refused;                /* its refusal is being handled: what follows is sent anew */
     struct log_wal_read *read;      /* entries that are no longer in memory, or NULL */
     bool is_reading;                /* `read` is with the WAL */
     bool is_read_stale;             /* ... for an earlier term of ours as leader */
@@ -110,6 +114,7 @@ struct repl_group {
     uint64_t leaderless_since_ms;    /* follower or candidate without a leader, or 0 */
     uint64_t quiet_until_ms;         /* somebody told of a leader: don't stand before */
     uint64_t candidate_since_ms;
+    uint64_t beaten_ms;              /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
     uint64_t transfer_since_ms;      /* or 0 */
     uint64_t transfer_sent_ms;       /* last TimeoutNow */
@@ -185,6 +190,7 @@ static inline size_t group_append_size(const struct log_entry *e)
 void group_send(struct repl_group *g, const struct raft_message *message);
 void group_pump(struct repl_group *g);
 void group_tell_commit(struct repl_group *g);
+void group_beat_blocked(struct repl_group *g);
 void group_send_due_installs(struct repl_group *g); /* there is a new checkpoint */
 /* A member's; NULL when it is none. */
 struct peer *group_peer(struct repl_group *g, uint64_t raft_id);
@@ -229,6 +235,7 @@ void group_install_on_node_gone(struct repl_group *g, uint32_t node_id);
 void group_role_changed(struct repl_group *g);
 void group_role_tick(struct repl_group *g);
 /* libraft's timeout, and an election when it is due. */
+bool group_role_is_timeout_due(const struct repl_group *g);
 void group_role_timeout(struct repl_group *g);
 int group_begin_sole_term(struct repl_group *g, uint64_t term);
 void group_role_ready(struct repl_group *g);

@@ -50,6 +50,7 @@ static void win(struct repl_group *g)
 {
     group_forget_peers(g);
     g->round = 0;
+    g->beaten_ms = group_now_ms(g); /* libraft begins with a heartbeat */
     g->counters.terms_led++;
     g->role_term = g->raft.current_term;
     for (unsigned i = 0; i < g->raft.configuration.n; i++)
@@ -118,10 +119,22 @@ int group_begin_sole_term(struct repl_group *g, uint64_t term)
     return persist_add(g, true, NULL, 0, 0);
 }
 
+/* At a leader's timeout libraft takes a peer that did not answer since the last one for lost, stops
+ * streaming to it, and sends it new entries once a heartbeat interval only. So all peers get their
+ * heartbeats at every timeout, and timeouts are further apart than a round trip. */
+bool group_role_is_timeout_due(const struct repl_group *g)
+{
+    uint64_t now_ms = group_now_ms(g);
+    if (g->raft.state == RAFT_LEADER)
+        return now_ms - g->beaten_ms >= g->options.election_timeout_ms / 4;
+    return now_ms >= raft_timeout(&g->raft);
+}
+
 void group_role_timeout(struct repl_group *g)
 {
     struct raft_event event = {.type = RAFT_TIMEOUT};
     int err = 0;
+    g->beaten_ms = group_now_ms(g);
     if (g->raft.state == RAFT_FOLLOWER && !g->raft.snapshot.installing &&
         g->raft.last_stored == raft_last_index(&g->raft) &&
         configuration_has_sole_voter(&g->raft.configuration, g->options.raft_id))
@@ -130,6 +143,7 @@ void group_role_timeout(struct repl_group *g)
         err = group_step(g, &event, NULL, 0);
     if (err < 0)
         group_fatal(g, err, "a timeout");
+    group_beat_blocked(g);
 }
 
 /* ---- failover ---- */

@@ -13,6 +13,7 @@
 #include "group_internal.h"
 
 #define READ_BYTES (4u << 20)
+#define RETRY_MS   5 /* after the network took nothing: about a tick */
 
 static void drop_read(struct peer *p)
 {
@@ -25,6 +26,12 @@ static void drop_read(struct peer *p)
     }
     free(p->read);
     p->read = NULL;
+}
+
+static void forget_range(struct peer *p)
+{
+    p->base = p->to = 0;
+    p->from = 1;
 }
 
 struct peer *group_find_peer(struct repl_group *g, uint64_t raft_id)
@@ -73,8 +80,8 @@ void group_forget_peers(struct repl_group *g)
 {
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
         struct peer *p = &g->peers[i];
-        p->from = 1;
-        p->to = 0;
+        forget_range(p);
+        p->beaten_ms = 0;
         p->told_commit = 0;
         p->acked_round = 0;
         p->is_install_due = false;
@@ -129,8 +136,7 @@ static void on_read(struct log_wal_read *read, int status)
         group_tell_compacted(g); /* then libraft ships */
     if (status != 0 || !group_is_leader(g) || p->from > p->to) {
         drop_read(p);
-        p->from = 1;
-        p->to = 0;
+        forget_range(p);
         return;
     }
     g->counters.entries_from_wal += read->entry_count;
@@ -187,7 +193,7 @@ static bool send_front(struct repl_group *g, struct peer *p)
     m.raft_version = 0;
     m.previous_index = p->from - 1;
     if (m.previous_index > 0 && !group_term_of(g, m.previous_index, &m.previous_term)) {
-        p->to = 0;
+        forget_range(p);
         group_tell_compacted(g); /* then libraft ships */
         return false;
     }
@@ -199,12 +205,12 @@ static bool send_front(struct repl_group *g, struct peer *p)
     m.entries = entries;
     m.commit_index = g->raft.commit_index;
     int err = group_send_message(g, NET_ENTRIES, &m, payload, payload_count);
-    if (err == ERR_BUSY)
-        return false; /* the next tick */
-    if (err != 0) {
-        p->to = 0; /* lost, as on a broken connection */
+    if (err != 0) { /* the window is full, or there is no connection: what was lost with the last
+                       one shows as a gap before this */
+        p->retry_ms = group_now_ms(g) + RETRY_MS;
         return false;
     }
+    p->sent_ms = group_now_ms(g);
     g->counters.entries_from_cache += m.entry_count;
     p->from += m.entry_count;
     p->told_commit = m.commit_index;
@@ -217,39 +223,78 @@ void group_pump(struct repl_group *g)
         return;
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
         struct peer *p = &g->peers[i];
-        while (p->raft_id != 0 && p->from <= p->to && !p->is_reading && send_front(g, p)) {
+        while (p->raft_id != 0 && p->from <= p->to && !p->is_reading &&
+               group_now_ms(g) >= p->retry_ms && send_front(g, p)) {
         }
     }
+}
+
+/* libraft probes by asking for the same entries again and again, at each submit. They are sent anew
+ * when a refusal shows that they did not arrive, or no sign of them comes for long. */
+static void ask_for(struct repl_group *g, struct peer *p, uint64_t first, uint64_t last)
+{
+    bool is_known = p->base != 0 && first >= p->base && first <= p->to + 1 && !p->is_refused;
+    bool is_again = first <= p->to;
+    bool is_late = group_now_ms(g) - p->sent_ms >= g->options.election_timeout_ms / 4;
+    if (!is_known || (is_again && is_late)) {
+        p->base = p->from = first;
+        p->to = last;
+        return;
+    }
+    if (last > p->to)
+        p->to = last;
+    if (first > p->from)
+        p->from = first; /* the peer has what is before */
+}
+
+/* A sign of life, or a probe. libraft makes one for each submit while the peer's window is full. It
+ * goes behind the entries that it may come after, or it would look like a gap. */
+static void send_empty(struct repl_group *g, struct peer *p,
+                       const struct raft_append_entries *append)
+{
+    struct repl_message m;
+    uint64_t now_ms = group_now_ms(g);
+    bool is_early = p->beaten_ms != 0 && !p->is_refused &&
+                    now_ms - p->beaten_ms < g->options.election_timeout_ms / 20;
+    if (is_early || (p->from <= p->to && append->prev_log_index >= p->from))
+        return;
+    group_fill_message(g, REPL_APPEND, p->raft_id, &m);
+    m.term = append->term;
+    m.raft_version = append->version;
+    m.previous_index = append->prev_log_index;
+    m.previous_term = append->prev_log_term;
+    m.commit_index = append->leader_commit;
+    p->beaten_ms = now_ms;
+    group_send_message(g, NET_ENTRIES, &m, NULL, 0);
 }
 
 static void send_append(struct repl_group *g, const struct raft_message *message)
 {
     const struct raft_append_entries *append = &message->append_entries;
     struct peer *p = group_peer(g, message->server_id);
-    struct repl_message m;
     if (p == NULL)
         return;
     if (append->n_entries > 0) {
-        uint64_t first = append->prev_log_index + 1;
-        bool does_extend = p->from <= p->to && first == p->to + 1;
-        if (!does_extend)
-            p->from = first;
-        p->to = append->prev_log_index + append->n_entries;
+        ask_for(g, p, append->prev_log_index + 1, append->prev_log_index + append->n_entries);
         return; /* the turn pumps */
     }
-    group_fill_message(g, REPL_APPEND, message->server_id, &m);
-    m.term = append->term;
-    m.raft_version = append->version;
-    m.previous_index = append->prev_log_index;
-    m.previous_term = append->prev_log_term;
-    m.commit_index = append->leader_commit;
-    /* Behind the entries that it may come after, or it would look like a gap. */
-    if (p->from > p->to || append->prev_log_index < p->from)
-        group_send_message(g, NET_ENTRIES, &m, NULL, 0);
+    send_empty(g, p, append);
     /* A new member has nothing, and there is nothing at index 1: it needs a snapshot, but libraft
      * takes the founding configuration for one, which no message carries. */
     if (append->prev_log_index == 0 && g->raft.trail.offset > 0)
         group_checkpoint_begin(g);
+}
+
+static int send_at_match(struct repl_group *g, struct peer *p, uint64_t match,
+                         enum net_channel channel)
+{
+    struct repl_message m;
+    group_fill_message(g, REPL_APPEND, p->raft_id, &m);
+    m.previous_index = match;
+    m.commit_index = g->raft.commit_index;
+    if (!group_term_of(g, match, &m.previous_term))
+        return ERR_NOT_FOUND;
+    return group_send_message(g, channel, &m, NULL, 0);
 }
 
 /* Followers learn of a commit by the next entries; when there are none, by an empty message at
@@ -260,18 +305,26 @@ void group_tell_commit(struct repl_group *g)
         return;
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
         struct peer *p = &g->peers[i];
-        struct repl_message m;
         raft_index match = 0;
         if (p->raft_id == 0 || p->told_commit >= g->raft.commit_index || p->from <= p->to ||
             raft_match_index(&g->raft, p->raft_id, &match) != 0 ||
             match < g->raft.commit_index)
             continue;
-        group_fill_message(g, REPL_APPEND, p->raft_id, &m);
-        m.previous_index = match;
-        m.commit_index = g->raft.commit_index;
-        if (group_term_of(g, match, &m.previous_term) &&
-            group_send_message(g, NET_ENTRIES, &m, NULL, 0) == 0)
-            p->told_commit = m.commit_index;
+        if (send_at_match(g, p, match, NET_ENTRIES) == 0)
+            p->told_commit = g->raft.commit_index;
+    }
+}
+
+/* A large entry may take a slow link for seconds. Meanwhile the peer hears of its leader, and answers,
+ * beside it: at what it is known to have, order does not matter. */
+void group_beat_blocked(struct repl_group *g)
+{
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX && group_is_leader(g); i++) {
+        struct peer *p = &g->peers[i];
+        raft_index match = 0;
+        if (p->raft_id != 0 && p->from <= p->to &&
+            raft_match_index(&g->raft, p->raft_id, &match) == 0 && match > 0)
+            send_at_match(g, p, match, NET_CONTROL);
     }
 }
 
@@ -300,13 +353,32 @@ static void fill_vote_result(const struct raft_request_vote_result *result, stru
     m->capacity = result->capacity;
 }
 
-static void fill_append_result(const struct raft_append_entries_result *result,
+/* Where a leader may go on whose entry at `rejected` is another than ours: before all that we have of
+ * that term, and behind what is committed. libraft alone goes back an entry a round trip. */
+static uint64_t conflict_hint(const struct raft *r, uint64_t rejected, uint64_t hint)
+{
+    const struct raft_trail *t = &r->trail;
+    uint64_t before = t->offset; /* last index of the terms before */
+    if (rejected <= t->offset || hint != rejected - 1)
+        return hint;
+    for (unsigned i = t->front; i != t->back; i = (i + 1) % t->size) {
+        if (t->records[i].index >= rejected)
+            return before > r->commit_index ? before : r->commit_index;
+        before = t->records[i].index;
+    }
+    return hint; /* we have no entry there: the hint says what we have */
+}
+
+static void fill_append_result(const struct raft *r,
+                               const struct raft_append_entries_result *result,
                                struct repl_message *m)
 {
     m->term = result->term;
     m->raft_version = result->version;
     m->rejected = result->rejected;
     m->last_index = result->last_log_index;
+    if (m->rejected > 0 && result->term == r->current_term)
+        m->last_index = conflict_hint(r, m->rejected, m->last_index);
     m->features = result->features;
     m->capacity = result->capacity;
 }
@@ -369,7 +441,7 @@ void group_send(struct repl_group *g, const struct raft_message *message)
         break;
     case RAFT_APPEND_ENTRIES_RESULT:
         m.type = REPL_APPEND_RESULT;
-        fill_append_result(&message->append_entries_result, &m);
+        fill_append_result(&g->raft, &message->append_entries_result, &m);
         group_send_message(g, NET_ENTRIES, &m, NULL, 0);
         return;
     case RAFT_TIMEOUT_NOW:

@@ -158,7 +158,7 @@ static int init_raft(struct repl_group *g)
     raft_seed(&g->raft, (unsigned)random_u64(g->options.random));
     raft_set_pre_vote(&g->raft, true);
     g->raft.election_timeout = g->options.election_timeout_ms;
-    g->raft.heartbeat_timeout = g->options.election_timeout_ms / 2;
+    g->raft.heartbeat_timeout = 1; /* the leader's timeouts come in a rhythm of their own */
     raft_set_max_inflight_entries(&g->raft, g->options.in_flight_entries_max);
     raft_set_install_snapshot_timeout(&g->raft, 20 * 1000);
     return 0;

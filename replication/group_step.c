@@ -146,6 +146,15 @@ static void free_barrier(struct repl_group *g, const struct raft_update *update)
     }
 }
 
+static struct peer *refusing_peer(struct repl_group *g, const struct raft_event *event)
+{
+    const struct raft_message *message = event->receive.message;
+    if (event->type != RAFT_RECEIVE || message->type != RAFT_APPEND_ENTRIES_RESULT ||
+        message->append_entries_result.rejected == 0)
+        return NULL;
+    return group_find_peer(g, message->server_id);
+}
+
 int group_step(struct repl_group *g, struct raft_event *event, const struct log_entry *source,
                uint64_t source_first)
 {
@@ -168,8 +177,13 @@ int group_step(struct repl_group *g, struct raft_event *event, const struct log_
     free_barrier(g, &update);
     if (update.flags & RAFT_UPDATE_STATE)
         group_role_changed(g);
+    struct peer *refusing = refusing_peer(g, event);
+    if (refusing != NULL)
+        refusing->is_refused = true;
     if (update.flags & RAFT_UPDATE_MESSAGES)
         take_messages(g, &update);
+    if (refusing != NULL)
+        refusing->is_refused = false;
     if (update.flags & RAFT_UPDATE_SNAPSHOT)
         group_install_begin(g, &update.snapshot.metadata);
     return update.flags & RAFT_UPDATE_ENTRIES ? 1 : 0;
