@@ -67,26 +67,6 @@ static rd_kafka_t *impatient_client(const struct options *options)
     return load_client(RD_KAFKA_PRODUCER, load_conf(options, pairs, 2));
 }
 
-void load_up(const struct options *options)
-{
-    rd_kafka_t *client = impatient_client(options);
-    int64_t deadline_us = now_us() + 120 * 1000000L;
-    int broker_count = 0;
-    while (broker_count < options->broker_count && now_us() < deadline_us) {
-        const rd_kafka_metadata_t *metadata;
-        if (rd_kafka_metadata(client, 1, NULL, &metadata, 1000) != RD_KAFKA_RESP_ERR_NO_ERROR)
-            continue;
-        broker_count = metadata->broker_cnt;
-        rd_kafka_metadata_destroy(metadata);
-        if (broker_count < options->broker_count)
-            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    if (broker_count < options->broker_count)
-        load_fail("%s: no Metadata with %ld brokers", options->brokers, options->broker_count);
-    printf("at_us=%lld\n", (long long)now_us());
-    rd_kafka_destroy(client);
-}
-
 static void create(rd_kafka_t *client, const struct options *options)
 {
     char error[256];

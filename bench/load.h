@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOAD_PARTITIONS_MAX 4096
+#define LOAD_PARTITIONS_MAX  4096
+#define LOAD_WARM_UP_SECONDS 3 /* before the measured time; counted nowhere */
 
 struct options {
     const char *mode;
@@ -14,7 +15,7 @@ struct options {
     const char *topic;
     long partitions; /* of the topic */
     long size_bytes; /* of a value */
-    long seconds;    /* measured; a second before it does not count */
+    long seconds;    /* measured, after the warm-up */
     long rate;       /* records a second; 0 for as many as go */
     bool has_keys;   /* random keys spread over the partitions; else sticky */
     bool is_idempotent;

@@ -200,9 +200,9 @@ static int compare(const void *a, const void *b)
 void load_latency(const struct options *o)
 {
     static struct paced p;
-    start(&p, o, o->seconds + 1, "0");
+    start(&p, o, o->seconds + LOAD_WARM_UP_SECONDS, "0");
     run(&p, false);
-    int64_t *measured = p.latency_us + o->rate; /* the first second is warm-up */
+    int64_t *measured = p.latency_us + LOAD_WARM_UP_SECONDS * o->rate;
     size_t count = (size_t)(o->seconds * o->rate);
     qsort(measured, count, sizeof *measured, compare);
     printf("p50_ms=%.3f p99_ms=%.3f p999_ms=%.3f max_ms=%.3f\n", (double)measured[count / 2] / 1e3,

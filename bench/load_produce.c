@@ -2,7 +2,7 @@
  *
  * Without keys librdkafka's own sticky partitioner fills one partition's batch after another;
  * with keys (8 random bytes) its hash spreads records evenly. Throughput is what was
- * acknowledged in the measured seconds; the second before it is warm-up. The bytes of the whole
+ * acknowledged in the measured seconds; the seconds before it are warm-up. The bytes of the whole
  * run are printed too, for whoever divides the servers' CPU time by them. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -77,7 +77,7 @@ void load_produce(const struct options *o)
 {
     const char *const pairs[][2] = {{"acks", "all"},
                                     {"enable.idempotence", o->is_idempotent ? "true" : "false"}};
-    struct tally tally = {.from_us = now_us() + 1000000};
+    struct tally tally = {.from_us = now_us() + LOAD_WARM_UP_SECONDS * 1000000L};
     tally.to_us = tally.from_us + o->seconds * 1000000;
     rd_kafka_conf_t *conf = load_conf(o, pairs, 2);
     rd_kafka_conf_set_opaque(conf, &tally);

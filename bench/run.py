@@ -35,11 +35,10 @@ def settle():
 
 def measure_idle(system):
     time.sleep(IDLE_SECONDS)
-    return {"idle": system.resident_mb(), "start": system.measure_start(2)}
+    return {"idle": system.resident_mb()}
 
 
 def measure_latency(system):
-    system.load("up", brokers=system.address(2), count=3)
     system.load("topic", topic="latency", partitions=12)
     got = system.load("latency", topic="latency", rate=1000, size=1024, seconds=SECONDS)
     return {"p50": float(got["p50_ms"]), "p99": float(got["p99_ms"]), "p999": float(got["p999_ms"])}
@@ -77,27 +76,29 @@ def measure_spread(system):
     return figures
 
 
-def measure_kill(system):
+def measure_outage(system):
     """On fresh nodes: a thousand partitions of an earlier measurement are another question."""
     system.stop()
     system.start()
+    start_seconds = system.measure_start(2)
+    system.load("up", brokers=system.address(2), count=3)
     system.load("topic", topic="kill", partitions=12)
     settle()
     got = system.load("kill", topic="kill", rate=5000, size=1024, keys=1, idempotent=1)
-    return {"gap": float(got["partition_gap_s"]), "gap_all": float(got["gap_s"])}
+    return {"start": start_seconds, "gap": float(got["partition_gap_s"]), "gap_all": float(got["gap_s"])}
 
 
 def measure(system):
     figures = {}
     try:
         system.start()
-        for step in (measure_idle, measure_latency, measure_throughput, measure_spread):
+        for step in (measure_idle, measure_throughput, measure_latency, measure_spread):
             say(f"  {system.name}: {step.__name__[8:]}")
             settle()
             figures.update(step(system))
         figures["loaded"] = system.resident_mb()
-        say(f"  {system.name}: kill")
-        figures.update(measure_kill(system))
+        say(f"  {system.name}: outage")
+        figures.update(measure_outage(system))
     finally:
         system.stop()
     return figures

@@ -34,6 +34,7 @@
 #define HEALTHY_MS_MAX  60000
 #define SILENCE_MS_MAX  60000
 #define STEP_MS         20
+#define ASK_MS          300 /* a client that found nobody tries again only after long */
 
 enum { EXIT_FAILED = 1, EXIT_NOT_TRIED = 2, EXIT_INTERRUPTED = 130 };
 
@@ -107,7 +108,7 @@ static int wait_until_healthy(struct demo *d, int partition_count)
     int64_t since_ms = now_ms();
     for (int site = 0; site < CLUSTER_SITES && !is_broken(d);) {
         struct view view;
-        if (view_take(&view, &d->cluster, site, topic, 1000) == 0 &&
+        if (view_take(&view, &d->cluster, site, topic, ASK_MS) == 0 &&
             view_is_healthy(&view, partition_count)) {
             site++; /* each site has to see it */
             continue;

@@ -17,7 +17,7 @@
 #include "view.h"
 
 /* How long one question may take, and how long a site may take to come back. */
-#define ASK_MS       1000
+#define ASK_MS       300
 #define LEVEL_MS_MAX 60000
 
 int outage_witness(const struct outage *outage)
