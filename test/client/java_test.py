@@ -171,12 +171,14 @@ def test_kafka_broker_api_versions_knows_each_broker(cluster):
 
 
 def segments_of(cluster, marker, count_min):
-    """The segment files that hold the marker; waits until there are so many on disk."""
+    """The segment files of one node that hold the marker, oldest first; waits until there are so
+    many on disk."""
     def found():
-        paths = [pathlib.Path(p) for p in cluster.segment_files()]
-        holding = sorted(p for p in paths if re.fullmatch(r"\d{20}\.log", p.name)
-                         and marker in p.read_bytes())
-        return holding if len(holding) >= count_min else None
+        folders = {}
+        for path in sorted(map(pathlib.Path, cluster.segment_files())):
+            if re.fullmatch(r"\d{20}\.log", path.name) and marker in path.read_bytes():
+                folders.setdefault(path.parent, []).append(path)
+        return next((paths for paths in folders.values() if len(paths) >= count_min), None)
     return clusters.wait_until(found, 45, f"{count_min} segments are on disk", 0.5)
 
 
@@ -186,10 +188,8 @@ def test_kafka_dump_log_reads_our_segments_and_indexes(cluster, new_topic, name)
     count = 20_000
     records.send_all(cluster, topic, [marker + b" %d" % i + b"." * 150 for i in range(count)],
                      batch_size=20_000)
-    paths = segments_of(cluster, marker, 3)
-    folder = paths[0].parent
     # Sealed ones only: the last may still be written while the tool reads.
-    sealed = [p for p in paths if p.parent == folder][:2]
+    sealed = segments_of(cluster, marker, 3)[:2]
     files = ",".join(str(p) for p in sealed)
     dumped = java_tools.run("kafka-dump-log", "--files", files, "--print-data-log")
     values = [int(v) for v in re.findall(rf"payload: {marker.decode()} (\d+)\.", dumped)]
