@@ -232,3 +232,20 @@ void topic_config_default(unsigned position, const struct conf_settings *conf, c
     else
         snprintf(into, size, "%" PRId64, default_number((enum config_id)position, &s));
 }
+
+bool topic_config_is_set(unsigned position, const struct conf_settings *conf)
+{
+    static const int settings[CONFIG_COUNT] = {
+        [CLEANUP_POLICY] = -1,
+        [COMPRESSION_TYPE] = -1,
+        [INDEX_INTERVAL_BYTES] = -1,
+        [MAX_MESSAGE_BYTES] = CONF_ID_max_message_bytes,
+        [MESSAGE_TIMESTAMP_TYPE] = CONF_ID_message_timestamp_type,
+        [MIN_INSYNC_REPLICAS] = CONF_ID_min_insync_replicas,
+        [RETENTION_BYTES] = CONF_ID_log_retention_bytes,
+        [RETENTION_MS] = CONF_ID_log_retention_ms,
+        [SEGMENT_BYTES] = CONF_ID_log_segment_bytes,
+        [SEGMENT_MS] = CONF_ID_log_roll_ms,
+    };
+    return settings[position] >= 0 && conf->lines[settings[position]] != 0;
+}

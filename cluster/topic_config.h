@@ -50,5 +50,7 @@ const struct topic_config_row *topic_config_at(unsigned position);
 /* The value in effect without override, as text. */
 void topic_config_default(unsigned position, const struct conf_settings *conf, char *into,
                           size_t size);
+/* True when the node's file sets what topics inherit; else it is this release's default. */
+bool topic_config_is_set(unsigned position, const struct conf_settings *conf);
 
 #endif

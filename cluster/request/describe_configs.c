@@ -1,5 +1,6 @@
-/* DescribeConfigs: a topic's configs in effect and where they come from; of a broker, the cluster
- * defaults for topics. */
+/* DescribeConfigs: a topic's configs in effect and where they come from; of this broker, its
+ * settings, read-only: they are in its file. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #define RESOURCE_BROKER 4
 #define SOURCE_TOPIC 1   /* an override of the topic */
 #define SOURCE_STATIC 4  /* the node's configuration */
+#define SOURCE_DEFAULT 5 /* of this release */
 #define VALUE_SIZE 64
 
 /* Kafka's numbers for types of configs (KIP-569). */
@@ -55,7 +57,9 @@ static void fill_config(struct request *r, unsigned position, const char *overri
     kafka_describe_configs_response_config_init(config);
     config->name = text_copy(r, row->name);
     config->value = text_copy(r, override != NULL ? override : inherited);
-    config->config_source = override != NULL ? SOURCE_TOPIC : SOURCE_STATIC;
+    int8_t inherited_from =
+        topic_config_is_set(position, &r->broker->conf) ? SOURCE_STATIC : SOURCE_DEFAULT;
+    config->config_source = override != NULL ? SOURCE_TOPIC : inherited_from;
     config->config_type = type_code(row->type);
     if (message->include_documentation)
         config->documentation = text_copy(r, row->documentation);
@@ -64,7 +68,7 @@ static void fill_config(struct request *r, unsigned position, const char *overri
         return;
     if (override != NULL)
         add_synonym(r, config, override, SOURCE_TOPIC);
-    add_synonym(r, config, inherited, SOURCE_STATIC);
+    add_synonym(r, config, inherited, inherited_from);
 }
 
 static void fill_configs(struct request *r,
@@ -101,6 +105,53 @@ static void describe_topic(struct request *r,
     metadata_read_unlock(m);
 }
 
+struct broker_configs {
+    struct request *request;
+    const struct kafka_describe_configs_request_resource *from;
+    struct kafka_describe_configs_response_resource *into;
+};
+
+static void add_setting(void *data, const struct conf_description *setting)
+{
+    static const int8_t types[] = {
+        [CONF_KIND_FLAG] = 1, [CONF_KIND_TEXT] = 2, [CONF_KIND_NUMBER] = 5};
+    struct broker_configs *b = data;
+    const struct kafka_describe_configs_request *message = b->request->message;
+    if (!is_wanted(b->from, setting->name))
+        return;
+    struct kafka_describe_configs_response_config *config =
+        &b->into->configs[b->into->configs_count++];
+    kafka_describe_configs_response_config_init(config);
+    config->name = text_copy(b->request, setting->name);
+    config->value = text_copy(b->request, setting->value);
+    config->read_only = true;
+    config->config_source = setting->is_default ? SOURCE_DEFAULT : SOURCE_STATIC;
+    config->config_type = types[setting->kind];
+    if (message->include_documentation)
+        config->documentation = text_copy(b->request, setting->meaning);
+    config->synonyms = request_array(b->request, 1, sizeof *config->synonyms);
+    if (message->include_synonyms && config->synonyms != NULL)
+        add_synonym(b->request, config, setting->value, config->config_source);
+}
+
+/* A node answers for itself only; clients ask each node for its own. */
+static void describe_broker(struct request *r,
+                            const struct kafka_describe_configs_request_resource *from,
+                            struct kafka_describe_configs_response_resource *into)
+{
+    char own[16];
+    snprintf(own, sizeof own, "%lld", (long long)r->broker->conf.node_id);
+    if (from->resource_name.size > 0 && !kafka_string_is_text(from->resource_name, own)) {
+        into->error_code = KAFKA_ERROR_INVALID_REQUEST;
+        into->error_message = text_copy(r, "A node describes its own settings only.");
+        return;
+    }
+    struct broker_configs b = {.request = r, .from = from, .into = into};
+    into->configs = request_array(r, CONF_ID_COUNT, sizeof *into->configs);
+    if (into->configs != NULL)
+        conf_describe(&r->broker->conf, add_setting, &b);
+}
+
 static void describe(struct request *r, const struct kafka_describe_configs_request_resource *from,
                      struct kafka_describe_configs_response_resource *into)
 {
@@ -110,7 +161,7 @@ static void describe(struct request *r, const struct kafka_describe_configs_requ
     if (from->resource_type == RESOURCE_TOPIC) {
         describe_topic(r, from, into);
     } else if (from->resource_type == RESOURCE_BROKER) {
-        fill_configs(r, from, NULL, into);
+        describe_broker(r, from, into);
     } else {
         into->error_code = KAFKA_ERROR_INVALID_REQUEST;
         into->error_message = text_copy(r, "Only topics and brokers have configs here.");
@@ -122,7 +173,7 @@ void request_handle_describe_configs(struct request *r)
     const struct kafka_describe_configs_request *message = r->message;
     struct kafka_describe_configs_response response;
     size_t count = (size_t)message->resources_count;
-    r->arena.limit_bytes += (count < 1000 ? count : 1000) * 16384; /* small questions, long answers */
+    r->arena.limit_bytes += (count < 1000 ? count : 1000) * 32768; /* small questions, long answers */
     struct kafka_describe_configs_response_resource *resources =
         request_array(r, count, sizeof *resources);
     if (resources == NULL) {

@@ -86,6 +86,22 @@ int conf_check(const struct conf_settings *settings, struct err_note *note);
  * comments. conf_parse() of it gives the same settings. Returns 0 or a libuv error. */
 int conf_print(const struct conf_settings *settings, FILE *into);
 
+enum conf_kind { CONF_KIND_NUMBER, CONF_KIND_FLAG, CONF_KIND_TEXT };
+
+/* One setting in effect; texts are borrowed during the callback. */
+struct conf_description {
+    enum conf_setting_id id;
+    const char *name;     /* as in the file */
+    const char *value;    /* plain: numbers in their base unit */
+    enum conf_kind kind;
+    const char *meaning;
+    bool is_default;      /* the file does not set it */
+};
+typedef void (*conf_describe_cb)(void *data, const struct conf_description *description);
+
+/* Calls back with every setting but `nodes`, in the order of the table. */
+void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, void *data);
+
 /* This node among the founding ones, or NULL: it joined later. Borrowed from the settings. */
 const struct conf_node *conf_own_node(const struct conf_settings *settings);
 

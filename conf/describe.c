@@ -1,0 +1,37 @@
+/* Settings one by one, for those who show them to clients: plain values, without units. */
+#include <inttypes.h>
+
+#include "setting.h"
+
+static enum conf_kind kind_of(const struct setting *s)
+{
+    switch (s->kind) {
+    case KIND_NUMBER:
+        return CONF_KIND_NUMBER;
+    case KIND_FLAG:
+        return CONF_KIND_FLAG;
+    default:
+        return CONF_KIND_TEXT;
+    }
+}
+
+void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, void *data)
+{
+    for (size_t i = 0; i < CONF_ID_COUNT; i++) {
+        const struct setting *s = &conf_table[i];
+        char text[VALUE_SIZE];
+        if (s->kind == KIND_HEADING || s->kind == KIND_NODES)
+            continue;
+        if (s->kind == KIND_NUMBER)
+            snprintf(text, sizeof text, "%" PRId64, *(const int64_t *)setting_value(settings, s));
+        else
+            value_write(s, setting_value(settings, s), text);
+        struct conf_description description = {.id = (enum conf_setting_id)i,
+                                               .name = s->name,
+                                               .value = text,
+                                               .kind = kind_of(s),
+                                               .meaning = s->meaning,
+                                               .is_default = settings->lines[i] == 0};
+        cb(data, &description);
+    }
+}
