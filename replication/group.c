@@ -192,7 +192,7 @@ bool repl_group_is_idle(const struct repl_group *g)
     bool is_reading = g->is_apply_reading;
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
         is_reading |= g->peers[i].is_reading || g->peers[i].pin_reads > 0;
-    return persist_is_idle(g) && !is_reading && !g->is_checkpointing && g->installation == NULL;
+    return persist_is_idle(g) && !g->is_keeping_heard && !is_reading && !g->is_checkpointing && g->installation == NULL;
 }
 
 void repl_group_destroy(struct repl_group *g)
@@ -279,7 +279,7 @@ void repl_group_status(const struct repl_group *g, struct repl_group_status *sta
     status->commit_index = r->commit_index;
     status->applied_index = g->applied_index;
     status->checkpoint_index = g->checkpoint_index;
-    status->heard_commit_index = g->heard_commit;
+    status->heard_commit_index = g->heard.commit_index;
     status->heard_ns = g->heard_ns;
     if (r->state != RAFT_LEADER)
         return;

@@ -77,6 +77,8 @@ struct sample {
     uint64_t at_ms;
 };
 
+#define HEARD_SIZE 40
+
 struct installation;
 
 struct repl_group {
@@ -119,8 +121,15 @@ struct repl_group {
     uint64_t transfer_since_ms;      /* or 0 */
     uint64_t transfer_sent_ms;       /* last TimeoutNow */
     uint64_t tried_home_ms;          /* last attempt to go to the preferred node */
-    uint64_t heard_commit;
+
+    /* heard of the leader */
+    struct repl_heard heard;
     uint64_t heard_ns;
+    bool is_heard_new;               /* since it was last kept */
+    bool is_keeping_heard;           /* heard_append is with the WAL */
+    uint64_t heard_kept_ms;
+    uint8_t heard_bytes[HEARD_SIZE];
+    struct log_wal_append heard_append;
 
     /* reads */
     struct repl_read *reads, *reads_last;
@@ -241,6 +250,10 @@ int group_begin_sole_term(struct repl_group *g, uint64_t term);
 void group_role_ready(struct repl_group *g);
 void group_on_node_gone(struct repl_group *g, uint32_t node_id);
 void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+
+/* group_heard.c */
+void group_heard_note(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+void group_heard_tick(struct repl_group *g, uint64_t now_ms);
 
 /* group_start.c */
 int group_restart(struct repl_group *g, struct err_note *note);

@@ -176,8 +176,7 @@ void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, ui
 {
     if (term < g->raft.current_term || group_is_leader(g) || group_is_over(g))
         return;
-    g->heard_commit = commit;
-    g->heard_ns = clock_now_ns(g->options.clock);
+    group_heard_note(g, leader, term, commit);
     if (leader_raft_id(g) == leader && term == g->raft.current_term)
         g->raft.election_timer_start = group_now_ms(g); /* it lives: libraft may wait */
     else
@@ -354,6 +353,7 @@ void group_role_tick(struct repl_group *g)
     }
     tick_transfer(g, now_ms);
     go_home(g, now_ms);
+    group_heard_tick(g, now_ms);
     node_publish(g->options.node, g->options.identity.group_id, leader_raft_id(g),
                  g->raft.current_term, g->raft.commit_index);
 }

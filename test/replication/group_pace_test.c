@@ -113,3 +113,26 @@ Test(repl_group_pace, replaces_a_long_leftover_tail_in_a_few_round_trips)
     cluster_check_same(&c);
     cluster_close(&c);
 }
+
+/* After a site's loss the others know how far its leader was, and when they last knew. */
+Test(repl_group_pace, keeps_what_it_heard_of_its_leader_through_a_power_cut)
+{
+    struct replica *leader = started(95, 3, 3);
+    struct replica *follower = &c.replicas[(leader->number + 1) % 3];
+    cluster_append(&c, 10);
+    uint64_t commit = replica_status(leader).commit_index;
+    cluster_run_ms(&c, 1500);
+    cluster_append(&c, 1); /* its sync covers what was heard before */
+    cluster_run_ms(&c, 100);
+    int64_t now_ms = clock_wall_ms(&c.clock.seam);
+    replica_kill(follower);
+    replica_start(follower);
+    struct repl_heard heard;
+    cr_assert_eq(repl_heard_read(follower->wal, GROUP_ID, &heard), 0);
+    cr_assert_eq(heard.leader_raft_id, replica_raft_id(leader));
+    cr_assert_eq(heard.term, leader->role_term);
+    cr_assert_geq(heard.commit_index, commit);
+    cr_assert_leq(heard.commit_index, replica_status(leader).commit_index);
+    cr_assert(heard.wall_ms > now_ms - 3000 && heard.wall_ms <= now_ms);
+    cluster_close(&c);
+}

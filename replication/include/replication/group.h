@@ -162,6 +162,17 @@ struct repl_group_status {
 };
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status);
 
+/* What this node's WAL kept of the leader, at most a second old when it was last heard, as far as a
+ * sync has covered it: where it was, and by this node's clock when. */
+struct repl_heard {
+    uint64_t leader_raft_id;
+    uint64_t term;
+    uint64_t commit_index;
+    int64_t wall_ms;
+};
+/* 0, ERR_NOT_FOUND when nothing was heard, ERR_VERSION or ERR_MALFORMED. Any shard. */
+int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *heard);
+
 /* Hands leadership to a level voter on that node. 0, ERR_NOT_LEADER, ERR_NOT_FOUND, ERR_BUSY (not
  * level, or a transfer is under way). No new leader in 200 ms: it goes on as leader. */
 int repl_group_transfer(struct repl_group *g, uint32_t node_id);
