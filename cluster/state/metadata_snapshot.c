@@ -186,10 +186,13 @@ static int decode_into(struct metadata *m, struct bytes_reader *r)
 
 int metadata_decode(struct metadata *m, struct bytes from)
 {
-    struct bytes_reader r = bytes_reader_of(from);
+    int err = 0;
     pthread_rwlock_wrlock(&m->lock);
     metadata_image_clear(m);
-    int err = from.size == 0 ? 0 : decode_into(m, &r);
+    if (from.size > 0) { /* nothing has no address to read from */
+        struct bytes_reader r = bytes_reader_of(from);
+        err = decode_into(m, &r);
+    }
     if (err != 0)
         metadata_image_clear(m);
     pthread_rwlock_unlock(&m->lock);
