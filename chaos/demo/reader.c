@@ -10,6 +10,7 @@
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "sender.h"
 
@@ -66,18 +67,29 @@ static int connect_to(struct reader *r, const struct site *site)
     return 0;
 }
 
+/* A partition may just be changing its leader: the client then says so, and is asked again. */
+static int find_end(struct reader *r, int32_t partition)
+{
+    int64_t since_ms = now_ms();
+    rd_kafka_resp_err_t err;
+    do {
+        err = rd_kafka_query_watermark_offsets(r->client, r->topic, partition, &r->next[partition],
+                                               &r->end[partition], 5000);
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return 0;
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    } while (now_ms() - since_ms < STALL_MS);
+    fprintf(stderr, "demo: partition %d: where it ends is unknown: %s\n", (int)partition,
+            rd_kafka_err2str(err));
+    return -1;
+}
+
 static int find_ends(struct reader *r)
 {
-    for (int32_t p = 0; p < r->ledger->partition_count; p++) {
-        rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(r->client, r->topic, p,
-                                                                   &r->next[p], &r->end[p], 10000);
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            fprintf(stderr, "demo: partition %d: where it ends is unknown: %s\n", (int)p,
-                    rd_kafka_err2str(err));
-            return -1;
-        }
-    }
-    return 0;
+    int err = 0;
+    for (int32_t p = 0; p < r->ledger->partition_count && err == 0; p++)
+        err = find_end(r, p);
+    return err;
 }
 
 static int assign_all(struct reader *r)

@@ -82,7 +82,7 @@ static void print_count(const char *what, uint64_t count, const char *remark)
 }
 
 static void print_counts(const struct sender *sender, const struct ledger *ledger,
-                         const char *reading_site, int64_t reading_ms)
+                         const char *reading_site, int64_t reading_ms, bool is_read_to_end)
 {
     char remark[96];
     print_count("records sent", atomic_load(&sender->sent_count), "");
@@ -92,7 +92,7 @@ static void print_counts(const struct sender *sender, const struct ledger *ledge
     snprintf(remark, sizeof remark, "   through site %s, in %.1f s", reading_site,
              seconds(reading_ms));
     print_count("read back", ledger->read_count, reading_ms > 0 ? remark : "");
-    print_count("lost", ledger_lost_count(ledger), "");
+    print_count(is_read_to_end ? "lost" : "lost, or only not read", ledger_lost_count(ledger), "");
     print_count("duplicated", ledger->duplicated_count, "");
     print_count("out of order within their partition", ledger->reordered_count, "");
     print_count("different from the file", ledger->different_count, "");
@@ -120,9 +120,8 @@ static void print_times(const struct sender *sender, const struct ledger *ledger
                "catch-up time of the site", seconds(outage->catch_up_ms), seconds(outage->down_ms));
 }
 
-static void print_notes(struct ledger *ledger)
+static void print_notes(const struct ledger *ledger)
 {
-    ledger_note_lost(ledger);
     for (int i = 0; i < ledger->note_count; i++)
         printf("    %s\n", ledger->notes[i]);
 }
@@ -132,7 +131,7 @@ bool report_verdict(struct report *report, const struct sender *sender, struct l
                     bool is_read_to_end)
 {
     report_say(report, "%s", "");
-    print_counts(sender, ledger, reading_site, reading_ms);
+    print_counts(sender, ledger, reading_site, reading_ms, is_read_to_end);
     print_times(sender, ledger, outage);
     bool is_fine = is_read_to_end && sender->fatal[0] == '\0' && outage->phase == OUTAGE_OVER &&
                    ledger_is_clean(ledger);
@@ -141,6 +140,8 @@ bool report_verdict(struct report *report, const struct sender *sender, struct l
                "unchanged.\n");
     } else {
         printf("\n  Verdict: FAILED.\n");
+        if (is_read_to_end)
+            ledger_note_lost(ledger);
         print_notes(ledger);
         if (sender->fatal[0] != '\0')
             printf("    the producer gave up: %s\n", sender->fatal);
