@@ -63,16 +63,26 @@ static void win(struct repl_group *g)
     g->needs_barrier = !has_barrier;
 }
 
+static void tell(const struct repl_group *g, const char *event)
+{
+    event_info(event, "group=%u term=%llu last_index=%llu", g->options.identity.group_id,
+               (unsigned long long)g->raft.current_term,
+               (unsigned long long)raft_last_index((struct raft *)(uintptr_t)&g->raft));
+}
+
 void group_role_changed(struct repl_group *g)
 {
     bool was_leading = g->role_term != 0;
     if (g->raft.state == RAFT_LEADER) {
+        tell(g, "replica_elected");
         win(g);
     } else if (was_leading) {
+        tell(g, "replica_steps_down");
         g->role_term = 0;
         lose(g);
     }
     if (g->raft.state == RAFT_CANDIDATE) {
+        tell(g, "replica_stands");
         g->counters.elections_started++;
         g->candidate_since_ms = group_now_ms(g);
     }
