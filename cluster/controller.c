@@ -21,8 +21,8 @@
 #include "state/byte_list.h"
 
 #define MESSAGE_VERSION 1
-#define CHANGES_MAX 1000
-#define FORWARDED_MAX 1000
+#define CHANGES_MAX     1000
+#define FORWARDED_MAX   1000
 
 struct controller {
     struct broker *broker;
@@ -33,8 +33,9 @@ struct controller {
     unsigned forwarded_count;           /* of other nodes, proposed here */
     uint64_t next_number;
     unsigned known_count;
-    struct metadata_node known[METADATA_NODES_MAX]; /* what nodes said of themselves; this one first */
-    uint64_t empty_nodes;               /* mask of node ids whose handshake was of no cluster */
+    struct metadata_node
+        known[METADATA_NODES_MAX]; /* what nodes said of themselves; this one first */
+    uint64_t empty_nodes;          /* mask of node ids whose handshake was of no cluster */
 };
 
 int controller_create(struct broker *b, struct controller **controller)
@@ -125,8 +126,8 @@ static int propose(struct controller *c, struct proposal *p, struct bytes body, 
     p->controller = c;
     p->machine.data = p;
     p->machine.submit.head.kind = ENTRY_METADATA;
-    p->machine.submit.body =
-        (struct slice){.owner = owner, .bytes = bytes_of(owner->data, body.size)};
+    p->machine.submit.body = (struct slice){.owner = owner,
+                                            .bytes = bytes_of(owner->data, body.size)};
     int err = machine_submit(group_zero(c)->machine, &p->machine, cb);
     buffer_unref(owner);
     return err;
@@ -250,9 +251,8 @@ static void on_change(struct controller *c, uint32_t from_node_id, uint64_t numb
                       struct bytes body)
 {
     struct metadata_result none = {0};
-    struct proposal *p = leads_here(c) && c->forwarded_count < FORWARDED_MAX
-                             ? calloc(1, sizeof *p)
-                             : NULL;
+    struct proposal *p = leads_here(c) && c->forwarded_count < FORWARDED_MAX ? calloc(1, sizeof *p)
+                                                                             : NULL;
     int err = ERR_NOT_LEADER; /* it did nothing: may be sent again */
     if (p != NULL) {
         p->from_node_id = from_node_id;

@@ -12,10 +12,10 @@
 #include "base/crc32c.h"
 #include "state/byte_list.h"
 
-#define FILE_NAME "node"
+#define FILE_NAME     "node"
 #define FILE_NAME_NEW "node.new"
 #define FILE_SIZE_MAX 8192
-#define FILE_VERSION 1
+#define FILE_VERSION  1
 
 static void encode(const struct identity *identity, struct byte_list *list)
 {
@@ -67,8 +67,7 @@ static int decode_founders(struct bytes_reader *r, struct identity *identity)
 static int decode(struct bytes file, struct identity *identity)
 {
     if (file.size < 12 || memcmp(file.data, "TRILOGID", 8) != 0 ||
-        crc32c(0, bytes_of(file.data, file.size - 4)) !=
-            bytes_get_le32(file.data + file.size - 4))
+        crc32c(0, bytes_of(file.data, file.size - 4)) != bytes_get_le32(file.data + file.size - 4))
         return ERR_CORRUPT;
     struct bytes_reader r = bytes_reader_of(bytes_of(file.data + 8, file.size - 12));
     if (bytes_read_le16(&r) != FILE_VERSION)

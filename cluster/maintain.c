@@ -16,8 +16,8 @@
 #include "controller.h"
 #include "topic_config.h"
 
-#define PROPOSALS_A_TIME 1000        /* partitions opened or closed in one go */
-#define PRODUCER_IDLE_MS (7LL * 24 * 60 * 60 * 1000)
+#define PROPOSALS_A_TIME            1000 /* partitions opened or closed in one go */
+#define PRODUCER_IDLE_MS            (7LL * 24 * 60 * 60 * 1000)
 #define PRODUCER_EXPIRY_INTERVAL_MS (60LL * 60 * 1000)
 
 /* ---- small proposals that nobody waits for ---- */
@@ -36,8 +36,7 @@ static void on_applied(struct machine_request *req, int status)
     free(p); /* lost ones are proposed again when they are seen to be missing */
 }
 
-static int propose(struct broker_group *g, enum entry_kind kind, uint32_t number,
-                   struct bytes body)
+static int propose(struct broker_group *g, enum entry_kind kind, uint32_t number, struct bytes body)
 {
     struct proposal *p = calloc(1, sizeof *p);
     struct buffer *owner = buffer_create(body.size);
@@ -48,8 +47,8 @@ static int propose(struct broker_group *g, enum entry_kind kind, uint32_t number
         p->machine.data = p;
         p->machine.submit.head.kind = (uint8_t)kind;
         p->machine.submit.head.partition_number = number;
-        p->machine.submit.body =
-            (struct slice){.owner = owner, .bytes = bytes_of(owner->data, body.size)};
+        p->machine.submit.body = (struct slice){.owner = owner,
+                                                .bytes = bytes_of(owner->data, body.size)};
         err = machine_submit(g->machine, &p->machine, on_applied);
     }
     buffer_unref(owner);
@@ -70,7 +69,7 @@ static int propose_state(struct broker_group *g, uint32_t number,
 
 struct difference {
     struct broker_group *group;
-    unsigned budget;                  /* proposals left */
+    unsigned budget; /* proposals left */
 };
 
 static bool are_settings_equal(const struct log_partition_settings *a,
@@ -121,7 +120,8 @@ static void close_if_deleted(void *data, struct partition *p)
     if (d->budget == 0 || group == NULL || p->number >= group->next_partition_number ||
         metadata_topic_of(m, d->group->group_id, p->number, &index) != NULL)
         return;
-    struct partition_state state = {.action = PARTITION_CLOSE, .id = p->id,
+    struct partition_state state = {.action = PARTITION_CLOSE,
+                                    .id = p->id,
                                     .settings = p->settings,
                                     .metadata_version = metadata_version(m)};
     d->budget--;
@@ -143,10 +143,10 @@ void maintain_partitions(struct broker_group *g)
 
 struct upkeep {
     struct broker_group *group;
-    int64_t now_ms;                  /* wall clock: retention goes by record timestamps */
+    int64_t now_ms; /* wall clock: retention goes by record timestamps */
     bool should_expire_producers;
-    size_t tail_bytes;               /* of all partitions */
-    size_t unflushed_bytes;          /* of them, not in segments yet */
+    size_t tail_bytes;      /* of all partitions */
+    size_t unflushed_bytes; /* of them, not in segments yet */
 };
 
 static bool settings_of(struct broker_group *g, const struct partition *p,
@@ -238,8 +238,7 @@ static void relieve_wal(struct broker_group *g)
     uint32_t pinning;
     uint64_t pinned_bytes;
     log_wal_pressure(g->broker->wal, &pinning, &pinned_bytes);
-    if (pinning == g->group_id &&
-        pinned_bytes > (uint64_t)g->broker->conf.wal_kept_bytes / 2)
+    if (pinning == g->group_id && pinned_bytes > (uint64_t)g->broker->conf.wal_kept_bytes / 2)
         repl_group_checkpoint(g->raft);
 }
 
@@ -247,8 +246,8 @@ void maintain_group(struct broker_group *g)
 {
     uint64_t now_ms = clock_now_ms(&g->broker->clock);
     struct upkeep u = {.group = g, .now_ms = clock_wall_ms(&g->broker->clock)};
-    u.should_expire_producers =
-        now_ms - g->expired_at_ms > PRODUCER_EXPIRY_INTERVAL_MS && g->expired_at_ms != 0;
+    u.should_expire_producers = now_ms - g->expired_at_ms > PRODUCER_EXPIRY_INTERVAL_MS &&
+                                g->expired_at_ms != 0;
     if (u.should_expire_producers || g->expired_at_ms == 0)
         g->expired_at_ms = now_ms;
     machine_each_partition(g->machine, keep_up, &u);

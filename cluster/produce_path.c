@@ -2,8 +2,9 @@
  *
  * A batch that finds the group's window full waits here in order: an error would let a later
  * batch overtake it. What waits is bounded by the node's request memory, for connections stop
- * reading at that, and what outlives its request is dropped here unproposed. After apply, a topic whose min.insync.replicas is above the majority waits
- * until so many sites have the entry (design, section 6). */
+ * reading at that, and what outlives its request is dropped here unproposed. After apply, a topic
+ * whose min.insync.replicas is above the majority waits until so many sites have the entry (design,
+ * section 6). */
 #include "produce_path.h"
 
 #include <assert.h>
@@ -19,8 +20,8 @@ static void finish(struct produce_part *part, int16_t error_code)
     part->done(part);
 }
 
-static bool is_site_counted(const struct repl_group_status *status, unsigned upto,
-                            const char *site, uint64_t index)
+static bool is_site_counted(const struct repl_group_status *status, unsigned upto, const char *site,
+                            uint64_t index)
 {
     for (unsigned i = 0; i < upto; i++)
         if (status->replicas[i].match_index >= index &&

@@ -17,8 +17,10 @@ static int16_t check(struct request *r, const struct kafka_create_partitions_req
     int16_t error_code = KAFKA_ERROR_NONE;
     *why = NULL;
     metadata_read_lock(m);
-    const struct metadata_topic *topic =
-        t->name.size <= 0 ? NULL : metadata_topic_by_name(m, t->name.data, (size_t)t->name.size);
+    const struct metadata_topic *topic = t->name.size <= 0
+                                             ? NULL
+                                             : metadata_topic_by_name(m, t->name.data,
+                                                                      (size_t)t->name.size);
     if (topic == NULL) {
         error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         *why = "The topic does not exist.";
@@ -75,8 +77,8 @@ void request_handle_create_partitions(struct request *r)
 {
     const struct kafka_create_partitions_request *message = r->message;
     struct create_partitions *cp = request_allocate(r, sizeof *cp);
-    struct kafka_create_partitions_response_topic *topics =
-        request_array(r, (size_t)message->topics_count, sizeof *topics);
+    struct kafka_create_partitions_response_topic *topics = request_array(
+        r, (size_t)message->topics_count, sizeof *topics);
     if (cp == NULL || topics == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;

@@ -14,7 +14,7 @@
 #define TOPICS_MAX 1000 /* of one request: names are compared with each other */
 
 struct creation {
-    struct change_item item;                /* first */
+    struct change_item item; /* first */
     struct metadata_change change;
     struct kafka_create_topics_response_topic *answer;
 };
@@ -47,8 +47,8 @@ static bool check_numbers(struct request *r, const struct kafka_create_topics_re
 {
     const struct conf_settings *conf = &r->broker->conf;
     unsigned voters = voter_count(r);
-    c->change.partition_count =
-        t->num_partitions == -1 ? (int32_t)conf->num_partitions : t->num_partitions;
+    c->change.partition_count = t->num_partitions == -1 ? (int32_t)conf->num_partitions
+                                                        : t->num_partitions;
     c->change.replication_factor = t->replication_factor == -1
                                        ? (int16_t)conf->default_replication_factor
                                        : t->replication_factor;
@@ -57,8 +57,7 @@ static bool check_numbers(struct request *r, const struct kafka_create_topics_re
                "replicas are placed by the cluster; leave the assignment out");
         return false;
     }
-    if (c->change.partition_count <= 0 ||
-        c->change.partition_count > conf->topic_partitions_max) {
+    if (c->change.partition_count <= 0 || c->change.partition_count > conf->topic_partitions_max) {
         refuse(r, c->answer, KAFKA_ERROR_INVALID_PARTITIONS,
                "Number of partitions must be larger than 0 and within topic_partitions_max.");
         return false;
@@ -136,14 +135,14 @@ static bool check_name(struct request *r, int32_t position, struct creation *c)
         return false;
     }
     metadata_read_lock(r->broker->metadata);
-    bool exists =
-        metadata_topic_by_name(r->broker->metadata, name.data, (size_t)name.size) != NULL;
+    bool exists = metadata_topic_by_name(r->broker->metadata, name.data, (size_t)name.size) != NULL;
     metadata_read_unlock(r->broker->metadata);
     if (exists)
         refuse(r, c->answer, KAFKA_ERROR_TOPIC_ALREADY_EXISTS, "Topic already exists.");
     c->change.name = exists ? NULL : text_terminated(r, name);
     if (!exists && c->change.name == NULL)
-        refuse(r, c->answer, KAFKA_ERROR_UNKNOWN_SERVER_ERROR, "The request needs too much memory.");
+        refuse(r, c->answer, KAFKA_ERROR_UNKNOWN_SERVER_ERROR,
+               "The request needs too much memory.");
     return c->change.name != NULL;
 }
 

@@ -35,8 +35,7 @@ static void on_applied(struct machine_request *req, int status)
 
 static int propose(struct deletion *d, int64_t offset)
 {
-    struct log_start_advance advance = {.reason = LOG_START_DELETE_RECORDS,
-                                        .start_offset = offset};
+    struct log_start_advance advance = {.reason = LOG_START_DELETE_RECORDS, .start_offset = offset};
     struct buffer *owner = buffer_create(LOG_START_ADVANCE_SIZE);
     if (owner == NULL)
         return UV_ENOMEM;
@@ -44,8 +43,7 @@ static int propose(struct deletion *d, int64_t offset)
     d->machine.data = d;
     d->machine.submit.head.kind = ENTRY_LOG_START;
     d->machine.submit.head.partition_number = d->item.place.number;
-    d->machine.submit.body =
-        (struct slice){.owner = owner, .bytes = bytes_of(owner->data, size)};
+    d->machine.submit.body = (struct slice){.owner = owner, .bytes = bytes_of(owner->data, size)};
     int err = machine_submit(d->item.group->machine, &d->machine, on_applied);
     buffer_unref(owner);
     return err;
@@ -105,8 +103,8 @@ void request_handle_delete_records(struct request *r)
 {
     const struct kafka_delete_records_request *message = r->message;
     struct delete_records *dr = request_allocate(r, sizeof *dr);
-    struct kafka_delete_records_response_topic *topics =
-        request_array(r, (size_t)message->topics_count, sizeof *topics);
+    struct kafka_delete_records_response_topic *topics = request_array(
+        r, (size_t)message->topics_count, sizeof *topics);
     if (dr == NULL || (topics == NULL && message->topics_count > 0)) {
         request_close_connection(r, "its answer needs too much memory");
         return;

@@ -18,12 +18,12 @@ static int16_t find(struct request *r, struct kafka_delete_topics_response_topic
     bool is_by_id = kafka_string_is_null(answer->name);
     int16_t error_code = KAFKA_ERROR_NONE;
     metadata_read_lock(m);
-    const struct metadata_topic *t =
-        is_by_id ? metadata_topic_by_id(m, answer->topic_id.bytes)
-                 : metadata_topic_by_name(m, answer->name.data, (size_t)answer->name.size);
+    const struct metadata_topic *t = is_by_id ? metadata_topic_by_id(m, answer->topic_id.bytes)
+                                              : metadata_topic_by_name(m, answer->name.data,
+                                                                       (size_t)answer->name.size);
     if (t == NULL) {
-        error_code =
-            is_by_id ? KAFKA_ERROR_UNKNOWN_TOPIC_ID : KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        error_code = is_by_id ? KAFKA_ERROR_UNKNOWN_TOPIC_ID
+                              : KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     } else if (t->is_internal) {
         error_code = KAFKA_ERROR_INVALID_TOPIC_EXCEPTION;
     } else {
@@ -45,8 +45,8 @@ static void begin(struct delete_topics *dt, struct kafka_delete_topics_response_
         return;
     memcpy(change.id, answer->topic_id.bytes, sizeof change.id);
     item->exists_code = item->invalid_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
-    int16_t error_code =
-        change_list_send(&dt->list, item, &change, timeout_ms, &answer->error_code);
+    int16_t error_code = change_list_send(&dt->list, item, &change, timeout_ms,
+                                          &answer->error_code);
     if (error_code != KAFKA_ERROR_NONE)
         answer->error_code = error_code;
 }
@@ -62,8 +62,8 @@ void request_handle_delete_topics(struct request *r)
     bool has_ids = r->header.api_version >= 6;
     int32_t count = has_ids ? message->topics_count : message->topic_names_count;
     struct delete_topics *dt = request_allocate(r, sizeof *dt);
-    struct kafka_delete_topics_response_topic *topics =
-        request_array(r, (size_t)count, sizeof *topics);
+    struct kafka_delete_topics_response_topic *topics = request_array(r, (size_t)count,
+                                                                      sizeof *topics);
     if (dt == NULL || topics == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;

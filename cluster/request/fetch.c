@@ -36,21 +36,21 @@ struct fetch {
     struct request *request;
     struct broker *broker;
     struct kafka_fetch_response response;
-    char rack[256];                 /* client.rack */
-    int64_t bytes_left;             /* of the whole answer */
+    char rack[256];     /* client.rack */
+    int64_t bytes_left; /* of the whole answer */
     size_t bytes_min;
-    size_t bytes_read;              /* this round */
-    size_t counted_bytes;           /* of them, in broker.fetched_bytes */
-    bool has_error;                 /* an error is answered at once */
-    bool is_late;                   /* the deadline has passed: the next round is the last */
-    atomic_bool is_woken;           /* a waiter fired since parking began */
+    size_t bytes_read;    /* this round */
+    size_t counted_bytes; /* of them, in broker.fetched_bytes */
+    bool has_error;       /* an error is answered at once */
+    bool is_late;         /* the deadline has passed: the next round is the last */
+    atomic_bool is_woken; /* a waiter fired since parking began */
     enum fetch_phase phase;
-    unsigned shard_index;           /* of the visit */
-    unsigned cursor;                /* item being read on that shard */
+    unsigned shard_index; /* of the visit */
+    unsigned cursor;      /* item being read on that shard */
     struct request_deadline deadline;
-    struct work_item visit;         /* to a shard and back */
-    struct work_item wake;          /* from whoever wakes first */
-    atomic_int wakes_posted;        /* `wake` is queued: the fetch must stay */
+    struct work_item visit;  /* to a shard and back */
+    struct work_item wake;   /* from whoever wakes first */
+    atomic_int wakes_posted; /* `wake` is queued: the fetch must stay */
     struct log_read read;
     unsigned item_count;
     struct fetch_item items[];
@@ -341,8 +341,8 @@ static void prepare(struct fetch *f, struct kafka_string topic,
     item->answer = into;
     item->part.offset = from->fetch_offset;
     item->part.leader_epoch = from->current_leader_epoch;
-    item->part.size_bytes_max =
-        from->partition_max_bytes > 0 ? (size_t)from->partition_max_bytes : 0;
+    item->part.size_bytes_max = from->partition_max_bytes > 0 ? (size_t)from->partition_max_bytes
+                                                              : 0;
     item->part.may_follow = f->request->header.api_version >= 11;
     item->part.rack = f->rack;
     if (topic.size <= 0 || broker_find_partition(f->broker, topic.data, (size_t)topic.size,
@@ -362,8 +362,8 @@ static int prepare_topic(struct fetch *f, const struct kafka_fetch_request_topic
 {
     into->name = from->name;
     into->partitions_count = from->partitions_count;
-    into->partitions =
-        request_array(f->request, (size_t)from->partitions_count, sizeof *into->partitions);
+    into->partitions = request_array(f->request, (size_t)from->partitions_count,
+                                     sizeof *into->partitions);
     if (into->partitions == NULL && from->partitions_count > 0)
         return UV_ENOMEM;
     for (int32_t i = 0; i < from->partitions_count; i++)
@@ -390,8 +390,8 @@ static struct fetch *create_fetch(struct request *r)
         memcpy(f->rack, message->rack_id.data, (size_t)message->rack_id.size);
     kafka_fetch_response_init(&f->response);
     f->response.topics_count = message->topics_count;
-    f->response.topics =
-        request_array(r, (size_t)message->topics_count, sizeof *f->response.topics);
+    f->response.topics = request_array(r, (size_t)message->topics_count,
+                                       sizeof *f->response.topics);
     if (f->response.topics == NULL && message->topics_count > 0) {
         free(f);
         return NULL;

@@ -39,15 +39,14 @@ static int16_t read_overrides(struct request *r, struct kafka_string name,
     bool is_short = false;
     overrides->count = 0;
     metadata_read_lock(m);
-    const struct metadata_topic *t =
-        name.size <= 0 ? NULL : metadata_topic_by_name(m, name.data, (size_t)name.size);
+    const struct metadata_topic *t = name.size <= 0
+                                         ? NULL
+                                         : metadata_topic_by_name(m, name.data, (size_t)name.size);
     if (t != NULL) {
         memcpy(topic_id, t->id, 16);
         for (unsigned i = 0; i < t->config_count; i++) {
-            overrides->entries[i].name =
-                text_terminated(r, kafka_string_of(t->configs[i].name));
-            overrides->entries[i].value =
-                text_terminated(r, kafka_string_of(t->configs[i].value));
+            overrides->entries[i].name = text_terminated(r, kafka_string_of(t->configs[i].name));
+            overrides->entries[i].value = text_terminated(r, kafka_string_of(t->configs[i].value));
             is_short |= overrides->entries[i].name == NULL || overrides->entries[i].value == NULL;
         }
         overrides->count = t->config_count;
@@ -85,8 +84,7 @@ static int16_t alter_one(struct request *r, struct overrides *overrides,
         err_set(note, ERR_INVALID, "only SET and DELETE are supported for %s", name);
         return KAFKA_ERROR_INVALID_CONFIG;
     }
-    if (value == NULL || topic_config_check(name, value, note) != 0 ||
-        at == METADATA_CONFIGS_MAX)
+    if (value == NULL || topic_config_check(name, value, note) != 0 || at == METADATA_CONFIGS_MAX)
         return KAFKA_ERROR_INVALID_CONFIG;
     overrides->entries[at] = (struct metadata_config){.name = name, .value = value};
     if (at == overrides->count)
@@ -150,8 +148,8 @@ void request_handle_incremental_alter_configs(struct request *r)
     size_t count = (size_t)message->resources_count;
     r->arena.limit_bytes += (count < 1000 ? count : 1000) * 32768; /* present overrides */
     struct alter_configs *ac = request_allocate(r, sizeof *ac);
-    struct kafka_incremental_alter_configs_response_resource *resources =
-        request_array(r, count, sizeof *resources);
+    struct kafka_incremental_alter_configs_response_resource *resources = request_array(
+        r, count, sizeof *resources);
     if (ac == NULL || resources == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;

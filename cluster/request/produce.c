@@ -18,20 +18,20 @@
 #define PARTITIONS_MAX METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
 
 struct produce_item {
-    struct produce_part part;       /* what the group works on */
+    struct produce_part part; /* what the group works on */
     struct produce *produce;
     struct kafka_produce_response_partition *answer; /* valid until the request is answered */
-    struct work_item item;          /* to the group's shard and back */
-    bool is_handed_out;             /* and not back */
+    struct work_item item;                           /* to the group's shard and back */
+    bool is_handed_out;                              /* and not back */
 };
 
 struct produce {
-    struct request *request;        /* NULL once answered */
-    struct shard *shard;            /* the connection's */
+    struct request *request;                /* NULL once answered */
+    struct shard *shard;                    /* the connection's */
     struct kafka_produce_response response; /* its arrays are in the request's arena */
     struct request_deadline deadline;
-    unsigned pending;               /* parts that are with their groups, and one for handing out */
-    unsigned item_count;            /* used of `items` */
+    unsigned pending;    /* parts that are with their groups, and one for handing out */
+    unsigned item_count; /* used of `items` */
     struct produce_item items[];
 };
 
@@ -217,8 +217,8 @@ static void begin_partition(struct produce *p, struct kafka_string topic,
     kafka_produce_response_partition_init(into);
     into->partition_index = from->partition_index;
     into->base_offset = -1;
-    into->error_code =
-        prepare(p->request, topic, from->partition_index, from->records, &item->part);
+    into->error_code = prepare(p->request, topic, from->partition_index, from->records,
+                               &item->part);
     if (into->error_code != KAFKA_ERROR_NONE)
         return;
     item->answer = into;
@@ -256,8 +256,8 @@ static struct produce *create_produce(struct request *r)
     p->shard = r->shard;
     kafka_produce_response_init(&p->response);
     p->response.topics_count = message->topics_count;
-    p->response.topics =
-        request_array(r, (size_t)message->topics_count, sizeof *p->response.topics);
+    p->response.topics = request_array(r, (size_t)message->topics_count,
+                                       sizeof *p->response.topics);
     if (p->response.topics == NULL && message->topics_count > 0) {
         free(p);
         return NULL;

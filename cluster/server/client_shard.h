@@ -6,7 +6,7 @@
 #include "broker.h"
 #include "request.h"
 
-#define DEADLINE_SLOTS 256
+#define DEADLINE_SLOTS   256
 #define DEADLINE_SLOT_MS 10
 
 struct connection;
@@ -14,9 +14,9 @@ struct connection;
 struct client_shard {
     struct broker *broker;
     struct shard *shard;
-    struct connection *connections;  /* all open ones */
-    struct connection *answering;    /* have answers that can leave; written at the turn's end */
-    uint64_t ticked_slot;            /* last deadline slot that was looked at */
+    struct connection *connections; /* all open ones */
+    struct connection *answering;   /* have answers that can leave; written at the turn's end */
+    uint64_t ticked_slot;           /* last deadline slot that was looked at */
     struct request_deadline *deadlines[DEADLINE_SLOTS]; /* by at_ms / 10 */
 };
 

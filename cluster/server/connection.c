@@ -15,14 +15,14 @@
 
 #include "base/event.h"
 
-#define INPUT_BYTES (64u * 1024)            /* of an ordinary input buffer */
-#define UNWRITTEN_BYTES_MAX (16u << 20)     /* answers not taken by the client: stop reading */
-#define CLAIM_MS_MAX        30000           /* of a large half frame while memory is short */
+#define INPUT_BYTES         (64u * 1024) /* of an ordinary input buffer */
+#define UNWRITTEN_BYTES_MAX (16u << 20)  /* answers not taken by the client: stop reading */
+#define CLAIM_MS_MAX        30000        /* of a large half frame while memory is short */
 
 struct answer_write {
-    uv_write_t write;              /* data points to the connection */
-    struct request *first;         /* written requests, to be freed */
-    size_t size_bytes;             /* of the answers */
+    uv_write_t write;      /* data points to the connection */
+    struct request *first; /* written requests, to be freed */
+    size_t size_bytes;     /* of the answers */
 };
 
 static struct connection *connection_of(void *handle)
@@ -219,8 +219,8 @@ static bool take_one(struct connection *c)
 {
     if (c->input == NULL)
         return false;
-    struct bytes held =
-        bytes_of(c->input->data + c->input_start, c->input_end - c->input_start), frame;
+    struct bytes held = bytes_of(c->input->data + c->input_start, c->input_end - c->input_start),
+                 frame;
     int used = kafka_frame_decode(held, (uint32_t)c->clients->broker->conf.request_bytes_max,
                                   &frame);
     if (used == ERR_NEED_MORE)
@@ -280,7 +280,7 @@ static void on_written(uv_write_t *write, int status)
         connection_close(c);
     else if (c->is_ending)
         connection_answer_soon(c); /* perhaps that was all */
-    c->claims++; /* the requests' claims go first */
+    c->claims++;                   /* the requests' claims go first */
     free_written(c, w->first);
     free(w);
     connection_release(c);
@@ -315,8 +315,9 @@ static void fill_buffers(const struct request *r, uv_buf_t *buffers, size_t *siz
     *size_bytes = 0;
     for (; r != NULL; r = r->next) {
         size_t count = 0;
-        const struct slice *slices =
-            r->state == REQUEST_ANSWERED ? kafka_writer_slices(&r->writer, &count) : NULL;
+        const struct slice *slices = r->state == REQUEST_ANSWERED
+                                         ? kafka_writer_slices(&r->writer, &count)
+                                         : NULL;
         for (size_t i = 0; i < count; i++) {
             buffers[at++] = uv_buf_init((char *)(uintptr_t)slices[i].bytes.data,
                                         (unsigned)slices[i].bytes.size);

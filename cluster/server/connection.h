@@ -8,24 +8,24 @@
 #include "server/client_shard.h"
 
 struct connection {
-    uv_tcp_t tcp;                /* data points back here */
+    uv_tcp_t tcp; /* data points back here */
     struct client_shard *clients;
     char address[INET6_ADDRSTRLEN];
-    struct buffer *input;        /* bytes read and not yet taken as requests; may be NULL */
-    size_t input_start;          /* first byte not taken */
-    size_t input_end;            /* one past the last byte read */
-    size_t claimed_bytes;        /* of broker.request_bytes, for a large frame that has begun */
-    uint64_t claimed_at_ms;      /* when */
+    struct buffer *input;         /* bytes read and not yet taken as requests; may be NULL */
+    size_t input_start;           /* first byte not taken */
+    size_t input_end;             /* one past the last byte read */
+    size_t claimed_bytes;         /* of broker.request_bytes, for a large frame that has begun */
+    uint64_t claimed_at_ms;       /* when */
     struct request *first, *last; /* requests in order, answered or not */
-    unsigned request_count;      /* of them */
-    unsigned claims;             /* open handle, queued requests, writes under way */
-    size_t unwritten_bytes;      /* handed to uv_write and not done */
+    unsigned request_count;       /* of them */
+    unsigned claims;              /* open handle, queued requests, writes under way */
+    size_t unwritten_bytes;       /* handed to uv_write and not done */
     bool is_reading;
-    bool is_ending;              /* take no more requests; close once the queue is empty */
-    bool is_closed;              /* the handle is closed or closing */
-    bool is_answering;           /* in the shard's list */
-    uint64_t active_at_ms;       /* last whole request or written answer */
-    struct connection *next, **previous;  /* in the shard's list */
+    bool is_ending;                      /* take no more requests; close once the queue is empty */
+    bool is_closed;                      /* the handle is closed or closing */
+    bool is_answering;                   /* in the shard's list */
+    uint64_t active_at_ms;               /* last whole request or written answer */
+    struct connection *next, **previous; /* in the shard's list */
     struct connection *answering_next;
 };
 

@@ -13,7 +13,7 @@
 #include "server/connection.h"
 
 /* Small requests (a heartbeat) still need room for their answer's arrays. */
-#define ARENA_BYTES_MIN (256u * 1024)
+#define ARENA_BYTES_MIN  (256u * 1024)
 #define ANSWER_BYTES_MAX (256u << 20)
 
 static const struct {

@@ -8,10 +8,10 @@
 #include "base/bytes.h"
 
 struct byte_list {
-    uint8_t *data;    /* owned (free) */
-    size_t size;      /* used */
-    size_t capacity;  /* allocated */
-    bool is_failed;   /* memory ran out: `data` is freed, puts do nothing */
+    uint8_t *data;   /* owned (free) */
+    size_t size;     /* used */
+    size_t capacity; /* allocated */
+    bool is_failed;  /* memory ran out: `data` is freed, puts do nothing */
 };
 
 void byte_list_put(struct byte_list *list, const void *data, size_t size);

@@ -120,8 +120,9 @@ static void apply_record_batch(struct machine *m, struct partition_entry *entry,
                                          &result->base_offset, &first_time_ms);
     count_verdict(m, result->verdict);
     if (kafka_record_batch_is_log_append_time(&batch))
-        result->log_append_time_ms =
-            result->verdict == LOG_PRODUCER_DUPLICATE ? first_time_ms : batch.max_timestamp;
+        result->log_append_time_ms = result->verdict == LOG_PRODUCER_DUPLICATE
+                                         ? first_time_ms
+                                         : batch.max_timestamp;
     if (result->verdict != LOG_PRODUCER_NEW)
         return;
     result->base_offset = log_partition_next_offset(log);
@@ -252,8 +253,8 @@ static void apply_metadata(struct machine *m, const struct log_entry *entry,
         result->error = ERR_INVALID; /* only group 0 carries metadata */
         return;
     }
-    check_memory(metadata_apply(m->options.metadata, entry->index, entry->body.bytes,
-                                &result->metadata));
+    check_memory(
+        metadata_apply(m->options.metadata, entry->index, entry->body.bytes, &result->metadata));
     result->error = result->metadata.error;
     m->has_metadata_changed = true;
 }

@@ -9,24 +9,24 @@
 
 /* A partition with its places in the machine's tables. */
 struct partition_entry {
-    struct partition partition;     /* what others see; first, so that the pointers are the same */
-    bool is_grown;                  /* has new records since waiters were last looked at */
+    struct partition partition; /* what others see; first, so that the pointers are the same */
+    bool is_grown;              /* has new records since waiters were last looked at */
     struct partition_entry *grown_next;
-    UT_hash_handle hh;              /* by number */
+    UT_hash_handle hh; /* by number */
 };
 
 struct machine {
     struct machine_options options;
-    struct repl_group *group;       /* NULL until set */
-    struct log_store *store;        /* given by restore */
+    struct repl_group *group;           /* NULL until set */
+    struct log_store *store;            /* given by restore */
     struct partition_entry *partitions; /* by number */
-    struct partition_entry *grown;  /* partitions with new records, in no order */
-    int64_t wall_ms;                /* clock of the last applied entry */
-    uint32_t feature_level;         /* of the group's log */
-    uint64_t closed_version;        /* newest metadata version by which a partition was closed */
-    uint64_t term;                  /* of the role */
-    bool is_ready;                  /* leader that may serve */
-    bool has_metadata_changed;      /* since the last turn */
+    struct partition_entry *grown;      /* partitions with new records, in no order */
+    int64_t wall_ms;                    /* clock of the last applied entry */
+    uint32_t feature_level;             /* of the group's log */
+    uint64_t closed_version;   /* newest metadata version by which a partition was closed */
+    uint64_t term;             /* of the role */
+    bool is_ready;             /* leader that may serve */
+    bool has_metadata_changed; /* since the last turn */
     struct machine_counters counters;
 };
 

@@ -160,7 +160,9 @@ int machine_restore(void *data, struct log_store *store, const struct log_store_
     m->closed_version = 0;
     m->has_metadata_changed = true;
     if (state == NULL || state->index == 0)
-        return m->options.metadata == NULL ? 0 : metadata_decode(m->options.metadata, bytes_of(NULL, 0));
+        return m->options.metadata == NULL
+                   ? 0
+                   : metadata_decode(m->options.metadata, bytes_of(NULL, 0));
     struct bytes_reader r = bytes_reader_of(state->machine);
     return restore_from(m, &r);
 }

@@ -86,7 +86,9 @@ int metadata_image_add_topic(struct metadata *m, const struct metadata_topic *to
 static void forget_number(struct metadata *m, struct metadata_partition place)
 {
     struct number_entry *number;
-    struct { uint32_t group_id, number; } key = {place.group_id, place.number};
+    struct {
+        uint32_t group_id, number;
+    } key = {place.group_id, place.number};
     HASH_FIND(hh, m->numbers, &key, sizeof key, number);
     assert(number != NULL);
     HASH_DEL(m->numbers, number);
@@ -164,8 +166,8 @@ int metadata_image_place(struct metadata *m, struct topic_entry *entry, int32_t 
 {
     assert(m->group_count > 1); /* the caller checked: there are data groups */
     struct metadata_topic *t = &entry->topic;
-    struct metadata_partition *grown =
-        realloc(t->partitions, (size_t)count * sizeof *t->partitions);
+    struct metadata_partition *grown = realloc(t->partitions,
+                                               (size_t)count * sizeof *t->partitions);
     if (grown == NULL)
         return UV_ENOMEM;
     t->partitions = grown;

@@ -16,22 +16,24 @@ struct topic_entry {
 
 /* Who owns a partition number of a group. */
 struct number_entry {
-    struct { uint32_t group_id, number; } key;
+    struct {
+        uint32_t group_id, number;
+    } key;
     struct topic_entry *topic;
     int32_t partition;
     UT_hash_handle hh;
 };
 
 struct metadata {
-    pthread_rwlock_t lock;       /* readers on other shards against apply */
-    bool has_cluster;            /* METADATA_CLUSTER was applied */
+    pthread_rwlock_t lock; /* readers on other shards against apply */
+    bool has_cluster;      /* METADATA_CLUSTER was applied */
     uint8_t cluster_id[16];
-    uint64_t version;            /* raft index of the last change */
-    uint64_t failover_epoch;     /* never goes down */
-    int64_t next_producer_id;    /* never goes down */
-    unsigned partition_total;    /* of all topics */
+    uint64_t version;         /* raft index of the last change */
+    uint64_t failover_epoch;  /* never goes down */
+    int64_t next_producer_id; /* never goes down */
+    unsigned partition_total; /* of all topics */
     unsigned node_count;
-    struct metadata_node nodes[METADATA_NODES_MAX];    /* by id */
+    struct metadata_node nodes[METADATA_NODES_MAX]; /* by id */
     unsigned group_count;
     struct metadata_group groups[METADATA_GROUPS_MAX]; /* by id; [0] is group 0 */
     struct topic_entry *topics_by_name;
@@ -64,8 +66,7 @@ int metadata_read_group(struct bytes_reader *r, struct metadata_group *group);
 void metadata_put_configs(struct byte_list *list, const struct metadata_config *configs,
                           unsigned count);
 /* Reads at most METADATA_CONFIGS_MAX; texts are owned by the caller (metadata_free_configs). */
-int metadata_read_configs(struct bytes_reader *r, struct metadata_config *configs,
-                          unsigned *count);
+int metadata_read_configs(struct bytes_reader *r, struct metadata_config *configs, unsigned *count);
 void metadata_free_configs(struct metadata_config *configs, unsigned count);
 
 #endif

@@ -47,7 +47,9 @@ const struct metadata_topic *metadata_topic_of(const struct metadata *m, uint32_
                                                uint32_t number, int32_t *partition)
 {
     struct number_entry *entry;
-    struct { uint32_t group_id, number; } key = {group_id, number};
+    struct {
+        uint32_t group_id, number;
+    } key = {group_id, number};
     HASH_FIND(hh, m->numbers, &key, sizeof key, entry);
     if (entry == NULL)
         return NULL;

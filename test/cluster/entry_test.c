@@ -70,9 +70,12 @@ Test(cluster_entry, partition_state_of_another_version_is_told_apart)
 Test(cluster_entry, partition_state_with_a_field_that_cannot_be_is_malformed)
 {
     struct partition_state state = some_state();
-    struct { size_t at; uint8_t value; } bad[] = {
-        {2, 0},    {2, 4},    /* action: none, MOVE_OUT of a later release */
-        {3, 1},    {4, 2},    {6, 1}, /* unused, an unknown flag, unused */
+    struct {
+        size_t at;
+        uint8_t value;
+    } bad[] = {
+        {2, 0},    {2, 4},               /* action: none, MOVE_OUT of a later release */
+        {3, 1},    {4, 2},    {6, 1},    /* unused, an unknown flag, unused */
         {27, 128}, {31, 128}, {39, 128}, /* partition, epoch base, start offset below 0 */
         {47, 128}, {55, 128}, {63, 128}, /* segment bytes, segment ms, index interval below 0 */
     };

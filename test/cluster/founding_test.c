@@ -6,9 +6,9 @@
 #include "../cluster/founding.h"
 #include "base/random.h"
 
-#define NODES 3
+#define NODES        3
 #define MESSAGES_MAX 200
-#define IDLE_STEPS 4000 /* enough for any conversation to end */
+#define IDLE_STEPS   4000 /* enough for any conversation to end */
 
 struct message {
     unsigned from, to;
@@ -17,8 +17,8 @@ struct message {
 };
 
 struct node {
-    struct identity disk;    /* what is durable */
-    struct identity memory;  /* what the running process has */
+    struct identity disk;   /* what is durable */
+    struct identity memory; /* what the running process has */
     struct founding founding;
     bool is_up;
 };
@@ -29,7 +29,7 @@ struct world {
     struct message messages[MESSAGES_MAX];
     unsigned message_count;
     uint64_t next_incarnation;
-    unsigned found_count;        /* times that a node became FOUNDED by founding */
+    unsigned found_count; /* times that a node became FOUNDED by founding */
     uint64_t first_cluster_id[2];
     bool may_lose;
 };
@@ -101,7 +101,8 @@ static void put_message(struct world *w, unsigned from, unsigned to, const uint8
     uint8_t *copy = malloc(size);
     memcpy(copy, bytes, size);
     w->messages[w->message_count++] = (struct message){
-        .from = from, .to = to,
+        .from = from,
+        .to = to,
         .from_incarnation = w->nodes[from].memory.incarnation,
         .to_incarnation = w->nodes[to].memory.incarnation,
         .bytes = bytes_of(copy, size)};

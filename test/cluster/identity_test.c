@@ -41,9 +41,14 @@ Test(cluster_identity, is_drawn_once_and_kept)
 Test(cluster_identity, keeps_all_it_says)
 {
     struct folder f = folder();
-    struct identity from = {.cluster_name = "prod", .node_id = 3, .incarnation = 77,
-                            .state = IDENTITY_FOUNDED, .is_rebuilt = true, .cluster_id = {1, 2},
-                            .groups_per_node = 4, .founder_count = IDENTITY_FOUNDERS_MAX};
+    struct identity from = {.cluster_name = "prod",
+                            .node_id = 3,
+                            .incarnation = 77,
+                            .state = IDENTITY_FOUNDED,
+                            .is_rebuilt = true,
+                            .cluster_id = {1, 2},
+                            .groups_per_node = 4,
+                            .founder_count = IDENTITY_FOUNDERS_MAX};
     struct identity into;
     for (unsigned i = 0; i < IDENTITY_FOUNDERS_MAX; i++)
         from.founders[i] = (struct identity_founder){i + 1, 100 + i, "a site with a longer name"};
@@ -133,7 +138,9 @@ Test(cluster_identity, survives_a_crash_at_every_operation_as_it_was_or_as_it_be
 
 Test(cluster_identity, agrees_on_a_cluster_id_with_those_who_saw_the_same_founders)
 {
-    struct identity a = {.cluster_name = "prod", .node_id = 1, .founder_count = 3,
+    struct identity a = {.cluster_name = "prod",
+                         .node_id = 1,
+                         .founder_count = 3,
                          .founders = {{1, 11, "a"}, {2, 22, "b"}, {3, 33, "c"}}};
     struct identity b = a;
     uint64_t id_a[2], id_b[2];

@@ -102,8 +102,8 @@ static void restart(struct machine_stage *s)
     struct checkpointed c = {.checkpoint.state = {.index = s->index, .term = s->term}};
     uint8_t *bytes;
     size_t size;
-    cr_assert_eq(s->callbacks.encode_state(s->machine, &bytes, &size,
-                                           &c.checkpoint.state.feature_level), 0);
+    cr_assert_eq(
+        s->callbacks.encode_state(s->machine, &bytes, &size, &c.checkpoint.state.feature_level), 0);
     c.checkpoint.data = &c;
     c.checkpoint.state.machine = bytes_of(bytes, size);
     cr_assert_eq(log_store_checkpoint(s->store, &c.checkpoint, on_checkpoint), 0);
@@ -115,8 +115,9 @@ static void restart(struct machine_stage *s)
     machine_destroy(s->machine);
     log_store_close(s->store);
     fake_disk_crash(s->disk, NULL);
-    cr_assert_eq(log_store_open(fake_disk_seam(s->disk), 5, &s->work.seam, &s->work.seam,
-                                &s->store, NULL), 0);
+    cr_assert_eq(
+        log_store_open(fake_disk_seam(s->disk), 5, &s->work.seam, &s->work.seam, &s->store, NULL),
+        0);
     cr_assert_eq(machine_create(&options, &s->machine), 0);
     s->callbacks = machine_callbacks(s->machine);
     cr_assert_eq(s->callbacks.restore(s->machine, s->store, log_store_state(s->store)), 0);
@@ -175,7 +176,8 @@ Test(cluster_machine_snapshot, cut_or_of_another_store_is_refused)
         step(&a, &random, &next_number);
     cr_assert_eq(a.callbacks.encode_state(a.machine, &bytes, &size, &level), 0);
     struct log_store_state state = {.index = 1, .machine = bytes_of(bytes, size)};
-    cr_assert_eq(b.callbacks.restore(b.machine, b.store, &state), ERR_CORRUPT, "no such partitions");
+    cr_assert_eq(b.callbacks.restore(b.machine, b.store, &state), ERR_CORRUPT,
+                 "no such partitions");
     cr_assert_eq(a.callbacks.restore(a.machine, a.store, &state), 0);
     for (size_t cut = 0; cut < size; cut++) {
         state.machine.size = cut;

@@ -13,11 +13,11 @@
 
 struct machine_stage {
     struct fake_disk *disk;
-    struct fake_work work;           /* worker and home in one */
+    struct fake_work work; /* worker and home in one */
     struct log_store *store;
     struct machine *machine;
     struct repl_machine callbacks;
-    uint64_t index, term;            /* of the last entry */
+    uint64_t index, term; /* of the last entry */
     int64_t wall_ms;
 };
 
@@ -26,8 +26,9 @@ static inline void machine_stage_open(struct machine_stage *s, struct metadata *
     struct machine_options options = {.group_id = metadata == NULL ? 5 : 0, .metadata = metadata};
     *s = (struct machine_stage){.disk = fake_disk_create(1), .term = 3, .wall_ms = 1000};
     fake_work_init(&s->work);
-    cr_assert_eq(log_store_open(fake_disk_seam(s->disk), 5, &s->work.seam, &s->work.seam,
-                                &s->store, NULL), 0);
+    cr_assert_eq(
+        log_store_open(fake_disk_seam(s->disk), 5, &s->work.seam, &s->work.seam, &s->store, NULL),
+        0);
     cr_assert_eq(machine_create(&options, &s->machine), 0);
     s->callbacks = machine_callbacks(s->machine);
     cr_assert_eq(s->callbacks.restore(s->machine, s->store, NULL), 0);
@@ -72,9 +73,8 @@ static inline struct machine_result stage_apply(struct machine_stage *s, enum en
     return a.result;
 }
 
-static inline struct machine_result stage_apply_bytes(struct machine_stage *s,
-                                                      enum entry_kind kind, uint32_t number,
-                                                      struct bytes body)
+static inline struct machine_result stage_apply_bytes(struct machine_stage *s, enum entry_kind kind,
+                                                      uint32_t number, struct bytes body)
 {
     struct buffer *owner = buffer_create(body.size + 1);
     if (body.size > 0)
@@ -89,8 +89,10 @@ static inline struct partition_state stage_state(enum partition_action action, u
 {
     struct partition_state state = {
         .action = action,
-        .settings = {.segment_bytes = 1 << 20, .segment_ms = 604800000,
-                     .index_interval_bytes = 4096, .producer_count_max = 100},
+        .settings = {.segment_bytes = 1 << 20,
+                     .segment_ms = 604800000,
+                     .index_interval_bytes = 4096,
+                     .producer_count_max = 100},
     };
     bytes_put_le32(state.id.topic_id, number);
     return state;
@@ -118,10 +120,10 @@ static inline int stage_close_partition(struct machine_stage *s, uint32_t number
 
 struct batch_of {
     int32_t record_count;
-    int64_t producer_id;     /* 0 here means none */
+    int64_t producer_id; /* 0 here means none */
     int16_t producer_epoch;
     int32_t base_sequence;
-    int64_t append_time_ms;  /* 0 here means CreateTime */
+    int64_t append_time_ms; /* 0 here means CreateTime */
 };
 
 /* Owned (slice_unref). */
@@ -131,8 +133,8 @@ static inline struct slice stage_batch(const struct batch_of *of)
     struct slice slice;
     kafka_record_batch_builder_init(&b, 1 << 20);
     for (int32_t i = 0; i < of->record_count; i++)
-        kafka_record_batch_builder_append(&b, 500 + i, bytes_of_text("key"),
-                                          bytes_of_text("value"), NULL, 0);
+        kafka_record_batch_builder_append(&b, 500 + i, bytes_of_text("key"), bytes_of_text("value"),
+                                          NULL, 0);
     if (of->producer_id != 0) {
         b.head.producer_id = of->producer_id;
         b.head.producer_epoch = of->producer_epoch;

@@ -162,8 +162,9 @@ Test(cluster_machine, refuses_bytes_that_are_not_one_whole_batch)
             cr_assert_eq(stage_apply_bytes(&s, ENTRY_RECORD_BATCH, 1, bytes_of(bytes, size)).error,
                          ERR_MALFORMED, "%zu bytes", size);
     bytes_put_be32(bytes + 23, INT32_MAX); /* a last offset delta whose count is no number */
-    cr_assert_eq(stage_apply_bytes(&s, ENTRY_RECORD_BATCH, 1,
-                                   bytes_of(bytes, batch.bytes.size)).error, ERR_MALFORMED);
+    cr_assert_eq(
+        stage_apply_bytes(&s, ENTRY_RECORD_BATCH, 1, bytes_of(bytes, batch.bytes.size)).error,
+        ERR_MALFORMED);
     cr_assert_eq(stage_next_offset(&s, 1), 0);
     slice_unref(&batch);
     machine_stage_close(&s);
@@ -185,7 +186,8 @@ static int advance_start(struct machine_stage *s, uint32_t number, int64_t offse
     uint8_t body[LOG_START_ADVANCE_SIZE];
     struct log_start_advance advance = {.reason = LOG_START_DELETE_RECORDS, .start_offset = offset};
     size_t size = log_start_advance_encode(&advance, body);
-    struct machine_result result = stage_apply_bytes(s, ENTRY_LOG_START, number, bytes_of(body, size));
+    struct machine_result result = stage_apply_bytes(s, ENTRY_LOG_START, number,
+                                                     bytes_of(body, size));
     *start = result.log_start_offset;
     return result.error;
 }

@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "cluster/metadata.h"
 
-#define BODY_NODES 3
+#define BODY_NODES       3
 #define BODY_DATA_GROUPS 12
 
 /* A state and the index of its last change. */

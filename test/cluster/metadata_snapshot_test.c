@@ -6,9 +6,9 @@ static struct meta furnished(void)
 {
     struct meta t = meta_founded();
     struct metadata_config configs[] = {{"retention.ms", "1"}, {"segment.bytes", "2048"}};
-    struct metadata_change node = {.kind = METADATA_NODE,
-                                   .node = {.node_id = 2, .incarnation = 9, .site = "b",
-                                            .host = "127.0.0.2", .port = 9092}};
+    struct metadata_change node = {
+        .kind = METADATA_NODE,
+        .node = {.node_id = 2, .incarnation = 9, .site = "b", .host = "127.0.0.2", .port = 9092}};
     struct metadata_change config = topic_change(METADATA_TOPIC_CONFIG, 2);
     struct metadata_change ids = {.kind = METADATA_PRODUCER_IDS};
     config.configs = configs;
@@ -76,8 +76,10 @@ Test(cluster_metadata_snapshot, cut_anywhere_is_refused_and_leaves_an_empty_stat
 /* Every kind of change, encoded. */
 static unsigned all_changes(struct bytes changes[9])
 {
-    static struct metadata_group group = {.group_id = 1, .preferred_node_id = 3,
-                                          .next_partition_number = 1, .node_count = 1,
+    static struct metadata_group group = {.group_id = 1,
+                                          .preferred_node_id = 3,
+                                          .next_partition_number = 1,
+                                          .node_count = 1,
                                           .node_ids = {1}};
     static struct metadata_config config = {"retention.ms", "5"};
     struct metadata_group two[2] = {group, group};
@@ -169,8 +171,9 @@ static void step(struct model *m, struct meta *t, struct random *random)
         m->is_there[n] = false;
         break;
     default: {
-        int expected = !m->is_there[n] ? ERR_NOT_FOUND
-                       : count <= m->partition_count[n] ? ERR_INVALID : 0;
+        int expected = !m->is_there[n]                  ? ERR_NOT_FOUND
+                       : count <= m->partition_count[n] ? ERR_INVALID
+                                                        : 0;
         cr_assert_eq(meta_topic_partitions(t, n + 1, count), expected);
         if (expected == 0)
             m->partition_count[n] = count;
@@ -194,7 +197,8 @@ static void compare(const struct model *m, const struct meta *t)
         for (int32_t i = 0; i < topic->partition_count; i++) {
             int32_t index;
             cr_assert_eq(metadata_topic_of(t->m, topic->partitions[i].group_id,
-                                           topic->partitions[i].number, &index), topic);
+                                           topic->partitions[i].number, &index),
+                         topic);
             cr_assert_eq(index, i);
         }
     }

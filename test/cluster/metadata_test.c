@@ -59,7 +59,8 @@ Test(cluster_metadata, creates_a_topic_whose_name_and_id_are_free)
     for (int32_t i = 0; i < 5; i++) {
         int32_t index = -1;
         cr_assert_eq(metadata_topic_of(t.m, topic->partitions[i].group_id,
-                                       topic->partitions[i].number, &index), topic);
+                                       topic->partitions[i].number, &index),
+                     topic);
         cr_assert_eq(index, i);
     }
     metadata_destroy(t.m);
@@ -210,7 +211,8 @@ Test(cluster_metadata, prefers_a_leader_only_among_a_groups_nodes)
 {
     struct meta t = meta_founded();
     struct metadata_group group = {.group_id = 4, .preferred_node_id = 3};
-    struct metadata_change change = {.kind = METADATA_PREFERRED, .groups = &group, .group_count = 1};
+    struct metadata_change change = {
+        .kind = METADATA_PREFERRED, .groups = &group, .group_count = 1};
     cr_assert_eq(meta_apply(&t, &change).error, 0);
     cr_assert_eq(metadata_group_by_id(t.m, 4)->preferred_node_id, 3);
     group.preferred_node_id = 9;

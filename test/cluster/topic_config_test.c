@@ -15,12 +15,18 @@ Test(cluster_topic_config, takes_kafkas_names_within_their_ranges)
 {
     struct err_note note;
     static const char *const good[][2] = {
-        {"cleanup.policy", "delete"},          {"compression.type", "producer"},
-        {"retention.ms", "-1"},                {"retention.bytes", "-1"},
-        {"segment.bytes", "1024"},             {"segment.ms", "1"},
-        {"max.message.bytes", "0"},            {"min.insync.replicas", "7"},
-        {"index.interval.bytes", "1"},         {"retention.ms", "9223372036854775807"},
-        {"message.timestamp.type", "CreateTime"}, {"message.timestamp.type", "LogAppendTime"},
+        {"cleanup.policy", "delete"},
+        {"compression.type", "producer"},
+        {"retention.ms", "-1"},
+        {"retention.bytes", "-1"},
+        {"segment.bytes", "1024"},
+        {"segment.ms", "1"},
+        {"max.message.bytes", "0"},
+        {"min.insync.replicas", "7"},
+        {"index.interval.bytes", "1"},
+        {"retention.ms", "9223372036854775807"},
+        {"message.timestamp.type", "CreateTime"},
+        {"message.timestamp.type", "LogAppendTime"},
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         cr_assert_eq(check(good[i][0], good[i][1], &note), 0, "%s=%s: %s", good[i][0], good[i][1],
@@ -31,14 +37,22 @@ Test(cluster_topic_config, refuses_what_it_would_not_keep_to)
 {
     struct err_note note;
     static const char *const bad[][2] = {
-        {"retention.ms", "-2"},        {"retention.ms", "soon"},   {"retention.ms", ""},
-        {"retention.ms", "1 "},        {"segment.bytes", "1023"},  {"segment.bytes", "2147483648"},
-        {"retention.ms", "9223372036854775808"},                   {"min.insync.replicas", "0"},
-        {"compression.type", "zstd"},  {"message.timestamp.type", "createtime"},
-        {"cleanup.policy", "compact"}, {"cleanup.policy", "compact,delete"},
+        {"retention.ms", "-2"},
+        {"retention.ms", "soon"},
+        {"retention.ms", ""},
+        {"retention.ms", "1 "},
+        {"segment.bytes", "1023"},
+        {"segment.bytes", "2147483648"},
+        {"retention.ms", "9223372036854775808"},
+        {"min.insync.replicas", "0"},
+        {"compression.type", "zstd"},
+        {"message.timestamp.type", "createtime"},
+        {"cleanup.policy", "compact"},
+        {"cleanup.policy", "compact,delete"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        cr_assert_eq(check(bad[i][0], bad[i][1], &note), ERR_INVALID, "%s=%s", bad[i][0], bad[i][1]);
+        cr_assert_eq(check(bad[i][0], bad[i][1], &note), ERR_INVALID, "%s=%s", bad[i][0],
+                     bad[i][1]);
         cr_assert_not_null(strstr(note.text, bad[i][0]), "the sentence names it: %s", note.text);
     }
     check("cleanup.policy", "compact", &note);
@@ -60,12 +74,10 @@ static struct topic_settings settings_with(struct metadata_config *configs, unsi
 
 Test(cluster_topic_config, an_override_stands_before_the_nodes_setting)
 {
-    struct metadata_config configs[] = {{"max.message.bytes", "5000"},
-                                        {"message.timestamp.type", "LogAppendTime"},
-                                        {"min.insync.replicas", "3"},
-                                        {"of.a.later.release", "x"},
-                                        {"retention.ms", "-1"},
-                                        {"segment.bytes", "not a number"}};
+    struct metadata_config configs[] = {
+        {"max.message.bytes", "5000"}, {"message.timestamp.type", "LogAppendTime"},
+        {"min.insync.replicas", "3"},  {"of.a.later.release", "x"},
+        {"retention.ms", "-1"},        {"segment.bytes", "not a number"}};
     struct topic_settings plain = settings_with(NULL, 0), own = settings_with(configs, 6);
     cr_assert_eq(own.max_message_bytes, 5000);
     cr_assert_eq(own.min_insync_replicas, 3);

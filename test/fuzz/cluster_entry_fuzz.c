@@ -143,8 +143,8 @@ static void fuzz_metadata(struct bytes input)
     size_t size, again_size;
     must(metadata_create(&m) == 0);
     if (metadata_decode(m, input) == 0) {
-        struct metadata_change change = {.kind = METADATA_TOPIC_CREATE, .name = "fresh",
-                                         .id = {250}, .partition_count = 5};
+        struct metadata_change change = {
+            .kind = METADATA_TOPIC_CREATE, .name = "fresh", .id = {250}, .partition_count = 5};
         must(metadata_change_encode(&change, &bytes, &size) == 0);
         metadata_apply(m, 1, bytes_of(bytes, size), &result);
         free(bytes);
@@ -179,8 +179,7 @@ static void fuzz_identity(struct bytes input)
     random_init(&random, 1);
     for (int i = 0; i < 2; i++) {
         struct fake_disk *disk = fake_disk_create(1);
-        put_file(fake_disk_seam(disk), "node",
-                 bytes_of(i == 0 ? input.data : mended, input.size));
+        put_file(fake_disk_seam(disk), "node", bytes_of(i == 0 ? input.data : mended, input.size));
         identity_open(fake_disk_seam(disk), "tests", 1, &random, &identity, NULL);
         fake_disk_destroy(disk);
     }
@@ -188,8 +187,8 @@ static void fuzz_identity(struct bytes input)
 
 static void fuzz_founding(struct bytes input)
 {
-    static const struct identity_founder founders[3] = {{.node_id = 1}, {.node_id = 2},
-                                                        {.node_id = 3}};
+    static const struct identity_founder founders[3] = {
+        {.node_id = 1}, {.node_id = 2}, {.node_id = 3}};
     struct identity identity = {.node_id = 1, .incarnation = 5, .state = IDENTITY_NEW};
     uint64_t cluster_id[2] = {0x1111, 0x2222};
     struct founding f;
