@@ -12,8 +12,8 @@
 #include "group_internal.h"
 
 #define SUBMITS_A_STEP 1024
-#define CONTACT_MS 2000 /* a replica not heard of for so long is not level */
-#define LEVEL_LAG_MS 1000
+#define CONTACT_MS     2000 /* a replica not heard of for so long is not level */
+#define LEVEL_LAG_MS   1000
 
 /* ---- submit ---- */
 
@@ -64,10 +64,9 @@ static void make_entries(struct repl_group *g, struct repl_submit *req, unsigned
                                         .type = LOG_ENTRY_COMMAND,
                                         .head = encode_head(heads, i, &req->head),
                                         .body = req->body};
-        entries[i].crc =
-            crc32c(crc32c(0, entries[i].head.bytes), entries[i].body.bytes);
-        raft_entries[i] =
-            (struct raft_entry){.term = req->term, .type = RAFT_COMMAND, .batch = batch};
+        entries[i].crc = crc32c(crc32c(0, entries[i].head.bytes), entries[i].body.bytes);
+        raft_entries[i] = (struct raft_entry){
+            .term = req->term, .type = RAFT_COMMAND, .batch = batch};
     }
 }
 
@@ -192,7 +191,8 @@ bool repl_group_is_idle(const struct repl_group *g)
     bool is_reading = g->is_apply_reading;
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
         is_reading |= g->peers[i].is_reading || g->peers[i].pin_reads > 0;
-    return persist_is_idle(g) && !g->is_keeping_heard && !is_reading && !g->is_checkpointing && g->installation == NULL;
+    return persist_is_idle(g) && !g->is_keeping_heard && !is_reading && !g->is_checkpointing &&
+           g->installation == NULL;
 }
 
 void repl_group_destroy(struct repl_group *g)
@@ -232,8 +232,7 @@ static uint64_t bytes_after(const struct repl_group *g, uint64_t index)
     uint64_t lacking = last - index;
     if (lacking == 0 || g->cache.count == 0)
         return 0;
-    return lacking >= g->cache.count ? g->cache.bytes
-                                     : lacking * (g->cache.bytes / g->cache.count);
+    return lacking >= g->cache.count ? g->cache.bytes : lacking * (g->cache.bytes / g->cache.count);
 }
 
 static void fill_replica(const struct repl_group *g, const struct raft_server *server,

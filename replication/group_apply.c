@@ -10,7 +10,7 @@
 #include "group_internal.h"
 
 #define APPLY_ENTRIES_A_TURN 20000
-#define APPLY_READ_BYTES (4u << 20)
+#define APPLY_READ_BYTES     (4u << 20)
 
 void group_fail_pending(struct repl_group *g, int status)
 {
@@ -67,8 +67,7 @@ static void apply_change(struct repl_group *g, const struct log_entry *e)
         return;
     }
     event_info("configuration_committed", "group=%u index=%llu members=%u",
-               g->options.identity.group_id, (unsigned long long)e->index,
-               g->raft.configuration.n);
+               g->options.identity.group_id, (unsigned long long)e->index, g->raft.configuration.n);
 }
 
 static void apply_one(struct repl_group *g, const struct log_entry *e)

@@ -152,7 +152,6 @@ int repl_group_change(struct repl_group *g, enum repl_change change,
     raft_free(encoded.base);
     if (err == 0)
         event_info("configuration_proposed", "group=%u change=%d member=%u",
-                   g->options.identity.group_id, (int)change,
-                   repl_raft_id_node(member->raft_id));
+                   g->options.identity.group_id, (int)change, repl_raft_id_node(member->raft_id));
     return err == ERR_RAFT ? ERR_CANT_CHANGE : err;
 }

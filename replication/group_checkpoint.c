@@ -81,11 +81,11 @@ static int fill_state(struct repl_group *g, struct log_store_state *state)
     if (err != 0)
         return err;
     state->machine = bytes_of(machine, machine_size);
-    if (raft_configuration_encode(&g->raft.configuration_committed,
-                                  &g->checkpoint_configuration) != 0)
+    if (raft_configuration_encode(&g->raft.configuration_committed, &g->checkpoint_configuration) !=
+        0)
         return UV_ENOMEM;
-    state->configuration =
-        bytes_of(g->checkpoint_configuration.base, g->checkpoint_configuration.len);
+    state->configuration = bytes_of(g->checkpoint_configuration.base,
+                                    g->checkpoint_configuration.len);
     state->configuration_index = g->raft.configuration_committed_index;
     state->index = g->applied_index;
     state->term = g->applied_term;

@@ -21,11 +21,11 @@ _Static_assert((int)LOG_ENTRY_COMMAND == (int)RAFT_COMMAND &&
 
 /* Entries kept in memory: [first, first + count), consecutive. */
 struct entry_cache {
-    struct log_entry *ring;   /* owned slices */
-    uint64_t first;           /* index of the oldest */
+    struct log_entry *ring; /* owned slices */
+    uint64_t first;         /* index of the oldest */
     size_t count;
-    size_t capacity;          /* a power of two */
-    size_t bytes;             /* of the payloads */
+    size_t capacity; /* a power of two */
+    size_t bytes;    /* of the payloads */
 };
 
 /* A message that waits for term and vote to be durable. */
@@ -36,38 +36,38 @@ struct held_message {
 
 /* One request to the WAL. In order; entries that a later one truncates are cut from `last`. */
 struct persist {
-    struct log_wal_append append;   /* first */
+    struct log_wal_append append; /* first */
     struct repl_group *group;
-    struct persist *next;           /* oldest first */
-    bool is_appended;               /* the WAL has it */
-    uint64_t first, last;           /* indexes; last < first: none */
+    struct persist *next; /* oldest first */
+    bool is_appended;     /* the WAL has it */
+    uint64_t first, last; /* indexes; last < first: none */
     struct held_message *held, *held_last;
-    struct log_entry entries[];     /* referenced slices */
+    struct log_entry entries[]; /* referenced slices */
 };
 
 /* What libraft wants a peer to get: [base, to], of which [from, to] is still to be sent. */
 struct peer {
-    uint64_t raft_id;               /* 0: unused */
+    uint64_t raft_id; /* 0: unused */
     uint32_t node_id;
     struct repl_group *group;
-    uint64_t base, from, to;        /* base 0: nothing was asked for yet */
-    uint64_t sent_ms;               /* last frame with entries */
-    uint64_t beaten_ms;             /* last frame without, or 0 */
-    uint64_t retry_ms;              /* the network took nothing: not before then */
-    bool is_refused;                /* its refusal is being handled: what follows is sent anew */
-    struct log_wal_read *read;      /* entries that are no longer in memory, or NULL */
-    bool is_reading;                /* `read` is with the WAL */
-    bool is_read_stale;             /* ... for an earlier term of ours as leader */
-    uint64_t told_commit;           /* highest commit index sent */
-    uint64_t heard_ns;              /* last result */
-    uint64_t acked_round;           /* of the read index */
-    struct log_pin *pin;            /* snapshot being shipped to it */
+    uint64_t base, from, to;   /* base 0: nothing was asked for yet */
+    uint64_t sent_ms;          /* last frame with entries */
+    uint64_t beaten_ms;        /* last frame without, or 0 */
+    uint64_t retry_ms;         /* the network took nothing: not before then */
+    bool is_refused;           /* its refusal is being handled: what follows is sent anew */
+    struct log_wal_read *read; /* entries that are no longer in memory, or NULL */
+    bool is_reading;           /* `read` is with the WAL */
+    bool is_read_stale;        /* ... for an earlier term of ours as leader */
+    uint64_t told_commit;      /* highest commit index sent */
+    uint64_t heard_ns;         /* last result */
+    uint64_t acked_round;      /* of the read index */
+    struct log_pin *pin;       /* snapshot being shipped to it */
     uint64_t pin_index;
     uint64_t pin_used_ms;
-    uint64_t pin_asked_ms;          /* last ask for a piece of it, or 0 */
-    unsigned pin_reads;             /* under way */
-    bool is_install_due;            /* it was to get a snapshot and there was none to pin */
-    unsigned char install_version;  /* libraft's, of the message that was due */
+    uint64_t pin_asked_ms;         /* last ask for a piece of it, or 0 */
+    unsigned pin_reads;            /* under way */
+    bool is_install_due;           /* it was to get a snapshot and there was none to pin */
+    unsigned char install_version; /* libraft's, of the message that was due */
 };
 
 /* Times at which indexes entered the log, coarse: for lag in milliseconds. */
@@ -87,60 +87,60 @@ struct repl_group {
     struct entry_cache cache;
     struct peer peers[REPL_MEMBERS_MAX];
     bool is_stopped;
-    bool is_failed;                 /* on_fatal was told: nothing is answered any more */
+    bool is_failed; /* on_fatal was told: nothing is answered any more */
 
     /* WAL */
     struct persist *persists, *persists_last;
-    uint64_t appended_index;         /* last index given to a persist */
-    unsigned vote_persists;          /* with term or vote, not durable */
+    uint64_t appended_index; /* last index given to a persist */
+    unsigned vote_persists;  /* with term or vote, not durable */
 
     /* submit */
     struct repl_submit *queued, *queued_last;   /* not in the log yet */
     struct repl_submit *pending, *pending_last; /* in the log, not applied; by index */
-    size_t pending_bytes;            /* of both */
-    int64_t wall_ms;                 /* highest clock of an entry seen */
+    size_t pending_bytes;                       /* of both */
+    int64_t wall_ms;                            /* highest clock of an entry seen */
 
     /* apply */
     uint64_t applied_index;
     uint64_t applied_term;
     struct log_wal_read *apply_read; /* or NULL */
     bool is_apply_reading;
-    bool is_apply_read_stale;        /* ... of a log that was replaced meanwhile */
-    bool has_progress;               /* to tell the machine at the turn's end */
+    bool is_apply_read_stale; /* ... of a log that was replaced meanwhile */
+    bool has_progress;        /* to tell the machine at the turn's end */
 
     /* role */
-    enum repl_role role;             /* as told to the machine, LEADER once ready */
-    uint64_t ready_index;            /* first entry of our own term, or 0 */
+    enum repl_role role;  /* as told to the machine, LEADER once ready */
+    uint64_t ready_index; /* first entry of our own term, or 0 */
     bool needs_barrier;
     uint64_t role_term;
-    uint64_t leaderless_since_ms;    /* follower or candidate without a leader, or 0 */
-    uint64_t quiet_until_ms;         /* somebody told of a leader: don't stand before */
+    uint64_t leaderless_since_ms; /* follower or candidate without a leader, or 0 */
+    uint64_t quiet_until_ms;      /* somebody told of a leader: don't stand before */
     uint64_t candidate_since_ms;
-    uint64_t beaten_ms;              /* leader: libraft's last timeout */
+    uint64_t beaten_ms; /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
-    uint64_t transfer_since_ms;      /* or 0 */
-    uint64_t transfer_sent_ms;       /* last TimeoutNow */
-    uint64_t tried_home_ms;          /* last attempt to go to the preferred node */
+    uint64_t transfer_since_ms; /* or 0 */
+    uint64_t transfer_sent_ms;  /* last TimeoutNow */
+    uint64_t tried_home_ms;     /* last attempt to go to the preferred node */
 
     /* heard of the leader */
     struct repl_heard heard;
     uint64_t heard_ns;
-    bool is_heard_new;               /* since it was last kept */
-    bool is_keeping_heard;           /* heard_append is with the WAL */
+    bool is_heard_new;     /* since it was last kept */
+    bool is_keeping_heard; /* heard_append is with the WAL */
     uint64_t heard_kept_ms;
     uint8_t heard_bytes[HEARD_SIZE];
     struct log_wal_append heard_append;
 
     /* reads */
     struct repl_read *reads, *reads_last;
-    uint64_t round;                  /* last begun */
+    uint64_t round; /* last begun */
     uint64_t round_at_ms;
 
     /* checkpoint */
     struct log_checkpoint checkpoint;
     struct raft_buffer checkpoint_configuration;
     bool is_checkpointing;
-    bool is_checkpoint_wanted;       /* as soon as what is applied is on our own disk, too */
+    bool is_checkpoint_wanted; /* as soon as what is applied is on our own disk, too */
     uint64_t checkpoint_index;
 
     /* install */
@@ -205,9 +205,8 @@ void group_send_due_installs(struct repl_group *g); /* there is a new checkpoint
 struct peer *group_peer(struct repl_group *g, uint64_t raft_id);
 struct peer *group_find_peer(struct repl_group *g, uint64_t raft_id); /* never made for it */
 void group_forget_peers(struct repl_group *g);
-int group_send_message(struct repl_group *g, enum net_channel channel,
-                       const struct repl_message *m, const struct slice *payload,
-                       unsigned payload_count);
+int group_send_message(struct repl_group *g, enum net_channel channel, const struct repl_message *m,
+                       const struct slice *payload, unsigned payload_count);
 
 /* group_receive.c */
 void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);

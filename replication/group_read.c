@@ -155,8 +155,7 @@ void group_on_read_round(struct repl_group *g, const struct repl_message *m)
 void group_on_read_ack(struct repl_group *g, const struct repl_message *m)
 {
     struct peer *p = group_find_peer(g, m->from);
-    if (!group_is_leader(g) || m->term != g->raft.current_term || p == NULL ||
-        m->round > g->round)
+    if (!group_is_leader(g) || m->term != g->raft.current_term || p == NULL || m->round > g->round)
         return;
     p->heard_ns = clock_now_ns(g->options.clock);
     if (m->round > p->acked_round)

@@ -18,9 +18,8 @@ static int receive_append_part(struct repl_group *g, const struct repl_message *
                                unsigned count)
 {
     struct raft_entry raft_entries[REPL_APPEND_ENTRIES_MAX];
-    struct raft_message message = {.type = RAFT_APPEND_ENTRIES,
-                                   .server_id = m->from,
-                                   .server_address = no_address};
+    struct raft_message message = {
+        .type = RAFT_APPEND_ENTRIES, .server_id = m->from, .server_address = no_address};
     struct raft_append_entries *append = &message.append_entries;
     void *batch = count > 0 ? raft_malloc(1) : NULL;
     if (count > 0 && batch == NULL)
@@ -39,8 +38,8 @@ static int receive_append_part(struct repl_group *g, const struct repl_message *
         const struct log_entry *e = &m->entries[first + i];
         raft_entries[i] = (struct raft_entry){.term = e->term, .batch = batch};
         raft_entries[i].type = (enum raft_entry_type)e->type;
-        raft_entries[i].buf = (struct raft_buffer){
-            .base = (void *)(uintptr_t)e->body.bytes.data, .len = e->body.bytes.size};
+        raft_entries[i].buf = (struct raft_buffer){.base = (void *)(uintptr_t)e->body.bytes.data,
+                                                   .len = e->body.bytes.size};
     }
     struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = &message}};
     int err = group_step(g, &event, m->entries, m->previous_index + 1);
@@ -134,9 +133,9 @@ static int receive_vote(struct repl_group *g, const struct repl_message *m)
     return err;
 }
 
-/* Only the vote that is being held counts. libraft looks for its phase also when it is no candidate,
- * where another union's bytes are, and would take the term of a late pre-vote, which nobody is in
- * yet, for a real one: a leader would step down. */
+/* Only the vote that is being held counts. libraft looks for its phase also when it is no
+ * candidate, where another union's bytes are, and would take the term of a late pre-vote, which
+ * nobody is in yet, for a real one: a leader would step down. */
 static bool is_vote_awaited(const struct repl_group *g, const struct repl_message *m)
 {
     bool is_granted_ahead = m->is_granted && m->term > g->raft.current_term + 1;
@@ -187,13 +186,13 @@ static int receive_append_result(struct repl_group *g, const struct repl_message
 {
     struct raft_message message = {
         .type = RAFT_APPEND_ENTRIES_RESULT, .server_id = m->from, .server_address = no_address};
-    message.append_entries_result =
-        (struct raft_append_entries_result){.version = m->raft_version,
-                                            .term = m->term,
-                                            .rejected = m->rejected,
-                                            .last_log_index = m->last_index,
-                                            .features = m->features,
-                                            .capacity = m->capacity};
+    message.append_entries_result = (struct raft_append_entries_result){
+        .version = m->raft_version,
+        .term = m->term,
+        .rejected = m->rejected,
+        .last_log_index = m->last_index,
+        .features = m->features,
+        .capacity = m->capacity};
     struct peer *p = group_find_peer(g, m->from);
     if (p != NULL)
         p->heard_ns = clock_now_ns(g->options.clock);
@@ -318,8 +317,7 @@ void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *own
                    err_name(err));
         return;
     }
-    if (group_is_over(g) || !is_for_us(g, &m) ||
-        (m.type < REPL_SHIP_ASK && !is_possible(g, &m)))
+    if (group_is_over(g) || !is_for_us(g, &m) || (m.type < REPL_SHIP_ASK && !is_possible(g, &m)))
         return;
     err = dispatch(g, &m, owner);
     if (err != 0) /* term or vote may have changed in memory and not on disk */

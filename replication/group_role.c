@@ -11,11 +11,11 @@
 #include "base/event.h"
 #include "group_internal.h"
 
-#define FIRST_STAND_MS 40   /* more than a one-way delay: the others have let go by then */
-#define NEXT_STAND_MS 250   /* between the ranks */
+#define FIRST_STAND_MS     40  /* more than a one-way delay: the others have let go by then */
+#define NEXT_STAND_MS      250 /* between the ranks */
 #define CANDIDATE_RETRY_MS 300
 #define HEARD_OF_LEADER_MS 1000
-#define TRANSFER_MS 200
+#define TRANSFER_MS        200
 #define TRANSFER_REPEAT_MS 50
 
 static bool has_leader(const struct repl_group *g)
@@ -94,8 +94,7 @@ static void submit_barrier(struct repl_group *g)
     struct log_entry entry = {.term = g->raft.current_term,
                               .index = raft_last_index(&g->raft) + 1,
                               .type = LOG_ENTRY_BARRIER};
-    struct raft_entry raft_entry = {
-        .term = entry.term, .type = RAFT_BARRIER, .batch = batch};
+    struct raft_entry raft_entry = {.term = entry.term, .type = RAFT_BARRIER, .batch = batch};
     struct raft_event event = {.type = RAFT_SUBMIT};
     event.submit.entries = &raft_entry;
     event.submit.n = 1;
@@ -219,8 +218,8 @@ static unsigned own_rank(const struct repl_group *g)
             continue;
         bool is_alive = node_id == own || node_is_alive(g->options.node, node_id);
         unsigned distance = (position + voters - g->options.identity.group_id % voters) % voters;
-        unsigned own_distance =
-            (own_position + voters - g->options.identity.group_id % voters) % voters;
+        unsigned own_distance = (own_position + voters - g->options.identity.group_id % voters) %
+                                voters;
         if (node_id != own && is_alive &&
             (node_id == g->preferred_node_id || distance < own_distance))
             rank++;
@@ -270,7 +269,8 @@ static void stand_in_order(struct repl_group *g, uint64_t now_ms)
         now_ms - g->leaderless_since_ms >= FIRST_STAND_MS + rank * (uint64_t)NEXT_STAND_MS)
         stand(g);
     else if (g->raft.state == RAFT_CANDIDATE &&
-             now_ms - g->candidate_since_ms >= CANDIDATE_RETRY_MS + rank * (uint64_t)NEXT_STAND_MS) {
+             now_ms - g->candidate_since_ms >=
+                 CANDIDATE_RETRY_MS + rank * (uint64_t)NEXT_STAND_MS) {
         g->candidate_since_ms = now_ms;
         stand(g);
     }
@@ -291,8 +291,8 @@ int repl_group_transfer(struct repl_group *g, uint32_t node_id)
         const struct repl_replica_status *r = &status.replicas[i];
         if (repl_raft_id_node(r->member.raft_id) != node_id || !r->member.is_voter)
             continue;
-        if (!r->is_level || r->match_index + g->options.in_flight_entries_max <
-                                raft_last_index(&g->raft))
+        if (!r->is_level ||
+            r->match_index + g->options.in_flight_entries_max < raft_last_index(&g->raft))
             return ERR_BUSY;
         event.transfer.server_id = r->member.raft_id;
         g->transfer_since_ms = group_now_ms(g);

@@ -90,9 +90,8 @@ void group_forget_peers(struct repl_group *g)
     }
 }
 
-int group_send_message(struct repl_group *g, enum net_channel channel,
-                       const struct repl_message *m, const struct slice *payload,
-                       unsigned payload_count)
+int group_send_message(struct repl_group *g, enum net_channel channel, const struct repl_message *m,
+                       const struct slice *payload, unsigned payload_count)
 {
     size_t room = REPL_MESSAGE_ENCODED_MAX(m->entry_count, m->configuration.size + m->rest.size);
     uint8_t small[2048];
@@ -307,16 +306,15 @@ void group_tell_commit(struct repl_group *g)
         struct peer *p = &g->peers[i];
         raft_index match = 0;
         if (p->raft_id == 0 || p->told_commit >= g->raft.commit_index || p->from <= p->to ||
-            raft_match_index(&g->raft, p->raft_id, &match) != 0 ||
-            match < g->raft.commit_index)
+            raft_match_index(&g->raft, p->raft_id, &match) != 0 || match < g->raft.commit_index)
             continue;
         if (send_at_match(g, p, match, NET_ENTRIES) == 0)
             p->told_commit = g->raft.commit_index;
     }
 }
 
-/* A large entry may take a slow link for seconds. Meanwhile the peer hears of its leader, and answers,
- * beside it: at what it is known to have, order does not matter. */
+/* A large entry may take a slow link for seconds. Meanwhile the peer hears of its leader, and
+ * answers, beside it: at what it is known to have, order does not matter. */
 void group_beat_blocked(struct repl_group *g)
 {
     for (unsigned i = 0; i < REPL_MEMBERS_MAX && group_is_leader(g); i++) {
@@ -353,8 +351,8 @@ static void fill_vote_result(const struct raft_request_vote_result *result, stru
     m->capacity = result->capacity;
 }
 
-/* Where a leader may go on whose entry at `rejected` is another than ours: before all that we have of
- * that term, and behind what is committed. libraft alone goes back an entry a round trip. */
+/* Where a leader may go on whose entry at `rejected` is another than ours: before all that we have
+ * of that term, and behind what is committed. libraft alone goes back an entry a round trip. */
 static uint64_t conflict_hint(const struct raft *r, uint64_t rejected, uint64_t hint)
 {
     const struct raft_trail *t = &r->trail;

@@ -12,12 +12,12 @@
 #include "group_internal.h"
 
 #define ASK_REPEAT_MS 500
-#define ASKS_MAX 20            /* without an answer: the source is lost */
-#define PIN_IDLE_MS 30000
-#define PIN_KEEP_MS 5000        /* after the last ask: the peer is still at it */
+#define ASKS_MAX      20 /* without an answer: the source is lost */
+#define PIN_IDLE_MS   30000
+#define PIN_KEEP_MS   5000 /* after the last ask: the peer is still at it */
 #define PIN_READS_MAX 4
-#define REPAIRS_MAX 3
-#define CONTENTS UINT32_MAX
+#define REPAIRS_MAX   3
+#define CONTENTS      UINT32_MAX
 
 /* ---- the source ---- */
 
@@ -124,18 +124,18 @@ static void drop_idle_pins(struct repl_group *g)
 struct installation {
     struct repl_group *group;
     struct raft_snapshot_metadata metadata; /* ours until libraft gets it back */
-    uint64_t source;                /* raft id of the leader it comes from */
-    uint64_t number;                /* of this attempt: answers to others are ignored */
-    struct log_install *install;    /* NULL until the contents are here */
-    uint32_t file;                  /* being asked for; CONTENTS at first */
+    uint64_t source;                        /* raft id of the leader it comes from */
+    uint64_t number;                        /* of this attempt: answers to others are ignored */
+    struct log_install *install;            /* NULL until the contents are here */
+    uint32_t file;                          /* being asked for; CONTENTS at first */
     uint64_t position;
     uint32_t size;
     uint64_t asked_ms;
-    unsigned asks;                  /* of the same piece */
+    unsigned asks; /* of the same piece */
     bool is_writing;
     bool is_committing;
-    bool is_lost;                   /* end it when the disk is done */
-    unsigned repairs;               /* times that staged files were found damaged */
+    bool is_lost;     /* end it when the disk is done */
+    unsigned repairs; /* times that staged files were found damaged */
     struct log_install_write write;
     struct log_install_commit commit;
 };

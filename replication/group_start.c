@@ -93,8 +93,7 @@ static int read_entries(struct repl_group *g, const struct log_wal_state *wal, s
     }
     if (s->first_index > snapshot + 1)
         return err_set(note, ERR_CORRUPT, "group %u: entries %llu to %llu are missing", group_id,
-                       (unsigned long long)snapshot + 1,
-                       (unsigned long long)s->first_index - 1);
+                       (unsigned long long)snapshot + 1, (unsigned long long)s->first_index - 1);
     uint64_t count = wal->last_index - s->first_index + 1;
     s->entries = calloc(count, sizeof *s->entries);
     if (s->entries == NULL || count > UINT32_MAX)

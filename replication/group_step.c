@@ -90,8 +90,7 @@ static struct log_entry entry_of(const struct raft_entry *raft_entry, uint64_t i
     if (source != NULL)
         return source[index - source_first];
     assert(raft_entry->type == RAFT_BARRIER);
-    return (struct log_entry){
-        .term = raft_entry->term, .index = index, .type = LOG_ENTRY_BARRIER};
+    return (struct log_entry){.term = raft_entry->term, .index = index, .type = LOG_ENTRY_BARRIER};
 }
 
 static void take_entries(struct repl_group *g, const struct raft_update *update,

@@ -193,9 +193,9 @@ static int read_entries(struct bytes_reader *r, struct buffer *owner, struct rep
         e->index = m->previous_index + 1 + i;
         e->head = (struct slice){.owner = heads[i] > 0 ? owner : NULL,
                                  .bytes = bytes_of(payload.data, heads[i])};
-        e->body = (struct slice){.owner = payload.size > heads[i] ? owner : NULL,
-                                 .bytes = bytes_of(payload.data + heads[i],
-                                                   payload.size - heads[i])};
+        e->body = (struct slice){
+            .owner = payload.size > heads[i] ? owner : NULL,
+            .bytes = bytes_of(payload.data + heads[i], payload.size - heads[i])};
     }
     return 0;
 }

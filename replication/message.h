@@ -13,10 +13,10 @@
 #include "log/entry.h"
 #include "log/wal.h"
 
-#define REPL_MESSAGE_VERSION 1
-#define REPL_MESSAGE_HEAD_SIZE 36
-#define REPL_NO_GROUP UINT32_MAX /* group id of messages between nodes */
-#define REPL_APPEND_ENTRIES_MAX 500 /* of one message: two slices each fit a frame */
+#define REPL_MESSAGE_VERSION    1
+#define REPL_MESSAGE_HEAD_SIZE  36
+#define REPL_NO_GROUP           UINT32_MAX /* group id of messages between nodes */
+#define REPL_APPEND_ENTRIES_MAX 500        /* of one message: two slices each fit a frame */
 
 enum repl_message_type {
     REPL_REQUEST_VOTE = 1,
@@ -25,53 +25,54 @@ enum repl_message_type {
     REPL_APPEND_RESULT = 4,
     REPL_INSTALL = 5,
     REPL_TIMEOUT_NOW = 6,
-    REPL_READ_ROUND = 7,      /* "do you still follow me?" (read index) */
+    REPL_READ_ROUND = 7, /* "do you still follow me?" (read index) */
     REPL_READ_ROUND_ACK = 8,
-    REPL_SHIP_ASK = 9,        /* the next piece of a snapshot, or its contents */
+    REPL_SHIP_ASK = 9, /* the next piece of a snapshot, or its contents */
     REPL_SHIP_PIECE = 10,
-    REPL_HEARTBEAT = 20,      /* between nodes, for all groups */
-    REPL_APPLICATION = 21     /* between nodes, for the layer above */
+    REPL_HEARTBEAT = 20,  /* between nodes, for all groups */
+    REPL_APPLICATION = 21 /* between nodes, for the layer above */
 };
 
 struct repl_message {
     enum repl_message_type type;
-    struct log_wal_group group;  /* group id, generation, recovery id */
-    uint64_t from, to;           /* raft ids; node ids for messages between nodes */
-    uint64_t term;               /* of the sender; all raft types and READ_ROUND */
+    struct log_wal_group group; /* group id, generation, recovery id */
+    uint64_t from, to;          /* raft ids; node ids for messages between nodes */
+    uint64_t term;              /* of the sender; all raft types and READ_ROUND */
     /* votes */
-    uint64_t last_index, last_term;   /* also TIMEOUT_NOW; INSTALL: of the snapshot */
+    uint64_t last_index, last_term; /* also TIMEOUT_NOW; INSTALL: of the snapshot */
     bool is_pre_vote, does_disrupt, is_granted;
-    uint16_t features, capacity;      /* libraft's own; results */
-    uint8_t raft_version;             /* libraft's version of its struct */
+    uint16_t features, capacity; /* libraft's own; results */
+    uint8_t raft_version;        /* libraft's version of its struct */
     /* APPEND */
     uint64_t previous_index, previous_term, commit_index;
     unsigned entry_count;
-    struct log_entry *entries;        /* encode: borrowed; decode: caller's array */
+    struct log_entry *entries; /* encode: borrowed; decode: caller's array */
     /* APPEND_RESULT */
-    uint64_t rejected;                /* index, or 0 */
+    uint64_t rejected; /* index, or 0 */
     /* INSTALL */
     uint64_t configuration_index;
-    struct bytes configuration;       /* libraft's encoding; borrowed from the frame */
+    struct bytes configuration; /* libraft's encoding; borrowed from the frame */
     /* READ_ROUND and its ACK; SHIP: number of the shipment */
     uint64_t round;
     /* SHIP */
-    uint32_t file;                    /* of the contents; UINT32_MAX: the contents themselves */
+    uint32_t file; /* of the contents; UINT32_MAX: the contents themselves */
     uint64_t position;
     uint32_t size;
-    bool is_refused;                  /* PIECE: the sender can't: ask for a new snapshot */
-    struct bytes piece;               /* borrowed from the frame */
+    bool is_refused;    /* PIECE: the sender can't: ask for a new snapshot */
+    struct bytes piece; /* borrowed from the frame */
     /* HEARTBEAT and APPLICATION: what follows the head */
     struct bytes rest;
 };
 
 /* Room for a message's head and everything but entries' payloads. */
-#define REPL_MESSAGE_ENCODED_MAX(entry_count, more) (256 + (size_t)(entry_count) * 24 + (more))
+#define REPL_MESSAGE_ENCODED_MAX(entry_count, more) (256 + (size_t)(entry_count)*24 + (more))
 
 /* Encodes all but entries' payloads and `piece`, which follow as slices. Returns the size. */
 size_t repl_message_encode(const struct repl_message *m, uint8_t *into);
 
 /* Decodes a frame. `entries` has room for REPL_APPEND_ENTRIES_MAX, or is NULL where no entries are
- * expected (then they are malformed); their slices borrow `owner` without a reference. Checks each entry's CRC. 0, ERR_VERSION, ERR_MALFORMED or ERR_CORRUPT. */
+ * expected (then they are malformed); their slices borrow `owner` without a reference. Checks each
+ * entry's CRC. 0, ERR_VERSION, ERR_MALFORMED or ERR_CORRUPT. */
 int repl_message_decode(struct bytes frame, struct buffer *owner, struct log_entry *entries,
                         struct repl_message *m);
 

@@ -14,8 +14,8 @@
 #include "message.h"
 #include "node_internal.h"
 
-#define GROUPS_MAX 512
-#define RETURN_EVERY_MS 100
+#define GROUPS_MAX       512
+#define RETURN_EVERY_MS  100
 #define PUBLISHED_MS_MAX 1000 /* a leader's own word, without which it is not told on */
 
 void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);
@@ -34,13 +34,13 @@ struct node_peer {
     atomic_uint_least64_t alive_ns; /* last byte received */
     atomic_uint_least64_t since_ms; /* alive without a break since */
     atomic_bool is_alive;
-    atomic_bool is_lost;            /* the connection broke or was refused since the last byte */
+    atomic_bool is_lost; /* the connection broke or was refused since the last byte */
 };
 
 struct node_group {
-    struct repl_group *group;       /* NULL: not here */
+    struct repl_group *group; /* NULL: not here */
     unsigned shard;
-    uint64_t leader;                /* raft id; the map */
+    uint64_t leader; /* raft id; the map */
     uint64_t term;
     uint64_t commit;
     uint64_t heard_ns;
@@ -51,11 +51,11 @@ struct repl_node {
     unsigned shard_count;
     struct node_shard shards[REPL_SHARDS_MAX];
     struct node_peer peers[REPL_NODES_MAX];
-    pthread_mutex_t lock;           /* guards groups' map fields */
+    pthread_mutex_t lock; /* guards groups' map fields */
     struct node_group groups[GROUPS_MAX];
     uint64_t beaten_at_ms;
     atomic_uint_least64_t returned_at_ms;
-    bool has_changed;               /* shard 0: tell the owner at the tick's end */
+    bool has_changed; /* shard 0: tell the owner at the tick's end */
 };
 
 int repl_node_create(const struct repl_node_options *options, struct repl_node **node)
@@ -314,7 +314,7 @@ struct posted_beat {
     struct work_item item;
     struct repl_group *group;
     uint64_t leader, term, commit;
-    uint32_t gone_node_id;          /* instead: this node is gone */
+    uint32_t gone_node_id; /* instead: this node is gone */
 };
 
 static void on_posted_beat(struct work_item *item)
@@ -344,8 +344,8 @@ static void hear_beat(struct repl_node *n, uint32_t group_id, const struct poste
         return;
     struct node_group *g = &n->groups[group_id];
     pthread_mutex_lock(&n->lock);
-    bool is_current = beat->term > g->term || (beat->term == g->term &&
-                                               (g->leader == 0 || g->leader == beat->leader));
+    bool is_current = beat->term > g->term ||
+                      (beat->term == g->term && (g->leader == 0 || g->leader == beat->leader));
     if (is_current) {
         n->has_changed |= g->leader != beat->leader;
         g->leader = beat->leader;
@@ -437,8 +437,7 @@ static void on_frame(void *data, uint32_t node_id, enum net_channel channel, str
 static void on_alive(void *data, uint32_t node_id)
 {
     struct node_shard *s = data;
-    struct node_peer *p = s->index == 0 ? add_peer(s->node, node_id)
-                                        : find_peer(s->node, node_id);
+    struct node_peer *p = s->index == 0 ? add_peer(s->node, node_id) : find_peer(s->node, node_id);
     if (p == NULL)
         return;
     atomic_store(&p->alive_ns, clock_now_ns(s->node->options.clock));

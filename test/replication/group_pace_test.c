@@ -86,7 +86,6 @@ Test(repl_group_pace, sends_no_empty_messages_while_the_window_is_full)
     cluster_close(&c);
 }
 
-
 /* A leftover tail of many entries is stepped over by its term, not entry by entry. */
 Test(repl_group_pace, replaces_a_long_leftover_tail_in_a_few_round_trips)
 {

@@ -1,5 +1,5 @@
-/* One failover from beginning to end, step by step, as an operator would read it. When a line moves,
- * look whether it should have: then write down the new story. */
+/* One failover from beginning to end, step by step, as an operator would read it. When a line
+ * moves, look whether it should have: then write down the new story. */
 #include "group_fixture.h"
 
 static struct cluster c;

@@ -38,8 +38,8 @@ enum repl_role { REPL_FOLLOWER, REPL_CANDIDATE, REPL_LEADER };
 
 struct repl_member {
     uint64_t raft_id;
-    char site[32];  /* in the raft configuration as the address "<raft id>@<site>" */
-    bool is_voter;  /* else a learner */
+    char site[32]; /* in the raft configuration as the address "<raft id>@<site>" */
+    bool is_voter; /* else a learner */
 };
 #define REPL_MEMBERS_MAX 8
 
@@ -78,18 +78,18 @@ struct repl_machine {
 };
 
 struct repl_group_options {
-    struct log_wal_group identity;  /* group id, generation, recovery id */
-    uint64_t raft_id;               /* this replica */
+    struct log_wal_group identity;      /* group id, generation, recovery id */
+    uint64_t raft_id;                   /* this replica */
     const struct repl_member *founders; /* the first configuration, only for a group that has
                                            nothing on disk and is being founded; else NULL.
                                            Borrowed as long as the group lives */
     unsigned founder_count;
     const struct clock *clock;
     struct random *random;
-    const struct work *home;        /* the group's shard */
+    const struct work *home; /* the group's shard */
     struct log_wal *wal;
-    struct log_store *store;        /* opened by the caller, owned by it */
-    struct repl_node *node;         /* liveness, frames, heartbeats */
+    struct log_store *store; /* opened by the caller, owned by it */
+    struct repl_node *node;  /* liveness, frames, heartbeats */
     struct repl_machine machine;
     unsigned election_timeout_ms;   /* libraft's own; the failure detector is faster */
     unsigned in_flight_entries_max; /* per peer */
@@ -125,10 +125,10 @@ typedef void (*repl_read_cb)(struct repl_read *req, int status);
  * applied here. ERR_LEADERSHIP_LOST, ERR_CLOSED, ERR_TIMEOUT. */
 struct repl_read {
     void *data;
-    repl_read_cb cb;       /* set by repl_group_read */
-    uint64_t index;        /* private: what must be applied */
-    uint64_t round;        /* private: heartbeat round that must be answered */
-    uint64_t at_ms;        /* private: when it was asked for */
+    repl_read_cb cb;        /* set by repl_group_read */
+    uint64_t index;         /* private: what must be applied */
+    uint64_t round;         /* private: heartbeat round that must be answered */
+    uint64_t at_ms;         /* private: when it was asked for */
     struct repl_read *next; /* private */
 };
 /* 0 (cb later, once), ERR_NOT_LEADER, or ERR_BUSY. One round serves all that wait. */
@@ -141,21 +141,21 @@ void repl_group_tick(struct repl_group *g);
 
 struct repl_replica_status {
     struct repl_member member;
-    uint64_t match_index;     /* known durable there */
-    uint64_t lag_entries;     /* entries that it lacks */
+    uint64_t match_index; /* known durable there */
+    uint64_t lag_entries; /* entries that it lacks */
     uint64_t lag_bytes;
-    uint64_t lag_ms;          /* since the oldest entry that it lacks was submitted */
-    bool is_level;            /* near enough to take over (lag_ms small, and heard of lately) */
+    uint64_t lag_ms; /* since the oldest entry that it lacks was submitted */
+    bool is_level;   /* near enough to take over (lag_ms small, and heard of lately) */
 };
 struct repl_group_status {
     uint32_t group_id;
     uint32_t generation;
     enum repl_role role;
-    bool is_ready;             /* leader that may serve */
+    bool is_ready; /* leader that may serve */
     uint64_t term;
-    uint32_t leader_node_id;   /* 0 when none is known */
+    uint32_t leader_node_id; /* 0 when none is known */
     uint64_t first_index, last_index, commit_index, applied_index, checkpoint_index;
-    unsigned replica_count;    /* of `replicas`: filled on the leader */
+    unsigned replica_count; /* of `replicas`: filled on the leader */
     struct repl_replica_status replicas[REPL_MEMBERS_MAX];
     uint64_t heard_commit_index; /* follower: the leader's, as last heard */
     uint64_t heard_ns;           /* follower: when the leader was last heard (clock) */

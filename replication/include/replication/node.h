@@ -18,7 +18,7 @@
 #include "base/work.h"
 #include "replication/group.h"
 
-#define REPL_NODES_MAX 16
+#define REPL_NODES_MAX  16
 #define REPL_SHARDS_MAX 64
 
 /* Frames of the layers above (founding, forwarded requests) travel beside raft's. */
@@ -32,12 +32,12 @@ struct repl_node_options {
     char site[32];
     const struct clock *clock;
     struct random *random;
-    unsigned heartbeat_ms;       /* between heartbeat frames, default 75 */
-    unsigned gone_ms;            /* silence after which a peer is gone, default 300 */
-    unsigned settle_ms;          /* quiet time before leaders return to their preferred node */
+    unsigned heartbeat_ms; /* between heartbeat frames, default 75 */
+    unsigned gone_ms;      /* silence after which a peer is gone, default 300 */
+    unsigned settle_ms;    /* quiet time before leaders return to their preferred node */
     repl_application_cb on_application; /* on shard 0 */
     void *application_data;
-    repl_node_change_cb on_change;      /* leadership or liveness map changed; on shard 0 */
+    repl_node_change_cb on_change; /* leadership or liveness map changed; on shard 0 */
     void *change_data;
 };
 
@@ -64,10 +64,10 @@ void repl_node_tick(struct repl_node *n);
 
 /* The map, readable on any shard (a copy that is at most a tick old). */
 struct repl_leader {
-    uint32_t node_id;      /* 0: none known */
+    uint32_t node_id; /* 0: none known */
     uint64_t term;
     uint64_t commit_index;
-    uint64_t heard_ns;     /* clock time when this was last confirmed */
+    uint64_t heard_ns; /* clock time when this was last confirmed */
 };
 bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader *leader);
 bool repl_node_is_alive(struct repl_node *n, uint32_t node_id);
