@@ -63,6 +63,7 @@
     X(damage_found, true)     \
     X(wall_clock_jumps, true) \
     X(replicas_compared, true) \
+    X(files_compared, true)    \
     X(entries_replayed, true)
 
 enum sim_counter {

@@ -86,6 +86,7 @@ void sim_check_answered(struct sim_check *c, const struct sim_call *call)
     if (index == 0 || index >= g->entry_capacity || g->entries[index].term == 0)
         world_violation(c->sim->world, "10 honest", "an answer for index %" PRIu64
                         " which nobody has applied", index);
+    g->entries[index].is_acknowledged = true;
     if (g->acknowledged_index < index)
         g->acknowledged_index = index;
     if (call->request.submit.head.kind == ENTRY_RECORD_BATCH)

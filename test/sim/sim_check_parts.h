@@ -12,6 +12,7 @@ struct seen_entry {
     struct repl_entry_head head;
     uint8_t head_bytes[LOG_ENTRY_HEAD_SIZE];
     struct buffer *body;             /* whole, for the replay */
+    bool is_acknowledged;            /* someone was told that it is done */
     bool has_checksum;               /* of the state after it */
     uint32_t checksum;
 };

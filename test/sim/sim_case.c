@@ -1,0 +1,18 @@
+/* The table of named stories. */
+#include "sim/sim_case.h"
+
+#include <stddef.h>
+
+#include "sim/cases.h"
+
+const struct sim_case sim_cases[] = {
+    {"figure_8", case_figure_8},
+    {"leftover_tail", case_leftover_tail},
+    {"slow_link_stream", case_slow_link_stream},
+    {"leader_write_fails", case_leader_write_fails},
+    {"change_in_mid_message", case_change_in_mid_message},
+    {"paused_leader", case_paused_leader},
+    {"all_power_cut_in_mid_write", case_all_power_cut_in_mid_write},
+    {"site_lost_while_shipping", case_site_lost_while_shipping},
+    {NULL, NULL},
+};
