@@ -8,8 +8,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#define POLYNOMIAL 0x82f63b78u /* Castagnoli, bit-reversed */
-#define STREAM_SIZE 1024u      /* bytes a stream: three fit the first-level cache */
+#define POLYNOMIAL  0x82f63b78u /* Castagnoli, bit-reversed */
+#define STREAM_SIZE 1024u       /* bytes a stream: three fit the first-level cache */
 
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 static uint32_t byte_table[8][256];

@@ -10,13 +10,13 @@ const char *err_text(int code)
     switch (code) {
     case 0:
         return "no error";
-#define ERR_TEXT(name, number, text) \
-    case name:                       \
+#define ERR_TEXT(name, number, text)                                                               \
+    case name:                                                                                     \
         return text;
         ERR_TABLE(ERR_TEXT)
 #undef ERR_TEXT
-#define ERR_UV_TEXT(name, text) \
-    case UV_##name:             \
+#define ERR_UV_TEXT(name, text)                                                                    \
+    case UV_##name:                                                                                \
         return text;
         UV_ERRNO_MAP(ERR_UV_TEXT)
 #undef ERR_UV_TEXT
@@ -30,13 +30,13 @@ const char *err_name(int code)
     switch (code) {
     case 0:
         return "OK";
-#define ERR_NAME(name, number, text) \
-    case name:                       \
+#define ERR_NAME(name, number, text)                                                               \
+    case name:                                                                                     \
         return #name;
         ERR_TABLE(ERR_NAME)
 #undef ERR_NAME
-#define ERR_UV_NAME(name, text) \
-    case UV_##name:             \
+#define ERR_UV_NAME(name, text)                                                                    \
+    case UV_##name:                                                                                \
         return #name;
         UV_ERRNO_MAP(ERR_UV_NAME)
 #undef ERR_UV_NAME

@@ -39,9 +39,8 @@ void event_set_sink(event_sink sink, void *data)
 }
 
 /* Appends to the line and answers its new length, which stays inside the line. */
-__attribute__((format(printf, 3, 0))) static size_t append_text(char *line, size_t length,
-                                                                const char *format,
-                                                                va_list arguments)
+__attribute__((format(printf, 3, 0))) static size_t
+append_text(char *line, size_t length, const char *format, va_list arguments)
 {
     int added = vsnprintf(line + length, LINE_SIZE - length, format, arguments);
     if (added < 0)

@@ -13,13 +13,13 @@
 #define POOL_THREADS_MAX 64
 
 struct work_pool {
-    struct work work;                   /* the seam that callers use */
-    pthread_mutex_t lock;               /* guards what follows */
-    pthread_cond_t has_items;           /* the queue became non-empty, or is stopping */
-    struct work_item *first, *last;     /* queue, oldest first */
-    bool is_stopping;                   /* no more items will come */
-    unsigned thread_count;              /* started ones */
-    char name[16];                      /* of the threads */
+    struct work work;               /* the seam that callers use */
+    pthread_mutex_t lock;           /* guards what follows */
+    pthread_cond_t has_items;       /* the queue became non-empty, or is stopping */
+    struct work_item *first, *last; /* queue, oldest first */
+    bool is_stopping;               /* no more items will come */
+    unsigned thread_count;          /* started ones */
+    char name[16];                  /* of the threads */
     pthread_t threads[POOL_THREADS_MAX];
 };
 

@@ -27,8 +27,8 @@ uint32_t broker_group_leader(struct broker *b, uint32_t group_id, uint64_t *term
     return leader.node_id;
 }
 
-int broker_find_partition(struct broker *b, const char *topic, size_t topic_size,
-                          int32_t partition, struct broker_place *place)
+int broker_find_partition(struct broker *b, const char *topic, size_t topic_size, int32_t partition,
+                          struct broker_place *place)
 {
     int err = ERR_NOT_FOUND;
     metadata_read_lock(b->metadata);

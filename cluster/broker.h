@@ -22,7 +22,11 @@
 #include "replication/peer_link.h"
 
 /* First byte of the messages that brokers send each other (repl_node_send). */
-enum broker_message { BROKER_MESSAGE_CHANGE = 1, BROKER_MESSAGE_VERDICT = 2, BROKER_MESSAGE_LEVEL = 3 };
+enum broker_message {
+    BROKER_MESSAGE_CHANGE = 1,
+    BROKER_MESSAGE_VERDICT = 2,
+    BROKER_MESSAGE_LEVEL = 3
+};
 
 struct broker;
 struct coordinator;
@@ -32,51 +36,51 @@ struct produce_part;
 /* One raft group of this node. */
 struct broker_group {
     struct broker *broker;
-    uint32_t group_id;         /* constant; also the place in broker.groups */
-    struct shard *shard;       /* constant: the owner */
-    struct random random;      /* of this group's elections */
-    struct log_store *store;   /* shard only */
-    struct machine *machine;   /* shard only */
-    struct repl_group *raft;   /* shard only */
+    uint32_t group_id;               /* constant; also the place in broker.groups */
+    struct shard *shard;             /* constant: the owner */
+    struct random random;            /* of this group's elections */
+    struct log_store *store;         /* shard only */
+    struct machine *machine;         /* shard only */
+    struct repl_group *raft;         /* shard only */
     struct coordinator *coordinator; /* shard only: consumer groups of its offsets partitions */
-    bool is_tail_full;         /* shard only: batches wait until tails are in segments */
+    bool is_tail_full;               /* shard only: batches wait until tails are in segments */
     struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
     struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */
-    atomic_bool has_given_up; /* some of these two were given up */
-    struct work_item reconcile_item; /* posted by group 0 when metadata changed */
-    atomic_bool is_reconcile_posted; /* the item is queued */
-    atomic_uint_least64_t level_mask;  /* node ids whose replica is level (level.c) */
-    atomic_uint_least64_t level_at_ms; /* when that was last confirmed */
-    atomic_bool is_level_own;  /* by this node, which leads */
-    uint64_t trimmed_at_ms;    /* shard only: when tails were last looked at */
-    uint64_t maintained_at_ms; /* shard only: when upkeep was last done */
-    uint64_t expired_at_ms;    /* shard only: when idle producers were last expired */
-    uint64_t checkpointed_at_ms; /* shard only: when a checkpoint was last asked for */
+    atomic_bool has_given_up;               /* some of these two were given up */
+    struct work_item reconcile_item;        /* posted by group 0 when metadata changed */
+    atomic_bool is_reconcile_posted;        /* the item is queued */
+    atomic_uint_least64_t level_mask;       /* node ids whose replica is level (level.c) */
+    atomic_uint_least64_t level_at_ms;      /* when that was last confirmed */
+    atomic_bool is_level_own;               /* by this node, which leads */
+    uint64_t trimmed_at_ms;                 /* shard only: when tails were last looked at */
+    uint64_t maintained_at_ms;              /* shard only: when upkeep was last done */
+    uint64_t expired_at_ms;                 /* shard only: when idle producers were last expired */
+    uint64_t checkpointed_at_ms;            /* shard only: when a checkpoint was last asked for */
 };
 
 struct broker {
-    struct conf_settings conf;     /* constant */
-    uint64_t incarnation;          /* constant */
-    uint64_t cluster_id[2];        /* constant */
-    struct clock clock;            /* any thread */
-    struct disk disk;              /* any thread */
-    struct work_pool *wal_writer;  /* one thread */
-    struct work_pool *readers;     /* cold reads, checkpoints, shipping */
-    struct log_wal *wal;           /* any thread */
-    unsigned shard_count;          /* constant */
+    struct conf_settings conf;    /* constant */
+    uint64_t incarnation;         /* constant */
+    uint64_t cluster_id[2];       /* constant */
+    struct clock clock;           /* any thread */
+    struct disk disk;             /* any thread */
+    struct work_pool *wal_writer; /* one thread */
+    struct work_pool *readers;    /* cold reads, checkpoints, shipping */
+    struct log_wal *wal;          /* any thread */
+    unsigned shard_count;         /* constant */
     struct shard *shards[REPL_SHARDS_MAX];
     struct peer_links *links;
-    struct repl_node *node;        /* its map may be read on any shard */
-    struct random node_random;     /* of `node`, shard 0 */
-    struct metadata *metadata;     /* read under its lock */
-    unsigned group_count;          /* constant; group 0 included */
+    struct repl_node *node;                           /* its map may be read on any shard */
+    struct random node_random;                        /* of `node`, shard 0 */
+    struct metadata *metadata;                        /* read under its lock */
+    unsigned group_count;                             /* constant; group 0 included */
     struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers */
-    struct controller *controller; /* see controller.h */
-    atomic_int connection_count;   /* of clients */
-    atomic_size_t request_bytes;   /* held by requests being read or worked on */
-    atomic_size_t fetched_bytes;   /* read for fetches and not yet taken by their clients */
-    atomic_bool is_stopping;       /* no new connections */
-    atomic_bool is_disk_low;       /* below disk_reserve_bytes: produce is refused */
+    struct controller *controller;                    /* see controller.h */
+    atomic_int connection_count;                      /* of clients */
+    atomic_size_t request_bytes;                      /* held by requests being read or worked on */
+    atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
+    atomic_bool is_stopping;     /* no new connections */
+    atomic_bool is_disk_low;     /* below disk_reserve_bytes: produce is refused */
 };
 
 /* NULL when the cluster has no such group. Any shard. */
@@ -99,7 +103,7 @@ struct broker_place {
     bool is_log_append_time;
 };
 /* 0, or ERR_NOT_FOUND. */
-int broker_find_partition(struct broker *b, const char *topic, size_t topic_size,
-                          int32_t partition, struct broker_place *place);
+int broker_find_partition(struct broker *b, const char *topic, size_t topic_size, int32_t partition,
+                          struct broker_place *place);
 
 #endif

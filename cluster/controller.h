@@ -22,14 +22,14 @@ typedef void (*controller_cb)(struct controller_change *change, int status);
 /* Embed it; borrowed until cb. */
 struct controller_change {
     void *data;
-    uint8_t *body;               /* metadata_change_encode's; taken: freed by the controller */
+    uint8_t *body; /* metadata_change_encode's; taken: freed by the controller */
     size_t body_size;
-    struct shard *home;          /* where cb runs */
+    struct shard *home; /* where cb runs */
     uint64_t timeout_ms;
     struct metadata_result result; /* out */
-    controller_cb cb;            /* private from here on */
+    controller_cb cb;              /* private from here on */
     uint64_t deadline_ms;
-    uint64_t number;             /* of the forwarded message */
+    uint64_t number; /* of the forwarded message */
     int status;
     struct controller *controller;
     struct controller_change *next;
@@ -49,7 +49,8 @@ void controller_on_message(struct controller *c, uint32_t from_node_id, struct b
 void controller_on_hello(void *controller, const struct peer_identity *peer);
 /* True when the node's last handshake was of no cluster: it is empty. Shard 0. */
 bool controller_is_empty(struct controller *c, uint32_t node_id);
-/* What peers last said of themselves, and this node; those of no cluster are left out; for group 0's leader, on shard 0. */
+/* What peers last said of themselves, and this node; those of no cluster are left out; for group
+ * 0's leader, on shard 0. */
 unsigned controller_known_nodes(struct controller *c, struct metadata_node *nodes,
                                 unsigned count_max);
 /* Group 0 applied something; its shard. */

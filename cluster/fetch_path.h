@@ -10,19 +10,19 @@
 struct fetch_part {
     struct broker_group *group;
     struct broker_place place;
-    int64_t offset;                  /* first wanted */
-    int32_t leader_epoch;            /* that the client knows, or -1 */
-    size_t size_bytes_max;           /* of this partition */
-    bool may_follow;                 /* the client can fetch from followers (Fetch 11, client.rack) */
-    const char *rack;                /* client.rack; "" when it has none; outlives the fetch */
-    int16_t error_code;              /* out: Kafka's */
-    int64_t high_watermark;          /* out: -1 when not known */
-    int64_t log_start_offset;        /* out */
-    int32_t preferred_replica;       /* out: node id nearer to the client, or -1 */
-    struct slice *slices;            /* out: owned (fetch_part_drop); NULL when nothing was read */
+    int64_t offset;            /* first wanted */
+    int32_t leader_epoch;      /* that the client knows, or -1 */
+    size_t size_bytes_max;     /* of this partition */
+    bool may_follow;           /* the client can fetch from followers (Fetch 11, client.rack) */
+    const char *rack;          /* client.rack; "" when it has none; outlives the fetch */
+    int16_t error_code;        /* out: Kafka's */
+    int64_t high_watermark;    /* out: -1 when not known */
+    int64_t log_start_offset;  /* out */
+    int32_t preferred_replica; /* out: node id nearer to the client, or -1 */
+    struct slice *slices;      /* out: owned (fetch_part_drop); NULL when nothing was read */
     unsigned slice_count;
     size_t size_bytes;
-    struct partition_waiter waiter;  /* group's shard: while the fetch is parked */
+    struct partition_waiter waiter; /* group's shard: while the fetch is parked */
 };
 
 /* Checks what can be checked without reading: role, epoch, offset, nearer replica. Returns true

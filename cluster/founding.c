@@ -12,8 +12,8 @@
 #include "base/crc32c.h"
 #include "state/byte_list.h"
 
-#define INVITE_MAGIC 0x56494f54u  /* "TOIV" */
-#define MESSAGE_MAGIC 0x44464f54u /* "TOFD" */
+#define INVITE_MAGIC    0x56494f54u /* "TOIV" */
+#define MESSAGE_MAGIC   0x44464f54u /* "TOFD" */
 #define MESSAGE_VERSION 1
 
 void founding_init(struct founding *f, struct identity *identity, uint32_t groups_per_node,

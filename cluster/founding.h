@@ -1,7 +1,8 @@
 /* First start: a cluster is founded only when all founding nodes answer and all are empty.
  *
  *   NEW --hears every founder, none has data--> READY(S), durable --hears all READY(S)--> FOUNDED
- *                                               READY(S) --hears a founder of S's cluster--> FOUNDED
+ *                                               READY(S) --hears a founder of S's cluster-->
+ * FOUNDED
  *
  * S is the set of (node id, incarnation) that a node has seen. A node that is READY told the
  * others that it would found with S, so one that is founded already may be followed by it; a node
@@ -19,28 +20,28 @@
 #include "identity.h"
 
 enum founding_step {
-    FOUNDING_WAIT,     /* nothing to do but to tell the others */
-    FOUNDING_PERSIST,  /* the identity has changed: make it durable before anything is sent */
-    FOUNDING_REBUILD   /* others have data and we are not of their founders */
+    FOUNDING_WAIT,    /* nothing to do but to tell the others */
+    FOUNDING_PERSIST, /* the identity has changed: make it durable before anything is sent */
+    FOUNDING_REBUILD  /* others have data and we are not of their founders */
 };
 
 struct founding_heard {
     bool is_heard;
-    bool is_ready;                /* told that it is READY with `ready_set_crc` */
+    bool is_ready; /* told that it is READY with `ready_set_crc` */
     uint32_t ready_set_crc;
     uint32_t groups_per_node;
     uint64_t incarnation;
-    uint64_t cluster_id[2];       /* zeros while it is not founded */
+    uint64_t cluster_id[2]; /* zeros while it is not founded */
 };
 
 struct founding {
-    struct identity *identity;    /* changed in place */
-    uint32_t groups_per_node;     /* of our configuration */
-    unsigned founder_count;       /* configured, this node included */
+    struct identity *identity;                               /* changed in place */
+    uint32_t groups_per_node;                                /* of our configuration */
+    unsigned founder_count;                                  /* configured, this node included */
     struct identity_founder founders[IDENTITY_FOUNDERS_MAX]; /* by node id; incarnation unknown */
     struct founding_heard heard[IDENTITY_FOUNDERS_MAX];
-    bool is_invited;              /* a founded node has told us how to join */
-    struct identity invited;      /* what we would be */
+    bool is_invited;         /* a founded node has told us how to join */
+    struct identity invited; /* what we would be */
 };
 
 /* `founders` as configured, sorted by node id, incarnations ignored. */

@@ -8,7 +8,7 @@
 #include "founding.h"
 #include "node.h"
 
-#define TELL_MS 50           /* between two messages to each peer */
+#define TELL_MS          50 /* between two messages to each peer */
 #define REBUILD_EVENT_MS 10000
 
 struct phase {
@@ -18,8 +18,8 @@ struct phase {
     struct net *net;
     struct founding founding;
     uv_timer_t timer;
-    unsigned silent_ticks;       /* since the last rebuild event */
-    atomic_bool is_done;         /* founded, or failed with `err` */
+    unsigned silent_ticks; /* since the last rebuild event */
+    atomic_bool is_done;   /* founded, or failed with `err` */
     int err;
 };
 

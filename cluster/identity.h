@@ -26,12 +26,12 @@ struct identity_founder {
 struct identity {
     char cluster_name[64];
     uint32_t node_id;
-    uint64_t incarnation;      /* 48 bits, random, never 0 */
+    uint64_t incarnation; /* 48 bits, random, never 0 */
     enum identity_state state;
-    bool is_rebuilt;           /* FOUNDED: joined with an empty folder, began with no replica */
-    uint64_t cluster_id[2];    /* when FOUNDED */
-    uint32_t groups_per_node;  /* READY and FOUNDED: what was agreed */
-    unsigned founder_count;    /* READY and FOUNDED */
+    bool is_rebuilt;          /* FOUNDED: joined with an empty folder, began with no replica */
+    uint64_t cluster_id[2];   /* when FOUNDED */
+    uint32_t groups_per_node; /* READY and FOUNDED: what was agreed */
+    unsigned founder_count;   /* READY and FOUNDED */
     struct identity_founder founders[IDENTITY_FOUNDERS_MAX]; /* by node id */
 };
 

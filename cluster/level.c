@@ -11,7 +11,7 @@
 
 #include "state/byte_list.h"
 
-#define MESSAGE_VERSION 1
+#define MESSAGE_VERSION  1
 #define CONFIRMED_MS_MAX 3000
 
 static uint64_t bit_of(uint32_t node_id)

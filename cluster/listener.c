@@ -12,7 +12,7 @@
 
 #include "base/event.h"
 
-#define BACKLOG 1024
+#define BACKLOG        1024
 #define ACCEPTS_A_TURN 64
 
 struct listener {

@@ -16,9 +16,10 @@ static atomic_bool should_stop;
 
 static void usage(FILE *into)
 {
-    fprintf(into, "usage: trilogd --config FILE [--check | --print-config]\n"
-                  "  --check         read and check the configuration, then exit\n"
-                  "  --print-config  print all settings in effect, with their meaning, then exit\n");
+    fprintf(into,
+            "usage: trilogd --config FILE [--check | --print-config]\n"
+            "  --check         read and check the configuration, then exit\n"
+            "  --print-config  print all settings in effect, with their meaning, then exit\n");
 }
 
 struct arguments {

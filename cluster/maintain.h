@@ -6,7 +6,8 @@
 #include "broker.h"
 
 /* Proposes what the metadata wants and the group's log has not yet said. On the group's shard;
- * cheap when nothing is to do. Called when metadata changed, leadership was won, and each second. */
+ * cheap when nothing is to do. Called when metadata changed, leadership was won, and each second.
+ */
 void maintain_partitions(struct broker_group *g);
 
 /* Keeps tails within their memory. About every 100 ms, group's shard. */

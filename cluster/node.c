@@ -23,29 +23,29 @@
 #include "produce_path.h"
 #include "server/client_shard.h"
 
-#define TICK_MS 10
-#define MAINTAIN_MS 1000
-#define TRIM_MS 100
-#define LEVEL_TICKS 20
+#define TICK_MS          10
+#define MAINTAIN_MS      1000
+#define TRIM_MS          100
+#define LEVEL_TICKS      20
 #define TRAILING_ENTRIES 1000000
 
 struct node_shard {
     struct node *node;
     struct shard *shard;
     struct client_shard clients;
-    uv_timer_t timer;             /* ticks */
+    uv_timer_t timer; /* ticks */
     unsigned tick_count;
     struct work_item stop_item;
 };
 
 struct node {
     struct broker broker;
-    int lock_descriptor;          /* of the data folder's lock */
+    int lock_descriptor; /* of the data folder's lock */
     struct identity identity;
     struct repl_member founders[REPL_MEMBERS_MAX];
     unsigned founder_count;
     struct listener *listener;
-    bool has_started;             /* the shards run */
+    bool has_started; /* the shards run */
     struct node_shard shards[REPL_SHARDS_MAX];
     struct client_shard *client_shards; /* of all shards, in order */
 };
@@ -325,8 +325,8 @@ static int open_group(struct node *n, uint32_t group_id, struct err_note *note)
     if (err != 0)
         return err_prefix(note, err, "open group %u", group_id);
     machine_set_group(g->machine, g->raft);
-    repl_group_set_preferred(
-        g->raft, n->identity.founders[group_id % n->identity.founder_count].node_id);
+    repl_group_set_preferred(g->raft,
+                             n->identity.founders[group_id % n->identity.founder_count].node_id);
     return 0;
 }
 
@@ -470,8 +470,8 @@ static int open_parts(struct node *n, struct err_note *note)
     return err == 0 ? start_shards(n) : err;
 }
 
-int node_start(const struct conf_settings *conf, const atomic_bool *should_stop,
-               struct node **node, struct err_note *note)
+int node_start(const struct conf_settings *conf, const atomic_bool *should_stop, struct node **node,
+               struct err_note *note)
 {
     struct node *n = calloc(1, sizeof *n);
     if (n == NULL)

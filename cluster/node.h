@@ -11,8 +11,8 @@ struct node;
 
 /* Opens the data folder, founds or joins as design section 6 says, opens WAL and groups, and
  * serves. Blocking until it serves or `should_stop` is set (then ERR_CLOSED). Returned owned. */
-int node_start(const struct conf_settings *conf, const atomic_bool *should_stop,
-               struct node **node, struct err_note *note);
+int node_start(const struct conf_settings *conf, const atomic_bool *should_stop, struct node **node,
+               struct err_note *note);
 /* Stops serving and frees. Everything acknowledged is durable at any time: this only hurries. */
 void node_stop(struct node *n);
 

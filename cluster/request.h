@@ -23,10 +23,10 @@ struct client_shard;
 
 /* Who asks, by which way (design, section 6). The router passes these on. */
 struct request_context {
-    const char *listener;         /* "client" */
-    const char *principal;        /* "User:ANONYMOUS" until there is authentication */
+    const char *listener;          /* "client" */
+    const char *principal;         /* "User:ANONYMOUS" until there is authentication */
     struct kafka_string client_id; /* borrowed from the request */
-    const char *address;          /* of the client, as text */
+    const char *address;           /* of the client, as text */
 };
 
 enum request_state { REQUEST_WORKING, REQUEST_ANSWERED, REQUEST_SILENT, REQUEST_CLOSING };
@@ -34,19 +34,19 @@ enum request_state { REQUEST_WORKING, REQUEST_ANSWERED, REQUEST_SILENT, REQUEST_
 struct request {
     struct broker *broker;
     struct connection *connection;
-    struct client_shard *clients;     /* the connection's shard, as server/ keeps it */
-    struct shard *shard;              /* the same as a shard */
+    struct client_shard *clients; /* the connection's shard, as server/ keeps it */
+    struct shard *shard;          /* the same as a shard */
     struct kafka_request_header header;
     struct request_context context;
-    struct slice frame;               /* the request's bytes; keeps their buffer */
-    struct kafka_arena arena;         /* decoded message and whatever the handler needs */
-    void *message;                    /* decoded: struct kafka_…_request of the API */
-    struct kafka_writer writer;       /* the answer */
-    uint64_t received_ms;             /* clock */
+    struct slice frame;         /* the request's bytes; keeps their buffer */
+    struct kafka_arena arena;   /* decoded message and whatever the handler needs */
+    void *message;              /* decoded: struct kafka_…_request of the API */
+    struct kafka_writer writer; /* the answer */
+    uint64_t received_ms;       /* clock */
     enum request_state state;
-    struct request *next;             /* in the connection's queue, oldest first */
-    size_t counted_bytes;             /* in broker.request_bytes */
-    size_t fetched_bytes;             /* of its answer, in broker.fetched_bytes */
+    struct request *next; /* in the connection's queue, oldest first */
+    size_t counted_bytes; /* in broker.request_bytes */
+    size_t fetched_bytes; /* of its answer, in broker.fetched_bytes */
 };
 
 /* Handlers: on the connection's shard, message decoded. */
@@ -76,7 +76,7 @@ bool request_is_abandoned(const struct request *r);
 /* A deadline on the connection's shard, for parked requests. Embed it; zeroed before start. */
 struct request_deadline {
     void *data;
-    uint64_t at_ms;                  /* clock */
+    uint64_t at_ms; /* clock */
     void (*on_timeout)(struct request_deadline *deadline);
     struct request_deadline *next, **previous; /* private; previous is NULL when not running */
 };

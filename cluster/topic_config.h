@@ -15,8 +15,8 @@
 
 /* A topic's configs in effect. */
 struct topic_settings {
-    int64_t retention_ms;        /* -1: no limit */
-    int64_t retention_bytes;     /* -1: no limit */
+    int64_t retention_ms;    /* -1: no limit */
+    int64_t retention_bytes; /* -1: no limit */
     int64_t segment_bytes;
     int64_t segment_ms;
     int64_t index_interval_bytes;
@@ -36,8 +36,14 @@ struct log_partition_settings topic_log_settings(const struct topic_settings *se
  * the client in the note. */
 int topic_config_check(const char *name, const char *value, struct err_note *note);
 
-enum topic_config_type { TOPIC_CONFIG_INT, TOPIC_CONFIG_LONG, TOPIC_CONFIG_STRING, TOPIC_CONFIG_LIST,
-                         TOPIC_CONFIG_BOOLEAN, TOPIC_CONFIG_DOUBLE };
+enum topic_config_type {
+    TOPIC_CONFIG_INT,
+    TOPIC_CONFIG_LONG,
+    TOPIC_CONFIG_STRING,
+    TOPIC_CONFIG_LIST,
+    TOPIC_CONFIG_BOOLEAN,
+    TOPIC_CONFIG_DOUBLE
+};
 
 /* The table, for DescribeConfigs. */
 struct topic_config_row {

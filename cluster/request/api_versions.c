@@ -5,8 +5,8 @@
 void request_handle_api_versions(struct request *r)
 {
     struct kafka_api_versions_response response;
-    struct kafka_api_versions_response_api_key *rows =
-        request_array(r, kafka_api_count, sizeof *rows);
+    struct kafka_api_versions_response_api_key *rows = request_array(r, kafka_api_count,
+                                                                     sizeof *rows);
     if (rows == NULL) {
         request_close_connection(r, "out of memory");
         return;

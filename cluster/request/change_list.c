@@ -7,14 +7,14 @@
 #include "error_code.h"
 
 #define TIMEOUT_MS_MAX 60000
-#define OPEN_MS_MAX 5000
+#define OPEN_MS_MAX    5000
 #define TIMEOUT_MS_MIN 1000 /* some tools send 0 and mean: soon */
 
 void change_list_begin(struct change_list *list, struct request *r, void *response,
                        change_list_cb finish)
 {
-    *list =
-        (struct change_list){.request = r, .response = response, .pending = 1, .finish = finish};
+    *list = (struct change_list){
+        .request = r, .response = response, .pending = 1, .finish = finish};
 }
 
 void change_list_end(struct change_list *list)

@@ -13,19 +13,19 @@ typedef void (*change_list_cb)(struct change_list *list);
 struct change_item {
     struct change_list *list;
     struct controller_change change;
-    int16_t *error_code;             /* where the answer's Kafka code goes; may be NULL */
-    int16_t exists_code;             /* for ERR_EXISTS */
-    int16_t invalid_code;            /* for ERR_INVALID */
-    bool makes_partitions;           /* then its verdict waits until they are open */
-    uint8_t topic_id[16];            /* whose */
+    int16_t *error_code;   /* where the answer's Kafka code goes; may be NULL */
+    int16_t exists_code;   /* for ERR_EXISTS */
+    int16_t invalid_code;  /* for ERR_INVALID */
+    bool makes_partitions; /* then its verdict waits until they are open */
+    uint8_t topic_id[16];  /* whose */
     struct open_wait open;
 };
 
 struct change_list {
     struct request *request;
-    void *response;                  /* the request's own */
-    unsigned pending;                /* under way, and one while they are handed out */
-    change_list_cb finish;           /* on the connection's shard: answers */
+    void *response;        /* the request's own */
+    unsigned pending;      /* under way, and one while they are handed out */
+    change_list_cb finish; /* on the connection's shard: answers */
 };
 
 void change_list_begin(struct change_list *list, struct request *r, void *response,

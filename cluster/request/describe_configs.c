@@ -8,12 +8,12 @@
 #include "request/text.h"
 #include "topic_config.h"
 
-#define RESOURCE_TOPIC 2
+#define RESOURCE_TOPIC  2
 #define RESOURCE_BROKER 4
-#define SOURCE_TOPIC 1   /* an override of the topic */
-#define SOURCE_STATIC 4  /* the node's configuration */
-#define SOURCE_DEFAULT 5 /* of this release */
-#define VALUE_SIZE 64
+#define SOURCE_TOPIC    1 /* an override of the topic */
+#define SOURCE_STATIC   4 /* the node's configuration */
+#define SOURCE_DEFAULT  5 /* of this release */
+#define VALUE_SIZE      64
 
 /* Kafka's numbers for types of configs (KIP-569). */
 static int8_t type_code(enum topic_config_type type)
@@ -57,8 +57,8 @@ static void fill_config(struct request *r, unsigned position, const char *overri
     kafka_describe_configs_response_config_init(config);
     config->name = text_copy(r, row->name);
     config->value = text_copy(r, override != NULL ? override : inherited);
-    int8_t inherited_from =
-        topic_config_is_set(position, &r->broker->conf) ? SOURCE_STATIC : SOURCE_DEFAULT;
+    int8_t inherited_from = topic_config_is_set(position, &r->broker->conf) ? SOURCE_STATIC
+                                                                            : SOURCE_DEFAULT;
     config->config_source = override != NULL ? SOURCE_TOPIC : inherited_from;
     config->config_type = type_code(row->type);
     if (message->include_documentation)
@@ -91,11 +91,10 @@ static void describe_topic(struct request *r,
 {
     struct metadata *m = r->broker->metadata;
     metadata_read_lock(m);
-    const struct metadata_topic *t =
-        from->resource_name.size <= 0
-            ? NULL
-            : metadata_topic_by_name(m, from->resource_name.data,
-                                     (size_t)from->resource_name.size);
+    const struct metadata_topic *t = from->resource_name.size <= 0
+                                         ? NULL
+                                         : metadata_topic_by_name(m, from->resource_name.data,
+                                                                  (size_t)from->resource_name.size);
     if (t == NULL) {
         into->error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         into->error_message = text_copy(r, "The topic does not exist.");
@@ -173,9 +172,10 @@ void request_handle_describe_configs(struct request *r)
     const struct kafka_describe_configs_request *message = r->message;
     struct kafka_describe_configs_response response;
     size_t count = (size_t)message->resources_count;
-    r->arena.limit_bytes += (count < 1000 ? count : 1000) * 32768; /* small questions, long answers */
-    struct kafka_describe_configs_response_resource *resources =
-        request_array(r, count, sizeof *resources);
+    r->arena.limit_bytes += (count < 1000 ? count : 1000) *
+                            32768; /* small questions, long answers */
+    struct kafka_describe_configs_response_resource *resources = request_array(r, count,
+                                                                               sizeof *resources);
     if (resources == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;

@@ -6,14 +6,14 @@
 #include "error_code.h"
 #include "request/scatter.h"
 
-#define TIMESTAMP_LATEST (-1)
+#define TIMESTAMP_LATEST   (-1)
 #define TIMESTAMP_EARLIEST (-2)
-#define TIMESTAMP_MAX (-3) /* KIP-734 */
+#define TIMESTAMP_MAX      (-3) /* KIP-734 */
 
 struct lookup {
-    struct scatter_item item;      /* first: scatter casts */
-    int64_t timestamp;             /* asked for */
-    int32_t leader_epoch;          /* that the client knows, or -1 */
+    struct scatter_item item; /* first: scatter casts */
+    int64_t timestamp;        /* asked for */
+    int32_t leader_epoch;     /* that the client knows, or -1 */
     struct kafka_list_offsets_response_partition *answer;
     struct repl_read read;
     struct log_time_lookup time;
@@ -148,8 +148,8 @@ void request_handle_list_offsets(struct request *r)
 {
     const struct kafka_list_offsets_request *message = r->message;
     struct list_offsets *lo = request_allocate(r, sizeof *lo);
-    struct kafka_list_offsets_response_topic *topics =
-        request_array(r, (size_t)message->topics_count, sizeof *topics);
+    struct kafka_list_offsets_response_topic *topics = request_array(
+        r, (size_t)message->topics_count, sizeof *topics);
     if (lo == NULL || (topics == NULL && message->topics_count > 0)) {
         request_close_connection(r, "its answer needs too much memory");
         return;

@@ -10,14 +10,14 @@
 #include "request/change_list.h"
 #include "request/text.h"
 
-#define NO_OPERATIONS INT32_MIN /* authorized operations: not asked for, not known */
+#define NO_OPERATIONS          INT32_MIN /* authorized operations: not asked for, not known */
 #define AUTO_CREATE_TIMEOUT_MS 5000
 
 struct metadata_work {
-    struct change_list list;              /* topics being created */
+    struct change_list list; /* topics being created */
     struct kafka_metadata_response response;
-    int32_t room;                         /* of response.topics */
-    bool is_short;                        /* the arena is at its limit */
+    int32_t room;  /* of response.topics */
+    bool is_short; /* the arena is at its limit */
 };
 
 /* ---- brokers ---- */
@@ -112,8 +112,8 @@ static void fill_topic(void *data, const struct metadata_topic *t)
     into->name = text_copy(w->list.request, t->name);
     memcpy(into->topic_id.bytes, t->id, sizeof t->id);
     into->is_internal = t->is_internal;
-    into->partitions =
-        request_array(w->list.request, (size_t)t->partition_count, sizeof *into->partitions);
+    into->partitions = request_array(w->list.request, (size_t)t->partition_count,
+                                     sizeof *into->partitions);
     if (into->partitions == NULL) {
         w->is_short = true;
         return;
@@ -131,8 +131,7 @@ static const struct metadata_topic *find(const struct metadata *m,
     return metadata_topic_by_name(m, asked->name.data, (size_t)asked->name.size);
 }
 
-static void fill_unknown(struct metadata_work *w,
-                         const struct kafka_metadata_request_topic *asked)
+static void fill_unknown(struct metadata_work *w, const struct kafka_metadata_request_topic *asked)
 {
     struct kafka_metadata_response_topic *into = next_topic(w);
     if (into == NULL)
@@ -154,8 +153,7 @@ static void fill_unknown(struct metadata_work *w,
 static bool wants_all(const struct request *r)
 {
     const struct kafka_metadata_request *message = r->message;
-    return message->topics_count < 0 ||
-           (message->topics_count == 0 && r->header.api_version == 0);
+    return message->topics_count < 0 || (message->topics_count == 0 && r->header.api_version == 0);
 }
 
 static void fill(struct metadata_work *w)

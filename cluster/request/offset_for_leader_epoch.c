@@ -82,8 +82,8 @@ void request_handle_offset_for_leader_epoch(struct request *r)
 {
     const struct kafka_offset_for_leader_epoch_request *message = r->message;
     struct epochs *e = request_allocate(r, sizeof *e);
-    struct kafka_offset_for_leader_epoch_response_topic *topics =
-        request_array(r, (size_t)message->topics_count, sizeof *topics);
+    struct kafka_offset_for_leader_epoch_response_topic *topics = request_array(
+        r, (size_t)message->topics_count, sizeof *topics);
     if (e == NULL || (topics == NULL && message->topics_count > 0)) {
         request_close_connection(r, "its answer needs too much memory");
         return;

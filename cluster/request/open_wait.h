@@ -18,10 +18,10 @@ struct open_wait {
     void *data;
     struct request *request;
     uint8_t topic_id[16];
-    uint64_t until_ms;           /* clock */
+    uint64_t until_ms; /* clock */
     open_wait_cb cb;
-    unsigned shard_index;        /* being looked at */
-    bool is_missing;             /* one that is not open was found in this round */
+    unsigned shard_index; /* being looked at */
+    bool is_missing;      /* one that is not open was found in this round */
     struct work_item visit;
     struct request_deadline pause;
 };

@@ -16,17 +16,17 @@ typedef void (*scatter_finish_cb)(struct scatter *s);
 
 struct scatter_item {
     struct scatter *scatter;
-    struct broker_group *group;   /* where it runs */
-    struct broker_place place;    /* of its partition */
+    struct broker_group *group; /* where it runs */
+    struct broker_place place;  /* of its partition */
     scatter_run_cb run;
-    struct work_item work;        /* there and back */
+    struct work_item work; /* there and back */
 };
 
 struct scatter {
     struct request *request;
-    void *response;               /* the request's own */
-    unsigned pending;             /* items under way, and one while they are handed out */
-    scatter_finish_cb finish;     /* on the connection's shard: answers */
+    void *response;           /* the request's own */
+    unsigned pending;         /* items under way, and one while they are handed out */
+    scatter_finish_cb finish; /* on the connection's shard: answers */
 };
 
 /* Begins; memory is the request's arena. */

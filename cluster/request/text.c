@@ -30,8 +30,7 @@ char *text_terminated(struct request *r, struct kafka_string string)
 
 struct kafka_string text_cluster_id(struct request *r)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint8_t id[18] = {0};
     char text[24];
     memcpy(id, r->broker->cluster_id, 16);
@@ -45,8 +44,8 @@ struct kafka_string text_cluster_id(struct request *r)
 
 bool text_is_topic_name(struct kafka_string name)
 {
-    if (name.size < 1 || name.size > METADATA_TOPIC_NAME_MAX ||
-        kafka_string_is_text(name, ".") || kafka_string_is_text(name, ".."))
+    if (name.size < 1 || name.size > METADATA_TOPIC_NAME_MAX || kafka_string_is_text(name, ".") ||
+        kafka_string_is_text(name, ".."))
         return false;
     for (int32_t i = 0; i < name.size; i++) {
         char c = name.data[i];

@@ -39,30 +39,30 @@ static inline bool bytes_is_equal(struct bytes a, struct bytes b)
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-#define BYTES_ACCESSORS(bits, type)                                    \
-    static inline type bytes_get_be##bits(const uint8_t *at)           \
-    {                                                                  \
-        type value;                                                    \
-        memcpy(&value, at, sizeof value);                              \
-        return be##bits##toh(value);                                   \
-    }                                                                  \
-    static inline type bytes_get_le##bits(const uint8_t *at)           \
-    {                                                                  \
-        type value;                                                    \
-        memcpy(&value, at, sizeof value);                              \
-        return le##bits##toh(value);                                   \
-    }                                                                  \
-    static inline uint8_t *bytes_put_be##bits(uint8_t *at, type value) \
-    {                                                                  \
-        value = htobe##bits(value);                                    \
-        memcpy(at, &value, sizeof value);                              \
-        return at + sizeof value;                                      \
-    }                                                                  \
-    static inline uint8_t *bytes_put_le##bits(uint8_t *at, type value) \
-    {                                                                  \
-        value = htole##bits(value);                                    \
-        memcpy(at, &value, sizeof value);                              \
-        return at + sizeof value;                                      \
+#define BYTES_ACCESSORS(bits, type)                                                                \
+    static inline type bytes_get_be##bits(const uint8_t *at)                                       \
+    {                                                                                              \
+        type value;                                                                                \
+        memcpy(&value, at, sizeof value);                                                          \
+        return be##bits##toh(value);                                                               \
+    }                                                                                              \
+    static inline type bytes_get_le##bits(const uint8_t *at)                                       \
+    {                                                                                              \
+        type value;                                                                                \
+        memcpy(&value, at, sizeof value);                                                          \
+        return le##bits##toh(value);                                                               \
+    }                                                                                              \
+    static inline uint8_t *bytes_put_be##bits(uint8_t *at, type value)                             \
+    {                                                                                              \
+        value = htobe##bits(value);                                                                \
+        memcpy(at, &value, sizeof value);                                                          \
+        return at + sizeof value;                                                                  \
+    }                                                                                              \
+    static inline uint8_t *bytes_put_le##bits(uint8_t *at, type value)                             \
+    {                                                                                              \
+        value = htole##bits(value);                                                                \
+        memcpy(at, &value, sizeof value);                                                          \
+        return at + sizeof value;                                                                  \
     }
 BYTES_ACCESSORS(16, uint16_t)
 BYTES_ACCESSORS(32, uint32_t)
@@ -105,11 +105,11 @@ static inline uint8_t bytes_read_u8(struct bytes_reader *r)
     return b.size == 1 ? b.data[0] : 0;
 }
 
-#define BYTES_READER(bits, type)                                          \
-    static inline type bytes_read_le##bits(struct bytes_reader *r)        \
-    {                                                                     \
-        struct bytes b = bytes_read(r, sizeof(type));                     \
-        return b.size == sizeof(type) ? bytes_get_le##bits(b.data) : 0;   \
+#define BYTES_READER(bits, type)                                                                   \
+    static inline type bytes_read_le##bits(struct bytes_reader *r)                                 \
+    {                                                                                              \
+        struct bytes b = bytes_read(r, sizeof(type));                                              \
+        return b.size == sizeof(type) ? bytes_get_le##bits(b.data) : 0;                            \
     }
 BYTES_READER(16, uint16_t)
 BYTES_READER(32, uint32_t)

@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 struct clock {
-    void *data;                        /* the implementation's own */
-    uint64_t (*now_ns)(void *data);    /* monotonic, arbitrary start */
-    int64_t (*wall_ms)(void *data);    /* milliseconds since 1970, may step */
+    void *data;                     /* the implementation's own */
+    uint64_t (*now_ns)(void *data); /* monotonic, arbitrary start */
+    int64_t (*wall_ms)(void *data); /* milliseconds since 1970, may step */
 };
 
 static inline uint64_t clock_now_ns(const struct clock *c)

@@ -17,9 +17,9 @@
 struct disk_file; /* opaque; the implementation's own */
 
 enum disk_open_flag {
-    DISK_READ = 0,        /* must exist */
-    DISK_WRITE = 1 << 0,  /* readable too; must exist unless DISK_CREATE */
-    DISK_CREATE = 1 << 1, /* create if missing */
+    DISK_READ = 0,           /* must exist */
+    DISK_WRITE = 1 << 0,     /* readable too; must exist unless DISK_CREATE */
+    DISK_CREATE = 1 << 1,    /* create if missing */
     DISK_EXCLUSIVE = 1 << 2, /* with DISK_CREATE: UV_EEXIST if it exists */
 };
 

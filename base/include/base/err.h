@@ -9,32 +9,32 @@
 #include <stddef.h>
 #include <uv.h>
 
-#define ERR_TABLE(X)                                                                              \
-    X(ERR_NOT_LEADER, -5001, "this replica does not lead the raft group")                         \
-    X(ERR_CORRUPT, -5002, "stored bytes fail their checksum")                                     \
-    X(ERR_SEGMENT_FULL, -5003, "the segment has no room for the batch")                           \
-    X(ERR_BUSY, -5004, "a bounded queue or pool is exhausted")                                    \
-    X(ERR_MALFORMED, -5005, "the bytes are not a well-formed message")                            \
-    X(ERR_NEED_MORE, -5006, "the message is not complete yet")                                    \
-    X(ERR_TOO_LARGE, -5007, "the message is larger than its limit")                               \
-    X(ERR_VERSION, -5008, "the version is not known here")                                        \
-    X(ERR_NOT_FOUND, -5009, "no such object")                                                     \
-    X(ERR_EXISTS, -5010, "the object exists already")                                             \
-    X(ERR_TIMEOUT, -5011, "the deadline has passed")                                              \
-    X(ERR_CLOSED, -5012, "the object is closed")                                                  \
-    X(ERR_OUT_OF_RANGE, -5013, "the offset lies outside the log")                                 \
-    X(ERR_INVALID, -5014, "the value is not allowed")                                             \
-    X(ERR_OTHER_CLUSTER, -5015, "the peer or the data folder belongs to another cluster")         \
-    X(ERR_OTHER_NODE, -5016, "the data folder belongs to another node id")                        \
-    X(ERR_OTHER_GENERATION, -5017, "the message belongs to another generation of the raft group") \
-    X(ERR_LEADERSHIP_LOST, -5018, "leadership was lost before the entry was committed")           \
-    X(ERR_CANT_CHANGE, -5019, "the configuration change is not allowed now")                      \
-    X(ERR_COMPACTED, -5020, "the entries are no longer in the kept log")                          \
-    X(ERR_NO_SPACE, -5021, "the disk has no room beyond its reserve")                             \
-    X(ERR_RAFT, -5022, "libraft refused the event")                                               \
-    X(ERR_GROUP_GENERATION, -5023, "the consumer group is not in this generation")                \
-    X(ERR_GROUP_MEMBER, -5024, "no such member in the consumer group")                            \
-    X(ERR_GROUP_NOT_EMPTY, -5025, "the consumer group has members or offsets")                    \
+#define ERR_TABLE(X)                                                                               \
+    X(ERR_NOT_LEADER, -5001, "this replica does not lead the raft group")                          \
+    X(ERR_CORRUPT, -5002, "stored bytes fail their checksum")                                      \
+    X(ERR_SEGMENT_FULL, -5003, "the segment has no room for the batch")                            \
+    X(ERR_BUSY, -5004, "a bounded queue or pool is exhausted")                                     \
+    X(ERR_MALFORMED, -5005, "the bytes are not a well-formed message")                             \
+    X(ERR_NEED_MORE, -5006, "the message is not complete yet")                                     \
+    X(ERR_TOO_LARGE, -5007, "the message is larger than its limit")                                \
+    X(ERR_VERSION, -5008, "the version is not known here")                                         \
+    X(ERR_NOT_FOUND, -5009, "no such object")                                                      \
+    X(ERR_EXISTS, -5010, "the object exists already")                                              \
+    X(ERR_TIMEOUT, -5011, "the deadline has passed")                                               \
+    X(ERR_CLOSED, -5012, "the object is closed")                                                   \
+    X(ERR_OUT_OF_RANGE, -5013, "the offset lies outside the log")                                  \
+    X(ERR_INVALID, -5014, "the value is not allowed")                                              \
+    X(ERR_OTHER_CLUSTER, -5015, "the peer or the data folder belongs to another cluster")          \
+    X(ERR_OTHER_NODE, -5016, "the data folder belongs to another node id")                         \
+    X(ERR_OTHER_GENERATION, -5017, "the message belongs to another generation of the raft group")  \
+    X(ERR_LEADERSHIP_LOST, -5018, "leadership was lost before the entry was committed")            \
+    X(ERR_CANT_CHANGE, -5019, "the configuration change is not allowed now")                       \
+    X(ERR_COMPACTED, -5020, "the entries are no longer in the kept log")                           \
+    X(ERR_NO_SPACE, -5021, "the disk has no room beyond its reserve")                              \
+    X(ERR_RAFT, -5022, "libraft refused the event")                                                \
+    X(ERR_GROUP_GENERATION, -5023, "the consumer group is not in this generation")                 \
+    X(ERR_GROUP_MEMBER, -5024, "no such member in the consumer group")                             \
+    X(ERR_GROUP_NOT_EMPTY, -5025, "the consumer group has members or offsets")                     \
     X(ERR_FULL, -5026, "a table is at its limit")
 
 enum err {

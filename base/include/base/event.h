@@ -25,8 +25,8 @@ void event_write(enum event_level level, const char *name, const char *format, .
     __attribute__((format(printf, 3, 4)));
 
 #define event_debug(...) event_write(EVENT_DEBUG, __VA_ARGS__)
-#define event_info(...) event_write(EVENT_INFO, __VA_ARGS__)
-#define event_warn(...) event_write(EVENT_WARN, __VA_ARGS__)
+#define event_info(...)  event_write(EVENT_INFO, __VA_ARGS__)
+#define event_warn(...)  event_write(EVENT_WARN, __VA_ARGS__)
 #define event_error(...) event_write(EVENT_ERROR, __VA_ARGS__)
 
 #endif

@@ -11,16 +11,16 @@
 #include "log/partition.h"
 
 enum entry_kind {
-    ENTRY_RECORD_BATCH = 1,    /* body: one Kafka record batch v2, as it is stored */
-    ENTRY_PARTITION_STATE = 2, /* body: struct partition_state */
-    ENTRY_LOG_START = 3,       /* body: struct log_start_advance (retention, DeleteRecords) */
-    ENTRY_COMPACTION_STEP = 4, /* later */
-    ENTRY_GROUP_STATE = 5,     /* body: consumer/group_entry.h (commits, membership) */
-    ENTRY_PRODUCER_STATE = 6,  /* body: u16 version, i64 forget producers idle since, ms */
+    ENTRY_RECORD_BATCH = 1,       /* body: one Kafka record batch v2, as it is stored */
+    ENTRY_PARTITION_STATE = 2,    /* body: struct partition_state */
+    ENTRY_LOG_START = 3,          /* body: struct log_start_advance (retention, DeleteRecords) */
+    ENTRY_COMPACTION_STEP = 4,    /* later */
+    ENTRY_GROUP_STATE = 5,        /* body: consumer/group_entry.h (commits, membership) */
+    ENTRY_PRODUCER_STATE = 6,     /* body: u16 version, i64 forget producers idle since, ms */
     ENTRY_TRANSACTION_MARKER = 7, /* later */
-    ENTRY_METADATA = 8,        /* body: state/metadata_change.h; group 0 only */
-    ENTRY_FEATURE_LEVEL = 9,   /* body: u16 version, u32 level */
-    ENTRY_NOTHING = 10         /* no body: moves the applied index and the clock */
+    ENTRY_METADATA = 8,           /* body: state/metadata_change.h; group 0 only */
+    ENTRY_FEATURE_LEVEL = 9,      /* body: u16 version, u32 level */
+    ENTRY_NOTHING = 10            /* no body: moves the applied index and the clock */
 };
 
 /* The level that this release can apply. A group's own level rises by ENTRY_FEATURE_LEVEL. */
@@ -39,13 +39,13 @@ enum partition_flag {
 
 struct partition_state {
     enum partition_action action;
-    uint16_t flags;              /* enum partition_flag */
-    struct log_partition_id id;  /* topic id and partition */
-    int64_t start_offset;        /* OPEN: the first offset */
-    int32_t epoch_base;          /* OPEN: leader epoch = this + the entry's term */
+    uint16_t flags;             /* enum partition_flag */
+    struct log_partition_id id; /* topic id and partition */
+    int64_t start_offset;       /* OPEN: the first offset */
+    int32_t epoch_base;         /* OPEN: leader epoch = this + the entry's term */
     struct log_partition_settings settings;
-    uint64_t metadata_version;   /* of the metadata that asks for it: an OPEN older than a CLOSE is
-                                    of a leader who had not heard, and is refused */
+    uint64_t metadata_version; /* of the metadata that asks for it: an OPEN older than a CLOSE is
+                                  of a leader who had not heard, and is refused */
 };
 #define PARTITION_STATE_SIZE 76 /* bytes when encoded */
 

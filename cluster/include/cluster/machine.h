@@ -22,10 +22,10 @@ struct consumer_table; /* cluster/consumer_table.h */
 
 /* A partition as the machine knows it. */
 struct partition {
-    uint32_t number;             /* within the group */
-    uint16_t flags;              /* enum partition_flag */
-    int32_t epoch_base;          /* leader epoch = this + term */
-    struct log_partition *log;   /* owned by the group's store */
+    uint32_t number;           /* within the group */
+    uint16_t flags;            /* enum partition_flag */
+    int32_t epoch_base;        /* leader epoch = this + term */
+    struct log_partition *log; /* owned by the group's store */
     struct log_partition_id id;
     struct log_partition_settings settings;
     struct consumer_table *consumers; /* of an offsets partition, else NULL */
@@ -43,13 +43,13 @@ struct partition_waiter {
 
 /* What apply answered for an entry of this node. */
 struct machine_result {
-    int error;               /* 0 or: ERR_NOT_FOUND (no such partition), ERR_INVALID … */
+    int error; /* 0 or: ERR_NOT_FOUND (no such partition), ERR_INVALID … */
     enum log_producer_verdict verdict; /* RECORD_BATCH */
-    int64_t base_offset;     /* RECORD_BATCH: given, or the first time for a duplicate */
-    int64_t log_append_time_ms; /* RECORD_BATCH with LogAppendTime, else -1 */
-    int64_t log_start_offset; /* RECORD_BATCH, LOG_START */
-    struct metadata_result metadata; /* METADATA */
-    struct bytes detail;     /* GROUP_STATE: borrowed during on_applied; consumer_table.h */
+    int64_t base_offset;               /* RECORD_BATCH: given, or the first time for a duplicate */
+    int64_t log_append_time_ms;        /* RECORD_BATCH with LogAppendTime, else -1 */
+    int64_t log_start_offset;          /* RECORD_BATCH, LOG_START */
+    struct metadata_result metadata;   /* METADATA */
+    struct bytes detail; /* GROUP_STATE: borrowed during on_applied; consumer_table.h */
 };
 
 struct machine_request;
@@ -65,7 +65,7 @@ struct machine_request {
 
 struct machine_options {
     uint32_t group_id;
-    struct metadata *metadata;    /* group 0 only, else NULL: written by apply */
+    struct metadata *metadata;       /* group 0 only, else NULL: written by apply */
     void (*on_metadata)(void *data); /* group 0: something changed (once a turn) */
     void *metadata_data;
     void (*on_role)(void *data, enum repl_role role, uint64_t term); /* passed on */

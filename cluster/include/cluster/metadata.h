@@ -16,11 +16,11 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define METADATA_NODES_MAX 16
-#define METADATA_GROUPS_MAX 256
-#define METADATA_TOPIC_NAME_MAX 249
-#define METADATA_PARTITIONS_MAX 100000 /* of the whole cluster */
-#define METADATA_CONFIGS_MAX 64        /* overrides of one topic */
+#define METADATA_NODES_MAX         16
+#define METADATA_GROUPS_MAX        256
+#define METADATA_TOPIC_NAME_MAX    249
+#define METADATA_PARTITIONS_MAX    100000 /* of the whole cluster */
+#define METADATA_CONFIGS_MAX       64     /* overrides of one topic */
 #define METADATA_PRODUCER_ID_BLOCK 1000
 
 struct metadata;
@@ -29,16 +29,16 @@ struct metadata_node {
     uint32_t node_id;
     uint64_t incarnation;
     char site[32];
-    char host[256];  /* advertised to clients */
+    char host[256]; /* advertised to clients */
     uint16_t port;
 };
 
 struct metadata_group {
-    uint32_t group_id;         /* 0 is the metadata group itself */
-    uint32_t preferred_node_id; /* where its leader belongs */
-    uint32_t partition_count;  /* live ones */
+    uint32_t group_id;              /* 0 is the metadata group itself */
+    uint32_t preferred_node_id;     /* where its leader belongs */
+    uint32_t partition_count;       /* live ones */
     uint32_t next_partition_number; /* never used again below this; starts at 1 */
-    unsigned node_count;       /* of `node_ids`: the voters' nodes */
+    unsigned node_count;            /* of `node_ids`: the voters' nodes */
     uint32_t node_ids[METADATA_NODES_MAX];
 };
 
@@ -48,7 +48,7 @@ struct metadata_partition {
 };
 
 struct metadata_config {
-    char *name;  /* Kafka's config name, checked before it was proposed */
+    char *name; /* Kafka's config name, checked before it was proposed */
     char *value;
 };
 
@@ -56,7 +56,7 @@ struct metadata_topic {
     uint8_t id[16];
     char name[METADATA_TOPIC_NAME_MAX + 1];
     bool is_internal;
-    int16_t replication_factor;   /* as asked for and shown; replicas are the group's voters */
+    int16_t replication_factor; /* as asked for and shown; replicas are the group's voters */
     int32_t partition_count;
     struct metadata_partition *partitions; /* by Kafka's partition index */
     unsigned config_count;
@@ -93,28 +93,28 @@ const char *metadata_topic_config(const struct metadata_topic *t, const char *na
 /* ---- changes ---- */
 
 enum metadata_change_kind {
-    METADATA_CLUSTER = 1,         /* founding: cluster id and raft groups */
-    METADATA_NODE = 2,            /* a node's incarnation, site or address */
+    METADATA_CLUSTER = 1, /* founding: cluster id and raft groups */
+    METADATA_NODE = 2,    /* a node's incarnation, site or address */
     METADATA_TOPIC_CREATE = 3,
     METADATA_TOPIC_DELETE = 4,
     METADATA_TOPIC_PARTITIONS = 5, /* more partitions */
-    METADATA_TOPIC_CONFIG = 6,    /* all overrides of a topic, replaced */
-    METADATA_PRODUCER_IDS = 7,    /* a block of METADATA_PRODUCER_ID_BLOCK ids */
-    METADATA_FAILOVER_EPOCH = 8,  /* raised, with its cause */
-    METADATA_PREFERRED = 9        /* a group's preferred leader */
+    METADATA_TOPIC_CONFIG = 6,     /* all overrides of a topic, replaced */
+    METADATA_PRODUCER_IDS = 7,     /* a block of METADATA_PRODUCER_ID_BLOCK ids */
+    METADATA_FAILOVER_EPOCH = 8,   /* raised, with its cause */
+    METADATA_PREFERRED = 9         /* a group's preferred leader */
 };
 
 /* One change, in the form that is proposed. Only the fields of its kind are used. */
 struct metadata_change {
     enum metadata_change_kind kind;
-    uint8_t id[16];              /* CLUSTER: cluster id; TOPIC_*: topic id (drawn by the proposer) */
-    const char *name;            /* TOPIC_CREATE: borrowed text; FAILOVER_EPOCH: the cause */
-    bool is_internal;            /* TOPIC_CREATE */
-    int16_t replication_factor;  /* TOPIC_CREATE */
-    int32_t partition_count;     /* TOPIC_CREATE, TOPIC_PARTITIONS: the new total */
+    uint8_t id[16];             /* CLUSTER: cluster id; TOPIC_*: topic id (drawn by the proposer) */
+    const char *name;           /* TOPIC_CREATE: borrowed text; FAILOVER_EPOCH: the cause */
+    bool is_internal;           /* TOPIC_CREATE */
+    int16_t replication_factor; /* TOPIC_CREATE */
+    int32_t partition_count;    /* TOPIC_CREATE, TOPIC_PARTITIONS: the new total */
     const struct metadata_config *configs; /* TOPIC_CREATE, TOPIC_CONFIG */
     unsigned config_count;
-    struct metadata_node node;   /* NODE */
+    struct metadata_node node;           /* NODE */
     const struct metadata_group *groups; /* CLUSTER; PREFERRED: one */
     unsigned group_count;
 };

@@ -91,11 +91,11 @@ enum conf_kind { CONF_KIND_NUMBER, CONF_KIND_FLAG, CONF_KIND_TEXT };
 /* One setting in effect; texts are borrowed during the callback. */
 struct conf_description {
     enum conf_setting_id id;
-    const char *name;     /* as in the file */
-    const char *value;    /* plain: numbers in their base unit */
+    const char *name;  /* as in the file */
+    const char *value; /* plain: numbers in their base unit */
     enum conf_kind kind;
     const char *meaning;
-    bool is_default;      /* the file does not set it */
+    bool is_default; /* the file does not set it */
 };
 typedef void (*conf_describe_cb)(void *data, const struct conf_description *description);
 

@@ -18,16 +18,16 @@ enum log_entry_type {
     LOG_ENTRY_CHANGE = 3   /* a raft configuration */
 };
 
-#define LOG_ENTRY_HEAD_SIZE 32      /* bytes of `head` of a COMMAND; other types have no head */
-#define LOG_ENTRY_SIZE_MAX (33 << 20) /* head and body: the largest batch and some room */
+#define LOG_ENTRY_HEAD_SIZE 32         /* bytes of `head` of a COMMAND; other types have no head */
+#define LOG_ENTRY_SIZE_MAX  (33 << 20) /* head and body: the largest batch and some room */
 
 struct log_entry {
-    uint64_t term;             /* of the leader that made it */
-    uint64_t index;            /* in the group's raft log, from 1 */
-    enum log_entry_type type;  /* what raft does with it */
-    uint32_t crc;              /* CRC-32C over head and body */
-    struct slice head;         /* LOG_ENTRY_HEAD_SIZE bytes (COMMAND) or none */
-    struct slice body;         /* the rest */
+    uint64_t term;            /* of the leader that made it */
+    uint64_t index;           /* in the group's raft log, from 1 */
+    enum log_entry_type type; /* what raft does with it */
+    uint32_t crc;             /* CRC-32C over head and body */
+    struct slice head;        /* LOG_ENTRY_HEAD_SIZE bytes (COMMAND) or none */
+    struct slice body;        /* the rest */
 };
 
 static inline uint32_t log_entry_size(const struct log_entry *e)
