@@ -90,7 +90,7 @@ $(B)/generated/%.o: build/generated/%.c | build/.need-build
 	$(CC) $(CFLAGS) $(call includes,protocol) -c $< -o $@
 
 # libraft's structs are unions shared with its old interface.
-$(B)/replication/group%.o: EXTRA_CFLAGS := -fno-strict-aliasing
+$(B)/replication/group.o $(B)/replication/group_%.o: EXTRA_CFLAGS := -fno-strict-aliasing
 
 $(B)/trilogd: $(B)/cluster/main.o $(LIBS)
 	$(CC) $(LDFLAGS) $(filter %.o,$^) $(LIBS) $(LDLIBS) -o $@
@@ -134,8 +134,9 @@ clients: all
 	tools/clients
 	test/client/run
 
+# Sanitizers make tests several times slower.
 unit-asan unit-tsan: unit-%:
-	TSAN_OPTIONS=suppressions=test/plain/tsan.supp $(MAKE) VARIANT=$* unit
+	TSAN_OPTIONS=suppressions=test/plain/tsan.supp UNIT_TIMEOUT_SECONDS=300 $(MAKE) VARIANT=$* unit
 
 # ---- simulation: SEED=… or CASE=… replays one, BREAK=… runs a build with one rule broken ------------
 $(B)/test/sim/sim: $(patsubst %.c,$(B)/%.o,$(wildcard test/sim/*.c)) $(FAKES) $(LIBS)
