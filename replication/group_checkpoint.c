@@ -62,14 +62,21 @@ static void on_checkpoint(struct log_checkpoint *req, int status)
 }
 
 /* The WAL gives files back when it likes, libraft learns of it with a checkpoint. A peer that needs
- * what is gone meanwhile would wait for the next one, which may itself wait for that peer. */
+ * what is gone meanwhile would wait for the next one, which may itself wait for that peer. So the
+ * records of terms that begin libraft's trail are dropped here as a checkpoint drops them; the
+ * event itself may not name the same index twice. */
 void group_tell_compacted(struct repl_group *g)
 {
-    const struct log_store_state *state = log_store_state(g->options.store);
-    uint64_t before_first = g->raft.trail.offset; /* as libraft believes */
-    if (state->index == g->raft.trail.snapshot.index && state->index > before_first &&
-        state->index - trailing_entries(g, state->index) > before_first)
-        tell_raft(g, state->index, state->term, state);
+    struct raft_trail *t = &g->raft.trail;
+    uint64_t kept = trailing_entries(g, t->snapshot.index);
+    uint64_t before_first = t->snapshot.index - kept; /* kept is at most the snapshot's index */
+    if (before_first <= t->offset || g->raft.snapshot.installing)
+        return;
+    while (t->front != t->back && t->records[t->front].index <= before_first) {
+        t->records[t->front].index = t->records[t->front].term = 0;
+        t->front = (t->front + 1) % t->size;
+    }
+    t->offset = before_first;
 }
 
 static int fill_state(struct repl_group *g, struct log_store_state *state)

@@ -115,6 +115,8 @@ struct repl_group {
     uint64_t role_term;
     uint64_t leaderless_since_ms; /* follower or candidate without a leader, or 0 */
     uint64_t quiet_until_ms;      /* somebody told of a leader: don't stand before */
+    uint64_t answered_to, answered_term, answered_index; /* last success told to a leader */
+    uint64_t answered_ms;
     uint64_t candidate_since_ms;
     uint64_t beaten_ms; /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
@@ -195,12 +197,15 @@ static inline size_t group_append_size(const struct log_entry *e)
     return log_entry_size(e) + LOG_WAL_RECORD_OVERHEAD;
 }
 
-/* group_send.c */
+/* group_message.c */
 void group_send(struct repl_group *g, const struct raft_message *message);
+void group_send_due_installs(struct repl_group *g); /* there is a new checkpoint */
+
+/* group_send.c */
+void group_send_append(struct repl_group *g, const struct raft_message *message);
 void group_pump(struct repl_group *g);
 void group_tell_commit(struct repl_group *g);
 void group_beat_blocked(struct repl_group *g);
-void group_send_due_installs(struct repl_group *g); /* there is a new checkpoint */
 /* A member's; NULL when it is none. */
 struct peer *group_peer(struct repl_group *g, uint64_t raft_id);
 struct peer *group_find_peer(struct repl_group *g, uint64_t raft_id); /* never made for it */

@@ -1,62 +1,16 @@
-/* The groups of a node and its peers: frames to the right shard, who lives, who leads.
+/* The groups of a node and its peers: frames to the right shard, and the map of leaders.
  *
  * Liveness, heartbeats and the map belong to shard 0. What other shards need of them is in atomics
  * and under one small lock, never held over a call out. A frame for a group of another shard is
  * posted there with its buffer; a frame from another shard on CONTROL or SHIPPING likewise. */
 #include <assert.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "base/event.h"
-#include "message.h"
-#include "node_internal.h"
+#include "node_state.h"
 
-#define GROUPS_MAX       512
-#define RETURN_EVERY_MS  100
-#define PUBLISHED_MS_MAX 1000 /* a leader's own word, without which it is not told on */
-
-void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);
-void group_on_node_gone(struct repl_group *g, uint32_t node_id);
-void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
-
-struct node_shard {
-    struct repl_node *node;
-    unsigned index;
-    const struct net *net;
-    const struct work *home;
-};
-
-struct node_peer {
-    atomic_uint node_id;            /* 0: unused; written on shard 0 only */
-    atomic_uint_least64_t alive_ns; /* last byte received */
-    atomic_uint_least64_t since_ms; /* alive without a break since */
-    atomic_bool is_alive;
-    atomic_bool is_lost; /* the connection broke or was refused since the last byte */
-};
-
-struct node_group {
-    struct repl_group *group; /* NULL: not here */
-    unsigned shard;
-    uint64_t leader; /* raft id; the map */
-    uint64_t term;
-    uint64_t commit;
-    uint64_t heard_ns;
-};
-
-struct repl_node {
-    struct repl_node_options options;
-    unsigned shard_count;
-    struct node_shard shards[REPL_SHARDS_MAX];
-    struct node_peer peers[REPL_NODES_MAX];
-    pthread_mutex_t lock; /* guards groups' map fields */
-    struct node_group groups[GROUPS_MAX];
-    uint64_t beaten_at_ms;
-    atomic_uint_least64_t returned_at_ms;
-    bool has_changed; /* shard 0: tell the owner at the tick's end */
-};
+#define RETURN_EVERY_MS 100
 
 int repl_node_create(const struct repl_node_options *options, struct repl_node **node)
 {
@@ -253,8 +207,8 @@ int node_send(struct repl_node *n, uint32_t group_id, uint32_t node_id, enum net
     return net_send(n->shards[shard].net, node_id, channel, frame);
 }
 
-static int send_between_nodes(struct repl_node *n, uint32_t node_id, enum repl_message_type type,
-                              struct bytes rest)
+int node_send_between(struct repl_node *n, uint32_t node_id, enum repl_message_type type,
+                      struct bytes rest)
 {
     struct repl_message m = {.type = type,
                              .group = {.group_id = REPL_NO_GROUP},
@@ -272,109 +226,7 @@ static int send_between_nodes(struct repl_node *n, uint32_t node_id, enum repl_m
 
 int repl_node_send(struct repl_node *n, uint32_t node_id, struct bytes message)
 {
-    return send_between_nodes(n, node_id, REPL_APPLICATION, message);
-}
-
-/* ---- heartbeats: u16 groups, per group u32 id, u64 leader, u64 term, u64 commit ---- */
-
-#define BEAT_SIZE 28
-
-static size_t encode_beats(struct repl_node *n, uint8_t *into)
-{
-    uint16_t count = 0;
-    uint64_t now_ns = clock_now_ns(n->options.clock);
-    uint8_t *at = into + 2;
-    pthread_mutex_lock(&n->lock);
-    for (uint32_t id = 0; id < GROUPS_MAX; id++) {
-        const struct node_group *g = &n->groups[id];
-        if (g->group == NULL || repl_raft_id_node(g->leader) != n->options.node_id ||
-            now_ns - g->heard_ns > PUBLISHED_MS_MAX * 1000000ull)
-            continue;
-        at = bytes_put_le32(at, id);
-        at = bytes_put_le64(at, g->leader);
-        at = bytes_put_le64(at, g->term);
-        at = bytes_put_le64(at, g->commit);
-        count++;
-    }
-    pthread_mutex_unlock(&n->lock);
-    bytes_put_le16(into, count);
-    return (size_t)(at - into);
-}
-
-static void beat(struct repl_node *n)
-{
-    static _Thread_local uint8_t beats[2 + GROUPS_MAX * BEAT_SIZE];
-    struct bytes rest = bytes_of(beats, encode_beats(n, beats));
-    for (unsigned i = 0; i < REPL_NODES_MAX; i++)
-        if (n->peers[i].node_id != 0)
-            send_between_nodes(n, n->peers[i].node_id, REPL_HEARTBEAT, rest);
-}
-
-struct posted_beat {
-    struct work_item item;
-    struct repl_group *group;
-    uint64_t leader, term, commit;
-    uint32_t gone_node_id; /* instead: this node is gone */
-};
-
-static void on_posted_beat(struct work_item *item)
-{
-    struct posted_beat *p = item->data;
-    if (p->gone_node_id != 0)
-        group_on_node_gone(p->group, p->gone_node_id);
-    else
-        group_on_heartbeat(p->group, p->leader, p->term, p->commit);
-    free(p);
-}
-
-static void post_to_group(struct repl_node *n, uint32_t group_id, const struct posted_beat *beat)
-{
-    struct posted_beat *p = malloc(sizeof *p);
-    if (p == NULL)
-        return; /* as a lost heartbeat: the next comes */
-    *p = *beat;
-    p->group = n->groups[group_id].group;
-    p->item.data = p;
-    work_submit(n->shards[n->groups[group_id].shard].home, &p->item, on_posted_beat);
-}
-
-static void hear_beat(struct repl_node *n, uint32_t group_id, const struct posted_beat *beat)
-{
-    if (group_id >= GROUPS_MAX)
-        return;
-    struct node_group *g = &n->groups[group_id];
-    pthread_mutex_lock(&n->lock);
-    bool is_current = beat->term > g->term ||
-                      (beat->term == g->term && (g->leader == 0 || g->leader == beat->leader));
-    if (is_current) {
-        n->has_changed |= g->leader != beat->leader;
-        g->leader = beat->leader;
-        g->term = beat->term;
-        g->commit = beat->commit > g->commit ? beat->commit : g->commit;
-        g->heard_ns = clock_now_ns(n->options.clock);
-    }
-    pthread_mutex_unlock(&n->lock);
-    if (is_current && g->group != NULL && g->shard == 0)
-        group_on_heartbeat(g->group, beat->leader, beat->term, beat->commit);
-    else if (is_current && g->group != NULL)
-        post_to_group(n, group_id, beat);
-}
-
-static void on_beats(struct repl_node *n, uint32_t node_id, struct bytes beats)
-{
-    struct bytes_reader r = bytes_reader_of(beats);
-    unsigned count = bytes_read_le16(&r);
-    if (bytes_reader_left(&r) != count * (size_t)BEAT_SIZE)
-        return;
-    for (unsigned i = 0; i < count; i++) {
-        struct posted_beat beat = {0};
-        uint32_t group_id = bytes_read_le32(&r);
-        beat.leader = bytes_read_le64(&r);
-        beat.term = bytes_read_le64(&r);
-        beat.commit = bytes_read_le64(&r);
-        if (repl_raft_id_node(beat.leader) == node_id) /* each leader tells of itself */
-            hear_beat(n, group_id, &beat);
-    }
+    return node_send_between(n, node_id, REPL_APPLICATION, message);
 }
 
 /* ---- receiving ---- */
@@ -401,7 +253,7 @@ static void on_frame_between_nodes(struct repl_node *n, uint32_t node_id, struct
     if (repl_message_decode(frame, owner, NULL, &m) != 0)
         return;
     if (m.type == REPL_HEARTBEAT)
-        on_beats(n, node_id, m.rest);
+        node_on_beats(n, node_id, m.rest);
     else if (m.type == REPL_APPLICATION && n->options.on_application != NULL)
         n->options.on_application(n->options.application_data, node_id, m.rest, owner);
 }
@@ -473,60 +325,4 @@ struct net_handler repl_node_handler(struct repl_node *n, unsigned shard)
                                 .on_alive = on_alive,
                                 .on_up = on_up,
                                 .on_down = on_down};
-}
-
-/* ---- liveness ---- */
-
-static void tell_gone(struct repl_node *n, uint32_t node_id)
-{
-    struct posted_beat beat = {.gone_node_id = node_id};
-    event_info("peer_gone", "peer=%u", node_id);
-    pthread_mutex_lock(&n->lock);
-    for (uint32_t id = 0; id < GROUPS_MAX; id++)
-        if (repl_raft_id_node(n->groups[id].leader) == node_id && n->groups[id].leader != 0)
-            n->groups[id].leader = 0;
-    pthread_mutex_unlock(&n->lock);
-    for (uint32_t id = 0; id < GROUPS_MAX; id++) {
-        if (n->groups[id].group == NULL)
-            continue;
-        if (n->groups[id].shard == 0)
-            group_on_node_gone(n->groups[id].group, node_id);
-        else
-            post_to_group(n, id, &beat);
-    }
-    n->has_changed = true;
-}
-
-static void watch_peer(struct repl_node *n, struct node_peer *p)
-{
-    uint64_t now_ns = clock_now_ns(n->options.clock);
-    uint64_t alive_ns = atomic_load(&p->alive_ns);
-    bool is_silent = now_ns > alive_ns && now_ns - alive_ns > n->options.gone_ms * 1000000ull;
-    bool is_alive = alive_ns != 0 && !is_silent && !atomic_load(&p->is_lost);
-    if (is_alive == atomic_load(&p->is_alive))
-        return;
-    atomic_store(&p->since_ms, now_ns / 1000000);
-    atomic_store(&p->is_alive, is_alive);
-    n->has_changed = true;
-    if (is_alive)
-        event_info("peer_alive", "peer=%u", p->node_id);
-    else
-        tell_gone(n, p->node_id);
-}
-
-void repl_node_tick(struct repl_node *n)
-{
-    uint64_t now_ms = clock_now_ms(n->options.clock);
-    for (unsigned i = 0; i < REPL_NODES_MAX; i++)
-        if (n->peers[i].node_id != 0)
-            watch_peer(n, &n->peers[i]);
-    if (now_ms - n->beaten_at_ms >= n->options.heartbeat_ms) {
-        n->beaten_at_ms = now_ms;
-        beat(n);
-    }
-    if (n->has_changed) {
-        n->has_changed = false;
-        if (n->options.on_change != NULL)
-            n->options.on_change(n->options.change_data);
-    }
 }

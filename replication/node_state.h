@@ -1,0 +1,61 @@
+/* The inside of a node; shared by node*.c only. */
+#ifndef REPLICATION_NODE_STATE_H
+#define REPLICATION_NODE_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "message.h"
+#include "node_internal.h"
+
+#define GROUPS_MAX 512
+
+struct node_shard {
+    struct repl_node *node;
+    unsigned index;
+    const struct net *net;
+    const struct work *home;
+};
+
+struct node_peer {
+    atomic_uint node_id;            /* 0: unused; written on shard 0 only */
+    atomic_uint_least64_t alive_ns; /* last byte received */
+    atomic_uint_least64_t since_ms; /* alive without a break since */
+    atomic_bool is_alive;
+    atomic_bool is_lost; /* the connection broke or was refused since the last byte */
+};
+
+struct node_group {
+    struct repl_group *group; /* NULL: not here */
+    unsigned shard;
+    uint64_t leader; /* raft id; the map */
+    uint64_t term;
+    uint64_t commit;
+    uint64_t heard_ns;
+};
+
+struct repl_node {
+    struct repl_node_options options;
+    unsigned shard_count;
+    struct node_shard shards[REPL_SHARDS_MAX];
+    struct node_peer peers[REPL_NODES_MAX];
+    pthread_mutex_t lock; /* guards groups' map fields */
+    struct node_group groups[GROUPS_MAX];
+    uint64_t beaten_at_ms;
+    atomic_uint_least64_t returned_at_ms;
+    bool has_changed; /* shard 0: tell the owner at the tick's end */
+};
+
+/* The groups, as the node calls them; on their shard. */
+void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);
+void group_on_node_gone(struct repl_group *g, uint32_t node_id);
+void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+
+/* node.c; shard 0 */
+int node_send_between(struct repl_node *n, uint32_t node_id, enum repl_message_type type,
+                      struct bytes rest);
+
+/* node_beat.c; shard 0 */
+void node_on_beats(struct repl_node *n, uint32_t node_id, struct bytes beats);
+
+#endif
