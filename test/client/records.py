@@ -34,17 +34,17 @@ class Sender:
         self.topic = topic
         self.acknowledged = []  # (partition, offset, key, value), as the answers came
         self.errors = []
-        self.gap_s_max = 0.0
-        self._last_ack_at_s = None
+        self.gap_s_max = 0.0  # between two acknowledgements of one partition
+        self._last_ack_at_s = {}
 
     def _on_delivery(self, error, message):
         now = time.monotonic()
         if error:
             self.errors.append(error)
             return
-        if self._last_ack_at_s is not None:
-            self.gap_s_max = max(self.gap_s_max, now - self._last_ack_at_s)
-        self._last_ack_at_s = now
+        before = self._last_ack_at_s.get(message.partition(), now)
+        self.gap_s_max = max(self.gap_s_max, now - before)
+        self._last_ack_at_s[message.partition()] = now
         self.acknowledged.append(
             (message.partition(), message.offset(), message.key(), message.value()))
 
