@@ -73,6 +73,8 @@ static bool run_forked(const struct plain_test *test, const struct plain_options
         run_here(test, o);
     if (child < 0 || waitpid(child, &status, 0) != child)
         return false;
+    if (WIFSIGNALED(status) && WTERMSIG(status) != o->signal)
+        fprintf(stderr, "%s::%s: %s\n", test->suite, test->name, strsignal(WTERMSIG(status)));
     if (o->signal != 0)
         return WIFSIGNALED(status) && WTERMSIG(status) == o->signal;
     return WIFEXITED(status) && WEXITSTATUS(status) == o->exit_code;
