@@ -73,11 +73,11 @@ static bool is_answered(struct repl_group *g, const struct repl_message *m)
 /* The shipment is pinned now, and its index is the one that is named: at least what libraft has in
  * mind. Without a checkpoint yet the message is due when there is one: libraft itself would repeat
  * it only after the long timeout of an installation. */
-static void send_install(struct repl_group *g, struct peer *p, uint64_t index_min)
+static void send_install(struct repl_group *g, struct peer *p)
 {
     struct repl_message m;
-    group_ship_pin(g, p);
-    p->is_install_due = p->pin == NULL || p->pin_index < index_min;
+    group_ship_pin(g, p, p->install_index_min);
+    p->is_install_due = p->pin == NULL || p->pin_index < p->install_index_min;
     if (p->is_install_due) {
         group_checkpoint_begin(g);
         return;
@@ -98,14 +98,15 @@ static void begin_install(struct repl_group *g, const struct raft_message *messa
     if (p == NULL)
         return;
     p->install_version = message->install_snapshot.version;
-    send_install(g, p, message->install_snapshot.last_index);
+    p->install_index_min = message->install_snapshot.last_index;
+    send_install(g, p);
 }
 
 void group_send_due_installs(struct repl_group *g)
 {
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
         if (g->peers[i].raft_id != 0 && g->peers[i].is_install_due && group_is_leader(g))
-            send_install(g, &g->peers[i], 1);
+            send_install(g, &g->peers[i]);
 }
 
 void group_send(struct repl_group *g, const struct raft_message *message)

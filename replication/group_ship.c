@@ -29,10 +29,10 @@ void group_ship_unpin(struct repl_group *g, struct peer *p)
     p->pin = NULL;
 }
 
-void group_ship_pin(struct repl_group *g, struct peer *p)
+void group_ship_pin(struct repl_group *g, struct peer *p, uint64_t index_min)
 {
     bool is_in_use = p->pin_asked_ms != 0 && group_now_ms(g) - p->pin_asked_ms < PIN_KEEP_MS;
-    if (p->pin != NULL && is_in_use)
+    if (p->pin != NULL && is_in_use && p->pin_index >= index_min)
         return; /* a newer one would make the peer begin again */
     group_ship_unpin(g, p);
     if (p->pin != NULL || log_store_pin(g->options.store, &p->pin) != 0)
