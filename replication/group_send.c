@@ -242,8 +242,8 @@ static void ask_for(struct repl_group *g, struct peer *p, uint64_t first, uint64
     }
     if (last > p->to)
         p->to = last;
-    if (first > p->from)
-        p->from = first; /* the peer has what is before */
+    if (is_again && first > p->from)
+        p->from = first; /* asked for anew, from what the peer is known to have */
 }
 
 /* A sign of life, or a probe. libraft makes one for each submit while the peer's window is full. It
