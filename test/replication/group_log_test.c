@@ -347,3 +347,59 @@ Test(repl_group, stamps_entries_with_a_clock_that_never_goes_back)
     cr_assert_geq(c.proposals[c.proposal_count - 1]->submit.head.wall_ms, before);
     cluster_close(&c);
 }
+
+Test(repl_group, ships_when_the_wal_gave_back_what_it_was_believed_to_have)
+{
+    cluster_init(&c, 3, 3, 37);
+    c.cache_bytes_max = 4096;
+    c.wal_kept_bytes = 1;
+    c.value_size = 1000;
+    cluster_start(&c);
+    struct replica *leader = cluster_leader(&c, 1000);
+    struct replica *gone = follower(leader, 0);
+    cluster_append(&c, 20);
+    replica_kill(gone);
+    cluster_append(&c, 200);
+    cluster_checkpoint(&c, leader); /* libraft is told; the WAL's files go only later */
+    for (unsigned i = 0; i < 5; i++) {
+        cluster_append(&c, 100);
+        cluster_checkpoint(&c, leader);
+    }
+    replica_start(gone);
+    cluster_settle(&c, 5000);
+    cr_assert_geq(replica_counters(gone).snapshots_installed, 1);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+static uint64_t entries_sent, refusals;
+
+static bool count_entries(struct cluster *cluster, unsigned from, unsigned to,
+                          const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    if (m->type == REPL_APPEND)
+        entries_sent += m->entry_count;
+    refusals += m->type == REPL_APPEND_RESULT && m->rejected > 0;
+    return true;
+}
+
+Test(repl_group, sends_each_entry_of_a_burst_once)
+{
+    cluster_init(&c, 3, 3, 38);
+    c.in_flight_entries_max = 5000;
+    c.value_size = 8;
+    cluster_start(&c);
+    struct replica *leader = cluster_leader(&c, 1000);
+    cluster_append(&c, 1);
+    cluster_settle(&c, 1000);
+    c.filter = count_entries;
+    entries_sent = refusals = 0;
+    for (unsigned i = 0; i < 3000; i++) /* several appends in one turn */
+        cluster_propose(&c, leader, NULL);
+    cluster_run_ms(&c, 1);
+    cluster_settle(&c, 1000);
+    cr_assert_eq(refusals, 0);
+    cr_assert_eq(entries_sent, 6000, "%llu", (unsigned long long)entries_sent);
+    cluster_close(&c);
+}

@@ -4,12 +4,15 @@
 
 static struct cluster c;
 
-/* Values also go to a partition, so there are files; the log keeps little behind a checkpoint. */
+/* Values also go to a partition, so there are files; memory and WAL keep little behind a
+ * checkpoint. */
 static struct replica *started(unsigned count, unsigned founders, uint64_t seed)
 {
     cluster_init(&c, count, founders, seed);
     c.has_partition = true;
     c.trailing_entries = 5;
+    c.cache_bytes_max = 4096;
+    c.wal_kept_bytes = 1;
     c.value_size = 1000;
     cluster_start(&c);
     struct replica *leader = cluster_leader(&c, 1000);
@@ -31,10 +34,12 @@ static void leave_behind(struct replica *gone)
     cluster_append(&c, 20);
     cluster_settle(&c, 1000);
     replica_kill(gone);
-    cluster_append(&c, 300);
-    for (unsigned i = 0; i < c.count; i++)
-        if (c.replicas[i].group != NULL)
-            cluster_checkpoint(&c, &c.replicas[i]);
+    for (unsigned round = 0; round < 4; round++) {
+        cluster_append(&c, 200);
+        for (unsigned i = 0; i < c.count; i++)
+            if (c.replicas[i].group != NULL)
+                cluster_checkpoint(&c, &c.replicas[i]);
+    }
     cluster_append(&c, 10);
 }
 
@@ -168,8 +173,11 @@ Test(repl_group_ship, brings_level_what_has_written_entries_when_it_begins)
     gone->is_writer_paused = true; /* entries under way when the snapshot comes */
     cluster_append(&c, 10);
     cluster_isolate(&c, gone->number);
-    cluster_append(&c, 300);
-    cluster_checkpoint(&c, leader);
+    for (unsigned round = 0; round < 4; round++) {
+        cluster_append(&c, 200);
+        cluster_checkpoint(&c, leader);
+        cluster_checkpoint(&c, follower(leader, 1));
+    }
     cluster_append(&c, 10);
     c.filter = let_pieces;
     pieces_seen = pieces_max = 0;

@@ -1,0 +1,136 @@
+/* What a node knows of its peers and of who leads. */
+#include "base/err.h"
+#include "group_fixture.h"
+
+static struct cluster c;
+
+static struct replica *started(uint64_t seed)
+{
+    cluster_init(&c, 3, 3, seed);
+    cluster_start(&c);
+    struct replica *leader = cluster_leader(&c, 1000);
+    cluster_append(&c, 3);
+    cluster_run_ms(&c, 200);
+    return leader;
+}
+
+static struct replica *other_than(const struct replica *r)
+{
+    return r == &c.replicas[0] ? &c.replicas[1] : &c.replicas[0];
+}
+
+Test(repl_node, knows_of_each_group_who_leads_it_in_which_term_and_up_to_where)
+{
+    struct replica *leader = started(120);
+    struct repl_group_status s = replica_status(leader);
+    for (unsigned i = 0; i < 3; i++) {
+        struct repl_leader known;
+        cr_assert(repl_node_leader(c.replicas[i].node, GROUP_ID, &known));
+        cr_assert_eq(known.node_id, leader->node_id);
+        cr_assert_eq(known.term, s.term);
+        cr_assert_eq(known.commit_index, s.commit_index);
+        cr_assert_lt(c.clock.now_ns - known.heard_ns, 200000000);
+        cr_assert_not(repl_node_leader(c.replicas[i].node, GROUP_ID + 1, &known));
+        cr_assert_not(repl_node_leader(c.replicas[i].node, UINT32_MAX, &known));
+    }
+    cluster_close(&c);
+}
+
+Test(repl_node, without_a_replica_of_a_group_also_knows_who_leads_it)
+{
+    cluster_init(&c, 4, 3, 121);
+    cluster_start(&c);
+    struct replica *leader = cluster_leader(&c, 1000);
+    cluster_run_ms(&c, 200);
+    struct repl_leader known;
+    cr_assert(repl_node_leader(c.replicas[3].node, GROUP_ID, &known));
+    cr_assert_eq(known.node_id, leader->node_id);
+    cluster_close(&c);
+}
+
+Test(repl_node, forgets_a_leader_whose_node_is_gone)
+{
+    struct replica *leader = started(122), *other = other_than(leader);
+    struct repl_leader known;
+    cr_assert(repl_node_is_alive(other->node, leader->node_id));
+    replica_kill(leader);
+    cluster_run_ms(&c, 11);
+    cr_assert_not(repl_node_is_alive(other->node, leader->node_id));
+    cr_assert_not(repl_node_leader(other->node, GROUP_ID, &known));
+    cluster_close(&c);
+}
+
+Test(repl_node, takes_silence_for_gone_and_any_frame_for_alive)
+{
+    struct replica *leader = started(123), *other = other_than(leader);
+    cluster_cut(&c, leader->number, other->number);
+    cluster_run_ms(&c, GONE_MS - 100);
+    cr_assert(repl_node_is_alive(other->node, leader->node_id));
+    cluster_run_ms(&c, 120);
+    cr_assert_not(repl_node_is_alive(other->node, leader->node_id));
+    unsigned changes = other->node_changes;
+    cluster_heal(&c);
+    cluster_run_ms(&c, 100);
+    cr_assert(repl_node_is_alive(other->node, leader->node_id));
+    cr_assert_gt(other->node_changes, changes, "the owner is told");
+    cluster_close(&c);
+}
+
+static void beat(const struct replica *from, const struct replica *to, uint64_t leader,
+                 uint64_t term)
+{
+    uint8_t rest[30];
+    uint8_t *at = bytes_put_le16(rest, 1);
+    at = bytes_put_le32(at, GROUP_ID);
+    at = bytes_put_le64(at, leader);
+    at = bytes_put_le64(at, term);
+    bytes_put_le64(at, 1);
+    struct repl_message m = {.type = REPL_HEARTBEAT,
+                             .group.group_id = REPL_NO_GROUP,
+                             .from = from->node_id,
+                             .to = to->node_id,
+                             .rest = bytes_of(rest, sizeof rest)};
+    cluster_inject(&c, from->number, to->number, &m, NULL, 0);
+}
+
+Test(repl_node, believes_of_leadership_only_the_leader_itself_and_no_older_term)
+{
+    struct replica *leader = started(124), *other = other_than(leader);
+    struct replica *third = &c.replicas[3 - leader->number - other->number];
+    struct repl_leader known;
+    beat(third, other, replica_raft_id(leader), leader->role_term + 5); /* hearsay */
+    cr_assert(repl_node_leader(other->node, GROUP_ID, &known));
+    cr_assert_eq(known.term, leader->role_term);
+    beat(third, other, replica_raft_id(third), leader->role_term - 1); /* past */
+    cr_assert(repl_node_leader(other->node, GROUP_ID, &known));
+    cr_assert_eq(known.node_id, leader->node_id);
+    beat(third, other, replica_raft_id(third), leader->role_term + 1);
+    cr_assert(repl_node_leader(other->node, GROUP_ID, &known));
+    cr_assert_eq(known.node_id, third->node_id);
+    cluster_close(&c);
+}
+
+static unsigned heard_from;
+static struct bytes heard;
+
+static bool hear(struct cluster *cluster, unsigned from, unsigned to, const struct repl_message *m)
+{
+    (void)cluster;
+    if (m->type == REPL_APPLICATION) {
+        heard_from = from * 10 + to;
+        heard = m->rest;
+        cr_assert(bytes_is_equal(heard, bytes_of_text("hello")));
+    }
+    return true;
+}
+
+Test(repl_node, carries_the_messages_of_the_layer_above)
+{
+    started(125);
+    c.filter = hear;
+    cr_assert_eq(repl_node_send(c.replicas[0].node, 3, bytes_of_text("hello")), 0);
+    cr_assert_eq(heard_from, 2);
+    cluster_isolate(&c, 0);
+    cr_assert_eq(repl_node_send(c.replicas[0].node, 3, bytes_of_text("hello")), ERR_CLOSED);
+    cluster_close(&c);
+}
