@@ -169,17 +169,20 @@ static int receive_vote_result(struct repl_group *g, const struct repl_message *
     return err;
 }
 
-/* A refusal of what the peer is known to have is late, and only a sign of life: taken as it stands
- * it would bring libraft's next index below its match index. */
-static void forgive_late_refusal(struct repl_group *g, struct raft_append_entries_result *result,
-                                 uint64_t from)
+/* What the peer is known to have stays known: a refusal of it is late, and only a sign of life, and a
+ * hint to go back beyond it (late, or a whole term's) goes back to it. Taken as they stand they would
+ * bring libraft's next index down to its match index. */
+static void bound_refusal(struct repl_group *g, struct raft_append_entries_result *result,
+                          uint64_t from)
 {
     raft_index match = 0;
     if (result->rejected == 0 || result->term != g->raft.current_term ||
-        raft_match_index(&g->raft, from, &match) != 0 || result->rejected > match)
+        raft_match_index(&g->raft, from, &match) != 0)
         return;
-    result->rejected = 0;
-    result->last_log_index = match;
+    if (result->rejected <= match)
+        result->rejected = 0;
+    if (result->rejected == 0 || result->last_log_index < match)
+        result->last_log_index = match;
 }
 
 static int receive_append_result(struct repl_group *g, const struct repl_message *m)
@@ -198,7 +201,7 @@ static int receive_append_result(struct repl_group *g, const struct repl_message
         p->heard_ns = clock_now_ns(g->options.clock);
     if (p != NULL && m->rejected > 0)
         p->told_commit = 0; /* the frame that told it was perhaps refused */
-    forgive_late_refusal(g, &message.append_entries_result, m->from);
+    bound_refusal(g, &message.append_entries_result, m->from);
     return receive(g, &message);
 }
 
