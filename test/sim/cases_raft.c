@@ -11,8 +11,8 @@ static bool has_leader(struct sim *s, void *data)
 
 struct sim_node *case_leader(struct sim *s, uint32_t group_id)
 {
-    if (!sim_run_while_not(s, 10 * WORLD_S, has_leader, &group_id))
-        world_violation(s->world, "18 progress", "group %u has no leader for 10 s", group_id);
+    if (!sim_run_while_not(s, 30 * WORLD_S, has_leader, &group_id))
+        world_violation(s->world, "18 progress", "group %u has no leader for 30 s", group_id);
     return sim_leader(s, group_id)->life->node;
 }
 
@@ -113,6 +113,12 @@ void case_slow_link_stream(uint64_t seed, struct sim_counters *counters, bool is
     case_end(s);
 }
 
+static bool is_complete(struct sim *s, void *data)
+{
+    (void)data;
+    return sim_operator_is_done(s);
+}
+
 /* Configurations change while messages are full of entries: libraft reads a change wrongly that is
  * not the first entry of its message. */
 void case_change_in_mid_message(uint64_t seed, struct sim_counters *counters, bool is_verbose)
@@ -120,14 +126,14 @@ void case_change_in_mid_message(uint64_t seed, struct sim_counters *counters, bo
     struct sim *s = sim_create(seed, 4, 3, counters, is_verbose);
     for (unsigned a = 0; a < 4; a++)
         for (unsigned b = a + 1; b < 4; b++)
-            sim_net_set_delay(s->net, a, b, 60 * WORLD_MS, 10 * WORLD_MS); /* fills messages */
-    sim_begin(s, CASE_PACE_NS / 4);
+            sim_net_set_delay(s->net, a, b, 10 * WORLD_MS, 5 * WORLD_MS); /* fills messages */
+    sim_begin(s, 4 * CASE_PACE_NS);
     case_wait(s, 5 * WORLD_S);
     for (unsigned node = 0; node < 3; node++) {
         sim_node_end(s->nodes[node], SIM_END_POWER);
         sim_node_wipe(s->nodes[node]);
-        for (int second = 0; second < 40 && !sim_operator_is_done(s); second++)
-            case_wait(s, WORLD_S);
+        if (!sim_run_while_not(s, 60 * WORLD_S, is_complete, NULL))
+            world_violation(s->world, "18 progress", "a replica is not rebuilt within 60 s");
     }
     case_end(s);
     case_must_have(s, SIM_configuration_changes, 3);
