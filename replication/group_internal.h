@@ -68,7 +68,7 @@ struct peer {
     unsigned pin_reads;            /* under way */
     bool is_install_due;           /* it was to get a snapshot and there was none to pin */
     unsigned char install_version; /* libraft's, of the message that was due */
-    uint64_t install_index_min;    /* what it asked for at least */
+    uint64_t install_index_min;    /* of the snapshot that libraft has in mind, or 0 */
 };
 
 /* Times at which indexes entered the log, coarse: for lag in milliseconds. */
@@ -233,7 +233,9 @@ void group_checkpoint_begin(struct repl_group *g);
 void group_tell_compacted(struct repl_group *g);
 
 /* group_ship.c */
-void group_ship_pin(struct repl_group *g, struct peer *p, uint64_t index_min);
+void group_ship_pin(struct repl_group *g, struct peer *p);
+/* The peer is fetching the pinned snapshot, and has not installed it yet. */
+bool group_ship_is_asked(const struct repl_group *g, const struct peer *p, uint64_t within_ms);
 void group_ship_unpin(struct repl_group *g, struct peer *p);
 void group_ship_on_ask(struct repl_group *g, const struct repl_message *m);
 void group_install_begin(struct repl_group *g, const struct raft_snapshot_metadata *metadata);

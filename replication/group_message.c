@@ -76,8 +76,9 @@ static bool is_answered(struct repl_group *g, const struct repl_message *m)
 static void send_install(struct repl_group *g, struct peer *p)
 {
     struct repl_message m;
-    group_ship_pin(g, p, p->install_index_min);
-    p->is_install_due = p->pin == NULL || p->pin_index < p->install_index_min;
+    group_ship_pin(g, p);
+    p->is_install_due = p->pin == NULL || (p->pin_index < p->install_index_min &&
+                                           !group_ship_is_asked(g, p, UINT64_MAX));
     if (p->is_install_due) {
         group_checkpoint_begin(g);
         return;

@@ -11,6 +11,8 @@
 #include "group_internal.h"
 #include "raft_err.h"
 
+#define INSTALL_QUIET_MS 2000 /* a peer that installs asks more often */
+
 static char no_address[] = "";
 
 /* libraft frees an AppendEntries' batch when it keeps none of its entries, and only then. */
@@ -169,9 +171,9 @@ static int receive_vote_result(struct repl_group *g, const struct repl_message *
     return err;
 }
 
-/* What the peer is known to have stays known: a refusal of it is late, and only a sign of life, and a
- * hint to go back beyond it (late, or a whole term's) goes back to it. Taken as they stand they would
- * bring libraft's next index down to its match index. */
+/* What the peer is known to have stays known: a refusal of it is late, and only a sign of life, and
+ * a hint to go back beyond it (late, or a whole term's) goes back to it. Taken as they stand they
+ * would bring libraft's next index down to its match index. */
 static void bound_refusal(struct repl_group *g, struct raft_append_entries_result *result,
                           uint64_t from)
 {
@@ -183,6 +185,19 @@ static void bound_refusal(struct repl_group *g, struct raft_append_entries_resul
         result->rejected = 0;
     if (result->rejected == 0 || result->last_log_index < match)
         result->last_log_index = match;
+}
+
+/* While it waits for a snapshot to be installed, libraft takes only a refusal at that very index
+ * for a sign that it was lost; after another checkpoint it asks at the newer one, and would wait
+ * for its long timeout. So a peer that is not fetching refuses what libraft has in mind. */
+static void notice_lost_install(struct repl_group *g, const struct peer *p,
+                                struct raft_append_entries_result *result)
+{
+    if (result->rejected == 0 || result->rejected != g->raft.trail.snapshot.index ||
+        p->install_index_min <= result->last_log_index ||
+        group_ship_is_asked(g, p, INSTALL_QUIET_MS))
+        return;
+    result->rejected = p->install_index_min;
 }
 
 static int receive_append_result(struct repl_group *g, const struct repl_message *m)
@@ -202,6 +217,8 @@ static int receive_append_result(struct repl_group *g, const struct repl_message
     if (p != NULL && m->rejected > 0)
         p->told_commit = 0; /* the frame that told it was perhaps refused */
     bound_refusal(g, &message.append_entries_result, m->from);
+    if (p != NULL)
+        notice_lost_install(g, p, &message.append_entries_result);
     return receive(g, &message);
 }
 

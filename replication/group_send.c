@@ -85,6 +85,7 @@ void group_forget_peers(struct repl_group *g)
         p->told_commit = 0;
         p->acked_round = 0;
         p->is_install_due = false;
+        p->install_index_min = 0;
         drop_read(p);
         group_ship_unpin(g, p);
     }

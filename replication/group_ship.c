@@ -14,7 +14,6 @@
 #define ASK_REPEAT_MS 500
 #define ASKS_MAX      20 /* without an answer: the source is lost */
 #define PIN_IDLE_MS   30000
-#define PIN_KEEP_MS   5000 /* after the last ask: the peer is still at it */
 #define PIN_READS_MAX 4
 #define REPAIRS_MAX   3
 #define CONTENTS      UINT32_MAX
@@ -29,10 +28,17 @@ void group_ship_unpin(struct repl_group *g, struct peer *p)
     p->pin = NULL;
 }
 
-void group_ship_pin(struct repl_group *g, struct peer *p, uint64_t index_min)
+bool group_ship_is_asked(const struct repl_group *g, const struct peer *p, uint64_t within_ms)
 {
-    bool is_in_use = p->pin_asked_ms != 0 && group_now_ms(g) - p->pin_asked_ms < PIN_KEEP_MS;
-    if (p->pin != NULL && is_in_use && p->pin_index >= index_min)
+    raft_index match = 0;
+    return p->pin != NULL && p->pin_asked_ms != 0 &&
+           group_now_ms(g) - p->pin_asked_ms < within_ms &&
+           raft_match_index(&g->raft, p->raft_id, &match) == 0 && match < p->pin_index;
+}
+
+void group_ship_pin(struct repl_group *g, struct peer *p)
+{
+    if (group_ship_is_asked(g, p, PIN_IDLE_MS))
         return; /* a newer one would make the peer begin again */
     group_ship_unpin(g, p);
     if (p->pin != NULL || log_store_pin(g->options.store, &p->pin) != 0)

@@ -13,6 +13,7 @@
 #include "raft_err.h"
 
 #define APPEND_BYTES_MAX_DEFAULT (4u << 20)
+#define INSTALL_TIMEOUT_MS       (3600u * 1000) /* lost ones are noticed before: group_receive.c */
 
 struct start {
     uint64_t term, voted_for;
@@ -159,7 +160,7 @@ static int init_raft(struct repl_group *g)
     g->raft.election_timeout = g->options.election_timeout_ms;
     g->raft.heartbeat_timeout = 1; /* the leader's timeouts come in a rhythm of their own */
     raft_set_max_inflight_entries(&g->raft, g->options.in_flight_entries_max);
-    raft_set_install_snapshot_timeout(&g->raft, 20 * 1000);
+    raft_set_install_snapshot_timeout(&g->raft, INSTALL_TIMEOUT_MS);
     return 0;
 }
 
