@@ -257,9 +257,10 @@ Test(repl_group_hostile, nobody_speaks_in_anothers_name)
     m.does_disrupt = true;
     m.last_index = 1000;
     m.last_term = m.term - 1;
+    uint64_t term = leader->role_term;
     cluster_inject(&c, follower->number, leader->number, &m, NULL, 0);
     cluster_run_ms(&c, 100);
-    cr_assert_eq(replica_status(leader).term, leader->role_term);
+    cr_assert_eq(replica_status(leader).term, term);
     check_unharmed();
 }
 
