@@ -168,6 +168,7 @@ void repl_group_tick(struct repl_group *g)
     if (group_role_is_timeout_due(g))
         group_role_timeout(g);
     group_role_tick(g);
+    group_ship_tick(g);
     group_install_tick(g);
     repl_group_turn(g);
 }

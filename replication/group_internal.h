@@ -238,6 +238,9 @@ void group_ship_pin(struct repl_group *g, struct peer *p);
 bool group_ship_is_asked(const struct repl_group *g, const struct peer *p, uint64_t within_ms);
 void group_ship_unpin(struct repl_group *g, struct peer *p);
 void group_ship_on_ask(struct repl_group *g, const struct repl_message *m);
+void group_ship_tick(struct repl_group *g);
+
+/* group_install.c */
 void group_install_begin(struct repl_group *g, const struct raft_snapshot_metadata *metadata);
 void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
                             struct buffer *owner);
