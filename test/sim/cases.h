@@ -12,11 +12,11 @@ void case_slow_link_stream(uint64_t seed, struct sim_counters *counters, bool is
 void case_leader_write_fails(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_change_in_mid_message(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_paused_leader(uint64_t seed, struct sim_counters *counters, bool is_verbose);
-void case_all_power_cut_in_mid_write(uint64_t seed, struct sim_counters *counters,
-                                     bool is_verbose);
+void case_all_power_cut_in_mid_write(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_site_lost_while_shipping(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 
-/* Waits for a leader of the group, at most 30 s (a majority may have to be shipped first); a broken progress ends the run. */
+/* Waits for a leader of the group, at most 30 s (a majority may have to be shipped first); a broken
+ * progress ends the run. */
 struct sim_node *case_leader(struct sim *s, uint32_t group_id);
 
 /* Lets the time pass. */

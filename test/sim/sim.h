@@ -12,65 +12,65 @@
 #include "sim/sim_net.h"
 #include "sim/world.h"
 
-#define SIM_GROUPS 2             /* raft groups, numbered from 1 */
+#define SIM_GROUPS            2  /* raft groups, numbered from 1 */
 #define SIM_PARTITION_NUMBERS 40 /* partition numbers of a group are below */
 
 /* What a run counts: name, and whether it must be above 0 over a whole run of many seeds. */
-#define SIM_COUNTERS(X)       \
-    X(virtual_seconds, true)  \
-    X(operations, true)       \
-    X(faults, true)           \
-    X(elections, true)        \
-    X(terms_led, true)        \
-    X(truncations, true)      \
-    X(transfers, true)        \
-    X(snapshots_sent, true)   \
-    X(snapshots_installed, true) \
-    X(entries_applied, true)  \
-    X(entries_from_cache, true) \
-    X(entries_from_wal, true) \
-    X(checkpoints, true)      \
-    X(torn_tails_cut, true)   \
-    X(wal_files_recycled, true) \
-    X(configuration_changes, true) \
-    X(replicas_rebuilt, true) \
-    X(batches_acknowledged, true) \
-    X(repeated_batches, true) \
-    X(out_of_order_batches, true) \
-    X(unknown_fates, true)    \
-    X(answers_lost, true)     \
-    X(reads, true)            \
-    X(cold_reads, true)       \
-    X(follower_reads, true)   \
-    X(fresh_reads, true)      \
-    X(log_start_moves, true)  \
-    X(partitions_opened, true) \
-    X(partitions_closed, true) \
-    X(power_cuts, true)       \
-    X(cuts_in_mid_write, true) \
-    X(kills, true)            \
-    X(pauses, true)           \
-    X(network_cuts, true)     \
-    X(one_way_cuts, true)     \
-    X(connections_reset, true) \
-    X(frames, true)           \
-    X(frames_lost, true)      \
-    X(slow_links, true)       \
-    X(slow_disks, true)       \
-    X(disk_errors, true)      \
-    X(full_disks, true)       \
-    X(bits_flipped, true)     \
-    X(damage_found, true)     \
-    X(wall_clock_jumps, true) \
-    X(replicas_compared, true) \
-    X(files_compared, true)    \
+#define SIM_COUNTERS(X)                                                                            \
+    X(virtual_seconds, true)                                                                       \
+    X(operations, true)                                                                            \
+    X(faults, true)                                                                                \
+    X(elections, true)                                                                             \
+    X(terms_led, true)                                                                             \
+    X(truncations, true)                                                                           \
+    X(transfers, true)                                                                             \
+    X(snapshots_sent, true)                                                                        \
+    X(snapshots_installed, true)                                                                   \
+    X(entries_applied, true)                                                                       \
+    X(entries_from_cache, true)                                                                    \
+    X(entries_from_wal, true)                                                                      \
+    X(checkpoints, true)                                                                           \
+    X(torn_tails_cut, true)                                                                        \
+    X(wal_files_recycled, true)                                                                    \
+    X(configuration_changes, true)                                                                 \
+    X(replicas_rebuilt, true)                                                                      \
+    X(batches_acknowledged, true)                                                                  \
+    X(repeated_batches, true)                                                                      \
+    X(out_of_order_batches, true)                                                                  \
+    X(unknown_fates, true)                                                                         \
+    X(answers_lost, true)                                                                          \
+    X(reads, true)                                                                                 \
+    X(cold_reads, true)                                                                            \
+    X(follower_reads, true)                                                                        \
+    X(fresh_reads, true)                                                                           \
+    X(log_start_moves, true)                                                                       \
+    X(partitions_opened, true)                                                                     \
+    X(partitions_closed, true)                                                                     \
+    X(power_cuts, true)                                                                            \
+    X(cuts_in_mid_write, true)                                                                     \
+    X(kills, true)                                                                                 \
+    X(pauses, true)                                                                                \
+    X(network_cuts, true)                                                                          \
+    X(one_way_cuts, true)                                                                          \
+    X(connections_reset, true)                                                                     \
+    X(frames, true)                                                                                \
+    X(frames_lost, true)                                                                           \
+    X(slow_links, true)                                                                            \
+    X(slow_disks, true)                                                                            \
+    X(disk_errors, true)                                                                           \
+    X(full_disks, true)                                                                            \
+    X(bits_flipped, true)                                                                          \
+    X(damage_found, true)                                                                          \
+    X(wall_clock_jumps, true)                                                                      \
+    X(replicas_compared, true)                                                                     \
+    X(files_compared, true)                                                                        \
     X(entries_replayed, true)
 
 enum sim_counter {
 #define SIM_COUNTER_ENUM(name, must) SIM_##name,
     SIM_COUNTERS(SIM_COUNTER_ENUM)
 #undef SIM_COUNTER_ENUM
-    SIM_COUNTER_COUNT
+        SIM_COUNTER_COUNT
 };
 
 struct sim_counters {
@@ -91,11 +91,11 @@ struct sim {
     struct sim_check *check;
     struct sim_clients *clients;
     struct sim_counters *counters;
-    bool is_verbose;         /* print every event of the nodes */
-    bool is_restarting;      /* a node that went down comes back after a random time */
-    bool does_repair;        /* the operator replaces wiped nodes and adds spare ones */
+    bool is_verbose;    /* print every event of the nodes */
+    bool is_restarting; /* a node that went down comes back after a random time */
+    bool does_repair;   /* the operator replaces wiped nodes and adds spare ones */
     double lost_answer_chance;
-    jmp_buf loop;            /* where a process that ends in mid-code returns to */
+    jmp_buf loop; /* where a process that ends in mid-code returns to */
 };
 
 static inline void sim_count(struct sim *s, enum sim_counter counter, uint64_t by)

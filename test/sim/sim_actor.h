@@ -6,9 +6,9 @@
 #include "sim/sim_check.h"
 #include "sim/sim_client.h"
 
-#define SIM_FIRST_PARTITIONS 3 /* of each group: opened at the start, never closed */
-#define SIM_WINDOW 5           /* batches in flight of an idempotent producer */
-#define SIM_BACKLOG_MAX 16     /* batches made and not acknowledged */
+#define SIM_FIRST_PARTITIONS 3  /* of each group: opened at the start, never closed */
+#define SIM_WINDOW           5  /* batches in flight of an idempotent producer */
+#define SIM_BACKLOG_MAX      16 /* batches made and not acknowledged */
 
 /* A batch that is not acknowledged yet. */
 struct sim_batch {
@@ -20,20 +20,20 @@ struct sim_batch {
 
 struct sim_actor {
     struct sim *sim;
-    unsigned number;       /* of the client */
+    unsigned number; /* of the client */
     uint32_t group_id, partition;
-    unsigned node;         /* where it last heard that the leader is */
-    uint64_t pace_ns;      /* between acts, about */
+    unsigned node;    /* where it last heard that the leader is */
+    uint64_t pace_ns; /* between acts, about */
     struct sim_wire wire;
     void (*act)(struct sim_actor *a);
     bool is_act_queued;
-    unsigned open_count;   /* calls not ended */
+    unsigned open_count; /* calls not ended */
     bool is_producer;
-    bool has_backlog;      /* something that must still be acknowledged */
-    uint64_t done_count;   /* acknowledged since last asked */
+    bool has_backlog;    /* something that must still be acknowledged */
+    uint64_t done_count; /* acknowledged since last asked */
     /* producers */
     bool is_idempotent;
-    bool is_draining;      /* after a failure: nothing is sent until nothing is in flight */
+    bool is_draining; /* after a failure: nothing is sent until nothing is in flight */
     uint64_t next_number;
     int32_t next_sequence;
     unsigned in_flight_count;

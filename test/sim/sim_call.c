@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "sim/sim_check.h"
 
-#define WAY_NS_MAX  (3 * WORLD_MS)
-#define TIMEOUT_NS  (1500 * WORLD_MS)
+#define WAY_NS_MAX (3 * WORLD_MS)
+#define TIMEOUT_NS (1500 * WORLD_MS)
 
 static void finish(struct sim_call *call, int status)
 {

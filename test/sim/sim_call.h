@@ -15,24 +15,24 @@ typedef void (*sim_call_cb)(struct sim_call *call);
 
 struct sim_call {
     struct sim *sim;
-    void *data;                /* the client's own */
-    unsigned node;             /* to whom */
+    void *data;    /* the client's own */
+    unsigned node; /* to whom */
     uint32_t group_id;
-    sim_call_cb run;           /* at the node: must lead to sim_call_answer, now or later */
-    sim_call_cb cb;            /* at the client, once */
-    int status;                /* at the client: the answer, or what went wrong on the way */
-    int answer;                /* at the node */
-    struct sim_group *group;   /* at the node */
+    sim_call_cb run;                /* at the node: must lead to sim_call_answer, now or later */
+    sim_call_cb cb;                 /* at the client, once */
+    int status;                     /* at the client: the answer, or what went wrong on the way */
+    int answer;                     /* at the node */
+    struct sim_group *group;        /* at the node */
     struct machine_request request; /* for whoever proposes an entry */
     struct repl_read read;          /* for fresh reads */
     struct log_read *log_read;      /* for reads of records */
-    uint64_t number;           /* of the client: a batch's, an offset … */
-    int64_t offset;            /* of the client */
-    uint64_t acknowledged_index; /* fresh reads: what must be seen */
-    uint32_t partition;        /* of the client */
-    bool is_answered, is_done; /* private */
-    struct work_item item;     /* private */
-    struct sim_life *life;     /* private */
+    uint64_t number;                /* of the client: a batch's, an offset … */
+    int64_t offset;                 /* of the client */
+    uint64_t acknowledged_index;    /* fresh reads: what must be seen */
+    uint32_t partition;             /* of the client */
+    bool is_answered, is_done;      /* private */
+    struct work_item item;          /* private */
+    struct sim_life *life;          /* private */
     struct sim_call *next, **previous; /* private: open calls of the process */
 };
 

@@ -84,8 +84,8 @@ void sim_check_answered(struct sim_check *c, const struct sim_call *call)
     struct check_group *g = check_group_of(c, call->group_id);
     uint64_t index = call->request.submit.index;
     if (index == 0 || index >= g->entry_capacity || g->entries[index].term == 0)
-        world_violation(c->sim->world, "10 honest", "an answer for index %" PRIu64
-                        " which nobody has applied", index);
+        world_violation(c->sim->world, "10 honest",
+                        "an answer for index %" PRIu64 " which nobody has applied", index);
     g->entries[index].is_acknowledged = true;
     if (g->acknowledged_index < index)
         g->acknowledged_index = index;
@@ -145,12 +145,13 @@ static void add_batch(struct sim_check *c, struct check_group *g, const struct s
     bool is_known = read_mark(a->entry->body.bytes, &batch, &client, &number);
     struct sent_batch *sent = is_known ? find_sent(c, client, number) : NULL;
     if (sent == NULL || sent->crc != batch.crc)
-        world_violation(c->sim->world, "4 no invention", "group %u index %" PRIu64
-                        " holds a batch that nobody sent", g->group_id, a->entry->index);
+        world_violation(c->sim->world, "4 no invention",
+                        "group %u index %" PRIu64 " holds a batch that nobody sent", g->group_id,
+                        a->entry->index);
     if (a->next_before != p->next_offset)
-        world_violation(c->sim->world, "2 one history", "group %u partition %u goes on at %" PRId64
-                        " instead of %" PRId64, g->group_id, a->head->partition_number,
-                        a->next_before, p->next_offset);
+        world_violation(c->sim->world, "2 one history",
+                        "group %u partition %u goes on at %" PRId64 " instead of %" PRId64,
+                        g->group_id, a->head->partition_number, a->next_before, p->next_offset);
     check_order(c, p, client, number);
     p->batches = check_grow(p->batches, &p->batch_capacity, p->batch_count, sizeof *p->batches);
     p->batches[p->batch_count++] = (struct seen_batch){.base_offset = a->next_before,
@@ -215,9 +216,9 @@ static void check_committed(struct sim_check *c, struct check_group *g, uint64_t
         count += sim_node_durable_index(c->sim->nodes[i], g->group_id) >= index;
     unsigned voters = g->voter_count_min > 0 ? g->voter_count_min : c->sim->founder_count;
     if (count < voters / 2 + 1)
-        world_violation(c->sim->world, "5 committed only", "group %u index %" PRIu64
-                        " is applied and %u of %u voters have it on disk", g->group_id, index,
-                        count, voters);
+        world_violation(c->sim->world, "5 committed only",
+                        "group %u index %" PRIu64 " is applied and %u of %u voters have it on disk",
+                        g->group_id, index, count, voters);
 }
 
 /* ---- each apply ---- */
@@ -228,24 +229,23 @@ void sim_check_before_apply(struct sim_check *c, struct sim_group *g,
     struct check_group *seen = check_group_of(c, g->group_id);
     uint64_t index = applied->entry->index;
     if (index <= g->applied_index)
-        world_violation(c->sim->world, "12 pure apply", "node %u group %u applies index %" PRIu64
-                        " after %" PRIu64, sim_node_id(g->life->node), g->group_id, index,
-                        g->applied_index);
+        world_violation(c->sim->world, "12 pure apply",
+                        "node %u group %u applies index %" PRIu64 " after %" PRIu64,
+                        sim_node_id(g->life->node), g->group_id, index, g->applied_index);
     for (uint64_t i = g->applied_index + 1; i < index && i < seen->entry_capacity; i++)
         if (seen->entries[i].term != 0)
-            world_violation(c->sim->world, "8 same replicas", "node %u group %u applies index %"
-                            PRIu64 " without %" PRIu64, sim_node_id(g->life->node), g->group_id,
-                            index, i);
-    seen->entries =
-        check_grow(seen->entries, &seen->entry_capacity, index, sizeof *seen->entries);
+            world_violation(c->sim->world, "8 same replicas",
+                            "node %u group %u applies index %" PRIu64 " without %" PRIu64,
+                            sim_node_id(g->life->node), g->group_id, index, i);
+    seen->entries = check_grow(seen->entries, &seen->entry_capacity, index, sizeof *seen->entries);
     struct seen_entry *e = &seen->entries[index];
     if (e->term == 0)
         check_committed(c, seen, index);
     else if (e->term != applied->entry->term || e->crc != applied->entry->crc)
-        world_violation(c->sim->world, "2 one history", "node %u group %u index %" PRIu64
-                        " is of term %" PRIu64 ", elsewhere of term %" PRIu64,
-                        sim_node_id(g->life->node), g->group_id, index, applied->entry->term,
-                        e->term);
+        world_violation(
+            c->sim->world, "2 one history",
+            "node %u group %u index %" PRIu64 " is of term %" PRIu64 ", elsewhere of term %" PRIu64,
+            sim_node_id(g->life->node), g->group_id, index, applied->entry->term, e->term);
 }
 
 static void compare_state(struct sim_check *c, struct sim_group *g, struct seen_entry *e,
@@ -253,8 +253,9 @@ static void compare_state(struct sim_check *c, struct sim_group *g, struct seen_
 {
     uint32_t checksum = machine_checksum(g->machine);
     if (e->has_checksum && e->checksum != checksum)
-        world_violation(c->sim->world, "8 same replicas", "node %u group %u differs after index %"
-                        PRIu64, sim_node_id(g->life->node), g->group_id, index);
+        world_violation(c->sim->world, "8 same replicas",
+                        "node %u group %u differs after index %" PRIu64, sim_node_id(g->life->node),
+                        g->group_id, index);
     if (e->has_checksum)
         sim_count(c->sim, SIM_replicas_compared, 1);
     e->has_checksum = true;
@@ -272,10 +273,10 @@ void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
     if (e->term == 0)
         note_first(c, seen, e, applied);
     else if (e->next_after != applied->next_after)
-        world_violation(c->sim->world, "8 same replicas", "node %u group %u index %" PRIu64
-                        " leads to offset %" PRId64 ", elsewhere to %" PRId64,
-                        sim_node_id(g->life->node), g->group_id, index, applied->next_after,
-                        e->next_after);
+        world_violation(
+            c->sim->world, "8 same replicas",
+            "node %u group %u index %" PRIu64 " leads to offset %" PRId64 ", elsewhere to %" PRId64,
+            sim_node_id(g->life->node), g->group_id, index, applied->next_after, e->next_after);
     if (index % SAMPLE_EVERY == 0)
         compare_state(c, g, e, index);
 }

@@ -44,7 +44,7 @@ int64_t sim_check_read(struct sim_check *c, const struct sim_group *g, uint32_t 
                        int64_t offset, struct bytes bytes);
 
 /* Client numbers and batch numbers lie in the first record's value. */
-#define SIM_CLIENTS_MAX 64
+#define SIM_CLIENTS_MAX     64
 #define SIM_BATCH_MARK_SIZE 16
 
 /* ---- at the end (sim_check_end.c) ---- */

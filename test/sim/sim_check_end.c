@@ -15,8 +15,10 @@ void sim_check_level(struct sim_check *c)
         for (unsigned i = 1; i < c->sim->node_count; i++) {
             struct sim_group *g = sim_node_group(c->sim->nodes[i], group_id);
             if (machine_checksum(g->machine) != checksum)
-                world_violation(c->sim->world, "8 same replicas", "group %u: nodes 1 and %u differ "
-                                "after index %" PRIu64, group_id, i + 1, first->applied_index);
+                world_violation(c->sim->world, "8 same replicas",
+                                "group %u: nodes 1 and %u differ "
+                                "after index %" PRIu64,
+                                group_id, i + 1, first->applied_index);
             sim_count(c->sim, SIM_replicas_compared, 1);
         }
     }
@@ -27,8 +29,10 @@ void sim_check_answers(struct sim_check *c)
     for (unsigned i = 0; i < c->sim->node_count; i++) {
         const struct sim_life *life = c->sim->nodes[i]->life;
         if (life != NULL && life->calls != NULL)
-            world_violation(c->sim->world, "17 one answer", "node %u left a request without an "
-                            "answer", i + 1);
+            world_violation(c->sim->world, "17 one answer",
+                            "node %u left a request without an "
+                            "answer",
+                            i + 1);
     }
 }
 
@@ -94,9 +98,10 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
     int64_t offset = log_partition_start_offset(log);
     unsigned node = sim_node_id(g->life->node);
     if (offset > model->log_start)
-        world_violation(c->sim->world, "1 durable", "node %u group %u partition %u begins at %" PRId64
-                        ", asked for was %" PRId64, node, g->group_id, number, offset,
-                        model->log_start);
+        world_violation(c->sim->world, "1 durable",
+                        "node %u group %u partition %u begins at %" PRId64
+                        ", asked for was %" PRId64,
+                        node, g->group_id, number, offset, model->log_start);
     static struct read_back r;
     while (offset < log_partition_next_offset(log)) {
         int err = read_at(c->sim, g, log, &r, offset);
@@ -105,17 +110,18 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
             return;
         }
         if (err != 0)
-            world_violation(c->sim->world, "1 durable", "node %u group %u partition %u offset %"
-                            PRId64 " can't be read: %s", node, g->group_id, number, offset,
-                            err_name(err));
+            world_violation(c->sim->world, "1 durable",
+                            "node %u group %u partition %u offset %" PRId64 " can't be read: %s",
+                            node, g->group_id, number, offset, err_name(err));
         struct bytes bytes = join(&r);
         offset = sim_check_read(c, g, number, offset, bytes);
         free((void *)(uintptr_t)bytes.data);
     }
     if (offset != model->next_offset)
-        world_violation(c->sim->world, "1 durable", "node %u group %u partition %u ends at %" PRId64
-                        ", acknowledged up to %" PRId64, node, g->group_id, number, offset,
-                        model->next_offset);
+        world_violation(c->sim->world, "1 durable",
+                        "node %u group %u partition %u ends at %" PRId64
+                        ", acknowledged up to %" PRId64,
+                        node, g->group_id, number, offset, model->next_offset);
 }
 
 void sim_check_history(struct sim_check *c)
@@ -164,8 +170,8 @@ static void replay_group(struct sim_check *c, struct check_group *g)
                                     .bytes = bytes_of(e->body->data, e->body->capacity)};
         callbacks.apply(callbacks.data, &entry, &e->head, NULL);
         if (e->has_checksum && machine_checksum(machine) != e->checksum)
-            world_violation(c->sim->world, "12 pure apply", "group %u: a replay differs after index %"
-                            PRIu64, g->group_id, i);
+            world_violation(c->sim->world, "12 pure apply",
+                            "group %u: a replay differs after index %" PRIu64, g->group_id, i);
         sim_count(c->sim, SIM_entries_replayed, 1);
     }
 }
@@ -211,9 +217,10 @@ static void compare_file(void *data, const char *name, bool is_directory)
     int64_t other_size = read_file(k->other, path, &theirs);
     sim_count(k->check->sim, SIM_files_compared, 1);
     if (size != other_size || memcmp(mine, theirs, (size_t)size) != 0)
-        world_violation(k->check->sim->world, "8 same replicas", "%s differs between nodes %u (%"
-                        PRId64 " bytes) and %u (%" PRId64 " bytes)", path, sim_node_id(k->one), size,
-                        sim_node_id(k->other), other_size);
+        world_violation(k->check->sim->world, "8 same replicas",
+                        "%s differs between nodes %u (%" PRId64 " bytes) and %u (%" PRId64
+                        " bytes)",
+                        path, sim_node_id(k->one), size, sim_node_id(k->other), other_size);
     free(mine);
     free(theirs);
 }

@@ -6,21 +6,21 @@
 
 /* A committed command, as the first replica applied it. */
 struct seen_entry {
-    uint64_t term;                   /* 0: not seen (or no command) */
+    uint64_t term; /* 0: not seen (or no command) */
     uint32_t crc;
-    int64_t next_after;              /* of its partition */
+    int64_t next_after; /* of its partition */
     struct repl_entry_head head;
     uint8_t head_bytes[LOG_ENTRY_HEAD_SIZE];
-    struct buffer *body;             /* whole, for the replay */
-    bool is_acknowledged;            /* someone was told that it is done */
-    bool has_checksum;               /* of the state after it */
+    struct buffer *body;  /* whole, for the replay */
+    bool is_acknowledged; /* someone was told that it is done */
+    bool has_checksum;    /* of the state after it */
     uint32_t checksum;
 };
 
 /* A batch that got offsets. */
 struct seen_batch {
     int64_t base_offset, next_offset;
-    uint32_t crc;                    /* Kafka's own, over what does not change */
+    uint32_t crc; /* Kafka's own, over what does not change */
     int32_t leader_epoch;
     uint64_t index;
     uint32_t client;
@@ -30,8 +30,8 @@ struct seen_batch {
 struct check_partition {
     bool is_open, is_closed;
     int64_t next_offset;
-    int64_t log_start;               /* highest that an entry asked for */
-    struct seen_batch *batches;      /* by offset */
+    int64_t log_start;          /* highest that an entry asked for */
+    struct seen_batch *batches; /* by offset */
     size_t batch_count, batch_capacity;
     uint64_t last_number[SIM_CLIENTS_MAX]; /* per client: number of its last batch + 1 */
 };
@@ -43,19 +43,19 @@ struct seen_vote {
 
 struct check_group {
     uint32_t group_id;
-    struct seen_entry *entries;      /* by index */
+    struct seen_entry *entries; /* by index */
     size_t entry_capacity;
-    uint64_t last_index;             /* highest command seen */
+    uint64_t last_index; /* highest command seen */
     uint64_t acknowledged_index;
     struct check_partition partitions[SIM_PARTITION_NUMBERS];
-    uint64_t *leaders;               /* by term: raft id, 0 unknown */
+    uint64_t *leaders; /* by term: raft id, 0 unknown */
     size_t leader_capacity;
     struct seen_vote *votes;
     size_t vote_count, vote_capacity;
-    unsigned voter_count_min;        /* of the last two configurations seen */
+    unsigned voter_count_min; /* of the last two configurations seen */
     unsigned voter_count;
-    uint64_t configuration_hash;     /* of the last one seen */
-    uint64_t configuration_term;     /* of the leader that showed it */
+    uint64_t configuration_hash; /* of the last one seen */
+    uint64_t configuration_term; /* of the leader that showed it */
 };
 
 struct sent_batch {
@@ -63,13 +63,13 @@ struct sent_batch {
     bool is_sent;
     bool is_acknowledged;
     int64_t acknowledged_offset;
-    uint32_t group_id, partition;    /* where it was seen */
-    int64_t seen_offset;             /* -1: not yet */
+    uint32_t group_id, partition; /* where it was seen */
+    int64_t seen_offset;          /* -1: not yet */
 };
 
 struct check_client {
     bool is_idempotent;
-    struct sent_batch *batches;      /* by number */
+    struct sent_batch *batches; /* by number */
     size_t capacity;
 };
 

@@ -17,8 +17,8 @@ static void note_leader(struct sim_check *c, struct sim_group *g, uint64_t term)
     seen->leaders = check_grow(seen->leaders, &seen->leader_capacity, term, sizeof *seen->leaders);
     uint64_t id = raft_id_of(g);
     if (seen->leaders[term] != 0 && seen->leaders[term] != id)
-        world_violation(c->sim->world, "11 one leader", "group %u term %" PRIu64
-                        ": nodes %u and %u lead", g->group_id, term,
+        world_violation(c->sim->world, "11 one leader",
+                        "group %u term %" PRIu64 ": nodes %u and %u lead", g->group_id, term,
                         repl_raft_id_node(seen->leaders[term]), repl_raft_id_node(id));
     seen->leaders[term] = id;
 }
@@ -31,10 +31,11 @@ void sim_check_leader(struct sim_check *c, struct sim_group *g, uint64_t term)
     note_leader(c, g, term);
     for (uint64_t i = g->applied_index + 1; i <= seen->acknowledged_index; i++)
         if (seen->entries[i].is_acknowledged && seen->entries[i].term <= term)
-            world_violation(c->sim->world, "1 durable", "node %u leads group %u in term %" PRIu64
-                            " with index %" PRIu64 " and lacks %" PRIu64 ", acknowledged in term %"
-                            PRIu64, sim_node_id(g->life->node), g->group_id, term,
-                            g->applied_index, i, seen->entries[i].term);
+            world_violation(c->sim->world, "1 durable",
+                            "node %u leads group %u in term %" PRIu64 " with index %" PRIu64
+                            " and lacks %" PRIu64 ", acknowledged in term %" PRIu64,
+                            sim_node_id(g->life->node), g->group_id, term, g->applied_index, i,
+                            seen->entries[i].term);
 }
 
 /* ---- votes ---- */
@@ -60,9 +61,11 @@ static void check_vote(struct sim_check *c, struct sim_group *g)
     bool is_other = state.term == last->term && last->voted_for != 0 &&
                     state.voted_for != last->voted_for;
     if (state.term < last->term || is_other)
-        world_violation(c->sim->world, "11 one vote", "node %u group %u: term %" PRIu64 " vote %u"
-                        " after term %" PRIu64 " vote %u", sim_node_id(g->life->node), g->group_id,
-                        state.term, repl_raft_id_node(state.voted_for), last->term,
+        world_violation(c->sim->world, "11 one vote",
+                        "node %u group %u: term %" PRIu64 " vote %u"
+                        " after term %" PRIu64 " vote %u",
+                        sim_node_id(g->life->node), g->group_id, state.term,
+                        repl_raft_id_node(state.voted_for), last->term,
                         repl_raft_id_node(last->voted_for));
     last->term = state.term;
     last->voted_for = state.voted_for;
@@ -154,21 +157,26 @@ static void check_batch_read(struct sim_check *c, const struct sim_group *g, uin
                              int64_t offset, const struct kafka_record_batch *batch)
 {
     unsigned node = sim_node_id(g->life->node);
-    const struct seen_batch *seen =
-        check_find(&check_group_of(c, g->group_id)->partitions[partition], offset);
+    const struct seen_batch *seen = check_find(
+        &check_group_of(c, g->group_id)->partitions[partition], offset);
     if (kafka_record_batch_check_crc(batch) != 0)
-        world_violation(c->sim->world, "19 known damage only", "node %u serves damaged bytes at "
-                        "offset %" PRId64, node, offset);
+        world_violation(c->sim->world, "19 known damage only",
+                        "node %u serves damaged bytes at "
+                        "offset %" PRId64,
+                        node, offset);
     if (seen == NULL)
-        world_violation(c->sim->world, "5 committed only", "node %u group %u partition %u shows "
-                        "offset %" PRId64 " which nobody has applied", node, g->group_id,
-                        partition, offset);
+        world_violation(c->sim->world, "5 committed only",
+                        "node %u group %u partition %u shows "
+                        "offset %" PRId64 " which nobody has applied",
+                        node, g->group_id, partition, offset);
     if (batch->base_offset != seen->base_offset || batch->crc != seen->crc ||
         batch->leader_epoch != seen->leader_epoch ||
         kafka_record_batch_next_offset(batch) != seen->next_offset)
-        world_violation(c->sim->world, "2 one history", "node %u group %u partition %u offset %"
-                        PRId64 " (epoch %d) is not what it was (epoch %d)", node, g->group_id,
-                        partition, offset, batch->leader_epoch, seen->leader_epoch);
+        world_violation(c->sim->world, "2 one history",
+                        "node %u group %u partition %u offset %" PRId64
+                        " (epoch %d) is not what it was (epoch %d)",
+                        node, g->group_id, partition, offset, batch->leader_epoch,
+                        seen->leader_epoch);
 }
 
 int64_t sim_check_read(struct sim_check *c, const struct sim_group *g, uint32_t partition,
@@ -178,8 +186,10 @@ int64_t sim_check_read(struct sim_check *c, const struct sim_group *g, uint32_t 
         struct kafka_record_batch batch;
         int size = kafka_record_batch_decode(bytes, &batch);
         if (size <= 0)
-            world_violation(c->sim->world, "19 known damage only", "node %u serves no whole batch "
-                            "at offset %" PRId64, sim_node_id(g->life->node), offset);
+            world_violation(c->sim->world, "19 known damage only",
+                            "node %u serves no whole batch "
+                            "at offset %" PRId64,
+                            sim_node_id(g->life->node), offset);
         check_batch_read(c, g, partition, offset, &batch);
         offset = kafka_record_batch_next_offset(&batch);
         bytes = bytes_of(bytes.data + size, bytes.size - (size_t)size);

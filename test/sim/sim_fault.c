@@ -148,8 +148,7 @@ static void change_delay(struct sim *s)
     struct link *l = draw_link(s);
     uint64_t delay_ns = world_between(s->world, WORLD_MS / 5, 120 * WORLD_MS);
     sim_count(s, SIM_slow_links, 1);
-    sim_net_set_delay(s->net, l->from, l->to, delay_ns,
-                      world_between(s->world, 0, 2 * delay_ns));
+    sim_net_set_delay(s->net, l->from, l->to, delay_ns, world_between(s->world, 0, 2 * delay_ns));
 }
 
 static void on_full_rate(void *data)
@@ -170,9 +169,8 @@ static void slow_link(struct sim *s)
 
 static void fail_disk(struct sim *s)
 {
-    static const enum fake_disk_operation operations[] = {FAKE_DISK_WRITE, FAKE_DISK_SYNC,
-                                                          FAKE_DISK_READ, FAKE_DISK_OPEN,
-                                                          FAKE_DISK_RENAME};
+    static const enum fake_disk_operation operations[] = {
+        FAKE_DISK_WRITE, FAKE_DISK_SYNC, FAKE_DISK_READ, FAKE_DISK_OPEN, FAKE_DISK_RENAME};
     struct sim_node *n = any_leader(s);
     unsigned operation = (unsigned)world_between(s->world, 0, 7);
     sim_count(s, SIM_disk_errors, 1);

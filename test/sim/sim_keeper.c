@@ -41,8 +41,8 @@ static void propose(struct sim_actor *a, uint32_t partition, enum entry_kind kin
     struct sim_call *call = sim_actor_call(a, sim_call_submit, on_ended);
     call->partition = partition;
     call->number = number;
-    call->request.submit.head =
-        (struct repl_entry_head){.kind = (uint8_t)kind, .partition_number = partition};
+    call->request.submit.head = (struct repl_entry_head){.kind = (uint8_t)kind,
+                                                         .partition_number = partition};
     call->request.submit.body = body;
     sim_actor_send(a, call);
 }

@@ -22,13 +22,13 @@
 #include "sim/sim.h"
 #include "sim/sim_case.h"
 
-#define CHILDREN_MAX     2
-#define CHILD_SECONDS    120 /* a run beyond this hangs */
-#define REPORT_TAIL      4000
-#define FAILURES_SHOWN   20
+#define CHILDREN_MAX   2
+#define CHILD_SECONDS  120 /* a run beyond this hangs */
+#define REPORT_TAIL    4000
+#define FAILURES_SHOWN 20
 
 struct child {
-    pid_t pid; /* 0: free */
+    pid_t pid;                    /* 0: free */
     const struct sim_case *named; /* NULL: a seed */
     uint64_t seed;
     int output;
@@ -103,8 +103,7 @@ static void report_failure(const struct runner *r, const struct child *c, int st
     else
         printf("FAILED seed %" PRIu64, c->seed);
     if (WIFSIGNALED(status))
-        printf(" (signal %d%s)", WTERMSIG(status),
-               WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
+        printf(" (signal %d%s)", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
     printf("\n");
     show_output(c->output);
     if (c->named != NULL)

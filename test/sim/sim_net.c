@@ -18,7 +18,7 @@ struct frame {
     struct sim_net *net;
     unsigned from, to;
     enum net_channel channel;
-    uint64_t epoch;       /* of the connection it was sent on */
+    uint64_t epoch; /* of the connection it was sent on */
     struct buffer *bytes;
     size_t size;
 };

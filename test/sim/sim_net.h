@@ -22,7 +22,8 @@ void sim_net_set_delay(struct sim_net *n, unsigned a, unsigned b, uint64_t delay
 /* Bytes per second of one direction; 0: no limit. */
 void sim_net_set_rate(struct sim_net *n, unsigned from, unsigned to, uint64_t bytes_per_s);
 
-/* A node (numbered from 0; its node id is number + 1) comes to life: `handler` hears from now on. */
+/* A node (numbered from 0; its node id is number + 1) comes to life: `handler` hears from now on.
+ */
 void sim_net_join(struct sim_net *n, unsigned node, struct net_handler handler);
 /* The network as this node sees it. */
 const struct net *sim_net_seam(struct sim_net *n, unsigned node);

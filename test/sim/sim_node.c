@@ -15,10 +15,10 @@
 #include "sim/sim_check.h"
 #include "sim/sim_replica.h"
 
-#define TICK_NS         (10 * WORLD_MS)
-#define SHARD_DELAY_NS  (50 * WORLD_US)
-#define WRITER_DELAY_NS (800 * WORLD_US)
-#define READER_DELAY_NS (2 * WORLD_MS)
+#define TICK_NS           (10 * WORLD_MS)
+#define SHARD_DELAY_NS    (50 * WORLD_US)
+#define WRITER_DELAY_NS   (800 * WORLD_US)
+#define READER_DELAY_NS   (2 * WORLD_MS)
 #define DAMAGE_SETTLES_NS (2 * WORLD_S)
 
 static unsigned running; /* node id, for the story */
@@ -142,8 +142,8 @@ static int open_wal(struct sim_life *life, struct err_note *note)
         .cluster_id = {1, 2},
         .clock = &life->clock,
     };
-    return log_wal_open(fake_disk_seam(n->disk), &options, &life->writer.seam,
-                        &life->readers.seam, &life->wal, note);
+    return log_wal_open(fake_disk_seam(n->disk), &options, &life->writer.seam, &life->readers.seam,
+                        &life->wal, note);
 }
 
 static int open_repl_node(struct sim_life *life)
@@ -161,8 +161,7 @@ static int open_repl_node(struct sim_life *life)
     memcpy(options.site, n->site, sizeof options.site);
     int err = repl_node_create(&options, &life->repl);
     if (err == 0)
-        repl_node_set_shard(life->repl, 0, sim_net_seam(n->sim->net, n->number),
-                            &life->shard.seam);
+        repl_node_set_shard(life->repl, 0, sim_net_seam(n->sim->net, n->number), &life->shard.seam);
     return err;
 }
 
@@ -194,8 +193,9 @@ static void fail_to_start(struct sim_node *n, int err, const struct err_note *no
     else if (err == ERR_CORRUPT && n->is_damaged)
         replace_damaged(n, note->text);
     else if (err != UV_EIO && err != UV_ENOSPC)
-        world_violation(s->world, "19 known damage only", "node %u can't start on a sound disk: %s (%s)",
-                        sim_node_id(n), err_name(err), note->text);
+        world_violation(s->world, "19 known damage only",
+                        "node %u can't start on a sound disk: %s (%s)", sim_node_id(n),
+                        err_name(err), note->text);
     sim_node_restart_in(n, world_between(s->world, WORLD_S / 5, 2 * WORLD_S));
 }
 

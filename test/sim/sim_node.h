@@ -21,10 +21,10 @@ struct sim_group {
     struct log_store *store;
     struct machine *machine;
     struct repl_group *raft;
-    struct repl_machine inner;   /* the machine's own callbacks: ours stand in front */
+    struct repl_machine inner; /* the machine's own callbacks: ours stand in front */
     struct random random;
-    uint64_t applied_index;      /* last command applied, or the restored state's index */
-    uint64_t checkpoint_index;   /* as last seen */
+    uint64_t applied_index;    /* last command applied, or the restored state's index */
+    uint64_t checkpoint_index; /* as last seen */
 };
 
 /* A process: from start to crash. */
@@ -40,7 +40,7 @@ struct sim_life {
     struct repl_member founders[REPL_MEMBERS_MAX]; /* borrowed by the groups */
     struct work_item tick_item;
     bool is_tick_queued;
-    struct sim_call *calls;      /* arrived and not answered */
+    struct sim_call *calls; /* arrived and not answered */
 };
 
 /* What its operator has set on this node alone; nothing of it may show in what is applied. */
@@ -54,15 +54,15 @@ struct sim_settings {
 
 struct sim_node {
     struct sim *sim;
-    unsigned number;             /* its node id is number + 1 */
+    unsigned number; /* its node id is number + 1 */
     char site[32];
-    uint64_t incarnation;        /* rises when its disk is replaced */
+    uint64_t incarnation; /* rises when its disk is replaced */
     struct fake_disk *disk;
     struct sim_settings settings;
-    int64_t wall_offset_ms;      /* how wrong its wall clock is */
-    struct sim_life *life;       /* NULL: down */
-    bool is_damaged;             /* a bit of its disk was flipped: it may refuse to start */
-    uint64_t damaged_ns;         /* when */
+    int64_t wall_offset_ms; /* how wrong its wall clock is */
+    struct sim_life *life;  /* NULL: down */
+    bool is_damaged;        /* a bit of its disk was flipped: it may refuse to start */
+    uint64_t damaged_ns;    /* when */
     bool is_restart_queued;
     uint64_t durable_index[SIM_GROUPS]; /* while down: how far its WAL or checkpoint had come */
     uint64_t wiped_index[SIM_GROUPS];   /* as far as its earlier disks had come */

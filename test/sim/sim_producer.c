@@ -140,7 +140,8 @@ static void act(struct sim_actor *a)
     if (a->in_flight_count == 0)
         a->is_draining = false;
     if (!a->sim->clients->is_stopping) {
-        unsigned burst = a->is_idempotent ? (unsigned)world_between(a->sim->world, 1, SIM_WINDOW) : 1;
+        unsigned burst = a->is_idempotent ? (unsigned)world_between(a->sim->world, 1, SIM_WINDOW)
+                                          : 1;
         while (burst-- > 0 && a->backlog_count < (a->is_idempotent ? SIM_BACKLOG_MAX : 1))
             add_batch(a);
     }

@@ -29,9 +29,11 @@ static void finish(struct sim_call *call, int status)
     if (status == 0)
         take(call);
     if (status == ERR_CORRUPT && !call->life->node->is_damaged)
-        world_violation(call->sim->world, "19 known damage only", "node %u can't read offset %lld of"
-                        " partition %u of group %u on a sound disk", call->node + 1,
-                        (long long)call->log_read->offset, call->partition, call->group_id);
+        world_violation(call->sim->world, "19 known damage only",
+                        "node %u can't read offset %lld of"
+                        " partition %u of group %u on a sound disk",
+                        call->node + 1, (long long)call->log_read->offset, call->partition,
+                        call->group_id);
     if (status == ERR_CORRUPT)
         sim_count(call->sim, SIM_damage_found, 1);
     sim_call_answer(call, status);

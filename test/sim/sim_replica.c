@@ -74,8 +74,7 @@ static void on_up(void *data, uint32_t node_id)
 
 static void on_down(void *data, uint32_t node_id, int is_refused)
 {
-    post(data, (struct report){
-                   .kind = REPORT_DOWN, .node_id = node_id, .is_refused = is_refused});
+    post(data, (struct report){.kind = REPORT_DOWN, .node_id = node_id, .is_refused = is_refused});
 }
 
 struct net_handler sim_replica_handler(struct sim_life *life)
@@ -100,9 +99,8 @@ static void on_apply(void *data, const struct log_entry *entry, const struct rep
 {
     struct sim_group *g = data;
     struct sim_check *check = g->life->node->sim->check;
-    struct sim_applied applied = {.entry = entry,
-                                  .head = head,
-                                  .next_before = next_offset(g, head->partition_number)};
+    struct sim_applied applied = {
+        .entry = entry, .head = head, .next_before = next_offset(g, head->partition_number)};
     sim_check_before_apply(check, g, &applied);
     g->inner.apply(g->inner.data, entry, head, own);
     applied.next_after = next_offset(g, head->partition_number);

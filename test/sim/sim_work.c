@@ -63,9 +63,7 @@ static void submit(void *data, struct work_item *item)
 void sim_work_init(struct sim_work *s, struct world *world, struct world_life *life,
                    bool is_ordered, uint64_t delay_ns_max)
 {
-    *s = (struct sim_work){.world = world,
-                           .life = life,
-                           .is_ordered = is_ordered,
-                           .delay_ns_max = delay_ns_max};
+    *s = (struct sim_work){
+        .world = world, .life = life, .is_ordered = is_ordered, .delay_ns_max = delay_ns_max};
     s->seam = (struct work){.data = s, .submit = submit};
 }

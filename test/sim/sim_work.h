@@ -7,14 +7,14 @@
 #include "sim/world.h"
 
 struct sim_work {
-    struct work seam;               /* what the code under test gets */
+    struct work seam; /* what the code under test gets */
     struct world *world;
-    struct world_life *life;        /* of the process: what is queued ends with it */
-    bool is_ordered;                /* a shard or one thread; else a pool */
-    uint64_t delay_ns_max;          /* an item waits up to so long */
-    uint64_t paused_until_ns;       /* nothing runs before */
-    uint64_t last_ns;               /* when the last ordered item runs */
-    struct work_item *first, *last; /* ordered: queued, oldest first */
+    struct world_life *life;                   /* of the process: what is queued ends with it */
+    bool is_ordered;                           /* a shard or one thread; else a pool */
+    uint64_t delay_ns_max;                     /* an item waits up to so long */
+    uint64_t paused_until_ns;                  /* nothing runs before */
+    uint64_t last_ns;                          /* when the last ordered item runs */
+    struct work_item *first, *last;            /* ordered: queued, oldest first */
     void (*around)(void *data, bool is_after); /* before and after each item, or NULL */
     void *around_data;
 };

@@ -49,7 +49,7 @@ uint64_t world_between(struct world *w, uint64_t low_ns, uint64_t high_ns);
 
 #define WORLD_US UINT64_C(1000)
 #define WORLD_MS UINT64_C(1000000)
-#define WORLD_S UINT64_C(1000000000)
+#define WORLD_S  UINT64_C(1000000000)
 
 /* A broken invariant: says which with what was seen, and ends the process with status 3. */
 void world_violation(const struct world *w, const char *invariant, const char *format, ...)
