@@ -3,7 +3,6 @@
  *   sim --seed N             one seed, with every event of the nodes
  *   sim --seeds A-B          these seeds
  *   sim --minutes M          from seed 1 (or A) until the time is over, --at-least so many seeds
- *   sim --until-failed       no seed after the first that fails
  *   sim --case NAME          one case, with every event; --cases: all of them
  *
  * A child writes into a file of its own, which is shown when it fails; its counters lie in shared
@@ -202,12 +201,12 @@ struct plan {
     uint64_t first, last; /* seeds */
     double minutes;       /* 0: as long as it takes */
     uint64_t at_least;    /* seeds, however long they take */
-    bool does_cases, has_seeds, until_failed;
+    bool does_cases, has_seeds;
 };
 
-static bool is_over(const struct runner *r, const struct plan *plan, uint64_t seed, time_t until)
+static bool is_over(const struct plan *plan, uint64_t seed, time_t until)
 {
-    if (seed > plan->last || (plan->until_failed && r->failed > 0))
+    if (seed > plan->last)
         return true;
     return plan->minutes > 0 && seed - plan->first >= plan->at_least && time(NULL) >= until;
 }
@@ -215,7 +214,7 @@ static bool is_over(const struct runner *r, const struct plan *plan, uint64_t se
 static void run_seeds(struct runner *r, const struct plan *plan)
 {
     time_t until = time(NULL) + (time_t)(plan->minutes * 60);
-    for (uint64_t seed = plan->first; !is_over(r, plan, seed, until); seed++)
+    for (uint64_t seed = plan->first; !is_over(plan, seed, until); seed++)
         start(free_child(r), NULL, seed);
     wait_all(r);
 }
@@ -255,7 +254,7 @@ static int run_one(const char *case_name, uint64_t seed)
 static int usage(void)
 {
     fprintf(stderr, "sim: --seed N | --case NAME | [--cases] [--seeds A-B] [--minutes M]"
-                    " [--at-least N] [--until-failed]\n");
+                    " [--at-least N]\n");
     return 2;
 }
 
@@ -299,8 +298,6 @@ int main(int argc, char **argv)
             return run_one(value, 1);
         if (strcmp(argv[i], "--cases") == 0)
             plan.does_cases = true;
-        else if (strcmp(argv[i], "--until-failed") == 0)
-            plan.until_failed = true;
         else if (i + 1 == argc || !take_option(&plan, argv[i++], value))
             return usage();
     }
