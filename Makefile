@@ -162,7 +162,7 @@ fuzz fuzz-short: build/.need-fuzz
 
 # ---- all that belongs to a change ---------------------------------------------------------------
 TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) \
-               $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
+               $(if $(FUZZ_NAMES),fuzz-short) unit-asan
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: build/.need-test
 	tools/run-suites $(foreach s,$(TEST_SUITES),$(s) "$(MAKE) $(s)")
