@@ -42,7 +42,6 @@ struct sim_actor {
     /* keepers */
     unsigned step;
     uint32_t next_partition;
-    bool is_pending[SIM_PARTITION_NUMBERS]; /* opening was asked for, its fate not known */
     bool is_open[SIM_PARTITION_NUMBERS];
 };
 

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "sim/sim_call.h"
 #include "sim/sim_check.h"
 
 #define FAULTS_NS   (44 * WORLD_S)
