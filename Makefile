@@ -102,6 +102,8 @@ $(B)/test/%.o: test/%.c | build/.need-test $(GENERATED_H)
 	$(CC) $(CFLAGS) $(TEST_INCLUDES) -c $< -o $@
 
 $(B)/test/chaos/%.o: TEST_INCLUDES := -Ichaos/demo
+# Connections and paths of requests are no one's public header.
+$(B)/test/cluster/%.o: TEST_INCLUDES += -Icluster
 
 # The libraries of a folder and of what it stands on.
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))

@@ -29,6 +29,7 @@ enum broker_message {
 };
 
 struct broker;
+struct client_count;
 struct coordinator;
 struct controller;
 struct produce_part;
@@ -76,7 +77,7 @@ struct broker {
     unsigned group_count;                             /* constant; group 0 included */
     struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers */
     struct controller *controller;                    /* see controller.h */
-    atomic_int connection_count;                      /* of clients */
+    struct client_count *client_count;                /* of connections, see its header */
     atomic_size_t request_bytes;                      /* held by requests being read or worked on */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
     atomic_bool is_stopping;     /* no new connections */

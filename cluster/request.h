@@ -45,8 +45,11 @@ struct request {
     uint64_t received_ms;       /* clock */
     enum request_state state;
     struct request *next; /* in the connection's queue, oldest first */
-    size_t counted_bytes; /* in broker.request_bytes */
-    size_t fetched_bytes; /* of its answer, in broker.fetched_bytes */
+    void (*on_abandoned)(
+        struct request *r); /* set by a handler that parks; NULL: it ends by itself */
+    void *parked;           /* that handler's own */
+    size_t counted_bytes;   /* in broker.request_bytes */
+    size_t fetched_bytes;   /* of its answer, in broker.fetched_bytes */
 };
 
 /* Handlers: on the connection's shard, message decoded. */
@@ -70,7 +73,8 @@ void *request_array(struct request *r, size_t count, size_t element_size);
 /* Runs `item` on the connection's shard. From any shard. */
 void request_post_back(struct request *r, struct work_item *item, work_cb run);
 
-/* True once the client is gone: long work may be cut short (it must still answer). */
+/* True once the client is gone: long work may be cut short (it must still answer). Whoever parks a
+ * request sets `on_abandoned`: it runs at most once, on the shard, before the answer. */
 bool request_is_abandoned(const struct request *r);
 
 /* A deadline on the connection's shard, for parked requests. Embed it; zeroed before start. */

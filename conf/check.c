@@ -38,8 +38,6 @@ static const struct order orders[] = {
      "Raft's fallback must not come before fast failover"},
     {CONF_ID_group_min_session_timeout_ms, CONF_ID_group_max_session_timeout_ms, 0,
      "no session timeout would be allowed"},
-    {CONF_ID_connections_max, CONF_ID_open_files_max, 128,
-     "connections are open files too, and 128 are left for the node's own"},
     {CONF_ID_max_message_bytes, CONF_ID_request_bytes_max, CONF_REQUEST_SLACK_BYTES,
      "a batch must fit a request, with 1 MiB around it"},
     {CONF_ID_request_bytes_max, CONF_ID_memory_bytes_max, 0,
@@ -75,6 +73,28 @@ static int check_orders(const struct conf_settings *c, struct err_note *note)
                       "gone_ms must be at least three times heartbeat_ms, or a late heartbeat "
                       "looks like a lost node");
     return 0;
+}
+
+/* Loops, peers, workers; and the WAL, whose files stay open. */
+int64_t conf_own_files(const struct conf_settings *settings)
+{
+    return 128 + settings->wal_kept_bytes / settings->wal_file_bytes;
+}
+
+static int check_files(const struct conf_settings *c, struct err_note *note)
+{
+    static const enum conf_setting_id blamed[] = {CONF_ID_connections_max, CONF_ID_open_files_max,
+                                                  CONF_ID_wal_kept_bytes};
+    int64_t own = conf_own_files(c);
+    unsigned i = 0;
+    if (c->connections_max + own <= c->open_files_max)
+        return 0;
+    while (i < 2 && c->lines[blamed[i]] == 0)
+        i++; /* what the operator wrote */
+    return refuse(c, note, blamed[i],
+                  "%" PRId64 " connections are open files too, and the node needs %" PRId64
+                  " of its own, the WAL's included; open_files_max is %" PRId64,
+                  c->connections_max, own, c->open_files_max);
 }
 
 static bool is_same_address(const struct conf_address *a, const struct conf_address *b)
@@ -124,6 +144,8 @@ static int check_own_node(const struct conf_settings *c, struct err_note *note)
 int conf_check(const struct conf_settings *settings, struct err_note *note)
 {
     int err = check_orders(settings, note);
+    if (err == 0)
+        err = check_files(settings, note);
     if (err == 0)
         err = check_nodes(settings, note);
     if (err == 0)

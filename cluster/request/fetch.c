@@ -51,7 +51,7 @@ struct fetch {
     struct work_item visit;  /* to a shard and back */
     struct work_item wake;   /* from whoever wakes first */
     atomic_int wakes_posted; /* `wake` is queued: the fetch must stay */
-    struct log_read read;
+    struct log_read *read;   /* while a round reads; a parked fetch has none */
     unsigned item_count;
     struct fetch_item items[];
 };
@@ -76,8 +76,15 @@ static void fill_answer(struct fetch_item *item)
                                             .count = (int32_t)item->part.slice_count};
 }
 
+static void free_read(struct fetch *f)
+{
+    free(f->read);
+    f->read = NULL;
+}
+
 static void free_fetch(struct fetch *f)
 {
+    free_read(f);
     for (unsigned i = 0; i < f->item_count; i++)
         fetch_part_drop(&f->items[i].part);
     free(f);
@@ -130,7 +137,7 @@ static bool is_on(const struct fetch *f, const struct fetch_item *item)
 
 static void take_read(struct fetch *f, struct fetch_item *item, int status)
 {
-    if (status == 0 && fetch_part_take(&item->part, &f->read) != 0)
+    if (status == 0 && fetch_part_take(&item->part, f->read) != 0)
         status = UV_ENOMEM;
     if (status != 0) {
         item->part.error_code = error_code_of(status);
@@ -161,6 +168,24 @@ static size_t budget(const struct fetch *f, const struct fetch_part *part)
     return part->size_bytes_max < left ? part->size_bytes_max : left;
 }
 
+/* Begins a read; as log_partition_read. It is large, for it has room for many batches: so it is
+ * there for the length of a round, and most rounds that end parked have read nothing. */
+static int begin_read(struct fetch *f, const struct fetch_part *part)
+{
+    struct partition *p = machine_partition(part->group->machine, part->place.number);
+    if (f->read == NULL)
+        f->read = malloc(sizeof *f->read);
+    if (f->read == NULL)
+        return UV_ENOMEM;
+    f->read->data = f;
+    f->read->offset = part->offset;
+    f->read->offset_max = part->high_watermark;
+    f->read->size_bytes_max = budget(f, part);
+    f->read->readers = work_pool_work(f->broker->readers);
+    f->read->home = shard_work(part->group->shard);
+    return log_partition_read(p->log, f->read, on_cold_read);
+}
+
 /* False when the read goes on elsewhere and comes back by on_cold_read. */
 static bool read_item(struct fetch *f, struct fetch_item *item)
 {
@@ -171,14 +196,7 @@ static bool read_item(struct fetch *f, struct fetch_item *item)
     }
     if (f->bytes_left <= 0 && f->bytes_read > 0)
         return true; /* the next fetch gets it */
-    struct partition *p = machine_partition(part->group->machine, part->place.number);
-    f->read.data = f;
-    f->read.offset = part->offset;
-    f->read.offset_max = part->high_watermark;
-    f->read.size_bytes_max = budget(f, part);
-    f->read.readers = work_pool_work(f->broker->readers);
-    f->read.home = shard_work(part->group->shard);
-    int status = log_partition_read(p->log, &f->read, on_cold_read);
+    int status = begin_read(f, part);
     if (status == 0)
         return false;
     take_read(f, item, status == 1 ? 0 : status);
@@ -268,6 +286,7 @@ static void parked(struct fetch *f)
 static void round_done(struct fetch *f)
 {
     f->phase = FETCH_READ;
+    free_read(f);
     if (atomic_load(&f->wakes_posted) != 0)
         return; /* on_woken comes back to this */
     bool is_enough = f->bytes_read >= f->bytes_min && f->bytes_read > 0;
@@ -319,12 +338,22 @@ static void begin_round(struct fetch *f)
     next_shard(f);
 }
 
-static void on_timeout(struct request_deadline *deadline)
+/* The next round is the last, whatever it reads: it also takes the waiters back. */
+static void end_soon(struct fetch *f)
 {
-    struct fetch *f = deadline->data;
     f->is_late = true;
     if (f->phase == FETCH_PARKED && atomic_load(&f->wakes_posted) == 0)
         begin_round(f);
+}
+
+static void on_timeout(struct request_deadline *deadline)
+{
+    end_soon(deadline->data);
+}
+
+static void on_abandoned(struct request *r)
+{
+    end_soon(r->parked);
 }
 
 /* ---- the request ---- */
@@ -383,6 +412,8 @@ static struct fetch *create_fetch(struct request *r)
     if (f == NULL)
         return NULL;
     f->request = r;
+    r->parked = f;
+    r->on_abandoned = on_abandoned;
     f->broker = r->broker;
     f->visit.data = f->wake.data = f->deadline.data = f;
     f->bytes_min = message->min_bytes > 0 ? (size_t)message->min_bytes : 0;

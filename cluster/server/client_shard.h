@@ -5,6 +5,7 @@
 
 #include "broker.h"
 #include "request.h"
+#include "server/client_count.h"
 
 #define DEADLINE_SLOTS   256
 #define DEADLINE_SLOT_MS 10
@@ -16,16 +17,20 @@ struct client_shard {
     struct shard *shard;
     struct connection *connections; /* all open ones */
     struct connection *answering;   /* have answers that can leave; written at the turn's end */
+    struct buffer *spare_input;     /* an ordinary input buffer that nobody uses; may be NULL */
     uint64_t ticked_slot;           /* last deadline slot that was looked at */
     struct request_deadline *deadlines[DEADLINE_SLOTS]; /* by at_ms / 10 */
 };
 
-/* Takes over an accepted socket; closes it when that fails. */
-void client_shard_accept(struct client_shard *s, int descriptor);
+/* Takes over an accepted socket that was counted; closes it when that fails. */
+void client_shard_accept(struct client_shard *s, int descriptor,
+                         const struct client_address *address);
 /* At the end of each turn: writes the answers that are due. */
 void client_shard_turn(void *data);
 /* About every 10 ms: deadlines, paused and idle connections. */
 void client_shard_tick(struct client_shard *s);
+/* deadline.c: runs those that are due. */
+void client_shard_tick_deadlines(struct client_shard *s, uint64_t now_ms);
 /* Closes every connection of the shard (stop). */
 void client_shard_close_all(struct client_shard *s);
 

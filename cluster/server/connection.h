@@ -11,6 +11,7 @@ struct connection {
     uv_tcp_t tcp; /* data points back here */
     struct client_shard *clients;
     char address[INET6_ADDRSTRLEN];
+    struct client_address counted_address; /* in broker.client_count */
     struct buffer *input;         /* bytes read and not yet taken as requests; may be NULL */
     size_t input_start;           /* first byte not taken */
     size_t input_end;             /* one past the last byte read */
@@ -29,17 +30,28 @@ struct connection {
     struct connection *answering_next;
 };
 
-/* Marks that an answer at the head of the queue may be ready. */
-void connection_answer_soon(struct connection *c);
-/* No more requests are taken; closes once what is queued is answered. */
+/* connection.c: no more requests are taken; closes once what is queued is answered. */
 void connection_end(struct connection *c, const char *why);
 /* At once: answers under way are dropped. */
 void connection_close(struct connection *c);
+/* Gives a claim back; the last one frees. */
+void connection_release(struct connection *c);
+/* Frees answered requests at the head of the queue unwritten: the socket is gone. */
+void connection_drop_answered(struct connection *c);
+
+/* connection_input.c: takes whole requests from the input while limits allow; pauses or resumes
+ * reading. */
+void connection_take_requests(struct connection *c);
+void connection_unclaim_memory(struct connection *c);
+/* Gives the input buffer away when it is empty and no request refers to it. */
+void connection_rest(struct connection *c);
+/* A client that begins large requests and does not end them must not keep others waiting. */
+bool connection_is_claim_too_old(const struct connection *c, uint64_t now_ms);
+
+/* connection_output.c: marks that an answer at the head of the queue may be ready. */
+void connection_answer_soon(struct connection *c);
 /* Writes all answers that can leave in order, in one call. */
 void connection_write_answers(struct connection *c);
-/* Takes whole requests from the input while limits allow; pauses or resumes reading. */
-void connection_take_requests(struct connection *c);
-void connection_release(struct connection *c);
 
 /* request.c: makes a request of a frame (bytes inside c->input) and dispatches it. */
 void request_begin(struct connection *c, struct bytes frame);

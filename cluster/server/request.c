@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/event.h"
 #include "server/connection.h"
@@ -15,6 +16,7 @@
 /* Small requests (a heartbeat) still need room for their answer's arrays. */
 #define ARENA_BYTES_MIN  (256u * 1024)
 #define ANSWER_BYTES_MAX (256u << 20)
+#define FRAMES_A_BUFFER  4 /* a request that fills less than this part of a buffer is small */
 
 static const struct {
     int16_t key;
@@ -55,6 +57,21 @@ static request_handler handler_of(int16_t key)
     return NULL;
 }
 
+/* Record batches stay where the socket put them, and so does what has a large buffer of its own.
+ * Anything else is small and may be parked for long: it must not hold a whole input buffer. */
+static struct slice keep_frame(struct connection *c, struct bytes frame)
+{
+    bool is_small = frame.size * FRAMES_A_BUFFER < c->input->capacity;
+    bool is_produce = frame.size >= 2 && bytes_get_be16(frame.data) == KAFKA_API_PRODUCE;
+    if (!is_small || is_produce)
+        return (struct slice){.owner = buffer_ref(c->input), .bytes = frame};
+    struct buffer *copy = buffer_create(frame.size);
+    if (copy != NULL)
+        memcpy(copy->data, frame.data, frame.size);
+    return (struct slice){.owner = copy,
+                          .bytes = bytes_of(copy == NULL ? NULL : copy->data, frame.size)};
+}
+
 static struct request *create_request(struct connection *c, struct bytes frame)
 {
     struct request *r = calloc(1, sizeof *r);
@@ -64,7 +81,11 @@ static struct request *create_request(struct connection *c, struct bytes frame)
     r->connection = c;
     r->clients = c->clients;
     r->shard = c->clients->shard;
-    r->frame = (struct slice){.owner = buffer_ref(c->input), .bytes = frame};
+    r->frame = keep_frame(c, frame);
+    if (r->frame.owner == NULL) {
+        free(r);
+        return NULL;
+    }
     size_t limit = 3 * kafka_arena_limit_for(frame.size); /* the answer and its bookkeeping too */
     kafka_arena_init(&r->arena, limit + ARENA_BYTES_MIN);
     kafka_writer_init(&r->writer, ANSWER_BYTES_MAX);
@@ -212,31 +233,4 @@ void request_post_back(struct request *r, struct work_item *item, work_cb run)
 bool request_is_abandoned(const struct request *r)
 {
     return r->connection->is_closed;
-}
-
-void request_deadline_start(struct request *r, struct request_deadline *deadline, uint64_t at_ms,
-                            void (*on_timeout)(struct request_deadline *deadline))
-{
-    uint64_t number = at_ms / DEADLINE_SLOT_MS;
-    if (number < r->clients->ticked_slot)
-        number = r->clients->ticked_slot; /* due already: the next tick looks there */
-    struct request_deadline **slot = &r->clients->deadlines[number % DEADLINE_SLOTS];
-    deadline->at_ms = at_ms;
-    deadline->on_timeout = on_timeout;
-    deadline->next = *slot;
-    deadline->previous = slot;
-    if (*slot != NULL)
-        (*slot)->previous = &deadline->next;
-    *slot = deadline;
-}
-
-void request_deadline_stop(struct request_deadline *deadline)
-{
-    if (deadline->previous == NULL)
-        return;
-    *deadline->previous = deadline->next;
-    if (deadline->next != NULL)
-        deadline->next->previous = deadline->previous;
-    deadline->next = NULL;
-    deadline->previous = NULL;
 }

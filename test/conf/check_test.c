@@ -53,9 +53,15 @@ Test(conf_check, refuses_limits_that_contradict_each_other)
     assert_refused("group.min.session.timeout.ms: 31 min\n",
                    "test.yaml:8: group.min.session.timeout.ms: is too large for "
                    "group.max.session.timeout.ms: no session timeout would be allowed");
-    assert_refused("open_files_max: 10127\n",
-                   "test.yaml:8: open_files_max: is too small for max.connections: connections "
-                   "are open files too, and 128 are left for the node's own");
+    assert_refused("open_files_max: 10135\n",
+                   "test.yaml:8: open_files_max: 10000 connections are open files too, and the "
+                   "node needs 136 of its own, the WAL's included; open_files_max is 10135");
+    assert_refused("max.connections: 19865\n",
+                   "test.yaml:8: max.connections: 19865 connections are open files too, and the "
+                   "node needs 136 of its own, the WAL's included; open_files_max is 20000");
+    assert_refused("wal_kept_bytes: 1 TiB\n",
+                   "test.yaml:8: wal_kept_bytes: 10000 connections are open files too, and the "
+                   "node needs 16512 of its own, the WAL's included; open_files_max is 20000");
     assert_refused("message.max.bytes: 32 MiB\nsocket.request.max.bytes: 32 MiB\n",
                    "test.yaml:8: message.max.bytes: is too large for socket.request.max.bytes: a "
                    "batch must fit a request, with 1 MiB around it");

@@ -102,6 +102,9 @@ typedef void (*conf_describe_cb)(void *data, const struct conf_description *desc
 /* Calls back with every setting but `nodes`, in the order of the table. */
 void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, void *data);
 
+/* Files that the node keeps open beside its clients' connections. */
+int64_t conf_own_files(const struct conf_settings *settings);
+
 /* This node among the founding ones, or NULL: it joined later. Borrowed from the settings. */
 const struct conf_node *conf_own_node(const struct conf_settings *settings);
 

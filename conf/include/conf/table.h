@@ -66,7 +66,8 @@ X(NUMBER,  election_timeout_ms, "election_timeout_ms", "ms", "1000", 100, 5 * CO
 X(NUMBER,  peer_inflight_entries_max, "peer_inflight_entries_max", "", "1024", 1, 65536, \
   "Entries a raft group sends to a peer ahead of its acknowledgement") \
 X(NUMBER,  peer_window_bytes, "peer_window_bytes", "bytes", "64 MiB", CONF_MIB, 16 * CONF_GIB, \
-  "Unacknowledged bytes to one peer, all raft groups together; at least bandwidth times round trip") \
+  "Bytes that wait to be sent to one peer, all raft groups together, and of one raft group what is " \
+  "not applied yet: beyond it produce waits; at least bandwidth times round trip") \
 X(NUMBER,  catch_up_kept_bytes, "catch_up_kept_bytes", "bytes", "64 MiB", CONF_MIB, 64 * CONF_GIB, \
   "Newest entries kept in memory for peers that are behind; older ones come from the WAL") \
 \
@@ -102,7 +103,8 @@ X(NUMBER,  memory_bytes_max, "memory_bytes_max", "bytes", "512 MiB", CONF_MIB, 1
 X(NUMBER,  fetch_bytes_max, "fetch.max.bytes", "bytes", "55 MiB", 1 * CONF_KIB, CONF_GIB, \
   "Largest answer to a fetch, whatever the client asks for; one batch always goes out") \
 X(NUMBER,  open_files_max, "open_files_max", "", "20000", 256, 10000000, \
-  "Open files and connections; segments beyond it are closed and opened on demand") \
+  "Open files and connections: segments are open while they are read or written only; connections " \
+  "leave the node's own files room, also where the system allows less than this") \
 X(NUMBER,  topic_partitions_max, "topic_partitions_max", "", "10000", 1, 1000000, \
   "Partitions of one topic; a topic with more is refused") \
 \
@@ -130,7 +132,7 @@ X(NUMBER,  log_roll_ms, "log.roll.ms", "ms", "7 d", 1, INT64_MAX, \
 \
 X(HEADING, about_groups, "", "", "", 0, 0, "Consumer groups and producers") \
 X(NUMBER,  offsets_topic_num_partitions, "offsets.topic.num.partitions", "", "12", 1, 10000, \
-  "Partitions of __consumer_offsets, fixed when the cluster is founded") \
+  "Partitions of __consumer_offsets, fixed when the first consumer group is looked for") \
 X(NUMBER,  offsets_retention_minutes, "offsets.retention.minutes", "minutes", "7 d", 1, INT32_MAX, \
   "Committed offsets of a group without members are kept for so long") \
 X(NUMBER,  offset_metadata_bytes_max, "offset.metadata.max.bytes", "bytes", "4096", 0, CONF_MIB, \

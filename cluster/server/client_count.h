@@ -1,0 +1,26 @@
+/* How many client connections the node has, in all and from each address. Any thread. */
+#ifndef CLUSTER_SERVER_CLIENT_COUNT_H
+#define CLUSTER_SERVER_CLIENT_COUNT_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct client_count;
+
+/* An address without its port; IPv4 as IPv6 sees it. All zero for other families. */
+struct client_address {
+    uint8_t bytes[16];
+};
+
+struct client_address client_address_of(const struct sockaddr_storage *from);
+
+/* Returns owned (client_count_destroy), or NULL without memory. */
+struct client_count *client_count_create(unsigned connections_max, unsigned per_address_max);
+void client_count_destroy(struct client_count *count);
+
+/* Counts one more connection: 0, or ERR_FULL when one of the limits is reached, or UV_ENOMEM. */
+int client_count_add(struct client_count *count, const struct client_address *address);
+/* It is gone; it was added. */
+void client_count_remove(struct client_count *count, const struct client_address *address);
+
+#endif
