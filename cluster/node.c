@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/event.h"
@@ -28,6 +29,7 @@
 #define TRIM_MS          100
 #define LEVEL_TICKS      20
 #define TRAILING_ENTRIES 1000000
+#define HAND_OVER_MS_MAX 2000
 
 struct node_shard {
     struct node *node;
@@ -507,11 +509,28 @@ static void on_stop(struct work_item *item)
     uv_close((uv_handle_t *)&s->timer, NULL);
 }
 
+/* Clients then see a gap of some milliseconds, not an election. Bounded: a peer that is not level
+ * may not become so. */
+static void hand_over(struct node *n)
+{
+    struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
+    uint64_t since_ms = clock_now_ms(&n->broker.clock), took_ms = 0;
+    unsigned led_count = repl_node_leave(n->broker.node), left_count = led_count;
+    while (left_count > 0 && took_ms < HAND_OVER_MS_MAX) {
+        nanosleep(&pause, NULL);
+        left_count = repl_node_leave(n->broker.node);
+        took_ms = clock_now_ms(&n->broker.clock) - since_ms;
+    }
+    event_info("leadership_handed_over", "groups=%u left=%u ms=%llu", led_count, left_count,
+               (unsigned long long)took_ms);
+}
+
 /* The process ends right after this, and whatever was acknowledged is durable already: so what
  * is under way is not waited for, only told to clients and peers by closed connections. */
 void node_stop(struct node *n)
 {
     struct broker *b = &n->broker;
+    hand_over(n);
     atomic_store(&b->is_stopping, true);
     for (unsigned i = 0; i < b->shard_count; i++) {
         n->shards[i].stop_item.data = &n->shards[i];

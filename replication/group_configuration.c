@@ -67,6 +67,14 @@ int configuration_decode(struct bytes encoded, struct raft_configuration *c)
     return rv == RAFT_NOMEM ? UV_ENOMEM : ERR_MALFORMED;
 }
 
+bool configuration_is_voter(const struct raft_configuration *c, uint64_t raft_id)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->servers[i].id == raft_id)
+            return c->servers[i].role == RAFT_VOTER;
+    return false;
+}
+
 bool configuration_has_sole_voter(const struct raft_configuration *c, uint64_t raft_id)
 {
     unsigned voters = 0, own = 0;

@@ -115,6 +115,7 @@ struct repl_group {
     bool needs_barrier;
     uint64_t role_term;
     uint64_t leaderless_since_ms; /* follower or candidate without a leader, or 0 */
+    uint64_t electable_since_ms;  /* ... and a majority is heard, or 0 */
     uint64_t quiet_until_ms;      /* somebody told of a leader: don't stand before */
     uint64_t answered_to, answered_term, answered_index; /* last success told to a leader */
     uint64_t answered_ms;
@@ -123,7 +124,8 @@ struct repl_group {
     uint32_t preferred_node_id;
     uint64_t transfer_since_ms; /* or 0 */
     uint64_t transfer_sent_ms;  /* last TimeoutNow */
-    uint64_t tried_home_ms;     /* last attempt to go to the preferred node */
+    uint64_t tried_home_ms;     /* last attempt to go where leadership belongs */
+    unsigned hand_over_count;   /* attempts, since this node is leaving */
 
     /* heard of the leader */
     struct repl_heard heard;
@@ -169,6 +171,7 @@ void configuration_member(const struct raft_server *server, struct repl_member *
 bool configuration_is_sound(struct bytes encoded);
 /* 0 (*c is owned: raft_configuration_close), ERR_MALFORMED or UV_ENOMEM. */
 int configuration_decode(struct bytes encoded, struct raft_configuration *c);
+bool configuration_is_voter(const struct raft_configuration *c, uint64_t raft_id);
 bool configuration_has_sole_voter(const struct raft_configuration *c, uint64_t raft_id);
 
 /* group_step.c */
@@ -260,6 +263,11 @@ int group_begin_sole_term(struct repl_group *g, uint64_t term);
 void group_role_ready(struct repl_group *g);
 void group_on_node_gone(struct repl_group *g, uint32_t node_id);
 void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+
+/* group_transfer.c */
+void group_transfer_tick(struct repl_group *g, uint64_t now_ms);
+/* The voters' node ids, where leadership belongs first; returns how many. */
+unsigned group_leader_order(const struct repl_group *g, uint32_t order[REPL_MEMBERS_MAX]);
 
 /* group_heard.c */
 void group_heard_note(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);

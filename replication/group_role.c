@@ -1,22 +1,21 @@
-/* Who leads: losing and winning leadership, fast failover, going home.
+/* Who leads: losing and winning leadership, fast failover.
  *
  * libraft elects by a randomized timeout. On top of it: when the leader's node is gone (node.c
  * says so), every follower forgets the leader, for libraft refuses votes while it knows one; then
- * the followers stand one after the other in an order that all of them compute alike: the preferred
- * node first, then by group id over the living voters. Pre-vote protects a leader that only we
- * can't hear. */
+ * the followers stand one after the other in an order that all of them compute alike
+ * (leader_order.c), from when they hear a majority. Pre-vote protects a leader that only we can't
+ * hear. */
 #include <assert.h>
 
 #include "base/err.h"
 #include "base/event.h"
 #include "group_internal.h"
 
-#define FIRST_STAND_MS     40  /* more than a one-way delay: the others have let go by then */
-#define NEXT_STAND_MS      250 /* between the ranks */
-#define CANDIDATE_RETRY_MS 300
-#define HEARD_OF_LEADER_MS 1000
-#define TRANSFER_MS        200
-#define TRANSFER_REPEAT_MS 50
+#define FIRST_STAND_MS        40  /* more than a one-way delay: the others have let go by then */
+#define NEXT_STAND_MS         250 /* between the ranks */
+#define CANDIDATE_RETRY_MS    300
+#define HEARD_OF_LEADER_MS    1000
+#define WAIT_FOR_PREFERRED_MS 1000 /* after the start of this node */
 
 static bool has_leader(const struct repl_group *g)
 {
@@ -192,40 +191,23 @@ void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, ui
         g->quiet_until_ms = group_now_ms(g) + HEARD_OF_LEADER_MS;
 }
 
-/* This replica's place among the living voters; UINT_MAX when it is none. */
+/* This replica's place among those who may lead now; UINT32_MAX when it is none of them. */
 static unsigned own_rank(const struct repl_group *g)
 {
-    const struct raft_configuration *c = &g->raft.configuration;
-    uint32_t own = repl_raft_id_node(g->options.raft_id);
-    unsigned rank = 0, position = 0;
-    bool is_voter = false;
-    unsigned voters = 0, own_position = 0;
-    for (unsigned i = 0; i < c->n; i++) {
-        if (c->servers[i].role != RAFT_VOTER)
-            continue;
-        is_voter |= c->servers[i].id == g->options.raft_id;
-        if (c->servers[i].id == g->options.raft_id)
-            own_position = voters;
-        voters++;
-    }
-    if (!is_voter)
-        return UINT32_MAX;
-    if (g->preferred_node_id == own)
-        return 0;
-    for (unsigned i = 0; i < c->n; i++) {
-        uint32_t node_id = repl_raft_id_node(c->servers[i].id);
-        if (c->servers[i].role != RAFT_VOTER)
-            continue;
-        bool is_alive = node_id == own || node_is_alive(g->options.node, node_id);
-        unsigned distance = (position + voters - g->options.identity.group_id % voters) % voters;
-        unsigned own_distance = (own_position + voters - g->options.identity.group_id % voters) %
-                                voters;
-        if (node_id != own && is_alive &&
-            (node_id == g->preferred_node_id || distance < own_distance))
-            rank++;
-        position++;
-    }
-    return rank;
+    uint32_t order[REPL_MEMBERS_MAX], own = repl_raft_id_node(g->options.raft_id);
+    unsigned count = group_leader_order(g, order), rank = 0;
+    for (unsigned i = 0; i < count && order[i] != own; i++)
+        rank += node_may_lead(g->options.node, order[i]);
+    bool is_voter = configuration_is_voter(&g->raft.configuration, g->options.raft_id);
+    return is_voter && node_may_lead(g->options.node, own) ? rank : UINT32_MAX;
+}
+
+/* Nodes that start together are up a little apart. Whoever is first would lead everything. */
+static bool is_early(const struct repl_group *g)
+{
+    uint32_t order[REPL_MEMBERS_MAX];
+    return node_age_ms(g->options.node) < WAIT_FOR_PREFERRED_MS &&
+           group_leader_order(g, order) > 0 && !node_is_known(g->options.node, order[0]);
 }
 
 static bool hears_majority(const struct repl_group *g)
@@ -263,10 +245,16 @@ static void stand_in_order(struct repl_group *g, uint64_t now_ms)
 {
     unsigned rank = own_rank(g);
     ask_first_again(g, now_ms);
-    if (rank == UINT32_MAX || now_ms < g->quiet_until_ms || !hears_majority(g))
+    if (!hears_majority(g) || is_early(g)) {
+        g->electable_since_ms = 0;
+        return;
+    }
+    if (g->electable_since_ms < g->leaderless_since_ms)
+        g->electable_since_ms = now_ms;
+    if (rank == UINT32_MAX || now_ms < g->quiet_until_ms)
         return;
     if (g->raft.state == RAFT_FOLLOWER &&
-        now_ms - g->leaderless_since_ms >= FIRST_STAND_MS + rank * (uint64_t)NEXT_STAND_MS)
+        now_ms - g->electable_since_ms >= FIRST_STAND_MS + rank * (uint64_t)NEXT_STAND_MS)
         stand(g);
     else if (g->raft.state == RAFT_CANDIDATE &&
              now_ms - g->candidate_since_ms >=
@@ -274,79 +262,6 @@ static void stand_in_order(struct repl_group *g, uint64_t now_ms)
         g->candidate_since_ms = now_ms;
         stand(g);
     }
-}
-
-/* ---- transfer ---- */
-
-int repl_group_transfer(struct repl_group *g, uint32_t node_id)
-{
-    struct repl_group_status status;
-    struct raft_event event = {.type = RAFT_TRANSFER};
-    if (g->role != REPL_LEADER)
-        return ERR_NOT_LEADER;
-    if (g->transfer_since_ms != 0)
-        return ERR_BUSY;
-    repl_group_status(g, &status);
-    for (unsigned i = 0; i < status.replica_count; i++) {
-        const struct repl_replica_status *r = &status.replicas[i];
-        if (repl_raft_id_node(r->member.raft_id) != node_id || !r->member.is_voter)
-            continue;
-        if (!r->is_level ||
-            r->match_index + g->options.in_flight_entries_max < raft_last_index(&g->raft))
-            return ERR_BUSY;
-        event.transfer.server_id = r->member.raft_id;
-        g->transfer_since_ms = group_now_ms(g);
-        g->transfer_sent_ms = g->transfer_since_ms;
-        int err = group_step(g, &event, NULL, 0);
-        if (err < 0)
-            g->transfer_since_ms = 0;
-        return err < 0 ? err : 0;
-    }
-    return ERR_NOT_FOUND;
-}
-
-/* TimeoutNow is sent once by libraft and ignored while the target writes: so it is repeated. */
-static void repeat_timeout_now(struct repl_group *g, uint64_t now_ms)
-{
-    struct repl_message m;
-    uint64_t last = raft_last_index(&g->raft);
-    if (!g->raft.leader_state.transferring || now_ms - g->transfer_sent_ms < TRANSFER_REPEAT_MS)
-        return;
-    g->transfer_sent_ms = now_ms;
-    group_fill_message(g, REPL_TIMEOUT_NOW, g->raft.leader_state.transferee, &m);
-    m.last_index = last;
-    if (group_term_of(g, last, &m.last_term))
-        group_send_message(g, NET_CONTROL, &m, NULL, 0);
-}
-
-static void tick_transfer(struct repl_group *g, uint64_t now_ms)
-{
-    if (g->transfer_since_ms == 0)
-        return;
-    assert(group_is_leader(g)); /* else lose() has ended it */
-    if (now_ms - g->transfer_since_ms >= TRANSFER_MS) {
-        g->raft.leader_state.transferee = 0; /* no new leader: go on */
-        g->raft.leader_state.transferring = false;
-        g->transfer_since_ms = 0;
-        g->counters.transfers_failed++;
-    } else {
-        repeat_timeout_now(g, now_ms);
-    }
-}
-
-static void go_home(struct repl_group *g, uint64_t now_ms)
-{
-    uint32_t home = g->preferred_node_id;
-    if (g->role != REPL_LEADER || home == 0 || home == repl_raft_id_node(g->options.raft_id) ||
-        g->transfer_since_ms != 0 || now_ms - g->tried_home_ms < 1000 ||
-        !node_is_alive(g->options.node, home) ||
-        now_ms - node_alive_since_ms(g->options.node, home) < node_settle_ms(g->options.node))
-        return;
-    if (!node_may_return_leader(g->options.node))
-        return; /* others go first */
-    g->tried_home_ms = now_ms;
-    if (repl_group_transfer(g, home) == 0)
-        event_info("leader_returns", "group=%u to=%u", g->options.identity.group_id, home);
 }
 
 /* ---- time ---- */
@@ -361,8 +276,7 @@ void group_role_tick(struct repl_group *g)
             g->leaderless_since_ms = now_ms;
         stand_in_order(g, now_ms);
     }
-    tick_transfer(g, now_ms);
-    go_home(g, now_ms);
+    group_transfer_tick(g, now_ms);
     group_heard_tick(g, now_ms);
     node_publish(g->options.node, g->options.identity.group_id, leader_raft_id(g),
                  g->raft.current_term, g->raft.commit_index);

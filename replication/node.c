@@ -18,6 +18,7 @@ int repl_node_create(const struct repl_node_options *options, struct repl_node *
     if (n == NULL)
         return UV_ENOMEM;
     n->options = *options;
+    n->started_at_ms = clock_now_ms(options->clock);
     pthread_mutex_init(&n->lock, NULL);
     *node = n;
     return 0;
@@ -90,20 +91,70 @@ bool repl_node_is_alive(struct repl_node *n, uint32_t node_id)
     return node_is_alive(n, node_id);
 }
 
-uint64_t node_alive_since_ms(struct repl_node *n, uint32_t node_id)
-{
-    struct node_peer *p = find_peer(n, node_id);
-    return p == NULL ? UINT64_MAX : atomic_load(&p->since_ms);
-}
-
 uint32_t node_own_id(const struct repl_node *n)
 {
     return n->options.node_id;
 }
 
-unsigned node_settle_ms(const struct repl_node *n)
+bool node_is_known(struct repl_node *n, uint32_t node_id)
 {
-    return n->options.settle_ms;
+    struct node_peer *p = find_peer(n, node_id);
+    return node_id == n->options.node_id || (p != NULL && atomic_load(&p->was_known));
+}
+
+uint64_t node_age_ms(const struct repl_node *n)
+{
+    return clock_now_ms(n->options.clock) - n->started_at_ms;
+}
+
+/* ---- who may lead ---- */
+
+bool node_is_leaving(const struct repl_node *n)
+{
+    return atomic_load(&n->is_leaving);
+}
+
+bool node_may_lead(struct repl_node *n, uint32_t node_id)
+{
+    struct node_peer *p = find_peer(n, node_id);
+    if (node_id == n->options.node_id)
+        return !node_is_leaving(n);
+    return p != NULL && atomic_load(&p->is_alive) && atomic_load(&p->has_beaten) &&
+           !atomic_load(&p->is_leaving);
+}
+
+bool node_is_settled(struct repl_node *n, uint32_t node_id)
+{
+    struct node_peer *p = find_peer(n, node_id);
+    uint64_t since_ms = p == NULL ? 0 : atomic_load(&p->since_ms);
+    if (since_ms < n->started_at_ms)
+        since_ms = n->started_at_ms;
+    return node_id == n->options.node_id ||
+           clock_now_ms(n->options.clock) - since_ms >= n->options.settle_ms;
+}
+
+static bool has_successor(struct repl_node *n)
+{
+    for (unsigned i = 0; i < REPL_NODES_MAX; i++) {
+        uint32_t node_id = n->peers[i].node_id;
+        if (node_id != 0 && node_may_lead(n, node_id))
+            return true;
+    }
+    return false;
+}
+
+unsigned repl_node_leave(struct repl_node *n)
+{
+    unsigned led_count = 0;
+    atomic_store(&n->should_leave, true);
+    if (!has_successor(n))
+        return 0;
+    pthread_mutex_lock(&n->lock);
+    for (uint32_t id = 0; id < GROUPS_MAX; id++)
+        led_count += n->groups[id].group != NULL &&
+                     repl_raft_id_node(n->groups[id].leader) == n->options.node_id;
+    pthread_mutex_unlock(&n->lock);
+    return led_count;
 }
 
 bool node_may_return_leader(struct repl_node *n)

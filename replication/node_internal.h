@@ -17,9 +17,17 @@ void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader_raft_i
                   uint64_t commit_index);
 
 bool node_is_alive(struct repl_node *n, uint32_t node_id);
-uint64_t node_alive_since_ms(struct repl_node *n, uint32_t node_id);
 uint32_t node_own_id(const struct repl_node *n);
-unsigned node_settle_ms(const struct repl_node *n);
+/* It has been running groups since this node started: a heartbeat was heard. */
+bool node_is_known(struct repl_node *n, uint32_t node_id);
+/* Since this node started. */
+uint64_t node_age_ms(const struct repl_node *n);
+/* Alive, running its groups, and not about to stop. */
+bool node_may_lead(struct repl_node *n, uint32_t node_id);
+/* That has been so, or not been so, for settle_ms. Of this node always. */
+bool node_is_settled(struct repl_node *n, uint32_t node_id);
+/* This node is about to stop, and its peers were told. */
+bool node_is_leaving(const struct repl_node *n);
 /* At most one returning leader in 100 ms. */
 bool node_may_return_leader(struct repl_node *n);
 

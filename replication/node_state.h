@@ -20,9 +20,12 @@ struct node_shard {
 struct node_peer {
     atomic_uint node_id;            /* 0: unused; written on shard 0 only */
     atomic_uint_least64_t alive_ns; /* last byte received */
-    atomic_uint_least64_t since_ms; /* alive without a break since */
+    atomic_uint_least64_t since_ms; /* may lead, or may not, without a break since */
     atomic_bool is_alive;
-    atomic_bool is_lost; /* the connection broke or was refused since the last byte */
+    atomic_bool has_beaten; /* a heartbeat was heard since it is alive: it has groups running */
+    atomic_bool is_leaving; /* it said so with its last heartbeat */
+    atomic_bool was_known;  /* a heartbeat was ever heard */
+    atomic_bool is_lost;    /* the connection broke or was refused since the last byte */
 };
 
 struct node_group {
@@ -41,7 +44,11 @@ struct repl_node {
     struct node_peer peers[REPL_NODES_MAX];
     pthread_mutex_t lock; /* guards groups' map fields */
     struct node_group groups[GROUPS_MAX];
+    uint64_t started_at_ms;
     uint64_t beaten_at_ms;
+    bool is_beat_due;         /* at the next tick; shard 0 */
+    atomic_bool should_leave; /* asked for */
+    atomic_bool is_leaving;   /* ... and told to the peers */
     atomic_uint_least64_t returned_at_ms;
     bool has_changed; /* shard 0: tell the owner at the tick's end */
 };

@@ -245,6 +245,31 @@ Test(repl_group, with_a_sole_voter_never_leads_twice_in_a_term)
     cluster_close(&c);
 }
 
+/* Whoever starts first would lead every group, until they go home one by one. */
+Test(repl_group, waits_at_first_start_for_the_preferred_node)
+{
+    cluster_init(&c, 3, 3, 30);
+    c.preferred_node_id = 3;
+    replica_start(&c.replicas[0]);
+    cluster_run_ms(&c, 200);
+    replica_start(&c.replicas[1]);
+    cluster_run_ms(&c, 600);
+    cr_assert_null(cluster_leader_now(&c));
+    replica_start(&c.replicas[2]);
+    cr_assert_eq(cluster_leader(&c, 200)->node_id, 3);
+    cluster_close(&c);
+}
+
+Test(repl_group, does_not_wait_long_for_a_preferred_node_that_stays_away)
+{
+    cluster_init(&c, 3, 3, 31);
+    c.preferred_node_id = 3;
+    replica_start(&c.replicas[0]);
+    replica_start(&c.replicas[1]);
+    cluster_leader(&c, 1500);
+    cluster_close(&c);
+}
+
 Test(repl_group, survives_cuts_and_power_cuts_in_any_order)
 {
     for (uint64_t seed = 100; seed < 112; seed++) {

@@ -29,6 +29,7 @@ void cluster_init(struct cluster *c, unsigned count, unsigned founder_count, uin
     memset(c, 0, sizeof *c);
     cr_assert_leq(count, REPLICAS_MAX);
     fake_clock_init(&c->clock);
+    fake_clock_advance_ms(&c->clock, 10000); /* a machine is up longer than an election takes */
     random_init(&c->random, seed);
     c->count = count;
     c->founder_count = founder_count;

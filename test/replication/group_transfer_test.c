@@ -145,3 +145,97 @@ Test(repl_group_transfer, returns_to_the_preferred_node_only_when_that_is_level)
     cluster_check_same(&c);
     cluster_close(&c);
 }
+
+static bool is_led_at_home_in_order(struct cluster *cluster)
+{
+    struct replica *leader = cluster_leader_now(cluster);
+    return leader != NULL && leader->node_id == 3;
+}
+
+/* Group 7's order with node 2 preferred is 2, 3, 1. */
+Test(repl_group_transfer, goes_to_the_next_in_order_while_the_preferred_node_is_away)
+{
+    cluster_init(&c, 3, 3, 86);
+    c.preferred_node_id = 2;
+    cluster_start(&c);
+    cluster_run_until(&c, leads_at_home, 1000, "the preferred node leads");
+    replica_kill(&c.replicas[1]);
+    cluster_run_ms(&c, 1000);
+    cr_assert_eq(cluster_leader_now(&c)->node_id, 3);
+    cr_assert_eq(repl_group_transfer(c.replicas[2].group, 1), 0);
+    cluster_run_ms(&c, 300);
+    cr_assert_eq(cluster_leader_now(&c)->node_id, 1);
+    cluster_run_until(&c, is_led_at_home_in_order, 4000, "the next in order leads");
+    replica_start(&c.replicas[1]);
+    cluster_run_until(&c, leads_at_home, 4000, "leadership comes home");
+    cluster_close(&c);
+}
+
+/* ---- leaving ---- */
+
+Test(repl_group_transfer, hands_over_at_once_when_its_node_is_about_to_stop)
+{
+    struct replica *leader = started(3, 87);
+    cr_assert_eq(repl_node_leave(leader->node), 1);
+    struct proposal *p = cluster_propose(&c, leader, NULL);
+    for (unsigned i = 0; i < 60 && repl_node_leave(leader->node) > 0; i++)
+        cluster_run_ms(&c, 1);
+    cr_assert_eq(repl_node_leave(leader->node), 0);
+    cluster_run_ms(&c, 10);
+    cr_assert_eq(p->answers, 1, "whoever waits hears that it is over");
+    struct replica *next = cluster_leader_now(&c);
+    cr_assert_neq(next, leader);
+    repl_group_set_preferred(next->group, leader->node_id);
+    for (unsigned i = 0; i < 5000; i++) {
+        cluster_run_ms(&c, 1);
+        cr_assert_eq(cluster_leader_now(&c), next, "nothing comes back to it");
+    }
+    cr_assert_eq(replica_counters(next).elections_started, 1, "nor does it stand");
+    cluster_close(&c);
+}
+
+Test(repl_group_transfer, hands_over_to_another_when_the_first_does_not_take_it)
+{
+    struct replica *leader = started(3, 88);
+    uint32_t deaf = 0;
+    for (unsigned i = 0; i < 3; i++) /* alive, but its disk does nothing */
+        if (&c.replicas[i] != leader && deaf == 0) {
+            deaf = c.replicas[i].node_id;
+            c.replicas[i].is_writer_paused = true;
+        }
+    repl_node_leave(leader->node);
+    for (unsigned i = 0; i < 500 && repl_node_leave(leader->node) > 0; i++)
+        cluster_run_ms(&c, 1);
+    cr_assert_eq(repl_node_leave(leader->node), 0);
+    c.replicas[deaf - 1].is_writer_paused = false;
+    struct replica *next = cluster_leader(&c, 1000);
+    cr_assert(next != leader && next->node_id != deaf);
+    cluster_close(&c);
+}
+
+Test(repl_group_transfer, leaves_at_once_where_nobody_can_take_it)
+{
+    struct replica *leader = started(3, 89);
+    for (unsigned i = 0; i < 3; i++)
+        if (&c.replicas[i] != leader)
+            replica_kill(&c.replicas[i]);
+    cluster_run_ms(&c, 20);
+    cr_assert_eq(repl_node_leave(leader->node), 0);
+    cluster_close(&c);
+}
+
+Test(repl_group_transfer, comes_back_to_a_node_that_was_started_again)
+{
+    struct replica *leader = started(3, 90);
+    uint32_t node_id = leader->node_id;
+    for (unsigned i = 0; i < 3; i++)
+        repl_group_set_preferred(c.replicas[i].group, node_id);
+    c.preferred_node_id = node_id;
+    repl_node_leave(leader->node);
+    cluster_run_ms(&c, 100);
+    replica_kill(leader);
+    cluster_run_ms(&c, 100);
+    replica_start(leader);
+    cluster_run_until(&c, leads_at_home, 5000, "it leads again");
+    cluster_close(&c);
+}

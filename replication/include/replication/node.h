@@ -72,6 +72,11 @@ struct repl_leader {
 bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader *leader);
 bool repl_node_is_alive(struct repl_node *n, uint32_t node_id);
 
+/* This node is about to stop: its peers hear it and stand in its place, and its groups hand
+ * leadership to level voters. Called again and again, from any thread: how many groups it still
+ * leads; 0 also when nobody is there to take them. There is no way back. */
+unsigned repl_node_leave(struct repl_node *n);
+
 /* Sends a message of the layer above on CONTROL. Shard 0. 0, ERR_CLOSED or ERR_BUSY. */
 int repl_node_send(struct repl_node *n, uint32_t node_id, struct bytes message);
 
