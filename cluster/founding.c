@@ -1,12 +1,14 @@
 /* First start, as a pure state machine.
  *
- * Message, little-endian: u32 magic, u16 version, u16 state, u64 incarnation,
- * u32 groups per node, u32 CRC-32C of the READY set, u64 0
+ * Message, little-endian: u32 magic, u16 version, u16 state, u64 incarnation, u32 configured groups
+ * per node, u32 CRC-32C of the READY set, u64 0, u16 configured founders, per founder u32 node id,
+ * u16 size and site. Version 1 ends before the founders.
  *
  * Invitation: u32 magic, u16 version, u16 founders, 16 cluster id, u32 groups per node, per
  * founder u32 node id, u64 incarnation, u16 size and site */
 #include "founding.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/crc32c.h"
@@ -14,7 +16,8 @@
 
 #define INVITE_MAGIC    0x56494f54u /* "TOIV" */
 #define MESSAGE_MAGIC   0x44464f54u /* "TOFD" */
-#define MESSAGE_VERSION 1
+#define MESSAGE_VERSION 2
+#define INVITE_VERSION  1
 
 void founding_init(struct founding *f, struct identity *identity, uint32_t groups_per_node,
                    const struct identity_founder *founders, unsigned founder_count)
@@ -56,7 +59,7 @@ int founding_invite_encode(const struct identity *identity, uint8_t **bytes, siz
 {
     struct byte_list list = {0};
     byte_list_put_u32(&list, INVITE_MAGIC);
-    byte_list_put_u16(&list, MESSAGE_VERSION);
+    byte_list_put_u16(&list, INVITE_VERSION);
     byte_list_put_u16(&list, (uint16_t)identity->founder_count);
     byte_list_put_u64(&list, identity->cluster_id[0]);
     byte_list_put_u64(&list, identity->cluster_id[1]);
@@ -69,13 +72,13 @@ int founding_invite_encode(const struct identity *identity, uint8_t **bytes, siz
     return byte_list_take(&list, bytes, size);
 }
 
-static bool read_founders(struct bytes_reader *r, struct identity *invited, unsigned count)
+static bool read_founders(struct bytes_reader *r, struct identity_founder *founders, unsigned count,
+                          bool has_incarnations)
 {
-    invited->founder_count = count;
     for (unsigned i = 0; i < count; i++) {
-        struct identity_founder *founder = &invited->founders[i];
+        struct identity_founder *founder = &founders[i];
         founder->node_id = bytes_read_le32(r);
-        founder->incarnation = bytes_read_le64(r);
+        founder->incarnation = has_incarnations ? bytes_read_le64(r) : 0;
         struct bytes site = byte_list_read_text(r);
         if (r->is_bad || site.size >= sizeof founder->site)
             return false;
@@ -97,10 +100,11 @@ static void on_invite(struct founding *f, const struct founding_heard *heard,
     invited.cluster_id[1] = bytes_read_le64(r);
     invited.groups_per_node = bytes_read_le32(r);
     if (r->is_bad || count == 0 || count > IDENTITY_FOUNDERS_MAX ||
-        !read_founders(r, &invited, count) || invited.groups_per_node == 0 ||
+        !read_founders(r, invited.founders, count, true) || invited.groups_per_node == 0 ||
         f->identity->state == IDENTITY_FOUNDED ||
         memcmp(invited.cluster_id, heard->cluster_id, sizeof invited.cluster_id) != 0)
         return;
+    invited.founder_count = count;
     identity_cluster_id(f->identity, ready_id);
     if (f->identity->state == IDENTITY_READY &&
         memcmp(ready_id, invited.cluster_id, sizeof ready_id) == 0)
@@ -111,30 +115,61 @@ static void on_invite(struct founding *f, const struct founding_heard *heard,
     f->is_invited = true;
 }
 
+static void hear_settings(struct founding *f, uint32_t node_id,
+                          const struct founding_settings *settings)
+{
+    for (unsigned i = 0; i < f->founder_count; i++) {
+        if (f->founders[i].node_id != node_id)
+            continue;
+        if (memcmp(&f->settings[i], settings, sizeof *settings) != 0)
+            f->told_differences[i] = 0;
+        f->settings[i] = *settings;
+    }
+}
+
+static bool read_settings(struct bytes_reader *r, uint16_t version,
+                          struct founding_settings *settings)
+{
+    bytes_read_le64(r); /* unused */
+    if (version == 1)
+        return !r->is_bad;
+    settings->founder_count = bytes_read_le16(r);
+    return !r->is_bad && settings->founder_count <= IDENTITY_FOUNDERS_MAX &&
+           read_founders(r, settings->founders, settings->founder_count, false);
+}
+
+/* Who is FOUNDED was READY with the same set. */
+static void on_founder(struct founding *f, uint32_t node_id, struct bytes_reader *r)
+{
+    struct founding_settings settings = {0};
+    struct founding_heard *heard = heard_of(f, node_id);
+    uint32_t magic = bytes_read_le32(r);
+    uint16_t version = bytes_read_le16(r);
+    uint16_t state = bytes_read_le16(r);
+    uint64_t incarnation = bytes_read_le64(r);
+    settings.groups_per_node = bytes_read_le32(r);
+    uint32_t crc = bytes_read_le32(r);
+    if (r->is_bad || magic != MESSAGE_MAGIC || version == 0 || version > MESSAGE_VERSION ||
+        heard == NULL || !heard->is_heard || heard->incarnation != incarnation ||
+        !read_settings(r, version, &settings))
+        return;
+    heard->is_ready = state == IDENTITY_READY || state == IDENTITY_FOUNDED;
+    heard->is_founded = state == IDENTITY_FOUNDED;
+    heard->ready_set_crc = crc;
+    hear_settings(f, node_id, &settings);
+}
+
 void founding_on_message(struct founding *f, uint32_t node_id, struct bytes message)
 {
     struct bytes_reader r = bytes_reader_of(message);
     struct bytes_reader invite = r;
     bool is_invite = bytes_read_le32(&invite) == INVITE_MAGIC &&
-                     bytes_read_le16(&invite) == MESSAGE_VERSION && !invite.is_bad;
+                     bytes_read_le16(&invite) == INVITE_VERSION && !invite.is_bad;
     const struct founding_heard *from = heard_of(f, node_id);
-    if (is_invite && from != NULL && is_founded(from)) {
+    if (is_invite && from != NULL && is_founded(from))
         on_invite(f, from, &invite);
-        return;
-    }
-    uint32_t magic = bytes_read_le32(&r);
-    uint16_t version = bytes_read_le16(&r);
-    uint16_t state = bytes_read_le16(&r);
-    uint64_t incarnation = bytes_read_le64(&r);
-    uint32_t groups_per_node = bytes_read_le32(&r);
-    uint32_t set_crc = bytes_read_le32(&r);
-    struct founding_heard *heard = heard_of(f, node_id);
-    if (r.is_bad || magic != MESSAGE_MAGIC || version != MESSAGE_VERSION || heard == NULL ||
-        !heard->is_heard || heard->incarnation != incarnation)
-        return;
-    heard->is_ready = state == IDENTITY_READY;
-    heard->ready_set_crc = set_crc;
-    heard->groups_per_node = groups_per_node;
+    else
+        on_founder(f, node_id, &r);
 }
 
 void founding_on_down(struct founding *f, uint32_t node_id)
@@ -227,15 +262,103 @@ enum founding_step founding_advance(struct founding *f)
     return FOUNDING_PERSIST;
 }
 
-size_t founding_message(const struct founding *f, uint8_t into[FOUNDING_MESSAGE_SIZE])
+bool founding_is_over(const struct founding *f)
+{
+    if (f->identity->state != IDENTITY_FOUNDED)
+        return false;
+    for (unsigned i = 0; i < f->founder_count; i++)
+        if (f->heard[i].is_heard && !f->heard[i].is_founded && !is_founded(&f->heard[i]))
+            return false;
+    return true;
+}
+
+size_t founding_message(const struct founding *f, uint8_t into[FOUNDING_MESSAGE_SIZE_MAX])
 {
     uint8_t *at = into;
     at = bytes_put_le32(at, MESSAGE_MAGIC);
     at = bytes_put_le16(at, MESSAGE_VERSION);
     at = bytes_put_le16(at, (uint16_t)f->identity->state);
     at = bytes_put_le64(at, f->identity->incarnation);
-    at = bytes_put_le32(at, f->identity->groups_per_node);
+    at = bytes_put_le32(at, f->groups_per_node);
     at = bytes_put_le32(at, set_crc(f->identity));
-    bytes_put_le64(at, 0);
-    return FOUNDING_MESSAGE_SIZE;
+    at = bytes_put_le64(at, 0);
+    at = bytes_put_le16(at, (uint16_t)f->founder_count);
+    for (unsigned i = 0; i < f->founder_count; i++) {
+        size_t size = strnlen(f->founders[i].site, sizeof f->founders[i].site - 1);
+        at = bytes_put_le32(at, f->founders[i].node_id);
+        at = bytes_put_le16(at, (uint16_t)size);
+        memcpy(at, f->founders[i].site, size);
+        at += size;
+    }
+    return (size_t)(at - into);
+}
+
+/* ---- what the operator should know ---- */
+
+enum { GROUPS_DIFFER = 1, FOUNDERS_DIFFER = 2 };
+
+static void put_founder(char text[FOUNDING_TEXT_SIZE], const struct identity_founder *founder)
+{
+    size_t size = strlen(text);
+    snprintf(text + size, FOUNDING_TEXT_SIZE - size, "%s%u@%s", size > 0 ? "," : "",
+             founder->node_id, founder->site);
+}
+
+static bool are_founders_equal(const struct founding *f, const struct founding_settings *theirs)
+{
+    bool are_equal = f->founder_count == theirs->founder_count;
+    for (unsigned i = 0; i < f->founder_count && are_equal; i++)
+        are_equal = f->founders[i].node_id == theirs->founders[i].node_id &&
+                    strcmp(f->founders[i].site, theirs->founders[i].site) == 0;
+    return are_equal;
+}
+
+static void tell_groups(const struct founding *f, const struct founding_settings *theirs,
+                        struct founding_difference *d)
+{
+    d->setting = "raft_groups_per_node";
+    snprintf(d->ours, sizeof d->ours, "%u", f->groups_per_node);
+    snprintf(d->theirs, sizeof d->theirs, "%u", theirs->groups_per_node);
+}
+
+static void tell_founders(const struct founding *f, const struct founding_settings *theirs,
+                          struct founding_difference *d)
+{
+    d->setting = "nodes";
+    for (unsigned i = 0; i < f->founder_count; i++)
+        put_founder(d->ours, &f->founders[i]);
+    for (unsigned i = 0; i < theirs->founder_count; i++)
+        put_founder(d->theirs, &theirs->founders[i]);
+}
+
+bool founding_next_difference(struct founding *f, struct founding_difference *d)
+{
+    for (unsigned i = 0; i < f->founder_count; i++) {
+        const struct founding_settings *theirs = &f->settings[i];
+        uint32_t bits = 0;
+        if (theirs->groups_per_node != 0 && theirs->groups_per_node != f->groups_per_node)
+            bits |= GROUPS_DIFFER;
+        if (theirs->founder_count != 0 && !are_founders_equal(f, theirs))
+            bits |= FOUNDERS_DIFFER;
+        bits &= ~f->told_differences[i];
+        if (bits == 0)
+            continue;
+        *d = (struct founding_difference){.node_id = f->founders[i].node_id};
+        if (bits & GROUPS_DIFFER)
+            tell_groups(f, theirs, d);
+        else
+            tell_founders(f, theirs, d);
+        f->told_differences[i] |= bits & GROUPS_DIFFER ? GROUPS_DIFFER : FOUNDERS_DIFFER;
+        return true;
+    }
+    return false;
+}
+
+bool founding_missing(const struct founding *f, char text[FOUNDING_TEXT_SIZE])
+{
+    text[0] = '\0';
+    for (unsigned i = 0; i < f->founder_count; i++)
+        if (f->founders[i].node_id != f->identity->node_id && !f->heard[i].is_heard)
+            put_founder(text, &f->founders[i]);
+    return text[0] != '\0';
 }

@@ -27,11 +27,26 @@ enum founding_step {
 
 struct founding_heard {
     bool is_heard;
-    bool is_ready; /* told that it is READY with `ready_set_crc` */
+    bool is_ready;   /* told that it is READY, or was, with `ready_set_crc` */
+    bool is_founded; /* told that it is FOUNDED */
     uint32_t ready_set_crc;
-    uint32_t groups_per_node;
     uint64_t incarnation;
     uint64_t cluster_id[2]; /* zeros while it is not founded */
+};
+
+/* What a founder's settings say: all must say the same. */
+struct founding_settings {
+    uint32_t groups_per_node;                                /* 0: not heard */
+    unsigned founder_count;                                  /* 0: not heard */
+    struct identity_founder founders[IDENTITY_FOUNDERS_MAX]; /* incarnations are not looked at */
+};
+
+/* Settings of a peer that are not ours, as text: numbers, or "1@a,2@b". */
+#define FOUNDING_TEXT_SIZE 256
+struct founding_difference {
+    uint32_t node_id;
+    const char *setting; /* its name in the configuration */
+    char ours[FOUNDING_TEXT_SIZE], theirs[FOUNDING_TEXT_SIZE];
 };
 
 struct founding {
@@ -40,8 +55,11 @@ struct founding {
     unsigned founder_count;                                  /* configured, this node included */
     struct identity_founder founders[IDENTITY_FOUNDERS_MAX]; /* by node id; incarnation unknown */
     struct founding_heard heard[IDENTITY_FOUNDERS_MAX];
-    bool is_invited;         /* a founded node has told us how to join */
-    struct identity invited; /* what we would be */
+    struct founding_settings settings[IDENTITY_FOUNDERS_MAX]; /* last heard, also of who is gone */
+    uint32_t
+        told_differences[IDENTITY_FOUNDERS_MAX]; /* bits of a peer's, told since they changed */
+    bool is_invited;                             /* a founded node has told us how to join */
+    struct identity invited;                     /* what we would be */
 };
 
 /* `founders` as configured, sorted by node id, incarnations ignored. */
@@ -63,7 +81,15 @@ enum founding_step founding_advance(struct founding *f);
 int founding_invite_encode(const struct identity *identity, uint8_t **bytes, size_t *size);
 
 /* What to tell every peer, also repeatedly. */
-#define FOUNDING_MESSAGE_SIZE 32
-size_t founding_message(const struct founding *f, uint8_t into[FOUNDING_MESSAGE_SIZE]);
+#define FOUNDING_MESSAGE_SIZE_MAX (34 + IDENTITY_FOUNDERS_MAX * (4 + 2 + 32))
+size_t founding_message(const struct founding *f, uint8_t into[FOUNDING_MESSAGE_SIZE_MAX]);
+
+/* FOUNDED, and so is every other that is still here: nobody waits for what this node says. */
+bool founding_is_over(const struct founding *f);
+
+/* A difference that was not told yet; each is given once until that peer's setting changes. */
+bool founding_next_difference(struct founding *f, struct founding_difference *d);
+/* The founders that are not heard, as text; false when all are. */
+bool founding_missing(const struct founding *f, char text[FOUNDING_TEXT_SIZE]);
 
 #endif

@@ -8,7 +8,9 @@
 #include "founding.h"
 #include "node.h"
 
-#define TELL_MS          50 /* between two messages to each peer */
+#define TELL_MS          50   /* between two messages to each peer */
+#define STAY_MS_MAX      1000 /* founded, for those who are not: they wait for our word */
+#define MISSING_MS       2000 /* a founder not heard for so long is worth an event */
 #define REBUILD_EVENT_MS 10000
 
 struct phase {
@@ -18,14 +20,17 @@ struct phase {
     struct net *net;
     struct founding founding;
     uv_timer_t timer;
-    unsigned silent_ticks; /* since the last rebuild event */
-    atomic_bool is_done;   /* founded, or failed with `err` */
+    unsigned silent_ticks;            /* since the last rebuild event */
+    unsigned founded_ticks;           /* since this node was founded */
+    unsigned missing_ticks;           /* since `missing` changed */
+    char missing[FOUNDING_TEXT_SIZE]; /* founders that are not heard */
+    atomic_bool is_done;              /* founded, or failed with `err` */
     int err;
 };
 
 static void tell_all(struct phase *p)
 {
-    uint8_t message[FOUNDING_MESSAGE_SIZE];
+    uint8_t message[FOUNDING_MESSAGE_SIZE_MAX];
     struct net_frame frame = {.head = bytes_of(message, founding_message(&p->founding, message))};
     for (unsigned i = 0; i < p->founding.founder_count; i++)
         if (p->founding.founders[i].node_id != p->founding.identity->node_id)
@@ -38,7 +43,33 @@ static void tell_that_rebuild_is_needed(struct phase *p)
         event_error("rebuild_needed", "reason=\"this node is empty, its cluster is not\"");
 }
 
-/* The identity is durable before anything that follows from it is said. */
+static void tell_differences(struct phase *p)
+{
+    struct founding_difference d;
+    while (founding_next_difference(&p->founding, &d))
+        event_error("founding_differs", "peer=%u setting=%s ours=%s theirs=%s", d.node_id,
+                    d.setting, d.ours, d.theirs);
+}
+
+static void tell_missing(struct phase *p)
+{
+    char missing[FOUNDING_TEXT_SIZE];
+    bool is_any = founding_missing(&p->founding, missing);
+    p->missing_ticks = strcmp(missing, p->missing) == 0 ? p->missing_ticks + 1 : 0;
+    memcpy(p->missing, missing, sizeof missing);
+    if (is_any && p->missing_ticks == MISSING_MS / TELL_MS)
+        event_warn("founding_waits", "for=%s", missing);
+}
+
+static bool may_go(struct phase *p)
+{
+    return p->founding.identity->state == IDENTITY_FOUNDED &&
+           (founding_is_over(&p->founding) || p->founded_ticks++ >= STAY_MS_MAX / TELL_MS);
+}
+
+/* The identity is durable before anything that follows from it is said. Each step is told at once,
+ * also the last: whoever goes on to serve is away for as long as it opens its folder, and the
+ * others would have to wait for it. */
 static void advance(struct phase *p)
 {
     enum founding_step step = founding_advance(&p->founding);
@@ -46,13 +77,18 @@ static void advance(struct phase *p)
         p->err = identity_write(p->disk, p->founding.identity);
         event_info("founding", "state=%d founders=%u", (int)p->founding.identity->state,
                    p->founding.identity->founder_count);
+        if (p->err == 0)
+            tell_all(p);
         step = founding_advance(&p->founding);
     }
     if (p->err == 0 && step == FOUNDING_REBUILD)
         tell_that_rebuild_is_needed(p);
     if (p->err == 0 && step == FOUNDING_WAIT)
         tell_all(p);
-    if (p->err != 0 || p->founding.identity->state == IDENTITY_FOUNDED)
+    tell_differences(p);
+    if (p->founding.identity->state != IDENTITY_FOUNDED)
+        tell_missing(p);
+    if (p->err != 0 || may_go(p))
         atomic_store(&p->is_done, true);
 }
 

@@ -110,7 +110,7 @@ static void put_message(struct world *w, unsigned from, unsigned to, const uint8
 
 static void tell(struct world *w, unsigned n)
 {
-    uint8_t told[FOUNDING_MESSAGE_SIZE], *invitation;
+    uint8_t told[FOUNDING_MESSAGE_SIZE_MAX], *invitation;
     size_t size, told_size = founding_message(&w->nodes[n].founding, told);
     for (unsigned to = 0; to < NODES; to++) {
         if (!are_connected(w, n, to))
@@ -292,7 +292,7 @@ Test(cluster_founding, an_emptied_pair_waits_for_the_node_that_has_data)
 Test(cluster_founding, ignores_strangers_and_broken_messages)
 {
     static struct world w;
-    uint8_t message[FOUNDING_MESSAGE_SIZE + 1] = {0}, *invitation;
+    uint8_t message[FOUNDING_MESSAGE_SIZE_MAX] = {0}, *invitation;
     uint64_t id[2] = {5, 6};
     size_t size;
     world_init(&w, 1);
@@ -302,7 +302,7 @@ Test(cluster_founding, ignores_strangers_and_broken_messages)
     founding_on_hello(f, 9, 77, id); /* not a founder */
     founding_on_message(f, 9, bytes_of(message, message_size));
     before = *f;
-    for (size_t cut = 0; cut + 8 < message_size; cut++)
+    for (size_t cut = 0; cut < message_size; cut++)
         founding_on_message(f, 2, bytes_of(message, cut));
     cr_assert_arr_eq(&before, f, sizeof before);
     struct identity other = w.nodes[1].memory;
@@ -334,5 +334,80 @@ Test(cluster_founding, nodes_that_would_make_other_groups_do_not_found)
     for (unsigned n = 0; n < NODES; n++)
         if (w.nodes[n].founding.groups_per_node == 8 || n == 0)
             cr_assert_neq(w.nodes[n].disk.state, IDENTITY_FOUNDED);
+    world_close(&w);
+}
+
+/* Two nodes, connected, each told once what the other is set to. */
+static void tell_each_other(struct founding *f, struct identity *identities)
+{
+    uint64_t none[2] = {0};
+    for (unsigned n = 0; n < 2; n++) {
+        uint8_t message[FOUNDING_MESSAGE_SIZE_MAX];
+        size_t size = founding_message(&f[n], message);
+        founding_on_hello(&f[1 - n], n + 1, identities[n].incarnation, none);
+        founding_on_message(&f[1 - n], n + 1, bytes_of(message, size));
+    }
+}
+
+Test(cluster_founding, says_once_what_differs_with_both_values)
+{
+    struct identity identities[2] = {{.node_id = 1, .incarnation = 11, .state = IDENTITY_NEW},
+                                     {.node_id = 2, .incarnation = 12, .state = IDENTITY_NEW}};
+    struct founding f[2];
+    struct founding_difference d;
+    founding_init(&f[0], &identities[0], 4, founders, 3);
+    founding_init(&f[1], &identities[1], 8, founders, 2);
+    tell_each_other(f, identities);
+    cr_assert(founding_next_difference(&f[0], &d));
+    cr_assert_eq(d.node_id, 2);
+    cr_assert_str_eq(d.setting, "raft_groups_per_node");
+    cr_assert_str_eq(d.ours, "4");
+    cr_assert_str_eq(d.theirs, "8");
+    cr_assert(founding_next_difference(&f[0], &d));
+    cr_assert_str_eq(d.setting, "nodes");
+    cr_assert_str_eq(d.ours, "1@a,2@b,3@c");
+    cr_assert_str_eq(d.theirs, "1@a,2@b");
+    tell_each_other(f, identities);
+    cr_assert_not(founding_next_difference(&f[0], &d), "once");
+    founding_on_down(&f[0], 2);
+    tell_each_other(f, identities);
+    cr_assert_not(founding_next_difference(&f[0], &d), "also after a new connection");
+    f[1].groups_per_node = 5;
+    tell_each_other(f, identities);
+    cr_assert(founding_next_difference(&f[0], &d), "and again when it has changed");
+    cr_assert_str_eq(d.theirs, "5");
+    char missing[FOUNDING_TEXT_SIZE];
+    cr_assert(founding_missing(&f[0], missing));
+    cr_assert_str_eq(missing, "3@c");
+    cr_assert_not(founding_missing(&f[1], missing));
+}
+
+/* The last to be READY founds in the same breath, and then is away while it opens its folder. */
+Test(cluster_founding, who_is_founded_first_says_so_and_stays_until_the_others_are)
+{
+    static struct world w;
+    uint8_t message[FOUNDING_MESSAGE_SIZE_MAX];
+    world_init(&w, 1);
+    for (unsigned n = 0; n < NODES; n++)
+        cr_assert_eq(founding_advance(&w.nodes[n].founding), FOUNDING_PERSIST);
+    for (unsigned n = 1; n < NODES; n++)
+        founding_on_message(&w.nodes[0].founding, n + 1,
+                            bytes_of(message, founding_message(&w.nodes[n].founding, message)));
+    cr_assert_eq(founding_advance(&w.nodes[0].founding), FOUNDING_PERSIST);
+    cr_assert_eq(w.nodes[0].memory.state, IDENTITY_FOUNDED);
+    cr_assert_not(founding_is_over(&w.nodes[0].founding));
+    for (unsigned n = 1; n < NODES; n++)
+        for (unsigned from = 0; from < NODES; from++)
+            if (from != n)
+                founding_on_message(
+                    &w.nodes[n].founding, from + 1,
+                    bytes_of(message, founding_message(&w.nodes[from].founding, message)));
+    cr_assert_eq(founding_advance(&w.nodes[1].founding), FOUNDING_PERSIST);
+    cr_assert_eq(w.nodes[1].memory.state, IDENTITY_FOUNDED, "its word is as good as READY");
+    founding_on_message(&w.nodes[0].founding, 2,
+                        bytes_of(message, founding_message(&w.nodes[1].founding, message)));
+    cr_assert_not(founding_is_over(&w.nodes[0].founding), "one is missing");
+    founding_on_down(&w.nodes[0].founding, 3);
+    cr_assert(founding_is_over(&w.nodes[0].founding), "nobody waits for its word any more");
     world_close(&w);
 }
