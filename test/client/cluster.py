@@ -98,6 +98,12 @@ class OwnNode:
     def is_running(self):
         return self.process is not None and self.process.poll() is None
 
+    def events_since(self, lengths):
+        """The event lines behind its log's position among Cluster.log_lengths()."""
+        with open(self.log_path, "rb") as f:
+            f.seek(lengths.get(self.id, 0))
+            return f.read().decode(errors="replace").splitlines()
+
     def pid(self):
         return self.process.pid
 
@@ -235,11 +241,11 @@ class Cluster:
 
 
     def wait_spread(self, topic, timeout_s=30):
-        """Each node leads as many of the topic's partitions as any other, but for one."""
+        """Each running node leads as many of the topic's partitions as any other, but for one."""
         def is_spread():
             leaders = [p.leader for p in self.partitions(topic).values()]
-            counts = [leaders.count(node.id) for node in self.nodes]
-            return max(counts) - min(counts) <= 1
+            counts = [leaders.count(node.id) for node in self.nodes if node.is_running()]
+            return sum(counts) == len(leaders) and max(counts) - min(counts) <= 1
         wait_until(is_spread, timeout_s, "leaders are spread evenly", 0.2)
 
 

@@ -153,6 +153,38 @@ def test_each_node_ended_in_turn_under_load_loses_nothing(whole, loaded):
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.trilog_only
+def test_a_node_that_is_ended_hands_leadership_over_before_it_goes(whole, loaded):
+    whole.wait_spread(loaded.topic)  # so it leads, and all are level
+    node, others = whole.nodes[1], (whole.nodes[0], whole.nodes[2])
+    lengths = whole.log_lengths()
+    assert node.terminate() == 0
+    said = node.events_since(lengths)
+    assert any("event=leadership_handed_over" in e and " left=0 " in e for e in said), said
+    assert any("event=leader_hands_over" in e for e in said), said
+    clusters.wait_until(
+        lambda: all(any("event=peer_gone peer=2" in e for e in n.events_since(lengths))
+                    for n in others), 30, "the others know that it is gone")
+    for other in others:
+        assert not any("event=leader_gone" in e for e in other.events_since(lengths))
+    loaded.wait_progress(2000)
+    finish(whole, loaded)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.trilog_only
+def test_leaders_are_even_also_over_two_nodes_and_when_the_third_is_back(whole, name):
+    topic = create_topic(whole, name, 12)
+    whole.wait_spread(topic)
+    for node in whole.nodes:
+        node.kill9()
+        whole.wait_spread(topic)
+        node.start()
+        whole.wait_healthy()
+        whole.wait_spread(topic)
+
+
+@pytest.mark.timeout(240)
 def test_all_nodes_killed_at_once_under_load_lose_nothing(whole, loaded):
     for node in whole.nodes:
         node.kill9()
