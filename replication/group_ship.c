@@ -63,6 +63,8 @@ static void on_piece_read(struct log_pin_read *read, int status)
 {
     struct piece_read *pr = (struct piece_read *)read;
     pr->peer->pin_reads--;
+    if (!group_is_leader(pr->group))
+        group_ship_unpin(pr->group, pr->peer); /* the leadership ended with it being read */
     if (!group_is_over(pr->group))
         send_piece(pr->group, &pr->ask, status == 0 ? &read->piece : NULL, status != 0);
     if (status == 0)

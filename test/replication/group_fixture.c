@@ -89,7 +89,8 @@ static void run_replica(struct cluster *c, struct replica *r, bool is_tick)
     c->speaking = (int)r->number;
     if (!r->is_writer_paused)
         fake_work_run_all(&r->writer, NULL);
-    fake_work_run_all(&r->worker, NULL);
+    if (!r->is_worker_paused)
+        fake_work_run_all(&r->worker, NULL);
     fake_work_run_all(&r->home, NULL);
     if (is_tick) {
         repl_node_tick(r->node);

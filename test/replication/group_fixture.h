@@ -59,6 +59,7 @@ struct replica {
     struct net_handler handler;
     bool is_paused;        /* the process stands still; frames wait */
     bool is_writer_paused; /* its disk takes its time */
+    bool is_worker_paused; /* when it reads, too */
     uint32_t generation;
     uint64_t recovery_id;
     bool is_founder;

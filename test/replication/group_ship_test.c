@@ -195,3 +195,44 @@ Test(repl_group_ship, brings_level_what_has_written_entries_when_it_begins)
     cluster_check_same(&c);
     cluster_close(&c);
 }
+
+/* The source's disk takes its time with the first piece that it is asked for. */
+static bool hold_first_read(struct cluster *cluster, unsigned from, unsigned to,
+                            const struct repl_message *m)
+{
+    (void)from;
+    if (m->type == REPL_SHIP_ASK && m->file != UINT32_MAX && pieces_seen++ == 0)
+        cluster->replicas[to].is_worker_paused = true;
+    return true;
+}
+
+Test(repl_group_ship, holds_nothing_back_for_who_led_while_it_was_read)
+{
+    struct replica *source = started(3, 3, 56);
+    struct replica *gone = follower(source, 0), *next = follower(source, 1);
+    leave_behind(gone);
+    c.filter = hold_first_read;
+    pieces_seen = 0;
+    replica_start(gone);
+    for (unsigned i = 0; i < 3000 && !source->is_worker_paused; i++)
+        cluster_run_ms(&c, 1);
+    cr_assert(source->is_worker_paused);
+    cluster_run_ms(&c, 20);
+    cr_assert_eq(repl_group_transfer(source->group, next->node_id), 0);
+    cluster_run_ms(&c, 200);
+    cr_assert_eq(cluster_leader_now(&c), next);
+    source->is_worker_paused = false;
+    cluster_settle(&c, 5000);
+    cluster_isolate(&c, source->number); /* now the source itself needs files */
+    for (unsigned round = 0; round < 4; round++) {
+        cluster_append(&c, 200);
+        cluster_checkpoint(&c, next);
+        cluster_checkpoint(&c, gone);
+    }
+    cluster_heal(&c);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 5000);
+    cr_assert_eq(replica_counters(source).snapshots_installed, 1);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
