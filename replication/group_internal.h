@@ -177,6 +177,8 @@ bool configuration_has_sole_voter(const struct raft_configuration *c, uint64_t r
 /* group_step.c */
 int group_step(struct repl_group *g, struct raft_event *event, const struct log_entry *source,
                uint64_t source_first);
+/* Not before a term and vote on their way to the WAL. */
+void group_send_when_durable(struct repl_group *g, const struct raft_message *message);
 void group_fatal(struct repl_group *g, int status, const char *what);
 /* Stopped or failed: nothing is begun, sent, applied or answered. */
 bool group_is_over(const struct repl_group *g);

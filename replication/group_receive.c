@@ -73,8 +73,8 @@ static int receive_append_parts(struct repl_group *g, const struct repl_message 
 static unsigned step_over_snapshot(struct repl_group *g, struct repl_message *m)
 {
     uint64_t snapshot = g->raft.trail.snapshot.index;
-    if (m->term < g->raft.current_term || g->raft.snapshot.installing ||
-        m->previous_index >= snapshot || m->previous_index > g->raft.trail.offset)
+    if (g->raft.snapshot.installing || m->previous_index >= snapshot ||
+        m->previous_index > g->raft.trail.offset)
         return 0;
     uint64_t over = snapshot - m->previous_index;
     if (over >= m->entry_count) {
@@ -294,8 +294,30 @@ static bool is_possible(const struct repl_group *g, const struct repl_message *m
     return m->type != REPL_APPEND || is_append_possible(g, m);
 }
 
+static bool is_of_earlier_leader(const struct repl_group *g, const struct repl_message *m)
+{
+    return (m->type == REPL_APPEND || m->type == REPL_INSTALL) && m->term < g->raft.current_term;
+}
+
+/* Who led in an earlier term learns ours. libraft would answer, too, but leaves to chance the index
+ * that it names, and answers a snapshot with a success: a sender that leads again by now, in our
+ * term, would count as stored here whatever that says. This is true whenever it arrives. */
+static void answer_earlier_leader(struct repl_group *g, const struct repl_message *m)
+{
+    uint64_t last = raft_last_index(&g->raft);
+    struct raft_message answer = {
+        .type = RAFT_APPEND_ENTRIES_RESULT, .server_id = m->from, .server_address = no_address};
+    answer.append_entries_result = (struct raft_append_entries_result){
+        .term = g->raft.current_term, .rejected = last + 1, .last_log_index = last};
+    group_send_when_durable(g, &answer);
+}
+
 static int dispatch(struct repl_group *g, const struct repl_message *m, struct buffer *owner)
 {
+    if (is_of_earlier_leader(g, m)) {
+        answer_earlier_leader(g, m);
+        return 0;
+    }
     switch (m->type) {
     case REPL_REQUEST_VOTE:
         return receive_vote(g, m);

@@ -125,15 +125,18 @@ static void take_entries(struct repl_group *g, const struct raft_update *update,
         group_fatal(g, err, "store entries");
 }
 
+void group_send_when_durable(struct repl_group *g, const struct raft_message *message)
+{
+    if (g->vote_persists > 0)
+        persist_hold(g, message);
+    else
+        group_send(g, message);
+}
+
 static void take_messages(struct repl_group *g, const struct raft_update *update)
 {
-    for (unsigned i = 0; i < update->messages.n && !group_is_over(g); i++) {
-        const struct raft_message *message = &update->messages.batch[i];
-        if (g->vote_persists > 0)
-            persist_hold(g, message);
-        else
-            group_send(g, message);
-    }
+    for (unsigned i = 0; i < update->messages.n && !group_is_over(g); i++)
+        group_send_when_durable(g, &update->messages.batch[i]);
 }
 
 /* libraft allocates the payload of the barrier that a new leader begins with; ours has none. */

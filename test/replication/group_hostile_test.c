@@ -184,6 +184,48 @@ Test(repl_group_hostile, results_of_anything_change_no_match)
     check_unharmed();
 }
 
+static struct repl_message last_result;
+static unsigned result_count;
+
+static bool note_result(struct cluster *cluster, unsigned from, unsigned to,
+                        const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    if (m->type == REPL_APPEND_RESULT) {
+        last_result = *m;
+        result_count++;
+    }
+    return true;
+}
+
+/* A leader of term 2, elected again in term 3, must take nothing for stored because of an answer to
+ * what it sent in term 2. */
+Test(repl_group_hostile, messages_of_an_earlier_leader_are_never_acknowledged)
+{
+    struct replica *leader = started(100), *follower = follower_of(leader);
+    static const uint8_t one[24] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 'x', 0, 1};
+    struct repl_group_status s = replica_status(follower);
+    cr_assert_gt(s.term, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        struct repl_message m = message(i < 2 ? REPL_INSTALL : REPL_APPEND, leader, follower);
+        m.term -= 1;
+        m.last_index = i % 2 == 0 ? 3 : s.last_index + 100;
+        m.last_term = m.previous_term = m.term;
+        m.previous_index = i % 2 == 0 ? 1 : s.last_index;
+        m.configuration = bytes_of(one, i < 2 ? sizeof one : 0);
+        m.configuration_index = 1;
+        c.filter = note_result;
+        result_count = 0;
+        inject(leader, follower, &m);
+        c.filter = NULL;
+        cr_assert_eq(result_count, 1, "who leads no longer must learn it");
+        cr_assert_eq(last_result.term, s.term);
+        cr_assert_eq(last_result.last_index, s.last_index);
+        cr_assert_eq(last_result.rejected, s.last_index + 1);
+    }
+    check_unharmed();
+}
+
 Test(repl_group_hostile, strangers_take_no_places)
 {
     struct replica *leader = started(95), *follower = follower_of(leader);
