@@ -196,6 +196,9 @@ bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader
                                    .commit_index = g->commit,
                                    .heard_ns = g->heard_ns};
     pthread_mutex_unlock(&n->lock);
+    struct node_peer *p = find_peer(n, leader->node_id);
+    if (leader->node_id != 0 && p != NULL && atomic_load(&p->is_doubtful))
+        leader->node_id = 0;
     return leader->node_id != 0;
 }
 
@@ -345,6 +348,7 @@ static void on_alive(void *data, uint32_t node_id)
         return;
     atomic_store(&p->alive_ns, clock_now_ns(s->node->options.clock));
     atomic_store(&p->is_lost, false);
+    atomic_store(&p->is_doubtful, false);
 }
 
 static void on_up(void *data, uint32_t node_id)
@@ -355,14 +359,18 @@ static void on_up(void *data, uint32_t node_id)
 }
 
 /* Refused: nobody listens there. Reset: the links reconnect at once; a process that died refuses
- * then, one that lives sends bytes. */
+ * then, one that lives sends bytes. Until one of both nobody is told that it leads: who asks now
+ * has probably lost it too, and would be sent back there. */
 static void on_down(void *data, uint32_t node_id, int is_refused)
 {
     struct node_shard *s = data;
     if (s->index != 0)
         return;
     struct node_peer *p = add_peer(s->node, node_id);
-    if (p != NULL && is_refused)
+    if (p == NULL)
+        return;
+    atomic_store(&p->is_doubtful, true);
+    if (is_refused)
         atomic_store(&p->is_lost, true);
 }
 

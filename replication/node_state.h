@@ -25,7 +25,8 @@ struct node_peer {
     atomic_bool has_beaten; /* a heartbeat was heard since it is alive: it has groups running */
     atomic_bool is_leaving; /* it said so with its last heartbeat */
     atomic_bool was_known;  /* a heartbeat was ever heard */
-    atomic_bool is_lost;    /* the connection broke or was refused since the last byte */
+    atomic_bool is_lost;     /* a connection was refused since the last byte */
+    atomic_bool is_doubtful; /* the connection broke since the last byte */
 };
 
 struct node_group {

@@ -12,12 +12,15 @@
 
 #define NO_OPERATIONS          INT32_MIN /* authorized operations: not asked for, not known */
 #define AUTO_CREATE_TIMEOUT_MS 5000
+#define ELECTION_MS_MAX        700 /* since a leader was last heard: its successor is near */
+#define PAUSE_MS               10
 
 struct metadata_work {
     struct change_list list; /* topics being created */
     struct kafka_metadata_response response;
-    int32_t room;  /* of response.topics */
-    bool is_short; /* the arena is at its limit */
+    struct request_deadline pause; /* while a leader is being elected */
+    int32_t room;                  /* of response.topics */
+    bool is_short;                 /* the arena is at its limit */
 };
 
 /* ---- brokers ---- */
@@ -183,6 +186,38 @@ static void fill(struct metadata_work *w)
     metadata_read_unlock(m);
 }
 
+/* ---- elections ---- */
+
+static bool is_electing(const struct request *r, uint32_t group_id)
+{
+    struct repl_leader leader;
+    return group_id < r->broker->group_count &&
+           !repl_node_leader(r->broker->node, group_id, &leader) && leader.heard_ns != 0 &&
+           clock_now_ns(&r->broker->clock) - leader.heard_ns < ELECTION_MS_MAX * 1000000ull;
+}
+
+static bool is_topic_electing(const struct request *r, const struct metadata_topic *t)
+{
+    for (int32_t i = 0; t != NULL && i < t->partition_count; i++)
+        if (is_electing(r, t->partitions[i].group_id))
+            return true;
+    return false;
+}
+
+static bool is_any_electing(const struct request *r)
+{
+    const struct kafka_metadata_request *message = r->message;
+    const struct metadata *m = r->broker->metadata;
+    bool is_any = false;
+    for (uint32_t id = 0; wants_all(r) && !is_any && id < r->broker->group_count; id++)
+        is_any = is_electing(r, id);
+    metadata_read_lock(r->broker->metadata);
+    for (int32_t i = 0; !wants_all(r) && !is_any && i < message->topics_count; i++)
+        is_any = is_topic_electing(r, find(m, &message->topics[i]));
+    metadata_read_unlock(r->broker->metadata);
+    return is_any;
+}
+
 static void answer(struct change_list *list)
 {
     struct metadata_work *w = list->response;
@@ -191,6 +226,28 @@ static void answer(struct change_list *list)
         request_close_connection(list->request, "its answer needs too much memory");
     else
         request_answer(list->request, &w->response);
+}
+
+static void answer_when_elected(struct change_list *list);
+
+static void on_pause_over(struct request_deadline *pause)
+{
+    answer_when_elected(pause->data);
+}
+
+/* A client that has just lost its leader asks at once, before there is another. "Nobody leads"
+ * would send it into its own pause, of a second in librdkafka; an election takes a tenth of that.
+ */
+static void answer_when_elected(struct change_list *list)
+{
+    struct metadata_work *w = list->response;
+    struct request *r = list->request;
+    if (!is_any_electing(r)) {
+        answer(list);
+        return;
+    }
+    w->pause.data = list;
+    request_deadline_start(r, &w->pause, clock_now_ms(&r->broker->clock) + PAUSE_MS, on_pause_over);
 }
 
 static bool should_create(struct request *r, const struct kafka_metadata_request_topic *asked)
@@ -248,7 +305,7 @@ void request_handle_metadata(struct request *r)
         return;
     }
     raise_arena_limit(r);
-    change_list_begin(&w->list, r, w, answer);
+    change_list_begin(&w->list, r, w, answer_when_elected);
     bool may_create = r->broker->conf.auto_create_topics_enable &&
                       (message->allow_auto_topic_creation || r->header.api_version < 4);
     for (int32_t i = 0; may_create && i < message->topics_count; i++)

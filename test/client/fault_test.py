@@ -13,6 +13,7 @@ from confluent_kafka.admin import ConfigResource, ResourceType
 
 import cluster as clusters
 import records
+import wire
 from topics import create_topic
 
 PARTITIONS = 6
@@ -169,6 +170,44 @@ def test_a_node_that_is_ended_hands_leadership_over_before_it_goes(whole, loaded
         assert not any("event=leader_gone" in e for e in other.events_since(lengths))
     loaded.wait_progress(2000)
     finish(whole, loaded)
+
+
+def leaders_told(connection, topic):
+    """By the answer to a Metadata request for one topic."""
+    answer = wire.Reader(connection.ask(wire.METADATA, 1, wire.metadata(topic)))
+    for _ in range(answer.take("i")):  # brokers
+        answer.take("i"), answer.string(), answer.take("i"), answer.string()
+    assert answer.take("ii")[1] == 1  # the controller; topics
+    answer.take("h"), answer.string(), answer.take("b")
+    leaders = []
+    for _ in range(answer.take("i")):
+        leaders.append(answer.take("hii")[2])
+        for _ in range(2):  # replicas, those in sync
+            answer.take(f"{answer.take('i')}i")
+    return leaders
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.trilog_only
+def test_who_asks_for_the_leader_right_after_its_death_is_told_the_next_one(whole, name):
+    topic = create_topic(whole, name, 12)
+    whole.wait_spread(topic)
+
+    def leaders_after_the_death_of(node):
+        other = whole.nodes[node.id % 3]
+        with wire.Connection(other) as connection:
+            node.kill9()
+            return {leader for _ in range(20) for leader in leaders_told(connection, topic)}
+
+    told = []
+    for node in whole.nodes:
+        told.append(leaders_after_the_death_of(node))
+        node.start()
+        whole.wait_healthy()
+        if node.id not in told[-1] and -1 not in told[-1]:
+            return  # on a slow machine an election may take longer than an answer is held
+        whole.wait_spread(topic)
+    raise AssertionError(f"leaders told after the death of 1, 2 and 3: {told}")
 
 
 @pytest.mark.timeout(240)

@@ -48,6 +48,21 @@ Test(repl_node, without_a_replica_of_a_group_also_knows_who_leads_it)
     cluster_close(&c);
 }
 
+/* Who asks at that moment has probably lost it too, and would be sent back there. */
+Test(repl_node, names_no_leader_while_its_connection_is_broken_and_nothing_was_heard_since)
+{
+    struct replica *leader = started(126), *other = other_than(leader);
+    struct repl_leader known;
+    other->handler.on_down(other->handler.data, leader->node_id, 0);
+    cr_assert_not(repl_node_leader(other->node, GROUP_ID, &known));
+    cr_assert_lt(c.clock.now_ns - known.heard_ns, 200000000, "but when it was last heard");
+    cr_assert(repl_node_is_alive(other->node, leader->node_id), "nor does it stand for that");
+    other->handler.on_alive(other->handler.data, leader->node_id);
+    cr_assert(repl_node_leader(other->node, GROUP_ID, &known));
+    cr_assert_eq(known.node_id, leader->node_id);
+    cluster_close(&c);
+}
+
 Test(repl_node, forgets_a_leader_whose_node_is_gone)
 {
     struct replica *leader = started(122), *other = other_than(leader);

@@ -69,6 +69,8 @@ struct repl_leader {
     uint64_t commit_index;
     uint64_t heard_ns; /* clock time when this was last confirmed */
 };
+/* False, with node id 0 and the rest as last known, when nobody is known to lead: also while the
+ * connection to the leader's node is broken and nothing was heard from it since. */
 bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader *leader);
 bool repl_node_is_alive(struct repl_node *n, uint32_t node_id);
 
