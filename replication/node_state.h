@@ -22,9 +22,9 @@ struct node_peer {
     atomic_uint_least64_t alive_ns; /* last byte received */
     atomic_uint_least64_t since_ms; /* may lead, or may not, without a break since */
     atomic_bool is_alive;
-    atomic_bool has_beaten; /* a heartbeat was heard since it is alive: it has groups running */
-    atomic_bool is_leaving; /* it said so with its last heartbeat */
-    atomic_bool was_known;  /* a heartbeat was ever heard */
+    atomic_bool has_beaten;  /* a heartbeat was heard since it is alive: it has groups running */
+    atomic_bool is_leaving;  /* it said so with its last heartbeat */
+    atomic_bool was_known;   /* a heartbeat was ever heard */
     atomic_bool is_lost;     /* a connection was refused since the last byte */
     atomic_bool is_doubtful; /* the connection broke since the last byte */
 };
