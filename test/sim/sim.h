@@ -56,6 +56,7 @@
     X(frames, true)                                                                                \
     X(frames_lost, true)                                                                           \
     X(slow_links, true)                                                                            \
+    X(stalled_channels, true)                                                                      \
     X(slow_disks, true)                                                                            \
     X(disk_errors, true)                                                                           \
     X(full_disks, true)                                                                            \

@@ -165,6 +165,14 @@ static void slow_link(struct sim *s)
     world_in(s->world, draw_cut_ns(s), NULL, on_full_rate, l);
 }
 
+static void stall_channel(struct sim *s)
+{
+    struct link *l = draw_link(s);
+    enum net_channel channel = (enum net_channel)world_between(s->world, 0, NET_CHANNEL_COUNT - 1);
+    sim_count(s, SIM_stalled_channels, 1);
+    sim_net_stall(s->net, l->from, l->to, channel, world_now_ns(s->world) + draw_cut_ns(s) / 2);
+}
+
 /* ---- disks ---- */
 
 static void fail_disk(struct sim *s)
@@ -306,6 +314,7 @@ static const struct fault table[] = {
     {"reset", 4, reset_link},
     {"delay", 6, change_delay},
     {"slow link", 5, slow_link},
+    {"stalled channel", 6, stall_channel},
     {"disk error", 6, fail_disk},
     {"slow disk", 5, slow_disk},
     {"full disk", 2, fill_disk},

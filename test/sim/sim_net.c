@@ -1,8 +1,9 @@
 /* Simulated connections.
  *
- * A pair of nodes has one connection with an epoch; breaking it raises the epoch, and frames of an
- * older one are lost on arrival. Both ends hear on_down; a new connection comes up when both live
- * and no direction is cut. A frame that meets a cut waits, in order, until it is healed. */
+ * A pair of nodes has one connection with an epoch; breaking it raises the epoch and loses what is
+ * under way. Both ends hear on_down; a new connection comes up, with nothing before its frames,
+ * when both live and no direction is cut. A frame that meets a cut waits, in order, until it is
+ * healed; what a slow link has queued goes on at full speed when the link does. */
 #include "sim/sim_net.h"
 
 #include <stdlib.h>
@@ -15,21 +16,26 @@
 
 struct frame {
     struct frame *next;
+    uint64_t at_ns; /* when it arrives, if nothing is cut */
+    struct buffer *bytes;
+    size_t size;
+};
+
+/* The frames of a channel in one direction, in order. */
+struct stream {
     struct sim_net *net;
     unsigned from, to;
     enum net_channel channel;
-    uint64_t epoch; /* of the connection it was sent on */
-    struct buffer *bytes;
-    size_t size;
+    struct frame *first, *last; /* under way */
+    size_t unsent_bytes;
+    uint64_t last_ns; /* when the last frame arrives */
 };
 
 struct direction {
     bool is_cut;
     uint64_t delay_ns, jitter_ns, rate;
     uint64_t busy_until_ns; /* the wire, when there is a rate */
-    size_t unsent_bytes[NET_CHANNEL_COUNT];
-    uint64_t last_ns[NET_CHANNEL_COUNT]; /* when the last frame arrives: order */
-    struct frame *waiting_first[NET_CHANNEL_COUNT], *waiting_last[NET_CHANNEL_COUNT];
+    struct stream streams[NET_CHANNEL_COUNT];
 };
 
 struct end {
@@ -55,61 +61,49 @@ static uint32_t id_of(unsigned node)
     return node + 1;
 }
 
-static void free_frame(struct frame *f)
+static struct frame *take_first(struct stream *t)
 {
+    struct frame *f = t->first;
+    t->first = f->next;
+    if (t->first == NULL)
+        t->last = NULL;
+    t->unsent_bytes -= f->size;
+    return f;
+}
+
+static void hand_over(struct stream *t)
+{
+    struct end *to = &t->net->ends[t->to];
+    struct frame *f = take_first(t);
+    to->handler.on_alive(to->handler.data, id_of(t->from));
+    to->handler.on_frame(to->handler.data, id_of(t->from), t->channel,
+                         bytes_of(f->bytes->data, f->size), f->bytes);
     buffer_unref(f->bytes);
     free(f);
 }
 
-static void lose(struct frame *f)
-{
-    f->net->directions[f->from][f->to].unsent_bytes[f->channel] -= f->size;
-    f->net->lost_count++;
-    free_frame(f);
-}
-
-static void hand_over(struct frame *f)
-{
-    struct sim_net *n = f->net;
-    struct end *to = &n->ends[f->to];
-    n->directions[f->from][f->to].unsent_bytes[f->channel] -= f->size;
-    to->handler.on_alive(to->handler.data, id_of(f->from));
-    to->handler.on_frame(to->handler.data, id_of(f->from), f->channel,
-                         bytes_of(f->bytes->data, f->size), f->bytes);
-    free_frame(f);
-}
-
+/* An event says only that something may have arrived: frames can be lost or hastened meanwhile. */
 static void on_arrival(void *data)
 {
-    struct frame *f = data;
-    struct sim_net *n = f->net;
-    struct direction *d = &n->directions[f->from][f->to];
-    if (f->epoch != n->epochs[f->from][f->to] || !n->ends[f->to].is_alive) {
-        lose(f);
-    } else if (d->is_cut || d->waiting_first[f->channel] != NULL) {
-        f->next = NULL;
-        if (d->waiting_last[f->channel] != NULL)
-            d->waiting_last[f->channel]->next = f;
-        else
-            d->waiting_first[f->channel] = f;
-        d->waiting_last[f->channel] = f;
-    } else {
-        hand_over(f);
-    }
+    struct stream *t = data;
+    const struct direction *d = &t->net->directions[t->from][t->to];
+    while (t->first != NULL && t->first->at_ns <= world_now_ns(t->net->world) && !d->is_cut)
+        hand_over(t);
 }
 
-static void flush_waiting(struct sim_net *n, unsigned from, unsigned to)
+static void lose_all(struct direction *d)
 {
-    struct direction *d = &n->directions[from][to];
     for (int channel = 0; channel < NET_CHANNEL_COUNT; channel++) {
-        struct frame *f = d->waiting_first[channel];
-        d->waiting_first[channel] = d->waiting_last[channel] = NULL;
-        while (f != NULL) {
-            struct frame *next = f->next;
-            on_arrival(f);
-            f = next;
+        struct stream *t = &d->streams[channel];
+        while (t->first != NULL) {
+            struct frame *f = take_first(t);
+            buffer_unref(f->bytes);
+            free(f);
+            t->net->lost_count++;
         }
+        t->last_ns = 0;
     }
+    d->busy_until_ns = 0;
 }
 
 static uint64_t arrival(struct sim_net *n, struct direction *d, enum net_channel channel,
@@ -123,10 +117,37 @@ static uint64_t arrival(struct sim_net *n, struct direction *d, enum net_channel
         at_ns = d->busy_until_ns;
     }
     at_ns += d->delay_ns + world_between(n->world, 0, d->jitter_ns);
-    if (at_ns <= d->last_ns[channel])
-        at_ns = d->last_ns[channel] + 1;
-    d->last_ns[channel] = at_ns;
+    if (at_ns <= d->streams[channel].last_ns)
+        at_ns = d->streams[channel].last_ns + 1;
+    d->streams[channel].last_ns = at_ns;
     return at_ns;
+}
+
+/* What waits for a slow wire no longer does. */
+static void hasten(struct stream *t, uint64_t delay_ns)
+{
+    uint64_t at_ns = world_now_ns(t->net->world) + delay_ns;
+    for (struct frame *f = t->first; f != NULL; f = f->next) {
+        if (f->at_ns > at_ns) {
+            f->at_ns = t->last_ns = at_ns++;
+            world_at(t->net->world, f->at_ns, NULL, on_arrival, t);
+        }
+    }
+}
+
+/* As when packets of one of a pair's TCP connections are lost again and again. */
+void sim_net_stall(struct sim_net *n, unsigned from, unsigned to, enum net_channel channel,
+                   uint64_t until_ns)
+{
+    struct stream *t = &n->directions[from][to].streams[channel];
+    for (struct frame *f = t->first; f != NULL; f = f->next) {
+        if (f->at_ns < until_ns) {
+            f->at_ns = until_ns++;
+            world_at(n->world, f->at_ns, NULL, on_arrival, t);
+        }
+    }
+    if (t->last_ns < until_ns)
+        t->last_ns = until_ns;
 }
 
 static struct buffer *flatten(const struct net_frame *frame, size_t *size)
@@ -155,27 +176,33 @@ static int net_send_frame(void *data, uint32_t node_id, enum net_channel channel
     if (to >= n->node_count || !n->is_up[from->node][to])
         return ERR_CLOSED;
     struct direction *d = &n->directions[from->node][to];
-    if (d->unsent_bytes[channel] > WINDOW_BYTES)
+    struct stream *t = &d->streams[channel];
+    if (t->unsent_bytes > WINDOW_BYTES)
         return ERR_BUSY;
     struct frame *f = calloc(1, sizeof *f);
     if (f == NULL)
         abort();
-    f->net = n;
-    f->from = from->node;
-    f->to = to;
-    f->channel = channel;
-    f->epoch = n->epochs[from->node][to];
     f->bytes = flatten(frame, &f->size);
-    d->unsent_bytes[channel] += f->size;
+    f->at_ns = arrival(n, d, channel, f->size);
+    *(t->last != NULL ? &t->last->next : &t->first) = f;
+    t->last = f;
+    t->unsent_bytes += f->size;
     n->frame_count++;
-    world_at(n->world, arrival(n, d, channel, f->size), NULL, on_arrival, f);
+    world_at(n->world, f->at_ns, NULL, on_arrival, t);
     return 0;
 }
 
 static size_t net_unsent(void *data, uint32_t node_id, enum net_channel channel)
 {
     const struct end *from = data;
-    return from->net->directions[from->node][node_id - 1].unsent_bytes[channel];
+    return from->net->directions[from->node][node_id - 1].streams[channel].unsent_bytes;
+}
+
+static void init_streams(struct sim_net *n, unsigned from, unsigned to)
+{
+    for (int channel = 0; channel < NET_CHANNEL_COUNT; channel++)
+        n->directions[from][to].streams[channel] = (struct stream){
+            .net = n, .from = from, .to = to, .channel = (enum net_channel)channel};
 }
 
 struct sim_net *sim_net_create(struct world *world, unsigned node_count)
@@ -190,6 +217,8 @@ struct sim_net *sim_net_create(struct world *world, unsigned node_count)
         n->ends[i].node = i;
         n->ends[i].seam = (struct net){
             .data = &n->ends[i], .send = net_send_frame, .unsent_bytes = net_unsent};
+        for (unsigned to = 0; to < node_count; to++)
+            init_streams(n, i, to);
     }
     return n;
 }
@@ -203,7 +232,13 @@ void sim_net_set_delay(struct sim_net *n, unsigned a, unsigned b, uint64_t delay
 
 void sim_net_set_rate(struct sim_net *n, unsigned from, unsigned to, uint64_t bytes_per_s)
 {
-    n->directions[from][to].rate = bytes_per_s;
+    struct direction *d = &n->directions[from][to];
+    d->rate = bytes_per_s;
+    if (bytes_per_s > 0)
+        return;
+    d->busy_until_ns = 0;
+    for (int channel = 0; channel < NET_CHANNEL_COUNT; channel++)
+        hasten(&d->streams[channel], d->delay_ns);
 }
 
 const struct net *sim_net_seam(struct sim_net *n, unsigned node)
@@ -249,8 +284,8 @@ static void break_pair(struct sim_net *n, unsigned a, unsigned b)
     n->epochs[a][b]++;
     n->epochs[b][a] = n->epochs[a][b];
     n->is_up[a][b] = n->is_up[b][a] = false;
-    flush_waiting(n, a, b); /* older epoch: they are lost */
-    flush_waiting(n, b, a);
+    lose_all(&n->directions[a][b]);
+    lose_all(&n->directions[b][a]);
     if (n->ends[a].is_alive)
         tell_down(n, a, b, !n->ends[b].is_alive);
     if (n->ends[b].is_alive)
@@ -316,7 +351,8 @@ void sim_net_cut(struct sim_net *n, unsigned from, unsigned to, bool does_break)
 void sim_net_heal(struct sim_net *n, unsigned from, unsigned to)
 {
     n->directions[from][to].is_cut = false;
-    flush_waiting(n, from, to);
+    for (int channel = 0; channel < NET_CHANNEL_COUNT; channel++)
+        on_arrival(&n->directions[from][to].streams[channel]);
     if (!n->is_up[from][to])
         connect_soon(n, from, to);
 }

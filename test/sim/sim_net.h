@@ -35,6 +35,9 @@ void sim_net_leave(struct sim_net *n, unsigned node);
 void sim_net_cut(struct sim_net *n, unsigned from, unsigned to, bool does_break);
 void sim_net_heal(struct sim_net *n, unsigned from, unsigned to);
 void sim_net_heal_all(struct sim_net *n);
+/* One channel of one direction stands still until then; others overtake it. */
+void sim_net_stall(struct sim_net *n, unsigned from, unsigned to, enum net_channel channel,
+                   uint64_t until_ns);
 /* Breaks the connection once: what is under way in both directions is lost. */
 void sim_net_reset(struct sim_net *n, unsigned a, unsigned b);
 
