@@ -34,10 +34,18 @@ struct child {
     struct sim_counters *counters; /* shared */
 };
 
+/* What each seed must come to: a smaller one would show too little. */
+static const struct floor {
+    enum sim_counter counter;
+    uint64_t at_least;
+} floors[] = {{SIM_virtual_seconds, 60}, {SIM_operations, 1000}, {SIM_faults, 5}};
+#define FLOOR_COUNT (sizeof floors / sizeof floors[0])
+
 struct runner {
     struct child children[CHILDREN_MAX];
     struct sim_counters sum;
-    uint64_t passed, failed;
+    uint64_t least[FLOOR_COUNT]; /* of any seed */
+    uint64_t seeds, passed, failed;
 };
 
 static const struct counter {
@@ -101,6 +109,8 @@ static void report_failure(const struct runner *r, const struct child *c, int st
         printf("FAILED case %s", c->named->name);
     else
         printf("FAILED seed %" PRIu64, c->seed);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        printf(": it ran for too short or did too little");
     if (WIFSIGNALED(status))
         printf(" (signal %d%s)", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
     printf("\n");
@@ -111,9 +121,34 @@ static void report_failure(const struct runner *r, const struct child *c, int st
         printf("  again with: make sim SEED=%" PRIu64 "\n", c->seed);
 }
 
+/* Was the seed that has passed as large as it must be? */
+static bool note_size(struct runner *r, const struct child *c)
+{
+    bool is_enough = true;
+    for (size_t i = 0; i < FLOOR_COUNT; i++) {
+        uint64_t value = c->counters->values[floors[i].counter];
+        if (r->seeds == 0 || value < r->least[i])
+            r->least[i] = value;
+        is_enough &= value >= floors[i].at_least;
+    }
+    r->seeds++;
+    return is_enough;
+}
+
+static void print_least(const struct runner *r)
+{
+    printf("the least of any of %" PRIu64 " seeds:", r->seeds);
+    for (size_t i = 0; i < FLOOR_COUNT; i++)
+        printf(" %" PRIu64 " %s (>= %" PRIu64 ")", r->least[i], counters[floors[i].counter].name,
+               floors[i].at_least);
+    printf("\n");
+}
+
 static void end(struct runner *r, struct child *c, int status)
 {
     bool has_passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (has_passed && c->named == NULL)
+        has_passed = note_size(r, c);
     r->passed += has_passed;
     r->failed += !has_passed;
     for (int i = 0; i < SIM_COUNTER_COUNT; i++)
@@ -181,6 +216,7 @@ static void check_determinism(struct runner *r, uint64_t seed)
     }
     r->passed = before.passed;
     r->failed = before.failed;
+    r->seeds = before.seeds;
     r->sum = before.sum;
     bool is_same = hashes[0] == hashes[1];
     if (!is_same)
@@ -283,6 +319,8 @@ static int run_all(const struct plan *plan)
         run_seeds(&r, plan);
     }
     print_counters(&r, plan->does_cases && r.passed + r.failed >= 100);
+    if (r.seeds > 0)
+        print_least(&r);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", r.passed, r.failed);
     return r.failed == 0 ? 0 : 1;
 }
