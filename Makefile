@@ -163,7 +163,7 @@ fuzz fuzz-short: build/.need-fuzz
 	tools/run-fuzz $(if $(filter fuzz-short,$@),$(FUZZ_SHORT_SECONDS),$(FUZZ_SECONDS)) $(FUZZ_BINARIES)
 
 # ---- all that belongs to a change ---------------------------------------------------------------
-TEST_SUITES := unit sim $(if $(wildcard test/client/run),clients) \
+TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) \
                $(if $(FUZZ_NAMES),fuzz-short) unit-asan
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: build/.need-test
