@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "error_code.h"
+#include "protocol/record_batch.h"
 
 static void finish(struct produce_part *part, int16_t error_code)
 {
@@ -89,6 +90,8 @@ static bool propose(struct produce_part *part)
         .partition_number = part->place.number,
     };
     part->machine.submit.body = part->batch;
+    part->machine.submit.summed_size = part->batch.bytes.size - KAFKA_RECORD_BATCH_CRC_FROM;
+    part->machine.submit.summed_crc = part->batch_crc;
     int err = machine_submit(g->machine, &part->machine, on_applied);
     if (err == ERR_BUSY)
         return false;

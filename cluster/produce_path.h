@@ -12,6 +12,7 @@ struct produce_part {
     struct broker_group *group;
     struct broker_place place;
     struct slice batch;      /* a reference of its own */
+    uint32_t batch_crc;      /* the batch's own checksum, which was found to hold */
     bool wants_sites;        /* acks=all: min.insync.replicas counts */
     atomic_bool is_given_up; /* its request was answered: what only waits here ends */
     void (*done)(struct produce_part *part); /* with error_code and what follows set */

@@ -82,6 +82,15 @@ static inline bool batch_checksum_holds(struct bytes batch)
     return bytes_get_be32(batch.data + 17) == crc32c(0, covered);
 }
 
+/* Continues `crc` over a sound batch's bytes behind its head, most of which have their checksum in
+ * it. */
+static inline uint32_t batch_continue_checksum(uint32_t crc, struct bytes batch)
+{
+    struct bytes covered = bytes_of(batch.data + BATCH_CRC_FROM, batch.size - BATCH_CRC_FROM);
+    crc = crc32c(crc, bytes_of(batch.data + BATCH_HEAD_SIZE, BATCH_CRC_FROM - BATCH_HEAD_SIZE));
+    return crc32c_known(crc, covered, bytes_get_be32(batch.data + 17));
+}
+
 /* Writes the 16 bytes that the log decides. */
 static inline void batch_put_head(uint8_t *into, int64_t base_offset, size_t size,
                                   int32_t leader_epoch)

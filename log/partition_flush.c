@@ -130,7 +130,8 @@ static void gather(struct gathered *g, struct log_segment_meta *meta,
     struct bytes body = bytes_of(b->data.bytes.data + BATCH_HEAD_SIZE,
                                  b->data.bytes.size - BATCH_HEAD_SIZE);
     batch_put_head(head, b->base_offset, b->data.bytes.size, b->leader_epoch);
-    meta->crc = crc32c(crc32c(meta->crc, bytes_of(head, BATCH_HEAD_SIZE)), body);
+    meta->crc = crc32c(meta->crc, bytes_of(head, BATCH_HEAD_SIZE));
+    meta->crc = batch_continue_checksum(meta->crc, b->data.bytes);
     g->parts[g->part_count++] = (struct iovec){.iov_base = head, .iov_len = BATCH_HEAD_SIZE};
     g->parts[g->part_count++] = (struct iovec){.iov_base = (void *)(uintptr_t)body.data,
                                                .iov_len = body.size};

@@ -12,7 +12,7 @@
 #define AT_LEADER_EPOCH      12
 #define AT_MAGIC             16
 #define AT_CRC               17
-#define AT_ATTRIBUTES        21
+#define AT_ATTRIBUTES        KAFKA_RECORD_BATCH_CRC_FROM
 #define AT_LAST_OFFSET_DELTA 23
 #define AT_BASE_TIMESTAMP    27
 #define AT_MAX_TIMESTAMP     35

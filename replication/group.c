@@ -46,6 +46,14 @@ static struct slice encode_head(struct buffer *heads, unsigned position,
     return (struct slice){.owner = heads, .bytes = bytes_of(at, LOG_ENTRY_HEAD_SIZE)};
 }
 
+static uint32_t entry_crc(struct bytes head, const struct repl_submit *req)
+{
+    struct bytes body = req->body.bytes;
+    size_t first_size = body.size - req->summed_size;
+    uint32_t crc = crc32c(crc32c(0, head), bytes_of(body.data, first_size));
+    return crc32c_known(crc, bytes_of(body.data + first_size, req->summed_size), req->summed_crc);
+}
+
 static void make_entries(struct repl_group *g, struct repl_submit *req, unsigned count,
                          struct buffer *heads, struct raft_entry *raft_entries,
                          struct log_entry *entries)
@@ -64,7 +72,7 @@ static void make_entries(struct repl_group *g, struct repl_submit *req, unsigned
                                         .type = LOG_ENTRY_COMMAND,
                                         .head = encode_head(heads, i, &req->head),
                                         .body = req->body};
-        entries[i].crc = crc32c(crc32c(0, entries[i].head.bytes), entries[i].body.bytes);
+        entries[i].crc = entry_crc(entries[i].head.bytes, req);
         raft_entries[i] = (struct raft_entry){
             .term = req->term, .type = RAFT_COMMAND, .batch = batch};
     }

@@ -189,6 +189,7 @@ static int16_t prepare(struct request *r, struct kafka_string topic, int32_t par
     if (part->group == NULL)
         return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     part->batch = (struct slice){.owner = buffer_ref(r->frame.owner), .bytes = batch.bytes};
+    part->batch_crc = batch.crc;
     return KAFKA_ERROR_NONE;
 }
 

@@ -10,6 +10,10 @@
 /* Continues `crc` (0 to start) over the bytes. crc32c(crc32c(0, a), b) == crc32c(0, a + b). */
 uint32_t crc32c(uint32_t crc, struct bytes bytes);
 
+/* The same as crc32c(crc, bytes) where `bytes_crc`, the checksum of these bytes alone, is known:
+ * from some 16 KiB on nothing is read. A wrong `bytes_crc` makes a wrong result. */
+uint32_t crc32c_known(uint32_t crc, struct bytes bytes, uint32_t bytes_crc);
+
 /* The table version, for machines without the instruction and to test the fast one against. */
 uint32_t crc32c_by_table(uint32_t crc, struct bytes bytes);
 

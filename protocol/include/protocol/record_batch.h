@@ -25,6 +25,7 @@
 #define KAFKA_RECORD_BATCH_HEADER_BYTES 61
 #define KAFKA_RECORD_BATCH_HEAD_BYTES   16 /* the part that the broker rewrites, to the epoch */
 #define KAFKA_RECORD_BATCH_LENGTH_END   12 /* the batch length counts from here */
+#define KAFKA_RECORD_BATCH_CRC_FROM     21 /* the checksum covers what follows */
 #define KAFKA_RECORD_BATCH_MAGIC        2
 
 enum kafka_compression {

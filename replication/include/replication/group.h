@@ -53,9 +53,11 @@ struct repl_submit {
     void *data;                  /* the caller's own */
     struct repl_entry_head head; /* kind, flags, partition number; the clock is stamped */
     struct slice body;           /* a reference is taken */
-    repl_submit_cb on_failed;    /* set by repl_group_submit */
-    uint64_t index, term;        /* set when it entered the log */
-    struct repl_submit *next;    /* private */
+    size_t summed_size;       /* so many last bytes of the body have a known checksum (0: none), */
+    uint32_t summed_crc;      /* which is this CRC-32C; it saves reading them once more */
+    repl_submit_cb on_failed; /* set by repl_group_submit */
+    uint64_t index, term;     /* set when it entered the log */
+    struct repl_submit *next; /* private */
 };
 
 /* The state machine of a group (cluster/). All callbacks on the group's shard. */
