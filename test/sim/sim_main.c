@@ -3,6 +3,7 @@
  *   sim --seed N             one seed, with every event of the nodes
  *   sim --seeds A-B          these seeds
  *   sim --minutes M          from seed 1 (or A) until the time is over, --at-least so many seeds
+ *   sim --also N             this one, too, before the others; may be repeated
  *   sim --case NAME          one case, with every event; --cases: all of them
  *
  * A child writes into a file of its own, which is shown when it fails; its counters lie in shared
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,9 +24,10 @@
 #include "sim/sim_case.h"
 
 #define CHILDREN_MAX   2
-#define CHILD_SECONDS  120 /* a run beyond this hangs */
+#define CHILD_SECONDS  120 /* of CPU: a run beyond this hangs, however busy the machine */
 #define REPORT_TAIL    4000
 #define FAILURES_SHOWN 20
+#define ALSO_MAX       64
 
 struct child {
     pid_t pid;                    /* 0: free */
@@ -59,9 +62,10 @@ static const struct counter {
 
 static void run_child(struct child *c)
 {
-    if (dup2(c->output, STDOUT_FILENO) < 0 || dup2(c->output, STDERR_FILENO) < 0)
+    struct rlimit limit = {.rlim_cur = CHILD_SECONDS, .rlim_max = CHILD_SECONDS + 1};
+    if (dup2(c->output, STDOUT_FILENO) < 0 || dup2(c->output, STDERR_FILENO) < 0 ||
+        setrlimit(RLIMIT_CPU, &limit) != 0)
         _exit(4);
-    alarm(CHILD_SECONDS);
     if (c->named != NULL)
         c->named->run(c->seed, c->counters, false);
     else
@@ -112,7 +116,7 @@ static void report_failure(const struct runner *r, const struct child *c, int st
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         printf(": it ran for too short or did too little");
     if (WIFSIGNALED(status))
-        printf(" (signal %d%s)", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
+        printf(" (signal %d%s)", WTERMSIG(status), WTERMSIG(status) == SIGXCPU ? ": it hangs" : "");
     printf("\n");
     show_output(c->output);
     if (c->named != NULL)
@@ -237,6 +241,8 @@ struct plan {
     uint64_t first, last; /* seeds */
     double minutes;       /* 0: as long as it takes */
     uint64_t at_least;    /* seeds, however long they take */
+    uint64_t also[ALSO_MAX];
+    unsigned also_count;
     bool does_cases, has_seeds;
 };
 
@@ -250,6 +256,8 @@ static bool is_over(const struct plan *plan, uint64_t seed, time_t until)
 static void run_seeds(struct runner *r, const struct plan *plan)
 {
     time_t until = time(NULL) + (time_t)(plan->minutes * 60);
+    for (unsigned i = 0; i < plan->also_count; i++)
+        start(free_child(r), NULL, plan->also[i]);
     for (uint64_t seed = plan->first; !is_over(plan, seed, until); seed++)
         start(free_child(r), NULL, seed);
     wait_all(r);
@@ -289,8 +297,8 @@ static int run_one(const char *case_name, uint64_t seed)
 
 static int usage(void)
 {
-    fprintf(stderr, "sim: --seed N | --case NAME | [--cases] [--seeds A-B] [--minutes M]"
-                    " [--at-least N]\n");
+    fprintf(stderr, "sim: --seed N | --case NAME | [--cases] [--seeds A-B] [--also N]…"
+                    " [--minutes M] [--at-least N]\n");
     return 2;
 }
 
@@ -301,6 +309,8 @@ static bool take_option(struct plan *plan, const char *option, const char *value
         plan->minutes = strtod(value, NULL);
     else if (strcmp(option, "--at-least") == 0)
         plan->at_least = strtoull(value, NULL, 10);
+    else if (strcmp(option, "--also") == 0 && plan->also_count < ALSO_MAX)
+        plan->also[plan->also_count++] = strtoull(value, NULL, 10);
     else if (strcmp(option, "--seeds") == 0)
         plan->has_seeds = sscanf(value, "%" SCNu64 "-%" SCNu64, &plan->first, &plan->last) >= 1;
     else
