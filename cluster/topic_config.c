@@ -240,6 +240,64 @@ void topic_config_default(unsigned position, const struct conf_settings *conf, c
         snprintf(into, size, "%" PRId64, default_number((enum config_id)position, &s));
 }
 
+void topic_config_default_of(const char *name, const struct conf_settings *conf, char *into,
+                             size_t size)
+{
+    const struct config *c = find(name);
+    if (c != NULL)
+        topic_config_default((unsigned)(c - table), conf, into, size);
+}
+
+bool topic_config_is_list(const char *name)
+{
+    const struct config *c = find(name);
+    return c != NULL && c->row.type == TOPIC_CONFIG_LIST;
+}
+
+/* An item of a list, without the space around it; moves `*at` behind its comma, NULL at the end. */
+static struct bytes next_item(const char **at)
+{
+    size_t size = strcspn(*at, ",");
+    struct bytes item = bytes_of(*at, size);
+    *at = (*at)[size] == ',' ? *at + size + 1 : NULL;
+    while (item.size > 0 && item.data[0] == ' ')
+        item = bytes_of(item.data + 1, item.size - 1);
+    while (item.size > 0 && item.data[item.size - 1] == ' ')
+        item.size--;
+    return item;
+}
+
+static bool has_item(const char *list, struct bytes item)
+{
+    while (list != NULL)
+        if (bytes_is_equal(next_item(&list), item))
+            return true;
+    return false;
+}
+
+/* Appends the items of `from` that are not in `but`. */
+static void add_items(char *into, const char *from, const char *but)
+{
+    while (from != NULL) {
+        struct bytes item = next_item(&from);
+        size_t size = strlen(into);
+        if (item.size == 0 || has_item(but, item))
+            continue;
+        if (size > 0)
+            into[size++] = ',';
+        memcpy(into + size, item.data, item.size);
+        into[size + item.size] = '\0';
+    }
+}
+
+void topic_config_edit_list(const char *present, const char *operand, bool should_add, char *into)
+{
+    into[0] = '\0';
+    add_items(into, present, should_add ? NULL : operand);
+    if (should_add)
+        add_items(into, operand, present);
+}
+
 bool topic_config_is_set(unsigned position, const struct conf_settings *conf)
 {
     static const int settings[CONFIG_COUNT] = {

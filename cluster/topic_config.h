@@ -53,6 +53,14 @@ struct topic_config_row {
 };
 unsigned topic_config_count(void);
 const struct topic_config_row *topic_config_at(unsigned position);
+/* Lists, whose items can be added and taken out; false for what is not known. */
+bool topic_config_is_list(const char *name);
+/* Writes the comma-separated `present` with the items of `operand` added where they are missing, or
+ * without them; `into` has room for both texts and two bytes more. */
+void topic_config_edit_list(const char *present, const char *operand, bool should_add, char *into);
+/* As topic_config_default, by name; unchanged for what is not known. */
+void topic_config_default_of(const char *name, const struct conf_settings *conf, char *into,
+                             size_t size);
 /* The value in effect without override, as text. */
 void topic_config_default(unsigned position, const struct conf_settings *conf, char *into,
                           size_t size);

@@ -88,7 +88,7 @@ static void find_place(struct group_call *call, struct request *r, struct kafka_
 {
     call->group = NULL;
     call->error_code = KAFKA_ERROR_INVALID_GROUP_ID;
-    if (group_id.size < 0 || group_id.size > CONSUMER_GROUP_ID_SIZE_MAX)
+    if (group_id.size < (call->is_of_member ? 1 : 0) || group_id.size > CONSUMER_GROUP_ID_SIZE_MAX)
         return;
     call->error_code = KAFKA_ERROR_NOT_COORDINATOR;
     if (coordinator_place(r->broker, group_id.data, (size_t)group_id.size, &call->place) == 0)
@@ -100,6 +100,13 @@ void group_call_send(struct group_call *call, struct request *r, struct kafka_st
 {
     find_place(call, r, group_id);
     dispatch(call, r, run, finish);
+}
+
+void group_call_send_member(struct group_call *call, struct request *r,
+                            struct kafka_string group_id, group_call_cb run, group_call_cb finish)
+{
+    call->is_of_member = true;
+    group_call_send(call, r, group_id, run, finish);
 }
 
 void group_call_send_fresh(struct group_call *call, struct request *r, struct kafka_string group_id,

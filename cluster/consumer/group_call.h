@@ -20,7 +20,7 @@ struct group_call {
     struct broker_place place;  /* of the consumer group's partition */
     int16_t error_code;         /* Kafka's */
     group_call_cb run, finish;  /* private from here on */
-    bool is_fresh;
+    bool is_fresh, is_of_member;
     struct repl_read read;
     struct work_item item;
 };
@@ -29,6 +29,9 @@ struct group_call {
  * the error. Always later. */
 void group_call_send(struct group_call *call, struct request *r, struct kafka_string group_id,
                      group_call_cb run, group_call_cb finish);
+/* The same for what only members ask: offsets may be kept under no name, members need one. */
+void group_call_send_member(struct group_call *call, struct request *r,
+                            struct kafka_string group_id, group_call_cb run, group_call_cb finish);
 /* The same after a read index: what is seen includes all that was ever acknowledged (invariant
  * 15). */
 void group_call_send_fresh(struct group_call *call, struct request *r, struct kafka_string group_id,

@@ -2,14 +2,15 @@
  *
  * A dynamic member that is new gets an id first and comes again with it (KIP-394), so that a
  * client which never hears its answer leaves nothing behind. A static member that comes back
- * under its instance id takes its former place; when it can do what it could before, nobody else
- * notices (KIP-345). */
+ * under its instance id takes its former place; when it still reads the same topics by the same
+ * protocol, nobody else notices (KIP-345). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "consumer/live_parts.h"
+#include "consumer/subscription.h"
 
 #define MEMBER_BYTES_MAX   (1u << 20) /* what one member may bring */
 #define ID_PREFIX_SIZE_MAX 255
@@ -226,15 +227,25 @@ static void keep_place(struct live_member *m, struct kafka_string leader)
     live_join_refuse(join, KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE);
 }
 
+/* The chosen protocol is there, with the same topics: what else a member tells of itself (what it
+ * owned, user data) is not what it had told when it last joined, whenever it restarts. Kafka does
+ * not look at the topics either; then a new one would be read by nobody until someone else
+ * comes. */
+static bool reads_the_same(const struct live_member *m, const struct group_join *join)
+{
+    const struct live_group *g = m->group;
+    for (uint32_t i = 0; i < join->protocol_count; i++)
+        if (kafka_string_is_equal(join->protocols[i].name, g->protocol_name))
+            return subscription_is_same(g->protocol_type, live_member_metadata(m, g->protocol_name),
+                                        join->protocols[i].metadata);
+    return false;
+}
+
 static void replace_static(struct live_member *m, struct group_join *join, struct kafka_string id)
 {
     struct live_group *g = m->group;
     struct kafka_string leader = KAFKA_STRING_NULL;
-    struct bytes before = live_member_metadata(m, g->protocol_name);
-    bool is_same = false;
-    for (uint32_t i = 0; i < join->protocol_count; i++)
-        if (kafka_string_is_equal(join->protocols[i].name, g->protocol_name))
-            is_same = bytes_is_equal(before, join->protocols[i].metadata);
+    bool is_same = reads_the_same(m, join);
     struct group_join *former_join = m->join;
     struct group_sync *former_sync = m->sync;
     if (!copy(join, g->leader->id, &leader) || live_member_rename(m, id) != 0 ||

@@ -2,9 +2,39 @@
 #include "error_code.h"
 #include "request.h"
 
+#define VERSION_WITH_SOFTWARE 3
+
+static bool is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* KIP-511: letters and digits, inside also '-' and '.'. */
+static bool is_software_name(struct kafka_string name)
+{
+    for (int32_t i = 0; i < name.size; i++)
+        if (!is_plain(name.data[i]) && name.data[i] != '-' && name.data[i] != '.')
+            return false;
+    return name.size > 0 && is_plain(name.data[0]) && is_plain(name.data[name.size - 1]);
+}
+
+static bool is_sound(const struct request *r)
+{
+    const struct kafka_api_versions_request *message = r->message;
+    return r->header.api_version < VERSION_WITH_SOFTWARE ||
+           (is_software_name(message->client_software_name) &&
+            is_software_name(message->client_software_version));
+}
+
 void request_handle_api_versions(struct request *r)
 {
     struct kafka_api_versions_response response;
+    kafka_api_versions_response_init(&response);
+    if (!is_sound(r)) {
+        response.error_code = KAFKA_ERROR_INVALID_REQUEST;
+        request_answer(r, &response);
+        return;
+    }
     struct kafka_api_versions_response_api_key *rows = request_array(r, kafka_api_count,
                                                                      sizeof *rows);
     if (rows == NULL) {
@@ -17,7 +47,6 @@ void request_handle_api_versions(struct request *r)
         rows[i].min_version = kafka_apis[i].version_advertised;
         rows[i].max_version = kafka_apis[i].version_max;
     }
-    kafka_api_versions_response_init(&response);
     response.api_keys = rows;
     response.api_keys_count = (int32_t)kafka_api_count;
     request_answer(r, &response);

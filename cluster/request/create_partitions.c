@@ -3,12 +3,25 @@
 
 #include "error_code.h"
 #include "request/change_list.h"
+#include "request/placement.h"
 #include "request/text.h"
 
 struct create_partitions {
     struct change_list list;
     struct kafka_create_partitions_response response;
 };
+
+static bool is_assignment_possible(const struct metadata *m,
+                                   const struct kafka_create_partitions_request_topic *t,
+                                   int32_t present_count)
+{
+    const struct metadata_group *group = metadata_group_at(m, 0);
+    bool is_possible = group != NULL && t->assignments_count == t->count - present_count;
+    for (int32_t i = 0; is_possible && i < t->assignments_count; i++)
+        is_possible = placement_is_everywhere(group, t->assignments[i].broker_ids,
+                                              t->assignments[i].broker_ids_count);
+    return is_possible;
+}
 
 static int16_t check(struct request *r, const struct kafka_create_partitions_request_topic *t,
                      struct metadata_change *change, const char **why)
@@ -31,9 +44,10 @@ static int16_t check(struct request *r, const struct kafka_create_partitions_req
                t->count > r->broker->conf.topic_partitions_max) {
         error_code = KAFKA_ERROR_INVALID_PARTITIONS;
         *why = "The count must be above the present one and within topic_partitions_max.";
-    } else if (t->assignments_count > 0) {
+    } else if (t->assignments_count >= 0 && !is_assignment_possible(m, t, topic->partition_count)) {
         error_code = KAFKA_ERROR_INVALID_REPLICA_ASSIGNMENT;
-        *why = "Replicas are placed by the cluster; leave the assignment out.";
+        *why = "Replicas go by raft group: each new partition on all voters, or leave the "
+               "assignment out.";
     } else {
         memcpy(change->id, topic->id, sizeof change->id);
     }

@@ -6,12 +6,19 @@
 
 #include "base/err.h"
 #include "base/random.h"
+#include "consumer/group_place.h"
 #include "error_code.h"
 #include "request/change_list.h"
+#include "request/placement.h"
 #include "request/text.h"
 #include "topic_config.h"
 
-#define TOPICS_MAX 1000 /* of one request: names are compared with each other */
+#define TOPICS_MAX           1000 /* of one request: names are compared with each other */
+#define VERSION_WITH_CONFIGS 5    /* of the answer (KIP-525) */
+#define ANSWER_TOPIC_BYTES   4096 /* a topic's configs in it */
+#define SOURCE_TOPIC         1
+#define SOURCE_STATIC        4
+#define SOURCE_DEFAULT       5
 
 struct creation {
     struct change_item item; /* first */
@@ -41,6 +48,39 @@ static unsigned voter_count(struct request *r)
     return count;
 }
 
+/* Each partition on all voters: then that is what will be. */
+static bool is_assignment_possible(struct request *r,
+                                   const struct kafka_create_topics_request_topic *t)
+{
+    bool is_possible = true;
+    metadata_read_lock(r->broker->metadata);
+    const struct metadata_group *group = metadata_group_at(r->broker->metadata, 0);
+    for (int32_t i = 0; is_possible && i < t->assignments_count; i++)
+        is_possible = group != NULL && t->assignments[i].partition_index == i &&
+                      placement_is_everywhere(group, t->assignments[i].broker_ids,
+                                              t->assignments[i].broker_ids_count);
+    metadata_read_unlock(r->broker->metadata);
+    return is_possible;
+}
+
+static bool check_assignment(struct request *r, const struct kafka_create_topics_request_topic *t,
+                             struct creation *c)
+{
+    if (t->num_partitions != -1 || t->replication_factor != -1) {
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_REQUEST,
+               "An assignment says how many partitions and replicas there are: both must be -1.");
+        return false;
+    }
+    if (!is_assignment_possible(r, t)) {
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_REPLICA_ASSIGNMENT,
+               "Replicas go by raft group: partitions from 0 on, each on all voters, or leave the "
+               "assignment out.");
+        return false;
+    }
+    c->change.partition_count = t->assignments_count;
+    return true;
+}
+
 /* False when refused: the answer says why. */
 static bool check_numbers(struct request *r, const struct kafka_create_topics_request_topic *t,
                           struct creation *c)
@@ -52,11 +92,8 @@ static bool check_numbers(struct request *r, const struct kafka_create_topics_re
     c->change.replication_factor = t->replication_factor == -1
                                        ? (int16_t)conf->default_replication_factor
                                        : t->replication_factor;
-    if (t->assignments_count > 0) {
-        refuse(r, c->answer, KAFKA_ERROR_INVALID_REPLICA_ASSIGNMENT,
-               "replicas are placed by the cluster; leave the assignment out");
+    if (t->assignments_count > 0 && !check_assignment(r, t, c))
         return false;
-    }
     if (c->change.partition_count <= 0 || c->change.partition_count > conf->topic_partitions_max) {
         refuse(r, c->answer, KAFKA_ERROR_INVALID_PARTITIONS,
                "Number of partitions must be larger than 0 and within topic_partitions_max.");
@@ -117,6 +154,50 @@ static bool is_repeated(const struct kafka_create_topics_request *message, int32
     return false;
 }
 
+struct collision {
+    struct kafka_string name;
+    bool is_found;
+};
+
+/* Kafka's metrics can't tell '.' from '_'. */
+static void compare(void *data, const struct metadata_topic *t)
+{
+    struct collision *collision = data;
+    size_t size = (size_t)collision->name.size, i = 0;
+    if (strlen(t->name) != size)
+        return;
+    for (; i < size; i++) {
+        char a = t->name[i] == '.' ? '_' : t->name[i];
+        char b = collision->name.data[i] == '.' ? '_' : collision->name.data[i];
+        if (a != b)
+            return;
+    }
+    collision->is_found = true;
+}
+
+static bool is_free(struct request *r, struct kafka_string name, struct creation *c)
+{
+    struct collision collision = {.name = name};
+    bool can_collide = memchr(name.data, '.', (size_t)name.size) != NULL ||
+                       memchr(name.data, '_', (size_t)name.size) != NULL;
+    metadata_read_lock(r->broker->metadata);
+    bool exists = metadata_topic_by_name(r->broker->metadata, name.data, (size_t)name.size) != NULL;
+    if (!exists && can_collide)
+        metadata_each_topic(r->broker->metadata, compare, &collision);
+    metadata_read_unlock(r->broker->metadata);
+    c->change.name = text_terminated(r, name);
+    if (exists)
+        refuse(r, c->answer, KAFKA_ERROR_TOPIC_ALREADY_EXISTS, "Topic already exists.");
+    else if (collision.is_found)
+        refuse(r, c->answer, KAFKA_ERROR_INVALID_TOPIC_EXCEPTION,
+               "Another topic's name differs in '.' and '_' only.");
+    else if (c->change.name == NULL)
+        refuse(r, c->answer, KAFKA_ERROR_UNKNOWN_SERVER_ERROR, "The request is too large.");
+    else
+        c->change.is_internal = strcmp(c->change.name, OFFSETS_TOPIC) == 0;
+    return c->answer->error_code == KAFKA_ERROR_NONE;
+}
+
 static bool check_name(struct request *r, int32_t position, struct creation *c)
 {
     const struct kafka_create_topics_request *message = r->message;
@@ -134,16 +215,7 @@ static bool check_name(struct request *r, int32_t position, struct creation *c)
                "Topic names are 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'.");
         return false;
     }
-    metadata_read_lock(r->broker->metadata);
-    bool exists = metadata_topic_by_name(r->broker->metadata, name.data, (size_t)name.size) != NULL;
-    metadata_read_unlock(r->broker->metadata);
-    if (exists)
-        refuse(r, c->answer, KAFKA_ERROR_TOPIC_ALREADY_EXISTS, "Topic already exists.");
-    c->change.name = exists ? NULL : text_terminated(r, name);
-    if (!exists && c->change.name == NULL)
-        refuse(r, c->answer, KAFKA_ERROR_UNKNOWN_SERVER_ERROR,
-               "The request needs too much memory.");
-    return c->change.name != NULL;
+    return is_free(r, name, c);
 }
 
 static void draw_id(struct creation *c)
@@ -156,8 +228,38 @@ static void draw_id(struct creation *c)
     }
 }
 
-static void describe(struct creation *c)
+static const char *override_of(const struct creation *c, const char *name)
 {
+    for (unsigned i = 0; i < c->change.config_count; i++)
+        if (strcmp(c->change.configs[i].name, name) == 0)
+            return c->change.configs[i].value;
+    return NULL;
+}
+
+static void describe_configs(struct request *r, struct creation *c)
+{
+    const struct conf_settings *conf = &r->broker->conf;
+    unsigned count = topic_config_count();
+    c->answer->configs = request_array(r, count, sizeof *c->answer->configs);
+    for (unsigned i = 0; i < count && c->answer->configs != NULL; i++) {
+        struct kafka_create_topics_response_config *config = &c->answer->configs[i];
+        const char *name = topic_config_at(i)->name, *override = override_of(c, name);
+        char inherited[64];
+        topic_config_default(i, conf, inherited, sizeof inherited);
+        kafka_create_topics_response_config_init(config);
+        config->name = text_copy(r, name);
+        config->value = text_copy(r, override != NULL ? override : inherited);
+        config->config_source = override != NULL               ? SOURCE_TOPIC
+                                : topic_config_is_set(i, conf) ? SOURCE_STATIC
+                                                               : SOURCE_DEFAULT;
+        c->answer->configs_count = (int32_t)i + 1;
+    }
+}
+
+static void describe(struct request *r, struct creation *c)
+{
+    if (r->header.api_version >= VERSION_WITH_CONFIGS)
+        describe_configs(r, c);
     c->answer->num_partitions = c->change.partition_count;
     c->answer->replication_factor = c->change.replication_factor;
     memcpy(c->answer->topic_id.bytes, c->change.id, sizeof c->change.id);
@@ -175,11 +277,10 @@ static void begin(struct create_topics *ct, int32_t position)
     c->change.kind = METADATA_TOPIC_CREATE;
     if (!check_name(r, position, c) || !check_numbers(r, t, c) || !check_configs(r, t, c))
         return;
-    describe(c);
+    draw_id(c);
+    describe(r, c);
     if (message->validate_only)
         return;
-    draw_id(c);
-    describe(c);
     c->item.exists_code = KAFKA_ERROR_TOPIC_ALREADY_EXISTS;
     c->item.invalid_code = KAFKA_ERROR_INVALID_PARTITIONS;
     int16_t error_code = change_list_send(&ct->list, &c->item, &c->change, message->timeout_ms,
@@ -199,6 +300,7 @@ void request_handle_create_topics(struct request *r)
     struct create_topics *ct = request_allocate(r, sizeof *ct);
     size_t count = (size_t)message->topics_count;
     struct kafka_create_topics_response_topic *topics = request_array(r, count, sizeof *topics);
+    r->arena.limit_bytes += (count < TOPICS_MAX ? count : TOPICS_MAX) * ANSWER_TOPIC_BYTES;
     struct creation *creations = request_array(r, count, sizeof *creations);
     if (ct == NULL || topics == NULL || creations == NULL) {
         request_close_connection(r, "its answer needs too much memory");

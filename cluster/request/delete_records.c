@@ -53,6 +53,10 @@ static void run(struct scatter_item *item)
 {
     struct deletion *d = (struct deletion *)item;
     const struct partition *p = machine_partition(item->group->machine, item->place.number);
+    if (item->place.is_internal) { /* what the coordinator goes by */
+        done(d, KAFKA_ERROR_INVALID_TOPIC_EXCEPTION);
+        return;
+    }
     if (p == NULL || !machine_is_ready(item->group->machine)) {
         done(d, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
         return;

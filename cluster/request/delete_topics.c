@@ -15,7 +15,10 @@ struct delete_topics {
 static int16_t find(struct request *r, struct kafka_delete_topics_response_topic *answer)
 {
     struct metadata *m = r->broker->metadata;
+    static const uint8_t no_id[16];
     bool is_by_id = kafka_string_is_null(answer->name);
+    if (is_by_id == (memcmp(answer->topic_id.bytes, no_id, sizeof no_id) == 0))
+        return KAFKA_ERROR_INVALID_REQUEST; /* named in both ways, or in none */
     int16_t error_code = KAFKA_ERROR_NONE;
     metadata_read_lock(m);
     const struct metadata_topic *t = is_by_id ? metadata_topic_by_id(m, answer->topic_id.bytes)

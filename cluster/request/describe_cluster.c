@@ -1,8 +1,10 @@
 /* DescribeCluster: brokers and controller, for administration clients (KIP-700). */
 #include "error_code.h"
+#include "request/operations.h"
 #include "request/text.h"
 
-#define ENDPOINT_BROKERS 1
+#define ENDPOINT_BROKERS     1
+#define ENDPOINT_CONTROLLERS 2
 
 static void fill_brokers(struct request *r, struct kafka_describe_cluster_response *response)
 {
@@ -30,10 +32,14 @@ void request_handle_describe_cluster(struct request *r)
     struct kafka_describe_cluster_response response;
     kafka_describe_cluster_response_init(&response);
     response.cluster_id = text_cluster_id(r);
-    response.cluster_authorized_operations = INT32_MIN;
+    response.cluster_authorized_operations = message->include_cluster_authorized_operations
+                                                 ? OPERATIONS_ON_CLUSTER
+                                                 : OPERATIONS_NOT_ASKED;
     response.controller_id = -1;
     if (r->header.api_version >= 1 && message->endpoint_type != ENDPOINT_BROKERS) {
-        response.error_code = KAFKA_ERROR_UNSUPPORTED_ENDPOINT_TYPE;
+        response.error_code = message->endpoint_type == ENDPOINT_CONTROLLERS
+                                  ? KAFKA_ERROR_MISMATCHED_ENDPOINT_TYPE
+                                  : KAFKA_ERROR_UNSUPPORTED_ENDPOINT_TYPE;
         response.error_message = text_copy(r, "there are no separate controllers");
         request_answer(r, &response);
         return;

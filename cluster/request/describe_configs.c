@@ -90,11 +90,14 @@ static void describe_topic(struct request *r,
                            struct kafka_describe_configs_response_resource *into)
 {
     struct metadata *m = r->broker->metadata;
+    if (!text_is_topic_name(from->resource_name)) {
+        into->error_code = KAFKA_ERROR_INVALID_TOPIC_EXCEPTION;
+        into->error_message = text_copy(r, "The topic's name is not valid.");
+        return;
+    }
     metadata_read_lock(m);
-    const struct metadata_topic *t = from->resource_name.size <= 0
-                                         ? NULL
-                                         : metadata_topic_by_name(m, from->resource_name.data,
-                                                                  (size_t)from->resource_name.size);
+    const struct metadata_topic *t = metadata_topic_by_name(m, from->resource_name.data,
+                                                            (size_t)from->resource_name.size);
     if (t == NULL) {
         into->error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         into->error_message = text_copy(r, "The topic does not exist.");
@@ -140,7 +143,9 @@ static void describe_broker(struct request *r,
 {
     char own[16];
     snprintf(own, sizeof own, "%lld", (long long)r->broker->conf.node_id);
-    if (from->resource_name.size > 0 && !kafka_string_is_text(from->resource_name, own)) {
+    if (from->resource_name.size == 0)
+        return; /* what was set for all brokers while running: nothing can be */
+    if (!kafka_string_is_text(from->resource_name, own)) {
         into->error_code = KAFKA_ERROR_INVALID_REQUEST;
         into->error_message = text_copy(r, "A node describes its own settings only.");
         return;

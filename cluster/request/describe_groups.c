@@ -5,6 +5,7 @@
 #include "cluster/live_group.h"
 #include "consumer/group_call.h"
 #include "protocol/error.h"
+#include "request/operations.h"
 
 #define ARENA_BYTES_MAX (64u << 20)
 
@@ -106,10 +107,11 @@ static void run(struct group_call *call)
 /* ---- on the connection's shard ---- */
 
 static void begin_answer(struct kafka_describe_groups_response_group *answer,
-                         struct kafka_string group_id)
+                         struct kafka_string group_id, bool wants_operations)
 {
     kafka_describe_groups_response_group_init(answer);
     answer->group_id = group_id;
+    answer->authorized_operations = wants_operations ? OPERATIONS_ON_GROUP : OPERATIONS_NOT_ASKED;
     answer->group_state = answer->protocol_type = answer->protocol_data = kafka_string_of("");
 }
 
@@ -127,7 +129,7 @@ static void finish(struct group_call *call)
 {
     struct description *d = (struct description *)call;
     if (call->error_code != KAFKA_ERROR_NONE)
-        begin_answer(d->answer, d->group_id);
+        begin_answer(d->answer, d->group_id, false);
     d->answer->error_code = call->error_code;
     one_less(d->all);
 }
@@ -154,7 +156,7 @@ void request_handle_describe_groups(struct request *r)
         d->all = all;
         d->group_id = message->groups[i];
         d->answer = &groups[i];
-        begin_answer(d->answer, d->group_id);
+        begin_answer(d->answer, d->group_id, message->include_authorized_operations);
         kafka_arena_init(&d->arena, ARENA_BYTES_MAX);
         all->pending++;
         group_call_send_fresh(&d->call, r, d->group_id, run, finish);

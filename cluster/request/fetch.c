@@ -12,7 +12,8 @@
  * first that wakes, or the deadline, begins the next round. Only one visit is under way at a
  * time, and each begins by taking back the shard's waiters: so nothing is shared between shards.
  *
- * Fetch sessions (KIP-227) are refused with session id 0; clients then send whole fetches. */
+ * Fetch sessions (KIP-227) are refused with session id 0; clients then send whole fetches. One
+ * that goes on with a session has none to go on with; one that ends or begins one is whole. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,9 @@
 #include "request.h"
 
 #define PARTITIONS_MAX METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
+
+#define SESSION_EPOCH_BEGIN 0
+#define SESSION_EPOCH_END   (-1)
 
 enum fetch_phase { FETCH_READING, FETCH_READ, FETCH_PARKING, FETCH_PARKED };
 
@@ -68,9 +72,11 @@ static void fill_answer(struct fetch_item *item)
     if (item->is_refused)
         return;
     answer->error_code = item->part.error_code;
-    answer->high_watermark = item->part.high_watermark;
-    answer->last_stable_offset = item->part.high_watermark;
-    answer->log_start_offset = item->part.log_start_offset;
+    if (answer->error_code == KAFKA_ERROR_NONE) { /* an error tells nothing of the partition */
+        answer->high_watermark = item->part.high_watermark;
+        answer->last_stable_offset = item->part.high_watermark;
+        answer->log_start_offset = item->part.log_start_offset;
+    }
     answer->preferred_read_replica = item->part.preferred_replica;
     answer->records = (struct kafka_slices){.items = item->part.slices,
                                             .count = (int32_t)item->part.slice_count};
@@ -366,6 +372,8 @@ static void prepare(struct fetch *f, struct kafka_string topic,
     kafka_fetch_response_partition_init(into);
     into->partition_index = from->partition_index;
     into->high_watermark = -1;
+    if (((const struct kafka_fetch_request *)f->request->message)->isolation_level == 0)
+        into->aborted_transactions_count = -1; /* null: not looked for */
     item->fetch = f;
     item->answer = into;
     item->part.offset = from->fetch_offset;
@@ -441,7 +449,8 @@ static void refuse_session(struct request *r)
 void request_handle_fetch(struct request *r)
 {
     const struct kafka_fetch_request *message = r->message;
-    if (message->session_id != 0) {
+    if (message->session_epoch != SESSION_EPOCH_BEGIN &&
+        message->session_epoch != SESSION_EPOCH_END) {
         refuse_session(r);
         return;
     }

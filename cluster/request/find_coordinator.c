@@ -79,7 +79,8 @@ static struct found find(struct request *r, struct kafka_string key)
     if (coordinator_place(r->broker, key.data, (size_t)key.size, &place) != 0)
         return refused(KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE, NULL);
     uint32_t leader = broker_group_leader(r->broker, place.group_id, NULL);
-    if (leader == 0)
+    bool is_here = leader == (uint32_t)r->broker->conf.node_id;
+    if (leader == 0 || (!is_here && !repl_node_is_alive(r->broker->node, leader)))
         return refused(KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE, NULL);
     return describe_node(r, leader);
 }

@@ -32,5 +32,5 @@ void request_handle_heartbeat(struct request *r)
     if (call == NULL)
         request_close_connection(r, "its answer needs too much memory");
     else
-        group_call_send(call, r, message->group_id, run, finish);
+        group_call_send_member(call, r, message->group_id, run, finish);
 }

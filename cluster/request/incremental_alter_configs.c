@@ -1,5 +1,5 @@
-/* IncrementalAlterConfigs: sets and deletes overrides of topics (KIP-339). A topic's overrides are
- * replaced as a whole by one change, so that they change together. */
+/* IncrementalAlterConfigs: sets, deletes and edits overrides of topics (KIP-339). A topic's
+ * overrides are replaced as a whole by one change, so that they change together. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +9,8 @@
 #include "topic_config.h"
 
 #define RESOURCE_TOPIC 2
+#define RESOURCES_MAX  1000 /* of one request, for the same reason */
+#define OPERATIONS_MAX 1000 /* on one resource: names are compared with each other */
 
 enum operation { OPERATION_SET, OPERATION_DELETE, OPERATION_APPEND, OPERATION_SUBTRACT };
 
@@ -64,26 +66,30 @@ static unsigned find(const struct overrides *overrides, const char *name)
     return i;
 }
 
-static int16_t alter_one(struct request *r, struct overrides *overrides,
-                         const struct kafka_incremental_alter_configs_request_config *config,
-                         struct err_note *note)
+/* The list in effect with the items of `operand` added, or taken out. */
+static char *edit_list(struct request *r, const struct overrides *overrides, const char *name,
+                       const char *operand, bool should_add)
 {
-    char *name = text_terminated(r, config->name);
-    char *value = text_terminated(r, config->value);
-    if (name == NULL)
-        return KAFKA_ERROR_INVALID_CONFIG;
+    char inherited[64] = "";
     unsigned at = find(overrides, name);
-    if (config->config_operation == OPERATION_DELETE) {
-        if (topic_config_check(name, "", note) == ERR_NOT_FOUND)
-            return KAFKA_ERROR_INVALID_CONFIG;
-        if (at < overrides->count)
-            overrides->entries[at] = overrides->entries[--overrides->count];
-        return KAFKA_ERROR_NONE;
-    }
-    if (config->config_operation != OPERATION_SET) {
-        err_set(note, ERR_INVALID, "only SET and DELETE are supported for %s", name);
-        return KAFKA_ERROR_INVALID_CONFIG;
-    }
+    topic_config_default_of(name, &r->broker->conf, inherited, sizeof inherited);
+    const char *present = at < overrides->count ? overrides->entries[at].value : inherited;
+    char *edited = request_allocate(r, strlen(present) + strlen(operand) + 2);
+    if (edited != NULL)
+        topic_config_edit_list(present, operand, should_add, edited);
+    return edited;
+}
+
+static void delete_one(struct overrides *overrides, const char *name)
+{
+    unsigned at = find(overrides, name);
+    if (at < overrides->count)
+        overrides->entries[at] = overrides->entries[--overrides->count];
+}
+
+static int16_t set_one(struct overrides *overrides, char *name, char *value, struct err_note *note)
+{
+    unsigned at = find(overrides, name);
     if (value == NULL || topic_config_check(name, value, note) != 0 || at == METADATA_CONFIGS_MAX)
         return KAFKA_ERROR_INVALID_CONFIG;
     overrides->entries[at] = (struct metadata_config){.name = name, .value = value};
@@ -92,10 +98,76 @@ static int16_t alter_one(struct request *r, struct overrides *overrides,
     return KAFKA_ERROR_NONE;
 }
 
+static int16_t alter_one(struct request *r, struct overrides *overrides,
+                         const struct kafka_incremental_alter_configs_request_config *config,
+                         struct err_note *note)
+{
+    int8_t operation = config->config_operation;
+    char *name = text_terminated(r, config->name), *value = text_terminated(r, config->value);
+    if (name == NULL || operation < OPERATION_SET || operation > OPERATION_SUBTRACT)
+        return KAFKA_ERROR_INVALID_REQUEST;
+    if (operation == OPERATION_DELETE) {
+        delete_one(overrides, name);
+        return KAFKA_ERROR_NONE;
+    }
+    if (value == NULL) {
+        err_set(note, ERR_INVALID, "Null value not supported for : %s", name);
+        return KAFKA_ERROR_INVALID_REQUEST;
+    }
+    if (operation == OPERATION_SET)
+        return set_one(overrides, name, value, note);
+    if (!topic_config_is_list(name)) {
+        err_set(note, ERR_INVALID, "Can't %s to key %s because its type is not LIST.",
+                operation == OPERATION_APPEND ? "APPEND" : "SUBTRACT", name);
+        return KAFKA_ERROR_INVALID_CONFIG;
+    }
+    value = edit_list(r, overrides, name, value, operation == OPERATION_APPEND);
+    return set_one(overrides, name, value, note);
+}
+
+static bool is_repeated(const struct kafka_incremental_alter_configs_request_resource *from,
+                        int32_t position)
+{
+    for (int32_t i = 0; i < position; i++)
+        if (kafka_string_is_equal(from->configs[i].name, from->configs[position].name))
+            return true;
+    return false;
+}
+
+static int16_t alter_all(struct request *r, struct overrides *overrides,
+                         const struct kafka_incremental_alter_configs_request_resource *from,
+                         struct err_note *note)
+{
+    int16_t error_code = KAFKA_ERROR_NONE;
+    if (from->configs_count > OPERATIONS_MAX)
+        return KAFKA_ERROR_INVALID_REQUEST;
+    for (int32_t i = 0; i < from->configs_count && error_code == KAFKA_ERROR_NONE; i++) {
+        if (is_repeated(from, i)) {
+            err_set(note, ERR_INVALID, "Error due to duplicate config keys");
+            return KAFKA_ERROR_INVALID_REQUEST;
+        }
+        error_code = alter_one(r, overrides, &from->configs[i], note);
+    }
+    return error_code;
+}
+
 static int by_name(const void *a, const void *b)
 {
     const struct metadata_config *first = a, *second = b;
     return strcmp(first->name, second->name);
+}
+
+/* Its changes would each be made to what is there now, and the last one win. */
+static bool
+is_resource_repeated(const struct kafka_incremental_alter_configs_request *message,
+                     const struct kafka_incremental_alter_configs_request_resource *resource)
+{
+    for (int32_t i = 0; i < message->resources_count; i++)
+        if (&message->resources[i] != resource &&
+            message->resources[i].resource_type == resource->resource_type &&
+            kafka_string_is_equal(message->resources[i].resource_name, resource->resource_name))
+            return true;
+    return false;
 }
 
 static void begin(struct alter_configs *ac,
@@ -116,13 +188,21 @@ static void begin(struct alter_configs *ac,
                "Configs can be altered for topics; a node's own are in its file.");
         return;
     }
+    if (is_resource_repeated(message, from)) {
+        refuse(r, answer, KAFKA_ERROR_INVALID_REQUEST, "Each resource may be named once.");
+        return;
+    }
+    if (from->resource_name.size == 0) {
+        refuse(r, answer, KAFKA_ERROR_INVALID_REQUEST, "Default topic resources are not allowed.");
+        return;
+    }
     int16_t error_code = read_overrides(r, from->resource_name, overrides, change.id);
-    for (int32_t i = 0; i < from->configs_count && error_code == KAFKA_ERROR_NONE; i++)
-        error_code = alter_one(r, overrides, &from->configs[i], &note);
+    if (error_code == KAFKA_ERROR_NONE)
+        error_code = alter_all(r, overrides, from, &note);
     if (error_code != KAFKA_ERROR_NONE) {
         const char *why = error_code == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
                               ? "The topic does not exist."
-                              : "The config has no value, or the request needs too much memory.";
+                              : "The operation is not known, or the request too large.";
         refuse(r, answer, error_code, note.text[0] != '\0' ? note.text : why);
         return;
     }
@@ -146,7 +226,11 @@ void request_handle_incremental_alter_configs(struct request *r)
 {
     const struct kafka_incremental_alter_configs_request *message = r->message;
     size_t count = (size_t)message->resources_count;
-    r->arena.limit_bytes += (count < 1000 ? count : 1000) * 32768; /* present overrides */
+    if (count > RESOURCES_MAX) {
+        request_close_connection(r, "it names more resources than one request may");
+        return;
+    }
+    r->arena.limit_bytes += count * 32768; /* present overrides */
     struct alter_configs *ac = request_allocate(r, sizeof *ac);
     struct kafka_incremental_alter_configs_response_resource *resources = request_array(
         r, count, sizeof *resources);

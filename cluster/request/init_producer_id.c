@@ -82,7 +82,15 @@ void request_handle_init_producer_id(struct request *r)
 {
     const struct kafka_init_producer_id_request *message = r->message;
     if (!kafka_string_is_null(message->transactional_id)) {
-        answer(r, KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, -1);
+        answer(r,
+               message->transactional_id.size == 0
+                   ? KAFKA_ERROR_INVALID_REQUEST
+                   : KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+               -1);
+        return;
+    }
+    if ((message->producer_id < 0) != (message->producer_epoch < 0)) {
+        answer(r, KAFKA_ERROR_INVALID_REQUEST, -1);
         return;
     }
     int64_t id = take_from_block();

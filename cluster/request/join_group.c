@@ -114,5 +114,5 @@ void request_handle_join_group(struct request *r)
     j->join.answer_protocol_type = j->join.protocol_name = KAFKA_STRING_NULL;
     kafka_arena_init(&j->join.arena, ARENA_BYTES);
     kafka_join_group_response_init(&j->response);
-    group_call_send(&j->call, r, message->group_id, run, finish);
+    group_call_send_member(&j->call, r, message->group_id, run, finish);
 }

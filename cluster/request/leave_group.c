@@ -61,7 +61,7 @@ void request_handle_leave_group(struct request *r)
     if (l == NULL || !prepare(r, l))
         request_close_connection(r, "its answer needs too much memory");
     else
-        group_call_send(&l->call, r, message->group_id,
-                        r->header.api_version >= VERSION_WITH_MEMBERS ? run_several : run_one,
-                        finish);
+        group_call_send_member(
+            &l->call, r, message->group_id,
+            r->header.api_version >= VERSION_WITH_MEMBERS ? run_several : run_one, finish);
 }

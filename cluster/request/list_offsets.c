@@ -9,11 +9,13 @@
 #define TIMESTAMP_LATEST   (-1)
 #define TIMESTAMP_EARLIEST (-2)
 #define TIMESTAMP_MAX      (-3) /* KIP-734 */
+#define VERSION_WITH_MAX   7
 
 struct lookup {
     struct scatter_item item; /* first: scatter casts */
     int64_t timestamp;        /* asked for */
     int32_t leader_epoch;     /* that the client knows, or -1 */
+    int64_t timestamp_least;  /* that the version of the request knows */
     struct kafka_list_offsets_response_partition *answer;
     struct repl_read read;
     struct log_time_lookup time;
@@ -27,6 +29,8 @@ struct list_offsets {
 static void done(struct lookup *l, int16_t error_code)
 {
     l->answer->error_code = error_code;
+    if (l->answer->offset < 0)
+        l->answer->leader_epoch = -1; /* of no record */
     scatter_item_done(&l->item);
 }
 
@@ -89,7 +93,7 @@ static int16_t check(struct lookup *l, struct partition *p)
     if (l->leader_epoch >= 0 && l->leader_epoch != epoch_here)
         return l->leader_epoch < epoch_here ? KAFKA_ERROR_FENCED_LEADER_EPOCH
                                             : KAFKA_ERROR_UNKNOWN_LEADER_EPOCH;
-    return l->timestamp < TIMESTAMP_MAX ? KAFKA_ERROR_UNSUPPORTED_VERSION : KAFKA_ERROR_NONE;
+    return l->timestamp < l->timestamp_least ? KAFKA_ERROR_UNSUPPORTED_VERSION : KAFKA_ERROR_NONE;
 }
 
 static void on_fresh(struct repl_read *read, int status)
@@ -134,6 +138,8 @@ static int send_topic(struct list_offsets *lo, const struct kafka_list_offsets_r
         answer->partition_index = from->partitions[i].partition_index;
         answer->offset = answer->timestamp = answer->leader_epoch = -1;
         lookups[i].timestamp = from->partitions[i].timestamp;
+        lookups[i].timestamp_least = r->header.api_version >= VERSION_WITH_MAX ? TIMESTAMP_MAX
+                                                                               : TIMESTAMP_EARLIEST;
         lookups[i].leader_epoch = from->partitions[i].current_leader_epoch;
         lookups[i].answer = answer;
         int16_t error_code = scatter_send(&lo->scatter, &lookups[i].item, from->name,

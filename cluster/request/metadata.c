@@ -5,12 +5,14 @@
 
 #include "base/err.h"
 #include "base/random.h"
+#include "consumer/group_place.h"
 #include "error_code.h"
 #include "level.h"
 #include "request/change_list.h"
+#include "request/operations.h"
 #include "request/text.h"
 
-#define NO_OPERATIONS          INT32_MIN /* authorized operations: not asked for, not known */
+#define VERSION_BY_ID          12 /* before, ids are only told */
 #define AUTO_CREATE_TIMEOUT_MS 5000
 #define ELECTION_MS_MAX        700 /* since a leader was last heard: its successor is near */
 #define PAUSE_MS               10
@@ -102,7 +104,10 @@ static struct kafka_metadata_response_topic *next_topic(struct metadata_work *w)
     }
     struct kafka_metadata_response_topic *into = &w->response.topics[w->response.topics_count++];
     kafka_metadata_response_topic_init(into);
-    into->topic_authorized_operations = NO_OPERATIONS;
+    const struct kafka_metadata_request *message = w->list.request->message;
+    into->topic_authorized_operations = message->include_topic_authorized_operations
+                                            ? OPERATIONS_ON_TOPIC
+                                            : OPERATIONS_NOT_ASKED;
     return into;
 }
 
@@ -126,29 +131,45 @@ static void fill_topic(void *data, const struct metadata_topic *t)
         fill_partition(w, &t->partitions[i], i, &into->partitions[i]);
 }
 
+static bool is_by_id(const struct kafka_metadata_request_topic *asked)
+{
+    static const uint8_t no_id[16];
+    return memcmp(asked->topic_id.bytes, no_id, sizeof no_id) != 0;
+}
+
 static const struct metadata_topic *find(const struct metadata *m,
                                          const struct kafka_metadata_request_topic *asked)
 {
-    if (kafka_string_is_null(asked->name))
+    if (is_by_id(asked))
         return metadata_topic_by_id(m, asked->topic_id.bytes);
+    if (kafka_string_is_null(asked->name))
+        return NULL;
     return metadata_topic_by_name(m, asked->name.data, (size_t)asked->name.size);
+}
+
+static int16_t error_of_unknown(const struct request *r,
+                                const struct kafka_metadata_request_topic *asked)
+{
+    if (is_by_id(asked) && r->header.api_version >= VERSION_BY_ID)
+        return KAFKA_ERROR_UNKNOWN_TOPIC_ID;
+    if (is_by_id(asked) || kafka_string_is_null(asked->name))
+        return KAFKA_ERROR_INVALID_REQUEST;
+    return text_is_topic_name(asked->name) ? KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
+                                           : KAFKA_ERROR_INVALID_TOPIC_EXCEPTION;
 }
 
 static void fill_unknown(struct metadata_work *w, const struct kafka_metadata_request_topic *asked)
 {
+    struct request *r = w->list.request;
     struct kafka_metadata_response_topic *into = next_topic(w);
     if (into == NULL)
         return;
-    into->name = asked->name;
     into->topic_id = asked->topic_id;
-    if (kafka_string_is_null(asked->name))
-        into->error_code = KAFKA_ERROR_UNKNOWN_TOPIC_ID;
-    else if (!text_is_topic_name(asked->name))
-        into->error_code = KAFKA_ERROR_INVALID_TOPIC_EXCEPTION;
+    into->error_code = error_of_unknown(r, asked);
+    if (into->error_code == KAFKA_ERROR_UNKNOWN_TOPIC_ID)
+        into->name = KAFKA_STRING_NULL;
     else
-        into->error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (kafka_string_is_null(asked->name) && w->list.request->header.api_version < 12)
-        into->name = text_copy(w->list.request, "");
+        into->name = kafka_string_is_null(asked->name) ? kafka_string_of("") : asked->name;
 }
 
 /* ---- the request ---- */
@@ -165,7 +186,9 @@ static void fill(struct metadata_work *w)
     const struct kafka_metadata_request *message = r->message;
     struct metadata *m = r->broker->metadata;
     kafka_metadata_response_init(&w->response);
-    w->response.cluster_authorized_operations = NO_OPERATIONS;
+    w->response.cluster_authorized_operations = message->include_cluster_authorized_operations
+                                                    ? OPERATIONS_ON_CLUSTER
+                                                    : OPERATIONS_NOT_ASKED;
     w->response.cluster_id = text_cluster_id(r);
     metadata_read_lock(m);
     fill_brokers(w);
@@ -178,7 +201,7 @@ static void fill(struct metadata_work *w)
         metadata_each_topic(m, fill_topic, w);
     for (int32_t i = 0; !wants_all(r) && i < message->topics_count; i++) {
         const struct metadata_topic *t = find(m, &message->topics[i]);
-        if (t != NULL)
+        if (t != NULL && (!is_by_id(&message->topics[i]) || r->header.api_version >= VERSION_BY_ID))
             fill_topic(w, t);
         else
             fill_unknown(w, &message->topics[i]);
@@ -252,7 +275,7 @@ static void answer_when_elected(struct change_list *list)
 
 static bool should_create(struct request *r, const struct kafka_metadata_request_topic *asked)
 {
-    if (kafka_string_is_null(asked->name) || !text_is_topic_name(asked->name))
+    if (is_by_id(asked) || !text_is_topic_name(asked->name))
         return false;
     metadata_read_lock(r->broker->metadata);
     bool is_known = find(r->broker->metadata, asked) != NULL;
@@ -271,7 +294,10 @@ static void create(struct metadata_work *w, const struct kafka_metadata_request_
         .name = text_terminated(r, asked->name),
         .partition_count = (int32_t)r->broker->conf.num_partitions,
         .replication_factor = (int16_t)r->broker->conf.default_replication_factor,
+        .is_internal = kafka_string_is_text(asked->name, OFFSETS_TOPIC),
     };
+    if (change.is_internal)
+        change.partition_count = (int32_t)r->broker->conf.offsets_topic_num_partitions;
     if (item == NULL || change.name == NULL)
         return;
     random_init_system(&random);

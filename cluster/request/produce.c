@@ -15,6 +15,7 @@
 #include "protocol/record_batch.h"
 #include "request.h"
 
+#define MAGIC_POSITION 16                      /* of message sets and record batches alike */
 #define PARTITIONS_MAX METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
 
 struct produce_item {
@@ -125,8 +126,8 @@ static int16_t check_header(const struct kafka_record_batch *batch, int16_t vers
         return KAFKA_ERROR_UNSUPPORTED_COMPRESSION_TYPE; /* KIP-110 */
     if ((int64_t)batch->bytes.size > place->max_message_bytes)
         return KAFKA_ERROR_MESSAGE_TOO_LARGE;
-    if (kafka_record_batch_check_produced(batch) != 0)
-        return KAFKA_ERROR_INVALID_RECORD;
+    if (kafka_record_batch_check_produced(batch) != 0 || batch->base_offset != 0)
+        return KAFKA_ERROR_INVALID_RECORD; /* offsets are the broker's to give */
     if (kafka_record_batch_is_log_append_time(batch))
         return KAFKA_ERROR_INVALID_TIMESTAMP; /* only the broker says so */
     return KAFKA_ERROR_NONE;
@@ -154,8 +155,9 @@ static int16_t check_batch(struct bytes records, int16_t version, const struct b
     if (records.data == NULL || records.size == 0)
         return KAFKA_ERROR_INVALID_RECORD;
     int size = kafka_record_batch_decode(records, batch);
-    if (size == ERR_VERSION)
-        return KAFKA_ERROR_UNSUPPORTED_FOR_MESSAGE_FORMAT;
+    if (size == ERR_VERSION) /* message sets of old, or bytes that say so */
+        return records.data[MAGIC_POSITION] < 2 ? KAFKA_ERROR_INVALID_RECORD
+                                                : KAFKA_ERROR_CORRUPT_MESSAGE;
     if (size == ERR_INVALID)
         return KAFKA_ERROR_INVALID_RECORD;
     if (size < 0)

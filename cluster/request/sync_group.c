@@ -39,9 +39,22 @@ static void on_synced(struct group_sync *sync)
     group_call_done(&s->call, sync->error_code);
 }
 
+/* From version 5 on a member says what it believes was chosen. */
+static bool is_protocol_missing(const struct request *r)
+{
+    const struct kafka_sync_group_request *message = r->message;
+    return r->header.api_version >= VERSION_WITH_PROTOCOL &&
+           (kafka_string_is_null(message->protocol_type) ||
+            kafka_string_is_null(message->protocol_name));
+}
+
 static void run(struct group_call *call)
 {
     struct sync_group *s = (struct sync_group *)call;
+    if (is_protocol_missing(call->request)) {
+        group_call_done(call, KAFKA_ERROR_INCONSISTENT_GROUP_PROTOCOL);
+        return;
+    }
     group_sync_begin(group_call_groups(call), &s->sync);
 }
 
@@ -83,5 +96,5 @@ void request_handle_sync_group(struct request *r)
     s->sync.answer_protocol_type = s->sync.answer_protocol_name = KAFKA_STRING_NULL;
     kafka_arena_init(&s->sync.arena, ARENA_BYTES);
     kafka_sync_group_response_init(&s->response);
-    group_call_send(&s->call, r, message->group_id, run, finish);
+    group_call_send_member(&s->call, r, message->group_id, run, finish);
 }

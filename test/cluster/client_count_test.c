@@ -20,7 +20,7 @@ static struct client_address ip6(const char *text)
     return client_address_of(&storage);
 }
 
-Test(client_count, refuses_one_more_from_an_address_until_one_of_them_is_gone)
+Test(cluster_client_count, refuses_one_more_from_an_address_until_one_of_them_is_gone)
 {
     struct client_count *count = client_count_create(100, 2);
     struct client_address here = ip4("10.0.0.1"), there = ip4("10.0.0.2");
@@ -34,7 +34,7 @@ Test(client_count, refuses_one_more_from_an_address_until_one_of_them_is_gone)
     client_count_destroy(count);
 }
 
-Test(client_count, refuses_one_more_in_all_whatever_its_address)
+Test(cluster_client_count, refuses_one_more_in_all_whatever_its_address)
 {
     struct client_count *count = client_count_create(2, 2);
     struct client_address first = ip4("10.0.0.1"), second = ip4("10.0.0.2"),
@@ -47,7 +47,7 @@ Test(client_count, refuses_one_more_in_all_whatever_its_address)
     client_count_destroy(count);
 }
 
-Test(client_count, knows_an_ipv4_address_also_when_it_comes_by_ipv6)
+Test(cluster_client_count, knows_an_ipv4_address_also_when_it_comes_by_ipv6)
 {
     struct client_count *count = client_count_create(100, 1);
     struct client_address plain = ip4("192.0.2.7"), mapped = ip6("::ffff:192.0.2.7");

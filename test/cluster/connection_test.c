@@ -8,7 +8,7 @@ static size_t held(struct connection_stage *s)
     return atomic_load(&s->broker.request_bytes);
 }
 
-Test(connection, claims_the_whole_of_a_large_frame_before_it_is_read)
+Test(cluster_connection, claims_the_whole_of_a_large_frame_before_it_is_read)
 {
     struct connection_stage s;
     stage_open(&s);
@@ -21,7 +21,7 @@ Test(connection, claims_the_whole_of_a_large_frame_before_it_is_read)
     stage_close(&s);
 }
 
-Test(connection, reads_no_large_frame_for_which_there_is_no_memory)
+Test(cluster_connection, reads_no_large_frame_for_which_there_is_no_memory)
 {
     struct connection_stage s;
     static uint8_t nothing[LARGE_BYTES];
@@ -41,7 +41,7 @@ Test(connection, reads_no_large_frame_for_which_there_is_no_memory)
     stage_close(&s);
 }
 
-Test(connection, answers_small_requests_of_others_while_memory_is_full)
+Test(cluster_connection, answers_small_requests_of_others_while_memory_is_full)
 {
     struct connection_stage s;
     stage_open(&s);
@@ -55,7 +55,7 @@ Test(connection, answers_small_requests_of_others_while_memory_is_full)
     stage_close(&s);
 }
 
-Test(connection, takes_a_frame_larger_than_all_memory_when_nothing_else_is_held)
+Test(cluster_connection, takes_a_frame_larger_than_all_memory_when_nothing_else_is_held)
 {
     struct connection_stage s;
     stage_open(&s);
@@ -67,7 +67,7 @@ Test(connection, takes_a_frame_larger_than_all_memory_when_nothing_else_is_held)
     stage_close(&s);
 }
 
-Test(connection, ends_a_half_request_that_has_held_memory_others_wait_for)
+Test(cluster_connection, ends_a_half_request_that_has_held_memory_others_wait_for)
 {
     struct connection_stage s;
     stage_open(&s);
@@ -86,7 +86,7 @@ Test(connection, ends_a_half_request_that_has_held_memory_others_wait_for)
     stage_close(&s);
 }
 
-Test(connection, lets_a_slow_request_be_while_memory_is_plenty)
+Test(cluster_connection, lets_a_slow_request_be_while_memory_is_plenty)
 {
     struct connection_stage s;
     stage_open(&s);
@@ -99,7 +99,7 @@ Test(connection, lets_a_slow_request_be_while_memory_is_plenty)
     stage_close(&s);
 }
 
-Test(connection, closes_who_was_idle_for_too_long)
+Test(cluster_connection, closes_who_was_idle_for_too_long)
 {
     struct connection_stage s;
     stage_open(&s);
@@ -116,7 +116,7 @@ Test(connection, closes_who_was_idle_for_too_long)
     stage_close(&s);
 }
 
-Test(connection, ends_when_a_frame_is_larger_than_allowed)
+Test(cluster_connection, ends_when_a_frame_is_larger_than_allowed)
 {
     struct connection_stage s;
     stage_open(&s);
@@ -129,7 +129,7 @@ Test(connection, ends_when_a_frame_is_larger_than_allowed)
     stage_close(&s);
 }
 
-Test(connection, holds_no_buffer_while_its_client_says_nothing)
+Test(cluster_connection, holds_no_buffer_while_its_client_says_nothing)
 {
     struct connection_stage s;
     stage_open(&s);
@@ -148,7 +148,7 @@ Test(connection, holds_no_buffer_while_its_client_says_nothing)
     stage_close(&s);
 }
 
-Test(connection, ends_a_parked_fetch_when_its_client_is_gone)
+Test(cluster_connection, ends_a_parked_fetch_when_its_client_is_gone)
 {
     struct connection_stage s;
     static const uint8_t fetch_of_nothing[] = {

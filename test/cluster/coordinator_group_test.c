@@ -357,6 +357,50 @@ Test(cluster_coordinator, rebalances_when_a_static_member_returns_with_another_s
     close_station();
 }
 
+/* Version 1 of the consumer protocol: two topics, user data, and one partition owned or none. */
+static struct bytes subscription_of(uint8_t into[64], const char *first, const char *second,
+                                    bool owns_one)
+{
+    uint8_t *at = bytes_put_be32(bytes_put_be16(into, 1), 2);
+    for (const char *topic = first; topic != NULL; topic = topic == first ? second : NULL) {
+        at = bytes_put_be16(at, (uint16_t)strlen(topic));
+        memcpy(at, topic, strlen(topic));
+        at += strlen(topic);
+    }
+    at = bytes_put_be32(bytes_put_be32(at, UINT32_MAX), owns_one);
+    if (owns_one) {
+        at = bytes_put_be16(at, 1);
+        *at++ = 't';
+        at = bytes_put_be32(bytes_put_be32(at, 1), 7);
+    }
+    return bytes_of(into, (size_t)(at - into));
+}
+
+Test(cluster_coordinator, looks_only_at_what_a_returning_static_member_reads)
+{
+    uint8_t before[64], restarted[64], changed[64];
+    struct player a = player_of("orders"), b = player_of("");
+    a.instance = "one";
+    b.instance = "two";
+    b.protocols[0].metadata = subscription_of(before, "a", "b", true);
+    players_settle(&station, &a, &b);
+    struct player again = b;
+    memset(again.id, 0, sizeof again.id);
+    again.protocols[0].metadata = subscription_of(restarted, "b", "a", false);
+    player_join(&station, &again);
+    station_apply(&station);
+    cr_assert_eq(again.join_code, 0, "it owns nothing after a restart, but reads the same");
+    cr_assert_eq(again.generation, b.generation);
+    cr_assert_eq(player_beat(&station, &a), 0);
+    struct player third = again;
+    memset(third.id, 0, sizeof third.id);
+    third.protocols[0].metadata = subscription_of(changed, "a", "c", false);
+    player_join(&station, &third);
+    cr_assert_eq(third.join_code, PENDING);
+    cr_assert_eq(player_beat(&station, &a), KAFKA_ERROR_REBALANCE_IN_PROGRESS);
+    close_station();
+}
+
 Test(cluster_coordinator, fences_the_former_self_of_a_static_member_that_waits)
 {
     struct player a = player_of("orders"), b = player_of("orders"), again = player_of("orders");

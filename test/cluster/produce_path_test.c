@@ -52,7 +52,7 @@ static void begin(struct produce_stage *s)
     produce_part_begin(part);
 }
 
-Test(produce_path, drops_a_waiting_batch_once_its_request_was_answered)
+Test(cluster_produce_path, drops_a_waiting_batch_once_its_request_was_answered)
 {
     struct produce_stage s;
     open_stage(&s);
@@ -67,7 +67,7 @@ Test(produce_path, drops_a_waiting_batch_once_its_request_was_answered)
     close_stage(&s);
 }
 
-Test(produce_path, keeps_the_order_of_the_rest_whichever_is_dropped)
+Test(cluster_produce_path, keeps_the_order_of_the_rest_whichever_is_dropped)
 {
     struct produce_stage s;
     open_stage(&s);
@@ -84,7 +84,7 @@ Test(produce_path, keeps_the_order_of_the_rest_whichever_is_dropped)
     close_stage(&s);
 }
 
-Test(produce_path, takes_new_batches_after_all_that_waited_were_dropped)
+Test(cluster_produce_path, takes_new_batches_after_all_that_waited_were_dropped)
 {
     struct produce_stage s;
     open_stage(&s);
@@ -98,7 +98,7 @@ Test(produce_path, takes_new_batches_after_all_that_waited_were_dropped)
     close_stage(&s);
 }
 
-Test(produce_path, ends_a_given_up_batch_that_only_waits_for_sites)
+Test(cluster_produce_path, ends_a_given_up_batch_that_only_waits_for_sites)
 {
     struct produce_stage s;
     open_stage(&s);
@@ -113,7 +113,7 @@ Test(produce_path, ends_a_given_up_batch_that_only_waits_for_sites)
     close_stage(&s);
 }
 
-Test(produce_path, refuses_where_the_disk_is_at_its_reserve)
+Test(cluster_produce_path, refuses_where_the_disk_is_at_its_reserve)
 {
     struct produce_stage s;
     open_stage(&s);

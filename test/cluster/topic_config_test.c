@@ -128,3 +128,30 @@ Test(cluster_error_code, tells_a_producer_the_verdict_on_its_batch)
     cr_assert_eq(error_code_of_verdict(LOG_PRODUCER_FENCED), KAFKA_ERROR_INVALID_PRODUCER_EPOCH);
     cr_assert_eq(error_code_of_verdict(LOG_PRODUCER_UNKNOWN), KAFKA_ERROR_UNKNOWN_PRODUCER_ID);
 }
+
+static void assert_edited(const char *present, const char *operand, bool should_add,
+                          const char *wanted)
+{
+    char into[64];
+    topic_config_edit_list(present, operand, should_add, into);
+    cr_assert_str_eq(into, wanted);
+}
+
+Test(cluster_topic_config, edits_lists_item_by_item)
+{
+    assert_edited("delete", "compact", true, "delete,compact");
+    assert_edited("delete", "delete", true, "delete");
+    assert_edited("", "delete", true, "delete");
+    assert_edited("delete, compact", " compact ,x", true, "delete,compact,x");
+    assert_edited("delete,compact", "delete", false, "compact");
+    assert_edited("delete", "delete", false, "");
+    assert_edited("delete", "", false, "delete");
+    assert_edited("delete", ",,", true, "delete");
+}
+
+Test(cluster_topic_config, knows_which_configs_are_lists)
+{
+    cr_assert(topic_config_is_list("cleanup.policy"));
+    cr_assert_not(topic_config_is_list("retention.ms"));
+    cr_assert_not(topic_config_is_list("nope"));
+}

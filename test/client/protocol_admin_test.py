@@ -1,0 +1,308 @@
+"""What administration answers: as Kafka 4.3 does, but for what is marked trilog_only."""
+
+import os
+import time
+
+import pytest
+
+import cluster as clusters
+from message import Connection
+
+NONE, UNKNOWN_TOPIC, INVALID_TOPIC, TOPIC_EXISTS = 0, 3, 17, 36
+INVALID_PARTITIONS, INVALID_REPLICATION, INVALID_ASSIGNMENT, INVALID_CONFIG = 37, 38, 39, 40
+INVALID_REQUEST, UNKNOWN_TOPIC_ID, MISMATCHED_ENDPOINT = 42, 100, 114
+TOPIC, BROKER = 2, 4
+SET, DELETE, APPEND, SUBTRACT = range(4)
+NO_ID = bytes(16)
+
+
+class Admin:
+    """Requests to the controller, one topic at a time."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.connection = Connection(cluster.node(cluster.metadata().controller_id))
+
+    def create(self, name, partitions=1, replicas=1, version=7, validate_only=False, configs=None,
+               assignments=()):
+        return self.connection.call("CreateTopics", version, timeout_ms=10_000, topics=[{
+            "name": name, "num_partitions": partitions, "replication_factor": replicas,
+            "configs": [{"name": k, "value": v} for k, v in (configs or {}).items()],
+            "assignments": [{"partition_index": i, "broker_ids": ids}
+                            for i, ids in enumerate(assignments)]}],
+            validate_only=validate_only)["topics"][0]
+
+    def delete(self, name=None, topic_id=NO_ID):
+        answer = self.connection.call("DeleteTopics", 6, timeout_ms=5_000,
+                                      topics=[{"name": name, "topic_id": topic_id}])
+        return next(iter(next(v for v in answer.values() if isinstance(v, list))))["error_code"]
+
+    def add_partitions(self, name, count, validate_only=False, assignments=None):
+        answer = self.connection.call("CreatePartitions", 3, timeout_ms=5_000, topics=[
+            {"name": name, "count": count, "assignments": assignments}], validate_only=validate_only)
+        return next(v for v in answer.values() if isinstance(v, list))[0]["error_code"]
+
+    def describe(self, resource_type, name, keys=None, node=None, version=4):
+        connection = Connection(node) if node else self.connection
+        answer = connection.call("DescribeConfigs", version, resources=[
+            {"resource_type": resource_type, "resource_name": name, "configuration_keys": keys}])
+        row = next(v for v in answer.values() if isinstance(v, list))[0]
+        return row["error_code"], {c["name"]: (c["value"], c["config_source"]) for c in row["configs"]}
+
+    def alter(self, name, *changes, resource_type=TOPIC, validate_only=False):
+        answer = self.connection.call("IncrementalAlterConfigs", 1, resources=[{
+            "resource_type": resource_type, "resource_name": name, "configs": [
+                {"name": n, "config_operation": operation, "value": value}
+                for n, operation, value in changes]}], validate_only=validate_only)
+        return next(v for v in answer.values() if isinstance(v, list))[0]["error_code"]
+
+    def metadata(self, version, *topics, create=False):
+        values = {"allow_auto_topic_creation": create} if version >= 4 else {}
+        answer = self.connection.call("Metadata", version, topics=list(topics), **values)
+        return [(t["error_code"], t["name"], len(t["partitions"])) for t in answer["topics"]]
+
+    def wait_created(self, name):
+        clusters.wait_until(lambda: self.metadata(9, {"name": name})[0][0] == NONE, 20, name)
+
+
+@pytest.fixture
+def admin(cluster):
+    return Admin(cluster)
+
+
+# ---- topics ------------------------------------------------------------------------------------
+def test_create_topics_refuses_what_can_not_be(admin, name):
+    def error(*arguments, **values):
+        return admin.create(*arguments, **values)["error_code"]
+    assert error(name) == NONE
+    assert error(name) == error(name, validate_only=True) == TOPIC_EXISTS
+    for bad in ("", ".", "..", "a/b", "x" * 250):
+        assert error(bad) == INVALID_TOPIC, bad
+    assert error(name + ".a") == NONE
+    admin.wait_created(name + ".a")
+    assert error(name + "_a") == INVALID_TOPIC, "metrics can't tell them apart"
+    for partitions in (0, -2):
+        assert error(name + "p", partitions) == INVALID_PARTITIONS
+    for replicas in (0, -2, 4):
+        assert error(name + "r", 1, replicas) == INVALID_REPLICATION
+    for config in ({"nope": "1"}, {"retention.ms": "x"}, {"retention.ms": None},
+                   {"cleanup.policy": "x"}):
+        assert error(name + "c", configs=config) == INVALID_CONFIG, config
+
+
+def test_create_topics_tells_what_was_made(admin, name):
+    made = admin.create(name, -1, -1, configs={"retention.ms": "5000"})
+    assert (made["error_code"], made["num_partitions"], made["replication_factor"]) == (NONE, 1, 3)
+    assert made["topic_id"] != NO_ID
+    configs = {c["name"]: c for c in made["configs"]}
+    assert (configs["retention.ms"]["value"], configs["retention.ms"]["config_source"]) == ("5000", 1)
+    assert configs["segment.ms"]["value"] == "604800000"
+    for version in range(2, 8):
+        assert admin.create(f"{name}-{version}", version=version)["error_code"] == NONE
+
+
+def test_a_topic_that_is_only_validated_is_not_made(admin, name):
+    checked = admin.create(name, 3, 3, validate_only=True)
+    assert (checked["error_code"], checked["num_partitions"]) == (NONE, 3)
+    assert admin.metadata(9, {"name": name}) == [(UNKNOWN_TOPIC, name, 0)]
+    assert admin.create(name)["error_code"] == NONE
+
+
+def test_an_assignment_on_all_nodes_is_what_will_be(admin, name):
+    everywhere = [[1, 2, 3], [3, 1, 2]]
+    assert admin.create(name, -1, -1, assignments=everywhere)["error_code"] == NONE
+    admin.wait_created(name)
+    assert admin.metadata(9, {"name": name}) == [(NONE, name, 2)]
+    assert admin.create(name + "n", 2, 3, assignments=everywhere)["error_code"] == INVALID_REQUEST
+    assert admin.create(name + "u", -1, -1, assignments=[[9]])["error_code"] == INVALID_ASSIGNMENT
+    assert admin.add_partitions(name, 3, assignments=[{"broker_ids": [2, 3, 1]}]) == NONE
+    assert admin.add_partitions(name, 5, assignments=[{"broker_ids": [1, 2, 3]}]) == INVALID_ASSIGNMENT
+
+
+@pytest.mark.trilog_only  # replicas go by raft group
+def test_an_assignment_that_would_not_come_true_is_refused(admin, name):
+    assert admin.create(name, -1, -1, assignments=[[1]])["error_code"] == INVALID_ASSIGNMENT
+    assert admin.create(name)["error_code"] == NONE
+    assert admin.add_partitions(name, 2, assignments=[{"broker_ids": [1]}]) == INVALID_ASSIGNMENT
+
+
+def test_delete_topics_refuses_what_it_does_not_know(admin, name, new_topic):
+    assert admin.delete(name) == UNKNOWN_TOPIC
+    assert admin.delete(topic_id=os.urandom(16)) == UNKNOWN_TOPIC_ID
+    assert admin.delete() == INVALID_REQUEST
+    assert admin.delete(name, os.urandom(16)) == INVALID_REQUEST
+    topic = new_topic()
+    assert admin.delete(topic) == NONE
+    assert admin.delete(topic) == UNKNOWN_TOPIC
+
+
+def test_partitions_are_only_added(admin, new_topic):
+    topic = new_topic(2)
+    assert admin.add_partitions("none-" + topic, 3) == UNKNOWN_TOPIC
+    for count in (-1, 0, 1, 2):
+        assert admin.add_partitions(topic, count) == INVALID_PARTITIONS
+    assert admin.add_partitions(topic, 3, validate_only=True) == NONE
+    assert admin.metadata(9, {"name": topic})[0][2] == 2
+    assert admin.add_partitions(topic, 3) == NONE
+    clusters.wait_until(lambda: admin.metadata(9, {"name": topic})[0][2] == 3, 10, "it is there")
+
+
+@pytest.mark.trilog_only  # Kafka takes these, at the groups' cost
+def test_the_topic_of_the_coordinators_is_left_alone(cluster, admin):
+    topic = "__consumer_offsets"
+    clusters.wait_until(lambda: Connection(cluster.nodes[0]).call(
+        "FindCoordinator", 3, key="g", key_type=0)["error_code"] == NONE, 20, "it is there")
+    assert admin.create(topic)["error_code"] == TOPIC_EXISTS
+    assert admin.delete(topic) == INVALID_TOPIC
+    assert admin.add_partitions(topic, 100) == INVALID_TOPIC
+    with Connection(cluster.leader(topic)) as c:
+        answer = c.call("DeleteRecords", 2, timeout_ms=5_000, topics=[
+            {"name": topic, "partitions": [{"partition_index": 0, "offset": 0}]}])
+        assert answer["topics"][0]["partitions"][0]["error_code"] == INVALID_TOPIC
+
+
+# ---- configs -----------------------------------------------------------------------------------
+def test_configs_of_topics_are_described(admin, new_topic):
+    topic = new_topic(retention_ms=5_000)
+    error, configs = admin.describe(TOPIC, topic)
+    assert error == NONE and len(configs) >= 10
+    assert configs["retention.ms"] == ("5000", 1) and configs["cleanup.policy"] == ("delete", 5)
+    assert admin.describe(TOPIC, topic, []) == (error, configs), "none asked for: all"
+    assert admin.describe(TOPIC, topic, ["segment.ms"]) == (NONE, {"segment.ms": ("604800000", 5)})
+    assert admin.describe(TOPIC, topic, ["nope"]) == (NONE, {})
+    assert admin.describe(TOPIC, "none-" + topic)[0] == UNKNOWN_TOPIC
+    for bad in ("", "a/b"):
+        assert admin.describe(TOPIC, bad)[0] == INVALID_TOPIC
+    for version in range(1, 5):
+        assert admin.describe(TOPIC, topic, version=version)[0] == NONE
+
+
+def test_a_node_describes_its_own_settings(cluster, admin):
+    first = cluster.node(1)
+    error, configs = admin.describe(BROKER, "1", node=first)
+    assert error == NONE and configs["auto.create.topics.enable"][0] == "true"
+    for_all = admin.describe(BROKER, "", node=first)
+    assert for_all[0] == NONE and "num.partitions" not in for_all[1], "what was set while running"
+    for other in ("2", "99", "abc"):
+        assert admin.describe(BROKER, other, node=first)[0] == INVALID_REQUEST
+
+
+def test_configs_are_set_deleted_and_edited(admin, new_topic):
+    topic = new_topic(retention_ms=5_000)
+
+    def becomes(key, value):
+        clusters.wait_until(lambda: admin.describe(TOPIC, topic, [key])[1][key] == value, 10,
+                            f"{key} is {value}, not {admin.describe(TOPIC, topic, [key])}")
+    assert admin.alter(topic, ("retention.ms", SET, "7000")) == NONE
+    becomes("retention.ms", ("7000", 1))
+    assert admin.alter(topic, ("retention.ms", SET, "9999"), validate_only=True) == NONE
+    assert admin.alter(topic, ("retention.ms", DELETE, None)) == NONE
+    becomes("retention.ms", ("604800000", 5))
+    assert admin.alter(topic, ("segment.ms", DELETE, None), ("nope", DELETE, None)) == NONE
+    assert admin.alter(topic, ("cleanup.policy", APPEND, "delete")) == NONE
+    becomes("cleanup.policy", ("delete", 1))
+    assert admin.alter(topic, ("cleanup.policy", SUBTRACT, "compact")) == NONE
+    becomes("cleanup.policy", ("delete", 1))
+
+
+def test_a_change_of_configs_is_made_whole_or_not_at_all(admin, new_topic):
+    topic = new_topic(retention_ms=5_000)
+    refused = {
+        (("retention.ms", APPEND, "1"),): INVALID_CONFIG,
+        (("retention.ms", SUBTRACT, "1"),): INVALID_CONFIG,
+        (("retention.ms", SET, None),): INVALID_REQUEST,
+        (("retention.ms", SET, "1"), ("retention.ms", SET, "2")): INVALID_REQUEST,
+        (("nope", SET, "1"),): INVALID_CONFIG,
+        (("retention.ms", SET, "abc"),): INVALID_CONFIG,
+        (("retention.ms", SET, "9000"), ("segment.ms", SET, "abc")): INVALID_CONFIG,
+    }
+    for changes, code in refused.items():
+        assert admin.alter(topic, *changes) == code, changes
+    assert admin.alter("none-" + topic, ("retention.ms", SET, "1")) == UNKNOWN_TOPIC
+    assert admin.alter("", ("retention.ms", SET, "1")) == INVALID_REQUEST
+    assert admin.alter("99", ("x", SET, "1"), resource_type=BROKER) == INVALID_REQUEST
+    assert admin.alter("x", ("x", SET, "1"), resource_type=0) == INVALID_REQUEST
+    assert admin.alter(topic) == NONE
+    assert admin.describe(TOPIC, topic, ["retention.ms"])[1]["retention.ms"] == ("5000", 1)
+
+
+def test_a_resource_is_altered_once_in_a_request(admin, new_topic):
+    one = {"resource_type": TOPIC, "resource_name": new_topic(), "configs": [
+        {"name": "retention.ms", "config_operation": SET, "value": "1000"}]}
+    answer = admin.connection.call("IncrementalAlterConfigs", 1, resources=[one, one])
+    rows = next(v for v in answer.values() if isinstance(v, list))
+    assert {row["error_code"] for row in rows} == {INVALID_REQUEST}
+
+
+@pytest.mark.trilog_only
+def test_compaction_is_refused_as_long_as_there_is_none(admin, new_topic):
+    topic = new_topic()
+    assert admin.alter(topic, ("cleanup.policy", APPEND, "compact")) == INVALID_CONFIG
+    assert admin.alter(topic, ("cleanup.policy", SET, "compact")) == INVALID_CONFIG
+
+
+# ---- Metadata ----------------------------------------------------------------------------------
+def test_metadata_shows_all_topics_to_who_asks_for_all(admin, new_topic):
+    topic = new_topic()
+    call = admin.connection.call
+    assert topic in {t["name"] for t in call("Metadata", 0, topics=[])["topics"]}
+    for version in range(1, 13):
+        assert topic in {t["name"] for t in call("Metadata", version, topics=None)["topics"]}
+        assert call("Metadata", version, topics=[], **(
+            {"allow_auto_topic_creation": False} if version >= 4 else {}))["topics"] == []
+        assert admin.metadata(version, {"name": topic}) == [(NONE, topic, 1)]
+
+
+def test_metadata_names_topics_by_id_from_version_12_on(admin, new_topic):
+    topic = new_topic()
+    shown = admin.connection.call("Metadata", 12, topics=[{"name": topic}])["topics"][0]
+    topic_id = shown["topic_id"]
+    assert admin.metadata(12, {"name": None, "topic_id": topic_id}) == [(NONE, topic, 1)]
+    assert admin.metadata(12, {"name": None, "topic_id": os.urandom(16)}) == [
+        (UNKNOWN_TOPIC_ID, None, 0)]
+    assert admin.metadata(10, {"name": topic, "topic_id": topic_id})[0][0] == INVALID_REQUEST
+    part = shown["partitions"][0]
+    assert sorted(part["replica_nodes"]) == sorted(part["isr_nodes"]) == [1, 2, 3]
+    assert (part["error_code"], part["offline_replicas"]) == (NONE, [])
+    assert part["leader_id"] in (1, 2, 3) and part["leader_epoch"] >= 0
+
+
+def test_metadata_makes_a_topic_only_for_who_allows_it(admin, name):
+    assert admin.metadata(9, {"name": name}) == [(UNKNOWN_TOPIC, name, 0)]
+    time.sleep(0.2)
+    assert admin.metadata(9, {"name": name}) == [(UNKNOWN_TOPIC, name, 0)]
+    for bad in ("", ".", "a/b"):
+        assert admin.metadata(9, {"name": bad}, create=True) == [(INVALID_TOPIC, bad, 0)]
+    admin.metadata(9, {"name": name}, create=True)
+    clusters.wait_until(lambda: admin.metadata(9, {"name": name}) == [(NONE, name, 1)], 20, "made")
+
+
+def test_what_a_client_may_do_is_told_to_who_asks(admin, new_topic):
+    topic, call = new_topic(), admin.connection.call
+    not_asked, all_of_topic, all_of_cluster = -2**31, 3576, 8096
+    for asks in (False, True):
+        answer = call("Metadata", 8, topics=[{"name": topic}],
+                      include_cluster_authorized_operations=asks,
+                      include_topic_authorized_operations=asks)
+        assert answer["cluster_authorized_operations"] == (all_of_cluster if asks else not_asked)
+        assert answer["topics"][0]["topic_authorized_operations"] == (
+            all_of_topic if asks else not_asked)
+        answer = call("DescribeCluster", 0, include_cluster_authorized_operations=asks)
+        assert answer["cluster_authorized_operations"] == (all_of_cluster if asks else not_asked)
+
+
+def test_the_cluster_is_described_to_clients_of_brokers(admin):
+    answer = admin.connection.call("DescribeCluster", 1)
+    assert (answer["error_code"], len(answer["brokers"])) == (NONE, 3)
+    assert answer["controller_id"] in (1, 2, 3) and len(answer["cluster_id"]) == 22
+    answer = admin.connection.call("DescribeCluster", 1, endpoint_type=2)
+    assert answer["error_code"] == MISMATCHED_ENDPOINT
+
+
+def test_a_client_says_its_software_plainly(admin):
+    def error(name, version):
+        return admin.connection.call("ApiVersions", 3, client_software_name=name,
+                                     client_software_version=version)["error_code"]
+    assert error("kafka-client", "1.2.3-a") == NONE
+    for name, version in (("", ""), ("a b", "1"), ("-a", "1"), ("a", "1\n"), ("a", "")):
+        assert error(name, version) == INVALID_REQUEST, (name, version)

@@ -1,0 +1,272 @@
+"""What coordinators answer: as Kafka 4.3 does, but for what is marked trilog_only."""
+
+import pytest
+
+import cluster as clusters
+from message import Connection
+
+NONE, UNKNOWN_TOPIC, OFFSET_METADATA_TOO_LARGE = 0, 3, 12
+LOADING, NOT_AVAILABLE, NOT_COORDINATOR = 14, 15, 16
+ILLEGAL_GENERATION, INCONSISTENT_PROTOCOL, INVALID_GROUP, UNKNOWN_MEMBER = 22, 23, 24, 25
+INVALID_SESSION, REBALANCING, INVALID_REQUEST = 26, 27, 42
+NON_EMPTY_GROUP, GROUP_NOT_FOUND, MEMBER_ID_REQUIRED, FENCED_INSTANCE = 68, 69, 79, 82
+SUBSCRIBED = 86
+NOT_YET = (LOADING, NOT_AVAILABLE, NOT_COORDINATOR)
+
+
+class Group:
+    """A group, asked at its coordinator."""
+
+    def __init__(self, cluster, group_id):
+        self.id = group_id
+
+        def find():
+            with Connection(cluster.nodes[0]) as c:
+                found = c.call("FindCoordinator", 3, key=group_id, key_type=0)
+            assert found["error_code"] in (NONE, *NOT_YET)
+            if found["error_code"] != NONE:
+                return None
+            node = cluster.node(found["node_id"])
+            with Connection(node) as c:
+                return None if self.describe(c)[0] in NOT_YET else node
+        self.node = clusters.wait_until(find, 30, "there is a coordinator")
+        self.connection = Connection(self.node)
+
+    def call(self, name, version, group_id=None, **values):
+        return self.connection.call(name, version, group_id=self.id if group_id is None else group_id,
+                                    **values)
+
+    def describe(self, connection=None, version=5, **values):
+        c = connection or self.connection
+        g = c.call("DescribeGroups", version, groups=[self.id], **values)["groups"][0]
+        return g["error_code"], g["group_state"], g["protocol_type"], g["protocol_data"], len(g["members"])
+
+    def join(self, member="", instance=None, protocols=(("range", b"m"),), protocol_type="consumer",
+             session_ms=10_000, group_id=None):
+        return self.call("JoinGroup", 5, group_id, session_timeout_ms=session_ms,
+                         rebalance_timeout_ms=5_000, member_id=member, group_instance_id=instance,
+                         protocol_type=protocol_type,
+                         protocols=[{"name": n, "metadata": m} for n, m in protocols])
+
+    def join_twice(self, **values):
+        """As a new member does (KIP-394)."""
+        asked = self.join(**values)
+        assert asked["error_code"] == MEMBER_ID_REQUIRED
+        joined = self.join(member=asked["member_id"], **values)
+        assert joined["error_code"] == NONE
+        return joined["member_id"], joined["generation_id"]
+
+    def sync(self, member, generation, assignments=None, protocol=("consumer", "range"), group_id=None,
+             instance=None):
+        answer = self.call("SyncGroup", 5, group_id, member_id=member, generation_id=generation,
+                           group_instance_id=instance, protocol_type=protocol[0],
+                           protocol_name=protocol[1], assignments=[
+                               {"member_id": m, "assignment": a} for m, a in (assignments or {}).items()])
+        return answer["error_code"], answer["assignment"]
+
+    def settle(self, **values):
+        member, generation = self.join_twice(**values)
+        assert self.sync(member, generation, {member: b"all"}) == (NONE, b"all")
+        return member, generation
+
+    def beat(self, member, generation, group_id=None, instance=None):
+        return self.call("Heartbeat", 4, group_id, member_id=member, generation_id=generation,
+                         group_instance_id=instance)["error_code"]
+
+    def commit(self, topic, offset, member="", generation=-1, partition=0, metadata="", group_id=None,
+               version=7, **values):
+        answer = self.call("OffsetCommit", version, group_id, member_id=member, generation_id=generation,
+                           topics=[{"name": topic, "partitions": [
+                               {"partition_index": partition, "committed_offset": offset,
+                                "committed_metadata": metadata}]}], **values)
+        return answer["topics"][0]["partitions"][0]["error_code"]
+
+    def committed(self, topic=None, version=7, partitions=(0,)):
+        topics = None if topic is None else [{"name": topic, "partition_indexes": list(partitions)}]
+        if version < 8:
+            answer = self.call("OffsetFetch", version, topics=topics)
+        else:
+            answer = self.connection.call("OffsetFetch", version, groups=[
+                {"group_id": self.id, "topics": topics}])["groups"][0]
+        return answer.get("error_code", NONE), [
+            (p["error_code"], p["committed_offset"], p["metadata"])
+            for t in answer["topics"] for p in t["partitions"]]
+
+    def leave(self, *members, group_id=None):
+        answer = self.call("LeaveGroup", 4, group_id, members=[
+            {"member_id": m, "group_instance_id": i} for m, i in members])
+        return answer["error_code"], [m["error_code"] for m in answer["members"]]
+
+    def delete(self, connection=None, group_id=None):
+        return (connection or self.connection).call("DeleteGroups", 2, group_names=[
+            self.id if group_id is None else group_id])["groups"][0]["error_code"]
+
+    def delete_offset(self, topic, partition=0):
+        answer = self.call("OffsetDelete", 0, topics=[
+            {"name": topic, "partitions": [{"partition_index": partition}]}])
+        return answer["error_code"], [p["error_code"] for t in answer["topics"] for p in t["partitions"]]
+
+
+@pytest.fixture
+def group(cluster, name):
+    return Group(cluster, name)
+
+
+def test_a_group_without_a_name_has_no_members(group):
+    assert group.join(group_id="")["error_code"] == INVALID_GROUP
+    assert group.sync("m", 1, group_id="")[0] == INVALID_GROUP
+    assert group.beat("m", 1, group_id="") == INVALID_GROUP
+    assert group.leave(("m", None), group_id="")[0] == INVALID_GROUP
+
+
+def test_join_group_refuses_what_no_group_can_work_with(group):
+    assert group.join(session_ms=10)["error_code"] == INVALID_SESSION
+    assert group.join(session_ms=2**31 - 1)["error_code"] == INVALID_SESSION
+    assert group.join(protocols=())["error_code"] == INCONSISTENT_PROTOCOL
+    assert group.join(protocol_type="")["error_code"] == INCONSISTENT_PROTOCOL
+    assert group.join(member="nobody")["error_code"] == UNKNOWN_MEMBER
+    group.settle()
+    assert group.join(protocol_type="connect")["error_code"] == INCONSISTENT_PROTOCOL
+    assert group.join(protocols=(("other", b""),))["error_code"] == INCONSISTENT_PROTOCOL
+
+
+def test_sync_group_wants_the_groups_generation_and_protocol(group):
+    member, generation = group.join_twice()
+    assert group.sync(member, generation, protocol=("consumer", "other"))[0] == INCONSISTENT_PROTOCOL
+    assert group.sync(member, generation, protocol=("other", "range"))[0] == INCONSISTENT_PROTOCOL
+    assert group.sync(member, generation, protocol=(None, None))[0] == INCONSISTENT_PROTOCOL
+    assert group.sync(member, generation + 1)[0] == ILLEGAL_GENERATION
+    assert group.sync("nobody", generation)[0] == UNKNOWN_MEMBER
+    for _ in range(2):  # again: it had not heard the answer
+        assert group.sync(member, generation, {member: b"all"}) == (NONE, b"all")
+
+
+def test_heartbeats_and_commits_are_of_the_generation(group, new_topic):
+    topic = new_topic()
+    member, generation = group.settle()
+    for say in (group.beat, lambda m, g: group.commit(topic, 5, m, g)):
+        assert say(member, generation) == NONE
+        assert say(member, generation + 1) == ILLEGAL_GENERATION
+        assert say("nobody", generation) == UNKNOWN_MEMBER
+    assert group.commit(topic, 5) == UNKNOWN_MEMBER, "a program that is no member, into a live group"
+    assert group.committed(topic) == (NONE, [(NONE, 5, "")])
+
+
+def test_commits_are_refused_partition_by_partition(group, new_topic):
+    topic = new_topic()
+    assert group.commit(topic, 1) == NONE
+    assert group.commit("none-" + topic, 1) == UNKNOWN_TOPIC
+    assert group.commit(topic, 1, partition=9) == UNKNOWN_TOPIC
+    assert group.commit(topic, 2, metadata="x" * 5_000) == OFFSET_METADATA_TOO_LARGE
+    assert group.commit(topic, 3, metadata=None) == NONE
+    assert group.commit(topic, 4, metadata="why", version=2, retention_time_ms=3_600_000) == NONE
+    assert group.committed(topic) == (NONE, [(NONE, 4, "why")])
+
+
+@pytest.mark.trilog_only  # Kafka stores it
+def test_a_negative_offset_is_nobodys_progress(group, new_topic):
+    topic = new_topic()
+    assert group.commit(topic, 7) == NONE
+    assert group.commit(topic, -1) != NONE
+    assert group.committed(topic) == (NONE, [(NONE, 7, "")])
+
+
+def test_what_was_not_committed_is_no_error(group, new_topic):
+    topic = new_topic()
+    group.commit(topic, 5)
+    for version in range(1, 9):
+        assert group.committed(topic, version, (0, 7)) == (NONE, [(NONE, 5, ""), (NONE, -1, "")])
+    assert group.committed("none-" + topic) == (NONE, [(NONE, -1, "")])
+    for version in range(2, 9):
+        assert group.committed(None, version) == (NONE, [(NONE, 5, "")]), "all of the group"
+
+
+def test_a_group_is_described_as_it_lives(group, new_topic):
+    topic = new_topic()
+    assert group.describe() == (NONE, "Dead", "", "", 0)
+    member, generation = group.join_twice()
+    assert group.describe() == (NONE, "CompletingRebalance", "consumer", "", 1)
+    group.sync(member, generation, {member: b"all"})
+    for version in range(6):
+        assert group.describe(version=version) == (NONE, "Stable", "consumer", "range", 1)
+    assert group.leave(("nobody", None), (member, None)) == (NONE, [UNKNOWN_MEMBER, NONE])
+    assert group.describe() == (NONE, "Empty", "consumer", "", 0)
+    assert group.beat(member, generation) == UNKNOWN_MEMBER
+    assert group.commit(topic, 3) == NONE
+    assert group.delete() == NONE
+    assert group.describe() == (NONE, "Dead", "", "", 0)
+    assert group.delete() == GROUP_NOT_FOUND
+
+
+def test_what_a_client_may_do_with_a_group_is_told_to_who_asks(group):
+    group.settle()
+    for asks, operations in ((False, -2**31), (True, 3400)):
+        answer = group.connection.call("DescribeGroups", 5, groups=[group.id],
+                                       include_authorized_operations=asks)
+        assert answer["groups"][0]["authorized_operations"] == operations
+
+
+def test_groups_are_listed_by_state(group):
+    group.settle()
+
+    def listed(version=4, **values):
+        answer = group.connection.call("ListGroups", version, **values)
+        assert answer["error_code"] == NONE
+        return [(g["protocol_type"], g.get("group_state")) for g in answer["groups"]
+                if g["group_id"] == group.id]
+    for version in range(5):
+        assert listed(version) == [("consumer", "Stable" if version == 4 else None)]
+    for states, is_listed in ((["Stable"], True), (["stable"], True), (["Empty"], False),
+                              (["Empty", "Stable"], True), (["nonsense"], False)):
+        assert bool(listed(states_filter=states)) == is_listed, states
+
+
+def test_a_group_with_members_is_not_deleted(group, new_topic):
+    topic = new_topic()
+    member, generation = group.settle()
+    group.commit(topic, 5, member, generation)
+    assert group.delete() == NON_EMPTY_GROUP
+    assert group.delete_offset(topic)[1] == [SUBSCRIBED]
+    assert group.leave((member, None)) == (NONE, [NONE])
+    assert group.delete_offset(topic) == (NONE, [NONE])
+    assert group.delete_offset("none-" + topic) == (NONE, [UNKNOWN_TOPIC])
+    assert group.committed(topic) == (NONE, [(NONE, -1, "")])
+
+
+def test_leaving_what_one_is_not_in_is_said_member_by_member(group):
+    member, _ = group.settle()
+    assert group.leave(("nobody", None)) == (NONE, [UNKNOWN_MEMBER])
+    assert group.leave(("", "no-such-instance")) == (NONE, [UNKNOWN_MEMBER])
+    assert group.leave() == (NONE, [])
+    assert group.leave((member, None)) == (NONE, [NONE])
+
+
+def test_a_static_member_comes_back_to_its_place(group):
+    first = group.join(instance="one")
+    member, generation = first["member_id"], first["generation_id"]
+    assert first["error_code"] == NONE and group.sync(
+        member, generation, {member: b"all"}, instance="one") == (NONE, b"all")
+    again = group.join(instance="one")
+    assert (again["error_code"], again["generation_id"]) == (NONE, generation)
+    assert again["member_id"] != member and again["leader"] == member, "nobody assigns anew"
+    assert group.sync(again["member_id"], generation, instance="one") == (NONE, b"all")
+    assert group.beat(member, generation, instance="one") == FENCED_INSTANCE
+    assert group.join(member=member, instance="one")["error_code"] == FENCED_INSTANCE
+    assert group.join(member=again["member_id"], instance="two")["error_code"] == UNKNOWN_MEMBER
+    assert group.leave(("wrong", "one")) == (NONE, [FENCED_INSTANCE])
+    other = group.join(instance="one", protocols=(("other", b"m"), ("range", b"m")))
+    assert other["generation_id"] == generation + 1, "the chosen protocol is another one now"
+    assert group.leave(("", "one")) == (NONE, [NONE])
+
+
+def test_another_node_is_not_the_coordinator(cluster, group, new_topic):
+    topic = new_topic()
+    group.commit(topic, 1)
+    other = Connection(next(n for n in cluster.nodes if n.id != group.node.id))
+    assert group.describe(other)[0] == NOT_COORDINATOR
+    assert group.delete(other) == NOT_COORDINATOR
+    group.connection = other
+    assert group.commit(topic, 2) == NOT_COORDINATOR
+    assert group.committed(topic)[0] == NOT_COORDINATOR
+    assert group.beat("m", 1) == NOT_COORDINATOR
+    assert group.join()["error_code"] == NOT_COORDINATOR
