@@ -11,6 +11,7 @@ void case_leftover_tail(uint64_t seed, struct sim_counters *counters, bool is_ve
 void case_slow_link_stream(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_leader_write_fails(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_change_in_mid_message(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_late_snapshot(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_paused_leader(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_all_power_cut_in_mid_write(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_site_lost_while_shipping(uint64_t seed, struct sim_counters *counters, bool is_verbose);

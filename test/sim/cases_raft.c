@@ -139,6 +139,42 @@ void case_change_in_mid_message(uint64_t seed, struct sim_counters *counters, bo
     case_must_have(s, SIM_configuration_changes, 3);
 }
 
+static void hand_over(struct sim *s, struct sim_node *to)
+{
+    for (int i = 0; i < 50 && case_leader(s, 1) != to; i++) {
+        repl_group_transfer(sim_leader(s, 1)->raft, sim_node_id(to));
+        case_wait(s, WORLD_S / 10);
+    }
+}
+
+/* A leader offers a snapshot to a replica that is behind, loses its office, and has it again in a
+ * later term when the offers of its first term arrive. libraft answers such a one with a success
+ * and an index off its stack: what nobody has would count as stored. */
+void case_late_snapshot(uint64_t seed, struct sim_counters *counters, bool is_verbose)
+{
+    struct sim *s = sim_create(seed, 3, 3, counters, is_verbose);
+    sim_begin(s, CASE_PACE_NS);
+    s->is_restarting = false;
+    for (int round = 0; round < 3; round++) {
+        struct sim_node *leader = case_leader(s, 1);
+        struct sim_node *behind = s->nodes[(leader->number + 1) % 3];
+        sim_node_end(behind, SIM_END_KILL);
+        case_wait(s, 15 * WORLD_S); /* longer than entries are kept */
+        leader = case_leader(s, 1);
+        struct sim_node *other = s->nodes[3 - leader->number - behind->number];
+        sim_node_start(behind);
+        case_wait(s, 50 * WORLD_MS);
+        sim_net_stall(s->net, leader->number, behind->number, NET_CONTROL,
+                      world_now_ns(s->world) + 3 * WORLD_S);
+        case_wait(s, WORLD_S);
+        hand_over(s, other);
+        hand_over(s, leader);
+        case_wait(s, 4 * WORLD_S);
+    }
+    case_end(s);
+    case_must_have(s, SIM_snapshots_installed, 3);
+}
+
 /* A leader that slept wakes up and believes that it leads: what it answers to fresh reads must be
  * as new as what its successor has acknowledged. */
 void case_paused_leader(uint64_t seed, struct sim_counters *counters, bool is_verbose)

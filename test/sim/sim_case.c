@@ -11,6 +11,7 @@ const struct sim_case sim_cases[] = {
     {"slow_link_stream", case_slow_link_stream},
     {"leader_write_fails", case_leader_write_fails},
     {"change_in_mid_message", case_change_in_mid_message},
+    {"late_snapshot", case_late_snapshot},
     {"paused_leader", case_paused_leader},
     {"all_power_cut_in_mid_write", case_all_power_cut_in_mid_write},
     {"site_lost_while_shipping", case_site_lost_while_shipping},
