@@ -153,11 +153,13 @@ void repl_group_turn(struct repl_group *g)
 {
     if (group_is_over(g))
         return;
-    submit_queued(g);
+    if (!g->is_set_aside)
+        submit_queued(g);
     group_pump(g);
     persist_flush(g);
     group_apply(g);
-    group_role_ready(g);
+    if (!g->is_set_aside)
+        group_role_ready(g);
     persist_flush(g); /* a barrier, perhaps */
     group_pump(g);
     group_tell_commit(g);
@@ -173,9 +175,11 @@ void repl_group_tick(struct repl_group *g)
 {
     if (group_is_over(g))
         return;
-    if (group_role_is_timeout_due(g))
-        group_role_timeout(g);
-    group_role_tick(g);
+    if (!g->is_set_aside) {
+        if (group_role_is_timeout_due(g))
+            group_role_timeout(g);
+        group_role_tick(g);
+    }
     group_ship_tick(g);
     group_install_tick(g);
     repl_group_turn(g);
@@ -277,8 +281,11 @@ void repl_group_status(const struct repl_group *g, struct repl_group_status *sta
                    : r->state == RAFT_CANDIDATE ? REPL_CANDIDATE
                                                 : REPL_FOLLOWER;
     status->is_ready = g->role == REPL_LEADER;
+    status->is_set_aside = g->is_set_aside;
     status->term = r->current_term;
-    if (r->state == RAFT_LEADER)
+    if (g->is_set_aside)
+        status->role = REPL_FOLLOWER;
+    else if (r->state == RAFT_LEADER)
         status->leader_node_id = repl_raft_id_node(g->options.raft_id);
     else if (r->state == RAFT_FOLLOWER)
         status->leader_node_id = repl_raft_id_node(r->follower_state.current_leader.id);
@@ -289,7 +296,7 @@ void repl_group_status(const struct repl_group *g, struct repl_group_status *sta
     status->checkpoint_index = g->checkpoint_index;
     status->heard_commit_index = g->heard.commit_index;
     status->heard_ns = g->heard_ns;
-    if (r->state != RAFT_LEADER)
+    if (status->role != REPL_LEADER)
         return;
     for (unsigned i = 0; i < r->configuration.n && i < REPL_MEMBERS_MAX; i++)
         fill_replica(g, &r->configuration.servers[i], &status->replicas[status->replica_count++]);

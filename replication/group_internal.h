@@ -88,7 +88,10 @@ struct repl_group {
     struct entry_cache cache;
     struct peer peers[REPL_MEMBERS_MAX];
     bool is_stopped;
-    bool is_failed; /* on_fatal was told: nothing is answered any more */
+    bool is_failed;    /* on_fatal was told: nothing is answered any more */
+    bool is_set_aside; /* of a past generation: it says nothing and takes nothing, but keeps its
+                          disk in order */
+    uint64_t contradicting_term; /* of the last leader that named another entry than is committed */
 
     /* WAL */
     struct persist *persists, *persists_last;
@@ -138,6 +141,7 @@ struct repl_group {
 
     /* reads */
     struct repl_read *reads, *reads_last;
+    unsigned read_count;
     uint64_t round; /* last begun */
     uint64_t round_at_ms;
 
@@ -180,6 +184,8 @@ int group_step(struct repl_group *g, struct raft_event *event, const struct log_
 /* Not before a term and vote on their way to the WAL. */
 void group_send_when_durable(struct repl_group *g, const struct raft_message *message);
 void group_fatal(struct repl_group *g, int status, const char *what);
+/* A replica of a higher generation was heard. */
+void group_set_aside(struct repl_group *g, const struct repl_message *m);
 /* Stopped or failed: nothing is begun, sent, applied or answered. */
 bool group_is_over(const struct repl_group *g);
 bool group_is_leader(const struct repl_group *g);
@@ -257,6 +263,8 @@ void group_install_on_node_gone(struct repl_group *g, uint32_t node_id);
 
 /* group_role.c */
 void group_role_changed(struct repl_group *g);
+/* It leads no more, whatever libraft thinks. */
+void group_role_give_up(struct repl_group *g);
 void group_role_tick(struct repl_group *g);
 /* libraft's timeout, and an election when it is due. */
 bool group_role_is_timeout_due(const struct repl_group *g);

@@ -15,6 +15,9 @@ int repl_group_read(struct repl_group *g, struct repl_read *req, repl_read_cb cb
 {
     if (g->role != REPL_LEADER || group_is_over(g))
         return ERR_NOT_LEADER;
+    if (g->read_count >= REPL_READS_MAX)
+        return ERR_BUSY;
+    g->read_count++;
     req->cb = cb;
     req->index = g->raft.commit_index;
     req->round = g->round + 1; /* one that begins after this call */
@@ -32,6 +35,7 @@ void group_reads_fail(struct repl_group *g, int status)
 {
     struct repl_read *req = g->reads;
     g->reads = g->reads_last = NULL;
+    g->read_count = 0;
     while (req != NULL) {
         struct repl_read *next = req->next;
         req->cb(req, status);
@@ -99,6 +103,7 @@ static void serve(struct repl_group *g, uint64_t confirmed)
         if (g->reads_last == req)
             g->reads_last = kept;
         g->counters.reads_served++;
+        g->read_count--;
         req->cb(req, 0);
     }
 }
@@ -112,6 +117,7 @@ static void expire(struct repl_group *g)
         g->reads = req->next;
         if (g->reads == NULL)
             g->reads_last = NULL;
+        g->read_count--;
         req->cb(req, ERR_TIMEOUT);
     }
 }

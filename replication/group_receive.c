@@ -85,6 +85,31 @@ static unsigned step_over_snapshot(struct repl_group *g, struct repl_message *m)
     return (unsigned)over;
 }
 
+static bool is_other_than_committed(struct repl_group *g, uint64_t index, uint64_t term)
+{
+    uint64_t own_term;
+    return index > 0 && index <= g->raft.commit_index && group_term_of(g, index, &own_term) &&
+           own_term != term;
+}
+
+/* What is committed here is in every later leader's log (Raft, leader completeness). Who names
+ * another entry there is no leader of this log, or one of the two has lost what it promised to
+ * keep. libraft ends at that; here the message is refused, and what the other groups do goes on. */
+static bool does_contradict(struct repl_group *g, const struct repl_message *m)
+{
+    uint64_t index = m->previous_index;
+    bool is_other = is_other_than_committed(g, index, m->previous_term);
+    for (unsigned i = 0; i < m->entry_count && ++index <= g->raft.commit_index && !is_other; i++)
+        is_other = is_other_than_committed(g, index, m->entries[i].term);
+    if (is_other && m->term > g->contradicting_term) {
+        g->contradicting_term = m->term;
+        event_error("leader_contradicts", "group=%u leader=%u term=%llu commit_index=%llu",
+                    g->options.identity.group_id, repl_raft_id_node(m->from),
+                    (unsigned long long)m->term, (unsigned long long)g->raft.commit_index);
+    }
+    return is_other;
+}
+
 static int receive_append(struct repl_group *g, const struct repl_message *m)
 {
     struct repl_message stepped = *m;
@@ -92,7 +117,7 @@ static int receive_append(struct repl_group *g, const struct repl_message *m)
     stepped.previous_index += over;
     stepped.entries += over;
     stepped.entry_count -= over;
-    return receive_append_parts(g, &stepped);
+    return does_contradict(g, &stepped) ? 0 : receive_append_parts(g, &stepped);
 }
 
 static int receive(struct repl_group *g, struct raft_message *message)
@@ -266,6 +291,8 @@ static int receive_install(struct repl_group *g, const struct repl_message *m)
 static bool is_for_us(struct repl_group *g, const struct repl_message *m)
 {
     const struct log_wal_group *own = &g->options.identity;
+    if (m->group.generation > own->generation)
+        group_set_aside(g, m);
     if (m->group.generation != own->generation || m->group.recovery_id != own->recovery_id) {
         g->counters.generation_refused++;
         return false;
@@ -359,7 +386,8 @@ void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *own
                    err_name(err));
         return;
     }
-    if (group_is_over(g) || !is_for_us(g, &m) || (m.type < REPL_SHIP_ASK && !is_possible(g, &m)))
+    if (group_is_over(g) || g->is_set_aside || !is_for_us(g, &m) ||
+        (m.type < REPL_SHIP_ASK && !is_possible(g, &m)))
         return;
     err = dispatch(g, &m, owner);
     if (err != 0) /* term or vote may have changed in memory and not on disk */

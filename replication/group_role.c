@@ -45,6 +45,15 @@ static void lose(struct repl_group *g)
     }
 }
 
+void group_role_give_up(struct repl_group *g)
+{
+    g->transfer_since_ms = 0;
+    g->role_term = 0;
+    lose(g);
+    node_publish(g->options.node, g->options.identity.group_id, 0, g->raft.current_term,
+                 g->raft.commit_index);
+}
+
 static void win(struct repl_group *g)
 {
     group_forget_peers(g);
@@ -167,7 +176,7 @@ static void forget_leader(struct repl_group *g)
 
 void group_on_node_gone(struct repl_group *g, uint32_t node_id)
 {
-    if (group_is_over(g))
+    if (group_is_over(g) || g->is_set_aside)
         return;
     if (g->raft.state == RAFT_FOLLOWER && repl_raft_id_node(leader_raft_id(g)) == node_id &&
         leader_raft_id(g) != 0) {
@@ -182,7 +191,7 @@ void group_on_node_gone(struct repl_group *g, uint32_t node_id)
 
 void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit)
 {
-    if (term < g->raft.current_term || group_is_leader(g) || group_is_over(g))
+    if (term < g->raft.current_term || group_is_leader(g) || group_is_over(g) || g->is_set_aside)
         return;
     group_heard_note(g, leader, term, commit);
     if (leader_raft_id(g) == leader && term == g->raft.current_term)

@@ -94,6 +94,8 @@ void group_forget_peers(struct repl_group *g)
 int group_send_message(struct repl_group *g, enum net_channel channel, const struct repl_message *m,
                        const struct slice *payload, unsigned payload_count)
 {
+    if (g->is_set_aside)
+        return ERR_CLOSED;
     size_t room = REPL_MESSAGE_ENCODED_MAX(m->entry_count, m->configuration.size + m->rest.size);
     uint8_t small[2048];
     uint8_t *head = room <= sizeof small ? small : malloc(room);

@@ -21,6 +21,19 @@ bool group_is_leader(const struct repl_group *g)
     return g->raft.state == RAFT_LEADER;
 }
 
+/* The others went on without this replica, from a state that an operator chose; were it to serve,
+ * vote or lead, there would be two histories. What it has stays as it is. */
+void group_set_aside(struct repl_group *g, const struct repl_message *m)
+{
+    if (g->is_set_aside)
+        return;
+    event_error("replica_set_aside", "group=%u generation=%u heard=%u from=%u",
+                g->options.identity.group_id, g->options.identity.generation, m->group.generation,
+                repl_raft_id_node(m->from));
+    g->is_set_aside = true;
+    group_role_give_up(g);
+}
+
 bool group_is_over(const struct repl_group *g)
 {
     return g->is_stopped || g->is_failed;

@@ -2,6 +2,7 @@
  * or change what is committed. libraft's own asserts are off in the package; this file also runs
  * against a build of it with asserts. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/crc32c.h"
 #include "base/err.h"
@@ -333,5 +334,41 @@ Test(repl_group_hostile, bytes_of_any_kind_between_nodes_end_no_process)
             cluster_run_ms(&c, 10);
     }
     cluster_run_ms(&c, 2000);
+    check_unharmed();
+}
+
+/* Of the leader's own term, on the leader's connection. */
+Test(repl_group_hostile, a_leader_that_contradicts_what_is_committed_is_refused_with_an_event)
+{
+    static char trace[4096];
+    struct replica *leader = started(99), *follower = follower_of(leader);
+    struct repl_group_status s = replica_status(follower);
+    uint8_t body[LOG_ENTRY_HEAD_SIZE] = {REPL_ENTRY_VERSION, COMMAND_KIND};
+    struct slice payload = {.bytes = bytes_of(body, sizeof body)};
+    struct log_entry entry = {.term = s.term + 1, .type = LOG_ENTRY_COMMAND, .head = payload};
+    struct repl_message m = message(REPL_APPEND, leader, follower);
+    entry.crc = crc32c(0, payload.bytes);
+    c.trace = trace;
+    c.trace_capacity = sizeof trace;
+    for (unsigned i = 0; i < 3; i++) {
+        m.term = s.term;
+        m.previous_index = s.commit_index; /* another entry before */
+        m.previous_term = s.term - 1;
+        m.entry_count = 0;
+        inject(leader, follower, &m);
+        m.term = s.term + 1;
+        m.previous_index = s.commit_index - 2; /* another entry in what is sent */
+        m.previous_term = s.term;
+        m.entry_count = 1;
+        m.entries = &entry;
+        cluster_inject(&c, leader->number, follower->number, &m, &payload, 1);
+    }
+    const char *told = strstr(trace, "leader_contradicts group=7");
+    cr_assert_not_null(told, "%s", trace);
+    told = strstr(told + 1, "leader_contradicts");
+    cr_assert_not_null(told, "%s", trace);
+    cr_assert_null(strstr(told + 1, "leader_contradicts"), "once a term");
+    c.trace = NULL;
+    cr_assert_eq(replica_status(follower).last_index, s.last_index);
     check_unharmed();
 }

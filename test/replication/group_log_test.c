@@ -316,8 +316,10 @@ Test(repl_group, stops_as_a_follower_at_a_failed_write_and_never_tells_it_as_sto
 Test(repl_group, refuses_messages_of_another_generation)
 {
     cluster_init(&c, 3, 3, 35);
-    c.replicas[2].generation = 1;
-    c.replicas[2].recovery_id = 99;
+    for (unsigned i = 0; i < 2; i++) {
+        c.replicas[i].generation = 1;
+        c.replicas[i].recovery_id = 99;
+    }
     cluster_start(&c);
     cluster_leader(&c, 1000);
     cluster_append(&c, 5);
@@ -326,6 +328,39 @@ Test(repl_group, refuses_messages_of_another_generation)
     cr_assert_neq(c.replicas[2].role, REPL_LEADER);
     cr_assert_gt(replica_counters(&c.replicas[2]).generation_refused, 0);
     cr_assert_eq(replica_status(&c.replicas[2]).term, 1, "nor do they raise its term");
+    cr_assert_not(replica_status(cluster_leader_now(&c)).is_set_aside, "by an older one");
+    cluster_close(&c);
+}
+
+/* Two nodes were given up, the third recovered alone; then they return and would outvote it. */
+Test(repl_group, a_leader_that_hears_of_a_higher_generation_serves_nothing_any_more)
+{
+    struct replica *leader = started(3, 37), *other = follower(leader, 0);
+    struct read_request read;
+    cluster_append(&c, 5);
+    cluster_settle(&c, 1000);
+    struct proposal *waiting = cluster_propose(&c, leader, NULL);
+    cr_assert_eq(cluster_read(leader, &read), 0);
+    struct repl_message m = {.type = REPL_REQUEST_VOTE,
+                             .group = {.group_id = GROUP_ID, .generation = 1, .recovery_id = 9},
+                             .from = replica_raft_id(other),
+                             .to = replica_raft_id(leader),
+                             .term = 50};
+    cluster_inject(&c, other->number, leader->number, &m, NULL, 0);
+    cr_assert_eq(leader->role, REPL_FOLLOWER, "at once");
+    cr_assert_eq(waiting->status, ERR_LEADERSHIP_LOST);
+    cr_assert_eq(read.status, ERR_LEADERSHIP_LOST);
+    cr_assert(replica_status(leader).is_set_aside);
+    cr_assert_eq(repl_group_submit(leader->group, &waiting->submit, NULL), ERR_NOT_LEADER);
+    uint64_t term = replica_status(leader).term;
+    cluster_append(&c, 5);
+    cluster_checkpoint(&c, leader);
+    cluster_run_ms(&c, 5000);
+    cr_assert_eq(replica_status(leader).term, term, "it takes part in no election");
+    cr_assert_eq(replica_status(leader).leader_node_id, 0);
+    cr_assert_eq(leader->applied_count, other->applied_count - 5);
+    cr_assert_gt(replica_status(leader).checkpoint_index, 1, "its part of the WAL is let go");
+    cr_assert_eq(leader->fatal_count, 0);
     cluster_close(&c);
 }
 

@@ -145,3 +145,22 @@ Test(repl_group_read, ends_with_the_group)
     cr_assert_eq(read.status, ERR_CLOSED);
     cluster_close(&c);
 }
+
+Test(repl_group_read, is_refused_when_too_many_wait)
+{
+    static struct read_request reads[REPL_READS_MAX + 1];
+    struct replica *leader = started(3, 76);
+    cluster_isolate(&c, leader->number);
+    for (unsigned i = 0; i < REPL_READS_MAX; i++)
+        cr_assert_eq(cluster_read(leader, &reads[i]), 0);
+    cr_assert_eq(cluster_read(leader, &reads[REPL_READS_MAX]), ERR_BUSY);
+    cluster_heal(&c);
+    cluster_run_ms(&c, 50);
+    for (unsigned i = 0; i < REPL_READS_MAX; i++)
+        cr_assert_eq(reads[i].answers, 1);
+    cr_assert_eq(reads[REPL_READS_MAX].answers, 0, "who was refused hears nothing more");
+    cr_assert_eq(cluster_read(leader, &reads[0]), 0, "there is room again");
+    cluster_run_ms(&c, 50);
+    cr_assert_eq(reads[0].status, 0);
+    cluster_close(&c);
+}

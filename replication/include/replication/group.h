@@ -133,6 +133,8 @@ struct repl_read {
     uint64_t at_ms;         /* private: when it was asked for */
     struct repl_read *next; /* private */
 };
+/* At most so many wait; more than one request for every partition of a group can ask for. */
+#define REPL_READS_MAX 65536
 /* 0 (cb later, once), ERR_NOT_LEADER, or ERR_BUSY. One round serves all that wait. */
 int repl_group_read(struct repl_group *g, struct repl_read *req, repl_read_cb cb);
 
@@ -153,7 +155,8 @@ struct repl_group_status {
     uint32_t group_id;
     uint32_t generation;
     enum repl_role role;
-    bool is_ready; /* leader that may serve */
+    bool is_ready;     /* leader that may serve */
+    bool is_set_aside; /* a higher generation was heard: it serves nothing any more */
     uint64_t term;
     uint32_t leader_node_id; /* 0 when none is known */
     uint64_t first_index, last_index, commit_index, applied_index, checkpoint_index;
