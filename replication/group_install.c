@@ -2,10 +2,12 @@
  *
  * It asks for the snapshot's contents, then for pieces, several at a time (a group of thousands of
  * partitions has as many small files, and a round trip each would take minutes), writes them beside
- * its live data, and swaps at the end; only then is libraft told. When the leader is lost
+ * its live data, and swaps at the end; only then is libraft told. A window per group
+ * and a rate for the node bound what it asks for: its return hurts nobody. When the leader is lost
  * meanwhile, or refuses, the replica begins again from what is on its own disk: nothing live was
  * changed, and pieces that are there are not asked for again. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/event.h"
@@ -13,7 +15,7 @@
 
 #define ASK_REPEAT_MS       500        /* without any piece */
 #define ASKS_MAX            20         /* of one piece without an answer: the source is lost */
-#define IN_FLIGHT_BYTES_MAX (4u << 20) /* asked for: a returning site hurts nobody */
+#define IN_FLIGHT_BYTES_MAX (4u << 20) /* asked for */
 #define RETRY_COMMIT_MS     10
 #define REPAIRS_MAX         3
 
@@ -36,7 +38,9 @@ struct installation {
     struct raft_snapshot_metadata metadata; /* ours until libraft gets it back */
     uint64_t source;                        /* raft id of the leader it comes from */
     uint64_t number;                        /* of this attempt: answers to others are ignored */
-    struct log_install *install;            /* NULL until the contents are here */
+    uint8_t *contents;                      /* pages of them so far, owned */
+    size_t contents_size;
+    struct log_install *install; /* NULL until the contents are here */
     struct piece pieces[REPL_SHIP_ASKS_MAX];
     unsigned piece_count;   /* used */
     unsigned write_count;   /* under way */
@@ -95,7 +99,7 @@ static struct piece *find_piece(struct installation *i, const struct repl_messag
     for (unsigned n = 0; n < REPL_SHIP_ASKS_MAX; n++) {
         struct piece *p = &i->pieces[n];
         if (p->installation != NULL && !p->is_writing && p->file == m->file &&
-            (p->file == REPL_SHIP_CONTENTS || p->position == m->position))
+            p->position == m->position)
             return p;
     }
     return NULL;
@@ -132,6 +136,7 @@ void group_install_drop(struct repl_group *g)
         return;
     raft_configuration_close(&i->metadata.configuration);
     log_install_abort(i->install);
+    free(i->contents);
     free(i);
 }
 
@@ -189,6 +194,7 @@ static void finish(struct installation *i)
     event.persisted_snapshot.metadata = i->metadata;
     event.persisted_snapshot.last = true;
     g->installation = NULL;
+    free(i->contents);
     free(i);
     persist_snapshot(g, state->index, state->term);
     cache_drop_before(&g->cache, UINT64_MAX);
@@ -236,17 +242,29 @@ static void commit(struct installation *i)
 
 /* ---- pieces ---- */
 
-/* Asks for what is missing as the window allows; the last one written leads to the swap. The first
- * piece goes alone: its write prepares the folder for the others, which workers write at once. */
+/* False when all have been asked for. */
+static bool ask_next(struct installation *i)
+{
+    uint32_t file, size;
+    uint64_t position;
+    if (!log_install_next(i->install, &file, &position, &size))
+        return false;
+    node_fetches(i->group->options.node, size);
+    ask(begin_piece(i, file, position, size));
+    return true;
+}
+
+/* Asks for what is missing as window and rate allow (else the tick goes on); the last one written
+ * leads to the swap. The first piece goes alone: its write prepares the folder for the others,
+ * which workers write at once. */
 static void go_on(struct installation *i)
 {
     unsigned count_max = i->has_written ? REPL_SHIP_ASKS_MAX : 1;
-    uint32_t file, size;
-    uint64_t position;
-    while (i->piece_count < count_max && i->in_flight_bytes < IN_FLIGHT_BYTES_MAX &&
-           log_install_next(i->install, &file, &position, &size))
-        ask(begin_piece(i, file, position, size));
-    if (i->piece_count == 0)
+    bool has_more = true;
+    while (has_more && i->piece_count < count_max && i->in_flight_bytes < IN_FLIGHT_BYTES_MAX &&
+           node_may_fetch(i->group->options.node))
+        has_more = ask_next(i);
+    if (!has_more && i->piece_count == 0 && group_now_ms(i->group) - i->tried_ms >= RETRY_COMMIT_MS)
         commit(i);
 }
 
@@ -271,12 +289,59 @@ static void take_contents(struct installation *i, struct piece *p, struct bytes 
 {
     int err = log_store_install_begin(i->group->options.store, contents, &i->install);
     if (err == ERR_BUSY)
-        return; /* the tick asks again */
+        return; /* the tick asks again for the last page */
     end_piece(p);
+    free(i->contents);
+    i->contents = NULL;
+    i->contents_size = 0;
     if (err != 0)
         give_up(i, err_text(err));
     else
         go_on(i);
+}
+
+static uint32_t page_size(const struct installation *i)
+{
+    return (uint32_t)i->group->options.append_bytes_max;
+}
+
+static void ask_for_page(struct installation *i, uint64_t position)
+{
+    ask(begin_piece(i, REPL_SHIP_CONTENTS, position, page_size(i)));
+}
+
+static int add_page(struct installation *i, struct bytes page)
+{
+    if (page.size > REPL_SHIP_CONTENTS_MAX - i->contents_size)
+        return ERR_TOO_LARGE;
+    uint8_t *contents = realloc(i->contents, i->contents_size + page.size + 1);
+    if (contents == NULL)
+        return UV_ENOMEM;
+    if (page.size > 0)
+        memcpy(contents + i->contents_size, page.data, page.size);
+    i->contents = contents;
+    i->contents_size += page.size;
+    return 0;
+}
+
+/* The contents of thousands of partitions are more than a frame may be. A page shorter than asked
+ * for is the last; one that is longer is all that there is, from a source of the release before. */
+static void take_page(struct installation *i, struct piece *p, struct bytes page)
+{
+    if (p->position == 0 && page.size != page_size(i)) {
+        take_contents(i, p, page);
+        return;
+    }
+    bool is_here = i->contents_size != p->position; /* already, and was asked for again */
+    int err = is_here ? 0 : add_page(i, page);
+    if (err != 0) {
+        give_up(i, err_text(err));
+    } else if (page.size < page_size(i)) {
+        take_contents(i, p, bytes_of(i->contents, i->contents_size));
+    } else {
+        end_piece(p);
+        ask_for_page(i, i->contents_size);
+    }
 }
 
 void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
@@ -294,7 +359,7 @@ void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
     }
     i->heard_ms = group_now_ms(g);
     if (p->file == REPL_SHIP_CONTENTS) {
-        take_contents(i, p, m->piece);
+        take_page(i, p, m->piece);
         return;
     }
     if (m->piece.size == 0 || m->piece.size > p->size)
@@ -326,6 +391,17 @@ static void ask_again(struct installation *i)
     }
 }
 
+/* What is written is asked for by on_write; the tick sees to what was lost, and to what had to wait
+ * for the rate. */
+static void tick_pieces(struct installation *i)
+{
+    struct repl_group *g = i->group;
+    if (i->piece_count > 0)
+        ask_again(i);
+    if (g->installation == i && !i->is_lost && i->install != NULL)
+        go_on(i);
+}
+
 void group_install_tick(struct repl_group *g)
 {
     struct installation *i = g->installation;
@@ -339,9 +415,7 @@ void group_install_tick(struct repl_group *g)
     if (g->is_checkpointing)
         return; /* the store does one thing at a time */
     if (i->install == NULL && i->piece_count == 0)
-        ask(begin_piece(i, REPL_SHIP_CONTENTS, 0, 0));
-    else if (i->piece_count > 0)
-        ask_again(i);
-    else if (group_now_ms(g) - i->tried_ms >= RETRY_COMMIT_MS)
-        commit(i);
+        ask_for_page(i, 0);
+    else
+        tick_pieces(i);
 }

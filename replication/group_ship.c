@@ -72,13 +72,23 @@ static void on_piece_read(struct log_pin_read *read, int status)
     free(pr);
 }
 
+/* In pages as large as the peer wants them; it has seen the end when one is shorter. A peer of the
+ * release before names no size and gets all at once. */
 static void send_contents(struct repl_group *g, struct peer *p, const struct repl_message *ask)
 {
     struct bytes contents = log_pin_contents(p->pin);
+    if (ask->position > contents.size) {
+        send_piece(g, ask, NULL, true);
+        return;
+    }
+    contents = bytes_of(contents.data + ask->position, contents.size - (size_t)ask->position);
+    if (ask->size > 0 && contents.size > ask->size)
+        contents.size = ask->size;
     struct buffer *copy = buffer_create(contents.size);
     if (copy == NULL)
         return;
-    memcpy(copy->data, contents.data, contents.size);
+    if (contents.size > 0)
+        memcpy(copy->data, contents.data, contents.size);
     struct slice piece = {.owner = copy, .bytes = bytes_of(copy->data, contents.size)};
     send_piece(g, ask, &piece, false);
     buffer_unref(copy);

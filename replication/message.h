@@ -15,10 +15,11 @@
 
 #define REPL_MESSAGE_VERSION    1
 #define REPL_MESSAGE_HEAD_SIZE  36
-#define REPL_NO_GROUP           UINT32_MAX /* group id of messages between nodes */
-#define REPL_SHIP_CONTENTS      UINT32_MAX /* as a file: the contents themselves */
-#define REPL_SHIP_ASKS_MAX      32         /* of one installation at a time */
-#define REPL_APPEND_ENTRIES_MAX 500        /* of one message: two slices each fit a frame */
+#define REPL_NO_GROUP           UINT32_MAX   /* group id of messages between nodes */
+#define REPL_SHIP_CONTENTS      UINT32_MAX   /* as a file: the contents themselves */
+#define REPL_SHIP_CONTENTS_MAX  (256u << 20) /* of all their pages */
+#define REPL_SHIP_ASKS_MAX      32           /* of one installation at a time */
+#define REPL_APPEND_ENTRIES_MAX 500          /* of one message: two slices each fit a frame */
 
 enum repl_message_type {
     REPL_REQUEST_VOTE = 1,

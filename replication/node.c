@@ -11,6 +11,7 @@
 #include "node_state.h"
 
 #define RETURN_EVERY_MS 100
+#define FETCH_SAVED_NS  UINT64_C(30000000)
 
 int repl_node_create(const struct repl_node_options *options, struct repl_node **node)
 {
@@ -155,6 +156,28 @@ unsigned repl_node_leave(struct repl_node *n)
                      repl_raft_id_node(n->groups[id].leader) == n->options.node_id;
     pthread_mutex_unlock(&n->lock);
     return led_count;
+}
+
+/* ---- how much a returning node fetches ---- */
+
+bool node_may_fetch(struct repl_node *n)
+{
+    return n->options.ship_bytes_per_second == 0 ||
+           atomic_load(&n->fetched_until_ns) <= clock_now_ns(n->options.clock);
+}
+
+/* Ticks are 10 ms apart: what was not used for a little longer than that is not lost. */
+void node_fetches(struct repl_node *n, size_t bytes)
+{
+    uint64_t rate = n->options.ship_bytes_per_second, now_ns = clock_now_ns(n->options.clock);
+    if (rate == 0)
+        return;
+    uint64_t takes_ns = bytes * UINT64_C(1000000000) / rate;
+    uint64_t least_ns = now_ns > FETCH_SAVED_NS ? now_ns - FETCH_SAVED_NS : 0;
+    uint64_t until_ns = atomic_load(&n->fetched_until_ns), next_ns;
+    do
+        next_ns = (until_ns > least_ns ? until_ns : least_ns) + takes_ns;
+    while (!atomic_compare_exchange_weak(&n->fetched_until_ns, &until_ns, next_ns));
 }
 
 bool node_may_return_leader(struct repl_node *n)

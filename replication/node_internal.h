@@ -28,6 +28,10 @@ bool node_may_lead(struct repl_node *n, uint32_t node_id);
 bool node_is_settled(struct repl_node *n, uint32_t node_id);
 /* This node is about to stop, and its peers were told. */
 bool node_is_leaving(const struct repl_node *n);
+/* May more of a snapshot be asked for now? All groups of this node share a rate. */
+bool node_may_fetch(struct repl_node *n);
+/* So many bytes are asked for. */
+void node_fetches(struct repl_node *n, size_t bytes);
 /* At most one returning leader in 100 ms. */
 bool node_may_return_leader(struct repl_node *n);
 

@@ -51,7 +51,8 @@ struct repl_node {
     atomic_bool should_leave; /* asked for */
     atomic_bool is_leaving;   /* ... and told to the peers */
     atomic_uint_least64_t returned_at_ms;
-    bool has_changed; /* shard 0: tell the owner at the tick's end */
+    atomic_uint_least64_t fetched_until_ns; /* what was asked for takes until then, by the rate */
+    bool has_changed;                       /* shard 0: tell the owner at the tick's end */
 };
 
 /* The groups, as the node calls them; on their shard. */

@@ -38,6 +38,7 @@ void cluster_init(struct cluster *c, unsigned count, unsigned founder_count, uin
     c->value_size = 64;
     c->cache_bytes_max = 1u << 20;
     c->in_flight_bytes_max = 1u << 20;
+    c->append_bytes_max = 64u << 10;
     c->in_flight_entries_max = 1000;
     c->trailing_entries = 100000;
     c->wal_kept_bytes = 64u << 20;

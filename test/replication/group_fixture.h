@@ -98,7 +98,8 @@ struct cluster {
     unsigned frame_count;
     bool has_partition; /* values also go to a partition of the store */
     size_t value_size;  /* bytes of a body */
-    size_t cache_bytes_max, in_flight_bytes_max;
+    size_t cache_bytes_max, in_flight_bytes_max, append_bytes_max, peer_window_bytes;
+    uint64_t ship_bytes_per_second;
     unsigned in_flight_entries_max;
     uint64_t trailing_entries, wal_kept_bytes;
     uint32_t preferred_node_id;

@@ -52,6 +52,7 @@ static void open_node(struct replica *r)
                                         .heartbeat_ms = 75,
                                         .gone_ms = GONE_MS,
                                         .settle_ms = 2000,
+                                        .ship_bytes_per_second = r->cluster->ship_bytes_per_second,
                                         .on_change = on_node_change,
                                         .change_data = r};
     bytes_copy_text(options.site, sizeof options.site, r->site);
@@ -85,7 +86,7 @@ static int open_group(struct replica *r, struct err_note *note)
         .election_timeout_ms = ELECTION_MS,
         .in_flight_entries_max = c->in_flight_entries_max,
         .in_flight_bytes_max = c->in_flight_bytes_max,
-        .append_bytes_max = 64u << 10,
+        .append_bytes_max = c->append_bytes_max,
         .cache_bytes_max = c->cache_bytes_max,
         .trailing_entries = c->trailing_entries,
         .on_fatal = on_fatal,

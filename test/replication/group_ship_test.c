@@ -236,3 +236,72 @@ Test(repl_group_ship, holds_nothing_back_for_who_led_while_it_was_read)
     cluster_check_same(&c);
     cluster_close(&c);
 }
+
+static unsigned pages_seen;
+
+static bool count_pages(struct cluster *cluster, unsigned from, unsigned to,
+                        const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    bool is_page = m->type == REPL_SHIP_PIECE && m->file == UINT32_MAX;
+    pages_seen += is_page;
+    return !is_page || pages_seen != 2; /* the second is lost once */
+}
+
+Test(repl_group_ship, takes_contents_larger_than_a_frame_page_by_page)
+{
+    struct replica *leader = started(3, 3, 57);
+    struct replica *gone = follower(leader, 0);
+    leave_behind(gone);
+    c.append_bytes_max = 100; /* also the size of a page, as the receiver asks */
+    c.filter = count_pages;
+    pages_seen = 0;
+    replica_start(gone);
+    cluster_settle(&c, 5000);
+    cr_assert_eq(replica_counters(gone).snapshots_installed, 1);
+    cr_assert_gt(pages_seen, 3);
+    cluster_check_same(&c);
+    check_partitions();
+    cluster_close(&c);
+}
+
+static uint64_t shipped_bytes;
+
+static bool count_shipped(struct cluster *cluster, unsigned from, unsigned to,
+                          const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    shipped_bytes += m->type == REPL_SHIP_PIECE ? m->piece.size : 0;
+    return true;
+}
+
+/* How long the replica that was left behind takes to have the snapshot. */
+static uint64_t install_ms(uint64_t bytes_per_second, uint64_t seed)
+{
+    struct replica *leader = started(3, 3, seed);
+    struct replica *gone = follower(leader, 0);
+    leave_behind(gone);
+    c.ship_bytes_per_second = bytes_per_second;
+    c.filter = count_shipped;
+    shipped_bytes = 0;
+    replica_start(gone);
+    uint64_t since_ns = c.clock.now_ns;
+    for (unsigned i = 0; i < 60000 && replica_counters(gone).snapshots_installed == 0; i++)
+        cluster_run_ms(&c, 1);
+    uint64_t took_ms = (c.clock.now_ns - since_ns) / 1000000;
+    cr_assert_eq(replica_counters(gone).snapshots_installed, 1);
+    cluster_settle(&c, 5000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+    return took_ms;
+}
+
+Test(repl_group_ship, goes_no_faster_than_its_rate)
+{
+    uint64_t free_ms = install_ms(0, 58);
+    uint64_t slow_ms = install_ms(50000, 58);
+    cr_assert_gt(shipped_bytes, 300000, "%llu bytes", (unsigned long long)shipped_bytes);
+    cr_assert_gt(slow_ms, free_ms + shipped_bytes / 50 / 3, "%llu ms, free %llu ms, %llu bytes",
+                 (unsigned long long)slow_ms, (unsigned long long)free_ms,
+                 (unsigned long long)shipped_bytes);
+}

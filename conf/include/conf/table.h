@@ -68,6 +68,8 @@ X(NUMBER,  peer_inflight_entries_max, "peer_inflight_entries_max", "", "1024", 1
 X(NUMBER,  peer_window_bytes, "peer_window_bytes", "bytes", "64 MiB", CONF_MIB, 16 * CONF_GIB, \
   "Bytes that wait to be sent to one peer, all raft groups together, and of one raft group what is " \
   "not applied yet: beyond it produce waits; at least bandwidth times round trip") \
+X(NUMBER,  ship_bytes_per_second, "ship_bytes_per_second", "bytes", "64 MiB", 4 * CONF_MIB, 1 * CONF_TIB, \
+  "Segments that this node fetches a second when it is too far behind to catch up by entries") \
 X(NUMBER,  catch_up_kept_bytes, "catch_up_kept_bytes", "bytes", "64 MiB", CONF_MIB, 64 * CONF_GIB, \
   "Newest entries kept in memory for peers that are behind; older ones come from the WAL") \
 \

@@ -32,9 +32,10 @@ struct repl_node_options {
     char site[32];
     const struct clock *clock;
     struct random *random;
-    unsigned heartbeat_ms; /* between heartbeat frames, default 75 */
-    unsigned gone_ms;      /* silence after which a peer is gone, default 300 */
-    unsigned settle_ms;    /* quiet time before leaders return to their preferred node */
+    unsigned heartbeat_ms;          /* between heartbeat frames, default 75 */
+    unsigned gone_ms;               /* silence after which a peer is gone, default 300 */
+    unsigned settle_ms;             /* quiet time before leaders return to their preferred node */
+    uint64_t ship_bytes_per_second; /* of segments fetched by this node, all groups; 0: no limit */
     repl_application_cb on_application; /* on shard 0 */
     void *application_data;
     repl_node_change_cb on_change; /* leadership or liveness map changed; on shard 0 */
