@@ -210,6 +210,7 @@ static int open_repl_node(struct node *n)
         .heartbeat_ms = (unsigned)b->conf.heartbeat_ms,
         .gone_ms = (unsigned)b->conf.gone_ms,
         .settle_ms = 3000,
+        .peer_window_bytes = (size_t)b->conf.peer_window_bytes,
         .ship_bytes_per_second = (uint64_t)b->conf.ship_bytes_per_second,
         .on_application = on_application,
         .application_data = n,

@@ -51,6 +51,8 @@ struct peer {
     uint32_t node_id;
     struct repl_group *group;
     uint64_t base, from, to;   /* base 0: nothing was asked for yet */
+    uint64_t acked;            /* last index that the peer is known to have of what was sent */
+    size_t window_bytes;       /* sent behind it: this group's part of the peer's window */
     uint64_t sent_ms;          /* last frame with entries */
     uint64_t beaten_ms;        /* last frame without, or 0 */
     uint64_t retry_ms;         /* the network took nothing: not before then */
@@ -222,6 +224,8 @@ void group_beat_blocked(struct repl_group *g);
 struct peer *group_peer(struct repl_group *g, uint64_t raft_id);
 struct peer *group_find_peer(struct repl_group *g, uint64_t raft_id); /* never made for it */
 void group_forget_peers(struct repl_group *g);
+/* The peer has all up to `index`: its window is freed by so much. */
+void group_window_acknowledge(struct repl_group *g, struct peer *p, uint64_t index);
 int group_send_message(struct repl_group *g, enum net_channel channel, const struct repl_message *m,
                        const struct slice *payload, unsigned payload_count);
 

@@ -239,6 +239,8 @@ static int receive_append_result(struct repl_group *g, const struct repl_message
     struct peer *p = group_find_peer(g, m->from);
     if (p != NULL)
         p->heard_ns = clock_now_ns(g->options.clock);
+    if (p != NULL && m->rejected == 0 && m->term == g->raft.current_term)
+        group_window_acknowledge(g, p, m->last_index);
     if (p != NULL && m->rejected > 0)
         p->told_commit = 0; /* the frame that told it was perhaps refused */
     bound_refusal(g, &message.append_entries_result, m->from);

@@ -28,8 +28,45 @@ static void drop_read(struct peer *p)
     p->read = NULL;
 }
 
-static void forget_range(struct peer *p)
+/* ---- the window ---- */
+
+static void take_window(struct repl_group *g, struct peer *p, size_t bytes)
 {
+    if (p->window_bytes == 0)
+        p->acked = p->from - 1;
+    p->window_bytes += node_window_take(g->options.node, p->node_id, bytes);
+}
+
+static void give_window(struct repl_group *g, struct peer *p, size_t bytes)
+{
+    p->window_bytes -= bytes;
+    node_window_give(g->options.node, p->node_id, bytes);
+}
+
+/* By the share of entries, not by their sizes, which are not remembered: it is exact whenever all
+ * that was sent is acknowledged. */
+void group_window_acknowledge(struct repl_group *g, struct peer *p, uint64_t index)
+{
+    if (p->window_bytes == 0 || index <= p->acked)
+        return;
+    uint64_t sent_count = p->from - 1 - p->acked, count = index - p->acked;
+    p->acked = index;
+    p->retry_ms = 0; /* there may be room now */
+    give_window(g, p,
+                count >= sent_count
+                    ? p->window_bytes
+                    : (size_t)((double)p->window_bytes * (double)count / (double)sent_count));
+}
+
+/* What was sent of the range is given up: lost, or another term's. */
+static void forget_window(struct repl_group *g, struct peer *p)
+{
+    give_window(g, p, p->window_bytes);
+}
+
+static void forget_range(struct repl_group *g, struct peer *p)
+{
+    forget_window(g, p);
     p->base = p->to = 0;
     p->from = 1;
 }
@@ -60,6 +97,7 @@ static struct peer *free_place(struct repl_group *g)
         if (is_member(g, p->raft_id) || p->is_reading || p->pin_reads > 0)
             continue;
         drop_read(p);
+        forget_window(g, p);
         group_ship_unpin(g, p);
         return p;
     }
@@ -80,7 +118,7 @@ void group_forget_peers(struct repl_group *g)
 {
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
         struct peer *p = &g->peers[i];
-        forget_range(p);
+        forget_range(g, p);
         p->beaten_ms = 0;
         p->told_commit = 0;
         p->acked_round = 0;
@@ -138,7 +176,7 @@ static void on_read(struct log_wal_read *read, int status)
         group_tell_compacted(g); /* then libraft ships */
     if (status != 0 || !group_is_leader(g) || p->from > p->to) {
         drop_read(p);
-        forget_range(p);
+        forget_range(g, p);
         return;
     }
     g->counters.entries_from_wal += read->entry_count;
@@ -164,7 +202,7 @@ static void begin_read(struct repl_group *g, struct peer *p)
 
 /* The next message of the range: how many entries, and their payloads. */
 static unsigned gather(struct repl_group *g, struct peer *p, struct log_entry *entries,
-                       struct slice *payload, unsigned *payload_count)
+                       struct slice *payload, unsigned *payload_count, size_t *size)
 {
     unsigned count = 0;
     size_t bytes = 0;
@@ -181,6 +219,7 @@ static unsigned gather(struct repl_group *g, struct peer *p, struct log_entry *e
         if (e->body.bytes.size > 0)
             payload[(*payload_count)++] = e->body;
     }
+    *size = bytes;
     return count;
 }
 
@@ -191,18 +230,23 @@ static bool send_front(struct repl_group *g, struct peer *p)
     static _Thread_local struct slice payload[2 * REPL_APPEND_ENTRIES_MAX];
     struct repl_message m;
     unsigned payload_count;
+    size_t size;
     group_fill_message(g, REPL_APPEND, p->raft_id, &m);
     m.raft_version = 0;
     m.previous_index = p->from - 1;
     if (m.previous_index > 0 && !group_term_of(g, m.previous_index, &m.previous_term)) {
-        forget_range(p);
+        forget_range(g, p);
         group_tell_compacted(g); /* then libraft ships */
         return false;
     }
-    m.entry_count = gather(g, p, entries, payload, &payload_count);
+    m.entry_count = gather(g, p, entries, payload, &payload_count, &size);
     if (m.entry_count == 0) {
         begin_read(g, p);
         return false;
+    }
+    if (p->window_bytes > 0 && !node_has_window(g->options.node, p->node_id, size)) {
+        p->retry_ms = group_now_ms(g) + RETRY_MS;
+        return false; /* each group keeps one frame under way, so none starves */
     }
     m.entries = entries;
     m.commit_index = g->raft.commit_index;
@@ -214,6 +258,7 @@ static bool send_front(struct repl_group *g, struct peer *p)
     }
     p->sent_ms = group_now_ms(g);
     g->counters.entries_from_cache += m.entry_count;
+    take_window(g, p, size);
     p->from += m.entry_count;
     p->told_commit = m.commit_index;
     return p->from <= p->to;
@@ -239,6 +284,7 @@ static void ask_for(struct repl_group *g, struct peer *p, uint64_t first, uint64
     bool is_again = first <= p->to;
     bool is_late = group_now_ms(g) - p->sent_ms >= g->options.election_timeout_ms / 4;
     if (!is_known || (is_again && is_late)) {
+        forget_window(g, p);
         p->base = p->from = first;
         p->to = last;
         return;

@@ -158,6 +158,35 @@ unsigned repl_node_leave(struct repl_node *n)
     return led_count;
 }
 
+/* ---- what is under way to a peer ---- */
+
+bool node_has_window(struct repl_node *n, uint32_t node_id, size_t bytes)
+{
+    size_t window = n->options.peer_window_bytes;
+    struct node_peer *p = find_peer(n, node_id);
+    size_t taken = p == NULL ? 0 : atomic_load(&p->window_bytes);
+    return window == 0 || taken == 0 || (taken < window && bytes <= window - taken);
+}
+
+/* A peer stays in its place for good, so what was taken is given back to the same. */
+size_t node_window_take(struct repl_node *n, uint32_t node_id, size_t bytes)
+{
+    struct node_peer *p = find_peer(n, node_id);
+    if (p == NULL)
+        return 0;
+    atomic_fetch_add(&p->window_bytes, bytes);
+    return bytes;
+}
+
+void node_window_give(struct repl_node *n, uint32_t node_id, size_t bytes)
+{
+    struct node_peer *p = find_peer(n, node_id);
+    if (bytes == 0)
+        return;
+    assert(p != NULL && atomic_load(&p->window_bytes) >= bytes);
+    atomic_fetch_sub(&p->window_bytes, bytes);
+}
+
 /* ---- how much a returning node fetches ---- */
 
 bool node_may_fetch(struct repl_node *n)

@@ -28,6 +28,11 @@ bool node_may_lead(struct repl_node *n, uint32_t node_id);
 bool node_is_settled(struct repl_node *n, uint32_t node_id);
 /* This node is about to stop, and its peers were told. */
 bool node_is_leaving(const struct repl_node *n);
+/* Entries sent to the peer and not acknowledged, by all groups. Any shard. */
+bool node_has_window(struct repl_node *n, uint32_t node_id, size_t bytes);
+/* Returns how much is to be given back: nothing of a peer that was never heard. */
+size_t node_window_take(struct repl_node *n, uint32_t node_id, size_t bytes);
+void node_window_give(struct repl_node *n, uint32_t node_id, size_t bytes);
 /* May more of a snapshot be asked for now? All groups of this node share a rate. */
 bool node_may_fetch(struct repl_node *n);
 /* So many bytes are asked for. */

@@ -21,6 +21,7 @@ struct node_peer {
     atomic_uint node_id;            /* 0: unused; written on shard 0 only */
     atomic_uint_least64_t alive_ns; /* last byte received */
     atomic_uint_least64_t since_ms; /* may lead, or may not, without a break since */
+    atomic_size_t window_bytes;     /* sent and not acknowledged */
     atomic_bool is_alive;
     atomic_bool has_beaten;  /* a heartbeat was heard since it is alive: it has groups running */
     atomic_bool is_leaving;  /* it said so with its last heartbeat */

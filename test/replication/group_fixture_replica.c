@@ -52,6 +52,7 @@ static void open_node(struct replica *r)
                                         .heartbeat_ms = 75,
                                         .gone_ms = GONE_MS,
                                         .settle_ms = 2000,
+                                        .peer_window_bytes = r->cluster->peer_window_bytes,
                                         .ship_bytes_per_second = r->cluster->ship_bytes_per_second,
                                         .on_change = on_node_change,
                                         .change_data = r};

@@ -1,4 +1,7 @@
 /* How soon: commits after quiet times, over distances that differ, after a link came back. */
+#include <string.h>
+
+#include "../../replication/node_internal.h"
 #include "base/err.h"
 #include "group_fixture.h"
 
@@ -134,4 +137,93 @@ Test(repl_group_pace, keeps_what_it_heard_of_its_leader_through_a_power_cut)
     cr_assert_leq(heard.commit_index, replica_status(leader).commit_index);
     cr_assert(heard.wall_ms > now_ms - 3000 && heard.wall_ms <= now_ms);
     cluster_close(&c);
+}
+
+/* ---- the window of a peer ---- */
+
+static size_t sent_bytes[REPLICAS_MAX];
+
+static bool count_entries(struct cluster *cluster, unsigned from, unsigned to,
+                          const struct repl_message *m)
+{
+    (void)cluster, (void)from;
+    for (unsigned i = 0; m->type == REPL_APPEND && i < m->entry_count; i++)
+        sent_bytes[to] += m->entries[i].head.bytes.size + m->entries[i].body.bytes.size;
+    return true;
+}
+
+/* 200 values of 1 KB for peers whose answers take 300 ms. */
+static struct replica *leader_with_far_peers(uint64_t seed)
+{
+    cluster_init(&c, 3, 3, seed);
+    c.value_size = 1000;
+    c.append_bytes_max = 4096;
+    c.peer_window_bytes = 20000;
+    cluster_start(&c);
+    struct replica *leader = cluster_leader(&c, 1000);
+    cluster_settle(&c, 1000);
+    cluster_delay(&c, 150);
+    cluster_run_ms(&c, 400);
+    c.filter = count_entries;
+    memset(sent_bytes, 0, sizeof sent_bytes);
+    return leader;
+}
+
+static void append_much(struct replica *leader)
+{
+    for (unsigned i = 0; i < 200; i++)
+        cluster_propose(&c, leader, NULL);
+    cluster_run_ms(&c, 200); /* before any answer */
+}
+
+static void check_all_arrives(void)
+{
+    c.filter = NULL;
+    cluster_settle(&c, 20000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+Test(repl_group_pace, has_no_more_under_way_to_a_peer_than_its_window)
+{
+    struct replica *leader = leader_with_far_peers(97);
+    append_much(leader);
+    for (unsigned i = 0; i < 3; i++)
+        if (&c.replicas[i] != leader) {
+            cr_assert_leq(sent_bytes[i], c.peer_window_bytes);
+            cr_assert_gt(sent_bytes[i], c.peer_window_bytes - 8192);
+        }
+    check_all_arrives();
+}
+
+Test(repl_group_pace, shares_the_window_of_a_peer_with_other_groups_but_never_stands_still)
+{
+    struct replica *leader = leader_with_far_peers(98);
+    unsigned near = (leader->number + 1) % 3, far = (leader->number + 2) % 3;
+    uint32_t peer = c.replicas[near].node_id;
+    cr_assert_eq(node_window_take(leader->node, peer, 20000), 20000); /* another group's */
+    append_much(leader);
+    cr_assert_gt(sent_bytes[near], 0);
+    cr_assert_leq(sent_bytes[near], 4096 + 1100, "one frame");
+    cr_assert_gt(sent_bytes[far], 4096 + 1100, "what goes to others is not held up");
+    cluster_run_ms(&c, 2000);
+    cr_assert_gt(sent_bytes[near], 3 * 4096);
+    node_window_give(leader->node, peer, 20000);
+    check_all_arrives();
+}
+
+Test(repl_group_pace, gives_the_window_back_when_leadership_or_the_peer_is_lost)
+{
+    struct replica *leader = leader_with_far_peers(99);
+    append_much(leader);
+    unsigned near = (leader->number + 1) % 3;
+    uint32_t peer = c.replicas[near].node_id;
+    cr_assert_not(node_has_window(leader->node, peer, 20000));
+    cluster_isolate(&c, leader->number);
+    cluster_run_ms(&c, 5000);
+    cr_assert(node_has_window(leader->node, peer, 20000));
+    cluster_heal(&c);
+    cluster_delay(&c, 3);
+    cluster_run_ms(&c, 3000);
+    check_all_arrives();
 }

@@ -95,7 +95,7 @@ struct repl_group_options {
     struct repl_machine machine;
     unsigned election_timeout_ms;   /* libraft's own; the failure detector is faster */
     unsigned in_flight_entries_max; /* per peer */
-    size_t in_flight_bytes_max;     /* submitted and not applied, and per peer */
+    size_t in_flight_bytes_max;     /* submitted and not applied */
     size_t append_bytes_max;        /* entries of one append to the WAL and of one frame, beyond
                                        the first; 0: 4 MiB. Must fit into a WAL file */
     size_t cache_bytes_max;         /* recent entries kept in memory for peers */

@@ -35,6 +35,8 @@ struct repl_node_options {
     unsigned heartbeat_ms;          /* between heartbeat frames, default 75 */
     unsigned gone_ms;               /* silence after which a peer is gone, default 300 */
     unsigned settle_ms;             /* quiet time before leaders return to their preferred node */
+    size_t peer_window_bytes;       /* of entries to a peer, sent and not acknowledged, all groups
+                                       together; a group without any sends one frame; 0: no limit */
     uint64_t ship_bytes_per_second; /* of segments fetched by this node, all groups; 0: no limit */
     repl_application_cb on_application; /* on shard 0 */
     void *application_data;
