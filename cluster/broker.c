@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "topic_config.h"
 
+#define ELECTION_MS_MAX 700 /* since a leader was last heard: its successor is near */
+
 struct broker_group *broker_group(struct broker *b, uint32_t group_id)
 {
     return group_id < b->group_count ? b->groups[group_id] : NULL;
@@ -25,6 +27,14 @@ uint32_t broker_group_leader(struct broker *b, uint32_t group_id, uint64_t *term
     if (term != NULL)
         *term = leader.term;
     return leader.node_id;
+}
+
+bool broker_group_is_electing(struct broker *b, uint32_t group_id)
+{
+    struct repl_leader leader;
+    return group_id < b->group_count && !repl_node_leader(b->node, group_id, &leader) &&
+           leader.heard_ns != 0 &&
+           clock_now_ns(&b->clock) - leader.heard_ns < ELECTION_MS_MAX * 1000000ull;
 }
 
 int broker_find_partition(struct broker *b, const char *topic, size_t topic_size, int32_t partition,

@@ -93,6 +93,11 @@ void broker_group_post(struct broker_group *g, struct work_item *item, work_cb r
 /* Who leads the group as last heard; 0 when nobody is known. Any shard. */
 uint32_t broker_group_leader(struct broker *b, uint32_t group_id, uint64_t *term);
 
+/* Nobody is known to lead, but somebody did a moment ago: who asks for the leader waits and looks
+ * again. Any shard. */
+bool broker_group_is_electing(struct broker *b, uint32_t group_id);
+#define BROKER_ELECTION_PAUSE_MS 10 /* between two looks */
+
 /* Where a partition lives, copied out of the metadata. Any shard. */
 struct broker_place {
     uint8_t topic_id[16];

@@ -23,6 +23,7 @@
 struct find_coordinator {
     struct request *request;
     struct controller_change change; /* creates the topic */
+    struct request_deadline pause;   /* while a coordinator is being elected */
     struct kafka_find_coordinator_response response;
 };
 
@@ -139,6 +140,48 @@ static void answer(struct find_coordinator *f)
         answer_one(f);
 }
 
+/* ---- elections ---- */
+
+static bool is_electing(struct request *r, struct kafka_string key)
+{
+    struct broker_place place;
+    return key_type(r) == KEY_GROUP && key.size >= 0 &&
+           coordinator_place(r->broker, key.data, (size_t)key.size, &place) == 0 &&
+           broker_group_is_electing(r->broker, place.group_id);
+}
+
+static bool is_any_electing(struct request *r)
+{
+    const struct kafka_find_coordinator_request *message = r->message;
+    if (r->header.api_version < VERSION_WITH_KEYS)
+        return is_electing(r, message->key);
+    for (int32_t i = 0; i < message->coordinator_keys_count; i++)
+        if (is_electing(r, message->coordinator_keys[i]))
+            return true;
+    return false;
+}
+
+static void answer_when_elected(struct find_coordinator *f);
+
+static void on_pause_over(struct request_deadline *pause)
+{
+    answer_when_elected(pause->data);
+}
+
+/* As with Metadata: who has just lost a coordinator would go into a pause of its own, longer than
+ * the election. */
+static void answer_when_elected(struct find_coordinator *f)
+{
+    struct request *r = f->request;
+    if (!is_any_electing(r)) {
+        answer(f);
+        return;
+    }
+    f->pause.data = f;
+    request_deadline_start(r, &f->pause, clock_now_ms(&r->broker->clock) + BROKER_ELECTION_PAUSE_MS,
+                           on_pause_over);
+}
+
 /* ---- the topic ---- */
 
 /* The voters of a raft group, which is how many replicas there are; 0 before there are groups. */
@@ -196,5 +239,5 @@ void request_handle_find_coordinator(struct request *r)
     if (key_type(r) == KEY_GROUP && coordinator_place(r->broker, "", 0, &place) != 0)
         create_topic(f);
     else
-        answer(f);
+        answer_when_elected(f);
 }

@@ -14,8 +14,6 @@
 
 #define VERSION_BY_ID          12 /* before, ids are only told */
 #define AUTO_CREATE_TIMEOUT_MS 5000
-#define ELECTION_MS_MAX        700 /* since a leader was last heard: its successor is near */
-#define PAUSE_MS               10
 
 struct metadata_work {
     struct change_list list; /* topics being created */
@@ -211,18 +209,10 @@ static void fill(struct metadata_work *w)
 
 /* ---- elections ---- */
 
-static bool is_electing(const struct request *r, uint32_t group_id)
-{
-    struct repl_leader leader;
-    return group_id < r->broker->group_count &&
-           !repl_node_leader(r->broker->node, group_id, &leader) && leader.heard_ns != 0 &&
-           clock_now_ns(&r->broker->clock) - leader.heard_ns < ELECTION_MS_MAX * 1000000ull;
-}
-
 static bool is_topic_electing(const struct request *r, const struct metadata_topic *t)
 {
     for (int32_t i = 0; t != NULL && i < t->partition_count; i++)
-        if (is_electing(r, t->partitions[i].group_id))
+        if (broker_group_is_electing(r->broker, t->partitions[i].group_id))
             return true;
     return false;
 }
@@ -233,7 +223,7 @@ static bool is_any_electing(const struct request *r)
     const struct metadata *m = r->broker->metadata;
     bool is_any = false;
     for (uint32_t id = 0; wants_all(r) && !is_any && id < r->broker->group_count; id++)
-        is_any = is_electing(r, id);
+        is_any = broker_group_is_electing(r->broker, id);
     metadata_read_lock(r->broker->metadata);
     for (int32_t i = 0; !wants_all(r) && !is_any && i < message->topics_count; i++)
         is_any = is_topic_electing(r, find(m, &message->topics[i]));
@@ -270,7 +260,8 @@ static void answer_when_elected(struct change_list *list)
         return;
     }
     w->pause.data = list;
-    request_deadline_start(r, &w->pause, clock_now_ms(&r->broker->clock) + PAUSE_MS, on_pause_over);
+    request_deadline_start(r, &w->pause, clock_now_ms(&r->broker->clock) + BROKER_ELECTION_PAUSE_MS,
+                           on_pause_over);
 }
 
 static bool should_create(struct request *r, const struct kafka_metadata_request_topic *asked)

@@ -14,6 +14,7 @@ from confluent_kafka.admin import ConfigResource, ResourceType
 import cluster as clusters
 import records
 import wire
+from message import Connection
 from topics import create_topic
 
 PARTITIONS = 6
@@ -298,6 +299,48 @@ def test_committed_offsets_never_go_back_when_nodes_are_killed(whole, name):
         whole.wait_healthy()
         assert ask() == stored
     committer.close()
+
+
+@pytest.mark.timeout(240)
+def test_a_coordinator_that_is_gone_is_not_named_and_what_is_said_meanwhile_is_to_try_again(
+        whole, name):
+    none, loading, not_available, not_coordinator = 0, 14, 15, 16
+    topic = create_topic(whole, name, 1)
+    committer = records.consumer(whole, name)
+    committer.commit(offsets=[TopicPartition(topic, 0, 7)], asynchronous=False)
+    committer.close()
+
+    def find(node):
+        with Connection(node) as c:
+            found = c.call("FindCoordinator", 3, key=name, key_type=0)
+        return found["error_code"], found["node_id"]
+
+    def fetch(node):
+        with Connection(node) as c:
+            answer = c.call("OffsetFetch", 7, group_id=name, topics=[
+                {"name": topic, "partition_indexes": [0]}])
+        return answer["error_code"], [p["committed_offset"] for t in answer["topics"]
+                                      for p in t["partitions"]]
+    gone = find(whole.nodes[0])[1]
+    asked = [node for node in whole.nodes if node.id != gone]
+    whole.node(gone).kill9()
+    clusters.wait_until(lambda: all(find(n)[1] != gone for n in asked), 20, "it is known to be gone")
+    said, give_up = set(), time.monotonic() + 30
+    while (none, none) not in said:
+        assert time.monotonic() < give_up, f"no coordinator: {said}"
+        error, named = find(asked[len(said) % 2])
+        assert (error, named) == (not_available, -1) or (error == none and named != gone)
+        if error == none:
+            code, offsets = fetch(whole.node(named))
+            assert code in (loading, not_available, not_coordinator) or offsets == [7]
+            said.add((error, code))
+    whole.node(gone).start()
+    whole.wait_healthy()
+    while fetch(whole.node(gone))[0] != none:  # back home, or for good with another one
+        error, named = find(whole.node(gone))
+        assert error in (none, not_available) and time.monotonic() < give_up + 60
+        if error == none and fetch(whole.node(named)) == (none, [7]):
+            break
 
 
 @pytest.mark.timeout(240)
