@@ -343,6 +343,28 @@ def test_a_coordinator_that_is_gone_is_not_named_and_what_is_said_meanwhile_is_t
             break
 
 
+@pytest.mark.trilog_only  # with Kafka the leader alone is enough
+def test_acks_1_waits_for_the_majority_too(whole, name):
+    topic = create_topic(whole, name, 1)
+    leader = whole.leader(topic)
+    others = [node for node in whole.nodes if node.id != leader.id]
+
+    def produce():
+        with Connection(leader) as c:
+            answer = c.call("Produce", 8, acks=1, timeout_ms=1_500, transactional_id=None, topics=[
+                {"name": topic, "partitions": [{"partition_index": 0, "records": wire.batch()}]}])
+        return answer["topics"][0]["partitions"][0]["error_code"]
+    assert produce() == 0
+    for node in others:
+        node.pause()
+    try:
+        assert produce() != 0, "nobody else has it"
+    finally:
+        for node in others:
+            node.resume()
+    whole.wait_healthy()
+
+
 @pytest.mark.timeout(240)
 def test_what_was_made_is_there_after_all_nodes_were_ended_and_started(whole, name):
     topic = create_topic(whole, name, 3, retention_ms=7_777_777)
