@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "topic_config.h"
 
+_Static_assert(CONF_RAFT_GROUPS_MAX + 1 == METADATA_GROUPS_MAX, "settings allow what there can be");
+
 #define ELECTION_MS_MAX 700 /* since a leader was last heard: its successor is near */
 
 struct broker_group *broker_group(struct broker *b, uint32_t group_id)

@@ -79,6 +79,7 @@ struct broker {
     struct controller *controller;                    /* see controller.h */
     struct client_count *client_count;                /* of connections, see its header */
     atomic_size_t request_bytes;                      /* held by requests being read or worked on */
+    atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
     atomic_bool is_stopping;     /* no new connections */
     atomic_bool is_disk_low;     /* below disk_reserve_bytes: produce is refused */

@@ -44,12 +44,13 @@ struct request {
     struct kafka_writer writer; /* the answer */
     uint64_t received_ms;       /* clock */
     enum request_state state;
-    struct request *next; /* in the connection's queue, oldest first */
-    void (*on_abandoned)(
-        struct request *r); /* set by a handler that parks; NULL: it ends by itself */
-    void *parked;           /* that handler's own */
-    size_t counted_bytes;   /* in broker.request_bytes */
-    size_t fetched_bytes;   /* of its answer, in broker.fetched_bytes */
+    struct request *next;                    /* in the connection's queue, oldest first */
+    void (*on_abandoned)(struct request *r); /* of a handler that parks, or NULL */
+    void *parked;                            /* that handler's own */
+    size_t counted_bytes;                    /* in broker.request_bytes */
+    size_t fetched_bytes;                    /* of its answer, in broker.fetched_bytes */
+    size_t answer_bytes;  /* of its answer and what it was made in, in broker.answer_bytes */
+    size_t untaken_bytes; /* the same and the fetched ones, in the connection's */
 };
 
 /* Handlers: on the connection's shard, message decoded. */
@@ -64,6 +65,9 @@ void request_answer_nothing(struct request *r);
 
 /* The client broke the protocol: the connection closes once earlier answers are out. */
 void request_close_connection(struct request *r, const char *why);
+
+/* A handler that parks the request holds so much beside the arena: counted until it is answered. */
+void request_count_bytes(struct request *r, size_t size);
 
 /* Zeroed memory of the request's arena; NULL beyond its limit, then answer an error or call
  * request_close_connection. */

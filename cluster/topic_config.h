@@ -50,6 +50,7 @@ struct topic_config_row {
     const char *name;
     enum topic_config_type type;
     const char *documentation;
+    const char *broker_name; /* Kafka's name of what topics inherit */
 };
 unsigned topic_config_count(void);
 const struct topic_config_row *topic_config_at(unsigned position);

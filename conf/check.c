@@ -118,6 +118,10 @@ static int check_nodes(const struct conf_settings *c, struct err_note *note)
         }
         site_count += is_new_site;
     }
+    if (c->raft_groups_per_node * n->count > CONF_RAFT_GROUPS_MAX)
+        return refuse(c, note, CONF_ID_raft_groups_per_node,
+                      "makes %" PRId64 " raft groups on %u nodes, at most %d are possible",
+                      c->raft_groups_per_node * n->count, n->count, CONF_RAFT_GROUPS_MAX);
     if (site_count > CONF_SITES_MAX)
         return refuse(c, note, CONF_ID_nodes, "%u sites, at most %d are possible", site_count,
                       CONF_SITES_MAX);

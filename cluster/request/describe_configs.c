@@ -37,12 +37,12 @@ static bool is_wanted(const struct kafka_describe_configs_request_resource *reso
 }
 
 static void add_synonym(struct request *r, struct kafka_describe_configs_response_config *config,
-                        const char *value, int8_t source)
+                        struct kafka_string name, const char *value, int8_t source)
 {
     struct kafka_describe_configs_response_synonym *synonym =
         &config->synonyms[config->synonyms_count++];
     kafka_describe_configs_response_synonym_init(synonym);
-    synonym->name = config->name;
+    synonym->name = name;
     synonym->value = text_copy(r, value);
     synonym->source = source;
 }
@@ -67,8 +67,8 @@ static void fill_config(struct request *r, unsigned position, const char *overri
     if (!message->include_synonyms || config->synonyms == NULL)
         return;
     if (override != NULL)
-        add_synonym(r, config, override, SOURCE_TOPIC);
-    add_synonym(r, config, inherited, inherited_from);
+        add_synonym(r, config, config->name, override, SOURCE_TOPIC);
+    add_synonym(r, config, text_copy(r, row->broker_name), inherited, inherited_from);
 }
 
 static void fill_configs(struct request *r,
@@ -133,7 +133,7 @@ static void add_setting(void *data, const struct conf_description *setting)
         config->documentation = text_copy(b->request, setting->meaning);
     config->synonyms = request_array(b->request, 1, sizeof *config->synonyms);
     if (message->include_synonyms && config->synonyms != NULL)
-        add_synonym(b->request, config, setting->value, config->config_source);
+        add_synonym(b->request, config, config->name, setting->value, config->config_source);
 }
 
 /* A node answers for itself only; clients ask each node for its own. */

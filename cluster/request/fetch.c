@@ -421,6 +421,7 @@ static struct fetch *create_fetch(struct request *r)
         return NULL;
     f->request = r;
     r->parked = f;
+    request_count_bytes(r, sizeof *f + count * sizeof f->items[0]);
     r->on_abandoned = on_abandoned;
     f->broker = r->broker;
     f->visit.data = f->wake.data = f->deadline.data = f;

@@ -21,6 +21,7 @@ struct connection {
     unsigned request_count;       /* of them */
     unsigned claims;              /* open handle, queued requests, writes under way */
     size_t unwritten_bytes;       /* handed to uv_write and not done */
+    size_t untaken_bytes;         /* of answers, from their making until they are written */
     bool is_reading;
     bool is_ending;                      /* take no more requests; close once the queue is empty */
     bool is_closed;                      /* the handle is closed or closing */
@@ -55,6 +56,8 @@ void connection_write_answers(struct connection *c);
 
 /* request.c: makes a request of a frame (bytes inside c->input) and dispatches it. */
 void request_begin(struct connection *c, struct bytes frame);
+/* Gives back all but the answer: the request's bytes and what it was worked on in. */
+void request_release_work(struct request *r);
 /* Frees a request that was answered and written, or dropped. */
 void request_free(struct request *r);
 

@@ -11,9 +11,9 @@
 #include "base/err.h"
 #include "server/connection.h"
 
-#define INPUT_BYTES         (64u * 1024) /* of an ordinary input buffer */
-#define UNWRITTEN_BYTES_MAX (16u << 20)  /* answers not taken by the client: stop reading */
-#define CLAIM_MS_MAX        30000        /* of a large half frame while memory is short */
+#define INPUT_BYTES       (64u * 1024) /* of an ordinary input buffer */
+#define UNTAKEN_BYTES_MAX (16u << 20)  /* answers not taken by the client: stop reading */
+#define CLAIM_MS_MAX      30000        /* of a large half frame while memory is short */
 
 /* ---- memory for large frames ---- */
 
@@ -154,8 +154,9 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
 static bool may_read(const struct connection *c)
 {
     const struct broker *b = c->clients->broker;
+    bool is_short = atomic_load(&b->answer_bytes) > (size_t)b->conf.memory_bytes_max;
     return !c->is_ending && c->request_count < (unsigned)b->conf.requests_in_flight_max &&
-           c->unwritten_bytes < UNWRITTEN_BYTES_MAX &&
+           c->untaken_bytes < (is_short ? 1 : UNTAKEN_BYTES_MAX) &&
            (c->request_count == 0 || /* everyone may have one: no connection starves */
             atomic_load(&b->request_bytes) < (size_t)b->conf.memory_bytes_max);
 }

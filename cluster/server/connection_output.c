@@ -124,6 +124,8 @@ void connection_write_answers(struct connection *c)
     }
     size_t slice_count;
     struct request *first = take_answered(c, &slice_count);
+    for (struct request *r = first; r != NULL; r = r->next)
+        request_release_work(r);
     if (slice_count > 0)
         write_answers(c, first, slice_count);
     else

@@ -90,18 +90,48 @@ static struct request *create_request(struct connection *c, struct bytes frame)
     kafka_arena_init(&r->arena, limit + ARENA_BYTES_MIN);
     kafka_writer_init(&r->writer, ANSWER_BYTES_MAX);
     r->received_ms = clock_now_ms(&r->broker->clock);
-    r->counted_bytes = frame.size;
-    atomic_fetch_add(&r->broker->request_bytes, r->counted_bytes);
+    request_count_bytes(r, frame.size);
     return r;
+}
+
+void request_count_bytes(struct request *r, size_t size)
+{
+    r->counted_bytes += size;
+    atomic_fetch_add(&r->broker->request_bytes, size);
+}
+
+static void count_answer(struct request *r, size_t copied_bytes, size_t fetched_bytes)
+{
+    r->answer_bytes += copied_bytes;
+    r->untaken_bytes += copied_bytes + fetched_bytes;
+    r->connection->untaken_bytes += copied_bytes + fetched_bytes;
+    atomic_fetch_add(&r->broker->answer_bytes, copied_bytes);
+}
+
+static void uncount_answer(struct request *r, size_t copied_bytes, size_t fetched_bytes)
+{
+    r->answer_bytes -= copied_bytes;
+    r->untaken_bytes -= copied_bytes + fetched_bytes;
+    r->connection->untaken_bytes -= copied_bytes + fetched_bytes;
+    atomic_fetch_sub(&r->broker->answer_bytes, copied_bytes);
+}
+
+void request_release_work(struct request *r)
+{
+    atomic_fetch_sub(&r->broker->request_bytes, r->counted_bytes);
+    r->counted_bytes = 0;
+    if (r->state == REQUEST_ANSWERED) /* its bytes stay until they are taken */
+        uncount_answer(r, r->answer_bytes - (r->writer.size_bytes - r->fetched_bytes), 0);
+    kafka_arena_close(&r->arena);
+    slice_unref(&r->frame);
 }
 
 void request_free(struct request *r)
 {
-    atomic_fetch_sub(&r->broker->request_bytes, r->counted_bytes);
+    request_release_work(r);
+    uncount_answer(r, r->answer_bytes, r->untaken_bytes - r->answer_bytes);
     atomic_fetch_sub(&r->broker->fetched_bytes, r->fetched_bytes);
     kafka_writer_close(&r->writer);
-    kafka_arena_close(&r->arena);
-    slice_unref(&r->frame);
     free(r);
 }
 
@@ -179,6 +209,8 @@ void request_begin(struct connection *c, struct bytes frame)
     }
     queue_request(c, r);
     dispatch(r);
+    if (r->state == REQUEST_WORKING) /* for as long as it takes */
+        request_count_bytes(r, kafka_arena_held_bytes(&r->arena));
 }
 
 static void set_state(struct request *r, enum request_state state)
@@ -201,6 +233,8 @@ void request_answer(struct request *r, const void *response)
         request_close_connection(r, "its answer could not be encoded");
         return;
     }
+    count_answer(r, r->writer.size_bytes - r->fetched_bytes + kafka_arena_held_bytes(&r->arena),
+                 r->fetched_bytes);
     set_state(r, REQUEST_ANSWERED);
 }
 

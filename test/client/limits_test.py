@@ -26,6 +26,9 @@ def limited():
         "offset.metadata.max.bytes": METADATA_BYTES, "group.max.session.timeout.ms": "20 s"})
     try:
         running.start()
+        Group(running, "any")  # makes the topic, whose leaders then go home
+        running.wait_led("__consumer_offsets", 12)
+        running.wait_spread("__consumer_offsets")
         yield running
     finally:
         running.stop()

@@ -177,6 +177,15 @@ def test_configs_of_topics_are_described(admin, new_topic):
         assert admin.describe(TOPIC, topic, version=version)[0] == NONE
 
 
+def test_a_config_tells_what_it_stands_before(admin, new_topic):
+    answer = admin.connection.call("DescribeConfigs", 4, resources=[{
+        "resource_type": TOPIC, "resource_name": new_topic(max_message_bytes=5_000),
+        "configuration_keys": ["max.message.bytes"]}], include_synonyms=True)
+    row = next(v for v in answer.values() if isinstance(v, list))[0]["configs"][0]
+    assert [(s["name"], s["value"], s["source"]) for s in row["synonyms"]] == [
+        ("max.message.bytes", "5000", 1), ("message.max.bytes", "1048588", 5)]
+
+
 def test_a_node_describes_its_own_settings(cluster, admin):
     first = cluster.node(1)
     error, configs = admin.describe(BROKER, "1", node=first)

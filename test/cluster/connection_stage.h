@@ -54,6 +54,7 @@ static inline void stage_close(struct connection_stage *s)
     stage_turn(s);
     cr_assert_null(s->clients.connections);
     cr_assert_eq(atomic_load(&s->broker.request_bytes), 0, "all memory was given back");
+    cr_assert_eq(atomic_load(&s->broker.answer_bytes), 0);
     client_count_destroy(s->broker.client_count);
     shard_destroy(s->clients.shard);
 }

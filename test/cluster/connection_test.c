@@ -165,3 +165,32 @@ Test(cluster_connection, ends_a_parked_fetch_when_its_client_is_gone)
     cr_assert_eq(held(&s), 0, "ten minutes before its time");
     stage_close(&s);
 }
+
+Test(cluster_connection, reads_no_more_from_a_client_that_takes_no_answers_once_memory_is_short)
+{
+    struct connection_stage s;
+    static const uint8_t request[] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff};
+    const size_t memory = 64 * 1024;
+    stage_open(&s);
+    s.broker.conf.memory_bytes_max = (int64_t)memory;
+    int greedy = stage_connect(&s), modest = stage_connect(&s);
+    size_t sent = 0;
+    while (stage_send(&s, greedy, request, sizeof request) == sizeof request) {
+        sent += sizeof request;
+        cr_assert_lt(sent, 64u << 20, "it is read from without end");
+    }
+    struct connection *c = s.clients.connections->next;
+    cr_assert_not(c->is_reading);
+    cr_assert_gt(atomic_load(&s.broker.answer_bytes), memory);
+    cr_assert_lt(atomic_load(&s.broker.answer_bytes), 2 * memory + 64 * 1024);
+    stage_ask(&s, modest);
+    cr_assert(stage_has_answer(&s, modest), "who has taken all answers gets one more");
+    uint8_t taken[64 * 1024];
+    for (int idle = 0; idle < 4; stage_pass_ms(&s, 10))
+        idle = recv(greedy, taken, sizeof taken, 0) > 0 ? 0 : idle + 1;
+    cr_assert(c->is_reading);
+    cr_assert_eq(atomic_load(&s.broker.answer_bytes), 0);
+    close(greedy);
+    close(modest);
+    stage_close(&s);
+}

@@ -73,6 +73,16 @@ Test(conf_check, refuses_limits_that_contradict_each_other)
                    "would be accepted");
 }
 
+Test(conf_check, refuses_more_raft_groups_than_a_cluster_can_have)
+{
+    assert_file_refused("cluster_name: t\nnode_id: 1\nsite: a\ndata_directory: /d\nlisten: h:1\n"
+                        "raft_groups_per_node: 64\nnodes:\n"
+                        "  - {id: 1, site: a, peer: 'h:2'}\n  - {id: 2, site: b, peer: 'h:3'}\n"
+                        "  - {id: 3, site: c, peer: 'h:4'}\n  - {id: 4, site: d, peer: 'h:5'}\n",
+                        "test.yaml:6: raft_groups_per_node: makes 256 raft groups on 4 nodes, at "
+                        "most 255 are possible");
+}
+
 Test(conf_check, refuses_nodes_that_can_not_be_told_apart)
 {
     assert_file_refused("cluster_name: t\nnode_id: 1\nsite: a\ndata_directory: /d\n"

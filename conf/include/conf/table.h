@@ -22,6 +22,9 @@
 #define CONF_HOUR   (60 * CONF_MINUTE)
 #define CONF_DAY    (24 * CONF_HOUR)
 
+/* Raft groups of a whole cluster, the one of its metadata beside them. */
+#define CONF_RAFT_GROUPS_MAX 255
+
 /* The largest record batch that any part takes, and what its request needs around it. */
 #define CONF_BATCH_BYTES_MAX     (32 * CONF_MIB)
 #define CONF_REQUEST_SLACK_BYTES CONF_MIB
@@ -101,7 +104,8 @@ X(NUMBER,  request_bytes_max, "socket.request.max.bytes", "bytes", "100 MiB", 64
 X(NUMBER,  requests_in_flight_max, "requests_in_flight_max", "", "64", 1, 10000, \
   "Unanswered requests of one connection; at the limit it is not read from") \
 X(NUMBER,  memory_bytes_max, "memory_bytes_max", "bytes", "512 MiB", CONF_MIB, 1 * CONF_TIB, \
-  "Bytes of all requests being read or worked on; at the limit connections are not read from") \
+  "Bytes of all requests being read or worked on, and as much again of answers that clients have not " \
+  "taken, and of records read for them; at the limit connections are not read from") \
 X(NUMBER,  fetch_bytes_max, "fetch.max.bytes", "bytes", "55 MiB", 1 * CONF_KIB, CONF_GIB, \
   "Largest answer to a fetch, whatever the client asks for; one batch always goes out") \
 X(NUMBER,  open_files_max, "open_files_max", "", "20000", 256, 10000000, \
@@ -152,7 +156,8 @@ X(NUMBER,  partition_producers_max, "partition_producers_max", "", "10000", 1, 1
 \
 X(HEADING, about_follower_fetch, "", "", "", 0, 0, "Fetching from the consumer's own site") \
 X(NUMBER,  follower_fetch_lag_records_max, "follower_fetch_lag_records_max", "", "10000", 0, INT64_MAX, \
-  "A replica lagging by more records is not named to consumers and sends them to the leader") \
+  "A replica lagging by more entries, of which each record batch is one, is not named to consumers " \
+  "and sends them to the leader") \
 X(NUMBER,  follower_fetch_lag_ms_max, "follower_fetch_lag_ms_max", "ms", "1 s", 0, CONF_HOUR, \
   "The same by time: milliseconds since the oldest entry it lacks") \
 \
