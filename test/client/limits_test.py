@@ -1,5 +1,6 @@
 """Limits of a node are limits of the node: what is at them is refused or waits, and says so."""
 
+import os
 import socket
 import struct
 
@@ -183,8 +184,8 @@ def test_a_parked_fetch_costs_hundreds_of_bytes_a_partition(limited):
     request = wire.frame(wire.header(wire.FETCH, 4) + (
         int32(-1) + int32(600_000) + int32(1) + int32(1 << 20) + int8(0) + array(
             string(topic) + array(*[int32(0) + int64(0) + int32(1 << 20)] * waits_for))))
-    grown = []
-    for _ in range(rounds):  # an address for ten: the next round's come while others still go
+    grown, files = [], len(os.listdir(f"/proc/{node.pid()}/fd"))
+    for _ in range(rounds):
         held = [From(node, f"127.0.1.{1 + i // 10}") for i in range(fetches)]
         assert all(c.is_served() for c in held)
         before = clusters.rss_bytes_of(node.pid()) if not grown else before
@@ -193,5 +194,7 @@ def test_a_parked_fetch_costs_hundreds_of_bytes_a_partition(limited):
         grown.append((clusters.rss_bytes_of(node.pid()) - before) // (fetches * waits_for))
         for c in held:
             c.socket.close()
+        clusters.wait_until(lambda: len(os.listdir(f"/proc/{node.pid()}/fd")) < files + 50, 20,
+                            "the node has seen that they are gone")
     print(f"bytes a partition, round by round: {grown}")
     assert max(grown) < per_partition_bytes_max
