@@ -69,8 +69,8 @@ X(NUMBER,  election_timeout_ms, "election_timeout_ms", "ms", "1000", 100, 5 * CO
 X(NUMBER,  peer_inflight_entries_max, "peer_inflight_entries_max", "", "1024", 1, 65536, \
   "Entries a raft group sends to a peer ahead of its acknowledgement") \
 X(NUMBER,  peer_window_bytes, "peer_window_bytes", "bytes", "64 MiB", CONF_MIB, 16 * CONF_GIB, \
-  "Bytes that wait to be sent to one peer, all raft groups together, and of one raft group what is " \
-  "not applied yet: beyond it produce waits; at least bandwidth times round trip") \
+  "Unacknowledged bytes to one peer, all raft groups together; at least bandwidth times round trip. " \
+  "A raft group holds as many that are not applied yet; beyond it produce waits") \
 X(NUMBER,  ship_bytes_per_second, "ship_bytes_per_second", "bytes", "64 MiB", 4 * CONF_MIB, 1 * CONF_TIB, \
   "Segments that this node fetches a second when it is too far behind to catch up by entries") \
 X(NUMBER,  catch_up_kept_bytes, "catch_up_kept_bytes", "bytes", "64 MiB", CONF_MIB, 64 * CONF_GIB, \
