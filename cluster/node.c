@@ -1,8 +1,7 @@
-/* Puts a node together and takes it apart.
+/* Puts a node together.
  *
  * Everything is opened before the shards run, so that no object is ever half there: WAL, stores,
- * replicas, then links and listeners. Each shard's loop turn does, in this order: its groups
- * (submit, send, apply), what waits for them, and the answers to clients. */
+ * replicas, then links and listeners. */
 #include "node.h"
 
 #include <errno.h>
@@ -10,47 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/event.h"
 #include "controller.h"
 #include "coordinator.h"
+#include "founding.h"
 #include "level.h"
 #include "listener.h"
 #include "maintain.h"
-#include "member.h"
-#include "founding.h"
+#include "node_parts.h"
 #include "produce_path.h"
-#include "server/client_shard.h"
 
-#define TICK_MS          10
-#define MAINTAIN_MS      1000
-#define TRIM_MS          100
-#define LEVEL_TICKS      20
 #define TRAILING_ENTRIES 1000000
-#define HAND_OVER_MS_MAX 2000
-
-struct node_shard {
-    struct node *node;
-    struct shard *shard;
-    struct client_shard clients;
-    uv_timer_t timer; /* ticks */
-    unsigned tick_count;
-    struct work_item stop_item;
-};
-
-struct node {
-    struct broker broker;
-    int lock_descriptor; /* of the data folder's lock */
-    struct identity identity;
-    struct repl_member founders[REPL_MEMBERS_MAX];
-    unsigned founder_count;
-    struct listener *listener;
-    bool has_started; /* the shards run */
-    struct node_shard shards[REPL_SHARDS_MAX];
-    struct client_shard *client_shards; /* of all shards, in order */
-};
 
 void node_peer_identity(const struct conf_settings *conf, const struct identity *identity,
                         struct peer_identity *peer)
@@ -349,108 +320,7 @@ static int open_groups(struct node *n, struct err_note *note)
     return 0;
 }
 
-/* ---- turns and ticks ---- */
-
-static void on_turn(void *data)
-{
-    struct node_shard *s = data;
-    struct broker *b = &s->node->broker;
-    for (unsigned i = 0; i < b->group_count; i++)
-        if (b->groups[i]->shard == s->shard) {
-            repl_group_turn(b->groups[i]->raft);
-            produce_group_turn(b->groups[i]);
-        }
-    client_shard_turn(&s->node->client_shards[shard_index(s->shard)]);
-}
-
-static void watch_disk(struct broker *b)
-{
-    uint64_t free_bytes, total_bytes;
-    if (disk_free_bytes(&b->disk, &free_bytes, &total_bytes) != 0)
-        return;
-    bool is_low = free_bytes < (uint64_t)b->conf.disk_reserve_bytes;
-    if (atomic_exchange(&b->is_disk_low, is_low) != is_low)
-        event_write(is_low ? EVENT_ERROR : EVENT_INFO, "disk_reserve", "is_low=%d free_bytes=%llu",
-                    is_low, (unsigned long long)free_bytes);
-}
-
-static void tick_group(struct broker_group *g, uint64_t now_ms)
-{
-    repl_group_tick(g->raft);
-    level_watch(g);
-    coordinator_tick(g->coordinator);
-    if (g->group_id == 0)
-        controller_tick(g->broker->controller);
-    if (now_ms - g->trimmed_at_ms >= TRIM_MS) {
-        g->trimmed_at_ms = now_ms;
-        maintain_tails(g);
-    }
-    if (now_ms - g->maintained_at_ms < MAINTAIN_MS)
-        return;
-    g->maintained_at_ms = now_ms;
-    maintain_group(g);
-    member_maintain(g);
-    if (g->group_id == 0) {
-        maintain_cluster(g);
-        watch_disk(g->broker);
-    } else {
-        maintain_partitions(g);
-    }
-}
-
-/* Empty nodes of ours are told how to join; repeated until they have a cluster. */
-static void invite_empty(struct node *n)
-{
-    struct broker *b = &n->broker;
-    uint8_t *bytes;
-    size_t size;
-    for (unsigned i = 0; i < b->conf.nodes.count; i++) {
-        uint32_t node_id = b->conf.nodes.entries[i].id;
-        if (!controller_is_empty(b->controller, node_id) ||
-            founding_invite_encode(&n->identity, &bytes, &size) != 0)
-            continue;
-        struct net_frame frame = {.head = bytes_of(bytes, size)};
-        net_send(peer_links_net(b->links, 0), node_id, NET_CONTROL, &frame);
-        free(bytes);
-    }
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    struct node_shard *s = timer->data;
-    struct broker *b = &s->node->broker;
-    uint64_t now_ms = clock_now_ms(&b->clock);
-    if (shard_index(s->shard) == 0) {
-        repl_node_tick(b->node);
-        if (s->tick_count++ % LEVEL_TICKS == 0) {
-            level_tell(b);
-            invite_empty(s->node);
-        }
-    }
-    for (unsigned i = 0; i < b->group_count; i++)
-        if (b->groups[i]->shard == s->shard)
-            tick_group(b->groups[i], now_ms);
-    client_shard_tick(&s->node->client_shards[shard_index(s->shard)]);
-}
-
-static int start_shards(struct node *n)
-{
-    struct broker *b = &n->broker;
-    for (unsigned i = 0; i < b->shard_count; i++) {
-        struct node_shard *s = &n->shards[i];
-        uv_timer_init(shard_loop(s->shard), &s->timer);
-        s->timer.data = s;
-        uv_timer_start(&s->timer, on_tick, TICK_MS, TICK_MS);
-        shard_on_turn(s->shard, on_turn, s);
-    }
-    n->has_started = true;
-    for (unsigned i = 0; i < b->shard_count; i++) {
-        int err = shard_start(b->shards[i]);
-        if (err != 0)
-            return err;
-    }
-    return 0;
-}
+/* ---- starting ---- */
 
 static int open_parts(struct node *n, struct err_note *note)
 {
@@ -471,7 +341,7 @@ static int open_parts(struct node *n, struct err_note *note)
         err = open_groups(n, note);
     if (err == 0)
         err = listener_open(b, n->client_shards, &n->listener, note);
-    return err == 0 ? start_shards(n) : err;
+    return err == 0 ? node_run(n) : err;
 }
 
 int node_start(const struct conf_settings *conf, const atomic_bool *should_stop, struct node **node,
@@ -494,52 +364,4 @@ int node_start(const struct conf_settings *conf, const atomic_bool *should_stop,
         return err; /* the process ends: what is half open goes with it */
     *node = n;
     return 0;
-}
-
-/* ---- stopping ---- */
-
-static void on_stop(struct work_item *item)
-{
-    struct node_shard *s = item->data;
-    struct broker *b = &s->node->broker;
-    if (shard_index(s->shard) == 0)
-        listener_close(s->node->listener);
-    client_shard_close_all(&s->node->client_shards[shard_index(s->shard)]);
-    for (unsigned i = 0; i < b->group_count; i++)
-        if (b->groups[i]->shard == s->shard)
-            repl_group_stop(b->groups[i]->raft);
-    uv_close((uv_handle_t *)&s->timer, NULL);
-}
-
-/* Clients then see a gap of some milliseconds, not an election. Bounded: a peer that is not level
- * may not become so. */
-static void hand_over(struct node *n)
-{
-    struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
-    uint64_t since_ms = clock_now_ms(&n->broker.clock), took_ms = 0;
-    unsigned led_count = repl_node_leave(n->broker.node), left_count = led_count;
-    while (left_count > 0 && took_ms < HAND_OVER_MS_MAX) {
-        nanosleep(&pause, NULL);
-        left_count = repl_node_leave(n->broker.node);
-        took_ms = clock_now_ms(&n->broker.clock) - since_ms;
-    }
-    event_info("leadership_handed_over", "groups=%u left=%u ms=%llu", led_count, left_count,
-               (unsigned long long)took_ms);
-}
-
-/* The process ends right after this, and whatever was acknowledged is durable already: so what
- * is under way is not waited for, only told to clients and peers by closed connections. */
-void node_stop(struct node *n)
-{
-    struct broker *b = &n->broker;
-    hand_over(n);
-    atomic_store(&b->is_stopping, true);
-    for (unsigned i = 0; i < b->shard_count; i++) {
-        n->shards[i].stop_item.data = &n->shards[i];
-        shard_post(b->shards[i], &n->shards[i].stop_item, on_stop);
-    }
-    peer_links_stop(b->links);
-    for (unsigned i = 0; i < b->shard_count; i++)
-        shard_stop(b->shards[i]);
-    close(n->lock_descriptor);
 }

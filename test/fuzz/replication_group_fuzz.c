@@ -85,7 +85,8 @@ static int on_restore(void *data, struct log_store *store, const struct log_stor
 
 static void on_fatal(void *data, int status)
 {
-    (void)data, (void)status; /* an entry that contradicts a committed one, for example */
+    (void)data, (void)status;
+    abort(); /* nothing that a peer says ends a process */
 }
 
 static void open_disk(struct target *t)
