@@ -1,5 +1,6 @@
 /* IncrementalAlterConfigs: sets, deletes and edits overrides of topics (KIP-339). A topic's
- * overrides are replaced as a whole by one change, so that they change together. */
+ * operations are one change, so that they take effect together; it names what it changes only, so
+ * that others may change the rest meanwhile. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,9 +9,10 @@
 #include "request/text.h"
 #include "topic_config.h"
 
-#define RESOURCE_TOPIC 2
-#define RESOURCES_MAX  1000 /* of one request, for the same reason */
-#define OPERATIONS_MAX 1000 /* on one resource: names are compared with each other */
+#define RESOURCE_TOPIC        2
+#define RESOURCES_MAX         1000 /* of one request: names are compared with each other */
+#define ANSWER_RESOURCE_BYTES 4096 /* a resource's edits and its sentence, where one is refused */
+#define OPERATIONS_MAX        1000 /* on one resource, for the same reason */
 
 enum operation { OPERATION_SET, OPERATION_DELETE, OPERATION_APPEND, OPERATION_SUBTRACT };
 
@@ -19,9 +21,12 @@ struct alter_configs {
     struct kafka_incremental_alter_configs_response response;
 };
 
-struct overrides {
-    unsigned count;
-    struct metadata_config entries[METADATA_CONFIGS_MAX + 1];
+/* What a resource's operations come to. */
+struct edits {
+    uint8_t topic_id[16];
+    unsigned set_count, removed_count;
+    struct metadata_config set[METADATA_CONFIGS_MAX];
+    const char *removed[METADATA_CONFIGS_MAX];
 };
 
 static void refuse(struct request *r,
@@ -32,73 +37,53 @@ static void refuse(struct request *r,
     answer->error_message = text_copy(r, why);
 }
 
-/* The topic's present overrides, copied into the request's arena. */
-static int16_t read_overrides(struct request *r, struct kafka_string name,
-                              struct overrides *overrides, uint8_t topic_id[16])
+static int16_t find_topic(struct request *r, struct kafka_string name, uint8_t topic_id[16])
 {
     struct metadata *m = r->broker->metadata;
-    int16_t error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    bool is_short = false;
-    overrides->count = 0;
     metadata_read_lock(m);
-    const struct metadata_topic *t = name.size <= 0
-                                         ? NULL
-                                         : metadata_topic_by_name(m, name.data, (size_t)name.size);
-    if (t != NULL) {
+    const struct metadata_topic *t = metadata_topic_by_name(m, name.data, (size_t)name.size);
+    if (t != NULL)
         memcpy(topic_id, t->id, 16);
-        for (unsigned i = 0; i < t->config_count; i++) {
-            overrides->entries[i].name = text_terminated(r, kafka_string_of(t->configs[i].name));
-            overrides->entries[i].value = text_terminated(r, kafka_string_of(t->configs[i].value));
-            is_short |= overrides->entries[i].name == NULL || overrides->entries[i].value == NULL;
-        }
-        overrides->count = t->config_count;
-        error_code = is_short ? KAFKA_ERROR_UNKNOWN_SERVER_ERROR : KAFKA_ERROR_NONE;
-    }
     metadata_read_unlock(m);
-    return error_code;
+    return t != NULL ? KAFKA_ERROR_NONE : KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-static unsigned find(const struct overrides *overrides, const char *name)
-{
-    unsigned i = 0;
-    while (i < overrides->count && strcmp(overrides->entries[i].name, name) != 0)
-        i++;
-    return i;
-}
-
-/* The list in effect with the items of `operand` added, or taken out. */
-static char *edit_list(struct request *r, const struct overrides *overrides, const char *name,
+/* The list in effect with the items of `operand` added, or taken out; NULL without memory. */
+static char *edit_list(struct request *r, const struct edits *edits, const char *name,
                        const char *operand, bool should_add)
 {
-    char inherited[64] = "";
-    unsigned at = find(overrides, name);
+    char inherited[64] = "", *edited = NULL;
+    struct metadata *m = r->broker->metadata;
     topic_config_default_of(name, &r->broker->conf, inherited, sizeof inherited);
-    const char *present = at < overrides->count ? overrides->entries[at].value : inherited;
-    char *edited = request_allocate(r, strlen(present) + strlen(operand) + 2);
+    metadata_read_lock(m);
+    const struct metadata_topic *t = metadata_topic_by_id(m, edits->topic_id);
+    const char *override = t == NULL ? NULL : metadata_topic_config(t, name);
+    const char *present = override != NULL ? override : inherited;
+    edited = request_allocate(r, strlen(present) + strlen(operand) + 2);
     if (edited != NULL)
         topic_config_edit_list(present, operand, should_add, edited);
+    metadata_read_unlock(m);
     return edited;
 }
 
-static void delete_one(struct overrides *overrides, const char *name)
+static int16_t delete_one(struct edits *edits, const char *name)
 {
-    unsigned at = find(overrides, name);
-    if (at < overrides->count)
-        overrides->entries[at] = overrides->entries[--overrides->count];
-}
-
-static int16_t set_one(struct overrides *overrides, char *name, char *value, struct err_note *note)
-{
-    unsigned at = find(overrides, name);
-    if (value == NULL || topic_config_check(name, value, note) != 0 || at == METADATA_CONFIGS_MAX)
-        return KAFKA_ERROR_INVALID_CONFIG;
-    overrides->entries[at] = (struct metadata_config){.name = name, .value = value};
-    if (at == overrides->count)
-        overrides->count++;
+    if (edits->removed_count == METADATA_CONFIGS_MAX)
+        return KAFKA_ERROR_INVALID_REQUEST;
+    edits->removed[edits->removed_count++] = name;
     return KAFKA_ERROR_NONE;
 }
 
-static int16_t alter_one(struct request *r, struct overrides *overrides,
+static int16_t set_one(struct edits *edits, char *name, char *value, struct err_note *note)
+{
+    if (value == NULL || topic_config_check(name, value, note) != 0 ||
+        edits->set_count == METADATA_CONFIGS_MAX)
+        return KAFKA_ERROR_INVALID_CONFIG;
+    edits->set[edits->set_count++] = (struct metadata_config){.name = name, .value = value};
+    return KAFKA_ERROR_NONE;
+}
+
+static int16_t alter_one(struct request *r, struct edits *edits,
                          const struct kafka_incremental_alter_configs_request_config *config,
                          struct err_note *note)
 {
@@ -106,23 +91,21 @@ static int16_t alter_one(struct request *r, struct overrides *overrides,
     char *name = text_terminated(r, config->name), *value = text_terminated(r, config->value);
     if (name == NULL || operation < OPERATION_SET || operation > OPERATION_SUBTRACT)
         return KAFKA_ERROR_INVALID_REQUEST;
-    if (operation == OPERATION_DELETE) {
-        delete_one(overrides, name);
-        return KAFKA_ERROR_NONE;
-    }
+    if (operation == OPERATION_DELETE)
+        return delete_one(edits, name);
     if (value == NULL) {
         err_set(note, ERR_INVALID, "Null value not supported for : %s", name);
         return KAFKA_ERROR_INVALID_REQUEST;
     }
     if (operation == OPERATION_SET)
-        return set_one(overrides, name, value, note);
+        return set_one(edits, name, value, note);
     if (!topic_config_is_list(name)) {
         err_set(note, ERR_INVALID, "Can't %s to key %s because its type is not LIST.",
                 operation == OPERATION_APPEND ? "APPEND" : "SUBTRACT", name);
         return KAFKA_ERROR_INVALID_CONFIG;
     }
-    value = edit_list(r, overrides, name, value, operation == OPERATION_APPEND);
-    return set_one(overrides, name, value, note);
+    value = edit_list(r, edits, name, value, operation == OPERATION_APPEND);
+    return set_one(edits, name, value, note);
 }
 
 static bool is_repeated(const struct kafka_incremental_alter_configs_request_resource *from,
@@ -134,7 +117,7 @@ static bool is_repeated(const struct kafka_incremental_alter_configs_request_res
     return false;
 }
 
-static int16_t alter_all(struct request *r, struct overrides *overrides,
+static int16_t alter_all(struct request *r, struct edits *edits,
                          const struct kafka_incremental_alter_configs_request_resource *from,
                          struct err_note *note)
 {
@@ -146,7 +129,7 @@ static int16_t alter_all(struct request *r, struct overrides *overrides,
             err_set(note, ERR_INVALID, "Error due to duplicate config keys");
             return KAFKA_ERROR_INVALID_REQUEST;
         }
-        error_code = alter_one(r, overrides, &from->configs[i], note);
+        error_code = alter_one(r, edits, &from->configs[i], note);
     }
     return error_code;
 }
@@ -176,14 +159,14 @@ static void begin(struct alter_configs *ac,
 {
     struct request *r = ac->list.request;
     const struct kafka_incremental_alter_configs_request *message = r->message;
-    struct overrides *overrides = request_allocate(r, sizeof *overrides);
+    struct edits *edits = request_allocate(r, sizeof *edits);
     struct change_item *item = request_allocate(r, sizeof *item);
     struct metadata_change change = {.kind = METADATA_TOPIC_CONFIG};
     struct err_note note = {0};
     kafka_incremental_alter_configs_response_resource_init(answer);
     answer->resource_type = from->resource_type;
     answer->resource_name = from->resource_name;
-    if (from->resource_type != RESOURCE_TOPIC || overrides == NULL || item == NULL) {
+    if (from->resource_type != RESOURCE_TOPIC || edits == NULL || item == NULL) {
         refuse(r, answer, KAFKA_ERROR_INVALID_REQUEST,
                "Configs can be altered for topics; a node's own are in its file.");
         return;
@@ -196,9 +179,9 @@ static void begin(struct alter_configs *ac,
         refuse(r, answer, KAFKA_ERROR_INVALID_REQUEST, "Default topic resources are not allowed.");
         return;
     }
-    int16_t error_code = read_overrides(r, from->resource_name, overrides, change.id);
+    int16_t error_code = find_topic(r, from->resource_name, edits->topic_id);
     if (error_code == KAFKA_ERROR_NONE)
-        error_code = alter_all(r, overrides, from, &note);
+        error_code = alter_all(r, edits, from, &note);
     if (error_code != KAFKA_ERROR_NONE) {
         const char *why = error_code == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
                               ? "The topic does not exist."
@@ -208,9 +191,12 @@ static void begin(struct alter_configs *ac,
     }
     if (message->validate_only)
         return;
-    qsort(overrides->entries, overrides->count, sizeof overrides->entries[0], by_name);
-    change.configs = overrides->entries;
-    change.config_count = overrides->count;
+    qsort(edits->set, edits->set_count, sizeof edits->set[0], by_name);
+    memcpy(change.id, edits->topic_id, sizeof change.id);
+    change.configs = edits->set;
+    change.config_count = edits->set_count;
+    change.removed = edits->removed;
+    change.removed_count = edits->removed_count;
     item->exists_code = item->invalid_code = KAFKA_ERROR_INVALID_CONFIG;
     error_code = change_list_send(&ac->list, item, &change, 0, &answer->error_code);
     if (error_code != KAFKA_ERROR_NONE)
@@ -230,7 +216,7 @@ void request_handle_incremental_alter_configs(struct request *r)
         request_close_connection(r, "it names more resources than one request may");
         return;
     }
-    r->arena.limit_bytes += count * 32768; /* present overrides */
+    r->arena.limit_bytes += count * ANSWER_RESOURCE_BYTES;
     struct alter_configs *ac = request_allocate(r, sizeof *ac);
     struct kafka_incremental_alter_configs_response_resource *resources = request_array(
         r, count, sizeof *resources);

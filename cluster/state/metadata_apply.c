@@ -136,20 +136,68 @@ static int apply_topic_partitions(struct metadata *m, struct bytes_reader *r)
     return metadata_image_place(m, entry, count);
 }
 
+/* What a TOPIC_CONFIG says; the names to remove lie in the entry. */
+struct config_edit {
+    struct metadata_config set[METADATA_CONFIGS_MAX];
+    unsigned set_count;
+    struct bytes removed[METADATA_CONFIGS_MAX];
+    unsigned removed_count;
+};
+
+static int read_removed(struct bytes_reader *r, struct config_edit *edit)
+{
+    edit->removed_count = bytes_read_le16(r);
+    if (r->is_bad || edit->removed_count > METADATA_CONFIGS_MAX)
+        return ERR_MALFORMED;
+    for (unsigned i = 0; i < edit->removed_count; i++)
+        edit->removed[i] = byte_list_read_text(r);
+    for (unsigned i = 1; i < edit->set_count; i++)
+        if (strcmp(edit->set[i - 1].name, edit->set[i].name) >= 0)
+            return ERR_MALFORMED; /* sorted, each once: so is what comes of it */
+    return is_all_read(r) ? 0 : ERR_MALFORMED;
+}
+
+static bool is_removed(const struct config_edit *edit, const char *name)
+{
+    for (unsigned i = 0; i < edit->removed_count; i++)
+        if (bytes_is_equal(edit->removed[i], bytes_of_text(name)))
+            return true;
+    return false;
+}
+
+/* Both lists are sorted: one pass. Proposers see what was there when they looked; here it is
+ * known, so that two who change different configs at once both have their way. */
+static int merge_configs(struct topic_entry *entry, const struct config_edit *edit)
+{
+    struct metadata_config merged[2 * METADATA_CONFIGS_MAX];
+    const struct metadata_config *present = entry->topic.configs;
+    unsigned count = 0, i = 0, k = 0;
+    while (i < entry->topic.config_count || k < edit->set_count) {
+        int order = i == entry->topic.config_count ? 1
+                    : k == edit->set_count         ? -1
+                                                   : strcmp(present[i].name, edit->set[k].name);
+        const struct metadata_config *next = order < 0 ? &present[i] : &edit->set[k];
+        i += order <= 0;
+        k += order >= 0;
+        if (order >= 0 || !is_removed(edit, next->name))
+            merged[count++] = *next;
+    }
+    return count > METADATA_CONFIGS_MAX ? ERR_INVALID
+                                        : metadata_image_set_configs(entry, merged, count);
+}
+
 static int apply_topic_config(struct metadata *m, struct bytes_reader *r)
 {
     struct topic_entry *entry;
-    struct metadata_config configs[METADATA_CONFIGS_MAX];
-    unsigned config_count;
+    struct config_edit edit;
     int found = find_topic(m, r, &entry);
-    int err = metadata_read_configs(r, configs, &config_count);
+    int err = metadata_read_configs(r, edit.set, &edit.set_count);
     if (err != 0)
         return err;
-    if (!is_all_read(r))
-        err = ERR_MALFORMED;
-    else
-        err = found != 0 ? found : metadata_image_set_configs(entry, configs, config_count);
-    metadata_free_configs(configs, config_count);
+    err = read_removed(r, &edit);
+    if (err == 0)
+        err = found != 0 ? found : merge_configs(entry, &edit);
+    metadata_free_configs(edit.set, edit.set_count);
     return err;
 }
 

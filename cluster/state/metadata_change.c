@@ -138,7 +138,11 @@ static bool is_change_within_limits(const struct metadata_change *c)
     for (unsigned i = 0; i < c->config_count; i++)
         if (!is_text_short(c->configs[i].name, 1024) || !is_text_short(c->configs[i].value, 8192))
             return false;
-    return c->config_count <= METADATA_CONFIGS_MAX && c->group_count <= METADATA_GROUPS_MAX &&
+    for (unsigned i = 0; i < c->removed_count; i++)
+        if (!is_text_short(c->removed[i], 1024))
+            return false;
+    return c->config_count <= METADATA_CONFIGS_MAX && c->removed_count <= METADATA_CONFIGS_MAX &&
+           c->group_count <= METADATA_GROUPS_MAX &&
            (c->kind != METADATA_TOPIC_CREATE || is_text_short(c->name, METADATA_TOPIC_NAME_MAX)) &&
            (c->kind != METADATA_FAILOVER_EPOCH || is_text_short(c->name, 1024));
 }
@@ -155,6 +159,11 @@ static void put_topic(struct byte_list *list, const struct metadata_change *c)
         byte_list_put_u32(list, (uint32_t)c->partition_count);
     if (c->kind == METADATA_TOPIC_CREATE || c->kind == METADATA_TOPIC_CONFIG)
         metadata_put_configs(list, c->configs, c->config_count);
+    if (c->kind == METADATA_TOPIC_CONFIG) {
+        byte_list_put_u16(list, (uint16_t)c->removed_count);
+        for (unsigned i = 0; i < c->removed_count; i++)
+            byte_list_put_text(list, c->removed[i]);
+    }
 }
 
 int metadata_change_encode(const struct metadata_change *c, uint8_t **bytes, size_t *size)

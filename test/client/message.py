@@ -136,17 +136,18 @@ def _decode_struct(r, described, version, is_flexible):
 class Connection(wire.Connection):
     """A connection that speaks by the schema."""
 
-    def call_raw(self, name, version, **values):
+    def post(self, name, version, **values):
+        """Sends only; False when the connection was closed meanwhile."""
         api = api_named(name)
         is_flexible = version >= api.flexible
         head = (struct.pack(">hhi", api.key, version, 1) + wire.string("message") +
                 (wire.NO_TAGS if is_flexible else b""))
         body = _encode_struct(api.messages[0].root, values, version, is_flexible)
-        return self.answer() if self.send(wire.frame(head + body)) else None
+        return self.send(wire.frame(head + body))
 
-    def call(self, name, version, **values):
-        """The answer as a dict, whole; None when the connection was closed instead."""
-        answer = self.call_raw(name, version, **values)
+    def take(self, name, version):
+        """The next answer as a dict, whole; None when the connection was closed instead."""
+        answer = self.answer()
         if answer is None:
             return None
         api = api_named(name)
@@ -158,3 +159,6 @@ class Connection(wire.Connection):
         values = _decode_struct(r, api.messages[1].root, version, is_flexible)
         assert r.position == len(answer), "more than the schema says"
         return values
+
+    def call(self, name, version, **values):
+        return self.take(name, version) if self.post(name, version, **values) else None

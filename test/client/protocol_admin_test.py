@@ -21,7 +21,8 @@ class Admin:
 
     def __init__(self, cluster):
         self.cluster = cluster
-        self.connection = Connection(cluster.node(cluster.metadata().controller_id))
+        self.node = cluster.node(cluster.metadata().controller_id)
+        self.connection = Connection(self.node)
 
     def create(self, name, partitions=1, replicas=1, version=7, validate_only=False, configs=None,
                assignments=()):
@@ -241,6 +242,25 @@ def test_a_resource_is_altered_once_in_a_request(admin, new_topic):
     answer = admin.connection.call("IncrementalAlterConfigs", 1, resources=[one, one])
     rows = next(v for v in answer.values() if isinstance(v, list))
     assert {row["error_code"] for row in rows} == {INVALID_REQUEST}
+
+
+def test_changes_of_different_configs_do_not_undo_each_other(cluster, admin, new_topic):
+    """Asked of all nodes at once, each of which knows of none of the others' changes."""
+    topic = new_topic()
+    changes = [("retention.ms", "5000"), ("segment.ms", "6000"), ("max.message.bytes", "7000"),
+               ("index.interval.bytes", "8000"), ("retention.bytes", "9000")]
+    asked = []
+    for i, (key, value) in enumerate(changes * 3):
+        c = Connection(cluster.nodes[i % 3] if cluster.is_own else admin.node)
+        c.post("IncrementalAlterConfigs", 1, resources=[{
+            "resource_type": TOPIC, "resource_name": topic, "configs": [
+                {"name": key, "config_operation": SET, "value": value}]}])
+        asked.append(c)
+    for c in asked:
+        row = next(v for v in c.take("IncrementalAlterConfigs", 1).values() if isinstance(v, list))[0]
+        assert row["error_code"] == NONE
+    clusters.wait_until(lambda: all(
+        admin.describe(TOPIC, topic)[1][key] == (value, 1) for key, value in changes), 10, "all are there")
 
 
 @pytest.mark.trilog_only

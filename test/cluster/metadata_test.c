@@ -141,11 +141,89 @@ Test(cluster_metadata, spreads_leaders_evenly)
     metadata_destroy(t.m);
 }
 
-Test(cluster_metadata, replaces_a_topics_configs_as_a_whole)
+static void assert_configs(const struct meta *t, const char *retention, const char *segment,
+                           const char *unclean)
+{
+    static const char *const names[] = {"retention.ms", "segment.bytes", "unclean"};
+    const char *values[] = {retention, segment, unclean};
+    for (unsigned i = 0; i < 3; i++) {
+        const char *value = metadata_topic_config(meta_topic(t, "orders"), names[i]);
+        cr_assert_eq(value == NULL, values[i] == NULL);
+        cr_assert(value == NULL || strcmp(value, values[i]) == 0);
+    }
+}
+
+Test(cluster_metadata, changes_the_configs_that_are_named_and_leaves_the_others)
+{
+    struct meta t = meta_founded();
+    struct metadata_config first[] = {{"retention.ms", "1"}, {"unclean", "no"}};
+    struct metadata_config second[] = {{"segment.bytes", "2048"}};
+    struct metadata_config third[] = {{"retention.ms", "2"}};
+    const char *removed[] = {"unclean", "never.set"};
+    struct metadata_change change = topic_change(METADATA_TOPIC_CONFIG, 1);
+    cr_assert_eq(meta_topic_create(&t, 1, "orders", 1), 0);
+    change.configs = first;
+    change.config_count = 2;
+    cr_assert_eq(meta_apply(&t, &change).error, 0);
+    change.configs = second; /* by someone who had not seen the first */
+    change.config_count = 1;
+    cr_assert_eq(meta_apply(&t, &change).error, 0);
+    assert_configs(&t, "1", "2048", "no");
+    change.configs = third;
+    change.removed = removed;
+    change.removed_count = 2;
+    cr_assert_eq(meta_apply(&t, &change).error, 0);
+    assert_configs(&t, "2", "2048", NULL);
+    metadata_destroy(t.m);
+}
+
+Test(cluster_metadata, keeps_no_more_configs_than_there_may_be)
+{
+    struct meta t = meta_founded();
+    char names[METADATA_CONFIGS_MAX][8];
+    struct metadata_config configs[METADATA_CONFIGS_MAX], other = {"other", "x"};
+    struct metadata_change change = topic_change(METADATA_TOPIC_CONFIG, 1);
+    const char *removed[] = {"n00"};
+    cr_assert_eq(meta_topic_create(&t, 1, "orders", 1), 0);
+    for (unsigned i = 0; i < METADATA_CONFIGS_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "n%02u", i);
+        configs[i] = (struct metadata_config){names[i], "x"};
+    }
+    change.configs = configs;
+    change.config_count = METADATA_CONFIGS_MAX;
+    cr_assert_eq(meta_apply(&t, &change).error, 0);
+    change.configs = &other;
+    change.config_count = 1;
+    cr_assert_eq(meta_apply(&t, &change).error, ERR_INVALID);
+    cr_assert_null(metadata_topic_config(meta_topic(&t, "orders"), "other"));
+    change.removed = removed;
+    change.removed_count = 1;
+    cr_assert_eq(meta_apply(&t, &change).error, 0, "one goes, one comes");
+    cr_assert_str_eq(metadata_topic_config(meta_topic(&t, "orders"), "other"), "x");
+    metadata_destroy(t.m);
+}
+
+Test(cluster_metadata, refuses_configs_that_are_out_of_order)
+{
+    struct meta t = meta_founded();
+    struct metadata_config twice[] = {{"a", "1"}, {"a", "2"}},
+                           backwards[] = {{"b", "1"}, {"a", "2"}};
+    struct metadata_change change = topic_change(METADATA_TOPIC_CONFIG, 1);
+    cr_assert_eq(meta_topic_create(&t, 1, "orders", 1), 0);
+    change.config_count = 2;
+    change.configs = twice;
+    cr_assert_eq(meta_apply(&t, &change).error, ERR_MALFORMED);
+    change.configs = backwards;
+    cr_assert_eq(meta_apply(&t, &change).error, ERR_MALFORMED);
+    metadata_destroy(t.m);
+}
+
+Test(cluster_metadata, changes_configs_of_topics_that_are_there)
 {
     struct meta t = meta_founded();
     struct metadata_config two[] = {{"retention.ms", "1"}, {"segment.bytes", "2048"}};
     struct metadata_config one[] = {{"segment.bytes", ""}};
+    const char *removed[] = {"retention.ms"};
     struct metadata_change change = topic_change(METADATA_TOPIC_CONFIG, 1);
     change.configs = two;
     change.config_count = 2;
@@ -155,6 +233,8 @@ Test(cluster_metadata, replaces_a_topics_configs_as_a_whole)
     cr_assert_str_eq(metadata_topic_config(meta_topic(&t, "orders"), "retention.ms"), "1");
     change.configs = one;
     change.config_count = 1;
+    change.removed = removed;
+    change.removed_count = 1;
     cr_assert_eq(meta_apply(&t, &change).error, 0);
     cr_assert_null(metadata_topic_config(meta_topic(&t, "orders"), "retention.ms"));
     cr_assert_str_eq(metadata_topic_config(meta_topic(&t, "orders"), "segment.bytes"), "");

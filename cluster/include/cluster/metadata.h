@@ -98,10 +98,10 @@ enum metadata_change_kind {
     METADATA_TOPIC_CREATE = 3,
     METADATA_TOPIC_DELETE = 4,
     METADATA_TOPIC_PARTITIONS = 5, /* more partitions */
-    METADATA_TOPIC_CONFIG = 6,     /* all overrides of a topic, replaced */
     METADATA_PRODUCER_IDS = 7,     /* a block of METADATA_PRODUCER_ID_BLOCK ids */
     METADATA_FAILOVER_EPOCH = 8,   /* raised, with its cause */
-    METADATA_PREFERRED = 9         /* a group's preferred leader */
+    METADATA_PREFERRED = 9,        /* a group's preferred leader */
+    METADATA_TOPIC_CONFIG = 10     /* overrides of a topic that are set, others that are removed */
 };
 
 /* One change, in the form that is proposed. Only the fields of its kind are used. */
@@ -112,8 +112,10 @@ struct metadata_change {
     bool is_internal;           /* TOPIC_CREATE */
     int16_t replication_factor; /* TOPIC_CREATE */
     int32_t partition_count;    /* TOPIC_CREATE, TOPIC_PARTITIONS: the new total */
-    const struct metadata_config *configs; /* TOPIC_CREATE, TOPIC_CONFIG */
+    const struct metadata_config *configs; /* TOPIC_CREATE, TOPIC_CONFIG: sorted, each name once */
     unsigned config_count;
+    const char *const *removed;          /* TOPIC_CONFIG: names of overrides, set or not */
+    unsigned removed_count;              /* at most METADATA_CONFIGS_MAX */
     struct metadata_node node;           /* NODE */
     const struct metadata_group *groups; /* CLUSTER; PREFERRED: one */
     unsigned group_count;
