@@ -273,11 +273,13 @@ static void propose_metadata(struct broker_group *g, const struct metadata_chang
 static void propose_cluster(struct broker_group *g)
 {
     struct broker *b = g->broker;
-    struct metadata_group *groups = calloc(b->group_count, sizeof *groups);
     struct repl_group_status status;
+    repl_group_status(g->raft, &status);
+    if (status.replica_count == 0)
+        return; /* it leads no more, and only a leader knows who the replicas are */
+    struct metadata_group *groups = calloc(b->group_count, sizeof *groups);
     if (groups == NULL)
         return;
-    repl_group_status(g->raft, &status);
     for (unsigned i = 0; i < b->group_count; i++) {
         groups[i].group_id = i;
         groups[i].next_partition_number = 1;

@@ -31,6 +31,7 @@ static void fill_brokers(struct metadata_work *w)
     const struct metadata *m = r->broker->metadata;
     unsigned count = metadata_node_count(m);
     w->response.brokers = request_array(r, count, sizeof *w->response.brokers);
+    w->is_short = w->response.brokers == NULL;
     for (unsigned i = 0; i < count && w->response.brokers != NULL; i++) {
         const struct metadata_node *node = metadata_node_at(m, i);
         if (node->node_id != (uint32_t)r->broker->conf.node_id &&
@@ -96,7 +97,7 @@ static void fill_partition(struct metadata_work *w, const struct metadata_partit
 
 static struct kafka_metadata_response_topic *next_topic(struct metadata_work *w)
 {
-    if (w->response.topics_count == w->room) {
+    if (w->response.topics == NULL || w->response.topics_count == w->room) {
         w->is_short = true;
         return NULL;
     }
@@ -193,8 +194,6 @@ static void fill(struct metadata_work *w)
     w->room = wants_all(r) ? (int32_t)metadata_topic_count(m) : message->topics_count;
     w->response.topics = request_array(r, (size_t)w->room, sizeof *w->response.topics);
     w->response.controller_id = shown_leader(w, 0, NULL);
-    if (w->response.topics == NULL)
-        w->room = 0;
     if (wants_all(r))
         metadata_each_topic(m, fill_topic, w);
     for (int32_t i = 0; !wants_all(r) && i < message->topics_count; i++) {

@@ -60,7 +60,7 @@ int partition_state_decode(struct bytes from, struct partition_state *state)
     uint8_t unused = bytes_read_u8(&r);
     state->flags = bytes_read_le16(&r);
     uint16_t unused_too = bytes_read_le16(&r);
-    memcpy(state->id.topic_id, bytes_read(&r, 16).data, 16);
+    bytes_read_copy(&r, state->id.topic_id, 16);
     state->id.partition = (int32_t)bytes_read_le32(&r);
     state->epoch_base = (int32_t)bytes_read_le32(&r);
     state->start_offset = (int64_t)bytes_read_le64(&r);

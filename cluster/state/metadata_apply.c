@@ -73,7 +73,7 @@ static int apply_topic_create(struct metadata *m, struct bytes_reader *r)
     struct metadata_topic topic = {0};
     struct metadata_config configs[METADATA_CONFIGS_MAX];
     unsigned config_count;
-    struct bytes id = bytes_read(r, 16);
+    bytes_read_copy(r, topic.id, 16);
     int err = read_topic_name(r, &topic);
     if (err != 0)
         return err;
@@ -83,7 +83,6 @@ static int apply_topic_create(struct metadata *m, struct bytes_reader *r)
     err = metadata_read_configs(r, configs, &config_count);
     if (err != 0)
         return err;
-    memcpy(topic.id, id.data, 16);
     if (!is_all_read(r))
         err = ERR_MALFORMED;
     else if (count <= 0 || count > METADATA_PARTITIONS_MAX ||

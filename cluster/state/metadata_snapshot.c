@@ -137,13 +137,12 @@ static int read_topic(struct metadata *m, struct bytes_reader *r)
     struct metadata_config configs[METADATA_CONFIGS_MAX];
     unsigned config_count;
     struct topic_entry *entry;
-    struct bytes id = bytes_read(r, 16);
+    bytes_read_copy(r, topic.id, 16);
     struct bytes name = byte_list_read_text(r);
     topic.is_internal = bytes_read_u8(r) != 0;
     topic.replication_factor = (int16_t)bytes_read_le16(r);
     if (r->is_bad || name.size == 0 || name.size > METADATA_TOPIC_NAME_MAX)
         return ERR_MALFORMED;
-    memcpy(topic.id, id.data, 16);
     memcpy(topic.name, name.data, name.size);
     if (strlen(topic.name) != name.size || metadata_image_topic(m, topic.id) != NULL ||
         metadata_topic_by_name(m, topic.name, name.size) != NULL)

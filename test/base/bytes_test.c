@@ -51,3 +51,14 @@ Test(bytes_reader, stays_bad_after_any_read_beyond_the_end)
     bytes_read(&r, SIZE_MAX);
     cr_assert(r.is_bad, "a huge size does not wrap around");
 }
+
+Test(bytes_reader, copies_what_is_there_and_zeros_for_what_is_not)
+{
+    static const uint8_t data[] = {1, 2, 3};
+    struct bytes_reader r = bytes_reader_of(bytes_of(data, sizeof data));
+    uint8_t copy[2] = {9, 9};
+    bytes_read_copy(&r, copy, sizeof copy);
+    cr_assert(!r.is_bad && copy[0] == 1 && copy[1] == 2);
+    bytes_read_copy(&r, copy, sizeof copy);
+    cr_assert(r.is_bad && copy[0] == 0 && copy[1] == 0);
+}

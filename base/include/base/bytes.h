@@ -99,6 +99,16 @@ static inline struct bytes bytes_read(struct bytes_reader *r, size_t size)
     return taken;
 }
 
+/* Takes a copy of `size` bytes; what was not there to be read is zeros. */
+static inline void bytes_read_copy(struct bytes_reader *r, void *into, size_t size)
+{
+    struct bytes b = bytes_read(r, size);
+    if (b.data != NULL)
+        memcpy(into, b.data, size);
+    else
+        memset(into, 0, size);
+}
+
 static inline uint8_t bytes_read_u8(struct bytes_reader *r)
 {
     struct bytes b = bytes_read(r, 1);
