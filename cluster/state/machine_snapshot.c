@@ -158,7 +158,7 @@ int machine_restore(void *data, struct log_store *store, const struct log_store_
     m->wall_ms = 0;
     m->feature_level = 1;
     m->closed_version = 0;
-    m->has_metadata_changed = true;
+    m->has_metadata_changed = m->options.metadata != NULL;
     if (state == NULL || state->index == 0)
         return m->options.metadata == NULL
                    ? 0

@@ -68,6 +68,31 @@ Test(cluster_machine_snapshot, replicas_of_the_same_entries_have_the_same_checks
     machine_stage_close(&b);
 }
 
+static void count_metadata(void *data)
+{
+    ++*(unsigned *)data;
+}
+
+/* Runs on each group's own shard, and what it calls lives on group 0's. */
+Test(cluster_machine_snapshot, only_group_zero_tells_of_metadata_when_it_is_restored)
+{
+    struct metadata *metadata;
+    cr_assert_eq(metadata_create(&metadata), 0);
+    for (uint32_t group_id = 0; group_id < 2; group_id++) {
+        struct machine_stage s;
+        unsigned told = 0;
+        machine_stage_open(&s, group_id == 0 ? metadata : NULL);
+        s.machine->options.on_metadata = count_metadata;
+        s.machine->options.metadata_data = &told;
+        s.callbacks.on_progress(s.machine);
+        cr_assert_eq(told, group_id == 0);
+        s.callbacks.on_progress(s.machine);
+        cr_assert_eq(told, group_id == 0, "each change is told once");
+        machine_stage_close(&s);
+    }
+    metadata_destroy(metadata);
+}
+
 Test(cluster_machine_snapshot, one_entry_more_or_less_shows_in_the_checksum)
 {
     struct machine_stage a, b;

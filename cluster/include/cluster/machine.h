@@ -66,7 +66,7 @@ struct machine_request {
 struct machine_options {
     uint32_t group_id;
     struct metadata *metadata;       /* group 0 only, else NULL: written by apply */
-    void (*on_metadata)(void *data); /* group 0: something changed (once a turn) */
+    void (*on_metadata)(void *data); /* group 0 only: something changed (once a turn) */
     void *metadata_data;
     void (*on_role)(void *data, enum repl_role role, uint64_t term); /* passed on */
     void *role_data;
