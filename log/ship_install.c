@@ -204,7 +204,7 @@ static void drop_if_stale(void *data, const char *name, bool is_directory)
 
 int ship_prepare_folder(struct log_install *i)
 {
-    if (i->is_folder_ready)
+    if (i->folder == FOLDER_READY)
         return 0;
     char path[LOG_PATH_SIZE];
     struct name_check check = {.install = i};
@@ -212,10 +212,7 @@ int ship_prepare_folder(struct log_install *i)
     int err = disk_make_directory(i->store->disk, path);
     if (err == 0)
         err = disk_list(i->store->disk, path, drop_if_stale, &check);
-    if (err == 0)
-        err = check.err;
-    i->is_folder_ready = err == 0;
-    return err;
+    return err == 0 ? check.err : err;
 }
 
 static int stage_piece(const struct log_install *i, const struct log_install_write *req)
@@ -249,10 +246,47 @@ static void run_write(struct work_item *item)
 {
     struct log_install_write *req = item->data;
     if (req->status == 0)
-        req->status = ship_prepare_folder(req->install);
-    if (req->status == 0)
         req->status = stage_piece(req->install, req);
     work_submit(req->install->store->home, item, finish_write);
+}
+
+static void on_folder_prepared(struct work_item *item)
+{
+    struct log_install *i = item->data;
+    struct log_install_write *req = i->waiting;
+    i->folder = i->folder_err == 0 ? FOLDER_READY : FOLDER_NEW;
+    i->waiting = i->waiting_last = NULL;
+    while (req != NULL) {
+        struct log_install_write *next = req->next;
+        if (req->status == 0)
+            req->status = i->folder_err;
+        work_submit(i->store->worker, &req->item, run_write);
+        req = next;
+    }
+}
+
+static void run_prepare(struct work_item *item)
+{
+    struct log_install *i = item->data;
+    i->folder_err = ship_prepare_folder(i);
+    work_submit(i->store->home, item, on_folder_prepared);
+}
+
+/* The worker may be many threads and the pieces of one attempt come many at a time: what an
+ * earlier attempt has left is dropped once, before the first of them. */
+static void wait_for_folder(struct log_install *i, struct log_install_write *req)
+{
+    req->next = NULL;
+    if (i->waiting_last != NULL)
+        i->waiting_last->next = req;
+    else
+        i->waiting = req;
+    i->waiting_last = req;
+    if (i->folder == FOLDER_PREPARING)
+        return;
+    i->folder = FOLDER_PREPARING;
+    i->folder_item.data = i;
+    work_submit(i->store->worker, &i->folder_item, run_prepare);
 }
 
 static bool is_wanted(const struct log_install_write *req)
@@ -272,7 +306,10 @@ void log_install_write(struct log_install_write *req, log_install_write_cb cb)
     req->piece = slice_ref(req->piece);
     req->item.data = req;
     req->install->pending_writes++;
-    work_submit(req->install->store->worker, &req->item, run_write);
+    if (req->install->folder == FOLDER_READY)
+        work_submit(req->install->store->worker, &req->item, run_write);
+    else
+        wait_for_folder(req->install, req);
 }
 
 /* ---- what is left of an attempt ---- */

@@ -4,6 +4,9 @@
 
 #include "ship.h"
 
+/* NEW --first write--> PREPARING --> READY, or NEW again after an error. */
+enum folder_state { FOLDER_NEW, FOLDER_PREPARING, FOLDER_READY };
+
 enum piece_state { PIECE_MISSING, PIECE_ASKED, PIECE_HERE };
 
 struct install_file {
@@ -20,13 +23,17 @@ struct log_install {
     struct install_file *files;
     unsigned file_next; /* where log_install_next goes on */
     unsigned pending_writes;
-    bool is_folder_ready;     /* made and cleaned; touched on the worker only */
+    enum folder_state folder;                         /* "incoming"; changes on the shard only */
+    struct log_install_write *waiting, *waiting_last; /* for the folder, oldest first */
+    struct work_item folder_item;
+    int folder_err;           /* of its preparation */
     struct store_table table; /* what commit has opened, until the swap */
 };
 
 /* Where a file is staged; `path` has LOG_PATH_SIZE bytes. */
 void ship_staged_path(const struct log_store *s, const struct ship_file *file, char *path);
-/* Makes "incoming" and drops what belongs to no file of this snapshot. On the worker. */
+/* Makes "incoming" and drops what belongs to no file of this snapshot, unless that is done. On
+ * the worker, while nothing else of this installation is there. */
 int ship_prepare_folder(struct log_install *i);
 void ship_install_free(struct log_install *i);
 

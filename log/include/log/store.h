@@ -132,8 +132,9 @@ struct log_install_write {
     uint64_t position;
     struct slice piece; /* referenced until cb */
     log_install_write_cb cb;
-    struct work_item item; /* private */
-    int status;            /* private */
+    struct log_install_write *next; /* private */
+    struct work_item item;          /* private */
+    int status;                     /* private */
 };
 /* One whole piece as log_install_next named it, in any order; ERR_INVALID for anything else. */
 void log_install_write(struct log_install_write *req, log_install_write_cb cb);
