@@ -108,19 +108,20 @@ $(B)/test/cluster/%.o: TEST_INCLUDES += -Icluster
 # The libraries of a folder and of what it stands on.
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 define unit_rules
-$(B)/test/$(1)_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/$(1)/*.c)) $(FAKES) $(call libs_of,$(1)) \
+$(B)/test/$(1)_tests: $(patsubst %.c,$(B)/%.o,$(call tests_of,$(1))) $(FAKES) $(call libs_of,$(1)) \
     $(if $(filter protocol,$(1)),$(DESCRIBE_C:build/%.c=$(B)/%.o)) $(filter %.o,$(TEST_RUNNER))
 	$$(CC) $$(LDFLAGS) $$(filter %.o,$$^) $(call libs_of,$(1)) $(LDLIBS) $(filter -l%,$(TEST_RUNNER)) -o $$@
 endef
-UNIT_FOLDERS := $(foreach f,$(FOLDERS),$(if $(wildcard test/$(f)/*_test.c),$(f)))
+tests_of = $(wildcard test/$(1)/*.c)
 TEST_RUNNER := -lcriterion
-# Without threads there is nothing for the thread sanitizer to see. Criterion's sandbox does not
-# run under it: the tests get a runner of our own.
+# Without threads there is nothing for the thread sanitizer to see: it gets the files that start
+# some. Criterion's sandbox does not run under it: the tests get a runner of our own.
 ifeq ($(VARIANT),tsan)
-UNIT_FOLDERS := $(filter-out protocol conf,$(UNIT_FOLDERS))
+tests_of = $(shell grep -lE 'pthread_create|work_pool_create|shard_create|station.h' test/$(1)/*.c)
 TEST_INCLUDES += -Itest/plain
 TEST_RUNNER := $(B)/test/plain/runner.o
 endif
+UNIT_FOLDERS := $(foreach f,$(FOLDERS),$(if $(filter %_test.c,$(call tests_of,$(f))),$(f)))
 $(foreach f,$(UNIT_FOLDERS),$(eval $(call unit_rules,$(f))))
 
 # The demo's checker stands on nothing else.
