@@ -1,7 +1,6 @@
 """Apache Kafka 4.3's own tools: the Java client in all its roles."""
 
 import json
-import pathlib
 import re
 import subprocess
 
@@ -168,49 +167,3 @@ def test_kafka_broker_api_versions_knows_each_broker(cluster):
         assert f"{node.address} (id: {node.id}" in text
     produce = re.findall(r"Produce\(0\): (\d+) to (\d+)", text)
     assert len(produce) == 3 and all(int(low) <= 3 and int(high) >= 9 for low, high in produce)
-
-
-def segments_of(cluster, marker, count_min):
-    """The segment files of one node that hold the marker, oldest first; waits until there are so
-    many on disk."""
-    def found():
-        folders = {}
-        for path in sorted(map(pathlib.Path, cluster.segment_files())):
-            if re.fullmatch(r"\d{20}\.log", path.name) and marker in path.read_bytes():
-                folders.setdefault(path.parent, []).append(path)
-        return next((paths for paths in folders.values() if len(paths) >= count_min), None)
-    return clusters.wait_until(found, 45, f"{count_min} segments are on disk", 0.5)
-
-
-def test_kafka_dump_log_reads_our_segments_and_indexes(cluster, new_topic, name):
-    topic = new_topic(segment_bytes=1_048_576)
-    marker = f"marker-{name}".encode()
-    count = 20_000
-    records.send_all(cluster, topic, [marker + b" %d" % i + b"." * 150 for i in range(count)],
-                     batch_size=20_000)
-    # Sealed ones only: the last may still be written while the tool reads.
-    sealed = segments_of(cluster, marker, 3)[:2]
-    files = ",".join(str(p) for p in sealed)
-    dumped = java_tools.run("kafka-dump-log", "--files", files, "--print-data-log")
-    values = [int(v) for v in re.findall(rf"payload: {marker.decode()} (\d+)\.", dumped)]
-    assert values == list(range(len(values))) and len(values) > 5000
-    offsets = [int(v) for v in re.findall(r"^\| offset: (\d+) ", dumped, re.M)]
-    assert offsets == values
-    assert "isvalid: false" not in dumped.lower() and "isvalid: true" in dumped.lower()
-    assert not re.search(r"non-consecutive|mismatch|trailing|invalid bytes", dumped, re.I)
-    assert_indexes_are_sound(sealed)
-
-
-def assert_indexes_are_sound(segments):
-    """Kafka's tool finds each index entry where the segment has it."""
-    indexes = [p.with_suffix(s) for p in segments for s in (".index", ".timeindex")]
-    for index in indexes:
-        assert index.exists() and index.stat().st_size > 0, index
-    files = ",".join(map(str, indexes))
-    verified = java_tools.run("kafka-dump-log", "--files", files, "--verify-index-only")
-    assert not re.search(r"mismatch|not found|out of order|incorrect", verified, re.I), verified
-    sane = java_tools.run("kafka-dump-log", "--files", files, "--index-sanity-check")
-    assert sane.count("passed sanity check") == len(indexes)
-    entries = java_tools.run("kafka-dump-log", "--files", str(indexes[0]))
-    positions = [int(p) for p in re.findall(r"position: (\d+)", entries)]
-    assert len(positions) > 10 and positions == sorted(positions)
