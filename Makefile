@@ -117,7 +117,7 @@ TEST_RUNNER := -lcriterion
 # Without threads there is nothing for the thread sanitizer to see: it gets the files that start
 # some. Criterion's sandbox does not run under it: the tests get a runner of our own.
 ifeq ($(VARIANT),tsan)
-tests_of = $(shell grep -lE 'pthread_create|work_pool_create|shard_create|station.h' test/$(1)/*.c)
+tests_of = $(shell grep -lE 'pthread_create|work_pool_create|shard_create|peer_link_station' test/$(1)/*.c)
 TEST_INCLUDES += -Itest/plain
 TEST_RUNNER := $(B)/test/plain/runner.o
 endif
@@ -165,7 +165,7 @@ fuzz fuzz-short: build/.need-fuzz
 
 # ---- all that belongs to a change ---------------------------------------------------------------
 TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) \
-               $(if $(FUZZ_NAMES),fuzz-short) unit-asan
+               $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: build/.need-test
 	tools/run-suites $(foreach s,$(TEST_SUITES),$(s) "$(MAKE) $(s)")
