@@ -99,8 +99,10 @@ static int serve(const struct conf_settings *conf)
     if (pthread_create(&watcher, NULL, watch_signals, &signals) != 0)
         return 1;
     int err = node_start(conf, &should_stop, &node, &note);
-    if (err == ERR_CLOSED && atomic_load(&should_stop))
+    if (err == ERR_CLOSED && atomic_load(&should_stop)) {
+        pthread_join(watcher, NULL);
         return 0;
+    }
     if (err != 0) {
         event_error("start_failed", "error=%s reason=\"%s\"", err_name(err),
                     note.text[0] != '\0' ? note.text : err_text(err));
