@@ -115,13 +115,22 @@ static void on_invite(struct founding *f, const struct founding_heard *heard,
     f->is_invited = true;
 }
 
+static bool is_same_settings(const struct founding_settings *a, const struct founding_settings *b)
+{
+    bool is_same = a->groups_per_node == b->groups_per_node && a->founder_count == b->founder_count;
+    for (unsigned i = 0; is_same && i < a->founder_count; i++)
+        is_same = a->founders[i].node_id == b->founders[i].node_id &&
+                  strcmp(a->founders[i].site, b->founders[i].site) == 0;
+    return is_same;
+}
+
 static void hear_settings(struct founding *f, uint32_t node_id,
                           const struct founding_settings *settings)
 {
     for (unsigned i = 0; i < f->founder_count; i++) {
         if (f->founders[i].node_id != node_id)
             continue;
-        if (memcmp(&f->settings[i], settings, sizeof *settings) != 0)
+        if (!is_same_settings(&f->settings[i], settings))
             f->told_differences[i] = 0;
         f->settings[i] = *settings;
     }
