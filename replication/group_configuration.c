@@ -64,7 +64,9 @@ int configuration_decode(struct bytes encoded, struct raft_configuration *c)
     if (rv == 0)
         return 0;
     raft_configuration_init(c); /* libraft has freed what it had */
-    return rv == RAFT_NOMEM ? UV_ENOMEM : ERR_MALFORMED;
+    if (rv == RAFT_NOMEM)
+        return UV_ENOMEM;
+    return ERR_MALFORMED;
 }
 
 bool configuration_is_voter(const struct raft_configuration *c, uint64_t raft_id)
