@@ -185,7 +185,8 @@ def test_a_group_is_described_as_it_lives(group, new_topic):
     topic = new_topic()
     assert group.describe() == (NONE, "Dead", "", "", 0)
     member, generation = group.join_twice()
-    assert group.describe() == (NONE, "CompletingRebalance", "consumer", "", 1)
+    gathered = (NONE, "CompletingRebalance", "consumer", "", 1)
+    clusters.wait_until(lambda: group.describe() == gathered, 5, "Kafka tells it when it is stored")
     group.sync(member, generation, {member: b"all"})
     for version in range(6):
         assert group.describe(version=version) == (NONE, "Stable", "consumer", "range", 1)

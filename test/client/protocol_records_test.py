@@ -11,7 +11,7 @@ import wire
 from message import Connection
 
 NONE, OFFSET_OUT_OF_RANGE, CORRUPT, UNKNOWN_TOPIC, NOT_LEADER, TOO_LARGE = 0, 1, 2, 3, 6, 10
-INVALID_TOPIC, INVALID_ACKS, UNSUPPORTED_VERSION, INVALID_REQUEST = 17, 21, 35, 42
+LOADING, INVALID_ACKS, UNSUPPORTED_VERSION, INVALID_REQUEST = 14, 21, 35, 42
 OUT_OF_ORDER, OLD_DUPLICATE, OLD_EPOCH, TXN_REFUSED = 45, 46, 47, 53
 UNKNOWN_PRODUCER, SESSION_NOT_FOUND, FENCED_EPOCH, UNKNOWN_EPOCH, INVALID_RECORD = 59, 70, 74, 75, 87
 
@@ -238,8 +238,12 @@ def test_transactions_are_refused_for_good(log):
 class Producer:
     def __init__(self, log):
         self.log = log
-        answer = log.connection.call("InitProducerId", 4, transactional_id=None, producer_id=-1,
-                                     producer_epoch=-1)
+
+        def begun():  # a node that has just started has no ids yet
+            answer = log.connection.call("InitProducerId", 4, transactional_id=None,
+                                         producer_id=-1, producer_epoch=-1)
+            return None if answer["error_code"] == LOADING else answer
+        answer = clusters.wait_until(begun, 20, "there are producer ids")
         assert (answer["error_code"], answer["producer_epoch"]) == (NONE, 0)
         self.id = answer["producer_id"]
 
