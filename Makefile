@@ -1,5 +1,5 @@
 # Trilog: one Makefile. Each target first installs what it needs (tools/need, Debian packages).
-#   make        build trilogd and the trilog command      make demo   the main job, on real input
+#   make        build trilogd                             make demo   the main job, on real input
 #   make unit   unit tests (seconds)                      make test   all that belongs to a change
 #   make check  sanitizers, static analysis, format       make sim    simulation (SEED=… replays one)
 #   make fuzz   fuzz targets for longer                   make bench  side by side with Kafka
