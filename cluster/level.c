@@ -1,4 +1,5 @@
-/* Which replicas are level.
+/* Which replicas are level: those that could take over. A learner is none, however near: a site that
+ * is lost now would leave its group without a majority.
  *
  * Kept per group as a mask over node ids 1 to 63 (one word, so that any shard may read it while
  * another writes), with the time it was last confirmed. What nobody has confirmed lately counts
@@ -35,7 +36,7 @@ void level_watch(struct broker_group *g)
     repl_group_status(g->raft, &status);
     uint64_t mask = bit_of((uint32_t)g->broker->conf.node_id);
     for (unsigned i = 0; i < status.replica_count; i++)
-        if (status.replicas[i].is_level)
+        if (status.replicas[i].is_level && status.replicas[i].member.is_voter)
             mask |= bit_of(repl_raft_id_node(status.replicas[i].member.raft_id));
     confirm(g, mask);
     atomic_store(&g->is_level_own, true);

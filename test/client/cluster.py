@@ -262,7 +262,12 @@ class OwnCluster(Cluster):
         self.nodes = [OwnNode(i, self.folder, LOGS / f"{name}-node-{i}.log") for i in (1, 2, 3)]
         for node in self.nodes:
             node.log_path.unlink(missing_ok=True)
-            node.write_config(self.nodes, {**self.SETTINGS, **(settings or {})})
+        self.configure(settings or {})
+
+    def configure(self, settings):
+        """Settings for each node's next start."""
+        for node in self.nodes:
+            node.write_config(self.nodes, {**self.SETTINGS, **settings})
 
     def start(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
