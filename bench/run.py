@@ -20,6 +20,7 @@ SECONDS = int(os.environ.get("SECONDS_EACH") or 10)
 ROUNDS = int(os.environ.get("ROUNDS") or 5)
 ONLY = os.environ.get("BENCH_ONLY", "")
 IDLE_SECONDS = 5
+WARM_SECONDS = 20
 FOLDER = pathlib.Path("build/bench")
 
 
@@ -38,8 +39,17 @@ def measure_idle(system):
     return {"idle": system.resident_mb()}
 
 
+def measure_fresh(system):
+    """The first seconds of new nodes; they also warm both systems for what comes after: a virtual
+    machine compiles, a write-ahead log fills its first files."""
+    system.load("topic", topic="fresh", partitions=12)
+    wrote = system.load("produce", topic="fresh", size=1024, seconds=WARM_SECONDS)
+    return {"fresh_1k": float(wrote["mb_per_s"])}
+
+
 def measure_latency(system):
     system.load("topic", topic="latency", partitions=12)
+    system.load("latency", topic="latency", rate=1000, size=1024, seconds=WARM_SECONDS)
     got = system.load("latency", topic="latency", rate=1000, size=1024, seconds=SECONDS)
     return {"p50": float(got["p50_ms"]), "p99": float(got["p99_ms"]), "p999": float(got["p999_ms"])}
 
@@ -92,7 +102,7 @@ def measure(system):
     figures = {}
     try:
         system.start()
-        for step in (measure_idle, measure_throughput, measure_latency, measure_spread):
+        for step in (measure_idle, measure_fresh, measure_throughput, measure_latency, measure_spread):
             say(f"  {system.name}: {step.__name__[8:]}")
             settle()
             figures.update(step(system))
