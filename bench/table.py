@@ -5,7 +5,7 @@ import statistics
 # ("value", at most, x) of trilog alone.
 AT_LEAST, AT_MOST = "≥", "≤"
 MEASURES = [
-    ("fresh_1k", "MB/s", "new nodes' first 23 s: 12 partitions, 1 KiB", None),
+    ("fresh_1k", "MB/s", "new nodes, seconds 3 to 23: 12 partitions, 1 KiB", None),
     ("sticky_1k", "MB/s", "12 partitions, 1 KiB, acks=all", ("ratio", AT_LEAST, 1.0)),
     ("sticky_100", "records/s", "12 partitions, 100 B, acks=all", ("ratio", AT_LEAST, 1.0)),
     ("spread_1k", "records/s", "1,000 partitions, keys spread, 1 KiB", ("ratio", AT_LEAST, 3.0)),
