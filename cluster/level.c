@@ -1,5 +1,5 @@
-/* Which replicas are level: those that could take over. A learner is none, however near: a site that
- * is lost now would leave its group without a majority.
+/* Which replicas are level: those that could take over. A learner is none, however near: a site
+ * that is lost now would leave its group without a majority.
  *
  * Kept per group as a mask over node ids 1 to 63 (one word, so that any shard may read it while
  * another writes), with the time it was last confirmed. What nobody has confirmed lately counts
