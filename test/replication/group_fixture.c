@@ -125,6 +125,14 @@ void cluster_run_until(struct cluster *c, condition is_so, unsigned ms_max, cons
     cr_assert_fail("not within %u ms: %s", ms_max, what);
 }
 
+struct replica *cluster_other(struct cluster *c, const struct replica *one, unsigned number)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        if (&c->replicas[i] != one && number-- == 0)
+            return &c->replicas[i];
+    return NULL;
+}
+
 struct replica *cluster_leader_now(struct cluster *c)
 {
     struct replica *leader = NULL;

@@ -145,6 +145,8 @@ void cluster_run_until(struct cluster *c, condition is_so, unsigned ms_max, cons
 struct replica *cluster_leader(struct cluster *c, unsigned ms_max);
 /* The one that is ready to serve in the highest term, or NULL. */
 struct replica *cluster_leader_now(struct cluster *c);
+/* Of the replicas other than this one, the one of that number in order. */
+struct replica *cluster_other(struct cluster *c, const struct replica *one, unsigned number);
 /* Until all running replicas have applied all that is committed and their peers have it. */
 void cluster_settle(struct cluster *c, unsigned ms_max);
 

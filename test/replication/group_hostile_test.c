@@ -22,7 +22,7 @@ static struct replica *started(uint64_t seed)
 
 static struct replica *follower_of(const struct replica *leader)
 {
-    return leader == &c.replicas[0] ? &c.replicas[1] : &c.replicas[0];
+    return cluster_other(&c, leader, 0);
 }
 
 /* As the leader would send it to the follower, or the follower to the leader. */

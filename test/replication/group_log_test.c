@@ -13,30 +13,21 @@ static struct replica *started(unsigned count, uint64_t seed)
     return leader;
 }
 
-/* The running replicas other than this one, in order. */
-static struct replica *follower(const struct replica *leader, unsigned number)
-{
-    for (unsigned i = 0; i < c.count; i++)
-        if (&c.replicas[i] != leader && number-- == 0)
-            return &c.replicas[i];
-    return NULL;
-}
-
 Test(repl_group, commits_with_a_majority_and_not_with_less)
 {
     struct replica *leader = started(3, 20);
-    follower(leader, 0)->is_writer_paused = true;
+    cluster_other(&c, leader, 0)->is_writer_paused = true;
     struct proposal *with_two = cluster_propose(&c, leader, NULL);
     cluster_run_ms(&c, 50);
     cr_assert(with_two->is_applied);
-    follower(leader, 1)->is_writer_paused = true;
+    cluster_other(&c, leader, 1)->is_writer_paused = true;
     struct proposal *alone = cluster_propose(&c, leader, NULL);
     cluster_run_ms(&c, 200);
     cr_assert_eq(alone->answers, 0, "a follower answered before its disk had the entry");
-    follower(leader, 0)->is_writer_paused = false;
+    cluster_other(&c, leader, 0)->is_writer_paused = false;
     cluster_run_ms(&c, 50);
     cr_assert(alone->is_applied);
-    follower(leader, 1)->is_writer_paused = false;
+    cluster_other(&c, leader, 1)->is_writer_paused = false;
     cluster_settle(&c, 1000);
     cluster_check_same(&c);
     cluster_close(&c);
@@ -64,9 +55,9 @@ Test(repl_group, does_not_commit_an_old_terms_entry_by_counting_figure_8)
 {
     struct replica *first = started(5, 22);
     /* The first leader's entry reaches one other only. */
-    struct replica *second = follower(first, 0), *third = follower(first, 1);
+    struct replica *second = cluster_other(&c, first, 0), *third = cluster_other(&c, first, 1);
     for (unsigned i = 1; i < 4; i++)
-        cluster_cut(&c, first->number, follower(first, i)->number);
+        cluster_cut(&c, first->number, cluster_other(&c, first, i)->number);
     struct proposal *old = cluster_propose(&c, first, NULL);
     cluster_run_ms(&c, 20);
     cr_assert_eq(replica_status(second).last_index, replica_status(first).last_index);
@@ -270,7 +261,7 @@ Test(repl_group, catches_up_from_the_wal_what_is_no_longer_in_memory)
     c.cache_bytes_max = 4096;
     cluster_start(&c);
     struct replica *leader = cluster_leader(&c, 1000);
-    struct replica *gone = follower(leader, 0);
+    struct replica *gone = cluster_other(&c, leader, 0);
     replica_kill(gone);
     cluster_append(&c, 1000);
     replica_start(gone);
@@ -303,8 +294,8 @@ Test(repl_group, stops_at_a_failed_write_and_acknowledges_nothing_after_it)
 Test(repl_group, stops_as_a_follower_at_a_failed_write_and_never_tells_it_as_stored)
 {
     struct replica *leader = started(3, 34);
-    struct replica *failing = follower(leader, 0);
-    cluster_isolate(&c, follower(leader, 1)->number);
+    struct replica *failing = cluster_other(&c, leader, 0);
+    cluster_isolate(&c, cluster_other(&c, leader, 1)->number);
     fake_disk_fail_nth(failing->disk, FAKE_DISK_SYNC, 1, UV_EIO);
     struct proposal *p = cluster_propose(&c, leader, NULL);
     cluster_run_ms(&c, 300);
@@ -335,7 +326,7 @@ Test(repl_group, refuses_messages_of_another_generation)
 /* Two nodes were given up, the third recovered alone; then they return and would outvote it. */
 Test(repl_group, a_leader_that_hears_of_a_higher_generation_serves_nothing_any_more)
 {
-    struct replica *leader = started(3, 37), *other = follower(leader, 0);
+    struct replica *leader = started(3, 37), *other = cluster_other(&c, leader, 0);
     struct read_request read;
     cluster_append(&c, 5);
     cluster_settle(&c, 1000);
@@ -391,7 +382,7 @@ Test(repl_group, ships_when_the_wal_gave_back_what_it_was_believed_to_have)
     c.value_size = 1000;
     cluster_start(&c);
     struct replica *leader = cluster_leader(&c, 1000);
-    struct replica *gone = follower(leader, 0);
+    struct replica *gone = cluster_other(&c, leader, 0);
     cluster_append(&c, 20);
     replica_kill(gone);
     cluster_append(&c, 200);

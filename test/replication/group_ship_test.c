@@ -20,14 +20,6 @@ static struct replica *started(unsigned count, unsigned founders, uint64_t seed)
     return leader;
 }
 
-static struct replica *follower(const struct replica *leader, unsigned number)
-{
-    for (unsigned i = 0; i < c.count; i++)
-        if (&c.replicas[i] != leader && number-- == 0)
-            return &c.replicas[i];
-    return NULL;
-}
-
 /* `gone` misses so much that entries no longer do. */
 static void leave_behind(struct replica *gone)
 {
@@ -71,7 +63,7 @@ static void check_partitions(void)
 Test(repl_group_ship, brings_a_replica_level_that_is_behind_the_kept_log)
 {
     struct replica *leader = started(3, 3, 50);
-    struct replica *gone = follower(leader, 0);
+    struct replica *gone = cluster_other(&c, leader, 0);
     leave_behind(gone);
     replica_start(gone);
     cluster_settle(&c, 5000);
@@ -90,7 +82,7 @@ Test(repl_group_ship, brings_a_replica_level_that_is_behind_the_kept_log)
 Test(repl_group_ship, goes_on_with_the_next_leader_when_the_source_dies_in_the_middle)
 {
     struct replica *leader = started(5, 5, 51);
-    struct replica *gone = follower(leader, 0);
+    struct replica *gone = cluster_other(&c, leader, 0);
     leave_behind(gone);
     c.filter = let_pieces;
     pieces_seen = 0;
@@ -113,7 +105,7 @@ Test(repl_group_ship, goes_on_with_the_next_leader_when_the_source_dies_in_the_m
 Test(repl_group_ship, gives_its_vote_when_the_source_dies_in_the_middle)
 {
     struct replica *leader = started(3, 3, 52);
-    struct replica *gone = follower(leader, 0), *other = follower(leader, 1);
+    struct replica *gone = cluster_other(&c, leader, 0), *other = cluster_other(&c, leader, 1);
     leave_behind(gone);
     c.filter = let_pieces;
     pieces_seen = 0;
@@ -136,7 +128,7 @@ Test(repl_group_ship, survives_a_power_cut_of_the_receiver_at_any_point)
 {
     for (unsigned at = 1; at < 120; at += 7) {
         struct replica *leader = started(3, 3, 53);
-        struct replica *gone = follower(leader, 0);
+        struct replica *gone = cluster_other(&c, leader, 0);
         leave_behind(gone);
         replica_start(gone);
         cluster_run_ms(&c, at);
@@ -153,7 +145,7 @@ Test(repl_group_ship, survives_a_power_cut_of_the_receiver_at_any_point)
 Test(repl_group_ship, ends_at_a_stop_in_its_middle)
 {
     struct replica *leader = started(3, 3, 54);
-    struct replica *gone = follower(leader, 0);
+    struct replica *gone = cluster_other(&c, leader, 0);
     leave_behind(gone);
     c.filter = let_pieces;
     pieces_seen = pieces_max = 0;
@@ -167,7 +159,7 @@ Test(repl_group_ship, ends_at_a_stop_in_its_middle)
 Test(repl_group_ship, brings_level_what_has_written_entries_when_it_begins)
 {
     struct replica *leader = started(3, 3, 55);
-    struct replica *gone = follower(leader, 0);
+    struct replica *gone = cluster_other(&c, leader, 0);
     cluster_append(&c, 5);
     cluster_settle(&c, 1000);
     gone->is_writer_paused = true; /* entries under way when the snapshot comes */
@@ -176,7 +168,7 @@ Test(repl_group_ship, brings_level_what_has_written_entries_when_it_begins)
     for (unsigned round = 0; round < 4; round++) {
         cluster_append(&c, 200);
         cluster_checkpoint(&c, leader);
-        cluster_checkpoint(&c, follower(leader, 1));
+        cluster_checkpoint(&c, cluster_other(&c, leader, 1));
     }
     cluster_append(&c, 10);
     c.filter = let_pieces;
@@ -209,7 +201,7 @@ static bool hold_first_read(struct cluster *cluster, unsigned from, unsigned to,
 Test(repl_group_ship, holds_nothing_back_for_who_led_while_it_was_read)
 {
     struct replica *source = started(3, 3, 56);
-    struct replica *gone = follower(source, 0), *next = follower(source, 1);
+    struct replica *gone = cluster_other(&c, source, 0), *next = cluster_other(&c, source, 1);
     leave_behind(gone);
     c.filter = hold_first_read;
     pieces_seen = 0;
@@ -251,7 +243,7 @@ static bool count_pages(struct cluster *cluster, unsigned from, unsigned to,
 Test(repl_group_ship, takes_contents_larger_than_a_frame_page_by_page)
 {
     struct replica *leader = started(3, 3, 57);
-    struct replica *gone = follower(leader, 0);
+    struct replica *gone = cluster_other(&c, leader, 0);
     leave_behind(gone);
     c.append_bytes_max = 100; /* also the size of a page, as the receiver asks */
     c.filter = count_pages;
@@ -279,7 +271,7 @@ static bool count_shipped(struct cluster *cluster, unsigned from, unsigned to,
 static uint64_t install_ms(uint64_t bytes_per_second, uint64_t seed)
 {
     struct replica *leader = started(3, 3, seed);
-    struct replica *gone = follower(leader, 0);
+    struct replica *gone = cluster_other(&c, leader, 0);
     leave_behind(gone);
     c.ship_bytes_per_second = bytes_per_second;
     c.filter = count_shipped;
