@@ -2,7 +2,8 @@
 #   make        build trilogd                             make demo   the main job, on real input
 #   make unit   unit tests (seconds)                      make test   all that belongs to a change
 #   make check  sanitizers, static analysis, format       make sim    simulation (SEED=… replays one)
-#   make fuzz   fuzz targets for longer                   make bench  side by side with Kafka
+#   make chaos  each fault once over three sites          make bench  side by side with Kafka
+#   make fuzz   fuzz targets for longer                   make chaos-programs  the tools alone
 #   make fmt    settle spacing                            make install (PREFIX, DESTDIR)
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
@@ -58,7 +59,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
 LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
-.PHONY: all demo unit test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
+.PHONY: all demo chaos chaos-programs chaos-tests unit test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd
 
@@ -101,7 +102,6 @@ $(B)/test/%.o: test/%.c | build/.need-test $(GENERATED_H)
 	@mkdir -p $(dir $@)
 	$(CC) $(CFLAGS) $(TEST_INCLUDES) -c $< -o $@
 
-$(B)/test/chaos/%.o: TEST_INCLUDES := -Ichaos/demo
 # Connections and paths of requests are no one's public header.
 $(B)/test/cluster/%.o: TEST_INCLUDES += -Icluster
 
@@ -124,13 +124,26 @@ endif
 UNIT_FOLDERS := $(foreach f,$(FOLDERS),$(if $(filter %_test.c,$(call tests_of,$(f))),$(f)))
 $(foreach f,$(UNIT_FOLDERS),$(eval $(call unit_rules,$(f))))
 
-# The demo's checker stands on nothing else.
-CHAOS_CHECKED := $(B)/chaos/demo/ledger.o $(B)/chaos/demo/text.o
-$(B)/test/chaos_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/chaos/*.c)) $(CHAOS_CHECKED)
-	$(CC) $(LDFLAGS) $^ $(TEST_RUNNER) -o $@
+# The programs of chaos/ know nothing of the node: a test sees its own program's headers only.
+define chaos_unit_rules
+$(B)/test/chaos/$(1)/%.o: TEST_INCLUDES := -Ichaos/$(1)
+$(B)/test/chaos_$(1)_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/chaos/$(1)/*.c)) $(call chaos_parts,$(1))
+	$$(CC) $$(LDFLAGS) $$^ $(CHAOS_LIBS_$(1)) $(TEST_RUNNER) -o $$@
+endef
+CHAOS_PROGRAMS := $(sort $(foreach f,$(wildcard chaos/*/*.c),$(if $(filter $(notdir $(patsubst %/,%,$(dir $f))),$(basename $(notdir $f))),$(basename $(notdir $f)))))
+chaos_objects = $(patsubst %.c,$(B)/%.o,$(wildcard chaos/$(1)/*.c))
+# A program's objects but the one with its main().
+chaos_parts = $(filter-out $(B)/chaos/$(1)/$(1).o,$(chaos_objects))
+CHAOS_LIBS_demo := -lrdkafka
+CHAOS_LIBS_ledger := -lrdkafka -lm
+CHAOS_LIBS_wand := -lnetfilter_queue -lnfnetlink -lmnl -lm
+CHAOS_LIBS_faultfs := -lfuse3
+CHAOS_LIBS_check := -lm
+CHAOS_TESTED := $(if $(filter tsan,$(VARIANT)),,$(foreach p,$(CHAOS_PROGRAMS),$(if $(wildcard test/chaos/$(p)/*_test.c),$(p))))
+$(foreach p,$(CHAOS_TESTED),$(eval $(call chaos_unit_rules,$(p))))
 
-UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(if $(filter tsan,$(VARIANT)),,chaos),$(B)/test/$(f)_tests)
-unit: build/.need-test $(UNIT_BINARIES)
+UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%),$(B)/test/$(f)_tests)
+unit: build/.need-test build/.need-chaos $(UNIT_BINARIES)
 	tools/run-unit $(UNIT_BINARIES)
 
 clients: all
@@ -190,15 +203,24 @@ check-tidy:
 	echo "$$passed passed, $$failed failed"; [ $$failed = 0 ]
 
 # ---- the main job, and how fast: clients of the cluster, which know it over the network only -----
-$(B)/chaos/%.o: chaos/%.c | build/.need-demo
+$(B)/chaos/%.o: chaos/%.c | build/.need-chaos
 	@mkdir -p $(dir $@)
-	$(CC) $(CFLAGS) -c $< -o $@
-$(B)/demo: $(patsubst %.c,$(B)/%.o,$(wildcard chaos/demo/*.c))
-	$(CC) $(LDFLAGS) $^ -lrdkafka -o $@
-demo: build/.need-demo $(B)/trilogd $(B)/demo
+	$(CC) $(CFLAGS) $(CHAOS_CFLAGS) -c $< -o $@
+$(B)/chaos/faultfs/%.o $(B)/test/chaos/faultfs/%.o: CHAOS_CFLAGS := -D_FILE_OFFSET_BITS=64 -I/usr/include/fuse3
+define chaos_program_rules
+$(B)/$(1): $(call chaos_objects,$(1))
+	$$(CC) $$(LDFLAGS) $$^ $(CHAOS_LIBS_$(1)) -o $$@
+endef
+$(foreach p,$(CHAOS_PROGRAMS),$(eval $(call chaos_program_rules,$(p))))
+demo: build/.need-chaos $(B)/trilogd $(B)/demo
 	@$(B)/demo $(B)/trilogd "$(FILE)"
+chaos-programs: build/.need-chaos $(B)/trilogd $(CHAOS_PROGRAMS:%=$(B)/%)
+# What needs processes, namespaces and mounts to be tested.
+chaos-tests: chaos-programs
+	tools/clients
+	test/chaos/run
 
-$(B)/bench/%.o: bench/%.c | build/.need-demo
+$(B)/bench/%.o: bench/%.c | build/.need-chaos
 	@mkdir -p $(dir $@)
 	$(CC) $(CFLAGS) -c $< -o $@
 $(B)/bench/load: $(patsubst %.c,$(B)/%.o,$(wildcard bench/load*.c))
