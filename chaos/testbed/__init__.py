@@ -1,0 +1,1 @@
+"""The three-site lab on one machine: see README.md beside this file."""

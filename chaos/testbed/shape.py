@@ -1,0 +1,132 @@
+"""Which sites, nodes and addresses a lab has. Nothing here touches the machine.
+
+    site a: 10.1.0.0/24    node 1 10.1.0.1   clients 10.1.0.100   gateway 10.1.0.254
+    site b: 10.2.0.0/24    node 2 10.2.0.1   …
+
+The first node of each site has the id that it has in conf/samples, the second ones follow. Without
+network namespaces the same nodes are 127.0.SITE.NUMBER, on ports that were free.
+"""
+import socket
+from dataclasses import dataclass, replace
+
+SITES_MAX = 5
+NODES_PER_SITE_MAX = 20
+CLIENT_PORT = 9092
+PEER_PORT = 9093
+
+
+class Refused(Exception):
+    """What was asked can't be done; the text is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True)
+class Node:
+    id: int
+    site: str
+    host: str
+    client_port: int = CLIENT_PORT
+    peer_port: int = PEER_PORT
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.client_port}"
+
+    @property
+    def peer_address(self) -> str:
+        return f"{self.host}:{self.peer_port}"
+
+    @property
+    def namespace(self) -> str:
+        return f"node-{self.id}"
+
+
+@dataclass(frozen=True)
+class Shape:
+    sites: tuple[str, ...]
+    nodes: tuple[Node, ...]
+
+    def node(self, node_id: int) -> Node:
+        for node in self.nodes:
+            if node.id == node_id:
+                return node
+        raise Refused(f"there is no node {node_id}, only {words([n.id for n in self.nodes])}")
+
+    def site(self, name: str) -> str:
+        if name not in self.sites:
+            raise Refused(f"there is no site {name!r}, only {words(self.sites)}")
+        return name
+
+    def number(self, site: str) -> int:
+        return self.sites.index(site) + 1
+
+    def nodes_of(self, site: str) -> list[Node]:
+        return [node for node in self.nodes if node.site == site]
+
+    def directions(self) -> list[tuple[str, str]]:
+        """Every ordered pair of sites: a link has two, which differ as one likes."""
+        return [(a, b) for a in self.sites for b in self.sites if a != b]
+
+    def application_host(self, site: str) -> str:
+        return f"10.{self.number(site)}.0.100"
+
+    def gateway(self, site: str) -> str:
+        return f"10.{self.number(site)}.0.254"
+
+    def lan(self, site: str) -> str:
+        return f"10.{self.number(site)}.0.0/24"
+
+    def wan_address(self, site: str, other: str) -> str:
+        """The address of a site's router on its device towards another site."""
+        return f"10.255.{self.number(site)}.{self.number(other)}"
+
+    def where(self, place: str) -> str:
+        """The network namespace of a site's applications (`a`), a node (`1`) or a `router-a`."""
+        if place in self.sites:
+            return place
+        name = f"node-{place}" if place.isdigit() else place
+        if name in self.namespaces():
+            return name
+        raise Refused(f"there is no {place!r}: say a site ({words(self.sites)}) for where its "
+                      f"clients are, or a node ({words([n.id for n in self.nodes])})")
+
+    def namespaces(self) -> list[str]:
+        return [*(node.namespace for node in self.nodes), *self.sites,
+                *(f"router-{site}" for site in self.sites)]
+
+
+def words(things) -> str:
+    """`a, b and c`"""
+    texts = [str(thing) for thing in things]
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
+
+
+def make_shape(site_count: int, nodes_per_site: int, loopback: bool) -> Shape:
+    if not 1 <= site_count <= SITES_MAX:
+        raise Refused(f"{site_count} sites: 1 to {SITES_MAX} are possible")
+    if not 1 <= nodes_per_site <= NODES_PER_SITE_MAX:
+        raise Refused(f"{nodes_per_site} nodes per site: 1 to {NODES_PER_SITE_MAX} are possible")
+    sites = tuple("abcde"[:site_count])
+    network = "127.0.{site}.{number}" if loopback else "10.{site}.0.{number}"
+    nodes = [Node(number * site_count + index + 1, site,
+                  network.format(site=index + 1, number=number + 1))
+             for number in range(nodes_per_site) for index, site in enumerate(sites)]
+    return Shape(sites, tuple(nodes))
+
+
+def with_free_ports(shape: Shape) -> Shape:
+    """The same nodes on ports that nobody listens on now. Should somebody be quicker than the node,
+    it ends with a sentence in its log."""
+    return replace(shape, nodes=tuple(
+        replace(node, client_port=_free_port(node.host, CLIENT_PORT),
+                peer_port=_free_port(node.host, PEER_PORT)) for node in shape.nodes))
+
+
+def _free_port(host: str, wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket(socket.AF_INET) as probe:
+            try:
+                probe.bind((host, port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
+    raise Refused(f"no free port on {host}")
