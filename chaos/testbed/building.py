@@ -7,12 +7,8 @@ from .network import NAMESPACE_FOLDER, Network
 from .nodes import NodeLife, last_line
 from .processes import Processes
 from .settings import sample_path, settings_of
-from .shape import Node, Refused, Shape, make_shape, with_free_ports
+from .shape import NEEDS_ROOT, Node, Refused, Shape, make_shape, with_free_ports
 from .wan import Wan
-
-NEEDS_ROOT = ("network namespaces, mounts and packet filters need root: without it the lab runs on "
-              "loopback addresses, where nodes can be killed, paused and started, but {} are "
-              "not possible")
 
 
 class Lab:
@@ -79,7 +75,8 @@ class Lab:
     def refuse_if_a_node_ended(self) -> None:
         for life in self.lives.values():
             if life.state == "ended":
-                raise Refused(f"node {life.node.id} ended at once: {last_line(life.log_path)}")
+                raise Refused(f"node {life.node.id} ended at once, with "
+                              f"{life.describe()['exit_status']}: {last_line(life.log_path)}")
 
     # ---- for requests ----------------------------------------------------------------------
 

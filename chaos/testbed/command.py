@@ -6,9 +6,9 @@ import signal
 import sys
 
 from . import control, enter
-from .building import NEEDS_ROOT
-from .lab import Lab, Refused
+from .lab import Lab, Refused, can_separate
 from .settings import parse_assignment
+from .shape import NEEDS_ROOT
 
 _EXAMPLES = """\
 chaos/lab up --sites 3 --rtt 5ms          three sites, 2.5 ms from each to each
@@ -109,7 +109,7 @@ def _add_link(link: argparse.ArgumentParser) -> None:
 
 
 def _up(arguments) -> int:
-    if not arguments.loopback and os.geteuid() != 0:
+    if not arguments.loopback and not can_separate():
         print(f"lab: {NEEDS_ROOT.format('links, cuts and disk faults')}.", file=sys.stderr)
         arguments.loopback = True
     lab = Lab.up(arguments.name, arguments.sites, arguments.nodes_per_site, arguments.rtt,
@@ -153,7 +153,7 @@ def _status(arguments) -> int:
 
 def _print_status(status: dict) -> None:
     _print_table(["site", "node", "state", "pid", "clients", "peers"], [
-        [node["site"], node["id"], node["state"], node["pid"] or "-", node["address"],
+        [node["site"], node["id"], _state_of(node), node["pid"] or "-", node["address"],
          node["peer_address"]] for node in status["nodes"]])
     if status["links"]:
         print()
@@ -164,6 +164,13 @@ def _print_status(status: dict) -> None:
             print(f"cut: {cut['cut']}")
     for trouble in status["troubles"]:
         print(f"trouble: {trouble}")
+
+
+def _state_of(node: dict) -> str:
+    status = node["exit_status"]
+    if node["state"] != "ended" or status == 0:
+        return node["state"]
+    return f"ended ({signal.Signals(-status).name if status < 0 else status})"
 
 
 def _link_row(link: dict) -> list:

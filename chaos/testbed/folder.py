@@ -63,10 +63,13 @@ def _empty(path: str) -> None:
 
 
 def unmount_all(path: str) -> None:
-    """File systems of nodes, so that removing the folder does not reach into them."""
-    for entry in os.scandir(path):
-        if entry.is_dir(follow_symlinks=False) and os.path.ismount(entry.path):
-            linux.unmount(entry.path)
+    """File systems of nodes, so that removing the folder does not reach into them. One whose
+    program has died answers nothing, not even whether it is one: so each folder is tried."""
+    for name in os.listdir(path):
+        try:
+            linux.unmount(os.path.join(path, name))
+        except OSError:
+            pass
 
 
 def remove(path: str, fd: int) -> None:

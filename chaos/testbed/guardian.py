@@ -9,7 +9,8 @@ Without namespaces the nodes die with the keeper since they asked the kernel for
 
 Its standard input is a socket to whoever wants the lab: options come in as a line of JSON, and when
 the lab is up or could not be, an answer goes out. Should the other end go away before, the lab
-is not wanted any more.
+is not wanted any more. The guardian's end stays open until it ends: whoever was refused can wait
+until everything is cleared up.
 """
 import os
 import signal
@@ -21,6 +22,8 @@ from .shape import Refused
 
 
 def main() -> None:
+    if os.fork() != 0:
+        os._exit(0)  # nobody's child: its end needs no waiting for
     starter = socket.socket(fileno=os.dup(0))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -43,12 +46,23 @@ def _guard(options: dict, starter: socket.socket) -> None:
     lab = options["lab"]
     claimed = folder.claim(lab)
     try:
-        owner = os.pidfd_open(options["owner"]) if options.get("owner") else None
-    except ProcessLookupError as error:
+        owner = _open_owner(options["owner"])
+        _write_to(os.path.join(lab, "keeper.log"))
+        linux.adopt_orphans()
+        _wait_for(_start_keeper(options, starter, owner, claimed))
+    finally:
         folder.remove(lab, claimed)
-        raise Refused(f"there is no process {options['owner']} to own the lab") from error
-    _write_to(os.path.join(lab, "keeper.log"))
-    linux.adopt_orphans()
+
+
+def _open_owner(pid: int | None) -> int | None:
+    try:
+        return None if pid is None else os.pidfd_open(pid)
+    except ProcessLookupError as error:
+        raise Refused(f"there is no process {pid} to own the lab") from error
+
+
+def _start_keeper(options: dict, starter: socket.socket, owner: int | None, claimed: int) -> int:
+    """The pipe's other end stays open in this process as long as it lives."""
     if not options["loopback"]:
         linux.unshare(linux.CLONE_NEWPID)
     life, own_life = os.pipe2(os.O_CLOEXEC)
@@ -57,9 +71,7 @@ def _guard(options: dict, starter: socket.socket) -> None:
         os.close(own_life)
         keeper.run(options, keeper.Surroundings(starter, owner, life, claimed))
     os.close(life)
-    starter.close()
-    _wait_for(pid)
-    folder.remove(lab, claimed)
+    return pid
 
 
 def _write_to(path: str) -> None:

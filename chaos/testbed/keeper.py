@@ -98,11 +98,7 @@ class Keeper:
             result = {"refused": str(error)}
             self._is_ending = True
         self._selector.unregister(starter)
-        try:
-            control.send(starter, result)
-        except OSError:
-            self._is_ending = True
-        starter.close()
+        _reply(starter, result)
 
     def _wait_until_formed(self) -> None:
         """Meanwhile the loop turns, so that a starter that goes away is noticed."""

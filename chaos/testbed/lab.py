@@ -10,18 +10,19 @@ An object of Lab holds nothing but the lab's name and shape: each call asks the 
 Refused with a sentence when something can't be done, NotUp when there is no lab any more.
 """
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
-from . import control
+from . import control, linux
 from .control import NotUp
-from .shape import Refused
+from .linux import can_separate
+from .shape import NEEDS_ROOT, Refused
 
-__all__ = ["Lab", "Node", "Link", "Cut", "Refused", "NotUp"]
+__all__ = ["Lab", "Node", "Link", "Cut", "Refused", "NotUp", "can_separate"]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAMS = os.path.join(ROOT, "build", "release")
@@ -117,6 +118,8 @@ class Lab:
             "binary": os.path.abspath(binary or os.path.join(PROGRAMS, "trilogd")),
             "faketime": faketime, "faultfs": faultfs, "loopback": loopback, "seed": seed,
             "wait_seconds": wait_seconds, "programs": os.path.abspath(programs), "root": ROOT}
+        if not loopback and not can_separate():
+            raise Refused(NEEDS_ROOT.format("links, cuts and disk faults"))
         if not os.access(options["binary"], os.X_OK):
             raise Refused(f"{options['binary']} is not there: make builds it")
         return Lab(lab, _start_guardian(options))
@@ -127,14 +130,17 @@ class Lab:
         return Lab(lab, control.request(lab, "status"))
 
     def down(self) -> None:
-        """Returns when nothing is left of it. A lab that is down already is none to end."""
+        """Returns when nothing is left of it. Raises NotUp when it was down already."""
         end(self.folder)
 
     def __enter__(self) -> "Lab":
         return self
 
     def __exit__(self, *_) -> None:
-        self.down()
+        try:
+            self.down()
+        except NotUp:
+            pass  # it ended before
 
     def ask(self, do: str, answer_seconds: float = control.ANSWER_SECONDS, **arguments):
         return control.request(self.folder, do, answer_seconds, **arguments)
@@ -270,21 +276,20 @@ def _start_guardian(options: dict) -> dict:
     the lab that nobody waits for ends."""
     own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with own:
-        guardian = subprocess.Popen([sys.executable, "-B", "-m", "testbed.guardian"], stdin=theirs,
-                                    cwd=os.path.join(ROOT, "chaos"), start_new_session=True)
+        subprocess.run([sys.executable, "-B", "-m", "testbed.guardian"], stdin=theirs, check=True,
+                       cwd=os.path.join(ROOT, "chaos"), start_new_session=True)
         theirs.close()
         own.settimeout(UP_SECONDS + options["wait_seconds"])
         try:
             control.send(own, options)
             answer = control.receive(own)
+            if answer is None or "refused" in answer:
+                own.recv(1)  # the end of the line: everything is cleared up
         except OSError as error:
             raise Refused(f"the lab did not start: {error}") from error
-    if answer is None or "refused" in answer:
-        guardian.wait(DOWN_SECONDS)
-        raise Refused(answer["refused"] if answer else "the lab ended while it started")
-    # The guardian outlives this call; it is nobody's child to wait for but ours to disown.
-    guardian.returncode = 0
-    return answer["result"]
+    if answer is None:
+        raise Refused("the lab ended while it started")
+    return control.take_result(answer)
 
 
 def end(lab: str) -> None:
@@ -295,12 +300,12 @@ def end(lab: str) -> None:
         try:
             control.send(connection, {"do": "down"})
             control.receive(connection)
-            is_down = bool(select.select([keeper], [], [], DOWN_SECONDS)[0])
+            is_down = linux.has_ended(keeper, DOWN_SECONDS)
         except OSError:
             is_down = False
     if not is_down:
         signal.pidfd_send_signal(keeper, signal.SIGKILL)
-        select.select([keeper], [], [], DOWN_SECONDS)
+        linux.has_ended(keeper, DOWN_SECONDS)
     os.close(keeper)
     _wait_until_gone(lab)
 
@@ -310,6 +315,6 @@ def _wait_until_gone(lab: str) -> None:
     for _ in range(DOWN_SECONDS * 100):
         if not os.path.exists(lab):
             return
-        select.select([], [], [], 0.01)
+        time.sleep(0.01)
     raise Refused(f"{lab} is still there: its guardian may be dead; the next lab of this name "
                   "clears it away")

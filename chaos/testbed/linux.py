@@ -1,11 +1,12 @@
 """The few system calls that Python has no name for.
 
 Namespaces, mounts and what a process wants to happen when its parent dies. Each function raises
-OSError as its relatives in `os` do. All of them act on the calling thread, so whoever uses them
+OSError as its relatives in `os` do. Most of them act on the calling thread, so whoever uses them
 runs one thread only.
 """
 import ctypes
 import os
+import select
 import signal
 
 CLONE_NEWNS = 0x00020000
@@ -61,6 +62,25 @@ def end_with_parent() -> None:
 def adopt_orphans() -> None:
     """Grandchildren whose parent ends become children of this process."""
     _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+
+def can_separate() -> bool:
+    """May this process have namespaces of its own? Root may, but not in every container."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET)
+            os._exit(0)
+        except OSError:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def has_ended(pidfd: int, seconds_max: float) -> bool:
+    """Waits for the process. Not with select(), which fails in programs with many open files."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(seconds_max * 1000))
 
 
 def set_name(name: str) -> None:

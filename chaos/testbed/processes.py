@@ -5,7 +5,6 @@ the many others by its host id: the process id outside the keeper's PID namespac
 child reads from the outer /proc before it becomes the program that was asked for.
 """
 import os
-import select
 import signal
 
 from . import linux
@@ -51,7 +50,8 @@ class Processes:
             host_pid, _, error = file.read().partition(b"\n")
         if error or not host_pid:
             os.waitpid(pid, 0)
-            raise Refused(f"{argv[0]} can't be started: {error.decode()}")
+            raise Refused(f"{argv[0]} can't be started: {error.decode()} (tools/need chaos installs "
+                          "what a lab needs)")
         child = self._children[pid] = Child(pid, int(host_pid))
         return child
 
@@ -138,9 +138,9 @@ class Processes:
             return
         pidfd = os.pidfd_open(child.pid)
         try:
-            if not select.select([pidfd], [], [], seconds_max)[0]:
+            if not linux.has_ended(pidfd, seconds_max):
                 child.signal(signal.SIGKILL)
-                select.select([pidfd], [], [])
+                linux.has_ended(pidfd, COMMAND_SECONDS_MAX)
         finally:
             os.close(pidfd)
         self.reap()

@@ -14,6 +14,10 @@ NODES_PER_SITE_MAX = 20
 CLIENT_PORT = 9092
 PEER_PORT = 9093
 
+NEEDS_ROOT = ("network namespaces, mounts and packet filters need root: without it the lab runs on "
+              "loopback addresses, where nodes can be killed, paused and started, but {} are "
+              "not possible")
+
 
 class Refused(Exception):
     """What was asked can't be done; the text is a sentence for whoever asked."""
@@ -124,6 +128,7 @@ def with_free_ports(shape: Shape) -> Shape:
 def _free_port(host: str, wanted: int) -> int:
     for port in (wanted, 0):
         with socket.socket(socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
                 return probe.getsockname()[1]

@@ -33,20 +33,28 @@ class Wan:
         self._write_tables(self._shape.sites)
 
     def change(self, directions: list[tuple[str, str]], changes: dict) -> None:
-        """Raises Refused, and then nothing has changed, or the reason names what failed."""
+        """Raises Refused, and then nothing has changed."""
         wanted = {direction: self._settings_of(direction).changed(changes)
                   for direction in directions}
-        for direction in directions:
-            before, after = self._settings[direction], wanted[direction]
-            if after.is_delayed and not self._has_netem:
-                self._wand_of(direction[0])
-            self._settings[direction] = after
-            self._apply_queueing(direction, before, after)
+        before = self._settings
+        self._settings = {**before, **wanted}
+        try:
+            self._apply(directions, before)
+        except Refused:
+            failed, self._settings = self._settings, before
+            self._apply(directions, failed)
+            raise
+
+    def _apply(self, directions: list[tuple[str, str]], before: dict) -> None:
         sources = list(dict.fromkeys(source for source, _ in directions))
+        if not self._has_netem:
+            for source in sources:
+                self._apply_delays(source)
+        for direction in directions:
+            self._apply_queueing(direction, before[direction], self._settings[direction])
         self._write_tables(sources)
         for source in sources:
             self._apply_trains(source)
-            self._apply_delays(source)
 
     def _settings_of(self, direction: tuple[str, str]) -> LinkSettings:
         if direction not in self._settings:
@@ -105,16 +113,15 @@ class Wan:
                              for host in hosts_of(self._shape, site)])
 
     def _apply_delays(self, site: str) -> None:
-        wand = self._wands.get(site)
-        if wand is None:
+        """A site whose links have no delay, and never had, needs no wand."""
+        own = {target: settings for (source, target), settings in self._settings.items()
+               if source == site}
+        delayed = [target for target, settings in own.items() if settings.is_delayed]
+        if not delayed and site not in self._wands:
             return
-        delayed = []
-        for (source, target), settings in self._settings.items():
-            if source != site:
-                continue
+        wand = self._wand_of(site)
+        for target, settings in own.items():
             wand.set(target, settings.delay_us, settings.jitter_us)
-            if settings.is_delayed:
-                delayed.append(target)
         self._network.run_in(f"router-{site}", ["iptables-restore"],
                              queue_rules(self._shape, site, delayed))
 
