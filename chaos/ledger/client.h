@@ -1,0 +1,35 @@
+/* What all librdkafka clients of the ledger share: stock settings, silence on stderr, errors that
+ * go into the history instead. */
+#ifndef LEDGER_CLIENT_H
+#define LEDGER_CLIENT_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "note.h"
+
+struct client_setting {
+    const char *name, *value;
+};
+
+/* A client with these settings, the last of which has no name. `conf` (NULL: none) may hold
+ * callbacks already and is taken. `process` gets the client's errors and is what its callbacks are
+ * given: whoever owns the client begins with its process. Returns NULL after it said why. */
+rd_kafka_t *client_create(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct process *process,
+                          const struct client_setting *settings);
+
+/* "NOT_LEADER_OR_FOLLOWER", "_TRANSPORT", … */
+const char *client_error_name(rd_kafka_resp_err_t err);
+
+/* An end of an operation that changes nothing: what was refused certainly had no effect. */
+struct note_end client_query_end(rd_kafka_resp_err_t err, int64_t offset);
+
+/* An end of an operation whose failure says nothing: an earlier try of the client's may have come
+ * through, although the last was refused. */
+struct note_end client_change_end(rd_kafka_resp_err_t err, int64_t offset);
+
+/* Asks for a partition's first and next offset, which are noted. Returns -1 when it has no answer
+ * within `timeout_ms`. */
+int client_list_offsets(rd_kafka_t *client, struct process *process, struct note_place place,
+                        int timeout_ms, int64_t *first, int64_t *next);
+
+#endif
