@@ -266,6 +266,7 @@ void group_install_stop(struct repl_group *g);
 void group_install_on_node_gone(struct repl_group *g, uint32_t node_id);
 
 /* group_role.c */
+void group_role_term_rose(struct repl_group *g, const struct raft_event *event);
 void group_role_changed(struct repl_group *g);
 /* It leads no more, whatever libraft thinks. */
 void group_role_give_up(struct repl_group *g);

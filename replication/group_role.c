@@ -174,6 +174,17 @@ static void forget_leader(struct repl_group *g)
     g->raft.follower_state.current_leader.id = 0;
 }
 
+/* libraft keeps the leader that it knows also when it learns of a higher term from a candidate:
+ * named beside the new term, the old leader would be a second one of it. */
+void group_role_term_rose(struct repl_group *g, const struct raft_event *event)
+{
+    bool is_from_leader = event->type == RAFT_RECEIVE &&
+                          (event->receive.message->type == RAFT_APPEND_ENTRIES ||
+                           event->receive.message->type == RAFT_INSTALL_SNAPSHOT);
+    if (!is_from_leader)
+        forget_leader(g);
+}
+
 void group_on_node_gone(struct repl_group *g, uint32_t node_id)
 {
     if (group_is_over(g) || g->is_set_aside)

@@ -176,6 +176,7 @@ int group_step(struct repl_group *g, struct raft_event *event, const struct log_
     struct raft_update update = {0};
     event->time = group_now_ms(g);
     event->capacity = 0;
+    uint64_t term = g->raft.current_term;
     int rv = raft_step(&g->raft, event, &update);
     if (rv != 0)
         return repl_raft_err(rv);
@@ -190,6 +191,8 @@ int group_step(struct repl_group *g, struct raft_event *event, const struct log_
             group_fatal(g, err, "store vote");
     }
     free_barrier(g, &update);
+    if (g->raft.current_term > term)
+        group_role_term_rose(g, event);
     if (update.flags & RAFT_UPDATE_STATE)
         group_role_changed(g);
     struct peer *refusing = refusing_peer(g, event);

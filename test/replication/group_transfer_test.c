@@ -35,6 +35,39 @@ Test(repl_group_transfer, moves_leadership_within_two_round_trips)
     cluster_close(&c);
 }
 
+/* What clients are shown: each node's map. */
+static void check_shown_leaders(uint32_t *shown_by_term)
+{
+    for (unsigned i = 0; i < c.count; i++) {
+        struct repl_leader shown;
+        if (!repl_node_leader(c.replicas[i].node, GROUP_ID, &shown))
+            continue;
+        cr_assert(shown.term < TERMS_MAX);
+        if (shown_by_term[shown.term] == 0)
+            shown_by_term[shown.term] = shown.node_id;
+        cr_assert_eq(shown.node_id, shown_by_term[shown.term], "term %u: nodes %u and %u",
+                     (unsigned)shown.term, shown.node_id, shown_by_term[shown.term]);
+    }
+}
+
+Test(repl_group_transfer, never_shows_two_leaders_of_one_term)
+{
+    uint32_t shown_by_term[TERMS_MAX] = {0};
+    struct replica *leader = started(3, 88);
+    cluster_delay(&c, 25);
+    for (unsigned round = 0; round < 4; round++) {
+        struct replica *next = other_than(leader);
+        cr_assert_eq(repl_group_transfer(leader->group, next->node_id), 0);
+        for (unsigned ms = 0; ms < 500; ms++) {
+            cluster_run_ms(&c, 1);
+            check_shown_leaders(shown_by_term);
+        }
+        cr_assert_eq(cluster_leader_now(&c), next);
+        leader = next;
+    }
+    cluster_close(&c);
+}
+
 Test(repl_group_transfer, loses_nothing_of_a_stream)
 {
     struct replica *leader = started(3, 81);
