@@ -37,6 +37,7 @@ class Wan:
         wanted = {direction: self._settings_of(direction).changed(changes)
                   for direction in directions}
         before = self._settings
+        directions = [direction for direction in wanted if wanted[direction] != before[direction]]
         self._settings = {**before, **wanted}
         try:
             self._apply(directions, before)
@@ -54,7 +55,8 @@ class Wan:
             self._apply_queueing(direction, before[direction], self._settings[direction])
         self._write_tables(sources)
         for source in sources:
-            self._apply_trains(source)
+            if _sends_one_by_one(source, before) != _sends_one_by_one(source, self._settings):
+                self._apply_trains(source)
 
     def _settings_of(self, direction: tuple[str, str]) -> LinkSettings:
         if direction not in self._settings:
@@ -106,10 +108,8 @@ class Wan:
                                  queueing_commands(f"to-{target}", after, self._has_netem))
 
     def _apply_trains(self, site: str) -> None:
-        is_per_packet = any(settings.is_per_packet for (source, _), settings
-                            in self._settings.items() if source == site)
-        self._processes.run([(self._network.file(host), ["ip", "-batch", "-"],
-                              train_commands(is_per_packet))
+        commands = train_commands(_sends_one_by_one(site, self._settings))
+        self._processes.run([(self._network.file(host), ["ip", "-batch", "-"], commands)
                              for host in hosts_of(self._shape, site)])
 
     def _apply_delays(self, site: str) -> None:
@@ -155,3 +155,8 @@ class Wan:
         """What makes the lab a different one than was asked for."""
         return [f"wand of site {site} has ended with {wand.child.status}: its links have no delay"
                 for site, wand in self._wands.items() if wand.child.status is not None]
+
+
+def _sends_one_by_one(site: str, links: dict[tuple[str, str], LinkSettings]) -> bool:
+    """Do this site's hosts send packets rather than trains of them?"""
+    return any(settings.is_per_packet for (source, _), settings in links.items() if source == site)

@@ -1,0 +1,189 @@
+"""Nothing is left behind, whatever ends a lab."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+from testbed import control
+from testbed.lab import Lab
+
+LAB = os.path.join(ROOT, "chaos", "lab")
+GONE_SECONDS_MAX = 15
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+def processes():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def text_of(path):
+    """A file of /proc; its process may end meanwhile."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def processes_of(folder):
+    """Those that have the lab's folder among their words or open files."""
+    found = []
+    for pid in processes():
+        if folder.encode() in text_of(f"/proc/{pid}/cmdline"):
+            found.append(pid)
+            continue
+        try:
+            links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        if any(link.startswith(folder) for link in links):
+            found.append(pid)
+    return found
+
+
+def namespaces_of(pids):
+    """Network namespaces and mount namespaces, but our own."""
+    kinds = ("net", "mnt", "pid")
+    own = {os.readlink(f"/proc/self/ns/{kind}") for kind in kinds}
+    found = set()
+    for pid in pids:
+        for kind in kinds:
+            try:
+                found.add(os.readlink(f"/proc/{pid}/ns/{kind}"))
+            except OSError:
+                pass
+    return found - own
+
+
+def mounted():
+    """Everything that is mounted, as any process sees it."""
+    return b"".join({text_of(f"/proc/{pid}/mountinfo") for pid in processes()})
+
+
+class Traces:
+    """What a lab has on the machine, to be looked for when it should be gone."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.pids = processes_of(folder)
+        self.namespaces = namespaces_of(self.pids)
+        assert len(self.pids) >= 4, "guardian, keeper, nodes"
+        assert len(self.namespaces) >= 4, "a network each, mounts, processes"
+        assert b"/run/netns/node-1" in mounted()
+
+    def left(self):
+        return {"processes": processes_of(self.folder),
+                "namespaces": self.namespaces & namespaces_of(processes()),
+                "mounts": [line for line in mounted().splitlines() if self.folder.encode() in line],
+                "folder": [name for name in [self.folder] if os.path.exists(name)]}
+
+    def assert_gone(self):
+        give_up_at = time.monotonic() + GONE_SECONDS_MAX
+        while any(self.left().values()):
+            assert time.monotonic() < give_up_at, self.left()
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def short_lab(labs_folder):
+    """Nodes need not form a cluster to be left behind."""
+    lab = Lab.up("short", folder=labs_folder, rtt_us=2_000, wait_seconds=0)
+    yield lab
+    if os.path.exists(lab.folder):
+        lab.down()
+
+
+def keeper_of(lab):
+    with control.connect(lab.folder) as connection:
+        return control.keeper_pid(connection)
+
+
+def parent_of(pid):
+    status = text_of(f"/proc/{pid}/status").decode()
+    return int(status.split("PPid:")[1].split()[0])
+
+
+def test_down_leaves_nothing_when_it_returns(short_lab):
+    traces = Traces(short_lab.folder)
+    short_lab.down()
+    assert not os.path.exists(short_lab.folder)
+    traces.assert_gone()
+
+
+def test_a_killed_keeper_leaves_nothing(short_lab):
+    traces = Traces(short_lab.folder)
+    command = subprocess.Popen(short_lab.command_in("a", ["sh", "-c", "echo up; sleep 100"]),
+                               stdout=subprocess.PIPE)
+    assert command.stdout.readline() == b"up\n"
+    os.kill(keeper_of(short_lab), signal.SIGKILL)
+    traces.assert_gone()
+    assert command.wait(10) != 0, "what ran inside has ended too"
+
+
+def test_a_killed_guardian_leaves_nothing(short_lab):
+    traces = Traces(short_lab.folder)
+    os.kill(parent_of(keeper_of(short_lab)), signal.SIGKILL)
+    traces.assert_gone()
+
+
+def test_when_both_are_killed_the_next_lab_clears_up(short_lab, labs_folder):
+    traces = Traces(short_lab.folder)
+    keeper = keeper_of(short_lab)
+    guardian = parent_of(keeper)
+    os.kill(guardian, signal.SIGSTOP)
+    os.kill(keeper, signal.SIGKILL)
+    os.kill(guardian, signal.SIGKILL)
+    with Lab.up("short", folder=labs_folder, sites=1, wait_seconds=0) as second:
+        assert sorted(second.nodes) == [1]
+        assert not os.path.exists(os.path.join(second.folder, "node-2.log"))
+    traces.assert_gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_ending_the_command_while_it_brings_a_lab_up_leaves_nothing(labs_folder, number):
+    folder = os.path.join(labs_folder, "early")
+    command = subprocess.Popen([LAB, "--name", "early", "--folder", labs_folder, "up", "--set",
+                                "gone_ms=60000", "--set", "election_timeout_ms=60000"],
+                               start_new_session=True, stderr=subprocess.DEVNULL)
+    give_up_at = time.monotonic() + 20
+    while not os.path.exists(os.path.join(folder, "node-3.log")):
+        assert command.poll() is None and time.monotonic() < give_up_at, "it should be under way"
+        time.sleep(0.001)
+    traces = Traces(folder)
+    os.killpg(command.pid, number)
+    command.wait(10)
+    traces.assert_gone()
+
+
+def test_ctrl_c_ends_a_lab_in_the_foreground(labs_folder):
+    with subprocess.Popen([LAB, "--name", "front", "--folder", labs_folder, "up", "--foreground",
+                           "--wait", "0"], stdout=subprocess.PIPE, start_new_session=True,
+                          text=True) as command:
+        while "down" not in command.stdout.readline():
+            assert command.poll() is None
+        traces = Traces(os.path.join(labs_folder, "front"))
+        os.killpg(command.pid, signal.SIGINT)
+        assert command.wait(20) == 0
+    traces.assert_gone()
+
+
+def test_a_lab_ends_with_its_owner(labs_folder):
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    lab = Lab.up("owned", folder=labs_folder, wait_seconds=0, owner=owner.pid)
+    traces = Traces(lab.folder)
+    assert lab.state(1) == "running"
+    owner.kill()
+    owner.wait()
+    traces.assert_gone()
+
+
+def test_a_stopped_keeper_is_ended_by_force(short_lab, monkeypatch):
+    monkeypatch.setattr("testbed.lab.DOWN_SECONDS", 1)
+    traces = Traces(short_lab.folder)
+    os.kill(keeper_of(short_lab), signal.SIGSTOP)
+    short_lab.down()
+    traces.assert_gone()
