@@ -1,0 +1,300 @@
+/* What a history is made of: finding things by name, and making them at first sight. */
+#include "history.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOT_PAGE 256
+
+void history_init(struct history *h)
+{
+    memset(h, 0, sizeof *h);
+    h->last_reader = NONE;
+}
+
+static void close_partitions(struct history *h)
+{
+    for (size_t i = 0; i < h->partitions.count; i++) {
+        struct partition *p = &h->partitions.items[i];
+        for (size_t page = 0; page < p->pages.count; page++)
+            free(p->pages.items[page]);
+        free(p->pages.items);
+        free(p->claims.items);
+        free(p->readers.items);
+    }
+    free(h->partitions.items);
+    for (size_t i = 0; i < h->topics.count; i++)
+        free(h->topics.items[i].partitions.items);
+    free(h->topics.items);
+}
+
+static void close_clients(struct history *h)
+{
+    for (size_t i = 0; i < h->processes.count; i++)
+        pages_close(&h->processes.items[i].operations);
+    for (size_t i = 0; i < h->numbers.count; i++)
+        pages_close(&h->numbers.items[i]);
+    for (size_t i = 0; i < h->members.count; i++)
+        free(h->members.items[i].delivered.items);
+    for (size_t i = 0; i < h->readers.count; i++)
+        free(h->readers.items[i].finals.items);
+    for (size_t i = 0; i < h->files.count; i++)
+        free(h->files.items[i].path);
+}
+
+void history_close(struct history *h)
+{
+    close_partitions(h);
+    close_clients(h);
+    names_close(&h->names);
+    names_close(&h->prefixes);
+    pairs_close(&h->member_by_pair);
+    pairs_close(&h->reader_by_pair);
+    void *rest[] = {h->files.items,         h->processes.items,  h->process_by_name.items,
+                    h->records.items,       h->numbers.items,    h->whole.items,
+                    h->topic_by_name.items, h->operations.items, h->members.items,
+                    h->readers.items,       h->jumps.items,      h->dissents.items,
+                    h->faults.items,        h->repeated.items,   h->repetitions.items};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        free(rest[i]);
+    memset(h, 0, sizeof *h);
+}
+
+/* The place for name number `name` in an index by name. */
+#define index_of(vector, name)                                                                     \
+    ((vector)->items = memory_grow((vector)->items, &(vector)->capacity, (size_t)(name) + 1,       \
+                                   sizeof *(vector)->items),                                       \
+     &(vector)->items[name])
+
+uint32_t history_process(struct history *h, struct text name, struct text site)
+{
+    uint32_t number = names_add(&h->names, name);
+    uint32_t *index = index_of(&h->process_by_name, number);
+    if (*index != 0)
+        return *index - 1;
+    struct process *process = vector_add(&h->processes);
+    process->name = number;
+    process->site = site.size == 0 ? NAME_NONE : names_add(&h->names, site);
+    *index = (uint32_t)h->processes.count;
+    return *index - 1;
+}
+
+uint32_t history_topic(struct history *h, struct text name)
+{
+    uint32_t number = names_add(&h->names, name);
+    uint32_t *index = index_of(&h->topic_by_name, number);
+    if (*index != 0)
+        return *index - 1;
+    struct topic *topic = vector_add(&h->topics);
+    topic->name = number;
+    topic->deleted_at = NEVER;
+    *index = (uint32_t)h->topics.count;
+    return *index - 1;
+}
+
+uint32_t history_partition(struct history *h, uint32_t topic, int64_t number)
+{
+    assert(number >= 0 && number < PARTITIONS_MAX);
+    uint32_t *index = index_of(&h->topics.items[topic].partitions, number);
+    if (h->topics.items[topic].partitions.count <= (size_t)number)
+        h->topics.items[topic].partitions.count = (size_t)number + 1;
+    if (*index != 0)
+        return *index - 1;
+    struct partition *p = vector_add(&h->partitions);
+    p->topic = topic;
+    p->number = (int32_t)number;
+    p->final_from_at[0] = p->final_from_at[1] = -1;
+    *index = (uint32_t)h->partitions.count;
+    return *index - 1;
+}
+
+bool history_is_judged(const struct history *h, uint32_t partition)
+{
+    return !h->topics.items[h->partitions.items[partition].topic].is_reused;
+}
+
+bool history_has_end(const struct history *h, uint32_t partition)
+{
+    return history_is_judged(h, partition) &&
+           h->topics.items[h->partitions.items[partition].topic].deleted_at == NEVER;
+}
+
+int64_t history_end(const struct history *h, uint32_t partition)
+{
+    const struct partition *p = &h->partitions.items[partition];
+    int64_t end = p->slots_end;
+    for (size_t i = 0; i < p->readers.count; i++)
+        if (h->readers.items[p->readers.items[i]].final_end > end)
+            end = h->readers.items[p->readers.items[i]].final_end;
+    return end;
+}
+
+/* Splits "<prefix>-<number>". Returns -1 where the whole value is to be the prefix. */
+static int64_t split(struct text *value)
+{
+    uint32_t digits = 0;
+    int64_t number = 0, unit = 1;
+    while (digits < value->size && digits < 9) {
+        char digit = value->data[value->size - 1 - digits];
+        if (digit < '0' || digit > '9')
+            break;
+        number += (digit - '0') * unit;
+        unit *= 10;
+        digits++;
+    }
+    bool has_zero_in_front = digits > 1 && number < unit / 10;
+    if (digits == 0 || digits == value->size || has_zero_in_front || number > NUMBER_PAGED_MAX ||
+        value->data[value->size - 1 - digits] != '-')
+        return -1;
+    value->size -= digits + 1;
+    return number;
+}
+
+uint32_t history_record(struct history *h, struct text value)
+{
+    int64_t number = split(&value);
+    uint32_t prefix = names_add(&h->prefixes, value);
+    uint32_t *index;
+    if (number < 0) {
+        index = index_of(&h->whole, prefix);
+    } else {
+        struct pages *numbers = index_of(&h->numbers, prefix);
+        if (h->numbers.count <= prefix)
+            h->numbers.count = prefix + 1;
+        index = pages_place(numbers, number);
+    }
+    if (*index != 0)
+        return *index - 1;
+    struct record *record = vector_add(&h->records);
+    *record = (struct record){.invoked_at = NEVER,
+                              .completed_at = NEVER,
+                              .offset = -1,
+                              .seen_offset = -1,
+                              .prefix = prefix,
+                              .number = number < 0 ? NONE : (uint32_t)number,
+                              .process = NONE,
+                              .partition = NONE,
+                              .seen_partition = NONE};
+    *index = (uint32_t)h->records.count;
+    return *index - 1;
+}
+
+char *history_value(const struct history *h, uint32_t record, char into[LINE_TEXT_MAX + 1])
+{
+    const struct record *r = &h->records.items[record];
+    const char *prefix = names_text(&h->prefixes, r->prefix);
+    if (r->number == NONE)
+        snprintf(into, LINE_TEXT_MAX + 1, "%s", prefix);
+    else
+        snprintf(into, LINE_TEXT_MAX + 1, "%.240s-%u", prefix, r->number);
+    return into;
+}
+
+uint32_t history_member(struct history *h, uint32_t group, uint32_t partition)
+{
+    uint32_t *index = pairs_place(&h->member_by_pair, group, partition);
+    if (*index != 0)
+        return *index - 1;
+    struct member *member = vector_add(&h->members);
+    member->group = group;
+    member->partition = partition;
+    *index = (uint32_t)h->members.count;
+    return *index - 1;
+}
+
+uint32_t history_reader(struct history *h, uint32_t process, uint32_t partition, int64_t node)
+{
+    if (h->last_reader != NONE) {
+        const struct reader *last = &h->readers.items[h->last_reader];
+        if (last->process == process && last->partition == partition && last->node == node)
+            return h->last_reader;
+    }
+    uint64_t second = (uint64_t)partition << 32 | (uint32_t)node;
+    uint32_t *index = pairs_place(&h->reader_by_pair, process, second);
+    if (*index == 0) {
+        *vector_add(&h->partitions.items[partition].readers) = (uint32_t)h->readers.count;
+        *vector_add(&h->readers) = (struct reader){.process = process,
+                                                   .partition = partition,
+                                                   .node = (int32_t)node,
+                                                   .member = NONE,
+                                                   .expected = -1,
+                                                   .final_from_at = NEVER,
+                                                   .final_end = -1};
+        *index = (uint32_t)h->readers.count;
+    }
+    return h->last_reader = *index - 1;
+}
+
+/* ---- what lies where ---- */
+
+struct slot *partition_slot(struct partition *p, int64_t offset)
+{
+    assert(offset >= 0 && offset <= OFFSET_MAX);
+    size_t page = (size_t)offset / SLOT_PAGE;
+    while (p->pages.count <= page)
+        vector_add(&p->pages);
+    if (p->pages.items[page] == NULL) {
+        p->pages.items[page] = memory_make(SLOT_PAGE, sizeof(struct slot));
+        for (int i = 0; i < SLOT_PAGE; i++) {
+            struct slot *slot = &p->pages.items[page][i];
+            slot->read_at = NEVER;
+            slot->epoch = -1;
+            slot->reader = NONE;
+        }
+    }
+    if (p->slots_end <= offset)
+        p->slots_end = offset + 1;
+    return &p->pages.items[page][offset % SLOT_PAGE];
+}
+
+const struct slot *partition_find(const struct partition *p, int64_t offset)
+{
+    size_t page = (size_t)offset / SLOT_PAGE;
+    if (offset < 0 || page >= p->pages.count || p->pages.items[page] == NULL)
+        return NULL;
+    const struct slot *slot = &p->pages.items[page][offset % SLOT_PAGE];
+    return slot->record == 0 ? NULL : slot;
+}
+
+int64_t partition_next(const struct partition *p, int64_t from)
+{
+    for (int64_t offset = from; offset < p->slots_end; offset++) {
+        if (partition_find(p, offset) != NULL)
+            return offset;
+        while ((size_t)offset / SLOT_PAGE < p->pages.count &&
+               p->pages.items[(size_t)offset / SLOT_PAGE] == NULL)
+            offset = (offset / SLOT_PAGE + 1) * SLOT_PAGE;
+        if (partition_find(p, offset) != NULL)
+            return offset;
+    }
+    return -1;
+}
+
+static bool agrees(const struct slot *a, const struct slot *b)
+{
+    bool are_both_read = (a->seen & ~SEEN_ACKNOWLEDGED) && (b->seen & ~SEEN_ACKNOWLEDGED);
+    return a->record == b->record &&
+           (!are_both_read || (a->crc == b->crc && a->size == b->size && a->key == b->key)) &&
+           (a->epoch == b->epoch || a->epoch < 0 || b->epoch < 0);
+}
+
+void history_see(struct history *h, uint32_t partition, int64_t offset, const struct slot *seen)
+{
+    struct slot *slot = partition_slot(&h->partitions.items[partition], offset);
+    if (slot->record == 0) {
+        *slot = *seen;
+    } else if (agrees(slot, seen)) {
+        slot->seen |= seen->seen;
+        if (seen->read_at < slot->read_at)
+            slot->read_at = seen->read_at;
+        if (slot->epoch < 0)
+            slot->epoch = seen->epoch;
+    } else if (h->dissents.count < DISSENTS_MAX) {
+        *vector_add(&h->dissents) = (struct dissent){
+            .partition = partition, .offset = offset, .slot = *seen};
+    } else {
+        h->dissents_dropped++;
+    }
+}
