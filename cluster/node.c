@@ -287,6 +287,9 @@ static int open_group(struct node *n, uint32_t group_id, struct err_note *note)
         .metadata_data = b,
         .on_role = on_role,
         .role_data = g,
+#ifdef TRILOG_BREAK_APPLY_READS_LOCAL
+        .broken_batch_size_max = (size_t)b->conf.max_message_bytes,
+#endif
     };
     int err = log_store_open(&b->disk, group_id, work_pool_work(b->readers), shard_work(g->shard),
                              &g->store, note);

@@ -1,0 +1,155 @@
+"""Every fault that is drilled, on whom, for how long, and what the cluster is meant to do.
+
+The order is that of the run: faults of one kind of lab stand together, for they share it. A lab
+that a fault has left in a bad state is replaced before the next one."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """One drill. `name` is what `make chaos FAULT=name` takes."""
+    name: str
+    fault: str          # as chaos/faults calls it
+    target: str         # whom: see target.py
+    hold_s: float       # from injecting to healing
+    goal: str           # a key of goals.GOALS
+    words: str          # for the page
+    lab: str = "plain"  # which lab it wants: see LABS
+    options: dict = field(default_factory=dict)
+    is_short: bool = False    # part of make chaos-short
+    on_loopback: bool = False  # possible without root
+
+
+@dataclass(frozen=True)
+class LabKind:
+    """What a lab is made of; the load upon it is the same but for the partitions."""
+    words: str
+    partitions: int = 12
+    nodes_per_site: int = 1
+    disk: str = "plain"       # or "faultfs"
+    clock: str = "plain"      # or "faketime"
+    records_per_s: int = 240  # of one site's producers
+
+
+LABS = {
+    "plain": LabKind("three sites of one node each"),
+    "pairs": LabKind("three sites of two nodes each", nodes_per_site=2),
+    "thousand": LabKind("three sites of one node each, 3,000 partitions, 1,000 led in each site",
+                        partitions=3000, records_per_s=1500),
+    "clock": LabKind("every node under libfaketime", clock="faketime"),
+    "disk": LabKind("every node's data folder on faultfs", disk="faultfs"),
+}
+
+
+def _rows():
+    yield from _processes()
+    yield from _pauses()
+    yield from _cuts()
+    yield from _links()
+    yield from _rest()
+    yield from _disks()
+
+
+def _processes():
+    yield Row("kill-leader", "kill", "leader", 4, "leader",
+              "kill -9 of the node that leads most", is_short=True, on_loopback=True)
+    yield Row("kill-follower", "kill", "follower", 4, "minority",
+              "kill -9 of a node, seen from what others lead", on_loopback=True)
+    yield Row("kill-coordinator", "kill", "coordinator", 4, "leader",
+              "kill -9 of the node that coordinates the groups", on_loopback=True)
+    yield Row("kill-all", "kill", "all", 1, "none", "kill -9 of every node at once",
+              is_short=True, on_loopback=True)
+    yield Row("restart", "restart", "leader", 1, "none", "a clean end (SIGTERM) and start",
+              on_loopback=True)
+    yield Row("rolling-restart", "rolling-restart", "all", 12, "none",
+              "a clean end and start of each node, one after another", on_loopback=True)
+
+
+def _pauses():
+    for seconds, name in ((0.2, "200ms"), (2, "2s"), (30, "30s")):
+        goal = "none" if seconds < 1 else "node"
+        yield Row(f"pause-leader-{name}", "pause", "leader", seconds, goal,
+                  f"SIGSTOP of the node that leads most for {seconds} s",
+                  is_short=seconds == 2, on_loopback=True)
+    yield Row("pause-follower", "pause", "follower", 4, "minority",
+              "SIGSTOP of a node, seen from what others lead", on_loopback=True)
+    yield Row("pause-site", "pause", "site", 4, "node", "SIGSTOP of all of a site", "pairs")
+
+
+def _cuts():
+    yield Row("cut-node", "cut-node", "leader", 5, "node", "a node hears and reaches nobody",
+              is_short=True)
+    yield Row("cut-site", "cut-site", "site", 5, "node",
+              "a site with its clients hears and reaches no other")
+    yield Row("cut-one-way-in", "cut-in", "site", 5, "progress",
+              "a site hears no other, the others hear it")
+    yield Row("cut-one-way-out", "cut-out", "site", 5, "progress",
+              "a site hears the others, they don't hear it", is_short=True)
+    yield Row("cut-pair", "cut-pair", "pair", 5, "progress",
+              "two sites can't reach each other, the third reaches both")
+    yield Row("cut-client", "cut-client", "client", 5, "progress",
+              "the clients of one site can't reach the node of another")
+    yield Row("flapping", "flap", "site", 10, "progress", "a site's links come and go every second")
+
+
+def _links():
+    yield Row("delay", "delay", "site", 5, "progress", "a site's links take 150 ms more",
+              options={"delay_ms": 150})
+    yield Row("jitter", "jitter", "site", 5, "progress", "a site's links take 0 to 50 ms more",
+              options={"jitter_ms": 50})
+    for percent in (1, 5, 20):
+        yield Row(f"loss-{percent}", "loss", "site", 5, "minority" if percent < 20 else "progress",
+                  f"{percent} % of a site's packets are lost, each way",
+                  options={"percent": percent})
+    yield Row("duplication", "duplicate", "site", 5, "progress", "5 % of a site's packets come twice",
+              options={"percent": 5})
+    yield Row("slow-link", "rate", "site", 5, "minority", "a site's links carry 5 Mbit/s",
+              options={"mbit_per_s": 5})
+
+
+def _rest():
+    yield Row("slow-cpu", "cpu", "follower", 5, "minority",
+              "a node has 10 % of a core, seen from what others lead", options={"percent": 10})
+    yield Row("random-pairs", "random-pairs", "any", 12, "none",
+              "two faults of this table at a time, as the seed says")
+    yield Row("kill-site", "kill", "site", 4, "node", "kill -9 of all of a site", "pairs")
+    yield Row("kill-site-1000", "kill", "site", 5, "site",
+              "kill -9 of all of a site that leads 1,000 partitions", "thousand")
+    yield Row("clock-forward", "clock", "leader", 5, "none",
+              "a node's wall clock is an hour ahead", "clock", {"offset_s": 3600})
+    yield Row("clock-back", "clock", "leader", 5, "none",
+              "a node's wall clock is an hour behind", "clock", {"offset_s": -3600})
+
+
+def _disks():
+    disk = "disk"
+    yield Row("disk-read-error", "disk-error", "leader", 4, "none", "EIO on every read", disk,
+              {"operation": "read"})
+    yield Row("disk-write-error", "disk-error", "leader", 4, "leader", "EIO on every write", disk,
+              {"operation": "write"})
+    yield Row("disk-sync-error", "disk-error", "leader", 4, "leader", "EIO on every fsync", disk,
+              {"operation": "fsync"}, is_short=True)
+    yield Row("disk-slow-sync", "disk-slow", "follower", 5, "minority",
+              "every fsync takes 200 ms more, seen from what others lead", disk,
+              {"operation": "fsync", "delay_ms": 200})
+    yield Row("disk-full", "disk-full", "leader", 5, "none", "no room on the disk", disk)
+    yield Row("power-node", "power", "leader", 4, "node", "power cut of a node", disk)
+    yield Row("power-site", "power", "site", 4, "node", "power cut of all of a site", disk)
+    yield Row("power-all", "power", "all", 2, "none", "power cut of every node", disk,
+              is_short=True)
+    yield Row("torn-writes", "torn", "leader", 2, "none",
+              "power cut in the midst of writes of which half is there", disk)
+    yield Row("bit-flips", "bit-flips", "follower", 4, "none", "bits flip in what is read", disk)
+    yield Row("stale-blocks", "stale-blocks", "follower", 4, "none",
+              "reads bring what a block held before", disk)
+
+
+PLAN = tuple(_rows())
+
+
+def row_named(name):
+    for row in PLAN:
+        if row.name == name:
+            return row
+    raise KeyError(f"no fault {name!r}; there are: {', '.join(r.name for r in PLAN)}")
