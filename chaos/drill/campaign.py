@@ -1,0 +1,97 @@
+"""Many drills, one after another: labs come and go, drills follow each other in them.
+
+A lab is made when the first fault wants its kind, shared by those that follow, and replaced after a
+drill that did not end well: the next fault is not to be judged by what the last one left. Folders of
+drills that ended well are removed; the others are kept and named."""
+
+import shutil
+import time
+
+from .drill import Drill
+from .ground import GroundError
+
+PAUSE_S = 1.0  # between two drills in one lab
+
+
+class Campaign:
+    """`raise_ground(kind name, folder)` brings a lab up; `injure` as in drill.py."""
+
+    def __init__(self, rows, seed, folder, programs, raise_ground, injure, say, keep=False):
+        self.rows, self.seed, self.folder, self.programs = rows, seed, folder, programs
+        self.raise_ground, self.injure, self.say, self.keep = raise_ground, injure, say, keep
+        self.ground = None
+        self.ground_kind = None
+        self.labs_raised = 0
+
+    def run(self):
+        """The results of all rows, in order."""
+        results = []
+        try:
+            for number, row in enumerate(self.rows, 1):
+                self.say(f"[{number}/{len(self.rows)}] {row.name}: {row.words}")
+                started = time.monotonic()
+                results.append(self._run_row(row))
+                self._tell(results[-1], time.monotonic() - started)
+        finally:
+            self._lower()
+        return results
+
+    def _tell(self, result, took_s):
+        f = result["figures"]
+        rto = f.get("rto_max_s")
+        parts = [f"  {result['verdict']}", result["target"], f"{took_s:.0f} s"]
+        if rto is not None:
+            parts.append(f"RTO p50 {f['rto_p50_s']:.2f} max {rto:.2f} s of {f['rto_samples']}")
+        if result["missed"]:
+            parts.append(f"missed: {', '.join(result['missed'])}")
+        if result["why"]:
+            parts.append(result["why"])
+        self.say("; ".join(p for p in parts if p))
+
+    def _run_row(self, row):
+        folder = self.folder / row.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            self._have_ground(row.lab)
+            result = Drill(row, self.ground, self.programs, folder, self.seed, self.injure).run()
+        except GroundError as error:
+            result = failed_result(row, self.seed, str(error))
+        self._after(row, result, folder)
+        return result
+
+    def _have_ground(self, kind):
+        if self.ground is not None and self.ground_kind == kind:
+            time.sleep(PAUSE_S)
+            return
+        self._lower()
+        self.labs_raised += 1
+        self.ground = self.raise_ground(kind, self.folder / f"lab-{self.labs_raised}-{kind}")
+        self.ground_kind = kind
+
+    def _after(self, row, result, folder):
+        if result["verdict"] == "safe":
+            if not self.keep:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
+        result["kept"] = str(folder)
+        self.say(f"  kept: {folder}")
+        if self.ground is not None:
+            self.ground.copy_logs(folder)
+        self._lower()
+
+    def _lower(self):
+        if self.ground is not None:
+            ground, self.ground = self.ground, None
+            ground.down()
+
+
+def failed_result(row, seed, why):
+    """Of a drill for which there was no lab."""
+    return {"name": row.name, "words": row.words, "target": "", "verdict": "not judged",
+            "why": why, "goal_text": "", "missed": [], "figures": {}, "seed": seed,
+            "command": f"make chaos FAULT={row.name} SEED={seed}"}
+
+
+def skipped_result(row, seed, why):
+    return {**failed_result(row, seed, why), "verdict": "not drilled"}

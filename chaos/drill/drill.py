@@ -1,0 +1,159 @@
+"""One drill: a load, a fault upon it, its end, and the judgement of what clients were told.
+
+    load ─ level ─ warm-up ─ before ─▶ inject ─ hold ─▶ heal ─ level ─ after ─▶ stop, read, check
+
+Every drill has a topic, groups and histories of its own, though several share a cluster: so a
+violation belongs to the fault under which it happened, and its folder alone tells all of it. What
+the checker needs and what the figures need are two questions to the same histories.
+
+Whatever goes wrong, the fault is healed and the clients are ended before the drill returns. A drill
+that could not be judged is not safe."""
+
+import time
+from dataclasses import dataclass
+
+from . import figures, goals
+from .aim import Aimer
+from .chronicle import Chronicle, now_us
+from .ground import GroundError
+from .judge import JudgeError, judge
+from .load import Ledgers, LoadError
+from .observer import Observer
+from .plan import LABS
+
+READY_S = 30
+LEVEL_S = 90
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of the parts of a drill that the plan does not say."""
+    warm_s: float = 2.0
+    before_s: float = 4.0
+    after_s: float = 2.5
+
+
+class Drill:
+    """`injure(row, aim, ground, seed)` gives the fault: inject, heal, describe."""
+
+    def __init__(self, row, ground, programs, folder, seed, injure, times=Times()):
+        self.row, self.ground, self.programs, self.folder = row, ground, programs, folder
+        self.seed, self.injure, self.times = seed, injure, times
+        self.partitions = LABS[row.lab].partitions
+        self.topic = row.name
+        self.figures = {}
+        self.aim = None
+        self.injury = None
+
+    def run(self):
+        """The drill's result: verdict, why, figures."""
+        self.chronicle = Chronicle(self.folder / "driver.jsonl", self.seed)
+        self.ledgers = Ledgers(self.ground, self.programs.ledger, self.folder, self.topic, self.seed,
+                               self.partitions)
+        self.observer = Observer(self.ground.connections(), self.topic, self.chronicle)
+        try:
+            verdict, why = self._play()
+        except (LoadError, GroundError, JudgeError) as error:
+            verdict, why = "not judged", str(error)
+        finally:
+            self._clean()
+        return self._result(verdict, why)
+
+    def _clean(self):
+        self._heal_quietly()
+        self.observer.stop()
+        self.ledgers.kill()
+        self.chronicle.close()
+
+    def _heal_quietly(self):
+        if self.injury is not None:
+            try:
+                self.injury.heal()
+            except GroundError:
+                pass  # what it broke is replaced with the lab
+            self.injury = None
+
+    # ---- the story --------------------------------------------------------------------------
+    def _play(self):
+        self._start_load()
+        self._break()
+        level_s = self.observer.wait_level(self.partitions, LEVEL_S)
+        self.figures["level_s"] = level_s
+        why_not = None if level_s is not None else self.observer.why_not_level(self.partitions)
+        self.ledgers.check_running()
+        time.sleep(self.times.after_s)
+        self.stop_us = now_us()
+        self.chronicle.stage("settle")
+        self.ledgers.stop()
+        self.observer.stop()
+        self._count()
+        if why_not is not None:
+            return "not back", f"not level within {LEVEL_S} s: {why_not}"
+        self.chronicle.stage("final")
+        self.ledgers.read()
+        self.chronicle.close()
+        return self._judge()
+
+    def _start_load(self):
+        self.chronicle.stage("load")
+        self.observer.start()
+        self.ledgers.start(load_options(LABS[self.row.lab]))
+        if self.observer.wait_level(self.partitions, READY_S) is None:
+            raise GroundError(f"not ready within {READY_S} s: "
+                              f"{self.observer.why_not_level(self.partitions)}")
+        time.sleep(self.times.warm_s)
+        self.warm_us = now_us()
+        time.sleep(self.times.before_s)
+        self.ledgers.check_running()
+
+    def _break(self):
+        aimer = Aimer(self.ground.node_sites(),
+                      lambda: self.ground.coordinator(f"{self.topic}-g0"))
+        self.leaders = self.observer.leaders()
+        self.aim = aimer.aim(self.row.target, self.row.fault, self.leaders, self.seed)
+        self.injury = self.injure(self.row, self.aim, self.ground, self.seed)
+        asked_us = now_us()
+        self.injury.inject()
+        self.inject_us = now_us()
+        self.figures["inject_ms"] = (self.inject_us - asked_us) / 1000
+        self.chronicle.inject(self.row.name, self.aim.words, self.inject_us, self.aim.faulted_site,
+                              self.aim.faulted_node)
+        time.sleep(self.row.hold_s)
+        self.heal_us = now_us()
+        self.chronicle.heal(self.row.name, self.aim.words, self.heal_us)
+        injury, self.injury = self.injury, None
+        injury.heal()
+
+    # ---- what came of it --------------------------------------------------------------------
+    def _count(self):
+        hurt = {p for p, leader in self.leaders.items() if leader in self.aim.nodes}
+        window = figures.Window(self.warm_us, self.inject_us, self.heal_us, self.stop_us, hurt,
+                                set(self.aim.lost_sites))
+        self.figures.update(figures.all_figures(figures.read_sends(self.folder), window))
+        others = set(range(self.partitions)) - hurt
+        self.figures["elections"] = self.observer.elections(self.inject_us, self.stop_us, others)
+        self.figures["elections_all"] = self.observer.elections(self.inject_us, self.stop_us)
+
+    def _judge(self):
+        judgement = judge(self.programs.check, self.folder)
+        self.figures.update(judgement.figures)
+        if judgement.violations:
+            return "unsafe", "; ".join(judgement.violations)
+        if not self.figures.get("acknowledged"):
+            return "not judged", "nothing was acknowledged"
+        return "safe", ""
+
+    def _result(self, verdict, why):
+        goal = self.row.goal
+        return {"name": self.row.name, "words": self.row.words,
+                "target": self.aim.words if self.aim else "", "verdict": verdict, "why": why,
+                "goal_text": goals.text_of(goal), "missed": goals.missed(goal, self.figures),
+                "figures": self.figures, "seed": self.seed,
+                "command": f"make chaos FAULT={self.row.name} SEED={self.seed}"}
+
+
+def load_options(kind):
+    """The ledger's options for one site."""
+    return {"--producers": 2, "--plain-producers": 1, "--rate": kind.records_per_s,
+            "--groups": 2, "--members": 1, "--assigned": 1, "--size": "100-1000",
+            "--metadata-ms": 0, "--admin-ms": 2000, "--fetch-offsets-ms": 1000}
