@@ -69,8 +69,8 @@ def run(options):
     if skipped:
         say(f"without root, {len(skipped)} faults that need networks, mounts or clocks are not "
             f"drilled: {', '.join(r.name for r in skipped)}")
-    raise_one = lambda kind, where: raise_ground(  # noqa: E731
-        kind, where, programs, ONE_WAY_MS, bool(skipped) or options.loopback)
+    raise_one = lambda kind: raise_ground(  # noqa: E731
+        kind, programs, ONE_WAY_MS, bool(skipped) or options.loopback)
     results = Campaign(rows, options.seed, folder, programs, raise_one, injure, say,
                        options.keep).run()
     results += [skipped_result(row, options.seed, "needs root") for row in skipped]

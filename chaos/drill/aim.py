@@ -18,6 +18,7 @@ class Aim:
     sites: tuple          # of the fault: one, two for a pair
     lost_sites: frozenset
     words: str
+    target: str           # as chaos/faults wants it said
 
     @property
     def faulted_site(self):
@@ -47,7 +48,8 @@ class Aimer:
         return getattr(self, f"_{target}")(fault, leaders, chance)
 
     def _node(self, node, words):
-        return Aim((node,), (self.sites[node],), frozenset(), f"node {node} ({words})")
+        return Aim((node,), (self.sites[node],), frozenset(), f"node {node} ({words})",
+                   str(node))
 
     def _leader(self, fault, leaders, chance):
         return self._node(leads_most(leaders, self.sites, chance), "leads most")
@@ -63,19 +65,21 @@ class Aimer:
         site = leads_most(by_site, sorted(set(self.sites.values())), chance)
         lost = frozenset({site}) if fault in BEHIND_THE_LINK else frozenset()
         nodes = tuple(n for n, s in sorted(self.sites.items()) if s == site)
-        return Aim(nodes, (site,), lost, f"site {site}")
+        return Aim(nodes, (site,), lost, f"site {site}", site)
 
     def _all(self, fault, leaders, chance):
         return Aim(tuple(sorted(self.sites)), tuple(sorted(set(self.sites.values()))), frozenset(),
-                   "all nodes")
+                   "all nodes", "all")
 
     def _pair(self, fault, leaders, chance):
         pair = tuple(sorted(chance.sample(sorted(set(self.sites.values())), 2)))
-        return Aim((), pair, frozenset(), f"sites {pair[0]} and {pair[1]}")
+        return Aim((), pair, frozenset(), f"sites {pair[0]} and {pair[1]}",
+                   f"{pair[0]}-{pair[1]}")
 
     def _client(self, fault, leaders, chance):
         """Clients of one site, and another site whose nodes they can't reach."""
         sites = tuple(chance.sample(sorted(set(self.sites.values())), 2))
-        return Aim((), sites, frozenset(), f"clients of {sites[0]}, nodes of {sites[1]}")
+        return Aim((), sites, frozenset(), f"clients of {sites[0]}, nodes of {sites[1]}",
+                   f"{sites[0]}-{sites[1]}")
 
     _any = _all

@@ -14,14 +14,13 @@ PAUSE_S = 1.0  # between two drills in one lab
 
 
 class Campaign:
-    """`raise_ground(kind name, folder)` brings a lab up; `injure` as in drill.py."""
+    """`raise_ground(kind's name)` brings a lab up; `injure` as in drill.py."""
 
     def __init__(self, rows, seed, folder, programs, raise_ground, injure, say, keep=False):
         self.rows, self.seed, self.folder, self.programs = rows, seed, folder, programs
         self.raise_ground, self.injure, self.say, self.keep = raise_ground, injure, say, keep
         self.ground = None
         self.ground_kind = None
-        self.labs_raised = 0
 
     def run(self):
         """The results of all rows, in order."""
@@ -65,8 +64,7 @@ class Campaign:
             time.sleep(PAUSE_S)
             return
         self._lower()
-        self.labs_raised += 1
-        self.ground = self.raise_ground(kind, self.folder / f"lab-{self.labs_raised}-{kind}")
+        self.ground = self.raise_ground(kind)
         self.ground_kind = kind
 
     def _after(self, row, result, folder):

@@ -34,7 +34,7 @@ class Times:
 
 
 class Drill:
-    """`injure(row, aim, ground, seed)` gives the fault: inject, heal, describe."""
+    """`injure(row, aim, ground, seed)` gives the fault: see injury.py."""
 
     def __init__(self, row, ground, programs, folder, seed, injure, times=Times()):
         self.row, self.ground, self.programs, self.folder = row, ground, programs, folder
@@ -66,12 +66,11 @@ class Drill:
         self.chronicle.close()
 
     def _heal_quietly(self):
-        if self.injury is not None:
-            try:
+        try:
+            if self.injury is not None:
                 self.injury.heal()
-            except GroundError:
-                pass  # what it broke is replaced with the lab
-            self.injury = None
+        except GroundError:
+            pass  # what it broke is replaced with the lab
 
     # ---- the story --------------------------------------------------------------------------
     def _play(self):
@@ -112,17 +111,12 @@ class Drill:
         self.leaders = self.observer.leaders()
         self.aim = aimer.aim(self.row.target, self.row.fault, self.leaders, self.seed)
         self.injury = self.injure(self.row, self.aim, self.ground, self.seed)
-        asked_us = now_us()
-        self.injury.inject()
-        self.inject_us = now_us()
-        self.figures["inject_ms"] = (self.inject_us - asked_us) / 1000
+        self.inject_us = self.injury.inject()
         self.chronicle.inject(self.row.name, self.aim.words, self.inject_us, self.aim.faulted_site,
                               self.aim.faulted_node)
-        time.sleep(self.row.hold_s)
-        self.heal_us = now_us()
+        self.injury.hold(self.row.hold_s)
+        self.heal_us = self.injury.heal()
         self.chronicle.heal(self.row.name, self.aim.words, self.heal_us)
-        injury, self.injury = self.injury, None
-        injury.heal()
 
     # ---- what came of it --------------------------------------------------------------------
     def _count(self):

@@ -30,6 +30,7 @@ class LabKind:
     disk: str = "plain"       # or "faultfs"
     clock: str = "plain"      # or "faketime"
     records_per_s: int = 240  # of one site's producers
+    settings: tuple = ()      # of all nodes: (name, value) …
 
 
 LABS = {

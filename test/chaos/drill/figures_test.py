@@ -4,10 +4,10 @@ import json
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "chaos"))
 
-from chaos.drill import figures  # noqa: E402
-from chaos.drill.figures import Send, Window  # noqa: E402
+from drill import figures  # noqa: E402
+from drill.figures import Send, Window  # noqa: E402
 
 MS = 1000
 FAULT = 10_000 * MS

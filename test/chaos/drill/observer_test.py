@@ -7,13 +7,13 @@ import struct
 import sys
 import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "chaos"))
 
 import pytest  # noqa: E402
 
-from chaos.drill import wire  # noqa: E402
-from chaos.drill.chronicle import Chronicle  # noqa: E402
-from chaos.drill.observer import Observer  # noqa: E402
+from drill import wire  # noqa: E402
+from drill.chronicle import Chronicle  # noqa: E402
+from drill.observer import Observer  # noqa: E402
 
 
 def text(value):

@@ -3,11 +3,11 @@
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "chaos"))
 
 import pytest  # noqa: E402
 
-from chaos.drill import goals, page, plan  # noqa: E402
+from drill import goals, page, plan  # noqa: E402
 
 
 def result(name="kill-leader", **changed):

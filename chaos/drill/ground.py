@@ -1,0 +1,124 @@
+"""What a drill stands on: a lab of the testbed, as the drill needs it.
+
+Clients are started where a site's applications are. Nodes are asked from their own network
+namespace, by threads of this process: their answers then do not depend on what is cut. Everything
+that can go wrong with a lab is a GroundError with a sentence."""
+
+import os
+import shutil
+import socket
+import subprocess
+
+from testbed import control, linux
+from testbed.lab import Lab, Refused
+
+from . import wire
+from .plan import LABS
+
+
+class GroundError(Exception):
+    """The lab can't be had, or did not do what was asked; a sentence."""
+
+
+def has_network():
+    """Network namespaces, mounts and packet filters need root."""
+    return os.geteuid() == 0
+
+
+def raise_ground(kind_name, programs, one_way_ms, is_loopback, settings=None):
+    """A lab of this kind with a cluster that has formed."""
+    kind = LABS[kind_name]
+    try:
+        lab = Lab.up(name=f"drill-{os.getpid()}", nodes_per_site=kind.nodes_per_site,
+                     rtt_us=0 if is_loopback else 2000 * one_way_ms, binary=str(programs.trilogd),
+                     programs=str(programs.check.parent), faultfs=kind.disk == "faultfs",
+                     faketime=kind.clock == "faketime", loopback=is_loopback,
+                     settings={**dict(kind.settings), **(settings or {})})
+    except Refused as error:
+        raise GroundError(str(error)) from error
+    return Ground(lab)
+
+
+class Ground:
+    def __init__(self, lab):
+        self.lab = lab
+        self.sites = list(lab.sites)
+        self._namespaces = {} if lab.is_loopback else self._open_namespaces()
+
+    def _open_namespaces(self):
+        with control.connect(self.lab.folder) as connection:
+            keeper = control.keeper_pid(connection)
+        return {node: os.open(f"/proc/{keeper}/root/run/netns/node-{node}", os.O_RDONLY)
+                for node in self.lab.nodes}
+
+    # ---- who is there -----------------------------------------------------------------------
+    def node_sites(self):
+        return {node.id: node.site for node in self.lab.nodes.values()}
+
+    def addresses(self):
+        return {node.id: node.address for node in self.lab.nodes.values()}
+
+    def bootstrap(self, site):
+        """The site's own nodes first, as an application there is configured."""
+        own_first = sorted(self.lab.nodes.values(), key=lambda n: (n.site != site, n.id))
+        return ",".join(node.address for node in own_first)
+
+    def connections(self):
+        """{node: a function that opens a socket to it}"""
+        return {node: self._connector(node) for node in self.lab.nodes}
+
+    def _connector(self, node):
+        host, _, port = self.lab.nodes[node].address.rpartition(":")
+
+        def connect(timeout_s):
+            connection = self._socket_at(node)
+            try:
+                connection.settimeout(timeout_s)
+                connection.connect((host, int(port)))
+            except OSError:
+                connection.close()
+                raise
+            return connection
+        return connect
+
+    def _socket_at(self, node):
+        """Of the node's namespace, for good; namespaces are the calling thread's alone."""
+        if node not in self._namespaces:
+            return socket.socket()
+        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        try:
+            linux.enter_namespace(self._namespaces[node], linux.CLONE_NEWNET)
+            return socket.socket()
+        finally:
+            linux.enter_namespace(own, linux.CLONE_NEWNET)
+            os.close(own)
+
+    def coordinator(self, group):
+        """The node that coordinates a group, by the word of the first that knows."""
+        for connect in self.connections().values():
+            try:
+                return wire.ask_coordinator(connect, group)
+            except wire.AnswerError:
+                continue
+        raise GroundError(f"no node knows the coordinator of {group}")
+
+    # ---- clients ----------------------------------------------------------------------------
+    def start_client(self, site, argv, log):
+        return subprocess.Popen(self.lab.command_in(site, argv), stdin=subprocess.DEVNULL,
+                                stdout=log, stderr=log, start_new_session=True)
+
+    # ---- the end ----------------------------------------------------------------------------
+    def copy_logs(self, folder):
+        """What the nodes and the lab said, beside the histories of a drill."""
+        for name in sorted(os.listdir(self.lab.folder)):
+            if name.endswith((".log", ".yaml")):
+                shutil.copy(os.path.join(self.lab.folder, name), os.path.join(folder, name))
+
+    def down(self):
+        for namespace in self._namespaces.values():
+            os.close(namespace)  # else it would outlive the lab
+        self._namespaces = {}
+        try:
+            self.lab.down()
+        except Refused as error:
+            raise GroundError(str(error)) from error
