@@ -1,11 +1,21 @@
 /* Clients as users have them.
  *
  * Nothing here tunes a client: a setting that a test needs and users lack would show what no user
- * sees. Logs are dropped, for a lost connection is the subject and no news; what a client tells its
- * application outside of any operation becomes a line `error`. */
+ * sees. Whoever wants to know the broker's part of an outage, and not the client's own pauses,
+ * says so with --client. Logs are dropped, for a lost connection is the subject and no news; what a
+ * client tells its application outside of any operation becomes a line `error`. */
 #include "client.h"
 
 #include <stdio.h>
+
+static const struct options_client *asked;
+static int asked_count;
+
+void client_use(const struct options *options)
+{
+    asked = options->client;
+    asked_count = options->client_count;
+}
 
 static void drop_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
@@ -31,6 +41,12 @@ static int set_all(rd_kafka_conf_t *conf, const struct client_setting *settings)
     for (; settings->name != NULL; settings++) {
         if (rd_kafka_conf_set(conf, settings->name, settings->value, error, sizeof error) != 0) {
             fprintf(stderr, "ledger: %s\n", error);
+            return -1;
+        }
+    }
+    for (int i = 0; i < asked_count; i++) {
+        if (rd_kafka_conf_set(conf, asked[i].name, asked[i].value, error, sizeof error) != 0) {
+            fprintf(stderr, "ledger: --client: %s\n", error);
             return -1;
         }
     }

@@ -6,10 +6,14 @@
 #include <librdkafka/rdkafka.h>
 
 #include "note.h"
+#include "options.h"
 
 struct client_setting {
     const char *name, *value;
 };
+
+/* Before the first client: what --client says is set for all of them. The options are borrowed. */
+void client_use(const struct options *options);
 
 /* A client with these settings, the last of which has no name. `conf` (NULL: none) may hold
  * callbacks already and is taken. `process` gets the client's errors and is what its callbacks are

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client.h"
 #include "final.h"
 #include "load.h"
 
@@ -42,6 +43,7 @@ static int run(enum options_command command, int count, char **arguments)
         break;
     }
     block_signals();
+    client_use(&options);
     if (history_open(&history, options.history, (uint64_t)options.seed) < 0)
         return 2;
     return command == OPTIONS_LOAD ? load_run(&options, &history) : final_run(&options, &history);

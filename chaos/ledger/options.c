@@ -12,7 +12,7 @@
 #define MS_MAX      3600000
 #define CLIENTS_MAX 1000
 
-enum kind { TEXT, NUMBER, RANGE, NODE };
+enum kind { TEXT, NUMBER, RANGE, NODE, CLIENT };
 
 struct option {
     const char *name;
@@ -34,6 +34,7 @@ static const struct option table[] = {
     {"--tag", BOTH, TEXT, AT(tag), 0, 0, "", "goes into names, where a site has several ledgers"},
     {"--topic", BOTH, TEXT, AT(topic), 0, 0, "ledger", "the topic"},
     {"--node", BOTH, NODE, 0, 0, 0, "", "ID=HOST:PORT, of each node by itself; again for each"},
+    {"--client", BOTH, CLIENT, 0, 0, 0, "", "NAME=VALUE, a setting of librdkafka; again for each"},
     {"--group-prefix", BOTH, TEXT, AT(group_prefix), 0, 0, "g", "groups are named PREFIX0 and on"},
     {"--partitions", OPTIONS_LOAD, NUMBER, AT(partitions), 1, 10000, "12",
      "of the topic, where it has to be created"},
@@ -107,6 +108,19 @@ static bool read_node(struct options *options, const char *text)
     return true;
 }
 
+static bool read_client(struct options *options, const char *text)
+{
+    size_t size = strcspn(text, "=");
+    if (options->client_count == OPTIONS_CLIENT_MAX || text[size] == '\0' || size == 0 ||
+        size >= OPTIONS_ADDRESS_BYTES)
+        return false;
+    struct options_client *client = &options->client[options->client_count++];
+    memcpy(client->name, text, size);
+    client->name[size] = '\0';
+    client->value = text + size + 1;
+    return true;
+}
+
 static bool read_value(struct options *options, const struct option *o, const char *text)
 {
     void *place = (char *)options + o->place;
@@ -120,6 +134,8 @@ static bool read_value(struct options *options, const struct option *o, const ch
         return read_range(o, text, place, (int64_t *)place + 1);
     case NODE:
         return read_node(options, text);
+    case CLIENT:
+        return read_client(options, text);
     }
     return false;
 }
@@ -138,7 +154,7 @@ static void preset(struct options *options)
 {
     memset(options, 0, sizeof *options);
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (table[i].preset != NULL && table[i].kind != NODE)
+        if (table[i].preset != NULL && table[i].kind != NODE && table[i].kind != CLIENT)
             read_value(options, &table[i], table[i].preset);
 }
 

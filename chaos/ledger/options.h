@@ -7,10 +7,17 @@
 
 #define OPTIONS_NODES_MAX     32
 #define OPTIONS_ADDRESS_BYTES 128
+#define OPTIONS_CLIENT_MAX    16
 
 struct options_node {
     int32_t id; /* -1: not known, an address of --bootstrap */
     char address[OPTIONS_ADDRESS_BYTES];
+};
+
+/* A setting of librdkafka's, as it is given to every client. */
+struct options_client {
+    char name[OPTIONS_ADDRESS_BYTES];
+    const char *value; /* borrowed */
 };
 
 struct options {
@@ -21,6 +28,8 @@ struct options {
     int64_t size_min, size_max;
     struct options_node nodes[OPTIONS_NODES_MAX];
     int node_count;
+    struct options_client client[OPTIONS_CLIENT_MAX];
+    int client_count;
 };
 
 enum options_command { OPTIONS_LOAD = 1, OPTIONS_READ = 2 };
