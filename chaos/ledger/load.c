@@ -28,7 +28,7 @@
 #define SETTLE_SLACK_US INT64_C(10000000) /* for what was given up to be told */
 #define LEAVE_US        INT64_C(30000000) /* for consumers to commit and leave */
 
-enum { KINDS_MAX = 7 };
+enum { KINDS_MAX = 6 };
 
 struct crew {
     struct load_worker *workers;
@@ -169,6 +169,17 @@ static bool is_crew_done(const struct crew *crew)
     return true;
 }
 
+/* Says who is left behind. */
+static void name_missing(const struct driver *d)
+{
+    static const char *const names[KINDS_MAX] = {"producer", "member",   "assigned",
+                                                 "auditor",  "observer", "admin"};
+    for (int kind = 0; kind < KINDS_MAX; kind++)
+        for (int i = 0; i < d->crews[kind].count; i++)
+            if (!atomic_load(&d->crews[kind].workers[i].is_done))
+                fprintf(stderr, "ledger: %s %d did not come to its end\n", names[kind], i);
+}
+
 /* Waits for crews [first, KINDS_MAX); returns false when it takes too long. */
 static bool wait_for_crews(struct driver *d, int first, int count, int64_t until_us)
 {
@@ -248,7 +259,7 @@ static int end(struct driver *d, bool is_clean)
     if (is_clean)
         join_all(d);
     else
-        fprintf(stderr, "ledger: a client did not come to its end\n");
+        name_missing(d);
     process_line(&d->process, &last, now_us(), "stage");
     line_string(&last, "name", "end");
     history_close(d->load.history, &last);

@@ -3,7 +3,7 @@
  * It never seeks: where it goes on after an assignment is what the group's stored offset says, so
  * a wrong resume shows. Nothing stored means the beginning (auto.offset.reset=earliest). With
  * `error` a client that is thrown back would stop instead of reading again; users have the other,
- * and reading again is what the checker looks for. Every second group is balanced cooperatively.
+ * and reading again is what the checker looks for.
  *
  * Of two commits one is waited for. When a partition is taken away its progress is committed
  * first, unless the assignment was lost, for then the coordinator would refuse it. */
@@ -24,7 +24,6 @@ struct member {
     struct load *load;
     rd_kafka_t *client;
     char group[GROUP_NAME_BYTES];
-    bool is_cooperative;
     struct commits commits;
     unsigned commit_count;
 };
@@ -42,22 +41,10 @@ static void note_each(struct member *m, const rd_kafka_topic_partition_list_t *l
     }
 }
 
-static void note_refusal(struct member *m, rd_kafka_error_t *error)
-{
-    if (error == NULL)
-        return;
-    note_error(&m->process, now_us(), rd_kafka_error_name(error),
-               (struct note_place){NULL, NOTE_NONE}, rd_kafka_error_string(error));
-    rd_kafka_error_destroy(error);
-}
-
 static void assign(struct member *m, rd_kafka_topic_partition_list_t *list)
 {
     note_each(m, list, true);
-    if (m->is_cooperative)
-        note_refusal(m, rd_kafka_incremental_assign(m->client, list));
-    else
-        rd_kafka_assign(m->client, list);
+    rd_kafka_assign(m->client, list);
 }
 
 static void give_up(struct member *m, rd_kafka_topic_partition_list_t *list)
@@ -65,10 +52,7 @@ static void give_up(struct member *m, rd_kafka_topic_partition_list_t *list)
     if (!rd_kafka_assignment_lost(m->client))
         commits_send_and_wait(&m->commits, COMMIT_WAIT_MS);
     note_each(m, list, false);
-    if (m->is_cooperative)
-        note_refusal(m, rd_kafka_incremental_unassign(m->client, list));
-    else
-        rd_kafka_assign(m->client, NULL);
+    rd_kafka_assign(m->client, NULL);
 }
 
 static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t err,
@@ -98,8 +82,6 @@ static bool open_client(struct member *m)
         {"client.rack", o->site},
         {"enable.auto.commit", "false"},
         {"auto.offset.reset", "earliest"},
-        {"partition.assignment.strategy",
-         m->is_cooperative ? "cooperative-sticky" : "range,roundrobin"},
         {NULL, NULL},
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -181,7 +163,6 @@ void *member_run(void *data)
         const struct options *o = worker->load->options;
         int group = worker->index % (int)o->groups;
         m->load = worker->load;
-        m->is_cooperative = group % 2 == 1;
         snprintf(m->group, sizeof m->group, "%s%d", o->group_prefix, group);
         while (!atomic_load(&m->load->is_over) && live(m, worker))
             ;
