@@ -345,7 +345,8 @@ static int take_read(struct history *h, const struct line *line, const struct su
 static struct reader *reader_of(struct history *h, const struct line *line, const struct subject *s)
 {
     int64_t node = number_or(line, LINE_node, -1);
-    return &h->readers.items[history_reader(h, s->process, s->partition, node)];
+    uint32_t place = history_reader(h, s->process, s->partition, node); /* may move the items */
+    return &h->readers.items[place];
 }
 
 static int take_read_end(struct history *h, const struct line *line, const struct subject *s,
