@@ -3,6 +3,7 @@
 #   make unit   unit tests (seconds)                      make test   all that belongs to a change
 #   make check  sanitizers, static analysis, format       make sim    simulation (SEED=… replays one)
 #   make chaos  each fault once over three sites          make bench  side by side with Kafka
+#               (FAULT=… SEED=… drills one again)
 #   make fuzz   fuzz targets for longer                   make chaos-programs  the tools alone
 #   make fmt    settle spacing                            make install (PREFIX, DESTDIR)
 SHELL := /bin/bash
@@ -59,7 +60,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
 LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
-.PHONY: all demo chaos chaos-programs chaos-tests unit test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
+.PHONY: all demo chaos chaos-short chaos-programs chaos-tests unit test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd
 
@@ -177,7 +178,7 @@ fuzz fuzz-short: build/.need-fuzz
 	tools/run-fuzz $(if $(filter fuzz-short,$@),$(FUZZ_SHORT_SECONDS),$(FUZZ_SECONDS)) $(FUZZ_BINARIES)
 
 # ---- all that belongs to a change ---------------------------------------------------------------
-TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) \
+TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) chaos-short \
                $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: build/.need-test
@@ -215,6 +216,10 @@ $(foreach p,$(CHAOS_PROGRAMS),$(eval $(call chaos_program_rules,$(p))))
 demo: build/.need-chaos $(B)/trilogd $(B)/demo
 	@$(B)/demo $(B)/trilogd "$(FILE)"
 chaos-programs: build/.need-chaos $(B)/trilogd $(CHAOS_PROGRAMS:%=$(B)/%)
+# Faults over a load (chaos/drill/README.md). Without root, those that need none.
+chaos chaos-short: chaos-programs
+	@PYTHONPATH=chaos python3 -B -m drill --programs $(B) $(if $(FAULT),--fault $(FAULT)) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(filter chaos-short,$@),--short)
 # What needs processes, namespaces and mounts to be tested.
 chaos-tests: chaos-programs
 	tools/clients

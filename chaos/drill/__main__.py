@@ -13,7 +13,7 @@ from collections import namedtuple
 from . import page
 from .campaign import Campaign, skipped_result
 from .ground import GroundError, has_network, raise_ground
-from .injury import injure
+from .injury import Injury
 from .plan import PLAN, row_named
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ def run(options):
             f"drilled: {', '.join(r.name for r in skipped)}")
     raise_one = lambda kind: raise_ground(  # noqa: E731
         kind, programs, ONE_WAY_MS, bool(skipped) or options.loopback)
-    results = Campaign(rows, options.seed, folder, programs, raise_one, injure, say,
+    results = Campaign(rows, options.seed, folder, programs, raise_one, Injury, say,
                        options.keep).run()
     results += [skipped_result(row, options.seed, "needs root") for row in skipped]
     report(results, options, folder)
