@@ -31,18 +31,37 @@ static int compare_completed(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-static uint32_t group_of(const struct record *r, bool is_by_client)
+static bool is_probe(const struct history *h, const struct record *r)
 {
-    return r->process == NONE ? NONE : is_by_client ? r->process : r->partition;
+    return h->processes.items[r->process].is_probe;
+}
+
+static bool has_probes(const struct history *h)
+{
+    for (size_t i = 0; i < h->processes.count; i++)
+        if (h->processes.items[i].is_probe && h->processes.items[i].send_count > 0)
+            return true;
+    return false;
+}
+
+/* Where there are probes, partitions are measured by them alone: by the broker's pauses and not by
+ * a client's patience. A probe is nobody's client. */
+static uint32_t group_of(const struct history *h, const struct record *r, bool is_by_client,
+                         bool is_by_probes)
+{
+    if (r->process == NONE || is_probe(h, r) != is_by_probes)
+        return NONE;
+    return is_by_client ? r->process : r->partition;
 }
 
 static struct grouped group_sends(const struct history *h, bool is_by_client)
 {
+    bool is_by_probes = !is_by_client && has_probes(h);
     struct grouped g = {.group_count = is_by_client ? h->processes.count : h->partitions.count};
     g.records = memory_make(h->records.count, sizeof *g.records);
     g.starts = memory_make(g.group_count + 1, sizeof *g.starts);
     for (size_t i = 0; i < h->records.count; i++) {
-        uint32_t group = group_of(&h->records.items[i], is_by_client);
+        uint32_t group = group_of(h, &h->records.items[i], is_by_client, is_by_probes);
         if (group != NONE)
             g.starts[group + 1]++;
     }
@@ -51,7 +70,7 @@ static struct grouped group_sends(const struct history *h, bool is_by_client)
     size_t *next = memory_make(g.group_count + 1, sizeof *next);
     memcpy(next, g.starts, g.group_count * sizeof *next);
     for (size_t i = 0; i < h->records.count; i++) {
-        uint32_t group = group_of(&h->records.items[i], is_by_client);
+        uint32_t group = group_of(h, &h->records.items[i], is_by_client, is_by_probes);
         if (group != NONE)
             g.records[next[group]++] = (uint32_t)i;
     }

@@ -26,6 +26,7 @@ enum outcome { OUTCOME_UNKNOWN, OUTCOME_OK, OUTCOME_FAIL };
 struct process {
     uint32_t name, site;
     bool is_idempotent;
+    bool is_probe; /* its pauses are the broker's: it gives up at once and asks again */
     uint32_t send_count;
     struct pages operations; /* from an operation's id to an entry of history.operations + 1 */
 };

@@ -420,6 +420,7 @@ static int take_metadata(struct history *h, const struct line *line, const struc
 static int take_process(struct history *h, const struct line *line, const struct subject *s)
 {
     h->processes.items[s->process].is_idempotent = number_or(line, LINE_idempotent, 0) == 1;
+    h->processes.items[s->process].is_probe = line_is(line, LINE_role, "probe");
     return 0;
 }
 

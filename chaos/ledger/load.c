@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe.h"
 #include "random.h"
 #include "topic.h"
 
@@ -28,7 +29,7 @@
 #define SETTLE_SLACK_US INT64_C(10000000) /* for what was given up to be told */
 #define LEAVE_US        INT64_C(30000000) /* for consumers to commit and leave */
 
-enum { KINDS_MAX = 6 };
+enum { KINDS_MAX = 7 };
 
 struct crew {
     struct load_worker *workers;
@@ -39,11 +40,11 @@ struct crew {
 struct driver {
     struct process process; /* first: what the client's callbacks are given */
     struct load load;
-    struct crew crews[KINDS_MAX]; /* producers are the first */
+    struct crew crews[KINDS_MAX]; /* those that send are the first */
     int signal_count;
 };
 
-enum { PRODUCERS, MEMBERS, ASSIGNED, AUDITORS, OBSERVERS, ADMINISTRATORS };
+enum { PRODUCERS, PROBES, MEMBERS, ASSIGNED, AUDITORS, OBSERVERS, ADMINISTRATORS };
 
 static void name_process(const struct options *o, char *name, size_t name_bytes, const char *what)
 {
@@ -121,6 +122,8 @@ static int prepare_topic(struct driver *d)
     rd_kafka_destroy(client);
     if (d->load.partition_count <= 0)
         return -1;
+    if (leaders_init(&d->load.leaders, d->load.partition_count) < 0)
+        return -1;
     note_topic(&d->process, now_us(), d->load.options->topic, d->load.partition_count);
     return 0;
 }
@@ -152,6 +155,7 @@ static int start_all(struct driver *d)
     int err = start_crew(d, MEMBERS, o->groups * o->members, member_run);
     err |= start_crew(d, ASSIGNED, o->assigned, assigned_run);
     err |= start_crew(d, PRODUCERS, o->producers + o->plain_producers, producer_run);
+    err |= start_crew(d, PROBES, o->probe_ms > 0 ? o->node_count * PROBE_LANES : 0, probe_run);
     err |= start_crew(d, AUDITORS, o->fetch_offsets_ms > 0 && o->groups > 0 ? node_count : 0,
                       auditor_run);
     err |= start_crew(d, OBSERVERS, o->metadata_ms > 0 ? o->node_count : 0, observer_run);
@@ -172,7 +176,7 @@ static bool is_crew_done(const struct crew *crew)
 /* Says who is left behind. */
 static void name_missing(const struct driver *d)
 {
-    static const char *const names[KINDS_MAX] = {"producer", "member",   "assigned",
+    static const char *const names[KINDS_MAX] = {"producer", "probe",    "member", "assigned",
                                                  "auditor",  "observer", "admin"};
     for (int kind = 0; kind < KINDS_MAX; kind++)
         for (int i = 0; i < d->crews[kind].count; i++)
@@ -201,6 +205,7 @@ static void join_all(struct driver *d)
             pthread_join(d->crews[kind].workers[i].thread, NULL);
         free(d->crews[kind].workers);
     }
+    leaders_close(&d->load.leaders);
 }
 
 /* ---- the story ---- */
@@ -237,9 +242,9 @@ static bool settle(struct driver *d)
     note_stage(&d->process, now_us(), "settle");
     atomic_store(&d->load.settle_until_us, until_us);
     atomic_store(&d->load.is_sending_over, true);
-    bool is_settled = wait_for_crews(d, PRODUCERS, 1, until_us + SETTLE_SLACK_US);
+    bool is_settled = wait_for_crews(d, PRODUCERS, 2, until_us + SETTLE_SLACK_US);
     atomic_store(&d->load.is_over, true);
-    return wait_for_crews(d, MEMBERS, KINDS_MAX - 1, now_us() + LEAVE_US) && is_settled;
+    return wait_for_crews(d, MEMBERS, KINDS_MAX - MEMBERS, now_us() + LEAVE_US) && is_settled;
 }
 
 static void print_counts(const struct load *load)

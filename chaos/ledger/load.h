@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "history.h"
+#include "leaders.h"
 #include "options.h"
 #include "process.h"
 
@@ -14,6 +15,7 @@ struct load {
     const struct options *options;
     struct history *history;
     int32_t partition_count;     /* of the topic, as it is */
+    struct leaders leaders;      /* told by observers, followed by probes */
     atomic_bool is_sending_over; /* no new sends; outcomes are awaited */
     atomic_bool is_over;         /* consumers and all others leave */
     atomic_ullong sent_count, acknowledged_count, failed_count, unknown_count, read_count;

@@ -61,6 +61,8 @@ static const struct option table[] = {
      "between acts of small administration; 0: none"},
     {"--metadata-ms", OPTIONS_LOAD, NUMBER, AT(metadata_ms), 0, MS_MAX, "100",
      "between looks at each node's Metadata; 0: none"},
+    {"--probe-ms", OPTIONS_LOAD, NUMBER, AT(probe_ms), 0, MS_MAX, "0",
+     "between the probe's records to each partition; 0: none; needs --node and --metadata-ms"},
     {"--rebalance-ms", OPTIONS_LOAD, NUMBER, AT(rebalance_ms), 0, MS_MAX, "0",
      "between departures of a member, which a new one replaces; 0: none"},
     {"--seconds", OPTIONS_LOAD, NUMBER, AT(seconds), 0, 1000000, "0",

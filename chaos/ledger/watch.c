@@ -67,6 +67,7 @@ struct seen {
 struct observer {
     struct process process;
     struct wire_connection connection;
+    struct leaders *leaders;
     const char *topic;
     int32_t node, partition_count;
     struct seen *seen; /* by partition */
@@ -75,6 +76,7 @@ struct observer {
 static void on_partition(void *data, int32_t partition, int32_t leader, int32_t epoch)
 {
     struct observer *o = data;
+    leaders_hear(o->leaders, partition, leader, epoch);
     if (partition < 0 || partition >= o->partition_count)
         return;
     struct seen *seen = &o->seen[partition];
@@ -108,6 +110,7 @@ void *observer_run(void *data)
         load_process_begin(worker, &o->process, "observer", &kind);
         wire_init(&o->connection, node.address);
         o->topic = worker->load->options->topic;
+        o->leaders = &worker->load->leaders;
         o->node = node.id;
         o->partition_count = worker->load->partition_count;
         o->seen = seen;
