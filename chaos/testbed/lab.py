@@ -276,8 +276,10 @@ def _start_guardian(options: dict) -> dict:
     the lab that nobody waits for ends."""
     own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with own:
-        subprocess.run([sys.executable, "-B", "-m", "testbed.guardian"], stdin=theirs, check=True,
-                       cwd=os.path.join(ROOT, "chaos"), start_new_session=True)
+        # The name is for `ps` only.
+        subprocess.run([sys.executable, "-B", "-m", "testbed.guardian", options["lab"]],
+                       stdin=theirs, check=True, cwd=os.path.join(ROOT, "chaos"),
+                       start_new_session=True)
         theirs.close()
         own.settimeout(UP_SECONDS + options["wait_seconds"])
         try:

@@ -2,12 +2,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
 from conftest import ROOT
 from testbed.lab import Lab, NotUp, Refused
+from testbed.wand import connect_unix
 
 LAB = os.path.join(ROOT, "chaos", "lab")
 
@@ -132,6 +134,31 @@ def test_two_labs_have_the_same_addresses_and_do_not_meet(lab, labs_folder):
             Lab.up("second", folder=labs_folder)
         assert second.state(1) == "ended"
     assert lab.state(1) == "running"
+
+
+def test_a_disk_that_can_fail_is_seen_by_the_lab_only(root, labs_folder):
+    with Lab.up("disks", folder=labs_folder, sites=1, faultfs=True) as disks:
+        folder = disks.nodes[1].data_folder
+        assert os.listdir(folder) == []
+        seen = subprocess.run(disks.command_in(1, ["ls", folder]), capture_output=True, check=True)
+        assert seen.stdout.split() != []
+        disks.kill_node(1)
+        assert ask_disk(disks, "fail write errno=EIO") == "ok"
+        disks.start_node(1)
+        assert disks.wait_until_ended(1) != 0, "no node stands on a disk that fails"
+        assert ask_disk(disks, "heal") == "ok"
+        disks.start_node(1)
+        disks.wait_until_formed()
+        with pytest.raises(Refused, match="not started with --faketime"):
+            disks.set_wall_clock_offset(1, 5)
+
+
+def ask_disk(disks, line):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connect_unix(connection, disks.faultfs_control(1))
+        connection.sendall(line.encode() + b"\n")
+        return connection.recv(1000).decode().split()[0]
 
 
 def test_two_nodes_per_site_form_a_cluster_behind_delayed_links(root, labs_folder):

@@ -1,10 +1,14 @@
 """What a link was asked to do is what packets meet. Bounds are wide: machines are busy."""
+import os
+import signal
 import statistics
 import subprocess
 
 import pytest
 from places import Way, stream
+from traces import processes_with
 from testbed.lab import Refused
+from testbed.linux import has_ended
 
 FULL_PACKET_BYTES = 1514
 
@@ -123,10 +127,12 @@ def test_a_link_of_a_site_to_itself_or_nobody_is_refused(lab):
 
 def test_the_end_of_wand_is_shown_and_the_next_change_starts_another(lab):
     lab.link("a", "b", one_way=True).set(delay_us=10_000)
-    found = subprocess.run(lab.command_in("a", ["pgrep", "-f", "wand-a"]), capture_output=True,
-                           text=True, check=False).stdout.split()
+    found = processes_with(f"{lab.folder}/wand-a")
     assert found, "without netem, wand holds the packets"
-    subprocess.run(lab.command_in("a", ["kill", "-9", found[0]]), check=True)
+    ended = os.pidfd_open(found[0])
+    os.kill(found[0], signal.SIGKILL)
+    assert has_ended(ended, 10)
+    os.close(ended)
     assert "wand of site a" in lab.status()["troubles"][0]
     lab.link("a", "b", one_way=True).set(delay_us=20_000)
     assert lab.status()["troubles"] == []
