@@ -225,6 +225,17 @@ int content_lose_write(struct volume *volume, struct node *node, uint64_t offset
     return write_or_lose(volume, node, offset, NULL, size, &written);
 }
 
+/* A block of the file that is not `own`, unless it has but one. */
+static uint64_t other_block(struct volume *volume, uint64_t own, uint64_t size)
+{
+    uint64_t drawn = chance_mix(chance_mix_text(volume->seed, "misdirect"),
+                                atomic_fetch_add(&volume->counts.misdirected, 1));
+    uint64_t count = (size + UNDO_BLOCK_BYTES - 1) / UNDO_BLOCK_BYTES;
+    if (own >= count || count == 1)
+        return drawn % count;
+    return (own + 1 + drawn % (count - 1)) % count;
+}
+
 int content_misdirect_write(struct volume *volume, struct node *node, uint64_t offset,
                             const void *bytes, size_t size)
 {
@@ -235,9 +246,9 @@ int content_misdirect_write(struct volume *volume, struct node *node, uint64_t o
         err = content_lose_write(volume, node, offset, size);
     if (err != 0 || size_now == 0)
         return err; /* there is nowhere else */
-    uint64_t block = chance_mix(chance_mix(volume->seed, offset), size_now) %
-                     ((size_now + UNDO_BLOCK_BYTES - 1) / UNDO_BLOCK_BYTES);
-    uint64_t elsewhere = block * UNDO_BLOCK_BYTES + offset % UNDO_BLOCK_BYTES;
+    uint64_t elsewhere = other_block(volume, offset / UNDO_BLOCK_BYTES, size_now) *
+                             UNDO_BLOCK_BYTES +
+                         offset % UNDO_BLOCK_BYTES;
     return content_write(volume, node, elsewhere, bytes, size, &written);
 }
 
@@ -333,7 +344,7 @@ int content_fail_sync(struct volume *volume, struct node *node, uint64_t seed)
     struct undo_file file = file_of(node);
     struct undo_outcome outcome = {0};
     pthread_mutex_lock(&node->lock);
-    int err = undo_drop(&node->undo, &file, seed, &outcome);
+    int err = undo_drop(&node->undo, &file, chance_mix(seed, node->failed_syncs++), &outcome);
     account(volume, node);
     close_data_if_idle(node);
     pthread_mutex_unlock(&node->lock);

@@ -27,6 +27,7 @@ struct node {
     int data_descriptor; /* for reading and writing; -1: not open */
     uint64_t open_count; /* handles */
     struct undo undo;
+    uint64_t failed_syncs; /* so that each drops other sectors */
 
     struct node *unsynced_before; /* in the volume's list, with unsynced_lock */
     struct node *unsynced_after;

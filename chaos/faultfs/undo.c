@@ -191,6 +191,13 @@ static uint64_t kept_of_8(const struct undo_choice *choice)
     return manners[ask(choice->seed, ASK_MANNER) % 4];
 }
 
+/* A failed sync that drops nothing would show nothing. */
+static uint64_t dropped_kept_of_8(uint64_t seed)
+{
+    static const uint64_t manners[] = {0, 2, 4, 6};
+    return manners[ask(seed, ASK_MANNER) % 4];
+}
+
 static uint64_t size_between(const struct undo_choice *choice, uint64_t low, uint64_t high)
 {
     assert(low <= high);
@@ -309,7 +316,7 @@ int undo_drop(struct undo *undo, const struct undo_file *file, uint64_t seed,
     struct undo_choice choice = {.keep = UNDO_KEEP_RANDOM, .seed = seed};
     uint64_t size_lowest = undo->size_lowest, size_now = undo->size_now;
     struct plan plan = {.choice = &choice,
-                        .kept_of_8 = kept_of_8(&choice),
+                        .kept_of_8 = dropped_kept_of_8(seed),
                         .size = size_now,
                         .zero_from = size_lowest < undo->size_synced ? size_lowest : UINT64_MAX};
     int err = follow_plan(undo, file, &plan, outcome);

@@ -31,6 +31,7 @@ struct volume_counts {
     atomic_uint_fast64_t forced_files;   /* made durable early: the memory's bound */
     atomic_uint_fast64_t forced_entries; /* the same for changes of folders */
     atomic_uint_fast64_t cuts;
+    atomic_uint_fast64_t misdirected;
     atomic_uint_fast64_t troubles; /* the backing folder failed where no caller could be told */
 };
 
