@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
 #include "report.h"
 #include "source.h"
 
@@ -108,6 +109,8 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct history h;
+    if (argc > 1 && strcmp(argv[1], "generate") == 0)
+        return command_generate(argc - 1, argv + 1);
     if (parse_options(&options, argc, argv) != 0)
         return 2;
     history_init(&h);
