@@ -37,8 +37,7 @@ class Lab:
             self._wan = Wan(self.shape, self._network, self.processes,
                             self._program("wand"), self._folder)
             self._wan.start()
-            if self._options["rtt_us"]:
-                self._wan.change(self.shape.directions(), {"delay_us": self._options["rtt_us"] // 2})
+            self._wan.change(self.shape.directions(), {"delay_us": self._options["rtt_us"] // 2})
         elif self._options["rtt_us"]:
             raise Refused(NEEDS_ROOT.format("delays"))
         self._prepare_nodes()

@@ -53,22 +53,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chaos/lab", epilog=_EXAMPLES,
                                      description="Three sites of Trilog on this machine.",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", default="lab", help="which lab, when there are several")
-    parser.add_argument("--folder", help="where labs keep settings, data and logs "
-                        "(default: trilog-lab-UID in TMPDIR or /var/tmp)")
+    _add_which(parser, "lab", None)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_up(commands.add_parser("up", help="start a lab"))
-    status = commands.add_parser("status", help="show nodes and links")
+
+    def command(name: str, about: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=about, description=about)
+        _add_which(added, argparse.SUPPRESS, argparse.SUPPRESS)
+        return added
+
+    _add_up(command("up", "start a lab"))
+    status = command("status", "show nodes and links")
     status.add_argument("-o", "--output", choices=["table", "json"], default="table")
-    execute = commands.add_parser("exec", help="run a command in a site or a node's place")
+    execute = command("exec", "run a command in a site or a node's place")
     execute.add_argument("where", help="a site: where its clients are; or a node's number")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    node = commands.add_parser("node", help="start, stop, kill, pause, resume a node")
+    node = command("node", "start, stop, kill, pause, resume a node")
     node.add_argument("action", choices=["start", "stop", "kill", "pause", "resume"])
     node.add_argument("node", type=int)
-    _add_link(commands.add_parser("link", help="what happens between two sites"))
-    commands.add_parser("down", help="end a lab")
+    _add_link(command("link", "what happens between two sites"))
+    command("down", "end a lab")
     return parser
+
+
+def _add_which(parser: argparse.ArgumentParser, name, folder) -> None:
+    """Before the command or after it."""
+    parser.add_argument("--name", default=name, help="which lab, when there are several")
+    parser.add_argument("--folder", default=folder, help="where labs keep settings, data and logs "
+                        "(default: trilog-lab-UID in TMPDIR or /var/tmp)")
 
 
 def _add_up(up: argparse.ArgumentParser) -> None:

@@ -2,8 +2,8 @@
 
 It is the first process of its PID namespace and the only user of its mount namespace: when it
 dies, the kernel ends all that it started and takes away all that it mounted. It makes the network,
-starts the nodes, and then serves requests (requests.py) until it is told to end, or its owner or its
-guardian is gone.
+starts the nodes, and then serves requests (requests.py) until it is told to end, or its owner or
+its guardian is gone.
 
 One thread, one loop. What takes long is either waited for in the loop (a node's end) or done by a
 child of its own, to which the connection is given (asking nodes what they see).
@@ -199,7 +199,7 @@ class Keeper:
     # ---- the end ---------------------------------------------------------------------------
 
     def _end(self) -> None:
-        """In order where that is possible; if this is cut short, kernel and guardian do the rest."""
+        """In order where that is possible; cut short, kernel and guardian do the rest."""
         if self._lab is not None:
             self._lab.end()
         folder.remove(self._options["lab"], self._around.claimed)

@@ -213,8 +213,8 @@ class Lab:
         self.ask("set_clock", node=node_id, seconds=seconds)
 
     def command_in(self, where: str | int, argv: list[str]) -> list[str]:
-        """What runs argv where a site's applications are (`"a"`), or in a node's place (`1`). Input,
-        output and exit status pass through, and signals; it ends with the lab."""
+        """What runs argv where a site's applications are (`"a"`), or in a node's place (`1`).
+        Input, output, exit status and signals pass through; it ends with the lab."""
         return [sys.executable, "-B", LAUNCHER, "--name", self.name, "--folder",
                 os.path.dirname(self.folder), "exec", str(where), "--", *argv]
 

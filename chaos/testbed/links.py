@@ -4,7 +4,8 @@
                [ tbf: rate ] ──▶ to-b ═══ to-a (router-b)
 
 Delay is netem's where the kernel has it (it then stands in tbf's place, with tbf below it), and
-otherwise wand's, to which an NFQUEUE hands each packet. A link without delay passes neither.
+otherwise wand's, to which an NFQUEUE hands each packet. A link without delay passes neither. They
+differ in one thing: with jitter wand keeps packets in order, and netem does not.
 
 Loss and duplication are per packet on the wire. Hosts hand whole trains of up to 64 KiB to
 their device, to be cut up by hardware that a veth does not have; a lost train would be forty
@@ -38,9 +39,10 @@ class LinkSettings:
         if unknown:
             raise Refused(f"a link has no {unknown.pop()}, only "
                           f"{', '.join(self.__dataclass_fields__)}")
-        new = replace(self, **changes)
-        new.check()
-        return new
+        replace(self, **changes).check()
+        whole = {name: round(value) for name, value in changes.items()
+                 if not name.endswith("_percent")}
+        return replace(self, **{**changes, **whole})
 
     def check(self) -> None:
         _check_range("delay_us", self.delay_us, 0, DELAY_US_MAX)

@@ -50,8 +50,8 @@ class Processes:
             host_pid, _, error = file.read().partition(b"\n")
         if error or not host_pid:
             os.waitpid(pid, 0)
-            raise Refused(f"{argv[0]} can't be started: {error.decode()} (tools/need chaos installs "
-                          "what a lab needs)")
+            raise Refused(f"{argv[0]} can't be started: {error.decode()} (tools/need chaos "
+                          "installs what a lab needs)")
         child = self._children[pid] = Child(pid, int(host_pid))
         return child
 

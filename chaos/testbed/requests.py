@@ -110,7 +110,8 @@ def _restore(lab, asked):
 
 
 requests = {
-    "status": _status, "where": _where, "down": _down, "start_node": _start_node, "signal_node": _signal_node,
+    "status": _status, "where": _where, "down": _down,
+    "start_node": _start_node, "signal_node": _signal_node, "set_clock": _set_clock,
     "wait_until_ended": _wait_until_ended, "wait_until_formed": _wait_until_formed,
-    "set_clock": _set_clock, "change_links": _change_links, "cut": _cut, "restore": _restore,
+    "change_links": _change_links, "cut": _cut, "restore": _restore,
 }

@@ -153,8 +153,18 @@ class Wan:
 
     def troubles(self) -> list[str]:
         """What makes the lab a different one than was asked for."""
-        return [f"wand of site {site} has ended with {wand.child.status}: its links have no delay"
-                for site, wand in self._wands.items() if wand.child.status is not None]
+        return [trouble for site, wand in self._wands.items() for trouble in _troubles(site, wand)]
+
+
+def _troubles(site: str, wand: Wand) -> list[str]:
+    if wand.child.status is not None:
+        return [f"wand of site {site} has ended with {wand.child.status}: its links have no delay"]
+    try:
+        dropped = wand.dropped()
+    except (OSError, ValueError) as error:
+        return [f"wand of site {site} does not answer: {error}"]
+    return [f"wand of site {site} has dropped {count} packets to {target}: more were under way "
+            "than it can hold" for target, count in dropped.items() if count > 0]
 
 
 def _sends_one_by_one(site: str, links: dict[tuple[str, str], LinkSettings]) -> bool:

@@ -54,6 +54,15 @@ class Wand:
             raise Refused(f"wand: {lines[-1].removeprefix('error').strip()}")
         return lines[:-1]
 
+    def dropped(self) -> dict[str, int]:
+        """Packets that found its queues full, by the name of the link."""
+        counts = {}
+        for line in self.ask("show"):
+            name, *fields = line.split()
+            counts[name] = sum(int(field.removeprefix("dropped=")) for field in fields
+                               if field.startswith("dropped="))
+        return counts
+
     def set(self, name: str, delay_us: int, jitter_us: int) -> None:
         try:
             self.ask(f"set {name} delay_us={delay_us} jitter_us={jitter_us}")

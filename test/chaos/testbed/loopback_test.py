@@ -87,7 +87,8 @@ def readable_copy():
             shutil.copytree(os.path.join(ROOT, name), os.path.join(copy, name))
         shutil.copy(os.path.join(ROOT, "chaos/lab"), os.path.join(copy, "chaos/lab"))
         os.makedirs(os.path.join(copy, "build/release"))
-        shutil.copy(os.path.join(ROOT, "build/release/trilogd"), os.path.join(copy, "build/release"))
+        shutil.copy(os.path.join(ROOT, "build/release/trilogd"),
+                    os.path.join(copy, "build/release"))
         labs = os.path.join(copy, "labs")
         os.mkdir(labs)
         os.chmod(labs, 0o777)

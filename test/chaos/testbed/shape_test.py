@@ -8,6 +8,7 @@ from testbed.command import duration_us, percent, rate_bits
 from testbed.links import LinkSettings, queueing_commands
 from testbed.settings import parse_assignment, sample_path, settings_of
 from testbed.shape import Refused, make_shape
+from testbed.wand import Wand
 
 
 def settings_in(shape, node_id, extra=None):
@@ -82,6 +83,15 @@ def test_what_is_no_time_rate_or_share_is_refused(parse, text):
 def test_a_setting_without_name_or_of_two_lines_is_refused(text):
     with pytest.raises(Refused):
         parse_assignment(text)
+
+
+def test_what_wand_dropped_is_read_from_its_answer():
+    class Answers:
+        def ask(self, _):
+            return ["b delay_us=2500 jitter_us=0 held=3 passed=900 lost=0 dropped=0",
+                    "c delay_us=0 dropped=17"]
+
+    assert Wand.dropped(Answers()) == {"b": 0, "c": 17}
 
 
 def test_with_netem_the_delay_is_above_the_rate():
