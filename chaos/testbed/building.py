@@ -121,5 +121,6 @@ def _separate_mounts() -> None:
     linux.unshare(linux.CLONE_NEWNS)
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_SLAVE)
     linux.mount("tmpfs", NAMESPACE_FOLDER, "tmpfs", private)
-    linux.mount("tmpfs", "/dev/shm", "tmpfs", private)  # libfaketime leaves things there
+    if os.path.isdir("/dev/shm"):
+        linux.mount("tmpfs", "/dev/shm", "tmpfs", private)  # libfaketime leaves things there
     linux.mount("proc", "/proc", "proc", private)

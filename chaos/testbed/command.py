@@ -247,7 +247,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         return _COMMANDS[arguments.command](arguments)
-    except Refused as error:
+    except (Refused, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -70,8 +70,8 @@ def cables(shape: Shape):
                    f"peer name {device} netns router-{site}\n")
     for a, b in shape.directions():
         if a < b:
-            yield (f"link add name to-{b} netns router-{a} type veth "
-                   f"peer name to-{a} netns router-{b}\n")
+            yield (f"link add name to-{b} address {shape.wan_mac(a, b)} netns router-{a} type veth "
+                   f"peer name to-{a} address {shape.wan_mac(b, a)} netns router-{b}\n")
 
 
 def scripts(shape: Shape):
@@ -112,7 +112,9 @@ def _router_script(shape: Shape, site: str) -> str:
         if other == site:
             continue
         here, there = shape.wan_address(site, other), shape.wan_address(other, site)
+        # Routers know each other: a question for an address could get lost on a full link.
         lines += [f"address add {here} peer {there} dev to-{other}", f"link set to-{other} up",
-                  f"route add {shape.lan(other)} via {there}"]
+                  f"neighbour add {there} lladdr {shape.wan_mac(other, site)} dev to-{other} "
+                  "nud permanent", f"route add {shape.lan(other)} via {there}"]
     return (_SYSCTLS + "echo 1 > /proc/sys/net/ipv4/ip_forward\n"
             "echo 0 > /proc/sys/net/ipv4/conf/all/send_redirects\n" + _batch(lines))

@@ -83,6 +83,9 @@ class Shape:
         """The address of a site's router on its device towards another site."""
         return f"10.255.{self.number(site)}.{self.number(other)}"
 
+    def wan_mac(self, site: str, other: str) -> str:
+        return f"02:00:00:00:{self.number(site):02x}:{self.number(other):02x}"
+
     def where(self, place: str) -> str:
         """The network namespace of a site's applications (`a`), a node (`1`) or a `router-a`."""
         if place in self.sites:
