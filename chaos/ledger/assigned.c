@@ -9,10 +9,9 @@
 
 #include "consume.h"
 #include "load.h"
+#include "offsets.h"
 
-#define POLL_MS        100
-#define ASK_TIMEOUT_MS 5000
-#define ASK_AGAIN_US   200000
+#define POLL_MS 100
 
 struct assigned {
     struct process process; /* first: what the client's callbacks are given */
@@ -45,39 +44,24 @@ static bool open_client(struct assigned *a)
 }
 
 /* Returns false when the load was over first. */
-static bool find_start(struct assigned *a, struct note_place place, int64_t *start)
-{
-    while (!atomic_load(&a->load->is_over)) {
-        int64_t first, next;
-        if (client_list_offsets(a->client, &a->process, place, ASK_TIMEOUT_MS, &first, &next) ==
-            0) {
-            *start = a->is_from_beginning ? first : next;
-            return true;
-        }
-        load_sleep_until(a->load, now_us() + ASK_AGAIN_US);
-    }
-    return false;
-}
-
 static bool assign_all(struct assigned *a)
 {
-    int32_t count = a->load->partition_count;
-    bool is_found = true;
+    const char *topic = a->load->options->topic;
+    struct offsets_range *ranges = NULL;
+    int32_t count = offsets_find(&a->process, a->load->options, INT64_MAX, &a->load->is_over,
+                                 &ranges);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
-    for (int32_t p = 0; p < count && is_found; p++) {
-        struct note_place place = {a->load->options->topic, p};
-        int64_t start = 0;
-        is_found = find_start(a, place, &start);
-        rd_kafka_topic_partition_list_add(list, place.topic, p)->offset = start;
+    for (int32_t p = 0; p < count && ranges[p].next >= 0; p++) {
+        int64_t start = a->is_from_beginning ? ranges[p].first : ranges[p].next;
+        note_assign(&a->process, now_us(), NULL, (struct note_place){topic, p}, start);
+        rd_kafka_topic_partition_list_add(list, topic, p)->offset = start;
     }
-    for (int i = 0; i < list->cnt && is_found; i++)
-        note_assign(&a->process, now_us(), NULL,
-                    (struct note_place){list->elems[i].topic, list->elems[i].partition},
-                    list->elems[i].offset);
-    if (is_found)
+    bool is_all = count > 0 && list->cnt == count;
+    if (is_all)
         rd_kafka_assign(a->client, list);
     rd_kafka_topic_partition_list_destroy(list);
-    return is_found;
+    free(ranges);
+    return is_all;
 }
 
 static void live(struct assigned *a)

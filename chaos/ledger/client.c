@@ -89,19 +89,3 @@ struct note_end client_change_end(rd_kafka_resp_err_t err, int64_t offset)
         end.outcome = NOTE_UNKNOWN;
     return end;
 }
-
-int client_list_offsets(rd_kafka_t *client, struct process *process, struct note_place place,
-                        int timeout_ms, int64_t *first, int64_t *next)
-{
-    int64_t asked_at_us = now_us();
-    uint64_t first_id = note_list_offsets(process, asked_at_us, place, "earliest");
-    uint64_t next_id = note_list_offsets(process, asked_at_us, place, "latest");
-    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(client, place.topic, place.partition,
-                                                               first, next, timeout_ms);
-    struct note_end first_end = client_query_end(err, *first);
-    struct note_end next_end = client_query_end(err, *next);
-    int64_t answered_at_us = now_us();
-    note_list_offsets_end(process, answered_at_us, first_id, place, "earliest", &first_end);
-    note_list_offsets_end(process, answered_at_us, next_id, place, "latest", &next_end);
-    return err == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -1;
-}

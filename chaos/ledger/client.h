@@ -31,9 +31,4 @@ struct note_end client_query_end(rd_kafka_resp_err_t err, int64_t offset);
  * through, although the last was refused. */
 struct note_end client_change_end(rd_kafka_resp_err_t err, int64_t offset);
 
-/* Asks for a partition's first and next offset, which are noted. Returns -1 when it has no answer
- * within `timeout_ms`. */
-int client_list_offsets(rd_kafka_t *client, struct process *process, struct note_place place,
-                        int timeout_ms, int64_t *first, int64_t *next);
-
 #endif

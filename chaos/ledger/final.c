@@ -14,14 +14,14 @@
 
 #include "audit.h"
 #include "consume.h"
-#include "topic.h"
 #include "wire_group.h"
 
-#define ASK_TIMEOUT_MS 5000
-#define ASK_AGAIN_NS   200000000
-#define POLL_MS        100
-#define GROUPS_MAX     2000
-#define NAME_BYTES     256
+#define ASK_MS_MAX   5000
+#define ASK_MS_MIN   500
+#define ASK_AGAIN_NS 200000000
+#define POLL_MS      100
+#define GROUPS_MAX   2000
+#define NAME_BYTES   256
 
 struct reader {
     struct process process; /* first: what the client's callbacks are given */
@@ -34,6 +34,13 @@ struct reader {
 static bool is_time_up(const struct final *final)
 {
     return now_us() >= final->until_us;
+}
+
+/* For one question: some of what is left, but enough for an answer that comes at once. */
+static int ask_timeout_ms(const struct final *final)
+{
+    int64_t left_ms = (final->until_us - now_us()) / 1000;
+    return left_ms > ASK_MS_MAX ? ASK_MS_MAX : left_ms < ASK_MS_MIN ? ASK_MS_MIN : (int)left_ms;
 }
 
 static void pause_shortly(void)
@@ -54,38 +61,15 @@ void final_process_begin(const struct final *final, struct pen *pen, struct proc
 
 /* ---- what there is to read ---- */
 
-static int find_partitions(struct reader *r)
+static int find_ranges(struct reader *r)
 {
     struct final *f = r->final;
-    int count = 0;
-    while (count == 0 && !is_time_up(f)) {
-        count = topic_partition_count(r->client, f->options->topic, ASK_TIMEOUT_MS);
-        if (count == 0)
-            pause_shortly();
-    }
-    f->partitions = calloc((size_t)count + 1, sizeof *f->partitions);
-    r->positions = calloc((size_t)count + 1, sizeof *r->positions);
-    f->partition_count = count;
-    if (count == 0)
-        fprintf(stderr, "ledger: the topic %s is not there, or has no leaders\n",
+    f->partition_count = offsets_find(&r->process, f->options, f->until_us, NULL, &f->ranges);
+    r->positions = calloc((size_t)f->partition_count + 1, sizeof *r->positions);
+    if (f->partition_count == 0)
+        fprintf(stderr, "ledger: the topic %s is not there, or no node tells of it\n",
                 f->options->topic);
-    return count == 0 || f->partitions == NULL || r->positions == NULL ? -1 : 0;
-}
-
-static void find_ends(struct reader *r)
-{
-    struct final *f = r->final;
-    for (int32_t p = 0; p < f->partition_count; p++) {
-        struct note_place place = {f->options->topic, p};
-        struct final_partition found = {0, -1};
-        while (client_list_offsets(r->client, &r->process, place, ASK_TIMEOUT_MS, &found.first,
-                                   &found.next) < 0 &&
-               !is_time_up(f)) {
-            found.next = -1;
-            pause_shortly();
-        }
-        f->partitions[p] = found;
-    }
+    return f->partition_count == 0 || r->positions == NULL ? -1 : 0;
 }
 
 /* ---- through a consumer ---- */
@@ -93,7 +77,7 @@ static void find_ends(struct reader *r)
 static void end_if_read(struct reader *r, int32_t partition, int64_t position)
 {
     struct final *f = r->final;
-    int64_t next = f->partitions[partition].next;
+    int64_t next = f->ranges[partition].next;
     if (r->positions[partition] < 0 || position < next)
         return;
     note_read_end(&r->process, now_us(), (struct note_place){f->options->topic, partition}, next,
@@ -124,10 +108,10 @@ static void assign_all(struct reader *r)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(f->partition_count);
     for (int32_t p = 0; p < f->partition_count; p++) {
         struct note_place place = {f->options->topic, p};
-        if (f->partitions[p].next < 0)
+        if (f->ranges[p].next < 0)
             continue; /* never to be read-end */
-        note_assign(&r->process, now_us(), NULL, place, f->partitions[p].first);
-        rd_kafka_topic_partition_list_add(list, place.topic, p)->offset = f->partitions[p].first;
+        note_assign(&r->process, now_us(), NULL, place, f->ranges[p].first);
+        rd_kafka_topic_partition_list_add(list, place.topic, p)->offset = f->ranges[p].first;
     }
     rd_kafka_assign(r->client, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -144,9 +128,9 @@ static void read_through_consumer(struct reader *r)
                                     .data = r};
     r->left_count = f->partition_count;
     for (int32_t p = 0; p < f->partition_count; p++) {
-        r->positions[p] = f->partitions[p].first;
-        if (f->partitions[p].next >= 0)
-            end_if_read(r, p, f->partitions[p].first);
+        r->positions[p] = f->ranges[p].first;
+        if (f->ranges[p].next >= 0)
+            end_if_read(r, p, f->ranges[p].first);
     }
     assign_all(r);
     while (r->left_count > 0 && !is_time_up(f))
@@ -210,7 +194,7 @@ static void on_group(void *data, struct wire_bytes group)
 static void list_groups(struct final *f, struct audit *audit, struct group_list *list)
 {
     const char *error;
-    while (wire_list_groups(&audit->asked, ASK_TIMEOUT_MS, on_group, list, &error) < 0) {
+    while (wire_list_groups(&audit->asked, ask_timeout_ms(f), on_group, list, &error) < 0) {
         if (is_time_up(f)) {
             fprintf(stderr, "ledger: %s does not tell its groups: %s\n", audit->asked.address,
                     error);
@@ -224,7 +208,7 @@ static void list_groups(struct final *f, struct audit *audit, struct group_list 
 static void audit_groups(struct final *f, struct audit *audit, const struct group_list *list)
 {
     for (int i = 0; i < list->count; i++) {
-        while (audit_group(audit, list->names[i], ASK_TIMEOUT_MS) < 0) {
+        while (audit_group(audit, list->names[i], ask_timeout_ms(f)) < 0) {
             if (is_time_up(f)) {
                 atomic_fetch_add(&f->missing_count, 1);
                 break;
@@ -269,15 +253,14 @@ static int read_all(struct final *f, struct reader *r)
     pthread_t threads[OPTIONS_NODES_MAX];
     struct final_replica replicas[OPTIONS_NODES_MAX];
     int replica_count = 0;
-    if (find_partitions(r) < 0)
+    if (find_ranges(r) < 0)
         return -1;
     note_topic(&r->process, now_us(), f->options->topic, f->partition_count);
-    find_ends(r);
     start_replicas(f, replicas, threads, &replica_count);
     read_through_consumer(r);
+    audit_all(f);
     for (int i = 0; i < replica_count; i++)
         pthread_join(threads[i], NULL);
-    audit_all(f);
     return 0;
 }
 
@@ -285,7 +268,7 @@ static void close_all(struct final *f, struct reader *r)
 {
     rd_kafka_consumer_close(r->client);
     rd_kafka_destroy(r->client);
-    free(f->partitions);
+    free(f->ranges);
     free(r->positions);
 }
 

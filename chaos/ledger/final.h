@@ -5,20 +5,15 @@
 #include <stdatomic.h>
 
 #include "history.h"
-#include "options.h"
-#include "process.h"
-
-struct final_partition {
-    int64_t first, next; /* [first, next) is to be read; next -1: not known */
-};
+#include "offsets.h"
 
 struct final {
     const struct options *options;
     struct history *history;
     int64_t until_us;
     int32_t partition_count;
-    struct final_partition *partitions;
-    atomic_int missing_count; /* what could not be read, or asked */
+    struct offsets_range *ranges; /* what is to be read */
+    atomic_int missing_count;     /* what could not be read, or asked */
 };
 
 /* One node's replica, read by a thread. */

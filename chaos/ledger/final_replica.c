@@ -24,14 +24,22 @@ struct replica {
     int64_t *next;                /* by partition: the next offset to read */
     const char **errors;          /* by partition: the last trouble, or NULL */
     int32_t node;
-    char rack[WIRE_RACK_BYTES];
+    char rack[64]; /* its own */
     uint64_t poll_id;
     int64_t asked_at_us, count; /* of this poll */
 };
 
-static void on_nothing(void *data, int32_t partition, int32_t leader, int32_t epoch)
+static void on_partition(void *data, int32_t partition, int32_t leader, int32_t epoch)
 {
     (void)data, (void)partition, (void)leader, (void)epoch;
+}
+
+static void on_broker(void *data, int32_t node, const char *address, struct wire_bytes rack)
+{
+    struct replica *r = data;
+    (void)address;
+    if (node == r->node && rack.data != NULL && rack.size < sizeof r->rack)
+        snprintf(r->rack, sizeof r->rack, "%.*s", (int)rack.size, (const char *)rack.data);
 }
 
 /* Records that were there before, of a batch that began earlier, and those that came since the end
@@ -42,7 +50,7 @@ static void on_record(void *data, const struct wire_record *record)
     const struct final *f = r->final;
     if (record->partition < 0 || record->partition >= f->partition_count ||
         record->offset < r->next[record->partition] ||
-        record->offset >= f->partitions[record->partition].next)
+        record->offset >= f->ranges[record->partition].next)
         return;
     struct note_read read = {
         .place = {f->options->topic, record->partition},
@@ -75,7 +83,7 @@ static void on_answer(void *data, int32_t partition, const char *error)
 
 static bool is_left(const struct replica *r, int32_t partition)
 {
-    return r->next[partition] < r->final->partitions[partition].next;
+    return r->next[partition] < r->final->ranges[partition].next;
 }
 
 /* Those that are not at their end, starting behind the last one that had its turn. */
@@ -97,7 +105,7 @@ static void note_ends(struct replica *r, int32_t count)
         if (!is_left(r, partition))
             note_read_end(&r->process, now_us(),
                           (struct note_place){r->final->options->topic, partition},
-                          r->final->partitions[partition].next, r->node);
+                          r->final->ranges[partition].next, r->node);
     }
 }
 
@@ -111,10 +119,13 @@ static const char *fetch_once(struct replica *r, int32_t count)
                                      .on_record = on_record,
                                      .on_answer = on_answer,
                                      .data = r};
+    const struct wire_metadata ask = {.topic = r->final->options->topic,
+                                      .on_broker = on_broker,
+                                      .on_partition = on_partition,
+                                      .data = r};
     r->count = 0;
     r->asked_at_us = now_us();
-    if (r->rack[0] == '\0' && wire_metadata(&r->connection, r->final->options->topic, r->node,
-                                            TIMEOUT_MS, r->rack, on_nothing, r, &error) < 0)
+    if (r->rack[0] == '\0' && wire_metadata(&r->connection, &ask, TIMEOUT_MS, &error) < 0)
         return error;
     wire_fetch(&r->connection, &fetch, TIMEOUT_MS, &error);
     if (r->count > 0)
@@ -127,11 +138,11 @@ static const char *fetch_once(struct replica *r, int32_t count)
 static void note_empty(struct replica *r)
 {
     for (int32_t p = 0; p < r->final->partition_count; p++) {
-        const struct final_partition *partition = &r->final->partitions[p];
-        r->next[p] = partition->first;
-        if (partition->next >= 0 && partition->first >= partition->next)
+        const struct offsets_range *range = &r->final->ranges[p];
+        r->next[p] = range->first;
+        if (range->next >= 0 && range->first >= range->next)
             note_read_end(&r->process, now_us(), (struct note_place){r->final->options->topic, p},
-                          partition->next, r->node);
+                          range->next, r->node);
     }
 }
 
@@ -151,7 +162,7 @@ static int32_t read_all(struct replica *r)
             nanosleep(&(struct timespec){.tv_nsec = ASK_AGAIN_NS}, NULL);
     }
     for (int32_t p = 0; p < r->final->partition_count; p++)
-        left_count += is_left(r, p) || r->final->partitions[p].next < 0;
+        left_count += is_left(r, p) || r->final->ranges[p].next < 0;
     return left_count;
 }
 

@@ -24,6 +24,7 @@
 #include "topic.h"
 
 #define READY_US        INT64_C(60000000) /* for the topic to be there and led */
+#define LOOK_TIMEOUT_MS 1000
 #define ASK_TIMEOUT_MS  5000
 #define STEP_US         20000
 #define SETTLE_SLACK_US INT64_C(10000000) /* for what was given up to be told */
@@ -99,10 +100,11 @@ static int find_topic(struct driver *d, rd_kafka_t *client)
     int64_t until_us = now_us() + READY_US;
     bool is_asked_for = false;
     while (now_us() < until_us && d->signal_count == 0) {
-        int count = topic_partition_count(client, o->topic, ASK_TIMEOUT_MS);
+        int count = topic_partition_count(client, o->topic, LOOK_TIMEOUT_MS);
+        rd_kafka_poll(client, 0); /* its errors go into the history */
         if (count > 0)
             return count;
-        if (!is_asked_for)
+        if (count == 0 && !is_asked_for)
             is_asked_for = topic_create(client, &d->process, o->topic, (int)o->partitions,
                                         (int)o->replication, ASK_TIMEOUT_MS) == 0;
         watch_signals(d, STEP_US);

@@ -161,7 +161,7 @@ int topic_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms)
     const rd_kafka_metadata_t *metadata;
     int count = 0;
     if (rd_kafka_metadata(client, 1, NULL, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return 0;
+        return -1;
     for (int t = 0; t < metadata->topic_cnt; t++) {
         const rd_kafka_metadata_topic_t *seen = &metadata->topics[t];
         int led_count = 0;

@@ -14,7 +14,7 @@ rd_kafka_resp_err_t topic_delete(rd_kafka_t *client, struct process *process, co
 rd_kafka_resp_err_t topic_describe_group(rd_kafka_t *client, struct process *process,
                                          const char *group, int timeout_ms);
 
-/* How many partitions the topic has, all of them with a leader; 0: not so, or not answered. */
+/* How many partitions the topic has, all of them with a leader; 0: not so; -1: nobody answers. */
 int topic_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms);
 
 #endif

@@ -89,11 +89,11 @@ static void on_partition(void *data, int32_t partition, int32_t leader, int32_t 
 
 static void observe(const struct load_worker *worker, struct observer *o)
 {
+    const struct wire_metadata ask = {.topic = o->topic, .on_partition = on_partition, .data = o};
     while (!is_over(worker)) {
-        char rack[WIRE_RACK_BYTES];
         const char *error; /* silence of a node is no finding: others have noted the fault */
         int64_t next_at_us = now_us() + worker->load->options->metadata_ms * 1000;
-        wire_metadata(&o->connection, o->topic, o->node, TIMEOUT_MS, rack, on_partition, o, &error);
+        wire_metadata(&o->connection, &ask, TIMEOUT_MS, &error);
         load_sleep_until(worker->load, next_at_us);
     }
 }

@@ -2,7 +2,7 @@
 #ifndef LEDGER_WIRE_GROUP_H
 #define LEDGER_WIRE_GROUP_H
 
-#include "wire.h"
+#include "wire_metadata.h"
 
 /* Asks the connection's node who coordinates the group. Each function here returns 0, or -1 with a
  * name in `*error`. */
@@ -12,11 +12,8 @@ int wire_find_coordinator(struct wire_connection *connection, const char *group,
 int wire_find_coordinator_take(struct wire_reader *reader, char address[WIRE_ADDRESS_BYTES],
                                const char **error);
 
-/* `error` is Kafka's name, or NULL. `offset` -1: none is stored. */
-typedef void (*wire_offset_cb)(void *data, int32_t partition, int64_t offset, int32_t epoch,
-                               const char *error);
-
-/* Asks the coordinator for what is stored for partitions [0, partition_count) of the topic. */
+/* Asks the coordinator for what is stored for partitions [0, partition_count) of the topic; offset
+ * -1: nothing is. */
 int wire_offset_fetch(struct wire_connection *coordinator, const char *group, const char *topic,
                       int32_t partition_count, int timeout_ms, wire_offset_cb on_offset, void *data,
                       const char **error);
