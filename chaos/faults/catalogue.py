@@ -5,7 +5,7 @@ mean something in a cluster of three sites. Both are names for make() and the co
 """
 from dataclasses import dataclass, field
 
-from . import clock, network, process, processor
+from . import clock, disk, network, pairs, process, processor
 from .fault import Fault, Impossible
 
 KINDS: dict[str, type[Fault]] = {
@@ -16,6 +16,10 @@ KINDS: dict[str, type[Fault]] = {
     "flap": network.Flap, "delay": network.Delay, "jitter": network.Jitter, "loss": network.Loss,
     "duplicate": network.Duplicate, "rate": network.Rate,
     "clock": clock.Clock, "cpu": processor.Processor,
+    "disk-error": disk.DiskError, "disk-slow": disk.DiskSlow, "disk-full": disk.DiskFull,
+    "power": disk.Power, "torn": disk.Torn, "bit-flips": disk.BitFlips,
+    "stale-blocks": disk.StaleBlocks,
+    "random-pair": pairs.RandomPair,
 }
 
 
@@ -47,6 +51,13 @@ NAMED: dict[str, Named] = {
     "clock-forward": Named("clock", options={"offset_s": 3600}),
     "clock-back": Named("clock", options={"offset_s": -3600}),
     "cpu-10": Named("cpu", options={"percent": 10}),
+    "disk-read-error": Named("disk-error", options={"operation": "read"}),
+    "disk-write-error": Named("disk-error", options={"operation": "write"}),
+    "disk-fsync-error": Named("disk-error", options={"operation": "fsync"}),
+    "disk-slow-fsync": Named("disk-slow", options={"operation": "fsync", "delay_ms": 200}),
+    "power-node": Named("power", "leader"),
+    "power-site": Named("power", "site"),
+    "power-all": Named("power", "all", 2),
 }
 
 

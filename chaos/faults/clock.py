@@ -1,5 +1,5 @@
-"""The wall clock of a node jumps. The lab's nodes then run with libfaketime; their monotonic clock is
-the machine's, as on a real machine whose date is set."""
+"""The wall clock of a node jumps. The lab's nodes then run with libfaketime; their monotonic clock
+is the machine's, as on a real machine whose date is set."""
 import time
 
 from testbed.nodes import CLOCK_CACHE_SECONDS

@@ -104,12 +104,12 @@ class Flap(Fault):
 
 
 class LinkFault(Fault):
-    """Changes settings of all links of a site, or between two sites: both directions of each."""
+    """Adds to settings of all links of a site, or between two sites: both directions of each. What
+    was added is subtracted again, so that two such faults can end in any order."""
     scope = "site"
     needs = (ROOT,)
 
-    def changes(self, before: dict) -> dict:
-        """Of one direction whose settings were `before`."""
+    def added(self) -> dict:
         raise NotImplementedError
 
     def begin(self, scene: Scene) -> None:
@@ -117,10 +117,73 @@ class LinkFault(Fault):
         if not before:
             raise Impossible(f"{scene.target.words}: there are no links")
         for settings, link in _alike(scene.lab, before):
-            changes = self.changes(settings)
-            old = {name: settings[name] for name in changes}
-            scene.undo.add(lambda link=link, old=old: link.set(**old))
-            link.set(**changes)
+            link.set(**{name: settings[name] + more for name, more in self.added().items()})
+            scene.undo.add(lambda link=link: self._subtract(scene.lab, link))
+
+    def _subtract(self, lab: Lab, link: Link) -> None:
+        for settings, part in _alike(lab, link.settings()):
+            part.set(**{name: max(round(settings[name] - more, 4), 0)
+                        for name, more in self.added().items()})
+
+
+class Delay(LinkFault):
+    sentence = "a site's links take {delay_ms:g} ms more, each way"
+    options = {"delay_ms": 100}
+
+    def check(self) -> None:
+        check_number("delay_ms", self.values["delay_ms"], 0.001, 9_000)
+
+    def added(self) -> dict:
+        return {"delay_us": round(self.values["delay_ms"] * 1000)}
+
+
+class Jitter(LinkFault):
+    """The delay rises by as much as the jitter takes away at most, so that none is cut off."""
+    sentence = "a site's links take 0 to {jitter_ms:g} ms more, each way, and keep order"
+    options = {"jitter_ms": 50}
+
+    def check(self) -> None:
+        check_number("jitter_ms", self.values["jitter_ms"], 0.002, 9_000)
+
+    def added(self) -> dict:
+        half_us = round(self.values["jitter_ms"] * 500)
+        return {"delay_us": half_us, "jitter_us": half_us}
+
+
+class Loss(LinkFault):
+    sentence = "{percent:g} % of a site's packets are lost, each way"
+    options = {"percent": 5}
+
+    def check(self) -> None:
+        check_number("percent", self.values["percent"], 0.0001, 100)
+
+    def added(self) -> dict:
+        return {"loss_percent": self.values["percent"]}
+
+
+class Duplicate(Loss):
+    sentence = "{percent:g} % of a site's packets come twice, each way"
+
+    def added(self) -> dict:
+        return {"duplicate_percent": self.values["percent"]}
+
+
+class Rate(Fault):
+    """Rates don't add up: what was there before is put back."""
+    sentence = "a site's links carry {mbit_per_s:g} Mbit/s, each way"
+    scope = "site"
+    needs = (ROOT,)
+    options = {"mbit_per_s": 5}
+
+    def check(self) -> None:
+        check_number("mbit_per_s", self.values["mbit_per_s"], 0.008, 100_000)
+
+    def begin(self, scene: Scene) -> None:
+        before = links_of(scene.lab, scene.target.sites).settings()
+        for settings, link in _alike(scene.lab, before):
+            old_bits = settings["rate_bits"]
+            link.set(rate_bits=round(self.values["mbit_per_s"] * 1_000_000))
+            scene.undo.add(lambda link=link, old=old_bits: link.set(rate_bits=old))
 
 
 def _alike(lab: Lab, links: list[dict]) -> list[tuple[dict, Link]]:
@@ -135,56 +198,3 @@ def _alike(lab: Lab, links: list[dict]) -> list[tuple[dict, Link]]:
 def links_of(lab: Lab, sites: tuple[str, ...]) -> Link:
     return lab.link(*sites) if len(sites) == 2 else (
         lab.links_of(sites[0]) if len(sites) == 1 else lab.all_links())
-
-
-class Delay(LinkFault):
-    sentence = "a site's links take {delay_ms:g} ms more, each way"
-    options = {"delay_ms": 100}
-
-    def check(self) -> None:
-        check_number("delay_ms", self.values["delay_ms"], 0.001, 9_000)
-
-    def changes(self, before: dict) -> dict:
-        return {"delay_us": before["delay_us"] + round(self.values["delay_ms"] * 1000)}
-
-
-class Jitter(LinkFault):
-    """The delay rises by as much as the jitter takes away at most, so that none is cut off."""
-    sentence = "a site's links take 0 to {jitter_ms:g} ms more, each way, and keep order"
-    options = {"jitter_ms": 50}
-
-    def check(self) -> None:
-        check_number("jitter_ms", self.values["jitter_ms"], 0.002, 9_000)
-
-    def changes(self, before: dict) -> dict:
-        half_us = round(self.values["jitter_ms"] * 500)
-        return {"delay_us": before["delay_us"] + half_us, "jitter_us": half_us}
-
-
-class Loss(LinkFault):
-    sentence = "{percent:g} % of a site's packets are lost, each way"
-    options = {"percent": 5}
-
-    def check(self) -> None:
-        check_number("percent", self.values["percent"], 0.0001, 100)
-
-    def changes(self, before: dict) -> dict:
-        return {"loss_percent": self.values["percent"]}
-
-
-class Duplicate(Loss):
-    sentence = "{percent:g} % of a site's packets come twice, each way"
-
-    def changes(self, before: dict) -> dict:
-        return {"duplicate_percent": self.values["percent"]}
-
-
-class Rate(LinkFault):
-    sentence = "a site's links carry {mbit_per_s:g} Mbit/s, each way"
-    options = {"mbit_per_s": 5}
-
-    def check(self) -> None:
-        check_number("mbit_per_s", self.values["mbit_per_s"], 0.008, 100_000)
-
-    def changes(self, before: dict) -> dict:
-        return {"rate_bits": round(self.values["mbit_per_s"] * 1_000_000)}

@@ -1,7 +1,7 @@
 """The process in which a fault happens: it begins it, keeps it up, and heals it.
 
     driver ──{fault, lab, target, seconds}──▶ performer ──{at_us, target …} or {refused}──▶ driver
-           ──"heal", or the driver is dead──▶           ──{healed_at_us, why}──▶
+           ──"heal", or its own death───────▶           ──{healed_at_us, why}─────────────▶
 
 It has a process of its own so that a fault can't outlive its deadline: not when the driver dies
 (its death is an event here), hangs, or is too busy to keep a rhythm of milliseconds. When the lab

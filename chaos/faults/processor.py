@@ -1,7 +1,7 @@
 """A node gets a part of a core only.
 
-It is let run for {percent} of each 100 ms and stopped for the rest, all its threads at once: SIGCONT,
-SIGSTOP. A limit of a cgroup would share out more finely, but must be set up by root, differs between
+It may run for some of each 100 ms and is stopped for the rest, all its threads at once: SIGCONT,
+SIGSTOP. A cgroup's limit would share out more finely, but must be set up by root, differs between
 two generations of cgroups, and is left behind when its maker dies; this ends with the performer.
 """
 import os
