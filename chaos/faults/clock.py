@@ -7,6 +7,10 @@ from testbed.nodes import CLOCK_CACHE_SECONDS
 from .fault import FAKETIME, Fault, Scene, check_number
 
 
+# libfaketime reads the clock's file again when its cache is older than so many whole seconds.
+SEEN_SECONDS = CLOCK_CACHE_SECONDS + 1
+
+
 class Clock(Fault):
     sentence = "a node's wall clock goes wrong by {offset_s:+g} s"
     needs = (FAKETIME,)
@@ -19,4 +23,4 @@ class Clock(Fault):
         for node in scene.target.nodes:
             scene.undo.add(lambda node=node: scene.lab.set_wall_clock_offset(node, 0))
             scene.lab.set_wall_clock_offset(node, self.values["offset_s"])
-        time.sleep(CLOCK_CACHE_SECONDS)  # as long as a node goes by what it read last
+        time.sleep(SEEN_SECONDS)
