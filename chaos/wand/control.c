@@ -7,13 +7,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EVENTS_MAX     8
+#define NOT_YET        ".new"
 #define LISTENER_EVENT CONTROL_CLIENTS_MAX
 
 static int add_to_epoll(struct control *c, int descriptor, uint32_t number)
@@ -102,35 +105,52 @@ void control_serve(struct control *c)
     }
 }
 
-/* A socket's file outlives its program. When nobody answers there, it is a dead one's. */
-static void remove_stale(const struct sockaddr_un *address)
+/* A socket's file outlives its program. When nobody answers there, it is a dead one's; whatever
+ * else has that name is somebody's. */
+static int remove_stale(const struct sockaddr_un *address)
 {
+    struct stat status;
+    if (lstat(address->sun_path, &status) < 0)
+        return errno == ENOENT ? 0 : -1;
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor >= 0 && connect(descriptor, (const void *)address, sizeof *address) < 0 &&
-        errno == ECONNREFUSED)
-        unlink(address->sun_path);
-    if (descriptor >= 0)
-        close(descriptor);
+    if (descriptor < 0)
+        return -1;
+    bool is_stale = S_ISSOCK(status.st_mode) &&
+                    connect(descriptor, (const void *)address, sizeof *address) < 0 &&
+                    errno == ECONNREFUSED;
+    close(descriptor);
+    errno = EADDRINUSE;
+    return is_stale ? unlink(address->sun_path) : -1;
 }
 
+/* The file gets its name when connections are taken: who waits for it can connect at once. */
 static int listen_at(struct control *c, const char *path)
 {
-    c->address.sun_family = AF_UNIX;
-    if (strlen(path) >= sizeof c->address.sun_path) {
+    struct sockaddr_un early = {.sun_family = AF_UNIX};
+    struct sockaddr_un named = {.sun_family = AF_UNIX};
+    size_t size = strlen(path);
+    if (size + sizeof NOT_YET > sizeof early.sun_path) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    strcpy(c->address.sun_path, path);
-    remove_stale(&c->address);
-    c->epoll = epoll_create1(EPOLL_CLOEXEC);
-    c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->epoll < 0 || c->listener < 0)
+    snprintf(early.sun_path, sizeof early.sun_path, "%s%s", path, NOT_YET);
+    memcpy(named.sun_path, path, size + 1);
+    if (remove_stale(&named) < 0 || remove_stale(&early) < 0 ||
+        bind(c->listener, (const void *)&early, sizeof early) < 0)
         return -1;
-    if (bind(c->listener, (const void *)&c->address, sizeof c->address) < 0) {
-        c->address.sun_path[0] = '\0'; /* not ours to remove */
+    if (listen(c->listener, CONTROL_CLIENTS_MAX) < 0 || rename(early.sun_path, path) < 0) {
+        unlink(early.sun_path);
         return -1;
     }
-    if (listen(c->listener, CONTROL_CLIENTS_MAX) < 0)
+    c->address = named;
+    return 0;
+}
+
+static int open_listener(struct control *c, const char *path)
+{
+    c->epoll = epoll_create1(EPOLL_CLOEXEC);
+    c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->epoll < 0 || c->listener < 0 || listen_at(c, path) < 0)
         return -1;
     return add_to_epoll(c, c->listener, LISTENER_EVENT);
 }
@@ -144,7 +164,7 @@ int control_start(struct control *c, const char *path, struct delay_line *const 
     c->line_count = line_count;
     for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
         c->clients[i].descriptor = -1;
-    if (listen_at(c, path) == 0)
+    if (open_listener(c, path) == 0)
         return 0;
     fprintf(stderr, "wand: %s: %s\n", path, strerror(errno));
     control_stop(c);

@@ -16,7 +16,7 @@ struct control_client {
 };
 
 struct control {
-    struct sockaddr_un address;      /* where the socket's file is */
+    struct sockaddr_un address;      /* where the socket's file is; empty: not there */
     int listener;                    /* -1: not started */
     int epoll;                       /* the listener and all clients */
     struct delay_line *const *lines; /* borrowed: what commands act on */

@@ -105,10 +105,12 @@ class Link:
     def in_router(self, *words):
         return run("ip", "netns", "exec", self.router, *words)
 
+    def start_in_router(self, *words):
+        return subprocess.Popen(["ip", "netns", "exec", self.router, *words])
+
     def start_wand(self):
-        self.wand = subprocess.Popen(
-            ["ip", "netns", "exec", self.router, self.program, "--control", self.control,
-             "--queue", "1=there", "--queue", "2=back", *self.options])
+        self.wand = self.start_in_router(self.program, "--control", self.control, "--queue",
+                                         "1=there", "--queue", "2=back", *self.options)
         wait_until(lambda: os.path.exists(self.control) or self.wand.poll() is not None,
                    "no control socket")
         if self.wand.poll() is not None:
@@ -123,7 +125,10 @@ class Link:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(WAIT_SECONDS_MAX)
             connection.connect(self.control)
-            connection.sendall(line.encode() + b"\n")
+            try:
+                connection.sendall(line.encode() + b"\n")
+            except BrokenPipeError:
+                pass  # closed before we spoke; what it said then is to be read
             answer = b""
             while not (answer.endswith(b"ok\n") or answer.startswith(b"error") and
                        answer.endswith(b"\n")):

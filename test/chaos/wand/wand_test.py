@@ -148,3 +148,25 @@ def test_a_second_wand_is_refused_and_leaves_the_first_alone(link):
         link.in_router(PROGRAM, "--control", link.control + "2", "--queue", "1=there")
     assert not os.path.exists(link.control + "2")
     assert link.say("show").endswith("ok\n")
+
+
+def test_only_a_dead_socket_is_replaced(link):
+    dead = link.control + "-dead"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(dead)
+    somebodys = link.control + "-file"
+    open(somebodys, "w").close()
+    command = [PROGRAM, "--queue", "9=other", "--control"]
+    for path in (link.control, somebodys):
+        with pytest.raises(RuntimeError, match="in use"):
+            link.in_router(*command, path)
+    assert os.path.exists(somebodys) and link.say("show").endswith("ok\n")
+    other = link.start_in_router(*command, dead)
+    wait_until(lambda: is_listening(dead), "the other one took the dead one's place")
+    other.terminate()
+    assert other.wait(10) == 0 and not os.path.exists(dead)
+
+
+def is_listening(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
