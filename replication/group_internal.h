@@ -122,6 +122,8 @@ struct repl_group {
     uint64_t leaderless_since_ms; /* follower or candidate without a leader, or 0 */
     uint64_t electable_since_ms;  /* ... and a majority is heard, or 0 */
     uint64_t quiet_until_ms;      /* somebody told of a leader: don't stand before */
+    uint32_t lesser_node_id;      /* who asked for our vote last and lacks entries that we have */
+    uint64_t lesser_asked_ms;
     uint64_t answered_to, answered_term, answered_index; /* last success told to a leader */
     uint64_t answered_ms;
     uint64_t candidate_since_ms;
@@ -266,6 +268,7 @@ void group_install_stop(struct repl_group *g);
 void group_install_on_node_gone(struct repl_group *g, uint32_t node_id);
 
 /* group_role.c */
+void group_role_on_candidate(struct repl_group *g, const struct repl_message *vote);
 void group_role_term_rose(struct repl_group *g, const struct raft_event *event);
 void group_role_changed(struct repl_group *g);
 /* It leads no more, whatever libraft thinks. */

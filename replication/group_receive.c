@@ -157,6 +157,8 @@ static int receive_vote(struct repl_group *g, const struct repl_message *m)
     self = own_server(g);
     if (self != NULL)
         self->role = role;
+    if (err == 0)
+        group_role_on_candidate(g, m);
     return err;
 }
 

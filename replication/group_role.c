@@ -14,6 +14,7 @@
 #define FIRST_STAND_MS        40  /* more than a one-way delay: the others have let go by then */
 #define NEXT_STAND_MS         250 /* between the ranks */
 #define CANDIDATE_RETRY_MS    300
+#define LESSER_MS             1000 /* so long one that can't win is left out of the order */
 #define HEARD_OF_LEADER_MS    1000
 #define WAIT_FOR_PREFERRED_MS 1000 /* after the start of this node */
 
@@ -211,15 +212,29 @@ void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, ui
         g->quiet_until_ms = group_now_ms(g) + HEARD_OF_LEADER_MS;
 }
 
-/* This replica's place among those who may lead now; UINT32_MAX when it is none of them. */
-static unsigned own_rank(const struct repl_group *g)
+/* This replica's place among those who may lead now, but `without` one; UINT32_MAX when it is none
+ * of them. */
+static unsigned own_rank(const struct repl_group *g, uint32_t without)
 {
     uint32_t order[REPL_MEMBERS_MAX], own = repl_raft_id_node(g->options.raft_id);
     unsigned count = group_leader_order(g, order), rank = 0;
     for (unsigned i = 0; i < count && order[i] != own; i++)
-        rank += node_may_lead(g->options.node, order[i]);
+        rank += order[i] != without && node_may_lead(g->options.node, order[i]);
     bool is_voter = configuration_is_voter(&g->raft.configuration, g->options.raft_id);
     return is_voter && node_may_lead(g->options.node, own) ? rank : UINT32_MAX;
+}
+
+/* Whose log ends before ours can't win: its place in the order is free. It may have found the
+ * leader gone a little before us. */
+void group_role_on_candidate(struct repl_group *g, const struct repl_message *vote)
+{
+    uint64_t own_index = raft_last_index(&g->raft), own_term = 0;
+    if (group_term_of(g, own_index, &own_term) &&
+        (vote->last_term < own_term ||
+         (vote->last_term == own_term && vote->last_index < own_index))) {
+        g->lesser_node_id = repl_raft_id_node(vote->from);
+        g->lesser_asked_ms = group_now_ms(g);
+    }
 }
 
 /* Nodes that start together are up a little apart. Whoever is first would lead everything. */
@@ -263,7 +278,8 @@ static void ask_first_again(struct repl_group *g, uint64_t now_ms)
 
 static void stand_in_order(struct repl_group *g, uint64_t now_ms)
 {
-    unsigned rank = own_rank(g);
+    bool has_lesser = g->lesser_asked_ms != 0 && now_ms - g->lesser_asked_ms < LESSER_MS;
+    unsigned first_rank = own_rank(g, has_lesser ? g->lesser_node_id : 0), rank = own_rank(g, 0);
     ask_first_again(g, now_ms);
     if (!hears_majority(g) || is_early(g)) {
         g->electable_since_ms = 0;
@@ -274,7 +290,7 @@ static void stand_in_order(struct repl_group *g, uint64_t now_ms)
     if (rank == UINT32_MAX || now_ms < g->quiet_until_ms)
         return;
     if (g->raft.state == RAFT_FOLLOWER &&
-        now_ms - g->electable_since_ms >= FIRST_STAND_MS + rank * (uint64_t)NEXT_STAND_MS)
+        now_ms - g->electable_since_ms >= FIRST_STAND_MS + first_rank * (uint64_t)NEXT_STAND_MS)
         stand(g);
     else if (g->raft.state == RAFT_CANDIDATE &&
              now_ms - g->candidate_since_ms >=

@@ -122,6 +122,30 @@ Test(repl_group, lets_the_preferred_node_stand_first)
     }
 }
 
+/* The follower that is cut from the leader goes behind; then the leader falls silent for both. */
+static uint64_t time_to_replace_with_one_behind(unsigned behind)
+{
+    struct replica *leader = started(3, 3, 31);
+    struct replica *lesser = cluster_other(&c, leader, behind);
+    cluster_delay(&c, 25);
+    cluster_run_ms(&c, 500);
+    cluster_cut(&c, leader->number, lesser->number);
+    cluster_append(&c, 3);
+    cluster_isolate(&c, leader->number);
+    uint64_t since_ms = clock_now_ms(&c.clock.seam);
+    struct replica *next = next_leader(leader, 3000);
+    cr_assert_neq(next, lesser);
+    uint64_t took_ms = clock_now_ms(&c.clock.seam) - since_ms;
+    cluster_close(&c);
+    return took_ms;
+}
+
+Test(repl_group, does_not_wait_for_a_turn_of_who_cannot_win)
+{
+    for (unsigned behind = 0; behind < 2; behind++)
+        cr_assert_lt(time_to_replace_with_one_behind(behind), GONE_MS + 300);
+}
+
 Test(repl_group, lets_go_of_a_leader_in_a_minority_and_of_what_it_did_not_commit)
 {
     struct replica *old = started(3, 3, 10);
