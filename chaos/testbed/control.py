@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 
+from .folder import default_base_name
 from .shape import Refused
 from .wand import connect_unix
 
@@ -24,7 +25,7 @@ def base_folder(folder: str | None) -> str:
     """Where labs keep their folders: not below /run or /tmp, which may be memory, for the nodes'
     disks should be disks."""
     parent = os.environ.get("TMPDIR") or "/var/tmp"
-    return os.path.abspath(folder or os.path.join(parent, f"trilog-lab-{os.getuid()}"))
+    return os.path.abspath(folder or os.path.join(parent, default_base_name()))
 
 
 def lab_folder(name: str, folder: str | None) -> str:

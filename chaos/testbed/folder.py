@@ -2,22 +2,32 @@
 
 The owner holds a lock on the folder itself, through an open file that guardian and keeper share.
 The lock is free when both are dead, however they died: what is then left belongs to nobody, and
-the next lab of that name clears it away.
+the next lab, of whatever name, clears it away. A folder is known for a lab's by a file in it: no
+other is ever emptied or removed.
 """
 import fcntl
 import os
 import shutil
 import stat
+import time
 
 from . import linux
 from .shape import Refused
 
+MARK = "this-is-a-lab"
 TRIES_MAX = 100
+# Between making a folder and locking it, it looks abandoned.
+ABANDONED_SECONDS_MIN = 10
+
+
+def default_base_name() -> str:
+    return f"trilog-lab-{os.getuid()}"
 
 
 def claim(path: str) -> int:
     """Makes the folder, or takes it from a dead lab; returns the open, locked folder."""
     _make_base(os.path.dirname(path))
+    _clear_abandoned(os.path.dirname(path))
     for _ in range(TRIES_MAX):
         try:
             os.mkdir(path, 0o700)
@@ -29,9 +39,34 @@ def claim(path: str) -> int:
             continue
         if _lock(fd, path):
             _empty(path)
+            open(os.path.join(path, MARK), "x", encoding="ascii").close()
             return fd
         os.close(fd)
     raise Refused(f"{path} comes and goes")
+
+
+def _clear_abandoned(base: str) -> None:
+    """Folders of labs whose guardian and keeper were killed together."""
+    for entry in os.scandir(base):
+        try:
+            if (entry.is_dir(follow_symlinks=False) and _is_a_labs(entry.path)
+                    and time.time() - entry.stat().st_mtime > ABANDONED_SECONDS_MIN):
+                _clear_if_free(entry.path)
+        except OSError:
+            continue  # it goes away by itself
+
+
+def _clear_if_free(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path)
+    finally:
+        os.close(fd)
+
+
+def _is_a_labs(path: str) -> bool:
+    return os.path.exists(os.path.join(path, MARK))
 
 
 def _make_base(base: str) -> None:
@@ -55,11 +90,16 @@ def _lock(fd: int, path: str) -> bool:
 
 
 def _empty(path: str) -> None:
+    """The mark goes last: cut short, the folder is still known for what it is."""
+    if os.listdir(path) and not _is_a_labs(path):
+        raise Refused(f"{path} is there, and is no lab's: choose another --name or --folder")
     for entry in os.scandir(path):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
-        else:
+        elif entry.name != MARK:
             os.unlink(entry.path)
+    if _is_a_labs(path):
+        os.unlink(os.path.join(path, MARK))
 
 
 def unmount_all(path: str) -> None:
@@ -73,10 +113,16 @@ def unmount_all(path: str) -> None:
 
 
 def remove(path: str, fd: int) -> None:
-    """Gone, with its parent when that is empty; nothing happens when somebody else did it."""
+    """Gone, with the folder of all labs when it is empty, unless that is one of the user's own
+    choice. Nothing happens when somebody else was quicker."""
+    base = os.path.dirname(path)
     try:
         if os.path.samestat(os.fstat(fd), os.stat(path)):
             shutil.rmtree(path)
-        os.rmdir(os.path.dirname(path))
     except OSError:
-        return
+        pass
+    try:
+        if os.path.basename(base) == default_base_name():
+            os.rmdir(base)
+    except OSError:
+        pass  # other labs are in it

@@ -8,7 +8,8 @@ import time
 import pytest
 from conftest import ROOT
 from testbed import control
-from testbed.lab import Lab
+from testbed.lab import Lab, Refused
+from testbed.linux import has_ended
 from traces import Traces, mounted, text_of
 
 LAB = os.path.join(ROOT, "chaos", "lab")
@@ -58,17 +59,49 @@ def test_a_killed_guardian_leaves_nothing(short_lab):
     traces.assert_gone()
 
 
-def test_when_both_are_killed_the_next_lab_clears_up(short_lab, labs_folder):
-    traces = Traces(short_lab.folder)
-    keeper = keeper_of(short_lab)
+def kill_both(lab):
+    """Neither can clear up after the other."""
+    keeper = keeper_of(lab)
     guardian = parent_of(keeper)
+    ends = [os.pidfd_open(pid) for pid in (keeper, guardian)]
     os.kill(guardian, signal.SIGSTOP)
     os.kill(keeper, signal.SIGKILL)
     os.kill(guardian, signal.SIGKILL)
+    assert all(has_ended(end, 10) for end in ends)
+    for end in ends:
+        os.close(end)
+
+
+def test_when_both_are_killed_the_next_lab_clears_up(short_lab, labs_folder):
+    traces = Traces(short_lab.folder)
+    kill_both(short_lab)
+    assert os.path.exists(short_lab.folder)
     with Lab.up("short", folder=labs_folder, sites=1, wait_seconds=0) as second:
         assert sorted(second.nodes) == [1]
         assert not os.path.exists(os.path.join(second.folder, "node-2.log"))
     traces.assert_gone()
+
+
+def test_a_lab_of_any_name_clears_up_what_was_abandoned_long_ago(short_lab, labs_folder):
+    kill_both(short_lab)
+    with Lab.up("another", folder=labs_folder, sites=1, wait_seconds=0):
+        assert os.path.exists(short_lab.folder), "it may be about to be used"
+    os.utime(short_lab.folder, (0, 0))
+    with Lab.up("another", folder=labs_folder, sites=1, wait_seconds=0) as another:
+        assert not os.path.exists(short_lab.folder)
+        os.utime(another.folder, (0, 0))
+        with Lab.up("third", folder=labs_folder, sites=1, wait_seconds=0):
+            assert another.state(1) == "running", "a lab that lives is not cleared away"
+
+
+def test_a_folder_that_is_no_labs_is_never_emptied(labs_folder, tmp_path):
+    (tmp_path / "mine" / "inner").mkdir(parents=True)
+    os.utime(tmp_path / "mine", (0, 0))
+    with pytest.raises(Refused, match="no lab's"):
+        Lab.up("mine", folder=str(tmp_path), wait_seconds=0)
+    with Lab.up("other", folder=str(tmp_path), sites=1, wait_seconds=0):
+        pass
+    assert os.listdir(tmp_path / "mine") == ["inner"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
