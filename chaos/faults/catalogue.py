@@ -19,7 +19,7 @@ KINDS: dict[str, type[Fault]] = {
     "disk-error": disk.DiskError, "disk-slow": disk.DiskSlow, "disk-full": disk.DiskFull,
     "power": disk.Power, "torn": disk.Torn, "bit-flips": disk.BitFlips,
     "stale-blocks": disk.StaleBlocks,
-    "random-pair": pairs.RandomPair,
+    "random-pairs": pairs.RandomPair,
 }
 
 

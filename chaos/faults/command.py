@@ -69,7 +69,8 @@ def _inject(arguments) -> int:
     """In this process: it is its own performer. Without a driver it heals at its deadline, or when
     it is told to by a signal."""
     fault = catalogue.make(arguments.name, **parse_options(arguments.set))
-    seconds = performer.check_seconds(arguments.seconds or fault.seconds)
+    seconds = performer.check_seconds(
+        fault.seconds if arguments.seconds is None else arguments.seconds)
     told, tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(tell)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

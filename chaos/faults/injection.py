@@ -27,8 +27,8 @@ class Injection:
         self.seconds = fault.seconds if seconds is None else seconds
         self.healed_at_us: int | None = None
         self.ended_by = ""              # asked, deadline, over (it had an end of its own), …
-        self._lock = threading.Lock()
-        self._trouble = ""
+        self._lock = threading.Lock()   # several threads may heal
+        self._trouble = ""              # what could not be healed
         self._process = subprocess.Popen(
             [sys.executable, "-B", PACKAGE, "perform"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, start_new_session=True)
@@ -74,7 +74,12 @@ class Injection:
             self._process.stdin.close()
         except BrokenPipeError:
             pass
-        self._process.wait(HEAL_SECONDS_MAX)
+        try:
+            self._process.wait(HEAL_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            self._trouble = f"its performer did not heal it in {HEAL_SECONDS_MAX} s"
         self._process.stdout.close()
 
     # ---- what can be asked of it -----------------------------------------------------------

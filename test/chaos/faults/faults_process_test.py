@@ -50,7 +50,7 @@ def test_a_rolling_restart_has_one_node_down_at_a_time(plain_lab):
 
 def test_two_faults_at_once_are_chosen_by_the_seed(plain_lab):
     def chosen(seed):
-        with catalogue.make("random-pair").inject(plain_lab, seed=seed) as injection:
+        with catalogue.make("random-pairs").inject(plain_lab, seed=seed) as injection:
             assert states(plain_lab) != ["running"] * 3 or "cpu" in injection.target.words
             names = [words.split(":")[0] for words in injection.target.words.split("; ")]
         plain_lab.wait_until_formed(30)
@@ -82,6 +82,12 @@ def test_a_node_lives_in_another_hour_until_it_is_healed(lab, name, offset_s):
     with catalogue.make("kill").inject(lab, "3"):
         wait_until(lambda: len(log_lines(lab, 1)) > count, "node 1 notices again")
     assert abs(clock_ahead_s(log_lines(lab, 1)[count])) < 300
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_two_faults_of_any_kind_are_healed_together(lab, seed):
+    with catalogue.make("random-pairs").inject(lab, seed=seed) as injection:
+        assert len(injection.target.words.split("; ")) == 2
 
 
 def disk_status(lab, node):
