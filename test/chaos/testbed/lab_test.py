@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -11,13 +12,13 @@ from conftest import ROOT
 from testbed.lab import Lab, NotUp, Refused
 from testbed.wand import connect_unix
 
-LAB = os.path.join(ROOT, "chaos", "lab")
+LAB = [sys.executable, "-B", os.path.join(ROOT, "chaos", "lab")]
 
 
 def run_lab(lab, *words, check=True, **options):
     """The command line, for a lab of this run."""
     which = ["--name", lab.name, "--folder", os.path.dirname(lab.folder)]
-    return subprocess.run([LAB, words[0], *which, *words[1:]], capture_output=True, text=True, check=check,
+    return subprocess.run([*LAB, words[0], *which, *words[1:]], capture_output=True, text=True, check=check,
                           timeout=60, **options)
 
 
@@ -181,7 +182,7 @@ def test_what_can_not_come_up_says_why_and_leaves_nothing(root, labs_folder):
 def test_there_is_a_sentence_when_there_is_no_lab(labs_folder):
     with pytest.raises(NotUp, match="no lab 'none' is up"):
         Lab.attach("none", labs_folder)
-    done = subprocess.run([LAB, "--folder", labs_folder, "--name", "none", "down"], check=False,
+    done = subprocess.run([*LAB, "--folder", labs_folder, "--name", "none", "down"], check=False,
                           capture_output=True, text=True)
     assert done.returncode == 1 and "chaos/lab up" in done.stderr
 
