@@ -28,6 +28,7 @@ static const char usage_text[] =
     "  --max-shown N  violations shown of each property (10)\n"
     "  --prompt-ms N  a later acknowledgement counts as a disturbance (twice the p99 before the\n"
     "                 first fault, at least 100)\n"
+    "       check generate ... FOLDER, check mutate KIND ... IN OUT: histories to try it on\n"
     "ends with 0: nothing wrong, 1: violations, 2: it could not be judged, or not all of it\n";
 
 static int usage(void)
@@ -111,6 +112,8 @@ int main(int argc, char **argv)
     struct history h;
     if (argc > 1 && strcmp(argv[1], "generate") == 0)
         return command_generate(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "mutate") == 0)
+        return command_mutate(argc - 1, argv + 1);
     if (parse_options(&options, argc, argv) != 0)
         return 2;
     history_init(&h);

@@ -203,7 +203,9 @@ static void on_found(struct world *w, unsigned group, unsigned member, uint32_t 
 {
     struct group *g = &w->groups[group];
     if (g->owner[partition] == member && g->position[partition] < 0)
-        g->position[partition] = g->committed[partition] < 0 ? 0 : g->committed[partition];
+        g->position[partition] = g->told[partition] = g->committed[partition] < 0
+                                                          ? 0
+                                                          : g->committed[partition];
 }
 
 static void start_group(struct world *w, unsigned group)

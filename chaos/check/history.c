@@ -76,6 +76,8 @@ uint32_t history_process(struct history *h, struct text name, struct text site)
         return *index - 1;
     struct process *process = vector_add(&h->processes);
     process->name = number;
+    process->file = h->at.file;
+    process->last_number = -1;
     process->site = site.size == 0 ? NAME_NONE : names_add(&h->names, site);
     *index = (uint32_t)h->processes.count;
     return *index - 1;
@@ -129,6 +131,19 @@ int64_t history_end(const struct history *h, uint32_t partition)
         if (h->readers.items[p->readers.items[i]].final_end > end)
             end = h->readers.items[p->readers.items[i]].final_end;
     return end;
+}
+
+bool history_may_be_cut(struct history *h, const struct record *record)
+{
+    struct text prefix = text_of(names_text(&h->prefixes, record->prefix));
+    uint32_t name = names_find(&h->names, prefix);
+    if (h->cut_at == NEVER || record->number == NONE)
+        return false;
+    if (name == NAME_NONE || name >= h->process_by_name.capacity ||
+        h->process_by_name.items[name] == 0)
+        return true; /* not even its first line was written */
+    const struct process *process = &h->processes.items[h->process_by_name.items[name] - 1];
+    return !h->files.items[process->file].has_end && record->number > process->last_number;
 }
 
 /* Splits "<prefix>-<number>". Returns -1 where the whole value is to be the prefix. */
@@ -272,29 +287,41 @@ int64_t partition_next(const struct partition *p, int64_t from)
     return -1;
 }
 
-static bool agrees(const struct slot *a, const struct slot *b)
+static bool is_read(const struct slot *slot)
 {
-    bool are_both_read = (a->seen & ~SEEN_ACKNOWLEDGED) && (b->seen & ~SEEN_ACKNOWLEDGED);
+    return (slot->seen & ~SEEN_ACKNOWLEDGED) != 0;
+}
+
+bool slot_agrees(const struct slot *a, const struct slot *b)
+{
+    bool are_both_read = is_read(a) && is_read(b);
     return a->record == b->record &&
            (!are_both_read || (a->crc == b->crc && a->size == b->size && a->key == b->key)) &&
            (a->epoch == b->epoch || a->epoch < 0 || b->epoch < 0);
 }
 
+void slot_merge(struct slot *slot, const struct slot *seen)
+{
+    uint8_t all = slot->seen | seen->seen;
+    int64_t read_at = seen->read_at < slot->read_at ? seen->read_at : slot->read_at;
+    if (!is_read(slot) && is_read(seen))
+        *slot = *seen; /* only readers know the bytes */
+    slot->seen = all;
+    slot->read_at = read_at;
+    if (slot->epoch < 0)
+        slot->epoch = seen->epoch;
+}
+
 void history_see(struct history *h, uint32_t partition, int64_t offset, const struct slot *seen)
 {
     struct slot *slot = partition_slot(&h->partitions.items[partition], offset);
-    if (slot->record == 0) {
+    if (slot->record == 0)
         *slot = *seen;
-    } else if (agrees(slot, seen)) {
-        slot->seen |= seen->seen;
-        if (seen->read_at < slot->read_at)
-            slot->read_at = seen->read_at;
-        if (slot->epoch < 0)
-            slot->epoch = seen->epoch;
-    } else if (h->dissents.count < DISSENTS_MAX) {
+    else if (slot_agrees(slot, seen))
+        slot_merge(slot, seen);
+    else if (h->dissents.count < DISSENTS_MAX)
         *vector_add(&h->dissents) = (struct dissent){
             .partition = partition, .offset = offset, .slot = *seen};
-    } else {
+    else
         h->dissents_dropped++;
-    }
 }

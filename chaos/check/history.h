@@ -28,6 +28,8 @@ struct process {
     bool is_idempotent;
     bool is_probe; /* its pauses are the broker's: it gives up at once and asks again */
     uint32_t send_count;
+    uint32_t file;           /* that its first line is in */
+    int64_t last_number;     /* of the last value that it sent, -1: none */
     struct pages operations; /* from an operation's id to an entry of history.operations + 1 */
 };
 
@@ -162,8 +164,9 @@ struct fault {
 
 struct history_file {
     char *path;
-    bool has_end; /* its last line said so */
-    bool is_cut;  /* the last line has no \n */
+    bool has_end;    /* its last line said so */
+    bool is_cut;     /* the last line has no \n */
+    int64_t last_at; /* the latest instant in it */
     uint64_t line_count;
 };
 
@@ -190,6 +193,7 @@ struct history {
     struct pairs member_by_pair, reader_by_pair;
     uint64_t line_count, send_count, read_count, operation_count, unknown_type_count;
     uint64_t dissents_dropped;
+    int64_t cut_at; /* from here on lines may be missing (history_settle); NEVER */
     uint32_t last_reader;
     struct place at; /* the line being read */
 };
@@ -215,6 +219,12 @@ const struct slot *partition_find(const struct partition *p, int64_t offset);
 /* The first offset from `from` on of which anything is known, -1: none. */
 int64_t partition_next(const struct partition *p, int64_t from);
 
+/* Can both be what lies at one offset? What an acknowledgement says of bytes is only what was sent;
+ * an epoch below 0 is not known. */
+bool slot_agrees(const struct slot *a, const struct slot *b);
+/* Adds what a second one saw that agrees. */
+void slot_merge(struct slot *slot, const struct slot *seen);
+
 /* Merges what somebody saw at an offset. */
 void history_see(struct history *h, uint32_t partition, int64_t offset, const struct slot *seen);
 
@@ -227,6 +237,9 @@ bool history_is_judged(const struct history *h, uint32_t partition);
 bool history_has_end(const struct history *h, uint32_t partition);
 /* The end, as far as anybody saw or was told. */
 int64_t history_end(const struct history *h, uint32_t partition);
+
+/* Was a value perhaps sent by a process whose file was cut short before the line that says so? */
+bool history_may_be_cut(struct history *h, const struct record *record);
 
 /* Brings together what needs all files (settle.c). Once, before anything is judged. */
 void history_settle(struct history *h);

@@ -231,6 +231,8 @@ int history_take(struct history *h, const struct line *line, const char **why)
     if (!line_has(line, LINE_at) || !line_has(line, LINE_type))
         return line_refuse(why, "no at, or no type");
     enum line_type type = type_of(line);
+    if (line->numbers[LINE_at] > h->files.items[h->at.file].last_at)
+        h->files.items[h->at.file].last_at = line->numbers[LINE_at];
     switch (type) {
     case HISTORY:
         return take_history(line, why);

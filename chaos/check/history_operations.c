@@ -50,6 +50,8 @@ static int invoke_send(struct history *h, const struct line *line, const struct 
     r->process = s->process;
     r->partition = s->partition;
     r->order = h->processes.items[s->process].send_count++;
+    if (r->number != NONE)
+        h->processes.items[s->process].last_number = r->number;
     r->crc = told.crc;
     r->size = told.size;
     r->key = told.key;

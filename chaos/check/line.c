@@ -21,6 +21,16 @@ static const struct {
 #undef X
 };
 
+const char *line_field_name(enum line_field field)
+{
+    return fields[field].name.data;
+}
+
+bool line_field_is_text(enum line_field field)
+{
+    return fields[field].is_text;
+}
+
 /* Which field a name may be: by its first and last letter and its size. */
 #define HASH_COUNT 256
 static uint8_t field_by_hash[HASH_COUNT]; /* field + 1; clashes go to the next free one */

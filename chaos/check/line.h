@@ -68,6 +68,9 @@ static inline bool line_is(const struct line *line, enum line_field field, const
            __builtin_memcmp(line->texts[field].data, wanted.data, wanted.size) == 0;
 }
 
+const char *line_field_name(enum line_field field);
+bool line_field_is_text(enum line_field field);
+
 /* Reads the `size` bytes of a line, without its \n; what `line` says borrows them.
  * Returns 0, or -1 and in `why` what a person should know. */
 int line_parse(struct line *line, const char *bytes, size_t size, const char **why);

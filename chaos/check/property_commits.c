@@ -11,7 +11,10 @@
  * Nothing at all (-1) is possible while no commit was acknowledged before F. So a legitimate lower
  * commit, say of a member that took over, makes the lower value possible, and no other. A fetch
  * that saw a commit also proves it: from then on it counts as acknowledged by then. The first
- * record after an assignment to the group's offset is such a fetch, between the two lines. */
+ * record after an assignment to the group's offset is such a fetch, between the two lines.
+ *
+ * Once a file was cut short, commits may be missing from the history: what is answered from then on
+ * is not judged. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -113,14 +116,17 @@ static struct answer examine(const struct register_of *r, const struct operation
     return answer;
 }
 
-/* What fetches saw is done. Weaker than the truth where several commits wrote the same offset. */
-static void learn_from_fetches(struct register_of *r)
+/* What fetches saw is done. Weaker than the truth where several commits wrote the same offset. That
+ * a group goes on at the log's start tells nothing: it does so without a commit too. */
+static void learn_from_fetches(const struct history *h, struct register_of *r)
 {
     size_t certain = r->done_count, learned = 0;
     for (size_t i = 0; i < r->fetch_count; i++) {
         const struct operation *fetch = r->fetches[i];
         struct answer answer = {.is_possible = false};
-        if (fetch->offset >= 0)
+        bool is_telling = !fetch->is_resume ||
+                          fetch->offset > h->partitions.items[fetch->partition].deleted_before;
+        if (fetch->offset >= 0 && is_telling)
             answer = examine(r, fetch, fetch->offset);
         if (answer.is_possible)
             r->done[certain + learned++] = (struct done){.done_at = fetch->completed_at,
@@ -226,14 +232,16 @@ static void judge_member(struct verdict *v, struct register_of *r)
 {
     const struct history *h = v->history;
     sort_done(r);
-    learn_from_fetches(r);
+    learn_from_fetches(h, r);
     for (size_t i = 0; i < r->commit_count; i++)
         judge_bounds(v, r->commits[i]);
     for (size_t i = 0; i < r->fetch_count; i++) {
         const struct operation *fetch = r->fetches[i];
         if (fetch->invoked_at > h->topics.items[fetch->topic].deleted_at)
             continue;
-        if (fetch->is_resume)
+        if (fetch->completed_at >= h->cut_at)
+            v->unjudged_fetches++;
+        else if (fetch->is_resume)
             judge_resume(v, r, fetch);
         else
             judge_fetch(v, r, fetch);

@@ -97,7 +97,9 @@ static void judge_bytes(struct verdict *v, uint32_t partition, int64_t offset,
     struct violation violation = violation_at(v->history, partition, offset, slot);
     if (slot->reader == NONE)
         return; /* nobody read it */
-    if (r->process == NONE)
+    if (r->process == NONE && history_may_be_cut(v->history, r))
+        v->unknown_values++;
+    else if (r->process == NONE)
         verdict_add(v, INVENTED, violation, "nobody sent this value");
     else if (r->crc != slot->crc || r->size != slot->size || r->key != slot->key)
         verdict_add(v, INVENTED, violation,

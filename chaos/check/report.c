@@ -224,10 +224,10 @@ static void json_counts(FILE *into, const struct verdict *v)
             ",\"partitions\":%zu,\"processes\":%zu,\"files\":%zu,\"files_cut_short\":%zu"
             ",\"lines\":%" PRIu64 ",\"unknown_types\":%" PRIu64
             ",\"duplicates_of_plain_producers\":%" PRIu64 ",\"partitions_not_judged\":%" PRIu64
-            "},\n",
+            ",\"values_not_judged\":%" PRIu64 ",\"fetches_not_judged\":%" PRIu64 "},\n",
             h->send_count, h->read_count, h->operation_count, h->partitions.count,
             h->processes.count, h->files.count, cut, h->line_count, h->unknown_type_count,
-            v->repeated_plain, v->unjudged_partitions);
+            v->repeated_plain, v->unjudged_partitions, v->unknown_values, v->unjudged_fetches);
     fprintf(into, "\"rpo\":{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"time_ms\":%.3f},\n",
             v->lost_records, v->lost_bytes, (double)v->lost_time_us / 1e3);
 }

@@ -4,6 +4,7 @@
  * what most kinds of them say; each record learns where it lies; each slot learns which kind of
  * final read lacks it. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "history.h"
 
@@ -110,30 +111,6 @@ static int compare_dissents(const void *a, const void *b)
     return 0;
 }
 
-static bool is_same_dissent(const struct dissent *a, const struct dissent *b)
-{
-    return a->partition == b->partition && a->offset == b->offset &&
-           a->slot.record == b->slot.record && a->slot.crc == b->slot.crc &&
-           a->slot.size == b->slot.size && a->slot.key == b->slot.key &&
-           a->slot.epoch == b->slot.epoch;
-}
-
-static void merge_dissents(struct history *h)
-{
-    size_t kept = 0;
-    if (h->dissents.count == 0)
-        return;
-    qsort(h->dissents.items, h->dissents.count, sizeof *h->dissents.items, compare_dissents);
-    for (size_t i = 1; i < h->dissents.count; i++) {
-        struct dissent *last = &h->dissents.items[kept], *next = &h->dissents.items[i];
-        if (is_same_dissent(last, next))
-            last->slot.seen |= next->slot.seen;
-        else
-            h->dissents.items[++kept] = *next;
-    }
-    h->dissents.count = kept + 1;
-}
-
 /* How many kinds of observers that bind the broker say so; a plain read is the weakest. */
 static int weight(const struct slot *slot)
 {
@@ -141,17 +118,58 @@ static int weight(const struct slot *slot)
            (slot->seen & SEEN_READ ? 1 : 0);
 }
 
-static void let_the_most_decide(struct history *h)
+static void add_to_one_that_agrees(struct dissent *dissents, size_t *count,
+                                   const struct dissent *dissent)
 {
-    for (size_t i = 0; i < h->dissents.count; i++) {
-        struct dissent *d = &h->dissents.items[i];
-        struct slot *slot = partition_slot(&h->partitions.items[d->partition], d->offset);
-        if (weight(&d->slot) > weight(slot)) {
-            struct slot weaker = *slot;
-            *slot = d->slot;
-            d->slot = weaker;
+    for (size_t i = 0; i < *count; i++) {
+        if (slot_agrees(&dissents[i].slot, &dissent->slot)) {
+            slot_merge(&dissents[i].slot, &dissent->slot);
+            return;
         }
     }
+    dissents[(*count)++] = *dissent;
+}
+
+/* What was said of one offset; returns how many dissents are left of `count`. */
+static size_t decide(struct slot *slot, struct dissent *dissents, size_t count)
+{
+    size_t kept = 0, left = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct dissent next = dissents[i];
+        add_to_one_that_agrees(dissents, &kept, &next);
+    }
+    for (size_t i = 0; i < kept; i++) {
+        if (weight(&dissents[i].slot) > weight(slot)) {
+            struct slot weaker = *slot;
+            *slot = dissents[i].slot;
+            dissents[i].slot = weaker;
+        }
+    }
+    for (size_t i = 0; i < kept; i++) {
+        if (slot_agrees(slot, &dissents[i].slot))
+            slot_merge(slot, &dissents[i].slot);
+        else
+            dissents[left++] = dissents[i];
+    }
+    return left;
+}
+
+static void let_the_most_decide(struct history *h)
+{
+    struct dissent *all = h->dissents.items;
+    size_t kept = 0;
+    if (h->dissents.count > 0)
+        qsort(all, h->dissents.count, sizeof *all, compare_dissents);
+    for (size_t from = 0, to; from < h->dissents.count; from = to) {
+        for (to = from + 1; to < h->dissents.count && all[to].partition == all[from].partition &&
+                            all[to].offset == all[from].offset;)
+            to++;
+        struct partition *p = &h->partitions.items[all[from].partition];
+        size_t left = decide(partition_slot(p, all[from].offset), all + from, to - from);
+        memmove(all + kept, all + from, left * sizeof *all);
+        kept += left;
+    }
+    h->dissents.count = kept;
 }
 
 /* ---- final reads ---- */
@@ -224,12 +242,28 @@ static void place_records(struct history *h)
             h->records.items[h->dissents.items[i].slot.record - 1].is_in_end = true;
 }
 
+/* ---- files that were cut short ---- */
+
+/* Writers hold lines back for a moment, so that the last ones that are there are not the first ones
+ * that are not. */
+#define HELD_BACK_US 1000000
+
+static void find_cut(struct history *h)
+{
+    h->cut_at = NEVER;
+    for (size_t i = 0; i < h->files.count; i++) {
+        const struct history_file *file = &h->files.items[i];
+        if (!file->has_end && file->last_at - HELD_BACK_US < h->cut_at)
+            h->cut_at = file->last_at - HELD_BACK_US;
+    }
+}
+
 void history_settle(struct history *h)
 {
+    find_cut(h);
     apply_administration(h);
     find_reused_topics(h);
     see_acknowledgements(h);
-    merge_dissents(h);
     let_the_most_decide(h);
     for (size_t i = 0; i < h->readers.count; i++)
         if (h->readers.items[i].final_end >= 0)

@@ -56,6 +56,7 @@ struct verdict {
     uint64_t lost_records, lost_bytes;
     int64_t lost_time_us; /* from the oldest lost acknowledgement to the fault behind it */
     uint64_t unjudged_partitions;
+    uint64_t unknown_values, unjudged_fetches; /* after a file was cut short */
 };
 
 const char *property_name(enum property property);
