@@ -104,10 +104,11 @@ def test_sigterm_ends_it_with_every_outcome_known(start):
 
 def test_members_commit_a_last_time_and_leave(start):
     load = start("load", "a", "--commit-ms", "3600000")  # so only leaving commits
-    load.wait_until_written('"type":"read"', times=200)
+    members = ("a-member-0", "a-member-1")
+    for member in members:
+        load.wait_until_written(f'"type":"read","process":"{member}"', times=50)
     assert load.end() == 0, load.err
     history = History(load.path)
-    members = {line["process"] for line in history.of_type("process") if "group" in line}
     for member in members:
         own = [line for line in history.lines if line.get("process") == member]
         read = {line["partition"]: line["offset"] + 1 for line in own if line["type"] == "read"}
