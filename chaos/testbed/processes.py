@@ -6,11 +6,13 @@ child reads from the outer /proc before it becomes the program that was asked fo
 """
 import os
 import signal
+import time
 
 from . import linux
 from .shape import Refused
 
 COMMAND_SECONDS_MAX = 20
+STOP_SECONDS_MAX = 1
 OUTPUT_BYTES_MAX = 4000
 
 # The programs of a lab live in sbin, which the PATH of a plain user lacks.
@@ -26,8 +28,19 @@ class Child:
         self.status: int | None = None
 
     def signal(self, number: int) -> None:
-        if self.status is None:
-            os.kill(self.pid, number)
+        """Of SIGSTOP it returns when all threads stand still, or have had time enough to."""
+        if self.status is not None:
+            return
+        os.kill(self.pid, number)
+        if number == signal.SIGSTOP:
+            give_up_at = time.monotonic() + STOP_SECONDS_MAX
+            while not self._stands_still() and time.monotonic() < give_up_at:
+                time.sleep(0.0005)
+
+    def _stands_still(self) -> bool:
+        """Or has ended. The end is left for reap() to see."""
+        wanted = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, wanted) is not None
 
 
 class Processes:

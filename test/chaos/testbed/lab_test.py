@@ -18,8 +18,8 @@ LAB = [sys.executable, "-B", os.path.join(ROOT, "chaos", "lab")]
 def run_lab(lab, *words, check=True, **options):
     """The command line, for a lab of this run."""
     which = ["--name", lab.name, "--folder", os.path.dirname(lab.folder)]
-    return subprocess.run([*LAB, words[0], *which, *words[1:]], capture_output=True, text=True, check=check,
-                          timeout=60, **options)
+    return subprocess.run([*LAB, words[0], *which, *words[1:]], capture_output=True, text=True,
+                          check=check, timeout=60, **options)
 
 
 def test_the_status_tells_nodes_and_links(lab):
