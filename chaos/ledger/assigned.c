@@ -72,7 +72,7 @@ static void live(struct assigned *a)
     while (is_assigned && !atomic_load(&a->load->is_over))
         consume_poll(&consume, POLL_MS);
     rd_kafka_consumer_close(a->client);
-    rd_kafka_destroy(a->client);
+    client_end(a->client, atomic_load(&a->load->is_over));
 }
 
 void *assigned_run(void *data)

@@ -72,6 +72,12 @@ rd_kafka_t *client_create(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pr
     return client;
 }
 
+void client_end(rd_kafka_t *client, bool is_last)
+{
+    if (!is_last)
+        rd_kafka_destroy(client);
+}
+
 struct note_end client_query_end(rd_kafka_resp_err_t err, int64_t offset)
 {
     return (struct note_end){

@@ -4,6 +4,7 @@
 #define LEDGER_CLIENT_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 
 #include "note.h"
 #include "options.h"
@@ -20,6 +21,10 @@ void client_use(const struct options *options);
  * given: whoever owns the client begins with its process. Returns NULL after it said why. */
 rd_kafka_t *client_create(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct process *process,
                           const struct client_setting *settings);
+
+/* Gives the client back, whose consumer is closed. With `is_last` it stays: the process is about to
+ * end, and librdkafka 2.0.2 can wait for ever for the thread of a coordinator that went away. */
+void client_end(rd_kafka_t *client, bool is_last);
 
 /* "NOT_LEADER_OR_FOLLOWER", "_TRANSPORT", … */
 const char *client_error_name(rd_kafka_resp_err_t err);

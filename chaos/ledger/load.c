@@ -260,7 +260,7 @@ static void print_counts(const struct load *load)
     fflush(stdout);
 }
 
-static int end(struct driver *d, bool is_clean)
+_Noreturn static void end(struct driver *d, bool is_clean, bool is_started)
 {
     struct line last;
     if (is_clean)
@@ -271,9 +271,8 @@ static int end(struct driver *d, bool is_clean)
     line_string(&last, "name", "end");
     history_close(d->load.history, &last);
     print_counts(&d->load);
-    if (!is_clean)
-        _exit(1); /* threads are still within the library */
-    return 0;
+    _exit(is_clean && is_started ? 0
+                                 : 1); /* threads are still within the library: see client_end() */
 }
 
 int load_run(const struct options *options, struct history *history)
@@ -297,5 +296,5 @@ int load_run(const struct options *options, struct history *history)
     if (is_started)
         run_until_told(&driver);
     bool is_clean = settle(&driver);
-    return end(&driver, is_clean) == 0 && is_started ? 0 : 1;
+    end(&driver, is_clean, is_started);
 }

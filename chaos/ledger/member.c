@@ -136,7 +136,7 @@ static void close_client(struct member *m)
     rd_kafka_consumer_close(m->client);
     commits_serve(&m->commits, 0);
     rd_kafka_queue_destroy(m->commits.answers);
-    rd_kafka_destroy(m->client);
+    client_end(m->client, atomic_load(&m->load->is_over));
     commits_close(&m->commits);
 }
 
