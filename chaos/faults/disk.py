@@ -173,7 +173,11 @@ def _read_line(connection: socket.socket) -> str:
 def _kill_all(scene: Scene) -> None:
     alive = [node for node in scene.target.nodes if scene.lab.pid(node) is not None]
     for node in alive:
-        scene.lab.signal_node(node, signal.SIGKILL)
+        try:
+            scene.lab.signal_node(node, signal.SIGKILL)
+        except Refused:
+            if scene.lab.pid(node) is not None:  # its disk was quicker to end it
+                raise
     for node in alive:
         scene.lab.wait_until_ended(node)
 
