@@ -326,16 +326,52 @@ int content_allocate(struct volume *volume, struct node *node, int mode, uint64_
     return err;
 }
 
-int content_sync(struct volume *volume, struct node *node)
+/* Pins the data descriptor; `changes` says later whether anything was written meanwhile. */
+static int begin_sync(struct volume *volume, struct node *node, uint64_t boot, uint64_t *changes)
 {
+    int err = volume_enter_handle(volume, boot);
+    if (err != 0)
+        return err;
     pthread_mutex_lock(&node->lock);
-    int err = node_open_data(node);
-    if (err == 0 && fdatasync(node->data_descriptor) != 0)
-        err = errno;
-    if (err == 0)
+    err = node_open_data(node);
+    node->open_count += err == 0;
+    *changes = node->undo.changes;
+    pthread_mutex_unlock(&node->lock);
+    volume_leave(volume);
+    return err;
+}
+
+/* 0: it is synced. EAGAIN: something was written meanwhile. EIO: the power went. */
+static int end_sync(struct volume *volume, struct node *node, uint64_t boot, uint64_t changes,
+                    int err)
+{
+    pthread_rwlock_rdlock(&volume->power_lock);
+    bool is_alive = volume->is_on && volume->boot == boot;
+    pthread_mutex_lock(&node->lock);
+    node->open_count--;
+    if (!is_alive)
+        err = EIO;
+    else if (err == 0 && node->undo.changes != changes)
+        err = EAGAIN;
+    else if (err == 0)
         clear(volume, node);
     close_data_if_idle(node);
     pthread_mutex_unlock(&node->lock);
+    pthread_rwlock_unlock(&volume->power_lock);
+    return err;
+}
+
+int content_sync(struct volume *volume, struct node *node, uint64_t boot)
+{
+    int err = EAGAIN;
+    while (err == EAGAIN) {
+        uint64_t changes;
+        err = begin_sync(volume, node, boot, &changes);
+        if (err != 0)
+            return err;
+        err = fdatasync(node->data_descriptor) == 0 ? 0 : errno;
+        err = end_sync(volume, node, boot, changes, err);
+    }
     return err;
 }
 

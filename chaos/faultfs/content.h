@@ -1,5 +1,5 @@
 /* The bytes of files: read, written, sized and synced, with the way back of what is not synced.
- * All within volume_enter(). Each returns 0 or an errno. */
+ * All within volume_enter() but content_sync(). Each returns 0 or an errno. */
 #ifndef FAULTFS_CONTENT_H
 #define FAULTFS_CONTENT_H
 
@@ -28,7 +28,10 @@ int content_set_size(struct volume *volume, struct node *node, uint64_t size);
 int content_allocate(struct volume *volume, struct node *node, int mode, uint64_t offset,
                      uint64_t size);
 
-int content_sync(struct volume *volume, struct node *node);
+/* Not within volume_enter(): a power cut may come while the disk is at it, and finds it not synced.
+ * What is written meanwhile makes it begin again; the kernel lets no one write to a file that
+ * is being synced, so that this ends. */
+int content_sync(struct volume *volume, struct node *node, uint64_t boot);
 /* The sync fails: see undo_drop(). */
 int content_fail_sync(struct volume *volume, struct node *node, uint64_t seed);
 

@@ -98,15 +98,18 @@ static int check_machine(void)
 
 static struct fuse_session *new_session(struct volume *volume)
 {
-    /* Other users' processes than ours may be let in by root only. */
-    char everyone[] = "fsname=faultfs,subtype=faultfs,default_permissions,allow_other";
-    char only_us[] = "fsname=faultfs,subtype=faultfs,default_permissions";
-    char name[] = "faultfs", option[] = "-o";
-    char *words[] = {name, option, geteuid() == 0 ? everyone : only_us, NULL};
-    struct fuse_args arguments = FUSE_ARGS_INIT(3, words);
     static struct fuse_lowlevel_ops operations;
+    struct fuse_args arguments = FUSE_ARGS_INIT(0, NULL);
+    /* Other users' processes than ours may be let in by root only. */
+    const char *options = geteuid() == 0
+                              ? "-ofsname=faultfs,subtype=faultfs,default_permissions,allow_other"
+                              : "-ofsname=faultfs,subtype=faultfs,default_permissions";
+    struct fuse_session *session = NULL;
     operations_fill(&operations);
-    return fuse_session_new(&arguments, &operations, sizeof operations, volume);
+    if (fuse_opt_add_arg(&arguments, "faultfs") == 0 && fuse_opt_add_arg(&arguments, options) == 0)
+        session = fuse_session_new(&arguments, &operations, sizeof operations, volume);
+    fuse_opt_free_args(&arguments);
+    return session;
 }
 
 static int run_loop(struct fuse_session *session)

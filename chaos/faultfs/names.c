@@ -376,18 +376,23 @@ int names_rename(struct volume *volume, struct node *folder, const char *name,
     return err;
 }
 
-int names_sync(struct volume *volume, struct node *folder)
+int names_sync(struct volume *volume, struct node *folder, uint64_t boot)
 {
     int descriptor = openat(folder->path_descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
         return errno;
+    int err = failed(fsync(descriptor));
+    close(descriptor);
+    if (err == 0)
+        err = volume_enter_handle(volume, boot);
+    if (err != 0)
+        return err;
     pthread_mutex_lock(&volume->names_lock);
     entries_mark_folder(&volume->entries, folder);
     settle_marked(volume);
     pthread_mutex_unlock(&volume->names_lock);
-    int err = failed(fsync(descriptor));
-    close(descriptor);
-    return err;
+    volume_leave(volume);
+    return 0;
 }
 
 void names_roll_back(struct volume *volume, const struct undo_choice *choice,

@@ -1,5 +1,5 @@
 /* Folders: names looked up, made, removed, renamed and synced, with the way back of what is not
- * synced. All within volume_enter(). Each returns 0 or an errno. */
+ * synced. All within volume_enter() but names_sync(). Each returns 0 or an errno. */
 #ifndef FAULTFS_NAMES_H
 #define FAULTFS_NAMES_H
 
@@ -38,8 +38,8 @@ int names_remove(struct volume *volume, struct node *folder, const char *name, b
 int names_rename(struct volume *volume, struct node *folder, const char *name,
                  struct node *folder_to, const char *name_to, unsigned flags);
 
-/* What happened in the folder is durable. */
-int names_sync(struct volume *volume, struct node *folder);
+/* What happened in the folder is durable. Not within volume_enter(), as content_sync(). */
+int names_sync(struct volume *volume, struct node *folder, uint64_t boot);
 
 struct names_outcome {
     uint64_t entries_kept;

@@ -247,10 +247,10 @@ static void on_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
     int err = volume_enter_handle(volume, info->fh);
     if (err == 0) {
         err = write_within(volume, node, bytes, &size, (uint64_t)offset, &verdict);
-        if (err == 0 && (info->flags & O_DSYNC)) /* O_SYNC has this bit too */
-            err = content_sync(volume, node);
         volume_leave(volume);
     }
+    if (err == 0 && (info->flags & O_DSYNC)) /* O_SYNC has this bit too */
+        err = content_sync(volume, node, info->fh);
     if (err != 0) {
         fuse_reply_err(request, err);
         return;
@@ -279,10 +279,10 @@ static void on_fsync(fuse_req_t request, fuse_ino_t number, int data_only,
     if (err == 0) {
         if (verdict.err != 0)
             err = fail_sync(volume, node, verdict.err);
-        else if (!verdict.is_lost)
-            err = content_sync(volume, node);
         volume_leave(volume);
     }
+    if (err == 0 && !verdict.is_lost)
+        err = content_sync(volume, node, info->fh);
     fuse_reply_err(request, err);
 }
 

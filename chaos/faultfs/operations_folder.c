@@ -271,13 +271,14 @@ static void on_fsyncdir(fuse_req_t request, fuse_ino_t number, int data_only,
     struct volume *volume = operations_volume(request);
     struct node *folder = operations_node(request, number);
     struct verdict verdict = operations_meet(volume, CALL_FSYNC, folder);
-    int err = volume_enter_handle(volume, handle_of(info)->boot);
+    uint64_t boot = handle_of(info)->boot;
+    int err = volume_enter_handle(volume, boot);
     if (err == 0) {
         err = verdict.err;
-        if (err == 0 && !verdict.is_lost)
-            err = names_sync(volume, folder);
         volume_leave(volume);
     }
+    if (err == 0 && !verdict.is_lost)
+        err = names_sync(volume, folder, boot);
     fuse_reply_err(request, err);
 }
 

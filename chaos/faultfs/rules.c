@@ -99,7 +99,7 @@ static void apply(struct rules *rules, const struct command *rule, struct verdic
     bool is_decided = verdict->err != 0 || verdict->is_lost || verdict->is_misdirected;
     if (is_decided && rule->verb != COMMAND_SLOW)
         return;
-    rules->struck[rule->verb]++;
+    atomic_fetch_add(&rules->struck[rule->verb], 1);
     if (rule->verb == COMMAND_SLOW)
         *ms += delay_ms(rules, rule);
     else if (rule->verb == COMMAND_FAIL)

@@ -19,9 +19,9 @@ struct rules {
     struct chance chance; /* jitter */
     struct command rules[RULES_COUNT_MAX];
     size_t count;
-    atomic_size_t count_seen; /* `count`, for a look without the lock */
-    uint64_t wakes;           /* grows when sleepers shall wake */
-    uint64_t struck[4];       /* calls failed, slowed, lost, misdirected */
+    atomic_size_t count_seen;       /* `count`, for a look without the lock */
+    uint64_t wakes;                 /* grows when sleepers shall wake */
+    atomic_uint_fast64_t struck[4]; /* calls failed, slowed, lost, misdirected */
 };
 
 /* What shall happen to a call. At most one of fail, lose and misdirect: the oldest in force. */

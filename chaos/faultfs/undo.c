@@ -114,6 +114,7 @@ static uint8_t sectors_touched(uint64_t number, uint64_t offset, uint64_t end)
 static int save_range(struct undo *undo, const struct undo_file *file, uint64_t offset,
                       uint64_t end, uint64_t size_now)
 {
+    undo->changes++;
     if (!undo->is_changed) {
         undo->is_changed = true;
         undo->size_synced = undo->size_lowest = undo->size_now = size_now;

@@ -47,6 +47,7 @@ struct undo {
     size_t block_count;       /* slots in use */
     size_t old_count;         /* of them with bytes */
     uint64_t sector_count;    /* saved ones */
+    uint64_t changes;         /* ever */
     bool is_changed;          /* anything since the last sync; what follows counts then only */
     uint64_t size_synced;     /* at the last sync */
     uint64_t size_lowest;     /* to which it was cut off since; size_synced if it was not */
