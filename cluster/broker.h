@@ -81,8 +81,9 @@ struct broker {
     atomic_size_t request_bytes;                      /* held by requests being read or worked on */
     atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
-    atomic_bool is_stopping;     /* no new connections */
-    atomic_bool is_disk_low;     /* below disk_reserve_bytes: produce is refused */
+    atomic_uint_least64_t connection_number; /* of the newest client connection */
+    atomic_bool is_stopping;                 /* no new connections */
+    atomic_bool is_disk_low;                 /* below disk_reserve_bytes: produce is refused */
 };
 
 /* NULL when the cluster has no such group. Any shard. */

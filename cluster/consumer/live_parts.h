@@ -27,6 +27,7 @@ struct live_member {
     bool is_new;             /* has not been part of a generation */
     bool has_synced;         /* in this generation */
     uint64_t expires_at_ms;  /* its session */
+    uint64_t heard_over;     /* number of the newest connection of its heartbeats and commits */
     struct group_join *join; /* waits, or NULL */
     struct group_sync *sync; /* waits, or NULL */
     UT_hash_handle hh;       /* by id, in the order of coming */

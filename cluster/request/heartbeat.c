@@ -22,7 +22,8 @@ static void run(struct group_call *call)
                                           ? message->group_instance_id
                                           : KAFKA_STRING_NULL;
     group_call_done(call, group_heartbeat(group_call_groups(call), message->group_id,
-                                          message->generation_id, message->member_id, instance_id));
+                                          message->generation_id, message->member_id, instance_id,
+                                          call->request->context.connection_number));
 }
 
 void request_handle_heartbeat(struct request *r)

@@ -59,9 +59,9 @@ static void run(struct group_call *call)
 {
     struct offset_commit *c = (struct offset_commit *)call;
     const struct kafka_offset_commit_request *message = call->request->message;
-    int16_t error_code = group_check_commit(group_call_groups(call), call->place.number,
-                                            message->group_id, message->generation_id,
-                                            message->member_id, instance_of(call->request));
+    int16_t error_code = group_check_commit(
+        group_call_groups(call), call->place.number, message->group_id, message->generation_id,
+        message->member_id, instance_of(call->request), call->request->context.connection_number);
     if (error_code != KAFKA_ERROR_NONE)
         group_call_done(call, error_code);
     else

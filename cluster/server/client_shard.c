@@ -47,6 +47,7 @@ void client_shard_accept(struct client_shard *s, int descriptor,
     }
     c->tcp.data = c;
     c->clients = s;
+    c->number = atomic_fetch_add(&s->broker->connection_number, 1) + 1;
     c->counted_address = *address;
     c->claims = 1;
     c->active_at_ms = clock_now_ms(&s->broker->clock);

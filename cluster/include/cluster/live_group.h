@@ -106,15 +106,23 @@ struct group_sync {
 };
 void group_sync_begin(struct group_set *s, struct group_sync *sync);
 
-/* Kafka's error codes. */
+/* Kafka's error codes. `connection_number`: of the client connection over which it came. */
 int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32_t generation,
-                        struct kafka_string member_id, struct kafka_string instance_id);
+                        struct kafka_string member_id, struct kafka_string instance_id,
+                        uint64_t connection_number);
 int16_t group_leave(struct group_set *s, struct kafka_string group_id,
                     struct kafka_string member_id, struct kafka_string instance_id);
-/* May this member (or no member: generation -1) commit now? A commit is a sign of life too. */
+/* May this member (or no member: generation -1) commit now? A commit is a sign of life too.
+ *
+ * Not over a connection older than one over which the member has been heard. TCP brings what was
+ * sent before an outage up to minutes later, when the member has given that connection up,
+ * committed the same elsewhere and gone on: it would set the group back. Clients commit and send
+ * heartbeats over one connection; NOT_COORDINATOR makes one that would not look for its place
+ * again. */
 int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
                            struct kafka_string group_id, int32_t generation,
-                           struct kafka_string member_id, struct kafka_string instance_id);
+                           struct kafka_string member_id, struct kafka_string instance_id,
+                           uint64_t connection_number);
 
 /* False when the group has no members and none is joining: the table tells the rest. */
 struct live_group;
