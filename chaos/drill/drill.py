@@ -150,4 +150,4 @@ def load_options(kind):
     """The ledger's options for one site."""
     return {"--producers": 2, "--plain-producers": 1, "--rate": kind.records_per_s,
             "--groups": 2, "--members": 1, "--assigned": 1, "--size": "100-1000",
-            "--metadata-ms": 0, "--admin-ms": 2000, "--fetch-offsets-ms": 1000}
+            "--metadata-ms": 100, "--probe-ms": 100, "--admin-ms": 2000, "--fetch-offsets-ms": 1000}

@@ -5,7 +5,8 @@ During: from the fault until it is taken back. The time to recover (RTO) of one 
 partition is counted from the fault to the first acknowledgement, of a record asked for after
 the fault, from which on all that is sent in the next second succeeds. It is taken where the fault
 hurts: in the partitions that were led by what was broken, for producers that could still reach
-the rest. The other partitions, which merely lost a follower, have the throughput, the
+the rest. Twice: for the ledger's probe, which has no pauses of its own (its lanes at one site are one
+producer), and for librdkafka, whose own pauses are a part of what its user sees. The other partitions, which merely lost a follower, have the throughput, the
 acknowledgement times and the elections of the same fault."""
 
 import json
@@ -26,6 +27,7 @@ class Send:
     at_us: int
     done_us: int = 0  # 0: never
     outcome: str = "unknown"
+    is_probe: bool = False
 
 
 @dataclass
@@ -49,22 +51,40 @@ def read_sends(folder):
 
 
 def _read_file(path):
-    open_sends, sends = {}, []
+    book = _Book()
     with open(path, encoding="utf-8") as file:
         for line in file:
-            if '"type":"send"' not in line or not line.endswith("\n"):
-                continue
-            fields = json.loads(line)
-            key = fields["process"], fields["id"]
-            if "outcome" not in fields:
-                open_sends[key] = Send(fields["process"], fields["site"], fields["partition"],
-                                       fields["at"])
-                sends.append(open_sends[key])
-            elif key in open_sends:
-                send = open_sends.pop(key)
-                send.done_us, send.outcome = fields["at"], fields["outcome"]
-                send.partition = fields.get("partition", send.partition)
-    return sends
+            if not line.endswith("\n"):
+                break
+            if '"type":"send"' in line:
+                book.take_send(json.loads(line))
+            elif '"type":"process"' in line:
+                book.take_process(json.loads(line))
+    return book.sends
+
+
+class _Book:
+    """The sends of one file, as its lines come."""
+
+    def __init__(self):
+        self.sends, self._open, self._probes = [], {}, set()
+
+    def take_process(self, fields):
+        if fields.get("role") == "probe":
+            self._probes.add(fields["process"])
+
+    def take_send(self, fields):
+        process = fields["process"]
+        key = process, fields["id"]
+        if "outcome" not in fields:
+            send = Send(process, fields["site"], fields["partition"], fields["at"],
+                        is_probe=process in self._probes)
+            self._open[key] = send
+            self.sends.append(send)
+        elif key in self._open:
+            send = self._open.pop(key)
+            send.done_us, send.outcome = fields["at"], fields["outcome"]
+            send.partition = fields.get("partition", send.partition)
 
 
 def percentile(values, share):
@@ -98,7 +118,7 @@ def longest_gap_us(sends, from_us, to_us):
 def _by_client(sends):
     groups = defaultdict(list)
     for send in sends:
-        groups[send.process, send.partition].append(send)
+        groups[send.site if send.is_probe else send.process, send.partition].append(send)
     return groups
 
 
@@ -106,16 +126,18 @@ def _seconds(us):
     return None if us is None else us / SECOND_US
 
 
-def recovery(sends, window):
+def recovery(sends, window, prefix=""):
     """RTO over producers and partitions. One that never came back is counted, not left out."""
     hurt = [s for s in sends if s.partition in window.hurt and s.site not in window.lost_sites]
     clients = _by_client(hurt).values()
     times = [recovery_us(c, window.inject_us) for c in clients]
     known = [t for t in times if t is not None]
     gaps = [longest_gap_us(c, window.inject_us, window.stop_us) for c in clients]
-    return {"rto_p50_s": _seconds(percentile(known, 0.5)), "rto_p99_s": _seconds(percentile(known, 0.99)),
-            "rto_max_s": _seconds(max(known, default=None)), "rto_samples": len(known),
-            "rto_never": len(times) - len(known), "gap_max_s": _seconds(max(gaps, default=None))}
+    figures = {"rto_p50_s": _seconds(percentile(known, 0.5)),
+               "rto_p99_s": _seconds(percentile(known, 0.99)),
+               "rto_max_s": _seconds(max(known, default=None)), "rto_samples": len(known),
+               "rto_never": len(times) - len(known), "gap_max_s": _seconds(max(gaps, default=None))}
+    return {prefix + name: value for name, value in figures.items()}
 
 
 def _speed(sends, from_us, to_us):
@@ -146,10 +168,14 @@ def slots(sends, window):
 
 def all_figures(sends, window):
     """Everything that the table and the goals ask for, but what the checker and observer say."""
-    kept = [s for s in sends if s.site not in window.lost_sites]
+    probes = [s for s in sends if s.is_probe]
+    clients = [s for s in sends if not s.is_probe]
+    kept = [s for s in clients if s.site not in window.lost_sites]
     others = [s for s in kept if s.partition not in window.hurt]
-    return {**recovery(sends, window), **speeds(others, window), **speeds(kept, window, "all_"),
-            "slots_ratio": slots(kept, window), "sends": len(sends),
-            "acknowledged": sum(1 for s in sends if s.outcome == "ok"),
-            "failed": sum(1 for s in sends if s.outcome == "fail"),
+    reached = [s for s in sends if s.site not in window.lost_sites]
+    return {**recovery(probes, window), **recovery(clients, window, "client_"),
+            **speeds(others, window), **speeds(kept, window, "all_"),
+            "slots_ratio": slots(reached, window), "sends": len(clients), "probes": len(probes),
+            "acknowledged": sum(1 for s in clients if s.outcome == "ok"),
+            "failed": sum(1 for s in clients if s.outcome == "fail"),
             "hurt_partitions": len(window.hurt)}

@@ -7,11 +7,11 @@ import signal
 import subprocess
 import time
 
-# Librdkafka's own pauses, kept short: it waits 100 ms and more before it connects or asks again, which
-# would be most of a time to recover. And sessions that end within a drill.
-PROMPT = {"reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 10,
-          "topic.metadata.refresh.fast.interval.ms": 50, "session.timeout.ms": 10000,
-          "heartbeat.interval.ms": 1000}
+# An application that cares for its way to another site: requests are given up after a second and
+# not a minute, leaders are looked for all the time, sessions end within a drill.
+CLIENTS = {"socket.timeout.ms": 1000, "request.timeout.ms": 1000, "reconnect.backoff.max.ms": 200,
+           "topic.metadata.refresh.interval.ms": 500, "session.timeout.ms": 10000,
+           "heartbeat.interval.ms": 1000}
 SETTLE_S = 20
 READ_S = 60
 GRACE_S = 30
@@ -39,7 +39,7 @@ class Ledgers:
                 "--history", str(self.folder / f"{name}.jsonl"), "--seed", str(self.seed)]
         for node_id, address in self.ground.addresses().items():
             argv += ["--node", f"{node_id}={address}"]
-        for setting, value in PROMPT.items():
+        for setting, value in CLIENTS.items():
             argv += ["--client", f"{setting}={value}"]
         argv += [str(x) for pair in options.items() for x in pair]
         with open(self.folder / f"{name}.log", "wb") as log:

@@ -25,7 +25,7 @@ class Row:
 class LabKind:
     """What a lab is made of; the load upon it is the same but for the partitions."""
     words: str
-    partitions: int = 12
+    partitions: int = 24
     nodes_per_site: int = 1
     disk: str = "plain"       # or "faultfs"
     clock: str = "plain"      # or "faketime"
