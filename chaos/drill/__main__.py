@@ -80,7 +80,7 @@ def run(options):
 
 def report(results, options, folder):
     made = {"seed": options.seed, "one_way_ms": ONE_WAY_MS, "machine": machine(),
-            "prompt": "reconnecting and asking again after 10 to 100 ms", "faults": results}
+            "prompt": "requests are given up after 1 s, leaders are looked for every 0.5 s", "faults": results}
     folder.mkdir(parents=True, exist_ok=True)
     stored = folder / "results.json"
     if options.fault:
