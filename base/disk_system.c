@@ -254,16 +254,32 @@ static const struct disk_operations system_operations = {
     .descriptor = system_descriptor,
 };
 
+/* A folder just made is there after a power cut only when the one around it is synced. */
+static int sync_parent(int folder)
+{
+    int parent = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0)
+        return failed();
+    int err = fsync(parent) == 0 ? 0 : failed();
+    close(parent);
+    return err;
+}
+
 int disk_open_system(struct disk *d, const char *root)
 {
-    if (mkdir(root, 0750) != 0 && errno != EEXIST)
+    bool is_new = mkdir(root, 0750) == 0;
+    if (!is_new && errno != EEXIST)
         return failed();
     struct system_disk *own = calloc(1, sizeof *own);
     if (own == NULL)
         return UV_ENOMEM;
     own->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (own->root < 0) {
-        int err = failed();
+    int err = own->root < 0 ? failed() : 0;
+    if (err == 0 && is_new)
+        err = sync_parent(own->root);
+    if (err != 0) {
+        if (own->root >= 0)
+            close(own->root);
         free(own);
         return err;
     }

@@ -87,7 +87,7 @@ int disk_list(const struct disk *d, const char *path, disk_list_cb cb, void *cb_
 int disk_free_bytes(const struct disk *d, uint64_t *free_bytes, uint64_t *total_bytes);
 int disk_descriptor(const struct disk *d, struct disk_file *file);
 
-/* The real disk below `root` (made if missing). On failure nothing is kept.
+/* The real disk below `root` (made durably if missing). On failure nothing is kept.
  * Returned owned by `d`: disk_close_system(). Any thread may use it. */
 int disk_open_system(struct disk *d, const char *root);
 void disk_close_system(struct disk *d);
