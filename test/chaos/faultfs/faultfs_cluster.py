@@ -10,7 +10,7 @@ import time
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from faultfs_mount import Mount, ROOT, sync_folder
+from faultfs_mount import Mount, ROOT
 
 TRILOGD = os.environ.get("TRILOGD") or str(ROOT / "build" / "release" / "trilogd")
 SITES = "abc"
@@ -49,8 +49,6 @@ class Node:
 
     def configure(self, nodes):
         self.disk.__enter__()
-        (self.disk.path / "data").mkdir()
-        sync_folder(self.disk.path)
         lines = [f"node_id: {self.id}", f"site: {SITES[self.id - 1]}",
                  f"data_directory: {self.disk.path}/data", f"listen: {self.address}",
                  f"advertised: {self.address}", f"peer_listen: {self.peer}",
@@ -218,6 +216,16 @@ class Load:
             assert self.trouble is None, self.trouble
             return len(self.acknowledged) >= wanted
         wait_until(is_enough, f"{count} more acknowledged")
+
+
+def lost_of(acknowledged, found):
+    """What was acknowledged and is not where its acknowledgement said. One that was given to a
+    repeated request names no offset: the record must be anywhere in its partition."""
+    partitions = {number: partition for (partition, _), number in found.items()}
+    return {number: (partition, offset)
+            for number, (partition, offset) in acknowledged.items()
+            if partitions.get(number) != partition
+            or (offset is not None and found.get((partition, offset)) != number)}
 
 
 def read_all(bootstrap, topic):

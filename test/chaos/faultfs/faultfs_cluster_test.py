@@ -2,7 +2,7 @@
 
 import pytest
 
-from faultfs_cluster import Cluster, Load, read_all, wait_until
+from faultfs_cluster import Cluster, Load, lost_of, read_all, wait_until
 from faultfs_mount import why_not
 
 TOPIC = "books"
@@ -20,8 +20,7 @@ def cluster(tmp_path):
 def check_books(cluster, acknowledged):
     """Every acknowledged record is where its acknowledgement said, once, and nothing twice."""
     found = read_all(cluster.bootstrap, TOPIC)
-    lost = {number: place for number, place in acknowledged.items()
-            if found.get(place) != number}
+    lost = lost_of(acknowledged, found)
     assert not lost, f"{len(lost)} of {len(acknowledged)} lost, for example {min(lost.items())}"
     assert len(set(found.values())) == len(found), "records are there twice"
 
