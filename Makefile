@@ -158,8 +158,8 @@ unit-asan unit-tsan: unit-%:
 # ---- simulation: SEED=… or CASE=… replays one, BREAK=… runs a build with one rule broken ------------
 $(B)/test/sim/sim: $(patsubst %.c,$(B)/%.o,$(wildcard test/sim/*.c)) $(FAKES) $(LIBS)
 	$(CC) $(LDFLAGS) $(filter %.o,$^) $(LIBS) $(LDLIBS) -o $@
-sim sim-full: $(B)/test/sim/sim
-	tools/run-sim $(if $(filter sim-full,$@),--full) $(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $<
+sim sim-full: $(B)/test/sim/sim $(B)/check
+	tools/run-sim $(if $(filter sim-full,$@),--full) $(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $^
 sim-broken: build/.need-test
 	tools/run-broken "$(MAKE)"
 

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "sim/sim_net.h"
 #include "sim/world.h"
@@ -93,10 +94,12 @@ struct sim {
     struct sim_clients *clients;
     struct sim_counters *counters;
     bool is_verbose;    /* print every event of the nodes */
+    bool is_blind;      /* the model sees and says nothing: for who judges the history alone */
     bool is_restarting; /* a node that went down comes back after a random time */
     bool does_repair;   /* the operator replaces wiped nodes and adds spare ones */
     double lost_answer_chance;
-    jmp_buf loop; /* where a process that ends in mid-code returns to */
+    FILE *history; /* of its clients (sim_history.h), NULL: none is written */
+    jmp_buf loop;  /* where a process that ends in mid-code returns to */
 };
 
 static inline void sim_count(struct sim *s, enum sim_counter counter, uint64_t by)
@@ -117,7 +120,13 @@ bool sim_run_while_not(struct sim *s, uint64_t bound_ns, sim_condition is_done, 
 /* A line of the story, with the virtual time, when the run is verbose. */
 void sim_tell(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+struct sim_seed_options {
+    bool is_verbose, is_blind; /* as in struct sim */
+    const char *history_path;  /* where the history of its clients goes, NULL: nowhere */
+};
+
 /* A whole seed: load, faults, quiet, comparison. Returns when all invariants held. */
-void sim_seed_run(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void sim_seed_run(uint64_t seed, struct sim_counters *counters,
+                  const struct sim_seed_options *options);
 
 #endif

@@ -45,6 +45,8 @@ void sim_check_sent(struct sim_check *c, uint32_t client, uint64_t number, bool 
                     struct bytes batch)
 {
     struct check_client *from = &c->clients[client];
+    if (c->sim->is_blind)
+        return;
     from->is_idempotent = is_idempotent;
     from->batches = check_grow(from->batches, &from->capacity, number, sizeof *from->batches);
     from->batches[number] = (struct sent_batch){
@@ -83,6 +85,8 @@ void sim_check_answered(struct sim_check *c, const struct sim_call *call)
 {
     struct check_group *g = check_group_of(c, call->group_id);
     uint64_t index = call->request.submit.index;
+    if (c->sim->is_blind)
+        return;
     if (index == 0 || index >= g->entry_capacity || g->entries[index].term == 0)
         world_violation(c->sim->world, "10 honest",
                         "an answer for index %" PRIu64 " which nobody has applied", index);
@@ -100,7 +104,7 @@ uint64_t sim_check_acknowledged_index(const struct sim_check *c, uint32_t group_
 
 void sim_check_fresh(struct sim_check *c, const struct sim_call *call)
 {
-    if (call->group->applied_index < call->acknowledged_index)
+    if (!c->sim->is_blind && call->group->applied_index < call->acknowledged_index)
         world_violation(c->sim->world, "15 fresh where it counts",
                         "node %u group %u reads at index %" PRIu64 ", acknowledged was %" PRIu64,
                         call->node + 1, call->group_id, call->group->applied_index,
@@ -228,6 +232,8 @@ void sim_check_before_apply(struct sim_check *c, struct sim_group *g,
 {
     struct check_group *seen = check_group_of(c, g->group_id);
     uint64_t index = applied->entry->index;
+    if (c->sim->is_blind)
+        return;
     if (index <= g->applied_index)
         world_violation(c->sim->world, "12 pure apply",
                         "node %u group %u applies index %" PRIu64 " after %" PRIu64,
@@ -267,9 +273,11 @@ void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
 {
     uint64_t index = applied->entry->index;
     struct check_group *seen = check_group_of(c, g->group_id);
-    struct seen_entry *e = &seen->entries[index];
     g->applied_index = index;
     world_mix(c->sim->world, index ^ (uint64_t)applied->entry->crc << 32);
+    if (c->sim->is_blind)
+        return;
+    struct seen_entry *e = &seen->entries[index];
     if (e->term == 0)
         note_first(c, seen, e, applied);
     else if (e->next_after != applied->next_after)
@@ -284,7 +292,7 @@ void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
 void sim_check_restored(struct sim_check *c, struct sim_group *g)
 {
     struct check_group *seen = check_group_of(c, g->group_id);
-    if (g->applied_index == 0 || g->applied_index >= seen->entry_capacity)
+    if (c->sim->is_blind || g->applied_index == 0 || g->applied_index >= seen->entry_capacity)
         return;
     struct seen_entry *e = &seen->entries[g->applied_index];
     if (e->has_checksum)

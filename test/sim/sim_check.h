@@ -51,8 +51,9 @@ int64_t sim_check_read(struct sim_check *c, const struct sim_group *g, uint32_t 
 
 /* All replicas of all groups agree with the leader in what is applied, by checksum and offsets. */
 void sim_check_level(struct sim_check *c);
-/* Every acknowledged batch is in the model's history, not below which the log start moved. */
-void sim_check_history(struct sim_check *c);
+/* Every acknowledged batch is in the model's history, not below which the log start moved. Of two
+ * such readings the last one is the final one of the run's history. */
+void sim_check_history(struct sim_check *c, bool is_last);
 /* A machine on a disk of its own, fed with every entry, comes to the same state. */
 void sim_check_replay(struct sim_check *c);
 /* Segment files of replicas with the same checkpoint index have the same bytes. */

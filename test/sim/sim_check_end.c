@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "sim/sim_actor.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_history.h"
 
 void sim_check_level(struct sim_check *c)
 {
-    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
+    for (uint32_t group_id = 1; group_id <= SIM_GROUPS && !c->sim->is_blind; group_id++) {
         struct sim_group *first = sim_node_group(c->sim->nodes[0], group_id);
         uint32_t checksum = machine_checksum(first->machine);
         for (unsigned i = 1; i < c->sim->node_count; i++) {
@@ -28,7 +30,7 @@ void sim_check_answers(struct sim_check *c)
 {
     for (unsigned i = 0; i < c->sim->node_count; i++) {
         const struct sim_life *life = c->sim->nodes[i]->life;
-        if (life != NULL && life->calls != NULL)
+        if (life != NULL && life->calls != NULL && !c->sim->is_blind)
             world_violation(c->sim->world, "17 one answer",
                             "node %u left a request without an "
                             "answer",
@@ -92,20 +94,22 @@ static struct bytes join(struct read_back *r)
 }
 
 static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t number,
-                           const struct check_partition *model)
+                           const struct check_partition *model, bool is_last)
 {
     struct log_partition *log = machine_partition(g->machine, number)->log;
     int64_t offset = log_partition_start_offset(log);
     unsigned node = sim_node_id(g->life->node);
-    if (offset > model->log_start)
+    if (!c->sim->is_blind && offset > model->log_start)
         world_violation(c->sim->world, "1 durable",
                         "node %u group %u partition %u begins at %" PRId64
                         ", asked for was %" PRId64,
                         node, g->group_id, number, offset, model->log_start);
+    struct sim_place place = {g->group_id, number};
+    sim_history_moved(c->sim, "replica", node, place, offset, is_last);
     static struct read_back r;
     while (offset < log_partition_next_offset(log)) {
         int err = read_at(c->sim, g, log, &r, offset);
-        if (err == ERR_CORRUPT && g->life->node->is_damaged) {
+        if ((err == ERR_CORRUPT && g->life->node->is_damaged) || (err != 0 && c->sim->is_blind)) {
             sim_count(c->sim, SIM_damage_found, 1);
             return;
         }
@@ -114,24 +118,30 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
                             "node %u group %u partition %u offset %" PRId64 " can't be read: %s",
                             node, g->group_id, number, offset, err_name(err));
         struct bytes bytes = join(&r);
+        sim_history_read(c->sim, "replica", node, place, offset, is_last, bytes);
         offset = sim_check_read(c, g, number, offset, bytes);
         free((void *)(uintptr_t)bytes.data);
     }
-    if (offset != model->next_offset)
+    if (is_last)
+        sim_history_read_end(c->sim, "replica", node, place, offset);
+    if (!c->sim->is_blind && offset != model->next_offset)
         world_violation(c->sim->world, "1 durable",
                         "node %u group %u partition %u ends at %" PRId64
                         ", acknowledged up to %" PRId64,
                         node, g->group_id, number, offset, model->next_offset);
 }
 
-void sim_check_history(struct sim_check *c)
+void sim_check_history(struct sim_check *c, bool is_last)
 {
     for (unsigned i = 0; i < c->sim->node_count; i++)
         for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++)
             for (uint32_t number = 1; number < SIM_PARTITION_NUMBERS; number++) {
                 const struct check_partition *p = &c->groups[group_id - 1].partitions[number];
-                if (p->is_open && !p->is_closed)
-                    read_partition(c, sim_node_group(c->sim->nodes[i], group_id), number, p);
+                bool is_there = c->sim->is_blind ? number <= SIM_FIRST_PARTITIONS
+                                                 : p->is_open && !p->is_closed;
+                if (is_there)
+                    read_partition(c, sim_node_group(c->sim->nodes[i], group_id), number, p,
+                                   is_last);
             }
 }
 
@@ -178,7 +188,7 @@ static void replay_group(struct sim_check *c, struct check_group *g)
 
 void sim_check_replay(struct sim_check *c)
 {
-    for (unsigned i = 0; i < SIM_GROUPS; i++)
+    for (unsigned i = 0; i < SIM_GROUPS && !c->sim->is_blind; i++)
         replay_group(c, &c->groups[i]);
 }
 
@@ -242,7 +252,7 @@ static void compare_partition(void *data, uint32_t number, struct log_partition 
 void sim_check_segments(struct sim_check *c)
 {
     struct sim_node *one = c->sim->nodes[0];
-    for (unsigned i = 1; i < c->sim->node_count; i++) {
+    for (unsigned i = 1; i < c->sim->node_count && !c->sim->is_blind; i++) {
         struct comparison k = {.check = c, .one = one, .other = c->sim->nodes[i]};
         if (one->is_damaged || k.other->is_damaged)
             continue;

@@ -5,6 +5,7 @@
 #include "base/crc32c.h"
 #include "protocol/record_batch.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_history.h"
 
 static uint64_t raft_id_of(const struct sim_group *g)
 {
@@ -28,6 +29,9 @@ static void note_leader(struct sim_check *c, struct sim_group *g, uint64_t term)
 void sim_check_leader(struct sim_check *c, struct sim_group *g, uint64_t term)
 {
     struct check_group *seen = check_group_of(c, g->group_id);
+    sim_history_leads(c->sim, sim_node_id(g->life->node), g->group_id, term);
+    if (c->sim->is_blind)
+        return;
     note_leader(c, g, term);
     for (uint64_t i = g->applied_index + 1; i <= seen->acknowledged_index; i++)
         if (seen->entries[i].is_acknowledged && seen->entries[i].term <= term)
@@ -127,12 +131,13 @@ void sim_check_turn(struct sim_check *c, struct sim_group *g)
 {
     struct repl_group_status status;
     repl_group_status(g->raft, &status);
-    check_vote(c, g);
+    if (!c->sim->is_blind)
+        check_vote(c, g);
     if (status.checkpoint_index > g->checkpoint_index) {
         g->checkpoint_index = status.checkpoint_index;
         sim_count(c->sim, SIM_checkpoints, 1);
     }
-    if (status.role != REPL_LEADER)
+    if (status.role != REPL_LEADER || c->sim->is_blind)
         return;
     note_leader(c, g, status.term);
     note_configuration(c, g, &status);
@@ -190,7 +195,8 @@ int64_t sim_check_read(struct sim_check *c, const struct sim_group *g, uint32_t 
                             "node %u serves no whole batch "
                             "at offset %" PRId64,
                             sim_node_id(g->life->node), offset);
-        check_batch_read(c, g, partition, offset, &batch);
+        if (!c->sim->is_blind)
+            check_batch_read(c, g, partition, offset, &batch);
         offset = kafka_record_batch_next_offset(&batch);
         bytes = bytes_of(bytes.data + size, bytes.size - (size_t)size);
     }

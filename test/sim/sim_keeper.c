@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "sim/sim_actor.h"
+#include "sim/sim_history.h"
 
 static struct log_partition_settings draw_settings(struct world *w)
 {
@@ -26,6 +27,12 @@ static void on_ended(struct sim_call *call)
 {
     struct sim_actor *a = call->data;
     a->open_count--;
+    if (call->request.submit.head.kind == ENTRY_LOG_START)
+        sim_history_deleted(a->sim, call->number,
+                            (struct sim_place){call->group_id, call->partition}, call->offset,
+                            call->status == 0                   ? SIM_HISTORY_OK
+                            : sim_call_is_unknown(call->status) ? SIM_HISTORY_UNKNOWN
+                                                                : SIM_HISTORY_FAIL);
     if (call->request.submit.head.kind == ENTRY_PARTITION_STATE && call->number == PARTITION_OPEN &&
         (call->status == 0 || call->status == ERR_EXISTS)) {
         a->is_open[call->partition] = true;
@@ -35,8 +42,8 @@ static void on_ended(struct sim_call *call)
         sim_actor_act_in(a, a->step < SIM_FIRST_PARTITIONS ? 50 * WORLD_MS : sim_actor_pace(a));
 }
 
-static void propose(struct sim_actor *a, uint32_t partition, enum entry_kind kind,
-                    struct slice body, uint64_t number)
+static struct sim_call *propose(struct sim_actor *a, uint32_t partition, enum entry_kind kind,
+                                struct slice body, uint64_t number)
 {
     struct sim_call *call = sim_actor_call(a, sim_call_submit, on_ended);
     call->partition = partition;
@@ -44,7 +51,7 @@ static void propose(struct sim_actor *a, uint32_t partition, enum entry_kind kin
     call->request.submit.head = (struct repl_entry_head){.kind = (uint8_t)kind,
                                                          .partition_number = partition};
     call->request.submit.body = body;
-    sim_actor_send(a, call);
+    return call;
 }
 
 static void propose_state(struct sim_actor *a, uint32_t partition, enum partition_action action)
@@ -54,7 +61,7 @@ static void propose_state(struct sim_actor *a, uint32_t partition, enum partitio
     state.id.topic_id[0] = (uint8_t)a->group_id;
     state.id.partition = (int32_t)partition;
     size_t size = partition_state_encode(&state, bytes);
-    propose(a, partition, ENTRY_PARTITION_STATE, copied(bytes, size), action);
+    sim_actor_send(a, propose(a, partition, ENTRY_PARTITION_STATE, copied(bytes, size), action));
 }
 
 /* What a leader would propose: a place in the log that it has now. */
@@ -77,7 +84,11 @@ static void propose_start(struct sim_actor *a, uint32_t partition)
     }
     uint8_t bytes[LOG_START_ADVANCE_SIZE];
     size_t size = log_start_advance_encode(&advance, bytes);
-    propose(a, partition, ENTRY_LOG_START, copied(bytes, size), 0);
+    uint64_t id = sim_history_delete(s, (struct sim_place){a->group_id, partition},
+                                     advance.start_offset);
+    struct sim_call *call = propose(a, partition, ENTRY_LOG_START, copied(bytes, size), id);
+    call->offset = advance.start_offset;
+    sim_actor_send(a, call);
 }
 
 static void act(struct sim_actor *a)

@@ -5,6 +5,9 @@
  *   sim --minutes M          from seed 1 (or A) until the time is over, --at-least so many seeds
  *   sim --also N             this one, too, before the others; may be repeated
  *   sim --case NAME          one case, with every event; --cases: all of them
+ *   sim --history FOLDER     with each of the above: seeds leave what their clients saw there
+ *   sim --judge PROGRAM      … and PROGRAM judges it, a test of its own; what is sound is removed
+ *   sim --blind              … alone: the model sees nothing
  *
  * A child writes into a file of its own, which is shown when it fails; its counters lie in shared
  * memory. The last line counts seeds and cases as tests. */
@@ -28,6 +31,7 @@
 #define REPORT_TAIL    4000
 #define FAILURES_SHOWN 20
 #define ALSO_MAX       64
+#define PATH_BYTES     4096
 
 struct child {
     pid_t pid;                    /* 0: free */
@@ -44,7 +48,15 @@ static const struct floor {
 } floors[] = {{SIM_virtual_seconds, 60}, {SIM_operations, 1000}, {SIM_faults, 5}};
 #define FLOOR_COUNT (sizeof floors / sizeof floors[0])
 
+/* Where histories go, and who judges them; NULL: nowhere, nobody. */
+struct histories {
+    const char *folder, *judge;
+    bool is_blind;
+};
+
 struct runner {
+    struct histories histories;
+    uint64_t judged; /* histories */
     struct child children[CHILDREN_MAX];
     struct sim_counters sum;
     uint64_t least[FLOOR_COUNT]; /* of any seed */
@@ -60,7 +72,34 @@ static const struct counter {
 #undef SIM_COUNTER_NAME
 };
 
-static void run_child(struct child *c)
+static const char *history_path(const struct histories *histories, uint64_t seed)
+{
+    static char path[PATH_BYTES];
+    if (histories->folder == NULL)
+        return NULL;
+    snprintf(path, sizeof path, "%s/seed-%" PRIu64 ".jsonl", histories->folder, seed);
+    return path;
+}
+
+static void run_seed(const struct histories *histories, uint64_t seed,
+                     struct sim_counters *counters_of_seed, bool is_verbose)
+{
+    const struct sim_seed_options options = {.is_verbose = is_verbose,
+                                             .is_blind = histories->is_blind,
+                                             .history_path = history_path(histories, seed)};
+    sim_seed_run(seed, counters_of_seed, &options);
+}
+
+/* The process becomes the judge, whose status 0 to 2 is then its own. */
+static void judge(const struct histories *histories, const char *path)
+{
+    fflush(stdout);
+    execl(histories->judge, histories->judge, path, (char *)NULL);
+    perror(histories->judge);
+    _exit(4);
+}
+
+static void run_child(const struct histories *histories, struct child *c)
 {
     struct rlimit limit = {.rlim_cur = CHILD_SECONDS, .rlim_max = CHILD_SECONDS + 1};
     if (dup2(c->output, STDOUT_FILENO) < 0 || dup2(c->output, STDERR_FILENO) < 0 ||
@@ -69,12 +108,15 @@ static void run_child(struct child *c)
     if (c->named != NULL)
         c->named->run(c->seed, c->counters, false);
     else
-        sim_seed_run(c->seed, c->counters, false);
+        run_seed(histories, c->seed, c->counters, false);
+    if (c->named == NULL && histories->judge != NULL)
+        judge(histories, history_path(histories, c->seed));
     fflush(stdout);
     _exit(0);
 }
 
-static void start(struct child *c, const struct sim_case *named, uint64_t seed)
+static void start(const struct runner *r, struct child *c, const struct sim_case *named,
+                  uint64_t seed)
 {
     char path[] = "/tmp/trilog-sim-XXXXXX";
     c->output = mkstemp(path);
@@ -88,7 +130,7 @@ static void start(struct child *c, const struct sim_case *named, uint64_t seed)
     c->seed = seed;
     c->pid = fork();
     if (c->pid == 0)
-        run_child(c);
+        run_child(&r->histories, c);
     if (c->pid < 0) {
         perror("sim: fork");
         exit(2);
@@ -105,6 +147,13 @@ static void show_output(int output)
     fputs(text, stdout);
 }
 
+/* Did the seed itself pass, and only what its clients saw is wrong? */
+static bool is_judged_bad(const struct runner *r, const struct child *c, int status)
+{
+    return r->histories.judge != NULL && c->named == NULL && WIFEXITED(status) &&
+           (WEXITSTATUS(status) == 1 || WEXITSTATUS(status) == 2);
+}
+
 static void report_failure(const struct runner *r, const struct child *c, int status)
 {
     if (r->failed > FAILURES_SHOWN)
@@ -113,6 +162,8 @@ static void report_failure(const struct runner *r, const struct child *c, int st
         printf("FAILED case %s", c->named->name);
     else
         printf("FAILED seed %" PRIu64, c->seed);
+    if (is_judged_bad(r, c, status))
+        printf(": its history (%s)", history_path(&r->histories, c->seed));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         printf(": it ran for too short or did too little");
     if (WIFSIGNALED(status))
@@ -148,9 +199,23 @@ static void print_least(const struct runner *r)
     printf("\n");
 }
 
+/* The history is a test of its own. */
+static void end_history(struct runner *r, const struct child *c, int status)
+{
+    bool is_bad = is_judged_bad(r, c, status);
+    bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (r->histories.judge == NULL || c->named != NULL || (!is_bad && !is_good))
+        return;
+    r->judged++;
+    r->passed++; /* of the two, one is counted by end() */
+    if (is_good)
+        unlink(history_path(&r->histories, c->seed));
+}
+
 static void end(struct runner *r, struct child *c, int status)
 {
     bool has_passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    end_history(r, c, status);
     if (has_passed && c->named == NULL)
         has_passed = note_size(r, c);
     r->passed += has_passed;
@@ -214,13 +279,14 @@ static void check_determinism(struct runner *r, uint64_t seed)
     struct runner before = *r;
     for (int i = 0; i < 2; i++) {
         struct child *c = free_child(r);
-        start(c, NULL, seed);
+        start(r, c, NULL, seed);
         wait_all(r);
         hashes[i] = c->counters->hash;
     }
     r->passed = before.passed;
     r->failed = before.failed;
     r->seeds = before.seeds;
+    r->judged = before.judged;
     r->sum = before.sum;
     bool is_same = hashes[0] == hashes[1];
     if (!is_same)
@@ -233,7 +299,7 @@ static void check_determinism(struct runner *r, uint64_t seed)
 static void run_cases(struct runner *r)
 {
     for (const struct sim_case *c = sim_cases; c->name != NULL; c++)
-        start(free_child(r), c, 1);
+        start(r, free_child(r), c, 1);
     wait_all(r);
 }
 
@@ -244,6 +310,9 @@ struct plan {
     uint64_t also[ALSO_MAX];
     unsigned also_count;
     bool does_cases, has_seeds;
+    const char *case_name; /* one case, or with is_single the first seed: with every event */
+    bool is_single;
+    struct histories histories;
 };
 
 static bool is_over(const struct plan *plan, uint64_t seed, time_t until)
@@ -257,9 +326,9 @@ static void run_seeds(struct runner *r, const struct plan *plan)
 {
     time_t until = time(NULL) + (time_t)(plan->minutes * 60);
     for (unsigned i = 0; i < plan->also_count; i++)
-        start(free_child(r), NULL, plan->also[i]);
+        start(r, free_child(r), NULL, plan->also[i]);
     for (uint64_t seed = plan->first; !is_over(plan, seed, until); seed++)
-        start(free_child(r), NULL, seed);
+        start(r, free_child(r), NULL, seed);
     wait_all(r);
 }
 
@@ -274,11 +343,12 @@ static void print_counters(struct runner *r, bool must_be_full)
     }
 }
 
-static int run_one(const char *case_name, uint64_t seed)
+/* The judge's status is the run's, where there is one. */
+static int run_one(const struct histories *histories, const char *case_name, uint64_t seed)
 {
     static struct sim_counters own;
     if (case_name == NULL) {
-        sim_seed_run(seed, &own, true);
+        run_seed(histories, seed, &own, true);
     } else {
         const struct sim_case *c = sim_cases;
         while (c->name != NULL && strcmp(c->name, case_name) != 0)
@@ -292,13 +362,16 @@ static int run_one(const char *case_name, uint64_t seed)
     struct runner r = {.sum = own, .passed = 1};
     print_counters(&r, false);
     printf("1 passed, 0 failed\n");
+    if (case_name == NULL && histories->judge != NULL)
+        judge(histories, history_path(histories, seed));
     return 0;
 }
 
 static int usage(void)
 {
-    fprintf(stderr, "sim: --seed N | --case NAME | [--cases] [--seeds A-B] [--also N]…"
-                    " [--minutes M] [--at-least N]\n");
+    fprintf(stderr,
+            "sim: --seed N | --case NAME | [--cases] [--seeds A-B] [--also N]…"
+            " [--minutes M] [--at-least N] [--history FOLDER [--judge PROGRAM [--blind]]]\n");
     return 2;
 }
 
@@ -313,6 +386,14 @@ static bool take_option(struct plan *plan, const char *option, const char *value
         plan->also[plan->also_count++] = strtoull(value, NULL, 10);
     else if (strcmp(option, "--seeds") == 0)
         plan->has_seeds = sscanf(value, "%" SCNu64 "-%" SCNu64, &plan->first, &plan->last) >= 1;
+    else if (strcmp(option, "--seed") == 0)
+        plan->is_single = sscanf(value, "%" SCNu64, &plan->first) == 1;
+    else if (strcmp(option, "--case") == 0)
+        plan->case_name = value;
+    else if (strcmp(option, "--history") == 0)
+        plan->histories.folder = value;
+    else if (strcmp(option, "--judge") == 0)
+        plan->histories.judge = value;
     else
         return false;
     return true;
@@ -322,6 +403,7 @@ static int run_all(const struct plan *plan)
 {
     static struct runner r;
     init(&r);
+    r.histories = plan->histories;
     if (plan->does_cases)
         run_cases(&r);
     if (plan->has_seeds || plan->minutes > 0) {
@@ -331,6 +413,8 @@ static int run_all(const struct plan *plan)
     print_counters(&r, plan->does_cases && r.passed + r.failed >= 100);
     if (r.seeds > 0)
         print_least(&r);
+    if (r.histories.judge != NULL)
+        printf("%" PRIu64 " histories of clients judged\n", r.judged);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", r.passed, r.failed);
     return r.failed == 0 ? 0 : 1;
 }
@@ -340,14 +424,16 @@ int main(int argc, char **argv)
     struct plan plan = {.first = 1, .last = UINT64_MAX};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--seed") == 0)
-            return run_one(NULL, strtoull(value, NULL, 10));
-        if (strcmp(argv[i], "--case") == 0)
-            return run_one(value, 1);
         if (strcmp(argv[i], "--cases") == 0)
             plan.does_cases = true;
+        else if (strcmp(argv[i], "--blind") == 0)
+            plan.histories.is_blind = true;
         else if (i + 1 == argc || !take_option(&plan, argv[i++], value))
             return usage();
     }
+    if (plan.histories.judge != NULL && plan.histories.folder == NULL)
+        return usage();
+    if (plan.case_name != NULL || plan.is_single)
+        return run_one(&plan.histories, plan.case_name, plan.is_single ? plan.first : 1);
     return run_all(&plan);
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "protocol/record_batch_builder.h"
 #include "sim/sim_actor.h"
+#include "sim/sim_history.h"
 
 #define BACKOFF_NS (30 * WORLD_MS)
 
@@ -55,13 +56,15 @@ static struct slice make_batch(struct sim_actor *a, uint64_t number, int32_t rec
 static void add_batch(struct sim_actor *a)
 {
     assert(a->backlog_count < SIM_BACKLOG_MAX);
-    int32_t record_count = (int32_t)world_between(a->sim->world, 1, 4);
+    int32_t record_count = (int32_t)world_between(a->sim->world, 1, SIM_BATCH_RECORDS_MAX);
     struct sim_batch *batch = &a->backlog[a->backlog_count++];
     *batch = (struct sim_batch){.number = a->next_number++, .base_sequence = a->next_sequence};
     batch->bytes = make_batch(a, batch->number, record_count);
     a->next_sequence += record_count;
     a->has_backlog = true;
     sim_check_sent(a->sim->check, a->number, batch->number, a->is_idempotent, batch->bytes.bytes);
+    sim_history_sent(a->sim, a->number, batch->number, a->is_idempotent,
+                     (struct sim_place){a->group_id, a->partition}, batch->bytes.bytes);
 }
 
 static struct sim_batch *find(struct sim_actor *a, uint64_t number)
@@ -112,6 +115,17 @@ static bool is_accepted(const struct sim_call *call)
                                  verdict == LOG_PRODUCER_OLD_DUPLICATE);
 }
 
+/* What the client now knows of the batch, for the history. */
+static void tell(struct sim_actor *a, const struct sim_call *call, const struct sim_batch *batch,
+                 enum sim_history_outcome outcome)
+{
+    bool has_offset = outcome == SIM_HISTORY_OK &&
+                      call->request.result.verdict != LOG_PRODUCER_OLD_DUPLICATE;
+    sim_history_answered(a->sim, a->number, batch->number,
+                         (struct sim_place){a->group_id, a->partition}, batch->bytes.bytes, outcome,
+                         has_offset ? call->request.result.base_offset : -1);
+}
+
 static void on_answered(struct sim_call *call)
 {
     struct sim_actor *a = call->data;
@@ -121,11 +135,13 @@ static void on_answered(struct sim_call *call)
     batch->is_in_flight = false;
     if (is_accepted(call)) {
         a->done_count++;
+        tell(a, call, batch, SIM_HISTORY_OK);
         drop(a, call->number);
     } else if (call->status == 0) {
         sim_count(a->sim, SIM_out_of_order_batches, 1);
         a->is_draining = true;
     } else if (!a->is_idempotent && sim_call_is_unknown(call->status)) {
+        tell(a, call, batch, SIM_HISTORY_UNKNOWN);
         drop(a, call->number); /* sending it again might write it twice */
     } else {
         a->is_draining = true;

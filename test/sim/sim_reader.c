@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "sim/sim_actor.h"
+#include "sim/sim_history.h"
 
 /* ---- records ---- */
 
@@ -18,8 +19,14 @@ static void take(struct sim_call *call)
         at += req->slices[i].bytes.size;
         slice_unref(&req->slices[i]);
     }
-    sim_check_read(call->sim->check, call->group, call->partition, req->offset,
-                   bytes_of(bytes, (size_t)(at - bytes)));
+    struct sim_actor *a = call->data;
+    struct sim_place place = {call->group_id, call->partition};
+    struct bytes all = bytes_of(bytes, (size_t)(at - bytes));
+    char reader[32];
+    snprintf(reader, sizeof reader, "reader-%u-", a->number);
+    sim_history_moved(call->sim, reader, call->node + 1, place, req->offset, false);
+    sim_history_read(call->sim, reader, call->node + 1, place, req->offset, false, all);
+    sim_check_read(call->sim->check, call->group, call->partition, req->offset, all);
     sim_count(call->sim, SIM_reads, 1);
     free(bytes);
 }

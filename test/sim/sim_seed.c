@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "sim/sim_check.h"
+#include "sim/sim_history.h"
 
 #define FAULTS_NS   (44 * WORLD_S)
 #define PROGRESS_NS (10 * WORLD_S)
@@ -118,14 +119,14 @@ void sim_conclude(struct sim *s)
     must(s, LEVEL_NS, is_level, "making all replicas level");
     sim_check_answers(s->check);
     sim_check_level(s->check);
-    sim_check_history(s->check);
+    sim_check_history(s->check, false);
     sim_operator_checkpoint(s);
     must(s, PROGRESS_NS, is_checkpointed, "a checkpoint everywhere");
     sim_check_segments(s->check);
     restart_all(s);
     must(s, LEVEL_NS, is_level, "making all replicas level after a restart");
     sim_check_level(s->check);
-    sim_check_history(s->check);
+    sim_check_history(s->check, true);
     sim_check_replay(s->check);
     for (unsigned i = 0; i < s->node_count; i++)
         sim_node_collect(s->nodes[i]->life);
@@ -134,14 +135,18 @@ void sim_conclude(struct sim *s)
     sim_count(s, SIM_frames_lost, sim_net_lost_count(s->net));
 }
 
-void sim_seed_run(uint64_t seed, struct sim_counters *counters, bool is_verbose)
+void sim_seed_run(uint64_t seed, struct sim_counters *counters,
+                  const struct sim_seed_options *options)
 {
     struct random shape;
     random_init(&shape, seed * 7 + 1);
     uint64_t draw = random_below(&shape, 10);
     unsigned node_count = draw < 6 ? 3 : draw < 8 ? 4 : 5;
     struct sim *s = sim_create(seed, node_count, node_count == 4 ? 3 : node_count, counters,
-                               is_verbose);
+                               options->is_verbose);
+    s->is_blind = options->is_blind;
+    if (options->history_path != NULL)
+        sim_history_start(s, options->history_path);
     sim_begin(s, world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS));
     s->lost_answer_chance = 0.01;
     sim_faults_start(s, world_now_ns(s->world) + FAULTS_NS,
@@ -150,6 +155,7 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters, bool is_verbose)
     sim_faults_end(s);
     sim_run_until(s, world_now_ns(s->world) + 8 * WORLD_S); /* what was cut off times out */
     sim_conclude(s);
+    sim_history_end(s);
     world_mix(s->world, world_event_count(s->world));
     counters->hash = world_hash(s->world);
 }
