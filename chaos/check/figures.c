@@ -280,7 +280,7 @@ static void measure_stretches(struct figures *f, const struct history *h)
     size_t count;
     uint32_t *completed = sort_completed(h, &count);
     f->all.from_at = f->from_at;
-    f->all.until_at = f->until_at + 1;
+    f->all.until_at = f->until_at;
     fill_stretch(&f->all, h, completed, count);
     for (size_t i = 0; i < f->faults.count; i++) {
         fill_stretch(&f->faults.items[i].before, h, completed, count);
@@ -308,6 +308,7 @@ static void find_bounds(struct figures *f, const struct history *h)
     }
     if (f->from_at == NEVER)
         f->from_at = f->until_at = 0;
+    f->until_at++; /* half open */
 }
 
 static void find_sites(struct figures *f, const struct history *h)

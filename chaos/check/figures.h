@@ -45,7 +45,7 @@ struct fault_figures {
 
 struct figures {
     int64_t prompt_us;         /* a later acknowledgement counts as a disturbance */
-    int64_t from_at, until_at; /* first send, last completion */
+    int64_t from_at, until_at; /* first send, behind the last completion */
     uint64_t ok, failed, unknown;
     struct latency latency;
     struct stretch all;

@@ -137,8 +137,8 @@ bool history_may_be_cut(struct history *h, const struct record *record)
 {
     struct text prefix = text_of(names_text(&h->prefixes, record->prefix));
     uint32_t name = names_find(&h->names, prefix);
-    if (h->cut_at == NEVER || record->number == NONE)
-        return false;
+    if (h->cut_at == NEVER || record->number == NONE || prefix.data[0] == '?')
+        return false; /* '?': bytes that are no value at all */
     if (name == NAME_NONE || name >= h->process_by_name.capacity ||
         h->process_by_name.items[name] == 0)
         return true; /* not even its first line was written */

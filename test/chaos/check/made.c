@@ -59,13 +59,38 @@ void made_judged_close(struct history *h, struct verdict *v)
     history_close(h);
 }
 
-void text_judge(const char *lines, struct history *h, struct verdict *v)
+static int take(const char *lines, struct history *h, struct failure *failure)
+{
+    char *text = strdup(lines);
+    cr_assert_not_null(text);
+    for (char *c = text; *c != '\0'; c++)
+        if (*c == '\'')
+            *c = '"';
+    history_init(h);
+    int err = source_take_bytes(h, "text", text, strlen(text), failure);
+    free(text);
+    return err;
+}
+
+void text_take(const char *lines, struct history *h)
 {
     struct failure failure = {""};
-    history_init(h);
-    cr_assert_eq(source_take_bytes(h, "text", lines, strlen(lines), &failure), 0, "%s",
-                 failure.text);
+    cr_assert_eq(take(lines, h, &failure), 0, "%s", failure.text);
     history_settle(h);
+}
+
+const char *text_refusal(const char *lines)
+{
+    static struct failure failure;
+    struct history h;
+    cr_assert_eq(take(lines, &h, &failure), -1, "it was taken");
+    history_close(&h);
+    return failure.text;
+}
+
+void text_judge(const char *lines, struct history *h, struct verdict *v)
+{
+    text_take(lines, h);
     verdict_init(v, h, 5);
     judge(v);
 }
