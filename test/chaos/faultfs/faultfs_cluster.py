@@ -209,6 +209,12 @@ class Load:
         if self.trouble is None:
             self.producer.flush(130)
 
+    def end_at_once(self):
+        """What is not acknowledged yet shall not be."""
+        self.is_ending.set()
+        self.thread.join()
+        self.producer.purge()
+
     def wait_acknowledged(self, count):
         """So many more than now."""
         wanted = len(self.acknowledged) + count

@@ -59,3 +59,19 @@ def test_a_node_whose_disk_fails_ends_itself_and_returns_when_it_is_healed(clust
         load.wait_acknowledged(1_000)
     assert load.failures == 0
     check_books(cluster, load.acknowledged)
+
+
+def test_disks_that_lie_about_fsync_lose_what_was_acknowledged_and_the_books_show_it(cluster):
+    with Load(cluster.bootstrap, TOPIC) as load:
+        load.wait_acknowledged(2_000)
+        for node in cluster.nodes:
+            node.disk.ask("lose fsync")
+        load.wait_acknowledged(5_000)
+        acknowledged = dict(load.acknowledged)
+        cluster.cut_power("keep=none")
+        load.end_at_once()
+    for node in cluster.nodes:
+        node.disk.ask("heal")
+    cluster.start()
+    cluster.wait_in_sync(TOPIC)
+    assert lost_of(acknowledged, read_all(cluster.bootstrap, TOPIC))
