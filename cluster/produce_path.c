@@ -57,12 +57,20 @@ static bool has_enough_sites(struct produce_part *part, uint64_t index)
     return sites_with(&status, index) >= part->place.min_insync_replicas;
 }
 
+/* A batch that was proposed by a leader which was lost may be committed all the same. "Not the
+ * leader" would tell its client that it certainly is not there, and even a client without retries
+ * would send it again. */
+static int16_t error_code_of_proposed(int err)
+{
+    return err == ERR_LEADERSHIP_LOST ? KAFKA_ERROR_REQUEST_TIMED_OUT : error_code_of(err);
+}
+
 static void on_applied(struct machine_request *req, int status)
 {
     struct produce_part *part = req->data;
     const struct machine_result *result = &req->result;
     if (status != 0 || result->error != 0) {
-        finish(part, error_code_of(status != 0 ? status : result->error));
+        finish(part, error_code_of_proposed(status != 0 ? status : result->error));
         return;
     }
     part->base_offset = result->base_offset;

@@ -365,6 +365,45 @@ def test_acks_1_waits_for_the_majority_too(whole, name):
     whole.wait_healthy()
 
 
+@pytest.mark.trilog_only  # Kafka says "not the leader", and clients believe it
+def test_a_batch_that_a_lost_leader_had_taken_is_not_called_refused(whole, name):
+    """A client that is told "not the leader" sends again, without counting that as a retry."""
+    topic = create_topic(whole, name, 1)
+    leader = whole.leader(topic)
+    others = [node for node in whole.nodes if node.id != leader.id]
+    codes = []
+
+    def produce():
+        with Connection(leader) as c:
+            answer = c.call("Produce", 8, acks=-1, timeout_ms=30_000, transactional_id=None,
+                            topics=[{"name": topic, "partitions": [
+                                {"partition_index": 0, "records": wire.batch()}]}])
+        codes.append(answer["topics"][0]["partitions"][0]["error_code"])
+
+    def successor():
+        seen = whole.metadata(topic, others[0], 5).topics[topic].partitions[0].leader
+        return seen in [node.id for node in others]
+    produce()
+    for node in others:
+        node.pause()
+    under_way = threading.Thread(target=produce)
+    under_way.start()
+    time.sleep(0.2)  # nothing shows that the leader has taken it and passed it on
+    leader.pause()
+    for node in others:
+        node.resume()
+    try:
+        clusters.wait_until(successor, 30, "another node leads")
+    finally:
+        leader.resume()
+    under_way.join(60)
+    none, request_timed_out = 0, 7  # none: it heard of the majority before it heard of the other
+    assert codes[0] == none and codes[1] in (none, request_timed_out)
+    whole.wait_healthy()
+    _, end = records.watermarks(whole, topic)
+    assert end == 2, "it was committed by the successor"
+
+
 @pytest.mark.timeout(240)
 def test_what_was_made_is_there_after_all_nodes_were_ended_and_started(whole, name):
     topic = create_topic(whole, name, 3, retention_ms=7_777_777)
