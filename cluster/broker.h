@@ -78,6 +78,7 @@ struct broker {
     struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers */
     struct controller *controller;                    /* see controller.h */
     struct client_count *client_count;                /* of connections, see its header */
+    _Atomic uint64_t connection_number;               /* of the newest */
     atomic_size_t request_bytes;                      /* held by requests being read or worked on */
     atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */

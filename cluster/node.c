@@ -228,7 +228,9 @@ static void on_role(void *data, enum repl_role role, uint64_t term)
     struct broker_group *g = data;
     event_info("group_role", "group=%u role=%s term=%llu", g->group_id,
                role == REPL_LEADER ? "leader" : "follower", (unsigned long long)term);
-    if (role != REPL_LEADER)
+    if (role == REPL_LEADER)
+        g->led_since_ms = clock_now_ms(&g->broker->clock);
+    else
         produce_group_lost(g);
     coordinator_on_role(g->coordinator, role, term);
     g->maintained_at_ms = 0; /* look at once */

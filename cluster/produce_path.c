@@ -1,10 +1,11 @@
 /* Produce on the side of a raft group.
  *
  * A batch that finds the group's window full waits here in order: an error would let a later
- * batch overtake it. What waits is bounded by the node's request memory, for connections stop
- * reading at that, and what outlives its request is dropped here unproposed. After apply, a topic
- * whose min.insync.replicas is above the majority waits until so many sites have the entry (design,
- * section 6). */
+ * batch overtake it. So it does where the election is won and the first entry of the new term not
+ * yet committed: clients hear of the new leader before that. What waits is bounded by the node's
+ * request memory, for connections stop reading at that, and what outlives its request is dropped
+ * here unproposed. After apply, a topic whose min.insync.replicas is above the majority waits until
+ * so many sites have the entry (design, section 6). */
 #include "produce_path.h"
 
 #include <assert.h>
@@ -13,6 +14,13 @@
 #include "base/err.h"
 #include "error_code.h"
 #include "protocol/record_batch.h"
+
+/* A client whose first batch was refused here, because we did not lead yet, has sent more behind it
+ * before it knew. To these a gap is our doing, not a loss; told OUT_OF_ORDER_SEQUENCE, librdkafka
+ * begins a new producer epoch and sends again, under new numbers, what it has in flight elsewhere:
+ * records come twice. So long after an election the code is one that makes it send all again, in
+ * order. */
+#define GAP_IS_OURS_MS 5000
 
 static void finish(struct produce_part *part, int16_t error_code)
 {
@@ -65,6 +73,11 @@ static int16_t error_code_of_proposed(int err)
     return err == ERR_LEADERSHIP_LOST ? KAFKA_ERROR_REQUEST_TIMED_OUT : error_code_of(err);
 }
 
+static bool is_newly_led(const struct broker_group *g)
+{
+    return clock_now_ms(&g->broker->clock) - g->led_since_ms < GAP_IS_OURS_MS;
+}
+
 static void on_applied(struct machine_request *req, int status)
 {
     struct produce_part *part = req->data;
@@ -77,6 +90,8 @@ static void on_applied(struct machine_request *req, int status)
     part->log_append_time_ms = result->log_append_time_ms;
     part->log_start_offset = result->log_start_offset;
     int16_t error_code = error_code_of_verdict(result->verdict);
+    if (error_code == KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_newly_led(part->group))
+        error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     if (error_code == KAFKA_ERROR_NONE && needs_more_sites(part) &&
         !has_enough_sites(part, req->submit.index)) {
         part->next = part->group->waiting_for_sites;
@@ -108,11 +123,16 @@ static bool propose(struct produce_part *part)
     return true;
 }
 
+static bool is_about_to_lead(const struct broker_group *g)
+{
+    return !machine_is_ready(g->machine) && repl_group_is_elected(g->raft);
+}
+
 static int16_t refusal(struct produce_part *part)
 {
     struct broker_group *g = part->group;
     if (!machine_is_ready(g->machine))
-        return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+        return is_about_to_lead(g) ? KAFKA_ERROR_NONE : KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     if (machine_partition(g->machine, part->place.number) == NULL)
         return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER; /* not open yet: try again */
     if (atomic_load(&g->broker->is_disk_low))
@@ -131,7 +151,7 @@ void produce_part_begin(struct produce_part *part)
         finish(part, error_code);
         return;
     }
-    if (g->stalled_first == NULL && propose(part))
+    if (g->stalled_first == NULL && machine_is_ready(g->machine) && propose(part))
         return;
     part->next = NULL;
     if (g->stalled_last != NULL)
@@ -146,7 +166,10 @@ static void propose_stalled(struct broker_group *g)
     while (g->stalled_first != NULL) {
         struct produce_part *part = g->stalled_first;
         struct produce_part *next = part->next; /* the part may be gone once proposed */
-        if (!propose(part))
+        int16_t error_code = refusal(part);
+        if (error_code != KAFKA_ERROR_NONE)
+            finish(part, error_code);
+        else if (is_about_to_lead(g) || !propose(part))
             return;
         g->stalled_first = next;
         if (next == NULL)

@@ -271,6 +271,11 @@ static void fill_replica(const struct repl_group *g, const struct raft_server *s
                   match + g->options.in_flight_entries_max >= last;
 }
 
+bool repl_group_is_elected(const struct repl_group *g)
+{
+    return group_is_leader(g);
+}
+
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status)
 {
     struct raft *r = (struct raft *)(uintptr_t)&g->raft; /* libraft's queries are not const */

@@ -21,19 +21,12 @@ void group_call_done(struct group_call *call, int16_t error_code)
     request_post_back(call->request, &call->item, on_back);
 }
 
-static bool is_leader_not_ready(const struct broker_group *g)
-{
-    struct repl_group_status status;
-    repl_group_status(g->raft, &status);
-    return status.role == REPL_LEADER;
-}
-
 static int16_t check(const struct group_call *call)
 {
     const struct broker_group *g = call->group;
     if (!machine_is_ready(g->machine))
-        return is_leader_not_ready(g) ? KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS
-                                      : KAFKA_ERROR_NOT_COORDINATOR;
+        return repl_group_is_elected(g->raft) ? KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS
+                                              : KAFKA_ERROR_NOT_COORDINATOR;
     return call->place.number != 0 && group_call_table(call) == NULL
                ? KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS /* about to be opened */
                : KAFKA_ERROR_NONE;
@@ -132,6 +125,13 @@ const struct consumer_table *group_call_table(const struct group_call *call)
 struct group_set *group_call_groups(const struct group_call *call)
 {
     return call->group->coordinator->groups;
+}
+
+bool group_call_hear(const struct group_call *call, struct kafka_string group_id,
+                     struct kafka_string member_id)
+{
+    return group_hear_connection(group_call_groups(call), group_id, member_id,
+                                 call->request->context.connection);
 }
 
 int16_t group_error_of(int err)
