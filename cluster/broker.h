@@ -45,6 +45,7 @@ struct broker_group {
     struct repl_group *raft;         /* shard only */
     struct coordinator *coordinator; /* shard only: consumer groups of its offsets partitions */
     bool is_tail_full;               /* shard only: batches wait until tails are in segments */
+    uint64_t led_since_ms;           /* shard only: clock when this replica last came to lead */
     struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
     struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */
     atomic_bool has_given_up;               /* some of these two were given up */
@@ -82,9 +83,8 @@ struct broker {
     atomic_size_t request_bytes;                      /* held by requests being read or worked on */
     atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
-    atomic_uint_least64_t connection_number; /* of the newest client connection */
-    atomic_bool is_stopping;                 /* no new connections */
-    atomic_bool is_disk_low;                 /* below disk_reserve_bytes: produce is refused */
+    atomic_bool is_stopping;     /* no new connections */
+    atomic_bool is_disk_low;     /* below disk_reserve_bytes: produce is refused */
 };
 
 /* NULL when the cluster has no such group. Any shard. */

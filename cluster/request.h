@@ -27,7 +27,7 @@ struct request_context {
     const char *principal;         /* "User:ANONYMOUS" until there is authentication */
     struct kafka_string client_id; /* borrowed from the request */
     const char *address;           /* of the client, as text */
-    uint64_t connection_number;    /* rises with each connection that the node takes */
+    uint64_t connection;           /* its number: rises as the node takes connections */
 };
 
 enum request_state { REQUEST_WORKING, REQUEST_ANSWERED, REQUEST_SILENT, REQUEST_CLOSING };

@@ -120,8 +120,10 @@ void coordinator_on_role(struct coordinator *c, enum repl_role role, uint64_t te
 {
     (void)term;
     group_set_clear(c->groups, KAFKA_ERROR_NOT_COORDINATOR);
-    if (role == REPL_LEADER)
-        machine_each_partition(c->group->machine, restore_partition, c);
+    if (role != REPL_LEADER)
+        return;
+    group_set_begin(c->groups, atomic_load(&c->group->broker->connection_number) + 1);
+    machine_each_partition(c->group->machine, restore_partition, c);
 }
 
 void coordinator_tick(struct coordinator *c)

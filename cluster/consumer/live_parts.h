@@ -24,10 +24,10 @@ struct live_member {
     uint8_t *assignment;
     size_t assignment_size;
     size_t bytes;            /* what it counts for */
+    uint64_t connection;     /* newest that it spoke on */
     bool is_new;             /* has not been part of a generation */
     bool has_synced;         /* in this generation */
     uint64_t expires_at_ms;  /* its session */
-    uint64_t heard_over;     /* number of the newest connection of its heartbeats and commits */
     struct group_join *join; /* waits, or NULL */
     struct group_sync *sync; /* waits, or NULL */
     UT_hash_handle hh;       /* by id, in the order of coming */
@@ -94,8 +94,9 @@ struct group_set {
     struct random random;
     struct live_group *groups;
     size_t bytes;
-    uint64_t wake_at_ms;  /* nothing is due before */
-    uint64_t next_number; /* of proposals */
+    uint64_t wake_at_ms;       /* nothing is due before */
+    uint64_t next_number;      /* of proposals */
+    uint64_t since_connection; /* older ones were made before this node led */
 };
 
 enum group_event {

@@ -14,18 +14,10 @@ static void rebalance(struct live_group *g)
     live_try_complete_joins(g);
 }
 
-/* ---- heartbeats and commits ---- */
-
-static void hear(struct live_member *m, uint64_t connection_number)
-{
-    live_member_touch(m);
-    if (connection_number > m->heard_over)
-        m->heard_over = connection_number;
-}
+/* ---- heartbeat ---- */
 
 int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32_t generation,
-                        struct kafka_string member_id, struct kafka_string instance_id,
-                        uint64_t connection_number)
+                        struct kafka_string member_id, struct kafka_string instance_id)
 {
     struct live_group *g = live_group_find(s, group_id);
     if (group_id.size <= 0)
@@ -37,14 +29,13 @@ int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32
         return error_code;
     if (generation != g->generation)
         return KAFKA_ERROR_ILLEGAL_GENERATION;
-    hear(live_member_find(g, member_id), connection_number);
+    live_member_touch(live_member_find(g, member_id));
     return g->state == GROUP_PREPARING ? KAFKA_ERROR_REBALANCE_IN_PROGRESS : KAFKA_ERROR_NONE;
 }
 
 int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
                            struct kafka_string group_id, int32_t generation,
-                           struct kafka_string member_id, struct kafka_string instance_id,
-                           uint64_t connection_number)
+                           struct kafka_string member_id, struct kafka_string instance_id)
 {
     const struct live_group *g = live_group_find(s, group_id);
     const struct consumer_table *table = s->host.table(s->host.data, partition_number);
@@ -60,10 +51,7 @@ int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
         return error_code;
     if (generation != g->generation)
         return KAFKA_ERROR_ILLEGAL_GENERATION;
-    struct live_member *m = live_member_find(g, member_id);
-    if (connection_number < m->heard_over)
-        return KAFKA_ERROR_NOT_COORDINATOR;
-    hear(m, connection_number);
+    live_member_touch(live_member_find(g, member_id));
     return g->state == GROUP_COMPLETING ? KAFKA_ERROR_REBALANCE_IN_PROGRESS : KAFKA_ERROR_NONE;
 }
 

@@ -21,9 +21,9 @@ static void run(struct group_call *call)
     struct kafka_string instance_id = call->request->header.api_version >= VERSION_WITH_INSTANCES
                                           ? message->group_instance_id
                                           : KAFKA_STRING_NULL;
+    (void)group_call_hear(call, message->group_id, message->member_id);
     group_call_done(call, group_heartbeat(group_call_groups(call), message->group_id,
-                                          message->generation_id, message->member_id, instance_id,
-                                          call->request->context.connection_number));
+                                          message->generation_id, message->member_id, instance_id));
 }
 
 void request_handle_heartbeat(struct request *r)

@@ -2,8 +2,10 @@
  *
  * What can be refused without the coordinator is refused here, partition by partition; the rest
  * becomes the entry's body on the connection's shard. The coordinator looks whether the member may
- * commit, and proposes; apply decides. A commit whose fate is not known in time is answered
- * REQUEST_TIMED_OUT: the client does it again, which changes nothing if it was done. */
+ * commit, and proposes; apply decides. One that comes on a connection which its client has given up
+ * may have been overtaken: the connection is closed, and whoever still is there asks again. A
+ * commit whose fate is not known in time is answered REQUEST_TIMED_OUT: the client does it again,
+ * which changes nothing if it was done. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@ struct offset_commit {
     struct byte_list offsets; /* of the body */
     uint32_t offset_count;
     struct byte_list body; /* freed when answered */
+    bool is_overtaken;     /* came on a connection that its member has left */
 };
 
 static struct kafka_string instance_of(const struct request *r)
@@ -45,7 +48,10 @@ static void finish(struct group_call *call)
                 *error_code = call->error_code;
         }
     free(c->body.data);
-    request_answer(call->request, &c->response);
+    if (c->is_overtaken)
+        request_close_connection(call->request, "a commit on a connection that was given up");
+    else
+        request_answer(call->request, &c->response);
 }
 
 /* ---- on the coordinator's shard ---- */
@@ -59,9 +65,14 @@ static void run(struct group_call *call)
 {
     struct offset_commit *c = (struct offset_commit *)call;
     const struct kafka_offset_commit_request *message = call->request->message;
-    int16_t error_code = group_check_commit(
-        group_call_groups(call), call->place.number, message->group_id, message->generation_id,
-        message->member_id, instance_of(call->request), call->request->context.connection_number);
+    c->is_overtaken = !group_call_hear(call, message->group_id, message->member_id);
+    if (c->is_overtaken) {
+        group_call_done(call, KAFKA_ERROR_NOT_COORDINATOR);
+        return;
+    }
+    int16_t error_code = group_check_commit(group_call_groups(call), call->place.number,
+                                            message->group_id, message->generation_id,
+                                            message->member_id, instance_of(call->request));
     if (error_code != KAFKA_ERROR_NONE)
         group_call_done(call, error_code);
     else

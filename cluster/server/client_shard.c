@@ -47,9 +47,9 @@ void client_shard_accept(struct client_shard *s, int descriptor,
     }
     c->tcp.data = c;
     c->clients = s;
-    c->number = atomic_fetch_add(&s->broker->connection_number, 1) + 1;
     c->counted_address = *address;
     c->claims = 1;
+    c->number = atomic_fetch_add(&s->broker->connection_number, 1) + 1;
     c->active_at_ms = clock_now_ms(&s->broker->clock);
     list_connection(s, c);
     if (uv_tcp_open(&c->tcp, descriptor) != 0) {

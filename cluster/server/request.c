@@ -185,7 +185,7 @@ static void dispatch(struct request *r)
         .principal = "User:ANONYMOUS",
         .client_id = r->header.client_id,
         .address = r->connection->address,
-        .connection_number = r->connection->number,
+        .connection = r->connection->number,
     };
     if (!kafka_api_has_version(api, r->header.api_version)) {
         if (api->key == KAFKA_API_API_VERSIONS)

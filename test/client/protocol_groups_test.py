@@ -152,6 +152,20 @@ def test_heartbeats_and_commits_are_of_the_generation(group, new_topic):
     assert group.committed(topic) == (NONE, [(NONE, 5, "")])
 
 
+@pytest.mark.trilog_only  # Kafka takes it, and the group goes back
+def test_a_commit_on_a_connection_that_was_given_up_counts_no_more(group, new_topic):
+    topic = new_topic()
+    member, generation = group.settle()
+    assert group.commit(topic, 40, member, generation) == NONE
+    given_up, group.connection = group.connection, Connection(group.node)
+    assert group.commit(topic, 80, member, generation) == NONE
+    assert given_up.call("OffsetCommit", 7, group_id=group.id, member_id=member,
+                         generation_id=generation, topics=[{"name": topic, "partitions": [
+                             {"partition_index": 0, "committed_offset": 40}]}]) is None, "closed"
+    assert group.committed(topic) == (NONE, [(NONE, 80, "")])
+    assert group.beat(member, generation) == NONE, "the member goes on where it is"
+
+
 def test_commits_are_refused_partition_by_partition(group, new_topic):
     topic = new_topic()
     assert group.commit(topic, 1) == NONE

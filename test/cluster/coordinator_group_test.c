@@ -311,8 +311,7 @@ Test(cluster_coordinator, ignores_an_assignment_of_a_round_that_is_over)
 static int may_commit(const struct player *p)
 {
     return group_check_commit(station.groups, STATION_PARTITION, kafka_string_of("group"),
-                              p->generation, kafka_string_of(p->id), kafka_string_of(p->instance),
-                              p->connection);
+                              p->generation, kafka_string_of(p->id), kafka_string_of(p->instance));
 }
 
 Test(cluster_coordinator, lets_members_commit_and_strangers_only_into_an_empty_group)
@@ -335,27 +334,6 @@ Test(cluster_coordinator, lets_members_commit_and_strangers_only_into_an_empty_g
     stale = a;
     stale.generation = 0;
     cr_assert_eq(may_commit(&stale), KAFKA_ERROR_ILLEGAL_GENERATION);
-    close_station();
-}
-
-Test(cluster_coordinator, takes_no_commit_over_a_connection_that_the_member_has_given_up)
-{
-    struct player a = player_of("orders"), late;
-    player_join(&station, &a);
-    station_apply(&station);
-    player_sync(&station, &a, NULL, 0);
-    station_apply(&station);
-    a.connection = 7;
-    cr_assert_eq(may_commit(&a), 0);
-    late = a; /* it waits in the network, while the member goes on over another connection */
-    a.connection = 8;
-    cr_assert_eq(may_commit(&a), 0);
-    cr_assert_eq(may_commit(&late), KAFKA_ERROR_NOT_COORDINATOR);
-    cr_assert_eq(may_commit(&a), 0);
-    a.connection = 9;
-    cr_assert_eq(player_beat(&station, &a), 0);
-    late.connection = 8;
-    cr_assert_eq(may_commit(&late), KAFKA_ERROR_NOT_COORDINATOR, "a heartbeat counts, too");
     close_station();
 }
 

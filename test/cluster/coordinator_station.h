@@ -137,7 +137,6 @@ struct player {
     struct group_sync sync;
     int join_code, sync_code; /* PENDING while they wait */
     int32_t generation;
-    uint64_t connection; /* number of the one over which it beats and commits */
     bool is_leader;
     uint32_t member_count; /* told to the leader */
     char leader[128];
@@ -227,7 +226,7 @@ static inline void player_sync(struct station *s, struct player *p,
 static inline int player_beat(struct station *s, const struct player *p)
 {
     return group_heartbeat(s->groups, kafka_string_of("group"), p->generation,
-                           kafka_string_of(p->id), kafka_string_of(p->instance), p->connection);
+                           kafka_string_of(p->id), kafka_string_of(p->instance));
 }
 
 static inline int player_leave(struct station *s, const struct player *p)

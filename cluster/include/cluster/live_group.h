@@ -51,6 +51,13 @@ void group_set_clear(struct group_set *s, int16_t error_code);
 /* Sessions, rebalance timeouts, proposals to try again. Cheap when nothing is due. */
 void group_set_tick(struct group_set *s);
 
+/* Connections are numbered as they are made; those below this one are older than our leadership. */
+void group_set_begin(struct group_set *s, uint64_t connection);
+/* The member (or no member: "") speaks on this connection. False when it has spoken on a newer one,
+ * or the connection is older than our leadership: what comes now may have been overtaken. */
+bool group_hear_connection(struct group_set *s, struct kafka_string group_id,
+                           struct kafka_string member_id, uint64_t connection);
+
 struct group_answer_member {
     struct kafka_string member_id;
     struct kafka_string instance_id;
@@ -106,23 +113,15 @@ struct group_sync {
 };
 void group_sync_begin(struct group_set *s, struct group_sync *sync);
 
-/* Kafka's error codes. `connection_number`: of the client connection over which it came. */
+/* Kafka's error codes. */
 int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32_t generation,
-                        struct kafka_string member_id, struct kafka_string instance_id,
-                        uint64_t connection_number);
+                        struct kafka_string member_id, struct kafka_string instance_id);
 int16_t group_leave(struct group_set *s, struct kafka_string group_id,
                     struct kafka_string member_id, struct kafka_string instance_id);
-/* May this member (or no member: generation -1) commit now? A commit is a sign of life too.
- *
- * Not over a connection older than one over which the member has been heard. TCP brings what was
- * sent before an outage up to minutes later, when the member has given that connection up,
- * committed the same elsewhere and gone on: it would set the group back. Clients commit and send
- * heartbeats over one connection; NOT_COORDINATOR makes one that would not look for its place
- * again. */
+/* May this member (or no member: generation -1) commit now? A commit is a sign of life too. */
 int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
                            struct kafka_string group_id, int32_t generation,
-                           struct kafka_string member_id, struct kafka_string instance_id,
-                           uint64_t connection_number);
+                           struct kafka_string member_id, struct kafka_string instance_id);
 
 /* False when the group has no members and none is joining: the table tells the rest. */
 struct live_group;
