@@ -41,7 +41,7 @@ class Drill:
         self.seed, self.injure, self.times = seed, injure, times
         self.partitions = LABS[row.lab].partitions
         self.topic = row.name
-        self.figures = {}
+        self.figures, self.properties = {}, {}
         self.aim = None
         self.injury = None
 
@@ -131,6 +131,7 @@ class Drill:
     def _judge(self):
         judgement = judge(self.programs.check, self.folder)
         self.figures.update(judgement.figures)
+        self.properties = judgement.properties
         if judgement.violations:
             return "unsafe", "; ".join(judgement.violations)
         if not self.figures.get("acknowledged"):
@@ -142,7 +143,7 @@ class Drill:
         return {"name": self.row.name, "words": self.row.words,
                 "target": self.aim.words if self.aim else "", "verdict": verdict, "why": why,
                 "goal_text": goals.text_of(goal), "missed": goals.missed(goal, self.figures),
-                "figures": self.figures, "seed": self.seed,
+                "figures": self.figures, "properties": self.properties, "seed": self.seed,
                 "command": f"make chaos FAULT={self.row.name} SEED={self.seed}"}
 
 

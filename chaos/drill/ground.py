@@ -11,6 +11,7 @@ import subprocess
 
 from testbed import control, linux
 from testbed.lab import Lab, Refused
+from testbed.settings import set_value
 
 from . import wire
 from .plan import LABS
@@ -101,6 +102,26 @@ class Ground:
             except wire.AnswerError:
                 continue
         raise GroundError(f"no node knows the coordinator of {group}")
+
+    # ---- for what no fault of the catalogue does ----------------------------------------------
+    def cut_all_links(self):
+        return self.lab.all_links().cut()
+
+    def restart_with(self, node, settings):
+        """One node only gets these settings, as when an operator changed one file."""
+        path = self.lab.nodes[node].settings_path
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for name, value in settings.items():
+            text = set_value(text, name, value)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        try:
+            self.lab.stop_node(node)
+            self.lab.start_node(node)
+            self.lab.wait_until_formed()
+        except Refused as error:
+            raise GroundError(str(error)) from error
 
     # ---- clients ----------------------------------------------------------------------------
     def start_client(self, site, argv, log):

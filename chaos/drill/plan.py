@@ -112,7 +112,7 @@ def _links():
 def _rest():
     yield Row("slow-cpu", "cpu", "follower", 5, "minority",
               "a node has 10 % of a core, seen from what others lead", options={"percent": 10})
-    yield Row("random-pair", "random-pair", "any", 8, "none",
+    yield Row("random-pairs", "random-pairs", "any", 8, "none",
               "two faults of this table at a time, as the seed says", "disk")
     yield Row("kill-site", "kill", "site", 4, "node", "kill -9 of all of a site", "pairs")
     yield Row("kill-site-1000", "kill", "site", 5, "site",

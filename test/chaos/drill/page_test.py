@@ -8,6 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "chaos"))
 import pytest  # noqa: E402
 
 from drill import goals, page, plan  # noqa: E402
+from faults import catalogue  # noqa: E402
 
 
 def result(name="kill-leader", **changed):
@@ -74,3 +75,8 @@ def test_results_come_back_as_they_were_stored(tmp_path):
     page.store(run_of(result()), tmp_path / "results.json")
     assert page.load(tmp_path / "results.json") == run_of(result())
     assert page.load(tmp_path / "none.json") == {"faults": []}
+
+
+def test_every_fault_of_the_plan_is_one_that_there_is_with_its_options():
+    for row in plan.PLAN:
+        catalogue.make(row.fault, **row.options)
