@@ -60,7 +60,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
 LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
-.PHONY: all demo chaos chaos-short chaos-programs chaos-tests unit test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
+.PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd
 
@@ -178,7 +178,7 @@ fuzz fuzz-short: build/.need-fuzz
 	tools/run-fuzz $(if $(filter fuzz-short,$@),$(FUZZ_SHORT_SECONDS),$(FUZZ_SECONDS)) $(FUZZ_BINARIES)
 
 # ---- all that belongs to a change ---------------------------------------------------------------
-TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) chaos-short \
+TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) chaos-short chaos-broken-short \
                $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: build/.need-test
@@ -220,6 +220,9 @@ chaos-programs: build/.need-chaos $(B)/trilogd $(CHAOS_PROGRAMS:%=$(B)/%)
 chaos chaos-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m drill --programs $(B) $(if $(FAULT),--fault $(FAULT)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(filter chaos-short,$@),--short)
+# Builds with one rule broken, on real processes: each must be found.
+chaos-broken chaos-broken-short: chaos-programs
+	@PYTHONPATH=chaos python3 -B -m drill.broken --make "$(MAKE)" $(if $(filter %-short,$@),--short)
 # What needs processes, namespaces and mounts to be tested.
 chaos-tests: chaos-programs
 	tools/clients

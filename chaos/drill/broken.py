@@ -44,6 +44,9 @@ class Alone:
         self.cut = self.ground.cut_all_links()
         return now_us()
 
+    def hit(self):
+        return ()
+
     def hold(self, seconds):
         time.sleep(seconds)
 

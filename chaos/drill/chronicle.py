@@ -52,6 +52,7 @@ class Chronicle:
         self.write("stage", name=name)
 
     def close(self):
+        """Closing again does nothing."""
         self.stage("end")
         with self._lock:
             self._file.close()

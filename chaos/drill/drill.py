@@ -28,9 +28,9 @@ LEVEL_S = 90
 @dataclass(frozen=True)
 class Times:
     """Seconds of the parts of a drill that the plan does not say."""
-    warm_s: float = 2.0
-    before_s: float = 4.0
-    after_s: float = 2.5
+    warm_s: float = 1.5
+    before_s: float = 3.0
+    after_s: float = 2.0
 
 
 class Drill:
@@ -78,20 +78,31 @@ class Drill:
         self._break()
         level_s = self.observer.wait_level(self.partitions, LEVEL_S)
         self.figures["level_s"] = level_s
-        why_not = None if level_s is not None else self.observer.why_not_level(self.partitions)
-        self.ledgers.check_running()
+        troubles = []
+        if level_s is None:
+            troubles.append(("not back", f"not level within {LEVEL_S} s: "
+                             f"{self.observer.why_not_level(self.partitions)}"))
         time.sleep(self.times.after_s)
+        troubles += self._end_load()
+        self._count()
+        return self._judge(troubles)
+
+    def _end_load(self):
+        """Whatever goes wrong here, what was written is judged: it may show why."""
+        troubles = []
         self.stop_us = now_us()
         self.chronicle.stage("settle")
-        self.ledgers.stop()
-        self.observer.stop()
-        self._count()
-        if why_not is not None:
-            return "not back", f"not level within {LEVEL_S} s: {why_not}"
-        self.chronicle.stage("final")
-        self.ledgers.read()
+        for stage, act in ((None, self.ledgers.check_running), (None, self.ledgers.stop),
+                           ("final", self.ledgers.read)):
+            if stage is not None:
+                self.observer.stop()
+                self.chronicle.stage(stage)
+            try:
+                act()
+            except LoadError as error:
+                troubles.append(("not judged", str(error)))
         self.chronicle.close()
-        return self._judge()
+        return troubles
 
     def _start_load(self):
         self.chronicle.stage("load")
@@ -120,7 +131,8 @@ class Drill:
 
     # ---- what came of it --------------------------------------------------------------------
     def _count(self):
-        hurt = {p for p, leader in self.leaders.items() if leader in self.aim.nodes}
+        hit = set(self.aim.nodes) & set(self.injury.hit())  # fewer, where the fault chose itself
+        hurt = {p for p, leader in self.leaders.items() if leader in hit}
         window = figures.Window(self.warm_us, self.inject_us, self.heal_us, self.stop_us, hurt,
                                 set(self.aim.lost_sites))
         self.figures.update(figures.all_figures(figures.read_sends(self.folder), window))
@@ -128,15 +140,19 @@ class Drill:
         self.figures["elections"] = self.observer.elections(self.inject_us, self.stop_us, others)
         self.figures["elections_all"] = self.observer.elections(self.inject_us, self.stop_us)
 
-    def _judge(self):
-        judgement = judge(self.programs.check, self.folder)
+    def _judge(self, troubles):
+        """A violation outweighs that something could not be judged, or is not back."""
+        try:
+            judgement = judge(self.programs.check, self.folder)
+        except JudgeError as error:
+            return (troubles + [("not judged", str(error))])[0]
         self.figures.update(judgement.figures)
         self.properties = judgement.properties
         if judgement.violations:
             return "unsafe", "; ".join(judgement.violations)
         if not self.figures.get("acknowledged"):
-            return "not judged", "nothing was acknowledged"
-        return "safe", ""
+            troubles.append(("not judged", "nothing was acknowledged"))
+        return troubles[0] if troubles else ("safe", "")
 
     def _result(self, verdict, why):
         goal = self.row.goal

@@ -27,6 +27,10 @@ class Injury:
             raise GroundError(str(error)) from error
         return self._injection.at_us
 
+    def hit(self):
+        """The nodes that it fell upon."""
+        return self._injection.target.nodes or self.aim.nodes
+
     def hold(self, seconds):
         """Until the time is up, or the fault is over by itself."""
         self._injection.wait(seconds)

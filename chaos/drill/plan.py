@@ -141,9 +141,12 @@ def _disks():
               is_short=True)
     yield Row("torn-writes", "torn", "leader", 2, "none",
               "power cut in the midst of writes of which half is there", disk)
-    yield Row("bit-flips", "bit-flips", "follower", 4, "none", "bits flip in what is read", disk)
+    yield Row("bit-flips", "bit-flips", "follower", 4, "none",
+              "16 bits of a node's write-ahead log are flipped, and it is killed and started", disk,
+              {"path": "wal/*"})
     yield Row("stale-blocks", "stale-blocks", "follower", 4, "none",
-              "reads bring what a block held before", disk)
+              "4 blocks of a node's write-ahead log lose their last write; killed and started", disk,
+              {"path": "wal/*"})
 
 
 PLAN = tuple(_rows())

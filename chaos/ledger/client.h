@@ -23,7 +23,8 @@ rd_kafka_t *client_create(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pr
                           const struct client_setting *settings);
 
 /* Gives the client back, whose consumer is closed. With `is_last` it stays: the process is about to
- * end, and librdkafka 2.0.2 can wait for ever for the thread of a coordinator that went away. */
+ * end, and librdkafka 2.0.2 can wait for ever for the thread of a coordinator that went away, or
+ * find a count of its own wrong, when a request of its administration had timed out. */
 void client_end(rd_kafka_t *client, bool is_last);
 
 /* "NOT_LEADER_OR_FOLLOWER", "_TRANSPORT", … */

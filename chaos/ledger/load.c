@@ -121,7 +121,7 @@ static int prepare_topic(struct driver *d)
     if (client == NULL)
         return -1;
     d->load.partition_count = find_topic(d, client);
-    rd_kafka_destroy(client);
+    client_end(client, true);
     if (d->load.partition_count <= 0)
         return -1;
     if (leaders_init(&d->load.leaders, d->load.partition_count) < 0)
