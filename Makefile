@@ -172,6 +172,9 @@ FUZZ_SHORT_SECONDS := $(shell echo $$((60 / ($(words $(FUZZ_NAMES)) + 1) + 1)))
 
 build/fuzz/test/fuzz/%_fuzz: build/fuzz/test/fuzz/%_fuzz.o $(FAKES) $(LIBS)
 	$(CC) $(LDFLAGS) $(filter %.o,$^) $(LIBS) $(LDLIBS) -o $@
+# A program of chaos/ is fuzzed with all of it but its main().
+build/fuzz/test/fuzz/chaos_check_fuzz: $(call chaos_parts,check)
+$(B)/test/fuzz/chaos_check_fuzz.o: TEST_INCLUDES := -Ichaos/check
 fuzz-binaries: $(FUZZ_BINARIES)
 fuzz fuzz-short: build/.need-fuzz
 	$(MAKE) VARIANT=fuzz fuzz-binaries

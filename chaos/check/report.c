@@ -117,6 +117,25 @@ static void print_incomplete(FILE *into, const struct verdict *v)
                 v->incomplete_count - v->incomplete.count);
 }
 
+/* The last line: all in one. */
+static void print_sum(FILE *into, const struct verdict *v)
+{
+    const struct history *h = v->history;
+    const char *separator = " (";
+    fprintf(into, "%s: %" PRIu64 " violations", status_word(v), verdict_violations(v));
+    for (int i = 0; i < PROPERTY_COUNT; i++) {
+        if (v->counts[i] == 0)
+            continue;
+        fprintf(into, "%s%s %" PRIu64, separator, property_name((enum property)i), v->counts[i]);
+        separator = ", ";
+    }
+    fprintf(into,
+            "%s in %" PRIu64 " sends, %" PRIu64 " reads, %" PRIu64
+            " other operations, %zu partitions, %zu files, %" PRIu64 " lines\n",
+            verdict_violations(v) > 0 ? ")" : "", h->send_count, h->read_count, h->operation_count,
+            h->partitions.count, h->files.count, h->line_count);
+}
+
 void report_text(FILE *into, const struct verdict *v, const struct figures *f)
 {
     const struct history *h = v->history;
@@ -128,11 +147,7 @@ void report_text(FILE *into, const struct verdict *v, const struct figures *f)
     if (v->lost_records > 0)
         fprintf(into, "lost: %" PRIu64 " records, %" PRIu64 " bytes, %.3f s before the fault\n",
                 v->lost_records, v->lost_bytes, (double)v->lost_time_us / 1e6);
-    fprintf(into,
-            "%s: %" PRIu64 " violations in %" PRIu64 " sends, %" PRIu64 " reads, %" PRIu64
-            " other operations, %zu partitions, %zu files, %" PRIu64 " lines\n",
-            status_word(v), verdict_violations(v), h->send_count, h->read_count, h->operation_count,
-            h->partitions.count, h->files.count, h->line_count);
+    print_sum(into, v);
 }
 
 /* ---- as JSON ---- */

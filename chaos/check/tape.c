@@ -37,7 +37,8 @@ static int read_line(struct tape *tape, const char *text, uint32_t file, struct 
                                .is_end = line_has(&line, LINE_outcome),
                                .is_ok = line_is(&line, LINE_outcome, "ok"),
                                .is_fail = line_is(&line, LINE_outcome, "fail"),
-                               .is_final = line_is(&line, LINE_stage, "final")};
+                               .is_final = line_is(&line, LINE_stage, "final") &&
+                                           line_is(&line, LINE_type, "read")};
     return 0;
 }
 

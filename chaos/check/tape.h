@@ -15,7 +15,8 @@ struct tape_line {
     uint32_t file;
     uint32_t type, process, group, topic, value;
     int64_t at, id, partition, offset, node, epoch; /* -1: absent */
-    bool is_end, is_ok, is_fail, is_final;
+    bool is_end, is_ok, is_fail;
+    bool is_final; /* a final read */
 };
 
 struct tape {
