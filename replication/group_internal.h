@@ -124,6 +124,8 @@ struct repl_group {
     uint64_t quiet_until_ms;      /* somebody told of a leader: don't stand before */
     uint32_t lesser_node_id;      /* who asked for our vote last and lacks entries that we have */
     uint64_t lesser_asked_ms;
+    uint32_t able_node_id; /* who asked last and has all that we have */
+    uint64_t able_asked_ms;
     uint64_t answered_to, answered_term, answered_index; /* last success told to a leader */
     uint64_t answered_ms;
     uint64_t candidate_since_ms;

@@ -14,6 +14,7 @@
 #define FIRST_STAND_MS        40  /* more than a one-way delay: the others have let go by then */
 #define NEXT_STAND_MS         250 /* between the ranks */
 #define CANDIDATE_RETRY_MS    300
+#define ABLE_MS_MAX           1500 /* without a leader: then everyone stands */
 #define LESSER_MS             1000 /* so long one that can't win is left out of the order */
 #define HEARD_OF_LEADER_MS    1000
 #define WAIT_FOR_PREFERRED_MS 1000 /* after the start of this node */
@@ -225,16 +226,34 @@ static unsigned own_rank(const struct repl_group *g, uint32_t without)
 }
 
 /* Whose log ends before ours can't win: its place in the order is free. It may have found the
- * leader gone a little before us. */
+ * leader gone a little before us. Who can win is given its time, when its turn comes before ours:
+ * where nobody is left over, a second candidate would take the vote that it needs. */
 void group_role_on_candidate(struct repl_group *g, const struct repl_message *vote)
 {
     uint64_t own_index = raft_last_index(&g->raft), own_term = 0;
-    if (group_term_of(g, own_index, &own_term) &&
-        (vote->last_term < own_term ||
-         (vote->last_term == own_term && vote->last_index < own_index))) {
-        g->lesser_node_id = repl_raft_id_node(vote->from);
-        g->lesser_asked_ms = group_now_ms(g);
-    }
+    if (!group_term_of(g, own_index, &own_term))
+        return;
+    bool is_lesser = vote->last_term < own_term ||
+                     (vote->last_term == own_term && vote->last_index < own_index);
+    *(is_lesser ? &g->lesser_node_id : &g->able_node_id) = repl_raft_id_node(vote->from);
+    *(is_lesser ? &g->lesser_asked_ms : &g->able_asked_ms) = group_now_ms(g);
+}
+
+static bool is_before_us(const struct repl_group *g, uint32_t node_id)
+{
+    uint32_t order[REPL_MEMBERS_MAX], own = repl_raft_id_node(g->options.raft_id);
+    unsigned count = group_leader_order(g, order);
+    for (unsigned i = 0; i < count && order[i] != own; i++)
+        if (order[i] == node_id)
+            return true;
+    return false;
+}
+
+static bool is_others_turn(const struct repl_group *g, uint64_t now_ms)
+{
+    return g->able_asked_ms != 0 && now_ms - g->able_asked_ms < CANDIDATE_RETRY_MS &&
+           now_ms - g->leaderless_since_ms < ABLE_MS_MAX &&
+           node_may_lead(g->options.node, g->able_node_id) && is_before_us(g, g->able_node_id);
 }
 
 /* Nodes that start together are up a little apart. Whoever is first would lead everything. */
@@ -287,7 +306,7 @@ static void stand_in_order(struct repl_group *g, uint64_t now_ms)
     }
     if (g->electable_since_ms < g->leaderless_since_ms)
         g->electable_since_ms = now_ms;
-    if (rank == UINT32_MAX || now_ms < g->quiet_until_ms)
+    if (rank == UINT32_MAX || now_ms < g->quiet_until_ms || is_others_turn(g, now_ms))
         return;
     if (g->raft.state == RAFT_FOLLOWER &&
         now_ms - g->electable_since_ms >= FIRST_STAND_MS + first_rank * (uint64_t)NEXT_STAND_MS)
