@@ -59,6 +59,11 @@ const struct mutation *mutation_find(const char *name)
     return NULL;
 }
 
+static const struct tape_line *at(const struct tape *tape, size_t line)
+{
+    return &tape->lines.items[line];
+}
+
 bool mutate_somewhere(struct tape *tape, bool (*spoil)(struct tape *tape, size_t line))
 {
     size_t count = tape->lines.count, first = tape_draw(tape, count);
@@ -118,14 +123,18 @@ size_t mutate_send(const struct tape *tape, uint32_t value)
     return TAPE_NONE;
 }
 
-bool mutate_has_deletions(const struct tape *tape, size_t like)
+int64_t mutate_deleted_before(const struct tape *tape, size_t like)
 {
+    int64_t before = 0;
     char action[LINE_TEXT_MAX + 1];
     for (size_t i = mutate_next(tape, 0, "admin", like); i != TAPE_NONE;
-         i = mutate_next(tape, i + 1, "admin", like))
-        if (strcmp(tape_get(tape, i, LINE_action, action), "delete-records") == 0)
-            return true;
-    return false;
+         i = mutate_next(tape, i + 1, "admin", like)) {
+        int64_t offset = at(tape, i)->offset < 0 ? INT64_MAX : at(tape, i)->offset;
+        if (strcmp(tape_get(tape, i, LINE_action, action), "delete-records") == 0 &&
+            offset > before)
+            before = offset;
+    }
+    return before;
 }
 
 size_t mutate_final(const struct tape *tape, size_t like, int64_t offset)

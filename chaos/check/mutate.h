@@ -31,8 +31,8 @@ size_t mutate_invocation(const struct tape *tape, size_t end);
 /* The invocation of the send of a value, and its completion; TAPE_NONE. */
 size_t mutate_send(const struct tape *tape, uint32_t value);
 size_t mutate_completion(const struct tape *tape, size_t invocation);
-/* Was the partition's beginning deleted? Then some lies would be none. */
-bool mutate_has_deletions(const struct tape *tape, size_t like);
+/* What of the partition was deleted, or perhaps: there some lies would be none. */
+int64_t mutate_deleted_before(const struct tape *tape, size_t like);
 /* A final read of that offset of like's partition. */
 size_t mutate_final(const struct tape *tape, size_t like, int64_t offset);
 /* Removes the lines that are marked. */

@@ -216,7 +216,7 @@ SPOIL(latest)
 
 static bool raise_earliest(struct tape *tape, size_t line)
 {
-    if (!is_list(tape, line, "earliest") || mutate_has_deletions(tape, line))
+    if (!is_list(tape, line, "earliest") || mutate_deleted_before(tape, line) > 0)
         return false;
     tape_set_number(tape, line, LINE_offset, at(tape, line)->offset + 1);
     return true;

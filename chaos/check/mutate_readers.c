@@ -43,7 +43,7 @@ static void find_run(const struct tape *tape, size_t first, struct run *run)
 
 static bool is_fit(const struct tape *tape, size_t line)
 {
-    return mutate_is_read(tape, line, false) && !mutate_has_deletions(tape, line);
+    return mutate_is_read(tape, line, false) && mutate_deleted_before(tape, line) == 0;
 }
 
 /* As the reader of `like` would have read that offset. Returns false where nothing is known. */
@@ -215,7 +215,7 @@ static int64_t last_commit(const struct tape *tape, size_t like, int64_t when)
 static bool find_resume(struct tape *tape, size_t assign, struct run *run)
 {
     if (!tape_is(tape, assign, "assign") || at(tape, assign)->group == NAME_NONE ||
-        at(tape, assign)->offset >= 0 || mutate_has_deletions(tape, assign))
+        at(tape, assign)->offset >= 0 || mutate_deleted_before(tape, assign) > 0)
         return false;
     find_run(tape, assign, run);
     return run->count > 0;

@@ -34,7 +34,8 @@ static size_t remove_finals(struct tape *tape, uint32_t value, uint32_t process)
 
 static bool lose(struct tape *tape, size_t line)
 {
-    if (!is_acknowledgement(tape, line) || mutate_has_deletions(tape, line))
+    if (!is_acknowledgement(tape, line) ||
+        at(tape, line)->offset < mutate_deleted_before(tape, line))
         return false;
     size_t invocation = mutate_invocation(tape, line);
     return invocation != TAPE_NONE &&
@@ -49,7 +50,7 @@ SPOIL(lost)
 static bool lose_at_one_site(struct tape *tape, size_t line)
 {
     if (!mutate_is_read(tape, line, true) || at(tape, line)->node >= 0 ||
-        mutate_has_deletions(tape, line))
+        at(tape, line)->offset < mutate_deleted_before(tape, line))
         return false;
     size_t end = mutate_completion(tape, mutate_send(tape, at(tape, line)->value));
     return end != TAPE_NONE && is_acknowledgement(tape, end) &&
@@ -79,7 +80,8 @@ static void cut_finals(struct tape *tape, size_t like, int64_t end, uint32_t pro
 
 static bool lose_the_end(struct tape *tape, size_t line)
 {
-    if (!is_acknowledgement(tape, line) || mutate_has_deletions(tape, line))
+    if (!is_acknowledgement(tape, line) ||
+        at(tape, line)->offset < mutate_deleted_before(tape, line))
         return false;
     size_t end = mutate_next(tape, 0, "read-end", line);
     if (end == TAPE_NONE || at(tape, end)->offset - at(tape, line)->offset > 3 ||
@@ -96,7 +98,8 @@ SPOIL(lost_at_the_end)
 
 static bool go(struct tape *tape, size_t line)
 {
-    if (!mutate_is_read(tape, line, false) || mutate_has_deletions(tape, line))
+    if (!mutate_is_read(tape, line, false) ||
+        at(tape, line)->offset < mutate_deleted_before(tape, line))
         return false;
     uint32_t value = at(tape, line)->value;
     size_t end = mutate_completion(tape, mutate_send(tape, value));
@@ -145,7 +148,8 @@ static bool acknowledge_another(struct tape *tape, size_t line)
     size_t other = tape_draw(tape, tape->lines.count);
     if (!is_acknowledgement(tape, line) || !is_acknowledgement(tape, other) ||
         !mutate_is_same_place(tape, line, other) ||
-        at(tape, line)->offset == at(tape, other)->offset || mutate_has_deletions(tape, line))
+        at(tape, line)->offset == at(tape, other)->offset ||
+        at(tape, line)->offset < mutate_deleted_before(tape, line))
         return false;
     tape_set_number(tape, line, LINE_offset, at(tape, other)->offset);
     return true;
@@ -432,7 +436,7 @@ SPOIL(replica_epoch)
 
 static bool make_hole(struct tape *tape, size_t line)
 {
-    if (!is_of_a_node(tape, line) || mutate_has_deletions(tape, line))
+    if (!is_of_a_node(tape, line) || at(tape, line)->offset < mutate_deleted_before(tape, line))
         return false;
     tape_remove(tape, line);
     return true;
@@ -445,7 +449,7 @@ SPOIL(replica_hole)
 
 static bool shorten(struct tape *tape, size_t line)
 {
-    if (!is_of_a_node(tape, line) || mutate_has_deletions(tape, line))
+    if (!is_of_a_node(tape, line) || at(tape, line)->offset < mutate_deleted_before(tape, line))
         return false;
     cut_finals(tape, line, at(tape, line)->offset, at(tape, line)->process);
     return true;
