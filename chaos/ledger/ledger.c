@@ -9,6 +9,7 @@
 
 #include "client.h"
 #include "final.h"
+#include "library_fault.h"
 #include "load.h"
 
 static void print_usage(FILE *out)
@@ -43,6 +44,7 @@ static int run(enum options_command command, int count, char **arguments)
         break;
     }
     block_signals();
+    library_fault_survive();
     client_use(&options);
     if (history_open(&history, options.history, (uint64_t)options.seed) < 0)
         return 2;

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "library_fault.h"
 #include "probe.h"
 #include "random.h"
 #include "topic.h"
@@ -267,6 +268,10 @@ _Noreturn static void end(struct driver *d, bool is_clean, bool is_started)
         join_all(d);
     else
         name_missing(d);
+    if (library_fault_count() > 0) /* whose client is missing then is no fault of ours */
+        note_error(&d->process, now_us(), "library_assertion", (struct note_place){NULL, NOTE_NONE},
+                   "a client's library stopped it");
+    is_clean = is_clean || library_fault_count() > 0;
     process_line(&d->process, &last, now_us(), "stage");
     line_string(&last, "name", "end");
     history_close(d->load.history, &last);
