@@ -11,6 +11,7 @@ from .drill import Drill
 from .ground import GroundError
 
 PAUSE_S = 1.0  # between two drills in one lab
+TRIES_MAX = 2  # of a drill that could not be judged: librdkafka fails an assertion of its own at times
 
 
 class Campaign:
@@ -29,7 +30,7 @@ class Campaign:
             for number, row in enumerate(self.rows, 1):
                 self.say(f"[{number}/{len(self.rows)}] {row.name}: {row.words}")
                 started = time.monotonic()
-                results.append(self._run_row(row))
+                results.append(self._run_until_judged(row))
                 self._tell(results[-1], time.monotonic() - started)
         finally:
             self._lower()
@@ -47,8 +48,16 @@ class Campaign:
             parts.append(result["why"])
         self.say("; ".join(p for p in parts if p))
 
-    def _run_row(self, row):
-        folder = self.folder / row.name
+    def _run_until_judged(self, row):
+        """What failed to be a drill says nothing of the cluster: it is held once more."""
+        for number in range(1, TRIES_MAX + 1):
+            result = self._run_row(row, row.name if number == 1 else f"{row.name}-again")
+            if result["verdict"] != "not judged" or number == TRIES_MAX:
+                return result
+            self.say(f"  {result['verdict']}, and held again: {result['why']}")
+
+    def _run_row(self, row, name):
+        folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:

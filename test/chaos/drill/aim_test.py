@@ -105,11 +105,18 @@ def test_a_drill_that_ended_badly_ends_its_lab_and_its_folder_is_kept_and_named(
     assert (tmp_path / "f0").exists() and not (tmp_path / "f1").exists()
 
 
+def test_a_drill_that_could_not_be_judged_is_held_once_more_in_a_new_lab(monkeypatch, tmp_path):
+    log, results, said = run(monkeypatch, tmp_path, rows("plain"), {"f0": "not judged"})
+    assert log == ["up plain", "drill f0 on plain", "logs", "down plain"] * 2
+    assert [r["verdict"] for r in results] == ["not judged"]
+    assert (tmp_path / "f0").exists() and (tmp_path / "f0-again").exists()
+
+
 def test_a_lab_that_can_not_be_raised_fails_its_drill_and_not_the_others(monkeypatch, tmp_path):
     made = []
 
     def raise_one(kind):
-        if not made:
+        if len(made) < 2:
             made.append(kind)
             raise GroundError("no room")
         return FakeGround(kind, [])
