@@ -184,7 +184,9 @@ static int64_t known_at(const struct history *h, const struct slot *slot)
     return at;
 }
 
-static void mark_hole(struct history *h, const struct reader *reader, int64_t from, int64_t to)
+/* `ends_from_at`: from here on readers asked how far they should read. */
+static void mark_hole(struct history *h, const struct reader *reader, int64_t ends_from_at,
+                      int64_t from, int64_t to)
 {
     struct partition *p = &h->partitions.items[reader->partition];
     uint8_t kind = reader->node >= 0 ? SEEN_FINAL_NODE : SEEN_FINAL_SITE;
@@ -193,13 +195,14 @@ static void mark_hole(struct history *h, const struct reader *reader, int64_t fr
     for (int64_t offset = partition_next(p, from); offset >= 0 && offset < to;
          offset = partition_next(p, offset + 1)) {
         struct slot *slot = partition_slot(p, offset);
-        /* Behind its end there may be what came while it read: sends of unknown outcome. */
-        if (offset < reader->final_end || known_at(h, slot) < reader->final_from_at)
+        /* Behind its end there may be what came since that was asked for: sends of unknown outcome,
+         * which a network that was cut brings late. One reader may see it before another begins. */
+        if (offset < reader->final_end || known_at(h, slot) < ends_from_at)
             slot->missing |= kind;
     }
 }
 
-static void mark_missing(struct history *h, const struct reader *reader)
+static void mark_missing(struct history *h, const struct reader *reader, int64_t ends_from_at)
 {
     struct partition *p = &h->partitions.items[reader->partition];
     int64_t *from_at = &p->final_from_at[reader->node >= 0];
@@ -207,10 +210,10 @@ static void mark_missing(struct history *h, const struct reader *reader)
     if (*from_at < reader->final_from_at)
         *from_at = reader->final_from_at;
     for (size_t i = 0; i < reader->finals.count; i++) {
-        mark_hole(h, reader, at, reader->finals.items[i].from);
+        mark_hole(h, reader, ends_from_at, at, reader->finals.items[i].from);
         at = reader->finals.items[i].to;
     }
-    mark_hole(h, reader, at, p->slots_end);
+    mark_hole(h, reader, ends_from_at, at, p->slots_end);
 }
 
 /* ---- records ---- */
@@ -258,8 +261,18 @@ static void find_cut(struct history *h)
     }
 }
 
+static int64_t first_final_at(const struct history *h)
+{
+    int64_t at = NEVER;
+    for (size_t i = 0; i < h->readers.count; i++)
+        if (h->readers.items[i].final_end >= 0 && h->readers.items[i].final_from_at < at)
+            at = h->readers.items[i].final_from_at;
+    return at;
+}
+
 void history_settle(struct history *h)
 {
+    int64_t ends_from_at = first_final_at(h);
     find_cut(h);
     apply_administration(h);
     find_reused_topics(h);
@@ -267,6 +280,6 @@ void history_settle(struct history *h)
     let_the_most_decide(h);
     for (size_t i = 0; i < h->readers.count; i++)
         if (h->readers.items[i].final_end >= 0)
-            mark_missing(h, &h->readers.items[i]);
+            mark_missing(h, &h->readers.items[i], ends_from_at);
     place_records(h);
 }

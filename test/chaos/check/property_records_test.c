@@ -30,6 +30,20 @@ Test(chaos_check_records, one_replica_that_lacks_it_differs)
                  1);
 }
 
+Test(chaos_check_records, what_comes_late_behind_the_ends_asked_for_is_no_difference)
+{
+    /* p-3 arrives when both have asked for the end, r sees it, and s begins after that. */
+    cr_assert_eq(
+        violations_of(TWO_SENT SEND(5000, "p", 3, 0, "p-3") READ(9000, "r", 0, 0, "p-1", FINAL)
+                          READ(9001, "r", 0, 1, "p-2", FINAL) READ(9002, "r", 0, 2, "p-3", FINAL)
+                              READ_END(9003, "r", 0, 2, "")
+                                  READ(9005, "s", 0, 0, "p-1", FINAL ",'node':2")
+                                      READ(9006, "s", 0, 1, "p-2", FINAL ",'node':2")
+                                          READ_END(9007, "s", 0, 2, ",'node':2") END,
+                      REPLICAS_DIFFER),
+        0);
+}
+
 Test(chaos_check_records, what_lies_at_another_offset_than_acknowledged_is_at_two)
 {
     cr_assert_eq(violations_of(PROCESS("p", 1) SEND(1000, "p", 1, 0, "p-1") ACK(2000, "p", 1, 0, 5)
