@@ -40,12 +40,13 @@ struct handover {
     struct client_shard *clients;
     int descriptor;
     struct client_address address; /* counted */
+    uint64_t number;
 };
 
 static void on_handover(struct work_item *item)
 {
     struct handover *h = item->data;
-    client_shard_accept(h->clients, h->descriptor, &h->address);
+    client_shard_accept(h->clients, h->descriptor, &h->address, h->number);
     free(h);
 }
 
@@ -60,7 +61,11 @@ static void hand_over(struct listener *l, int descriptor, const struct client_ad
     }
     unsigned shard = l->next_shard++ % b->shard_count;
     *h = (struct handover){
-        .clients = &l->clients[shard], .descriptor = descriptor, .address = *address};
+        .clients = &l->clients[shard],
+        .descriptor = descriptor,
+        .address = *address,
+        .number = atomic_fetch_add(&b->connection_number, 1) + 1, /* shards would mix the order */
+    };
     h->item.data = h;
     shard_post(b->shards[shard], &h->item, on_handover);
 }

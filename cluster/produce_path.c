@@ -16,10 +16,10 @@
 #include "protocol/record_batch.h"
 
 /* A client whose first batch was refused here, because we did not lead yet, has sent more behind it
- * before it knew. To these a gap is our doing, not a loss; told OUT_OF_ORDER_SEQUENCE, librdkafka
- * begins a new producer epoch and sends again, under new numbers, what it has in flight elsewhere:
- * records come twice. So long after an election the code is one that makes it send all again, in
- * order. */
+ * before it knew. To these a gap is our doing, not a loss; told OUT_OF_ORDER_SEQUENCE, or
+ * UNKNOWN_PRODUCER_ID, librdkafka begins a new producer epoch and sends again, under new numbers,
+ * what it has in flight elsewhere: records come twice. So long after an election the code is one
+ * that makes it send all again, in order. */
 #define GAP_IS_OURS_MS 5000
 
 static void finish(struct produce_part *part, int16_t error_code)
@@ -65,17 +65,27 @@ static bool has_enough_sites(struct produce_part *part, uint64_t index)
     return sites_with(&status, index) >= part->place.min_insync_replicas;
 }
 
-/* A batch that was proposed by a leader which was lost may be committed all the same. "Not the
- * leader" would tell its client that it certainly is not there, and even a client without retries
- * would send it again. */
+/* A batch that was proposed by a leader which was lost, or ends, may be committed all the same. "Not
+ * the leader" would tell its client that it certainly is not there, and even a client without
+ * retries would send it again. */
 static int16_t error_code_of_proposed(int err)
 {
-    return err == ERR_LEADERSHIP_LOST ? KAFKA_ERROR_REQUEST_TIMED_OUT : error_code_of(err);
+    return err == ERR_LEADERSHIP_LOST || err == ERR_CLOSED ? KAFKA_ERROR_REQUEST_TIMED_OUT
+                                                           : error_code_of(err);
 }
 
 static bool is_newly_led(const struct broker_group *g)
 {
     return clock_now_ms(&g->broker->clock) - g->led_since_ms < GAP_IS_OURS_MS;
+}
+
+/* A producer's first batch may be the one that was refused: then the gap is before all it has. */
+static int16_t error_code_of_judged(const struct produce_part *part,
+                                    enum log_producer_verdict verdict)
+{
+    bool is_gap = verdict == LOG_PRODUCER_OUT_OF_ORDER || verdict == LOG_PRODUCER_UNKNOWN;
+    return is_gap && is_newly_led(part->group) ? KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER
+                                               : error_code_of_verdict(verdict);
 }
 
 static void on_applied(struct machine_request *req, int status)
@@ -89,9 +99,7 @@ static void on_applied(struct machine_request *req, int status)
     part->base_offset = result->base_offset;
     part->log_append_time_ms = result->log_append_time_ms;
     part->log_start_offset = result->log_start_offset;
-    int16_t error_code = error_code_of_verdict(result->verdict);
-    if (error_code == KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_newly_led(part->group))
-        error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+    int16_t error_code = error_code_of_judged(part, result->verdict);
     if (error_code == KAFKA_ERROR_NONE && needs_more_sites(part) &&
         !has_enough_sites(part, req->submit.index)) {
         part->next = part->group->waiting_for_sites;

@@ -273,7 +273,7 @@ static void fill_replica(const struct repl_group *g, const struct raft_server *s
 
 bool repl_group_is_elected(const struct repl_group *g)
 {
-    return group_is_leader(g);
+    return group_is_leader(g) && !g->is_set_aside && !group_is_over(g);
 }
 
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status)

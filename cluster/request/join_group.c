@@ -67,7 +67,6 @@ static void run(struct group_call *call)
 {
     struct join_group *j = (struct join_group *)call;
     j->join.partition_number = call->place.number;
-    (void)group_call_hear(call, j->join.group_id, j->join.member_id);
     group_join_begin(group_call_groups(call), &j->join);
 }
 

@@ -55,7 +55,6 @@ static void run(struct group_call *call)
         group_call_done(call, KAFKA_ERROR_INCONSISTENT_GROUP_PROTOCOL);
         return;
     }
-    (void)group_call_hear(call, s->sync.group_id, s->sync.member_id);
     group_sync_begin(group_call_groups(call), &s->sync);
 }
 

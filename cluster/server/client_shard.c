@@ -37,7 +37,7 @@ static void refuse(struct client_shard *s, int descriptor, const struct client_a
 }
 
 void client_shard_accept(struct client_shard *s, int descriptor,
-                         const struct client_address *address)
+                         const struct client_address *address, uint64_t number)
 {
     struct connection *c = calloc(1, sizeof *c);
     if (c == NULL || uv_tcp_init(shard_loop(s->shard), &c->tcp) != 0) {
@@ -49,7 +49,7 @@ void client_shard_accept(struct client_shard *s, int descriptor,
     c->clients = s;
     c->counted_address = *address;
     c->claims = 1;
-    c->number = atomic_fetch_add(&s->broker->connection_number, 1) + 1;
+    c->number = number;
     c->active_at_ms = clock_now_ms(&s->broker->clock);
     list_connection(s, c);
     if (uv_tcp_open(&c->tcp, descriptor) != 0) {

@@ -67,7 +67,7 @@ static inline int stage_connect(struct connection_stage *s)
     struct client_address address = client_address_of(&from);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     cr_assert_eq(client_count_add(s->broker.client_count, &address), 0);
-    client_shard_accept(&s->clients, ends[0], &address);
+    client_shard_accept(&s->clients, ends[0], &address, 1);
     return ends[1];
 }
 

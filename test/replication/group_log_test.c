@@ -342,6 +342,7 @@ Test(repl_group, a_leader_that_hears_of_a_higher_generation_serves_nothing_any_m
     cr_assert_eq(waiting->status, ERR_LEADERSHIP_LOST);
     cr_assert_eq(read.status, ERR_LEADERSHIP_LOST);
     cr_assert(replica_status(leader).is_set_aside);
+    cr_assert_not(repl_group_is_elected(leader->group), "nobody shall wait for it to serve");
     cr_assert_eq(repl_group_submit(leader->group, &waiting->submit, NULL), ERR_NOT_LEADER);
     uint64_t term = replica_status(leader).term;
     cluster_append(&c, 5);

@@ -165,7 +165,7 @@ struct repl_group_status {
     uint64_t heard_commit_index; /* follower: the leader's, as last heard */
     uint64_t heard_ns;           /* follower: when the leader was last heard (clock) */
 };
-/* It has won its election; whether it may serve yet is told by on_role. */
+/* It has won its election and is not set aside; whether it may serve yet is told by on_role. */
 bool repl_group_is_elected(const struct repl_group *g);
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status);
 
