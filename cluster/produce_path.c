@@ -65,8 +65,8 @@ static bool has_enough_sites(struct produce_part *part, uint64_t index)
     return sites_with(&status, index) >= part->place.min_insync_replicas;
 }
 
-/* A batch that was proposed by a leader which was lost, or ends, may be committed all the same. "Not
- * the leader" would tell its client that it certainly is not there, and even a client without
+/* A batch that was proposed by a leader which was lost, or ends, may be committed all the same.
+ * "Not the leader" would tell its client that it certainly is not there, and even a client without
  * retries would send it again. */
 static int16_t error_code_of_proposed(int err)
 {

@@ -22,8 +22,8 @@ struct client_shard {
     struct request_deadline *deadlines[DEADLINE_SLOTS]; /* by at_ms / 10 */
 };
 
-/* Takes over an accepted socket that was counted; closes it when that fails. Its number rises in the
- * order in which the node takes connections, whatever their shards. */
+/* Takes over an accepted socket that was counted; closes it when that fails. Its number rises in
+ * the order in which the node takes connections, whatever their shards. */
 void client_shard_accept(struct client_shard *s, int descriptor,
                          const struct client_address *address, uint64_t number);
 /* At the end of each turn: writes the answers that are due. */

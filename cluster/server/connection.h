@@ -11,7 +11,7 @@ struct connection {
     uv_tcp_t tcp; /* data points back here */
     struct client_shard *clients;
     char address[INET6_ADDRSTRLEN];
-    uint64_t number; /* rises as the node takes connections */
+    uint64_t number;                       /* rises as the node takes connections */
     struct client_address counted_address; /* in broker.client_count */
     struct buffer *input;         /* bytes read and not yet taken as requests; may be NULL */
     size_t input_start;           /* first byte not taken */

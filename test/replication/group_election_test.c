@@ -146,6 +146,26 @@ Test(repl_group, does_not_wait_for_a_turn_of_who_cannot_win)
         cr_assert_lt(time_to_replace_with_one_behind(behind), GONE_MS + 300);
 }
 
+/* A round trip longer than the time between two turns: the second in order is asked before its own
+ * turn comes. */
+Test(repl_group, gives_a_candidate_that_can_win_its_time)
+{
+    struct replica *leader = started(3, 3, 32);
+    uint64_t started_before[REPLICAS_MAX];
+    cluster_delay(&c, 100);
+    cluster_run_ms(&c, 1000);
+    cluster_append(&c, 3);
+    cluster_run_ms(&c, 500);
+    for (unsigned i = 0; i < 3; i++)
+        started_before[i] = replica_counters(&c.replicas[i]).elections_started;
+    cluster_isolate(&c, leader->number);
+    struct replica *next = next_leader(leader, 3000), *voter = other_than(leader, next);
+    cr_assert_gt(replica_counters(next).elections_started, started_before[next->number]);
+    cr_assert_eq(replica_counters(voter).elections_started, started_before[voter->number],
+                 "it would have stood between the question and the vote");
+    cluster_close(&c);
+}
+
 Test(repl_group, lets_go_of_a_leader_in_a_minority_and_of_what_it_did_not_commit)
 {
     struct replica *old = started(3, 3, 10);
