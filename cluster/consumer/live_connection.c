@@ -10,8 +10,10 @@
  *   node                       healed, coordinator again ◀──┘ 408 after 834
  *
  * So a commit counts only on a connection that was made since this node began to coordinate, and
- * on none that is older than one the member has spoken on since. Only order matters here: the
- * numbers rise as a node makes connections, and nobody else sees them. */
+ * on none that is older than one the member has committed or beaten on since. Joins and syncs do
+ * not tell: some clients have another connection for them, and what they leave behind is refused by
+ * its generation. Only order matters here: the numbers rise as a node accepts connections, and
+ * nobody else sees them. */
 #include "consumer/live_parts.h"
 
 void group_set_begin(struct group_set *s, uint64_t connection)

@@ -248,8 +248,11 @@ class Producer:
         self.id = answer["producer_id"]
 
     def send(self, sequence, *values, epoch=0):
-        row = self.log.produce(batch(*values, producer_id=self.id, producer_epoch=epoch,
-                                     base_sequence=sequence))
+        def judged():  # soon after an election a gap is taken for the election's doing
+            row = self.log.produce(batch(*values, producer_id=self.id, producer_epoch=epoch,
+                                         base_sequence=sequence))
+            return None if row["error_code"] == NOT_LEADER else row
+        row = clusters.wait_until(judged, 20, "the leader is not a new one")
         return row["error_code"], row["base_offset"]
 
 
