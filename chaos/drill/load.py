@@ -8,13 +8,10 @@ import subprocess
 import time
 
 # An application that cares for its way to another site: requests are given up after a second and
-# not a minute, leaders are looked for all the time, sessions end within a drill. One request in
-# flight: with several, librdkafka before 2.11 itself stores records twice when a leader is lost
-# (what stands behind a request that failed is refused as out of order, and sent again under a
-# new producer epoch). The simulation has five in flight, as a client that does it right.
+# not a minute, leaders are looked for all the time, sessions end within a drill.
 CLIENTS = {"socket.timeout.ms": 1000, "request.timeout.ms": 1000, "reconnect.backoff.max.ms": 200,
            "topic.metadata.refresh.interval.ms": 500, "session.timeout.ms": 10000,
-           "heartbeat.interval.ms": 1000, "max.in.flight.requests.per.connection": 1}
+           "heartbeat.interval.ms": 1000}
 SETTLE_S = 20
 READ_S = 60
 GRACE_S = 30
