@@ -103,7 +103,8 @@ def assert_records_are(text, acknowledged):
     """What the tool reads is what was acknowledged, from the first offset to the last, no gap."""
     read = {int(offset): value.encode() for offset, value in
             re.findall(r"^\| offset: (\d+) .*? payload: (.*)$", text, re.M)}
-    wanted = {o: v for o, v in acknowledged.items() if min(read) <= o <= max(read)}
+    first, last = min(read), max(read)
+    wanted = {o: v for o, v in acknowledged.items() if first <= o <= last}
     assert list(read) == sorted(wanted) and read == wanted
 
 
