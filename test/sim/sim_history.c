@@ -1,9 +1,11 @@
 /* Writes the history of a simulation. One file; time is the virtual one, in microseconds. */
 #include "sim/sim_history.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/crc32c.h"
 #include "protocol/record.h"
@@ -46,21 +48,85 @@ void sim_history_end(struct sim *s)
     s->history = NULL;
 }
 
-/* What most lines begin with. */
-static void begin(struct sim *s, const char *type, const char *process, uint32_t number,
-                  struct sim_place place)
+/* ---- lines ----
+ *
+ * There are a hundred thousand a seed; printf would take as long as the rest of the simulation. */
+
+#define LINE_BYTES 512
+
+struct out {
+    char bytes[LINE_BYTES]; /* names are short and numbers few: a line fits */
+    size_t size;
+};
+
+static void put(struct out *o, const char *text)
 {
-    fprintf(s->history,
-            "{\"at\":%" PRIu64 ",\"type\":\"%s\",\"process\":\"%s%" PRIu32
-            "\",\"site\":\"sim\",\"topic\":\"g%" PRIu32 "\",\"partition\":%" PRIu32,
-            now_us(s), type, process, number, place.group_id, place.partition);
+    size_t size = strlen(text);
+    assert(size <= LINE_BYTES - o->size);
+    memcpy(o->bytes + o->size, text, size);
+    o->size += size;
+}
+
+static void put_number(struct out *o, const char *text, int64_t number)
+{
+    char digits[24];
+    char *at = digits + sizeof digits;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    *--at = '\0';
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    put(o, text);
+    put(o, number < 0 ? "-" : "");
+    put(o, at);
+}
+
+static void put_hexadecimal(struct out *o, const char *text, uint32_t number)
+{
+    char digits[9] = "";
+    for (int i = 0; i < 8; i++)
+        digits[i] = "0123456789abcdef"[number >> (28 - 4 * i) & 15];
+    put(o, text);
+    put(o, digits);
+}
+
+/* Ends the line and writes it. */
+static void write_line(struct sim *s, struct out *o, const char *end)
+{
+    put(o, end);
+    put(o, "}\n");
+    fwrite(o->bytes, 1, o->size, s->history);
+}
+
+/* What most lines begin with. */
+static struct out begin(struct sim *s, const char *type, const char *process, uint32_t number,
+                        struct sim_place place)
+{
+    struct out o;
+    o.size = 0;
+    put_number(&o, "{\"at\":", (int64_t)now_us(s));
+    put(&o, ",\"type\":\"");
+    put(&o, type);
+    put(&o, "\",\"process\":\"");
+    put(&o, process);
+    put_number(&o, "", number);
+    put_number(&o, "\",\"site\":\"sim\",\"topic\":\"g", place.group_id);
+    put_number(&o, "\",\"partition\":", place.partition);
+    return o;
+}
+
+static void put_bytes_told(struct out *o, struct bytes value)
+{
+    put_number(o, "\",\"size\":", (int64_t)value.size);
+    put_hexadecimal(o, ",\"crc\":\"", crc32c(0, value));
+    put(o, "\"");
 }
 
 /* ---- sends ---- */
 
-static uint64_t record_number(uint64_t batch, uint32_t place)
+static int64_t record_number(uint64_t batch, uint32_t place)
 {
-    return batch * SIM_BATCH_RECORDS_MAX + place;
+    return (int64_t)(batch * SIM_BATCH_RECORDS_MAX + place);
 }
 
 static void open_batch(struct bytes bytes, struct kafka_record_batch *batch,
@@ -86,12 +152,12 @@ void sim_history_sent(struct sim *s, uint32_t client, uint64_t number, bool is_i
                 now_us(s), client, is_idempotent);
     open_batch(bytes, &batch, &records);
     for (uint32_t i = 0; kafka_record_next(&records, &record) == 1; i++) {
-        begin(s, "send", "p", client, place);
-        fprintf(s->history,
-                ",\"id\":%" PRIu64 ",\"value\":\"p%" PRIu32 "-%" PRIu64
-                "\",\"size\":%zu,\"crc\":\"%08" PRIx32 "\"}\n",
-                record_number(number, i), client, record_number(number, i), record.value.size,
-                crc32c(0, record.value));
+        struct out o = begin(s, "send", "p", client, place);
+        put_number(&o, ",\"id\":", record_number(number, i));
+        put_number(&o, ",\"value\":\"p", client);
+        put_number(&o, "-", record_number(number, i));
+        put_bytes_told(&o, record.value);
+        write_line(s, &o, "");
     }
 }
 
@@ -105,11 +171,13 @@ void sim_history_answered(struct sim *s, uint32_t client, uint64_t number, struc
         return;
     open_batch(bytes, &batch, &records);
     for (uint32_t i = 0; kafka_record_next(&records, &record) == 1; i++) {
-        begin(s, "send", "p", client, place);
-        fprintf(s->history, ",\"id\":%" PRIu64, record_number(number, i));
+        struct out o = begin(s, "send", "p", client, place);
+        put_number(&o, ",\"id\":", record_number(number, i));
         if (outcome == SIM_HISTORY_OK)
-            fprintf(s->history, ",\"offset\":%" PRId64, base_offset < 0 ? -1 : base_offset + i);
-        fprintf(s->history, ",\"outcome\":\"%s\"}\n", outcomes[outcome]);
+            put_number(&o, ",\"offset\":", base_offset < 0 ? -1 : base_offset + i);
+        put(&o, ",\"outcome\":\"");
+        put(&o, outcomes[outcome]);
+        write_line(s, &o, "\"");
     }
 }
 
@@ -120,8 +188,10 @@ void sim_history_moved(struct sim *s, const char *reader, uint32_t node, struct 
 {
     if (s->history == NULL || place.partition > SIM_FIRST_PARTITIONS)
         return;
-    begin(s, is_final ? "assign" : "seek", reader, node, place);
-    fprintf(s->history, ",\"node\":%" PRIu32 ",\"offset\":%" PRId64 "}\n", node, offset);
+    struct out o = begin(s, is_final ? "assign" : "seek", reader, node, place);
+    put_number(&o, ",\"node\":", node);
+    put_number(&o, ",\"offset\":", offset);
+    write_line(s, &o, "");
 }
 
 /* Client and batch stand in the value (sim_producer.c). What does not begin so is a lie that the
@@ -133,13 +203,14 @@ static void write_record(struct sim *s, const char *reader, uint32_t node, struc
     bool is_marked = record->value.size >= SIM_BATCH_MARK_SIZE;
     uint64_t client = is_marked ? bytes_get_le64(record->value.data) : 0;
     uint64_t mark = is_marked ? bytes_get_le64(record->value.data + 8) : 0;
-    begin(s, "read", reader, node, place);
-    fprintf(s->history,
-            ",\"id\":0,\"node\":%" PRIu32 ",\"offset\":%" PRId64 ",\"value\":\"%s%" PRIu64
-            "-%" PRIu64 "\",\"size\":%zu,\"crc\":\"%08" PRIx32 "\",\"epoch\":%" PRId32 "%s}\n",
-            node, record->offset, is_marked ? "p" : "?", client, record_number(mark, number),
-            record->value.size, crc32c(0, record->value), batch->leader_epoch,
-            is_final ? ",\"stage\":\"final\"" : "");
+    struct out o = begin(s, "read", reader, node, place);
+    put_number(&o, ",\"id\":0,\"node\":", node);
+    put_number(&o, ",\"offset\":", record->offset);
+    put_number(&o, is_marked ? ",\"value\":\"p" : ",\"value\":\"?", (int64_t)client);
+    put_number(&o, "-", record_number(mark, number));
+    put_bytes_told(&o, record->value);
+    put_number(&o, ",\"epoch\":", batch->leader_epoch);
+    write_line(s, &o, is_final ? ",\"stage\":\"final\"" : "");
 }
 
 void sim_history_read(struct sim *s, const char *reader, uint32_t node, struct sim_place place,
@@ -166,21 +237,29 @@ void sim_history_read_end(struct sim *s, const char *reader, uint32_t node, stru
 {
     if (s->history == NULL || place.partition > SIM_FIRST_PARTITIONS)
         return;
-    begin(s, "read-end", reader, node, place);
-    fprintf(s->history, ",\"node\":%" PRIu32 ",\"offset\":%" PRId64 "}\n", node, offset);
+    struct out o = begin(s, "read-end", reader, node, place);
+    put_number(&o, ",\"node\":", node);
+    put_number(&o, ",\"offset\":", offset);
+    write_line(s, &o, "");
 }
 
 /* ---- deletions, leaders ---- */
+
+static struct out begin_deletion(struct sim *s, uint64_t id, struct sim_place place, int64_t offset)
+{
+    struct out o = begin(s, "admin", "keeper", 0, place);
+    put_number(&o, ",\"id\":", (int64_t)id);
+    put_number(&o, ",\"action\":\"delete-records\",\"offset\":", offset);
+    return o;
+}
 
 uint64_t sim_history_delete(struct sim *s, struct sim_place place, int64_t offset)
 {
     static uint64_t next_id; /* of all keepers: they are one process here */
     if (s->history == NULL)
         return 0;
-    begin(s, "admin", "keeper", 0, place);
-    fprintf(s->history,
-            ",\"id\":%" PRIu64 ",\"action\":\"delete-records\",\"offset\":%" PRId64 "}\n", next_id,
-            offset);
+    struct out o = begin_deletion(s, next_id, place, offset);
+    write_line(s, &o, "");
     return next_id++;
 }
 
@@ -189,19 +268,20 @@ void sim_history_deleted(struct sim *s, uint64_t id, struct sim_place place, int
 {
     if (s->history == NULL)
         return;
-    begin(s, "admin", "keeper", 0, place);
-    fprintf(s->history,
-            ",\"id\":%" PRIu64 ",\"action\":\"delete-records\",\"offset\":%" PRId64
-            ",\"outcome\":\"%s\"}\n",
-            id, offset, outcomes[outcome]);
+    struct out o = begin_deletion(s, id, place, offset);
+    put(&o, ",\"outcome\":\"");
+    put(&o, outcomes[outcome]);
+    write_line(s, &o, "\"");
 }
 
 void sim_history_leads(struct sim *s, uint32_t node, uint32_t group_id, uint64_t term)
 {
     for (uint32_t partition = 1; partition <= SIM_FIRST_PARTITIONS && s->history != NULL;
          partition++) {
-        begin(s, "metadata", "node", node, (struct sim_place){group_id, partition});
-        fprintf(s->history, ",\"node\":%" PRIu32 ",\"leader\":%" PRIu32 ",\"epoch\":%" PRIu64 "}\n",
-                node, node, term);
+        struct out o = begin(s, "metadata", "node", node, (struct sim_place){group_id, partition});
+        put_number(&o, ",\"node\":", node);
+        put_number(&o, ",\"leader\":", node);
+        put_number(&o, ",\"epoch\":", (int64_t)term);
+        write_line(s, &o, "");
     }
 }
