@@ -8,10 +8,9 @@ import os
 import socket
 from collections import Counter
 
-from testbed import linux
+from testbed import kafka, linux
 from testbed.lab import Lab
 
-from . import kafka
 from .fault import Impossible
 
 ANSWER_SECONDS = 1.0
@@ -59,9 +58,9 @@ def partitions(lab: Lab) -> tuple[list[kafka.Partition], int]:
     """The newest that is known of each partition, and the controller most nodes name, or -1."""
     newest: dict[tuple[str, int], kafka.Partition] = {}
     controllers = Counter()
-    for found, controller in ask_each(lab, kafka.metadata).values():
-        controllers[controller] += 1
-        for partition in found:
+    for said in ask_each(lab, kafka.metadata).values():
+        controllers[said.controller] += 1
+        for partition in said.partitions:
             key = partition.topic, partition.number
             if key not in newest or newest[key].epoch < partition.epoch:
                 newest[key] = partition
@@ -104,8 +103,8 @@ def is_level(lab: Lab, node_id: int) -> bool:
         return False
     try:
         with connect(lab, node_id, status["pid"]) as connection:
-            found, controller = kafka.metadata(connection)
+            said = kafka.metadata(connection)
     except (OSError, kafka.NoAnswer):
         return False
-    return controller >= 0 and all(
-        p.leader >= 0 and set(p.in_sync) == set(p.replicas) for p in found)
+    return said.controller >= 0 and all(
+        p.leader >= 0 and set(p.in_sync) == set(p.replicas) for p in said.partitions)

@@ -3,10 +3,9 @@
 Asked there, the answer does not depend on links, cuts or delays: it is what the node knows.
 """
 import socket
-import struct
 import time
 
-from .metadata import brokers_seen
+from . import kafka
 
 PAUSE_SECONDS = 0.02
 ASK_SECONDS_MAX = 0.5
@@ -20,13 +19,13 @@ def first_missing(lab) -> str | None:
         if life.state != "running":
             continue
         try:
-            seen, controller = _ask(lab, life.node)
-        except (OSError, ValueError, struct.error) as error:
+            seen = _ask(lab, life.node)
+        except (OSError, kafka.NoAnswer) as error:
             return f"node {life.node.id} does not answer ({error})"
-        if not expected <= set(seen):
-            missing = sorted(expected - set(seen))
+        if not expected <= set(seen.brokers):
+            missing = sorted(expected - set(seen.brokers))
             return f"node {life.node.id} does not show node {missing[0]}"
-        if controller < 0:
+        if seen.controller < 0:
             return f"node {life.node.id} knows no controller"
     return None
 
@@ -35,7 +34,7 @@ def _ask(lab, node):
     with lab.socket_at(node, lambda: socket.socket(socket.AF_INET)) as connection:
         connection.settimeout(ASK_SECONDS_MAX)
         connection.connect((node.host, node.client_port))
-        return brokers_seen(connection)
+        return kafka.metadata(connection, topics=())
 
 
 def wait_until_formed(lab, seconds: float) -> dict:

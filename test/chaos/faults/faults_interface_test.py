@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from faults import catalogue, kafka, performer, targets, view
+from faults import catalogue, performer, targets, view
 from faults.fault import Fault, Impossible, Target, now_us
+from testbed import kafka
 from watching import (accepts, answers, end_by_kill, letters, make_topic, pair_of_sockets, starts,
                       states, wait_until)
 
@@ -181,7 +182,7 @@ def test_leader_and_follower_are_those_of_the_partition(plain_lab):
 
 def test_the_leader_is_who_leads_most(plain_lab):
     make_topic(plain_lab, "roles")
-    found, _ = answers(plain_lab, 1)
+    found = answers(plain_lab, 1).partitions
     led = [sum(p.leader == node for p in found) for node in plain_lab.nodes]
     target = targets.resolve(plain_lab, targets.NODES, "leader", random.Random(1))
     assert led[target.nodes[0] - 1] == max(led)
@@ -212,9 +213,9 @@ def test_two_sites_can_be_named_in_an_order(plain_lab):
 
 @pytest.mark.parametrize("answer", [
     b"", b"\0\0", struct.pack(">i", -5), struct.pack(">i", 2**31 - 1),
-    struct.pack(">ii", 4, 99), struct.pack(">iiii", 12, 7, 0, 2**31 - 1),
-    struct.pack(">iiiiih", 18, 7, 0, 1, 1, 30_000),
-    struct.pack(">iii", 100, 7, 0) + b"\xff" * 40, struct.pack(">ii", 60, 7) + b"\x00" * 20])
+    struct.pack(">ii", 4, 99), struct.pack(">iiii", 12, 1, 0, 2**31 - 1),
+    struct.pack(">iiiiih", 18, 1, 0, 1, 1, 30_000),
+    struct.pack(">iii", 100, 1, 0) + b"\xff" * 40, struct.pack(">ii", 60, 1) + b"\x00" * 20])
 def test_an_answer_that_makes_no_sense_is_no_answer(answer):
     ours, theirs = pair_of_sockets(answer)
     with ours, theirs, pytest.raises(kafka.NoAnswer):

@@ -5,7 +5,8 @@ import socket
 import struct
 import time
 
-from faults import kafka, process, view
+from faults import process, view
+from testbed import kafka
 
 WAIT_SECONDS = 15
 

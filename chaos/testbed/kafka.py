@@ -1,4 +1,4 @@
-"""Who leads, and who coordinates: three small requests of Kafka's protocol.
+"""What a node says of brokers, leaders and groups: three small requests of Kafka's protocol.
 
     request    size:int32  api:int16  version:int16  correlation:int32  client:string  …
     response   size:int32  correlation:int32  …
@@ -7,14 +7,16 @@ Metadata version 7 (the first with leader epochs), FindCoordinator 1, ListGroups
 the compact encoding, and known to every broker of the last years. What comes back is checked: a
 node that is being broken on purpose may answer anything.
 """
+import functools
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 METADATA, FIND_COORDINATOR, LIST_GROUPS = 3, 10, 16
 ANSWER_BYTES_MAX = 64 << 20
-CORRELATION = 7
-CLIENT = "faults"
+CORRELATION = 1
+CLIENT = "lab"
 
 
 class NoAnswer(Exception):
@@ -29,6 +31,13 @@ class Partition:
     epoch: int
     replicas: tuple[int, ...]
     in_sync: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    brokers: dict[int, str]  # {id: "host:port"}
+    controller: int  # node id, -1: none
+    partitions: tuple[Partition, ...]
 
 
 class _Reader:
@@ -65,8 +74,11 @@ class _Reader:
             raise ValueError(f"{count} elements in {len(self._data)} bytes")
         return max(count, 0)
 
+    def array(self, read_element) -> tuple:
+        return tuple(read_element(self) for _ in range(self.count()))
+
     def int32s(self) -> tuple[int, ...]:
-        return tuple(self.int32() for _ in range(self.count()))
+        return self.array(_Reader.int32)
 
 
 def _string(text: str) -> bytes:
@@ -97,30 +109,40 @@ def _ask(connection: socket.socket, api: int, version: int, body: bytes) -> _Rea
 
 def _checked(ask):
     """Whatever goes wrong on the way becomes NoAnswer."""
-    def checked(*arguments):
+    @functools.wraps(ask)
+    def checked(*arguments, **named):
         try:
-            return ask(*arguments)
+            return ask(*arguments, **named)
         except (OSError, ValueError, struct.error) as error:
             raise NoAnswer(str(error)) from error
     return checked
 
 
 @_checked
-def metadata(connection: socket.socket) -> tuple[list[Partition], int]:
-    """(partitions of all topics that are not internal, the controller's id or -1)"""
-    reader = _ask(connection, METADATA, 7, struct.pack(">i?", -1, False))
+def metadata(connection: socket.socket, topics: Sequence[str] | None = None) -> Metadata:
+    """Of these topics, or of all that are not internal."""
+    named = -1 if topics is None else len(topics)
+    names = b"".join(_string(topic) for topic in topics or ())
+    reader = _ask(connection, METADATA, 7, struct.pack(">i", named) + names + b"\x00")
     reader.int32()  # throttle time
-    for _ in range(reader.count()):
-        reader.int32(), reader.string(), reader.int32(), reader.string()  # a broker
+    brokers = dict(reader.array(_broker))
     reader.string()  # cluster id
     controller = reader.int32()
-    partitions = []
-    for _ in range(reader.count()):
-        reader.int16()  # error; its partitions, if any, say themselves whether they have a leader
-        topic, is_internal = reader.string(), reader.take(">?")
-        found = [_partition(reader, topic) for _ in range(reader.count())]
-        partitions += [] if is_internal else found
-    return partitions, controller
+    found = reader.array(_topic)
+    return Metadata(brokers, controller, tuple(p for partitions in found for p in partitions))
+
+
+def _broker(reader: _Reader) -> tuple[int, str]:
+    broker, host, port = reader.int32(), reader.string(), reader.int32()
+    reader.string()  # rack
+    return broker, f"{host}:{port}"
+
+
+def _topic(reader: _Reader) -> tuple[Partition, ...]:
+    reader.int16()  # error; its partitions, if any, say themselves whether they have a leader
+    topic, is_internal = reader.string(), reader.take(">?")
+    partitions = reader.array(lambda _: _partition(reader, topic))
+    return () if is_internal else partitions
 
 
 def _partition(reader: _Reader, topic: str) -> Partition:
@@ -138,11 +160,13 @@ def groups(connection: socket.socket) -> list[str]:
     reader.int32()  # throttle time
     if reader.int16() != 0:
         return []
-    found = []
-    for _ in range(reader.count()):
-        found.append(reader.string())
-        reader.string()  # protocol
-    return found
+    return list(reader.array(_group))
+
+
+def _group(reader: _Reader) -> str | None:
+    group = reader.string()
+    reader.string()  # protocol
+    return group
 
 
 @_checked
