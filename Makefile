@@ -181,7 +181,7 @@ fuzz fuzz-short: build/.need-fuzz
 	tools/run-fuzz $(if $(filter fuzz-short,$@),$(FUZZ_SHORT_SECONDS),$(FUZZ_SECONDS)) $(FUZZ_BINARIES)
 
 # ---- all that belongs to a change ---------------------------------------------------------------
-TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) chaos-short chaos-broken-short \
+TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) chaos-tests chaos-short chaos-broken-short \
                $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: build/.need-test
@@ -195,11 +195,11 @@ check-clang: build/.need-check
 check-format: build/.need-check
 	tools/check-format
 # One stamp a file: only what changed is analysed again.
-TIDY := $(foreach f,$(FOLDERS),$(patsubst %.c,build/tidy/%.ok,$(wildcard $(f)/*.c $(f)/*/*.c)))
-TIDY_HEADERS := $(wildcard $(foreach f,$(FOLDERS),$(f)/*.h $(f)/*/*.h $(f)/include/*/*.h))
+TIDY := $(foreach f,$(FOLDERS) chaos,$(patsubst %.c,build/tidy/%.ok,$(wildcard $(f)/*.c $(f)/*/*.c)))
+TIDY_HEADERS := $(wildcard $(foreach f,$(FOLDERS) chaos,$(f)/*.h $(f)/*/*.h $(f)/include/*/*.h))
 build/tidy/%.ok: %.c .clang-tidy $(TIDY_HEADERS) | build/.need-check $(GENERATED_H)
 	@mkdir -p $(dir $@) && rm -f $@
-	@clang-tidy --quiet $< -- $(filter-out -M% -g,$(CFLAGS)) $(call includes,$(firstword $(subst /, ,$<))) \
+	@clang-tidy --quiet $< -- $(filter-out -M% -g,$(CFLAGS)) $(CHAOS_CFLAGS) $(call includes,$(firstword $(subst /, ,$<))) \
 	    2>/dev/null && touch $@
 check-tidy:
 	@$(MAKE) --keep-going --silent $(TIDY); \
@@ -210,7 +210,7 @@ check-tidy:
 $(B)/chaos/%.o: chaos/%.c | build/.need-chaos
 	@mkdir -p $(dir $@)
 	$(CC) $(CFLAGS) $(CHAOS_CFLAGS) -c $< -o $@
-$(B)/chaos/faultfs/%.o $(B)/test/chaos/faultfs/%.o: CHAOS_CFLAGS := -D_FILE_OFFSET_BITS=64 -I/usr/include/fuse3
+$(B)/chaos/faultfs/%.o $(B)/test/chaos/faultfs/%.o build/tidy/chaos/faultfs/%.ok: CHAOS_CFLAGS := -D_FILE_OFFSET_BITS=64 -I/usr/include/fuse3
 define chaos_program_rules
 $(B)/$(1): $(call chaos_objects,$(1))
 	$$(CC) $$(LDFLAGS) $$^ $(CHAOS_LIBS_$(1)) -o $$@
@@ -226,10 +226,9 @@ chaos chaos-short: chaos-programs
 # Builds with one rule broken, on real processes: each must be found.
 chaos-broken chaos-broken-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m drill.broken --make "$(MAKE)" $(if $(filter %-short,$@),--short)
-# What needs processes, namespaces and mounts to be tested.
+# What needs processes, namespaces and mounts to be tested. FULL=1: also what is slow.
 chaos-tests: chaos-programs
-	tools/clients
-	test/chaos/run
+	test/chaos/run $(if $(FULL),--full)
 
 $(B)/bench/%.o: bench/%.c | build/.need-chaos
 	@mkdir -p $(dir $@)

@@ -25,7 +25,8 @@ def check_books(cluster, acknowledged):
     assert len(set(found.values())) == len(found), "records are there twice"
 
 
-@pytest.mark.parametrize("options", ["keep=none", "keep=random", "keep=random torn=1"])
+@pytest.mark.parametrize("options", [
+    "keep=none", "keep=random torn=1", pytest.param("keep=random", marks=pytest.mark.slow)])
 def test_all_that_was_acknowledged_survives_a_power_cut_of_all_sites(cluster, options):
     acknowledged, first = {}, 0
     for round_number in range(2):
@@ -43,7 +44,8 @@ def test_all_that_was_acknowledged_survives_a_power_cut_of_all_sites(cluster, op
     check_books(cluster, acknowledged)
 
 
-@pytest.mark.parametrize("fault", ["fail write", "fail fsync", "fail write errno=ENOSPC"])
+@pytest.mark.parametrize("fault", [
+    "fail fsync", "fail write errno=ENOSPC", pytest.param("fail write", marks=pytest.mark.slow)])
 def test_a_node_whose_disk_fails_ends_itself_and_returns_when_it_is_healed(cluster, fault):
     broken = cluster.nodes[0]
     with Load(cluster.bootstrap, TOPIC) as load:

@@ -84,7 +84,8 @@ def test_a_node_lives_in_another_hour_until_it_is_healed(lab, name, offset_s):
     assert abs(clock_ahead_s(log_lines(lab, 1)[count])) < 300
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [
+    1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_two_faults_of_any_kind_are_healed_together(lab, seed):
     with catalogue.make("random-pairs").inject(lab, seed=seed) as injection:
         assert len(injection.target.words.split("; ")) == 2

@@ -1,14 +1,10 @@
 """The ledger against three nodes on loopback addresses, which needs no root."""
 import os
 import signal
-import sys
 
 import pytest
-from ledger_runs import ROOT, SITES, History, Ledger, check
-
-sys.path.insert(0, os.path.join(ROOT, "chaos"))
-
-from testbed.lab import Lab  # noqa: E402 (the path comes first)
+from ledger_runs import SITES, History, Ledger, check
+from testbed.lab import Lab
 
 SEND_OK = '"outcome":"ok"}'
 

@@ -1,13 +1,8 @@
 """Labs for the tests. Those that need root are skipped without it, and say so."""
 import os
-import sys
 
 import pytest
-
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-sys.path.insert(0, os.path.join(ROOT, "chaos"))
-
-from testbed.lab import Lab, can_separate  # noqa: E402 (the path comes first)
+from testbed.lab import Lab, can_separate
 
 
 @pytest.fixture(scope="session", autouse=True)

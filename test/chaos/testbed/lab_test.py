@@ -8,8 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
-from testbed.lab import Lab, NotUp, Refused
+from testbed.lab import ROOT, Lab, NotUp, Refused
 from testbed.wand import connect_unix
 
 LAB = [sys.executable, "-B", os.path.join(ROOT, "chaos", "lab")]

@@ -6,9 +6,8 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
 from testbed import control
-from testbed.lab import Lab, Refused
+from testbed.lab import ROOT, Lab, Refused
 from testbed.linux import has_ended
 from traces import Traces, mounted, text_of
 

@@ -8,9 +8,8 @@ import tempfile
 import time
 
 import pytest
-from conftest import ROOT
 from testbed import control
-from testbed.lab import Lab, Refused
+from testbed.lab import ROOT, Lab, Refused
 
 NOBODY = 65534
 GONE_SECONDS_MAX = 15

@@ -3,8 +3,8 @@ import difflib
 import re
 
 import pytest
-from conftest import ROOT
 from testbed.command import duration_us, percent, rate_bits
+from testbed.lab import ROOT
 from testbed.links import LinkSettings, queueing_commands
 from testbed.settings import parse_assignment, sample_path, settings_of
 from testbed.shape import Refused, make_shape

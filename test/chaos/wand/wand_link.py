@@ -97,7 +97,7 @@ class Link:
             run("ip", "-n", self.router, "address", "add", f"10.219.{number}.1/24",
                 "dev", f"to{number}")
             run("ip", "-n", self.router, "link", "set", f"to{number}", "up")
-        self.in_router("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.in_router("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
         for queue, device in ((1, "to2"), (2, "to1")):
             self.in_router("iptables", "-t", "mangle", "-A", "FORWARD", "-o", device,
                            "-j", "NFQUEUE", "--queue-num", str(queue), "--queue-bypass")
