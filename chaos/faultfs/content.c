@@ -5,6 +5,7 @@
  * longest becomes durable, which only makes the disk kinder, and is counted. */
 #include "content.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -225,12 +226,13 @@ int content_lose_write(struct volume *volume, struct node *node, uint64_t offset
     return write_or_lose(volume, node, offset, NULL, size, &written);
 }
 
-/* A block of the file that is not `own`, unless it has but one. */
+/* A block of the file, which is not empty, that is not `own`, unless it has but one. */
 static uint64_t other_block(struct volume *volume, uint64_t own, uint64_t size)
 {
     uint64_t drawn = chance_mix(chance_mix_text(volume->seed, "misdirect"),
                                 atomic_fetch_add(&volume->counts.misdirected, 1));
     uint64_t count = (size + UNDO_BLOCK_BYTES - 1) / UNDO_BLOCK_BYTES;
+    assert(count > 0); /* of an empty file there is none to draw */
     if (own >= count || count == 1)
         return drawn % count;
     return (own + 1 + drawn % (count - 1)) % count;

@@ -103,7 +103,7 @@ static int damage_found(struct volume *volume, const struct command *command,
 {
     size_t used = 0;
     for (int64_t i = 0; i < command->count; i++) {
-        struct victim victim;
+        struct victim victim = {.descriptor = -1};
         int err = open_victim(volume, found, &victim);
         if (err != 0)
             return err;

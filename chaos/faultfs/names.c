@@ -5,6 +5,7 @@
  * the way back is a rename, and an inode stays the same through it all. */
 #include "names.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -143,6 +144,7 @@ static void note(struct volume *volume, struct entry_change *change)
 static void note_made(struct volume *volume, struct node *folder, const char *name,
                       struct node *made)
 {
+    assert(made != NULL); /* a look-up that succeeds finds a node */
     bool is_folder = S_ISDIR(made->type);
     if (is_folder)
         node_hold(volume, made);
@@ -256,6 +258,7 @@ static int prepare_removal(struct volume *volume, struct node *folder, const cha
     int err = names_look_up(volume, folder, name, &change->removed);
     if (err != 0)
         return err;
+    assert(change->removed != NULL); /* a look-up that succeeds finds a node */
     change->is_folder_removed = S_ISDIR(change->removed->type);
     if (change->is_folder_removed)
         err = check_empty(change->removed);
