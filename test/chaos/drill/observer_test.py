@@ -59,8 +59,8 @@ def refusing(timeout_s):
 
 
 def test_partitions_are_read_from_metadata():
-    said = wire.ask_partitions(answering(metadata("t", [(0, 2, 7, (1, 2, 3))])), ["t"])
-    assert said == [wire.Partition("t", 0, 2, 7, (1, 2, 3))]
+    said = wire.ask_partitions(answering(metadata("t", [(0, 2, 7, (1, 2))])), ["t"])
+    assert said == (wire.Partition("t", 0, 2, 7, (1, 2, 3), (1, 2)),)
 
 
 def test_a_coordinator_is_read():
@@ -118,11 +118,11 @@ def test_a_node_that_is_silent_is_not_level(tmp_path):
 
 def test_an_epoch_that_rises_is_an_election_and_stands_in_the_history(tmp_path):
     observer, chronicle = observer_of(tmp_path, {})
-    observer._note(1, wire.Partition("t", 0, 1, 5, (1, 2)))
-    observer._note(2, wire.Partition("t", 0, 1, 5, (1, 2)))
+    observer._note(1, wire.Partition("t", 0, 1, 5, (1, 2), (1, 2)))
+    observer._note(2, wire.Partition("t", 0, 1, 5, (1, 2), (1, 2)))
     assert observer.elections(0, 2**62) == 0
-    observer._note(2, wire.Partition("t", 0, 2, 6, (1, 2)))
-    observer._note(1, wire.Partition("t", 0, 2, 6, (1, 2)))
+    observer._note(2, wire.Partition("t", 0, 2, 6, (1, 2), (1, 2)))
+    observer._note(1, wire.Partition("t", 0, 2, 6, (1, 2), (1, 2)))
     assert observer.elections(0, 2**62) == 1 and observer.elections(0, 2**62, {1}) == 0
     chronicle.close()
     lines = [json.loads(line) for line in (tmp_path / "driver.jsonl").read_text().splitlines()]
