@@ -64,7 +64,7 @@ static int invoke_send(struct history *h, const struct line *line, const struct 
 static int complete_send(struct history *h, const struct line *line, const struct subject *s,
                          uint32_t entry, const char **why)
 {
-    uint8_t outcome;
+    uint8_t outcome = 0;
     if (read_outcome(line, &outcome, why) != 0)
         return -1;
     if (entry == 0 || (entry - 1) % 2 == 0)
@@ -123,7 +123,7 @@ static int invoke_operation(struct history *h, const struct line *line, const st
 static int complete_operation(struct history *h, const struct line *line, const struct subject *s,
                               uint32_t entry, const char **why)
 {
-    uint8_t outcome;
+    uint8_t outcome = 0;
     if (read_outcome(line, &outcome, why) != 0)
         return -1;
     if (entry == 0 || (entry - 1) % 2 == 1)
