@@ -28,12 +28,13 @@ def say(text):
 def read_options():
     parser = argparse.ArgumentParser(prog="drill", description="faults over a load, and verdicts")
     parser.add_argument("--fault", default="", help="one fault of the plan, by its name")
-    parser.add_argument("--short", action="store_true", help="the part that belongs to every change")
+    parser.add_argument("--short", action="store_true", help="what belongs to every change")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--programs", default="build/release", help="where the programs are")
     parser.add_argument("--trilogd", default="", help="another trilogd than that of --programs")
     parser.add_argument("--folder", default="build/chaos", help="for histories, logs and results")
-    parser.add_argument("--page", default="docs/faults.md", help="the page to make; empty: none")
+    parser.add_argument("--page", default="docs/faults.md",
+                        help="to make, with its results as .json beside it; empty: in --folder")
     parser.add_argument("--keep", action="store_true", help="keep the folders of safe drills, too")
     parser.add_argument("--loopback", action="store_true", help="as if there were no root")
     return parser.parse_args()
@@ -72,23 +73,29 @@ def run(options):
     raise_one = lambda kind: raise_ground(  # noqa: E731
         kind, programs, ONE_WAY_MS, bool(skipped) or options.loopback)
     results = Campaign(rows, options.seed, folder, programs, raise_one, Injury, say,
-                       options.keep).run()
+                       options.keep, lambda so_far: store(so_far, options, folder)).run()
     results += [skipped_result(row, options.seed, "needs root") for row in skipped]
-    report(results, options, folder)
+    store(results, options, folder)
+    report(results)
     return results
 
 
-def report(results, options, folder):
+def store(results, options, folder):
+    """The results file, and the page that is made of it."""
+    if options.short:
+        return
     made = {"seed": options.seed, "one_way_ms": ONE_WAY_MS, "machine": machine(),
-            "prompt": "requests are given up after 1 s, leaders are looked for every 0.5 s", "faults": results}
+            "prompt": "requests are given up after 1 s, leaders are looked for every 0.5 s",
+            "faults": results}
     folder.mkdir(parents=True, exist_ok=True)
-    stored = folder / "results.json"
-    if options.fault:
-        made = page.merged(page.load(stored), made)
-    if not options.short:
-        page.store(made, stored)
-    if options.page and not options.short:
-        (ROOT / options.page).write_text(page.text(made), encoding="utf-8")
+    made_page = ROOT / options.page if options.page else folder / "faults.md"
+    stored = made_page.with_suffix(".json")
+    made = page.merged(page.load(stored), made, [row.name for row in PLAN])
+    page.store(made, stored)
+    made_page.write_text(page.text(made), encoding="utf-8")
+
+
+def report(results):
     missed = [r for r in results if r["missed"] and r["verdict"] == "safe"]
     for result in missed:
         say(f"goal missed: {result['name']}: {', '.join(result['missed'])} ({result['command']})")

@@ -1,5 +1,5 @@
-"""Builds of trilogd with one rule broken on purpose, each under the fault that exposes it: the checker
-must turn red, and for the right reason, while the sound build under the same plan is green.
+"""Builds of trilogd with one rule broken on purpose, each under the fault that exposes it: the
+checker must turn red, and for the right reason, while the sound build under the same plan is green.
 
     python3 -B -m drill.broken --make MAKE [--only NAME] [--tries N] [--short]     make chaos-broken
 
@@ -7,12 +7,15 @@ must turn red, and for the right reason, while the sound build under the same pl
 | --- | --- | --- |
 | SKIP_FDATASYNC | what is acknowledged is on no disk | a power cut of all nodes at once |
 | ACK_BEFORE_MAJORITY | a leader's own disk is taken for enough | its site is cut off, its clients go on |
-| COUNT_VOTE_TWICE | one vote counts for all that are missing | six voters, every site alone: two of each |
-| APPLY_READS_LOCAL | a node's own setting decides whether a batch is taken | a node with another setting |
+| COUNT_VOTE_TWICE | one vote counts for all that are missing | six voters, every site alone |
+| APPLY_READS_LOCAL | a node's own setting decides what is taken | a node with another setting |
 
-A broken build may need luck: what a power cut leaves, or who stands first, is drawn. So each has a few
-tries, with a seed each; the sound build then gets the seed that showed it. A violation that comes by
-another way than the named properties is not enough. The last line counts the builds as tests."""
+A broken build may need luck: what a power cut leaves, or who stands first, is drawn. So each has a
+few tries, with a seed each; the sound build then gets the seed that showed it. A violation of other
+properties than the named ones is not enough. The last line counts the builds as tests.
+
+With three voters a vote that counts twice changes nothing, for one vote beside its own is a majority
+anyway: hence six."""
 
 import argparse
 import pathlib
@@ -120,7 +123,7 @@ def shown_by(case, result):
 
 
 def try_case(case, make, programs, tries, folder):
-    """A sentence; it begins with the name, and with FAILED behind it when it is not as it should."""
+    """A sentence that begins with the name; FAILED behind it when it is not as it should be."""
     broken = programs._replace(trilogd=build(make, case))
     result = None
     for seed in range(1, tries + 1):
@@ -128,7 +131,8 @@ def try_case(case, make, programs, tries, folder):
         if shown_by(case, result):
             break
     else:
-        return f"{case.name}: FAILED: not found in {tries} tries; last: {result['verdict']} {result['why']}"
+        return (f"{case.name}: FAILED: not found in {tries} tries; last: {result['verdict']} "
+                f"{result['why']}")
     sound = drill(case, programs, seed, folder / f"{case.name}-{seed}-sound")
     if sound["verdict"] != "safe":
         return (f"{case.name}: FAILED: the sound build under the same plan: {sound['verdict']} "

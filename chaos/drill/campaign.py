@@ -15,9 +15,12 @@ TRIES_MAX = 2  # of a drill that could not be judged: librdkafka fails an assert
 
 
 class Campaign:
-    """`raise_ground(kind's name)` brings a lab up; `injure` as in drill.py."""
+    """`raise_ground(kind's name)` brings a lab up; `injure` as in drill.py. `on_results` gets all
+    results so far, after each drill: a run that is cut short has not been for nothing."""
 
-    def __init__(self, rows, seed, folder, programs, raise_ground, injure, say, keep=False):
+    def __init__(self, rows, seed, folder, programs, raise_ground, injure, say, keep=False,
+                 on_results=lambda results: None):
+        self.on_results = on_results
         self.rows, self.seed, self.folder, self.programs = rows, seed, folder, programs
         self.raise_ground, self.injure, self.say, self.keep = raise_ground, injure, say, keep
         self.ground = None
@@ -32,6 +35,7 @@ class Campaign:
                 started = time.monotonic()
                 results.append(self._run_until_judged(row))
                 self._tell(results[-1], time.monotonic() - started)
+                self.on_results(results)
         finally:
             self._lower()
         return results

@@ -1,4 +1,4 @@
-"""docs/faults.md, made of a results file: nothing on it is written by hand.
+"""docs/faults.md, made of docs/faults.json: nothing on it is written by hand.
 
 What a run did not drill keeps its last row: a single fault drilled again renews its own row only."""
 
@@ -99,11 +99,11 @@ def summary(drilled):
             f"goals met in {len(met)} of {len(aimed)} that have one.")
 
 
-def merged(old, new):
-    """The rows of an earlier run, renewed by those of a later one, in the later plan's order."""
-    fresh = {r["name"]: r for r in new["faults"]}
-    kept = [fresh.pop(r["name"], r) for r in old.get("faults", [])]
-    return {**new, "faults": kept + list(fresh.values())}
+def merged(old, new, plan):
+    """The rows of an earlier run, renewed by those of a later one; those that the plan names, in
+    its order."""
+    rows = {r["name"]: r for r in old.get("faults", []) + new["faults"]}
+    return {**new, "faults": [rows[name] for name in plan if name in rows]}
 
 
 def load(path):

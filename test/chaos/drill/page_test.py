@@ -65,9 +65,9 @@ def test_those_who_never_came_back_are_not_hidden():
 
 
 def test_one_fault_drilled_again_renews_its_own_row_only():
-    old = run_of(result("a"), result("b"))
-    new = run_of(result("b", verdict="red"), result("c"))
-    assert [(r["name"], r["verdict"]) for r in page.merged(old, new)["faults"]] == [
+    old = run_of(result("gone"), result("b"), result("a"))
+    new = run_of(result("c"), result("b", verdict="red"))
+    assert [(r["name"], r["verdict"]) for r in page.merged(old, new, "abc")["faults"]] == [
         ("a", "safe"), ("b", "red"), ("c", "safe")]
 
 
