@@ -6,7 +6,7 @@ checker must turn red, and for the right reason, while the sound build under the
 | build | what is wrong | what exposes it |
 | --- | --- | --- |
 | SKIP_FDATASYNC | what is acknowledged is on no disk | a power cut of all nodes at once |
-| ACK_BEFORE_MAJORITY | a leader's own disk is taken for enough | its site is cut off, its clients go on |
+| ACK_BEFORE_MAJORITY | a leader's own disk is taken for enough | its site is cut off |
 | COUNT_VOTE_TWICE | one vote counts for all that are missing | six voters, every site alone |
 | APPLY_READS_LOCAL | a node's own setting decides what is taken | a node with another setting |
 
@@ -14,8 +14,8 @@ A broken build may need luck: what a power cut leaves, or who stands first, is d
 few tries, with a seed each; the sound build then gets the seed that showed it. A violation of other
 properties than the named ones is not enough. The last line counts the builds as tests.
 
-With three voters a vote that counts twice changes nothing, for one vote beside its own is a majority
-anyway: hence six."""
+With three voters a vote that counts twice changes nothing, for one vote beside its own is a
+majority anyway: hence six."""
 
 import argparse
 import pathlib

@@ -1,8 +1,8 @@
 """Many drills, one after another: labs come and go, drills follow each other in them.
 
-A lab is made when the first fault wants its kind, shared by those that follow, and replaced after a
-drill that did not end well: the next fault is not to be judged by what the last one left. Folders of
-drills that ended well are removed; the others are kept and named."""
+A lab is made when the first fault wants its kind, shared by those that follow, and replaced after
+a drill that did not end well: the next fault is not to be judged by what the last one left. Folders
+of drills that ended well are removed; the others are kept and named."""
 
 import shutil
 import time
@@ -11,7 +11,7 @@ from .drill import Drill
 from .ground import GroundError
 
 PAUSE_S = 1.0  # between two drills in one lab
-TRIES_MAX = 2  # of a drill that could not be judged: librdkafka fails an assertion of its own at times
+TRIES_MAX = 2  # of a drill that could not be judged: librdkafka fails an assertion at times
 
 
 class Campaign:

@@ -9,6 +9,7 @@ the checker needs and what the figures need are two questions to the same histor
 Whatever goes wrong, the fault is healed and the clients are ended before the drill returns. A drill
 that could not be judged is not safe."""
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -48,8 +49,8 @@ class Drill:
     def run(self):
         """The drill's result: verdict, why, figures."""
         self.chronicle = Chronicle(self.folder / "driver.jsonl", self.seed)
-        self.ledgers = Ledgers(self.ground, self.programs.ledger, self.folder, self.topic, self.seed,
-                               self.partitions)
+        self.ledgers = Ledgers(self.ground, self.programs.ledger, self.folder, self.topic,
+                               self.seed, self.partitions)
         self.observer = Observer(self.ground.connections(), self.topic, self.chronicle)
         try:
             verdict, why = self._play()
@@ -135,6 +136,7 @@ class Drill:
         hurt = {p for p, leader in self.leaders.items() if leader in hit}
         window = figures.Window(self.warm_us, self.inject_us, self.heal_us, self.stop_us, hurt,
                                 set(self.aim.lost_sites))
+        self.figures["machine_load"] = os.getloadavg()[0]
         self.figures.update(figures.all_figures(figures.read_sends(self.folder), window))
         others = set(range(self.partitions)) - hurt
         self.figures["elections"] = self.observer.elections(self.inject_us, self.stop_us, others)

@@ -2,12 +2,13 @@
 
 A send is judged by the moment it was asked for. Before: from the end of the warm-up to the fault.
 During: from the fault until it is taken back. The time to recover (RTO) of one producer in one
-partition is counted from the fault to the first acknowledgement, of a record asked for after
-the fault, from which on all that is sent in the next second succeeds. It is taken where the fault
-hurts: in the partitions that were led by what was broken, for producers that could still reach
-the rest. Twice: for the ledger's probe, which has no pauses of its own (its lanes at one site are one
-producer), and for librdkafka, whose own pauses are a part of what its user sees. The other partitions, which merely lost a follower, have the throughput, the
-acknowledgement times and the elections of the same fault."""
+partition is counted from the fault to the first acknowledgement, of a record asked for after the
+fault, from which on all that is sent in the next second succeeds. It is taken where the fault
+hurts: in the partitions that were led by what was broken, for producers that could still reach the
+rest. Twice: for the ledger's probe, which has no pauses of its own (its lanes at one site are one
+producer), and for librdkafka, whose own pauses are a part of what its user sees. The other
+partitions, which merely lost a follower, have the throughput, the acknowledgement times and the
+elections of the same fault."""
 
 import json
 import math
@@ -42,8 +43,8 @@ class Window:
 
 
 def read_sends(folder):
-    """Every send of every history below the folder. The files were written by others: a line that is
-    cut short ends its file."""
+    """Every send of every history below the folder. The files were written by others: a line that
+    is cut short ends its file."""
     sends = []
     for path in sorted(pathlib.Path(folder).glob("*.jsonl")):
         sends += _read_file(path)
@@ -110,7 +111,8 @@ def recovery_us(sends, fault_us):
 
 def longest_gap_us(sends, from_us, to_us):
     """The longest time without an acknowledgement."""
-    moments = sorted(s.done_us for s in sends if s.outcome == "ok" and from_us <= s.done_us <= to_us)
+    moments = sorted(s.done_us for s in sends
+                     if s.outcome == "ok" and from_us <= s.done_us <= to_us)
     edges = [from_us, *moments, to_us]
     return max(b - a for a, b in zip(edges, edges[1:]))
 

@@ -1,32 +1,39 @@
 """docs/faults.md, made of docs/faults.json: nothing on it is written by hand.
 
-What a run did not drill keeps its last row: a single fault drilled again renews its own row only."""
+What a run did not drill keeps its last row: a single fault drilled again renews its own row
+only."""
 
 import json
 import pathlib
 
 HEAD = """# Faults, and what clients saw of them
-Made by `make chaos` from its results file; not to be edited. Three sites on one machine, {one_way_ms} ms one way
-between any two, each fault once, over a load with consumer groups; the machine: {machine}.
-One fault again, alone: the command in its row.
+Made by `make chaos` from its results file; not to be edited. Three sites on one machine,
+{one_way_ms} ms one way between any two, each fault once, over a load with consumer groups; the
+machine: {machine}. One fault again, alone: the command in its row.
 
-- **Verdict**: `safe` when the checker found no violation in the histories of the drill, which end with reading all
-  partitions from every site and from every replica, and the cluster was level again. `goal met` or `missed` is said apart.
-- **RTO** of one producer in one partition: from the fault to the first acknowledgement, of a record asked for after
-  it, from which on everything sent in the next second succeeds. Over all producers and partitions that the broken
-  node or site led; in how many it was taken stands beside it. It is the broker's: taken by a probe that has no pauses of
-  its own. **librdkafka** is the same as its user sees it ({prompt}); with its defaults a silent leader costs a minute.
+- **Verdict**: `safe` when the checker found no violation in the histories of the drill, which end
+  with reading all partitions from every site and from every replica, and the cluster was level
+  again. `goal met` or `missed` is said apart.
+- **RTO** of one producer in one partition: from the fault to the first acknowledgement, of a
+  record asked for after it, from which on everything sent in the next second succeeds. Over all
+  producers and partitions that the broken node or site led; in how many it was taken stands
+  beside it. It is the broker's: taken by a probe that has no pauses of its own. **librdkafka**
+  is the same as its user sees it ({prompt}); with its defaults a silent leader costs a minute.
 - **Gap**: the longest time any of them was without an acknowledgement.
 - **RPO**: acknowledged records that are gone.
-- **Others**: throughput and p99 of the acknowledgement time during the fault against before, in the partitions that the
-  broken node or site did not lead; **elections**: how often a partition of those changed its leader epoch.
-- **Slots**: the share of the 100 ms slots, while the fault is there, in which something was acknowledged.
+- **Others**: throughput and p99 of the acknowledgement time during the fault against before, in
+  the partitions that the broken node or site did not lead; **elections**: how often a partition
+  of those changed its leader epoch.
+- **Slots**: the share of the 100 ms slots, while the fault is there, in which something was
+  acknowledged.
 - **Level**: from healing to all in-sync lists full again, as every node says.
+- **Load**: of the machine, on average over the minute before the drill ended. Above the number of
+  cores others had work there, too: times are then as much the machine's as the cluster's.
 """
 
 COLUMNS = ("Fault", "Verdict", "Goal", "RTO p50", "p99", "max", "samples",
            "librdkafka p50", "max", "Gap", "RPO",
-           "Others: throughput", "ack p99", "elections", "Slots", "Level", "Again")
+           "Others: throughput", "ack p99", "elections", "Slots", "Level", "Load", "Again")
 
 
 def number(value, layout):
@@ -68,7 +75,8 @@ def row(result):
              seconds(f.get("gap_max_s")), number(f.get("lost"), "d"),
              percent(f.get("throughput_ratio")), _times(f.get("ack_p99_ratio")),
              number(f.get("elections"), "d"), percent(f.get("slots_ratio")),
-             seconds(f.get("level_s")), f"`{result['command']}`")
+             seconds(f.get("level_s")), number(f.get("machine_load"), ".1f"),
+             f"`{result['command']}`")
     return f"| {' | '.join(cells)} |"
 
 

@@ -103,8 +103,8 @@ def _links():
         yield Row(f"loss-{percent}", "loss", "site", 5, "minority" if percent < 20 else "progress",
                   f"{percent} % of a site's packets are lost, each way",
                   options={"percent": percent})
-    yield Row("duplication", "duplicate", "site", 5, "progress", "5 % of a site's packets come twice",
-              options={"percent": 5})
+    yield Row("duplication", "duplicate", "site", 5, "progress",
+              "5 % of a site's packets come twice", options={"percent": 5})
     yield Row("slow-link", "rate", "site", 5, "minority", "a site's links carry 5 Mbit/s",
               options={"mbit_per_s": 5})
 
@@ -145,8 +145,8 @@ def _disks():
               "16 bits of a node's write-ahead log are flipped, and it is killed and started", disk,
               {"path": "wal/*"})
     yield Row("stale-blocks", "stale-blocks", "follower", 4, "none",
-              "4 blocks of a node's write-ahead log lose their last write; killed and started", disk,
-              {"path": "wal/*"})
+              "4 blocks of a node's write-ahead log lose their last write; killed and started",
+              disk, {"path": "wal/*"})
 
 
 PLAN = tuple(_rows())

@@ -1,9 +1,9 @@
-"""The two questions that a drill asks of a node: who leads what and is in sync, and who coordinates a
-group.
+"""The two questions that a drill asks of a node: who leads what and is in sync, and who
+coordinates a group.
 
 Each question opens a connection of its own, so that it is this node that answers, and no other
-that a client happens to be connected to. What a node can't answer within `ANSWER_S` counts as not
-answered: AnswerError."""
+that a client happens to be connected to. What a node can't answer within `ANSWER_S` counts as
+not answered: AnswerError."""
 
 from testbed import kafka
 from testbed.kafka import NoAnswer as AnswerError

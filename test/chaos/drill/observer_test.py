@@ -27,7 +27,7 @@ def numbers(*values):
 def metadata(topic, partitions):
     """An answer with one node, one topic and (number, leader, epoch, in sync) of its partitions."""
     body = struct.pack(">i", 0)
-    body += struct.pack(">i", 1) + struct.pack(">i", 1) + text("h") + struct.pack(">i", 9092) + text("a")
+    body += struct.pack(">ii", 1, 1) + text("h") + struct.pack(">i", 9092) + text("a")
     body += text("cluster") + struct.pack(">i", 1)
     body += struct.pack(">i", 1) + struct.pack(">h", 0) + text(topic) + b"\0"
     body += struct.pack(">i", len(partitions))
