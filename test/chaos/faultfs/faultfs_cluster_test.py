@@ -33,8 +33,10 @@ def test_all_that_was_acknowledged_survives_a_power_cut_of_all_sites(cluster, op
         with Load(cluster.bootstrap, TOPIC, first) as load:
             load.wait_acknowledged(10_000)
             for node in cluster.nodes:  # so that the cut finds something to lose
-                node.disk.ask("slow fsync ms=5 jitter_ms=20")
-            load.wait_acknowledged(5_000)
+                node.disk.ask("slow fsync ms=20 jitter_ms=40")
+            load.wait_acknowledged(2_000)
+            wait_until(lambda: any(int(node.disk.status("unsynced_files")) > 0
+                                   for node in cluster.nodes), "something is unsynced")
             answers = cluster.cut_power(f"{options} seed={round_number}")
             assert any(int(answer["files"][0]) > 0 for answer in answers), "nothing was unsynced"
             cluster.start()
