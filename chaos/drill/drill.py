@@ -129,6 +129,8 @@ class Drill:
         self.injury.hold(self.row.hold_s)
         self.heal_us = self.injury.heal()
         self.chronicle.heal(self.row.name, self.aim.words, self.heal_us)
+        if self.row.is_rebuilt:
+            self.figures["rebuilt"] = self.ground.rebuild_refusing(self.aim.nodes)
 
     # ---- what came of it --------------------------------------------------------------------
     def _count(self):

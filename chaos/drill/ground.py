@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 
 from testbed import control, linux
 from testbed.lab import Lab, Refused
@@ -15,6 +16,10 @@ from testbed.settings import set_value
 
 from . import wire
 from .plan import LABS
+
+
+REFUSAL_S = 3.0  # in which a node that refuses to start has ended
+EMPTY_S = 30
 
 
 class GroundError(Exception):
@@ -106,6 +111,31 @@ class Ground:
     # ---- for what no fault of the catalogue does ----------------------------------------------
     def cut_all_links(self):
         return self.lab.all_links().cut()
+
+    def rebuild_refusing(self, nodes):
+        """Empties the folders of those that have ended right after their start, and starts them
+        anew: what an operator does with a node that says its disk is damaged. Returns them."""
+        give_up_at = time.monotonic() + REFUSAL_S
+        try:
+            while time.monotonic() < give_up_at:
+                time.sleep(0.1)
+                refusing = [n for n in nodes if self.lab.state(n) == "ended"]
+                if refusing:
+                    break
+            for node in refusing:
+                self._empty(node)
+                self.lab.start_node(node)
+        except Refused as error:
+            raise GroundError(str(error)) from error
+        return refusing
+
+    def _empty(self, node):
+        """From within the lab: a folder on faultfs is nowhere else to be seen."""
+        done = subprocess.run(self.lab.command_in(node, [
+            "find", self.lab.nodes[node].data_folder, "-mindepth", "1", "-delete"]),
+            capture_output=True, text=True, timeout=EMPTY_S, check=False)
+        if done.returncode != 0:
+            raise GroundError(f"node {node} can't be emptied: {done.stderr.strip()}")
 
     def restart_with(self, node, settings):
         """One node only gets these settings, as when an operator changed one file."""

@@ -19,6 +19,7 @@ class Row:
     options: dict = field(default_factory=dict)
     is_short: bool = False    # part of make chaos-short
     on_loopback: bool = False  # possible without root
+    is_rebuilt: bool = False   # a node that refuses to start is emptied, as an operator would
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,11 @@ def _disks():
     yield Row("torn-writes", "torn", "leader", 2, "none",
               "power cut in the midst of writes of which half is there", disk)
     yield Row("bit-flips", "bit-flips", "follower", 4, "none",
-              "16 bits of a node's write-ahead log are flipped, and it is killed and started", disk,
-              {"path": "wal/*"})
+              "16 bits of a node's write-ahead log are flipped; killed, started, emptied if it refuses",
+              disk, {"path": "wal/*"}, is_rebuilt=True)
     yield Row("stale-blocks", "stale-blocks", "follower", 4, "none",
-              "4 blocks of a node's write-ahead log lose their last write; killed and started",
-              disk, {"path": "wal/*"})
+              "4 blocks of a node's write-ahead log lose their last write; the same",
+              disk, {"path": "wal/*"}, is_rebuilt=True)
 
 
 PLAN = tuple(_rows())
