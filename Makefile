@@ -60,7 +60,8 @@ objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
 LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
-.PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
+.PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
+        test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd
 
@@ -223,7 +224,7 @@ chaos-programs: build/.need-chaos $(B)/trilogd $(CHAOS_PROGRAMS:%=$(B)/%)
 chaos chaos-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m drill --programs $(B) $(if $(FAULT),--fault $(FAULT)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(filter chaos-short,$@),--short)
-# Builds with one rule broken, on real processes: each must be found.
+# Builds with one rule broken, on real processes: each must be found (the short form: one of them).
 chaos-broken chaos-broken-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m drill.broken --make "$(MAKE)" $(if $(filter %-short,$@),--short)
 # What needs processes, namespaces and mounts to be tested. FULL=1: also what is slow.

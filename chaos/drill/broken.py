@@ -82,12 +82,12 @@ CASES = (
     Case("SKIP_FDATASYNC", Row("power-all", "power", "all", 1, "none", "power cut of every node",
                                "disk", {"keep": "none"}), GONE, is_short=True),
     Case("ACK_BEFORE_MAJORITY", Row("cut-site", "cut-site", "site", 3, "none",
-                                    "a site is cut off, its clients go on"), GONE, is_short=True),
+                                    "a site is cut off, its clients go on"), GONE),
     Case("COUNT_VOTE_TWICE", Row("alone", "alone", "all", 4, "none", "every site alone", "pairs"),
          ("two-leaders-in-one-epoch",) + GONE, Alone),
     Case("APPLY_READS_LOCAL", Row("odd-setting", "nothing", "all", 2, "none",
                                   "one node has a smaller largest batch"),
-         ("replicas-differ",) + GONE, Nothing, {"message.max.bytes": "700"}, is_short=True),
+         ("replicas-differ",) + GONE, Nothing, {"message.max.bytes": "700"}),
 )
 
 
