@@ -33,7 +33,8 @@ from .ground import GroundError, has_network, raise_ground
 from .injury import Injury
 from .plan import Row
 
-QUICK = Times(warm_s=1.0, before_s=1.5, after_s=2.0)
+# A broken cluster may never be level again, nor be read to its end: that is not waited for.
+QUICK = Times(warm_s=1.0, before_s=1.5, after_s=2.0, level_s_max=15.0, read_s_max=20)
 BUILD_S = 600
 
 

@@ -23,15 +23,16 @@ from .observer import Observer
 from .plan import LABS
 
 READY_S = 30
-LEVEL_S = 90
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of the parts of a drill that the plan does not say."""
+    """Seconds of the parts of a drill that the plan does not say, and at most."""
     warm_s: float = 1.5
     before_s: float = 3.0
     after_s: float = 2.0
+    level_s_max: float = 90.0
+    read_s_max: int = 60
 
 
 class Drill:
@@ -50,7 +51,7 @@ class Drill:
         """The drill's result: verdict, why, figures."""
         self.chronicle = Chronicle(self.folder / "driver.jsonl", self.seed)
         self.ledgers = Ledgers(self.ground, self.programs.ledger, self.folder, self.topic,
-                               self.seed, self.partitions)
+                               self.seed, self.partitions, self.times.read_s_max)
         self.observer = Observer(self.ground.connections(), self.topic, self.chronicle)
         try:
             verdict, why = self._play()
@@ -77,11 +78,11 @@ class Drill:
     def _play(self):
         self._start_load()
         self._break()
-        level_s = self.observer.wait_level(self.partitions, LEVEL_S)
+        level_s = self.observer.wait_level(self.partitions, self.times.level_s_max)
         self.figures["level_s"] = level_s
         troubles = []
         if level_s is None:
-            troubles.append(("not back", f"not level within {LEVEL_S} s: "
+            troubles.append(("not back", f"not level within {self.times.level_s_max:g} s: "
                              f"{self.observer.why_not_level(self.partitions)}"))
         time.sleep(self.times.after_s)
         troubles += self._end_load()

@@ -13,7 +13,6 @@ CLIENTS = {"socket.timeout.ms": 1000, "request.timeout.ms": 1000, "reconnect.bac
            "topic.metadata.refresh.interval.ms": 500, "session.timeout.ms": 10000,
            "heartbeat.interval.ms": 1000}
 SETTLE_S = 20
-READ_S = 60
 GRACE_S = 30
 
 
@@ -24,7 +23,8 @@ class LoadError(Exception):
 class Ledgers:
     """`ground` starts programs at a site; see ground.py."""
 
-    def __init__(self, ground, program, folder, topic, seed, partitions):
+    def __init__(self, ground, program, folder, topic, seed, partitions, read_s_max):
+        self.read_s_max = read_s_max
         self.ground = ground
         self.program = str(program)
         self.folder = folder
@@ -66,9 +66,10 @@ class Ledgers:
 
     def read(self):
         """The final reads, from every site at once."""
-        readers = {site: self._start(f"{site}-read", site, "read", {"--timeout-seconds": READ_S})
+        readers = {site: self._start(f"{site}-read", site, "read",
+                                     {"--timeout-seconds": self.read_s_max})
                    for site in self.ground.sites}
-        self._join(readers, READ_S + GRACE_S, "read")
+        self._join(readers, self.read_s_max + GRACE_S, "read")
 
     def _join(self, processes, timeout_s, what):
         give_up = time.monotonic() + timeout_s
