@@ -367,11 +367,22 @@ SPOIL(order_idempotent)
     return mutate_somewhere(tape, reorder_idempotent);
 }
 
+/* Records that a plain producer's client has sent again are held by one of their places only. */
+static bool is_there_once(const struct tape *tape, size_t like)
+{
+    for (size_t i = 0; i < tape->lines.count; i++)
+        if (tape_is(tape, i, "read") && at(tape, i)->value == at(tape, like)->value &&
+            (!mutate_is_same_place(tape, i, like) || at(tape, i)->offset != at(tape, like)->offset))
+            return false;
+    return true;
+}
+
 static bool reorder_plain(struct tape *tape, size_t line)
 {
     struct exchange e;
     if (!draw_exchange(tape, line, &e) || e.one_process != e.other_process ||
-        is_idempotent(tape, e.one_process) || e.one_done_at >= e.other_at)
+        is_idempotent(tape, e.one_process) || e.one_done_at >= e.other_at ||
+        !is_there_once(tape, e.one) || !is_there_once(tape, e.other))
         return false;
     exchange(tape, &e);
     return true;
