@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-from testbed import control, linux
+from testbed import sockets
 from testbed.lab import Lab, Refused
 from testbed.settings import set_value
 
@@ -52,9 +52,7 @@ class Ground:
         self._namespaces = {} if lab.is_loopback else self._open_namespaces()
 
     def _open_namespaces(self):
-        with control.connect(self.lab.folder) as connection:
-            keeper = control.keeper_pid(connection)
-        return {node: os.open(f"/proc/{keeper}/root/run/netns/node-{node}", os.O_RDONLY)
+        return {node: sockets.open_namespace(self.lab.folder, f"node-{node}")
                 for node in self.lab.nodes}
 
     # ---- who is there -----------------------------------------------------------------------
@@ -88,16 +86,9 @@ class Ground:
         return connect
 
     def _socket_at(self, node):
-        """Of the node's namespace, for good; namespaces are the calling thread's alone."""
         if node not in self._namespaces:
             return socket.socket()
-        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        try:
-            linux.enter_namespace(self._namespaces[node], linux.CLONE_NEWNET)
-            return socket.socket()
-        finally:
-            linux.enter_namespace(own, linux.CLONE_NEWNET)
-            os.close(own)
+        return sockets.socket_in(self._namespaces[node])
 
     def coordinator(self, group):
         """The node that coordinates a group, by the word of the first that knows."""

@@ -8,7 +8,7 @@ import os
 import socket
 from collections import Counter
 
-from testbed import kafka, linux
+from testbed import kafka, sockets
 from testbed.lab import Lab
 
 from .fault import Impossible
@@ -30,14 +30,8 @@ def connect(lab: Lab, node_id: int, pid: int) -> socket.socket:
 
 
 def _socket_at(pid: int) -> socket.socket:
-    """A socket stays in the namespace in which it was made. One thread only may do this."""
-    with open("/proc/self/ns/net", encoding="ascii") as own:
-        with open(f"/proc/{pid}/ns/net", encoding="ascii") as theirs:
-            linux.enter_namespace(theirs.fileno(), linux.CLONE_NEWNET)
-        try:
-            return socket.socket(socket.AF_INET)
-        finally:
-            linux.enter_namespace(own.fileno(), linux.CLONE_NEWNET)
+    with open(f"/proc/{pid}/ns/net", encoding="ascii") as namespace:
+        return sockets.socket_in(namespace.fileno())
 
 
 def ask_each(lab: Lab, question) -> dict:

@@ -4,7 +4,7 @@ import select
 import socket
 import time
 
-from testbed import control, linux
+from testbed import control, sockets
 
 SILENCE_SECONDS = 0.3
 ARRIVAL_SECONDS_MAX = 5
@@ -14,17 +14,11 @@ SO_RCVBUFFORCE = 33  # Python has no name for it
 
 def socket_at(lab, where, kind=socket.SOCK_DGRAM):
     """A socket where a site's applications are ("a") or at a node (1)."""
-    with control.connect(lab.folder) as connection:
-        keeper = control.keeper_pid(connection)
     name = control.request(lab.folder, "where", place=str(where))
-    there = os.open(f"/proc/{keeper}/root/run/netns/{name}", os.O_RDONLY)
-    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = sockets.open_namespace(lab.folder, name)
     try:
-        linux.enter_namespace(there, linux.CLONE_NEWNET)
-        return socket.socket(socket.AF_INET, kind)
+        return sockets.socket_in(there, kind)
     finally:
-        linux.enter_namespace(here, linux.CLONE_NEWNET)
-        os.close(here)
         os.close(there)
 
 
