@@ -35,7 +35,7 @@ CFLAGS += $(if $(findstring clang,$(CC)),,-Wno-format-truncation -Wno-maybe-unin
 endif
 LDFLAGS := -pthread $(filter -fsanitize=%,$(subst fuzzer-no-link,fuzzer,$(CFLAGS_$(VARIANT))))
 # libraft stands outside the sanitizers' view; everything else is a plain shared library.
-LDLIBS := -lraft -luv -lyaml -lz -llz4 -lm
+LDLIBS := -lraft -luv -lyaml -lz -llz4 -lzstd -lsnappy -lmicrohttpd -ljansson -lm
 
 # Arrows: what each folder may include. A wrong arrow does not compile.
 base_needs :=
@@ -45,6 +45,7 @@ protocol_needs := base
 conf_needs := base
 cluster_needs := base log replication protocol conf
 FOLDERS := base log replication protocol conf cluster
+CLI_SOURCES := $(wildcard cli/*.c cli/*/*.c)
 uses_protocol = $(filter protocol,$(1) $($(1)_needs))
 includes = -I$(1) $(foreach f,$(1) $($(1)_needs),-I$(f)/include) $(if $(uses_protocol),-Ibuild/generated)
 TEST_INCLUDES := -Itest $(foreach f,$(FOLDERS),-I$(f)/include) -Ibuild/generated
@@ -63,7 +64,7 @@ LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 .PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
-all: build/.need-build $(B)/trilogd
+all: build/.need-build $(B)/trilogd $(if $(CLI_SOURCES),$(B)/trilog)
 
 build/.need-%: tools/need
 	@mkdir -p build
@@ -97,6 +98,14 @@ $(B)/replication/group.o $(B)/replication/group_%.o: EXTRA_CFLAGS := -fno-strict
 
 $(B)/trilogd: $(B)/cluster/main.o $(LIBS)
 	$(CC) $(LDFLAGS) $(filter %.o,$^) $(LIBS) $(LDLIBS) -o $@
+
+# The operator's command: it meets the cluster over the network only.
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(B)/%.o)
+$(B)/cli/%.o: cli/%.c | build/.need-build
+	@mkdir -p $(dir $@)
+	$(CC) $(CFLAGS) -Icli -Ibase/include -c $< -o $@
+$(B)/trilog: $(CLI_OBJECTS) $(B)/libbase.a
+	$(CC) $(LDFLAGS) $^ -lcurl -ljansson -luv -o $@
 
 # ---- tests ------------------------------------------------------------------------------------
 FAKES := $(patsubst %.c,$(B)/%.o,$(wildcard test/fake/*.c))
@@ -248,6 +257,7 @@ fmt: build/.need-check
 
 install: all
 	install -D -m 755 $(B)/trilogd $(DESTDIR)$(PREFIX)/bin/trilogd
+	$(if $(CLI_SOURCES),install -D -m 755 $(B)/trilog $(DESTDIR)$(PREFIX)/bin/trilog)
 	install -d $(DESTDIR)$(PREFIX)/share/doc/trilog $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 644 conf/samples/site-*.yaml $(DESTDIR)$(PREFIX)/share/doc/trilog
 	sed 's|@PREFIX@|$(PREFIX)|' conf/samples/trilogd.service \
