@@ -25,12 +25,26 @@
 
 struct metadata;
 
+/* JOINING --heard--> ACTIVE <--heard / silent too long--> DEAD
+ *                      '--removed by command--> LEAVING --carries nothing--> GONE */
+enum metadata_node_state {
+    METADATA_NODE_ACTIVE = 0,  /* carries replicas */
+    METADATA_NODE_JOINING = 1, /* added by command, not heard yet */
+    METADATA_NODE_LEAVING = 2, /* its replicas move away */
+    METADATA_NODE_DEAD = 3,    /* silent too long: its replicas are built elsewhere in its site */
+    METADATA_NODE_GONE = 4     /* removed: refused when it comes back */
+};
+
 struct metadata_node {
     uint32_t node_id;
-    uint64_t incarnation;
+    uint64_t incarnation; /* 0: not heard yet */
     char site[32];
-    char host[256]; /* advertised to clients */
+    char host[256]; /* advertised to clients; "" while it was not heard */
     uint16_t port;
+    enum metadata_node_state state;
+    uint32_t successor_id; /* LEAVING: takes its place; 0: whoever has room */
+    char peer_host[256];   /* where the other nodes reach it; "": not known */
+    uint16_t peer_port;
 };
 
 struct metadata_group {
