@@ -90,7 +90,7 @@ int log_offset_index_lookup(const struct disk *disk, const struct log_partition_
     if (count == 0)
         return 0;
     char path[LOG_PATH_SIZE];
-    log_segment_path(path, id, meta->base_offset, LOG_FILE_INDEX);
+    log_segment_path(path, id, meta->base_offset, meta->version, LOG_FILE_INDEX);
     struct disk_file *file;
     int err = disk_open(disk, path, DISK_READ, &file);
     if (err != 0)

@@ -37,14 +37,14 @@ static int fit_segment(const struct log_partition *p, const struct log_segment_m
                        struct err_note *note)
 {
     char path[LOG_PATH_SIZE];
-    log_segment_path(path, &p->id, meta->base_offset, LOG_FILE_DATA);
+    log_segment_path(path, &p->id, meta->base_offset, meta->version, LOG_FILE_DATA);
     int fit = fit_file(p, meta, LOG_FILE_DATA, path);
     if (fit == 1)
         return err_set(note, ERR_CORRUPT, "%s: missing or shorter than %" PRIu32 " bytes", path,
                        meta->size_bytes);
     bool rebuild = false;
     for (int kind = LOG_FILE_INDEX; kind <= LOG_FILE_TIME_INDEX && fit == 0; kind++) {
-        log_segment_path(path, &p->id, meta->base_offset, (enum log_file_kind)kind);
+        log_segment_path(path, &p->id, meta->base_offset, meta->version, (enum log_file_kind)kind);
         fit = fit_file(p, meta, (enum log_file_kind)kind, path);
         if (fit == 1) {
             rebuild = true;
@@ -64,10 +64,11 @@ struct stray_search {
     int err;
 };
 
-static bool is_of_log(const struct log_partition *p, int64_t base_offset)
+static bool is_of_log(const struct log_partition *p, int64_t base_offset, uint32_t version)
 {
     for (unsigned i = 0; i < p->segments.count; i++)
-        if (p->segments.items[i]->written.base_offset == base_offset)
+        if (p->segments.items[i]->written.base_offset == base_offset &&
+            p->segments.items[i]->written.version == version)
             return true;
     return false;
 }
@@ -78,14 +79,18 @@ static void on_name(void *data, const char *name, bool is_directory)
     struct stray_search *search = data;
     struct log_partition *p = search->partition;
     int64_t base_offset;
+    uint32_t version;
     enum log_file_kind kind;
-    if (is_directory || !log_segment_name_parse(name, &base_offset, &kind) ||
-        is_of_log(p, base_offset))
+    if (is_directory || !log_segment_name_parse(name, &base_offset, &version, &kind) ||
+        is_of_log(p, base_offset, version))
         return;
     for (unsigned i = 0; i < p->dead.count; i++)
-        if (p->dead.items[i]->written.base_offset == base_offset)
+        if (p->dead.items[i]->written.base_offset == base_offset &&
+            p->dead.items[i]->written.version == version)
             return;
     struct log_segment *stray = log_segment_create(&p->id, base_offset, 0, 0);
+    if (stray != NULL)
+        stray->written.version = version;
     if (stray == NULL || log_segment_list_add(&p->dead, stray) != 0) {
         log_segment_unref(stray);
         search->err = UV_ENOMEM;
@@ -113,12 +118,12 @@ int log_partition_check_files(struct log_partition *p, struct err_note *note)
 }
 
 int log_segment_remove_files(const struct disk *disk, const struct log_partition_id *id,
-                             int64_t base_offset)
+                             int64_t base_offset, uint32_t version)
 {
     /* Data last: an index without data is a stray, data without an index would be rebuilt. */
     for (int kind = LOG_FILE_KIND_COUNT - 1; kind >= 0; kind--) {
         char path[LOG_PATH_SIZE];
-        log_segment_path(path, id, base_offset, (enum log_file_kind)kind);
+        log_segment_path(path, id, base_offset, version, (enum log_file_kind)kind);
         int err = disk_remove(disk, path);
         if (err != 0 && err != UV_ENOENT)
             return err;
@@ -129,7 +134,8 @@ int log_segment_remove_files(const struct disk *disk, const struct log_partition
 int log_partition_remove_dead_files(struct log_partition *p)
 {
     for (unsigned i = 0; i < p->dead.count; i++) {
-        int err = log_segment_remove_files(p->disk, &p->id, p->dead.items[i]->written.base_offset);
+        int err = log_segment_remove_files(p->disk, &p->id, p->dead.items[i]->written.base_offset,
+                                           p->dead.items[i]->written.version);
         if (err != 0)
             return err;
     }

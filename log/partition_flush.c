@@ -166,7 +166,7 @@ static int open_file(const struct log_flush *f, const struct log_flush_segment *
                      enum log_file_kind kind, struct disk_file **file)
 {
     char path[LOG_PATH_SIZE];
-    log_segment_path(path, &f->id, w->meta.base_offset, kind);
+    log_segment_path(path, &f->id, w->meta.base_offset, w->meta.version, kind);
     int err = disk_open(f->disk, path, DISK_WRITE | (w->is_new ? DISK_CREATE : 0), file);
     if (err == 0 && w->is_new)
         err = disk_truncate(f->disk, *file, 0); /* a crash may have left one of the same name */

@@ -67,7 +67,7 @@ int log_partition_check_files(struct log_partition *p, struct err_note *note);
 
 /* The three files of a segment; missing ones are fine. On a worker or at start. */
 int log_segment_remove_files(const struct disk *disk, const struct log_partition_id *id,
-                             int64_t base_offset);
+                             int64_t base_offset, uint32_t version);
 
 /* Segments described by a record, for shipping: calls `cb` for each, oldest first. ERR_MALFORMED
  * when the record is not sound. */

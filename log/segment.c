@@ -180,7 +180,7 @@ uint8_t *log_segment_meta_encode(const struct log_segment_meta *m, uint8_t *into
                                m->index_position,
                                m->index_interval_bytes,
                                m->is_sealed ? FLAG_SEALED : 0,
-                               0};
+                               m->version};
     _Static_assert(sizeof wide + sizeof narrow == LOG_SEGMENT_META_SIZE, "stored size");
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
         into = bytes_put_le64(into, (uint64_t)wide[i]);
@@ -219,9 +219,9 @@ int log_segment_meta_decode(struct log_segment_meta *m, struct bytes_reader *r)
     m->index_position = bytes_read_le32(r);
     m->index_interval_bytes = bytes_read_le32(r);
     uint32_t flags = bytes_read_le32(r);
-    uint32_t unused = bytes_read_le32(r);
+    m->version = bytes_read_le32(r);
     m->is_sealed = (flags & FLAG_SEALED) != 0;
-    bool is_clean = !r->is_bad && (flags & ~FLAG_SEALED) == 0 && unused == 0;
+    bool is_clean = !r->is_bad && (flags & ~FLAG_SEALED) == 0 && (m->version == 0 || m->is_sealed);
     return is_clean && is_sound(m) ? 0 : ERR_MALFORMED;
 }
 
@@ -248,22 +248,41 @@ void log_folder_path(char *path, const struct log_partition_id *id)
 }
 
 void log_segment_path(char *path, const struct log_partition_id *id, int64_t base_offset,
-                      enum log_file_kind kind)
+                      uint32_t version, enum log_file_kind kind)
 {
+    char made_by[16] = "";
     log_folder_path(path, id);
     size_t length = strlen(path);
-    snprintf(path + length, LOG_PATH_SIZE - length, "/%020" PRId64 "%s", base_offset,
+    if (version != 0)
+        snprintf(made_by, sizeof made_by, ".%" PRIu32, version);
+    snprintf(path + length, LOG_PATH_SIZE - length, "/%020" PRId64 "%s%s", base_offset, made_by,
              file_suffixes[kind]);
 }
 
-bool log_segment_name_parse(const char *name, int64_t *base_offset, enum log_file_kind *kind)
+/* ".<version>", with neither zeros in front nor a version 0; bytes taken, 0 when there is none. */
+static size_t parse_version(const char *text, uint32_t *version)
+{
+    size_t digits = text[0] == '.' ? strspn(text + 1, "0123456789") : 0;
+    *version = 0;
+    if (digits == 0 || digits > 10 || text[1] == '0')
+        return 0;
+    unsigned long long value = strtoull(text + 1, NULL, 10);
+    if (value > UINT32_MAX)
+        return 0;
+    *version = (uint32_t)value;
+    return digits + 1;
+}
+
+bool log_segment_name_parse(const char *name, int64_t *base_offset, uint32_t *version,
+                            enum log_file_kind *kind)
 {
     if (strspn(name, "0123456789") != 20)
         return false;
     *base_offset = strtoll(name, NULL, 10);
+    const char *suffix = name + 20 + parse_version(name + 20, version);
     for (unsigned i = 0; i < LOG_FILE_KIND_COUNT; i++) {
         *kind = (enum log_file_kind)i;
-        if (strcmp(name + 20, file_suffixes[i]) == 0)
+        if (strcmp(suffix, file_suffixes[i]) == 0)
             return true;
     }
     return false;

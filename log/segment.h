@@ -10,7 +10,7 @@
 #include "log/partition.h"
 
 #define LOG_SEGMENT_SIZE_MAX INT32_MAX /* positions in the index are signed 32 bits */
-#define LOG_PATH_SIZE        128       /* longest path below the disk's root that we make */
+#define LOG_PATH_SIZE        160       /* longest path below the disk's root that we make */
 
 enum log_file_kind { LOG_FILE_DATA, LOG_FILE_INDEX, LOG_FILE_TIME_INDEX };
 #define LOG_FILE_KIND_COUNT 3
@@ -28,6 +28,7 @@ struct log_segment_meta {
     uint32_t index_position;       /* of the batch of the newest index entry; 0 before the first */
     uint32_t index_interval_bytes; /* fixed when the segment begins, so that it can be rebuilt */
     bool is_sealed;                /* nothing is added any more */
+    uint32_t version;              /* number of the compaction that made it; 0: none did */
 };
 #define LOG_SEGMENT_META_SIZE 88
 
@@ -86,11 +87,13 @@ int log_segment_meta_decode(struct log_segment_meta *m, struct bytes_reader *r);
 uint32_t log_segment_file_size(const struct log_segment_meta *m, enum log_file_kind kind);
 uint32_t log_segment_file_crc(const struct log_segment_meta *m, enum log_file_kind kind);
 
-/* "topics/<id>-<partition>" and the files in it; `path` has LOG_PATH_SIZE bytes. */
+/* "topics/<id>-<partition>" and the files in it; `path` has LOG_PATH_SIZE bytes. A compacted
+ * segment's files carry its version, so that they stand beside what they were made of. */
 void log_folder_path(char *path, const struct log_partition_id *id);
 void log_segment_path(char *path, const struct log_partition_id *id, int64_t base_offset,
-                      enum log_file_kind kind);
+                      uint32_t version, enum log_file_kind kind);
 /* The reverse, for a name found in a folder. */
-bool log_segment_name_parse(const char *name, int64_t *base_offset, enum log_file_kind *kind);
+bool log_segment_name_parse(const char *name, int64_t *base_offset, uint32_t *version,
+                            enum log_file_kind *kind);
 
 #endif

@@ -17,7 +17,7 @@
 int log_segment_reader_open(struct log_segment_reader *r, const struct log_segment_view *view)
 {
     char path[LOG_PATH_SIZE];
-    log_segment_path(path, &view->id, view->meta.base_offset, LOG_FILE_DATA);
+    log_segment_path(path, &view->id, view->meta.base_offset, view->meta.version, LOG_FILE_DATA);
     r->view = *view;
     return disk_open(view->disk, path, DISK_READ, &r->file);
 }
@@ -167,7 +167,7 @@ static int write_index(const struct log_segment_view *view, enum log_file_kind k
                        const struct log_index_entries *entries)
 {
     char path[LOG_PATH_SIZE];
-    log_segment_path(path, &view->id, view->meta.base_offset, kind);
+    log_segment_path(path, &view->id, view->meta.base_offset, view->meta.version, kind);
     struct disk_file *file;
     int err = disk_open(view->disk, path, DISK_WRITE | DISK_CREATE, &file);
     if (err != 0)

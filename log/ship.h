@@ -10,6 +10,7 @@
 struct ship_file {
     struct log_partition_id id;
     int64_t base_offset;
+    uint32_t version;
     enum log_file_kind kind;
     uint32_t size_bytes, crc;
     uint32_t number;        /* of the partition */

@@ -142,11 +142,11 @@ static int replace_manifest(struct log_install *i)
 }
 
 static int make_empty(const struct log_store *s, const struct log_partition_id *id,
-                      int64_t base_offset, enum log_file_kind kind)
+                      const struct log_segment_meta *meta, enum log_file_kind kind)
 {
     char path[LOG_PATH_SIZE];
     struct disk_file *file;
-    log_segment_path(path, id, base_offset, kind);
+    log_segment_path(path, id, meta->base_offset, meta->version, kind);
     int err = disk_open(s->disk, path, DISK_WRITE | DISK_CREATE, &file);
     if (err != 0)
         return err;
@@ -162,7 +162,7 @@ static int move_file(const struct log_store *s, const struct ship_file *file)
 {
     char from[LOG_PATH_SIZE], to[LOG_PATH_SIZE];
     ship_staged_path(s, file, from);
-    log_segment_path(to, &file->id, file->base_offset, file->kind);
+    log_segment_path(to, &file->id, file->base_offset, file->version, file->kind);
     int err = disk_rename(s->disk, from, to);
     return err == UV_ENOENT ? 0 : err;
 }
@@ -176,11 +176,11 @@ static int move_segment(void *data, const struct log_partition_id *id,
         enum log_file_kind kind = (enum log_file_kind)i;
         struct ship_file file = {.id = *id,
                                  .base_offset = meta->base_offset,
+                                 .version = meta->version,
                                  .kind = kind,
                                  .size_bytes = log_segment_file_size(meta, kind),
                                  .crc = log_segment_file_crc(meta, kind)};
-        err = file.size_bytes > 0 ? move_file(s, &file)
-                                  : make_empty(s, id, meta->base_offset, kind);
+        err = file.size_bytes > 0 ? move_file(s, &file) : make_empty(s, id, meta, kind);
     }
     return err;
 }

@@ -9,7 +9,7 @@
 
 #include "ship_install.h"
 
-#define STAGED_NAME_MAX 96 /* ours are shorter; others are not ours */
+#define STAGED_NAME_MAX 110 /* ours are shorter; others are not ours */
 
 static uint32_t pieces_of(uint64_t size)
 {
@@ -60,7 +60,7 @@ static bool is_ours(const struct log_store *s, const struct ship_file *file)
         return false;
     for (unsigned i = 0; i < p->segments.count; i++) {
         const struct log_segment_meta *m = &p->segments.items[i]->written;
-        if (m->base_offset == file->base_offset)
+        if (m->base_offset == file->base_offset && m->version == file->version)
             return m->is_sealed && log_segment_file_size(m, file->kind) == file->size_bytes &&
                    log_segment_file_crc(m, file->kind) == file->crc;
     }

@@ -48,6 +48,7 @@ static int add_segment(void *data, const struct log_partition_id *id,
         enum log_file_kind kind = (enum log_file_kind)i;
         struct ship_file file = {.id = *id,
                                  .base_offset = meta->base_offset,
+                                 .version = meta->version,
                                  .kind = kind,
                                  .size_bytes = log_segment_file_size(meta, kind),
                                  .crc = log_segment_file_crc(meta, kind),
@@ -83,11 +84,11 @@ void ship_list_close(struct ship_list *list)
 void ship_staged_name(const struct ship_file *file, char *name)
 {
     char path[LOG_PATH_SIZE], folder[LOG_PATH_SIZE];
-    log_segment_path(path, &file->id, file->base_offset, file->kind);
+    log_segment_path(path, &file->id, file->base_offset, file->version, file->kind);
     log_folder_path(folder, &file->id);
     const char *own = path + strlen(folder) + 1;
     const char *id = folder + strlen("topics/");
-    snprintf(name, LOG_PATH_SIZE, "%.44s-%.31s.%08" PRIx32 ".%08" PRIx32, id, own, file->size_bytes,
+    snprintf(name, LOG_PATH_SIZE, "%.44s-%.42s.%08" PRIx32 ".%08" PRIx32, id, own, file->size_bytes,
              file->crc);
 }
 
@@ -160,11 +161,12 @@ void log_store_unpin(struct log_store *s, struct log_pin *pin)
 }
 
 bool store_is_pinned(const struct log_store *s, const struct log_partition_id *id,
-                     int64_t base_offset)
+                     int64_t base_offset, uint32_t version)
 {
     for (const struct log_pin *pin = s->pins; pin != NULL; pin = pin->next)
         for (unsigned i = 0; i < pin->list.count; i++)
             if (pin->list.files[i].base_offset == base_offset &&
+                pin->list.files[i].version == version &&
                 memcmp(&pin->list.files[i].id, id, sizeof *id) == 0)
                 return true;
     return false;
@@ -204,7 +206,7 @@ static int read_piece(const struct disk *disk, const struct ship_file *file,
         size = req->size_max;
     char path[LOG_PATH_SIZE];
     struct disk_file *opened;
-    log_segment_path(path, &file->id, file->base_offset, file->kind);
+    log_segment_path(path, &file->id, file->base_offset, file->version, file->kind);
     int err = disk_open(disk, path, DISK_READ, &opened);
     if (err != 0)
         return err;

@@ -33,6 +33,7 @@ struct kept_record {
 struct dead_file {
     struct log_partition_id id;
     int64_t base_offset;
+    uint32_t version;
     bool is_folder; /* the whole partition */
 };
 
@@ -233,8 +234,9 @@ static int remove_dead(struct checkpoint_job *job)
     int err = 0;
     for (uint32_t i = 0; i < job->dead_count && err == 0; i++) {
         const struct dead_file *dead = &job->dead[i];
-        err = dead->is_folder ? log_partition_remove_folder(disk, &dead->id)
-                              : log_segment_remove_files(disk, &dead->id, dead->base_offset);
+        err = dead->is_folder
+                  ? log_partition_remove_folder(disk, &dead->id)
+                  : log_segment_remove_files(disk, &dead->id, dead->base_offset, dead->version);
     }
     return err;
 }
@@ -281,13 +283,14 @@ static void choose_dead_segments(struct checkpoint_job *job, struct store_partit
     for (unsigned i = 0; i < dead->count; i++) {
         struct log_segment *s = dead->items[i];
         bool stays = is_in_record(s, entry) || job->dead_count == *capacity ||
-                     store_is_pinned(job->store, &s->id, s->written.base_offset);
+                     store_is_pinned(job->store, &s->id, s->written.base_offset,
+                                     s->written.version);
         if (stays) {
             dead->items[kept++] = s;
             continue;
         }
-        job->dead[job->dead_count++] = (struct dead_file){.id = s->id,
-                                                          .base_offset = s->written.base_offset};
+        job->dead[job->dead_count++] = (struct dead_file){
+            .id = s->id, .base_offset = s->written.base_offset, .version = s->written.version};
         log_segment_unref(s);
     }
     dead->count = kept;
@@ -295,6 +298,7 @@ static void choose_dead_segments(struct checkpoint_job *job, struct store_partit
 
 struct record_search {
     int64_t base_offset;
+    uint32_t version;
     bool is_found;
 };
 
@@ -303,13 +307,15 @@ static int compare_segment(void *data, const struct log_partition_id *id,
 {
     (void)id;
     struct record_search *search = data;
-    search->is_found |= meta->base_offset == search->base_offset;
+    search->is_found |= meta->base_offset == search->base_offset &&
+                        meta->version == search->version;
     return 0;
 }
 
 static bool is_in_record(const struct log_segment *dead, const struct store_partition *entry)
 {
-    struct record_search search = {.base_offset = dead->written.base_offset};
+    struct record_search search = {.base_offset = dead->written.base_offset,
+                                   .version = dead->written.version};
     int err = log_partition_record_each_segment(entry->record.bytes, compare_segment, &search);
     assert(err == 0); /* our own record */
     return search.is_found;

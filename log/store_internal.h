@@ -80,7 +80,7 @@ bool store_has_folder(const struct log_store *s, const struct log_partition_id *
 
 /* Is the file of a segment pinned by a snapshot that is being shipped? */
 bool store_is_pinned(const struct log_store *s, const struct log_partition_id *id,
-                     int64_t base_offset);
+                     int64_t base_offset, uint32_t version);
 bool store_is_folder_pinned(const struct log_store *s, const struct log_partition_id *id);
 
 /* Ends an installation that a crash has cut after its commit point: moves what is still in

@@ -46,7 +46,7 @@ int log_time_index_lookup(const struct disk *disk, const struct log_partition_id
     if (size == 0)
         return 0;
     char path[LOG_PATH_SIZE];
-    log_segment_path(path, id, meta->base_offset, LOG_FILE_TIME_INDEX);
+    log_segment_path(path, id, meta->base_offset, meta->version, LOG_FILE_TIME_INDEX);
     struct disk_file *file;
     int err = disk_open(disk, path, DISK_READ, &file);
     if (err != 0)
