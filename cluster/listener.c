@@ -10,7 +10,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/event.h"
+#include "listen_socket.h"
 
 #define BACKLOG        1024
 #define ACCEPTS_A_TURN 64
@@ -131,29 +131,6 @@ static void on_connections(uv_poll_t *poll, int status, int events)
     }
 }
 
-static int listen_on(const struct conf_address *address, int *descriptor, struct err_note *note)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
-    char port[8];
-    snprintf(port, sizeof port, "%u", address->port);
-    int code = getaddrinfo(address->host, port, &hints, &found);
-    if (code != 0)
-        return err_set(note, ERR_INVALID, "listen %s: %s", address->host, gai_strerror(code));
-    int one = 1, err = 0;
-    *descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (*descriptor < 0 ||
-        setsockopt(*descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(*descriptor, found->ai_addr, found->ai_addrlen) != 0 ||
-        listen(*descriptor, BACKLOG) != 0)
-        err = uv_translate_sys_error(errno);
-    freeaddrinfo(found);
-    if (err != 0 && *descriptor >= 0)
-        close(*descriptor);
-    return err == 0 ? 0
-                    : err_set(note, err, "listen %s:%u: %s", address->host, address->port,
-                              err_text(err));
-}
-
 /* As set, or as many as the process may open beside its own files. */
 static unsigned connections_max(const struct conf_settings *conf)
 {
@@ -180,7 +157,7 @@ static int open_parts(struct listener *l, struct err_note *note)
                                           (unsigned)b->conf.connections_per_address_max);
     if (b->client_count == NULL)
         return UV_ENOMEM;
-    int err = listen_on(&b->conf.listen, &l->descriptor, note);
+    int err = listen_socket_open(&b->conf.listen, "listen", BACKLOG, &l->descriptor, note);
     return err != 0 ? err : uv_poll_init(shard_loop(b->shards[0]), &l->poll, l->descriptor);
 }
 

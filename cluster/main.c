@@ -8,7 +8,9 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "admin/admin.h"
 #include "base/event.h"
+#include "node_parts.h"
 #include "conf/conf.h"
 #include "node.h"
 
@@ -91,6 +93,7 @@ static void raise_file_limit(int64_t wanted)
 static int serve(const struct conf_settings *conf)
 {
     struct err_note note = {0};
+    struct admin *admin;
     struct node *node;
     pthread_t watcher;
     sigset_t signals = block_signals();
@@ -98,9 +101,12 @@ static int serve(const struct conf_settings *conf)
     raise_file_limit(conf->open_files_max);
     if (pthread_create(&watcher, NULL, watch_signals, &signals) != 0)
         return 1;
-    int err = node_start(conf, &should_stop, &node, &note);
+    int err = admin_start(conf, &admin, &note);
+    if (err == 0)
+        err = node_start(conf, &should_stop, &node, &note);
     if (err == ERR_CLOSED && atomic_load(&should_stop)) {
         pthread_join(watcher, NULL);
+        admin_stop(admin);
         return 0;
     }
     if (err != 0) {
@@ -108,9 +114,12 @@ static int serve(const struct conf_settings *conf)
                     note.text[0] != '\0' ? note.text : err_text(err));
         return 1;
     }
+    admin_attach(admin, &node->broker);
     event_info("serving", "listen=%s:%u", conf->listen.host, conf->listen.port);
     pthread_join(watcher, NULL);
+    admin_detach(admin);
     node_stop(node);
+    admin_stop(admin);
     event_info("stopped", "reason=asked");
     return 0;
 }

@@ -2,6 +2,7 @@
  *
  * Each rule names the setting at fault, so that the message leads to its line. Rules about
  * ranges are in the table. Only what can't work is refused; what is merely unwise is not. */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -145,6 +146,28 @@ static int check_own_node(const struct conf_settings *c, struct err_note *note)
     return 0;
 }
 
+bool conf_is_loopback(const char *host)
+{
+    struct in_addr address;
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+}
+
+static int check_admin(const struct conf_settings *c, struct err_note *note)
+{
+    if (c->admin_listen.port == 0)
+        return 0;
+    if (!conf_is_loopback(c->admin_listen.host) && c->admin_token_file[0] == '\0')
+        return refuse(c, note, CONF_ID_admin_listen,
+                      "is reached from other machines, so admin_token_file must be set");
+    if (c->lines[CONF_ID_admin_listen] != 0 && (is_same_address(&c->admin_listen, &c->listen) ||
+                                                is_same_address(&c->admin_listen, &c->peer_listen)))
+        return refuse(c, note, CONF_ID_admin_listen,
+                      "is the same address as listen or peer_listen");
+    return 0; /* a default that is taken is told when the node starts, and it serves without */
+}
+
 int conf_check(const struct conf_settings *settings, struct err_note *note)
 {
     int err = check_orders(settings, note);
@@ -154,6 +177,8 @@ int conf_check(const struct conf_settings *settings, struct err_note *note)
         err = check_nodes(settings, note);
     if (err == 0)
         err = check_own_node(settings, note);
+    if (err == 0)
+        err = check_admin(settings, note);
     return err;
 }
 

@@ -204,9 +204,25 @@ static bool is_every_interface(const char *host)
     return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
+/* On loopback, beside `listen`: nodes that share a machine differ in host or port there already, so
+ * they need no setting of their own here. */
+static void complete_admin(struct conf_settings *settings)
+{
+    struct conf_address *admin = &settings->admin_listen;
+    const struct conf_address *listen = &settings->listen;
+    bool is_above = listen->port <= UINT16_MAX - CONF_ADMIN_PORT_STEP;
+    memcpy(admin->host, "127.0.0.1", sizeof "127.0.0.1");
+    if (conf_is_loopback(listen->host))
+        *admin = *listen;
+    admin->port = (uint16_t)(is_above ? listen->port + CONF_ADMIN_PORT_STEP
+                                      : listen->port - CONF_ADMIN_PORT_STEP);
+}
+
 /* Addresses that follow from others. conf_check() refuses what can't be told. */
 static void complete(struct conf_settings *settings)
 {
+    if (settings->admin_listen.host[0] == '\0')
+        complete_admin(settings);
     const struct conf_node *own = conf_own_node(settings);
     if (settings->peer_listen.port == 0 && own != NULL)
         settings->peer_listen = own->peer;

@@ -38,7 +38,7 @@ static void print_range(const struct setting *s, FILE *into)
     } else if (s->kind == KIND_CHOICE) {
         fprintf(into, "#   %s", s->unit);
     } else if (s->kind == KIND_ADDRESS) {
-        fprintf(into, "#   host:port");
+        fprintf(into, "#   host:port%s%s", s->unit[0] ? " " : "", s->unit);
     } else {
         fprintf(into, s->kind == KIND_NODES ? "#   a list" : "#   text");
     }
@@ -74,7 +74,7 @@ static bool is_missing(const struct conf_settings *c, const struct setting *s)
     case KIND_PATH:
         return *(const char *)field == '\0';
     case KIND_ADDRESS:
-        return ((const struct conf_address *)field)->port == 0;
+        return ((const struct conf_address *)field)->host[0] == '\0';
     case KIND_NODES:
         return ((const struct conf_nodes *)field)->count == 0;
     default:

@@ -174,6 +174,10 @@ static int refuse_address(const struct setting *s, const char *text, struct err_
 static int read_address(const struct setting *s, const char *text, struct conf_address *value,
                         struct err_note *note)
 {
+    if (strcmp(s->unit, "or none") == 0 && strcmp(text, "none") == 0) {
+        *value = (struct conf_address){.host = "none"};
+        return 0;
+    }
     bool is_bracketed = text[0] == '[';
     const char *host = is_bracketed ? text + 1 : text;
     const char *host_end = strchr(host, is_bracketed ? ']' : ':');
@@ -230,8 +234,11 @@ void value_write_number(const char *unit, int64_t value, char *text, size_t size
 void value_write_address(const struct conf_address *address, char *text, size_t size)
 {
     bool is_bracketed = strchr(address->host, ':') != NULL;
-    snprintf(text, size, "%s%s%s:%u", is_bracketed ? "[" : "", address->host,
-             is_bracketed ? "]" : "", address->port);
+    if (address->port == 0)
+        snprintf(text, size, "none");
+    else
+        snprintf(text, size, "%s%s%s:%u", is_bracketed ? "[" : "", address->host,
+                 is_bracketed ? "]" : "", address->port);
 }
 
 static void write_choice(const struct setting *s, int value, char *text)

@@ -30,6 +30,17 @@ static void assert_file_refused(const char *text, const char *message)
     cr_assert_str_eq(note.text, message);
 }
 
+/* `rest` stands from line 8 on. */
+static void assert_sound(const char *rest)
+{
+    char text[4096];
+    snprintf(text, sizeof text, "%s%s", head, rest);
+    struct conf_settings settings;
+    struct err_note note = {0};
+    cr_assert_eq(conf_parse(bytes_of_text(text), "test.yaml", &settings, &note), 0, "%s",
+                 note.text);
+}
+
 Test(conf_check, refuses_times_that_would_elect_without_need)
 {
     assert_refused("gone_ms: 224\n", "test.yaml:8: gone_ms: gone_ms must be at least three times "
@@ -123,4 +134,19 @@ Test(conf_check, wants_addresses_that_do_not_follow_from_others)
                         "no client can reach");
     assert_refused("peer_listen: 127.0.0.2:9092\n",
                    "test.yaml:8: peer_listen: is the same address as listen");
+}
+
+Test(conf_check, wants_a_token_where_the_admin_port_is_reached_from_elsewhere)
+{
+    assert_refused("admin_listen: 10.0.0.1:9600\n",
+                   "test.yaml:8: admin_listen: is reached from other machines, so "
+                   "admin_token_file must be set");
+    assert_refused("admin_listen: 0.0.0.0:9600\n",
+                   "test.yaml:8: admin_listen: is reached from other machines, so "
+                   "admin_token_file must be set");
+    assert_refused("admin_listen: 127.0.0.2:9092\n",
+                   "test.yaml:8: admin_listen: is the same address as listen or peer_listen");
+    assert_sound("admin_listen: 0.0.0.0:9600\nadmin_token_file: /etc/trilog/token\n");
+    assert_sound("admin_listen: localhost:9600\n");
+    assert_sound("admin_listen: none\n");
 }

@@ -109,6 +109,29 @@ Test(conf_parse, completes_addresses_that_follow_from_others)
     cr_assert_eq(c.peer_listen.port, 9093);
 }
 
+Test(conf_parse, puts_the_admin_port_on_loopback_beside_the_clients)
+{
+    struct conf_settings c = settings_of(HEAD);
+    cr_assert_str_eq(c.admin_listen.host, "127.0.0.2", "nodes on one machine differ already");
+    cr_assert_eq(c.admin_listen.port, 9600);
+    c = settings_of(HEAD "admin_listen: '[::1]:9000'\n");
+    cr_assert_str_eq(c.admin_listen.host, "::1");
+    cr_assert_eq(c.admin_listen.port, 9000);
+    c = settings_of(HEAD "admin_listen: none\n");
+    cr_assert_eq(c.admin_listen.port, 0);
+}
+
+Test(conf_parse, keeps_the_admin_port_within_what_ports_there_are)
+{
+    struct conf_settings c;
+    const char *text = "cluster_name: t\nnode_id: 1\nsite: a\ndata_directory: /d\n"
+                       "listen: 10.0.0.1:65500\nnodes: [{id: 1, site: a, peer: 'h:2'}]\n";
+    cr_assert_eq(conf_parse(bytes_of_text(text), "t", &c, NULL), 0);
+    cr_assert_str_eq(c.admin_listen.host, "127.0.0.1",
+                     "never where others can reach it by default");
+    cr_assert_eq(c.admin_listen.port, 65500 - 508);
+}
+
 Test(conf_parse, refuses_unknown_and_repeated_settings_with_their_line)
 {
     assert_refused(HEAD "heartbeat_ms: 75\nheart_beat: 75\n",

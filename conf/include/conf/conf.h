@@ -26,9 +26,12 @@ enum conf_timestamp_type { CONF_TIMESTAMP_CREATE_TIME, CONF_TIMESTAMP_LOG_APPEND
 
 /* "host:port"; an IPv6 host stands in brackets in the file, not here. */
 struct conf_address {
-    char host[CONF_HOST_SIZE]; /* name or address; "" when not set */
-    uint16_t port;             /* 0 when not set */
+    char host[CONF_HOST_SIZE]; /* name or address; "" when not set, "none" where that is allowed */
+    uint16_t port;             /* 0 when not set, or none */
 };
+
+/* Between the port of `listen` and the one that `admin_listen` has by default. */
+#define CONF_ADMIN_PORT_STEP 508
 
 struct conf_node {
     uint32_t id;               /* above 0 */
@@ -104,6 +107,9 @@ void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, vo
 
 /* Files that the node keeps open beside its clients' connections. */
 int64_t conf_own_files(const struct conf_settings *settings);
+
+/* Is it an address of 127.0.0.0/8, ::1 or "localhost": reached from this machine only? */
+bool conf_is_loopback(const char *host);
 
 /* This node among the founding ones, or NULL: it joined later. Borrowed from the settings. */
 const struct conf_node *conf_own_node(const struct conf_settings *settings);

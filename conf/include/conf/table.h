@@ -6,7 +6,8 @@
  *   kind     HEADING (text between settings), NUMBER, FLAG, CHOICE, NAME, PATH, ADDRESS, NODES
  *   name     the key in the file. Kafka's own broker name where it means the same.
  *   unit     "bytes" and "ms" and "minutes" also take suffixes ("64 MiB", "10 s"); of a CHOICE
- *            its values, '|' between them, in the order of the enum
+ *            its values, '|' between them, in the order of the enum; "or none" of an ADDRESS that
+ *            may be none
  *   default  as it would stand in the file; NULL: must be set; "": follows from others (check.c)
  *   least, most   inclusive; of a NUMBER its value, of a NAME or PATH its length
  *   meaning  for the operator, who sees it in `trilogd --print-config` */
@@ -50,6 +51,11 @@ X(ADDRESS, advertised, "advertised", "", "", 0, 0, \
   "The address that clients are told; by default `listen`, unless that is every interface") \
 X(ADDRESS, peer_listen, "peer_listen", "", "", 0, 0, \
   "Where other nodes connect; by default this node's own `peer` among `nodes`") \
+X(ADDRESS, admin_listen, "admin_listen", "or none", "", 0, 0, \
+  "Where the operator connects (HTTP: `trilog`, health, metrics); by default on loopback, 508 above " \
+  "the port of `listen`: 127.0.0.1:9600 beside 9092. Beyond loopback only with admin_token_file") \
+X(PATH,    admin_token_file, "admin_token_file", "", "", 0, 1023, \
+  "A file with the token that the operator's requests must carry; only its owner should read it") \
 \
 X(HEADING, about_threads, "", "", "", 0, 0, "Threads") \
 X(NUMBER,  shards, "shards", "", "0", 0, 64, \

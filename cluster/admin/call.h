@@ -1,0 +1,68 @@
+/* One request of an operator, from its headers to its answer. On the port's thread. */
+#ifndef CLUSTER_ADMIN_CALL_H
+#define CLUSTER_ADMIN_CALL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct MHD_Connection;
+struct admin;
+struct admin_connection;
+struct admin_route;
+struct broker;
+
+enum call_state {
+    CALL_READING,  /* its body is coming */
+    CALL_WORKING,  /* a handler has it, or what that asked */
+    CALL_ANSWERED, /* `status` and `text` are set */
+    CALL_SENT      /* handed to MHD */
+};
+
+struct admin_call {
+    struct admin *admin;
+    struct broker *broker; /* never NULL in a handler, unless the route is one for any time */
+    struct MHD_Connection *http;
+    struct admin_connection *connection;
+    const struct admin_route *route;
+    uint8_t *body; /* as it came; NULL when there is none */
+    size_t body_size;
+    bool is_too_large; /* the body passed its bound: the rest is not kept */
+    json_t *json;      /* the body of a POST: an object, owned by the call */
+    enum call_state state;
+    bool is_suspended; /* MHD waits for our word */
+    unsigned status;   /* of HTTP */
+    const char *content_type;
+    const char *allow; /* of a 405, else NULL */
+    char *text;        /* owned: the answer's bytes */
+    size_t text_size;
+    void *data; /* the handler's own, while it works */
+};
+
+/* Each call is answered exactly once, at once or later, on the port's thread. */
+
+/* Takes `json`; NULL means that there was no memory for it. */
+void call_answer_json(struct admin_call *call, unsigned status, json_t *json);
+/* Takes `text` (malloc); NULL means that there was no memory for it. */
+void call_answer_text(struct admin_call *call, unsigned status, const char *content_type,
+                      char *text, size_t size);
+/* {"error": code, "message": text}. The message says what to do next where that is known. */
+void call_refuse(struct admin_call *call, unsigned status, const char *code, const char *format,
+                 ...) __attribute__((format(printf, 4, 5)));
+/* The same for one of our error codes, with its own sentence when `text` is NULL or "". */
+void call_refuse_err(struct admin_call *call, int err, const char *text);
+
+/* ---- the body's fields, for POST ---- */
+
+/* True when the object has no other fields than these; else the call is refused: a misspelled
+ * "plan" must never do what was only to be planned. */
+bool call_allows_fields(struct admin_call *call, const char *const *names, size_t count);
+/* False when the call was refused: the field is missing or of another type. */
+bool call_field_number(struct admin_call *call, const char *name, int64_t least, int64_t most,
+                       int64_t *value);
+bool call_field_text(struct admin_call *call, const char *name, const char **value);
+/* As it is when the field is missing. */
+bool call_field_flag(struct admin_call *call, const char *name, bool *value);
+
+#endif

@@ -1,0 +1,60 @@
+/* The nodes of the cluster: GET /v1/nodes.
+ *
+ * Progress of a change is read here too: how many groups a node votes in, and in how many it is to.
+ * It follows from group 0 and what leaders tell, so any node can say, and nothing is lost with
+ * the one that was asked to begin. */
+#include <string.h>
+
+#include "admin/route.h"
+#include "admin/survey.h"
+#include "node_operation.h"
+
+static const char *state_text(enum metadata_node_state state)
+{
+    switch (state) {
+    case METADATA_NODE_ACTIVE:
+        return "active";
+    case METADATA_NODE_JOINING:
+        return "joining";
+    case METADATA_NODE_LEAVING:
+        return "leaving";
+    case METADATA_NODE_DEAD:
+        return "dead";
+    case METADATA_NODE_GONE:
+        return "gone";
+    }
+    return "unknown";
+}
+
+static json_t *address_json(const char *host, uint16_t port)
+{
+    if (host[0] == '\0' || port == 0)
+        return json_null();
+    return json_sprintf(strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
+}
+
+static json_t *node_json(const struct node_view *v)
+{
+    const struct metadata_node *node = &v->node;
+    return json_pack(
+        "{s:i, s:s, s:s, s:b, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i}", "node_id",
+        (int)node->node_id, "site", node->site, "state", state_text(node->state), "is_alive",
+        v->is_alive ? 1 : 0, "client_address", address_json(node->host, node->port), "peer_address",
+        address_json(node->peer_host, node->peer_port), "successor_node_id",
+        node->successor_id == 0 ? json_null() : json_integer((json_int_t)node->successor_id),
+        "groups_voting", (int)v->voter_count, "groups_level", (int)v->level_count,
+        "groups_learning", (int)v->learner_count, "groups_wanted", (int)v->wanted_count,
+        "groups_led", (int)v->leader_count, "groups_to_lead", (int)v->preferred_count);
+}
+
+void resource_nodes(struct admin_call *call)
+{
+    struct node_list list;
+    json_t *nodes = json_array();
+    node_operation_list(call->broker, &list);
+    for (unsigned i = 0; i < list.count; i++)
+        json_array_append_new(nodes, node_json(&list.nodes[i]));
+    call_answer_json(call, MHD_HTTP_OK,
+                     json_pack("{s:i, s:i, s:o}", "groups", (int)list.group_count, "groups_moving",
+                               (int)list.moving_count, "nodes", nodes));
+}

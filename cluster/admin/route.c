@@ -1,0 +1,27 @@
+/* The table of what the operator's port answers, as docs/admin-api.md describes it. */
+#include "admin/route.h"
+
+#include <string.h>
+
+static const struct admin_route routes[] = {
+    {"GET", "/livez", resource_livez, ROUTE_OPEN | ROUTE_ANY_TIME},
+    {"GET", "/readyz", resource_readyz, ROUTE_OPEN | ROUTE_ANY_TIME},
+    {"GET", "/v1/cluster", resource_cluster, 0},
+    {"GET", "/v1/nodes", resource_nodes, 0},
+    {"GET", "/v1/groups", resource_groups, 0},
+    {"GET", "/v1/disk", resource_disk, 0},
+};
+
+const struct admin_route *route_find(const char *method, const char *path, const char **allow)
+{
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    *allow = NULL;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(routes[i].path, path) != 0)
+            continue;
+        if (strcmp(routes[i].method, wanted) == 0)
+            return &routes[i];
+        *allow = routes[i].method;
+    }
+    return NULL;
+}

@@ -1,0 +1,31 @@
+/* Which handler answers which method and path. */
+#ifndef CLUSTER_ADMIN_ROUTE_H
+#define CLUSTER_ADMIN_ROUTE_H
+
+#include "admin/call.h"
+
+enum route_flag {
+    ROUTE_OPEN = 1 << 0,    /* without a token: what probes ask */
+    ROUTE_ANY_TIME = 1 << 1 /* also before the node serves, and while it stops */
+};
+
+struct admin_route {
+    const char *method; /* GET (HEAD too) or POST */
+    const char *path;   /* as a whole: "/v1/nodes"; each has one method */
+    void (*handle)(struct admin_call *call);
+    unsigned flags; /* enum route_flag */
+};
+
+/* The route for method and path. NULL when there is none: then *allow is the method that the path
+ * has, or NULL when there is no such path. */
+const struct admin_route *route_find(const char *method, const char *path, const char **allow);
+
+/* The handlers, one file for each resource. */
+void resource_livez(struct admin_call *call);
+void resource_readyz(struct admin_call *call);
+void resource_cluster(struct admin_call *call);
+void resource_nodes(struct admin_call *call);
+void resource_groups(struct admin_call *call);
+void resource_disk(struct admin_call *call);
+
+#endif
