@@ -4,7 +4,7 @@
 
 #include "state/metadata_image.h"
 
-#define CHANGE_VERSION 1
+#define CHANGE_VERSION 2
 
 static bool is_all_read(const struct bytes_reader *r)
 {
@@ -31,18 +31,6 @@ static int apply_cluster(struct metadata *m, struct bytes_reader *r)
     m->has_cluster = true;
     m->group_count = count;
     memcpy(m->groups, groups, count * sizeof groups[0]);
-    return 0;
-}
-
-static int apply_node(struct metadata *m, struct bytes_reader *r)
-{
-    struct metadata_node node;
-    int err = metadata_read_node(r, &node);
-    if (err != 0 || !is_all_read(r))
-        return ERR_MALFORMED;
-    if (m->node_count == METADATA_NODES_MAX && metadata_node_by_id(m, node.node_id) == NULL)
-        return ERR_INVALID;
-    metadata_image_set_node(m, &node);
     return 0;
 }
 
@@ -245,7 +233,7 @@ static int apply_kind(struct metadata *m, uint16_t kind, struct bytes_reader *r,
     case METADATA_CLUSTER:
         return apply_cluster(m, r);
     case METADATA_NODE:
-        return apply_node(m, r);
+        return metadata_apply_node(m, r);
     case METADATA_TOPIC_CREATE:
         return apply_topic_create(m, r);
     case METADATA_TOPIC_DELETE:
@@ -260,9 +248,20 @@ static int apply_kind(struct metadata *m, uint16_t kind, struct bytes_reader *r,
         return apply_failover_epoch(m, r);
     case METADATA_PREFERRED:
         return apply_preferred(m, r);
+    case METADATA_NODE_STATE:
+        return metadata_apply_node_state(m, r);
+    case METADATA_PLACEMENT:
+        return metadata_apply_placement(m, r);
     default:
         return ERR_MALFORMED;
     }
+}
+
+/* Does a plan of the groups' places made before it no longer hold? */
+static bool does_move_groups(uint16_t kind)
+{
+    return kind == METADATA_CLUSTER || kind == METADATA_NODE || kind == METADATA_NODE_STATE ||
+           kind == METADATA_PLACEMENT || kind == METADATA_PREFERRED;
 }
 
 int metadata_apply(struct metadata *m, uint64_t index, struct bytes body,
@@ -276,6 +275,8 @@ int metadata_apply(struct metadata *m, uint64_t index, struct bytes body,
     pthread_rwlock_wrlock(&m->lock);
     result->error = is_known ? apply_kind(m, kind, &r, result) : ERR_MALFORMED;
     m->version = index; /* whatever the verdict: who waits for it must see it */
+    if (result->error == 0 && does_move_groups(kind))
+        m->placement_version = index;
     pthread_rwlock_unlock(&m->lock);
     return result->error == UV_ENOMEM ? UV_ENOMEM : 0;
 }

@@ -11,7 +11,10 @@
  *   PRODUCER_IDS       nothing
  *   FAILOVER_EPOCH     text cause
  *   PREFERRED          u32 group id, u32 node id
- * node: u32 id, u64 incarnation, text site, text host, u16 port
+ *   NODE_STATE         u16 n, n x node
+ *   PLACEMENT          u64 placement version, u16 n, n x group
+ * node: u32 id, u64 incarnation, text site, text host, u16 port, u8 state, u32 successor,
+ *       text peer host, u16 peer port
  * group: u32 id, u32 preferred node, u32 next partition number, u16 n, n x u32 node id
  * configs: u16 n, n x (text name, text value); text: u16 length and bytes */
 #include <stdlib.h>
@@ -19,7 +22,7 @@
 
 #include "state/metadata_image.h"
 
-#define CHANGE_VERSION 1
+#define CHANGE_VERSION 2
 
 void metadata_put_node(struct byte_list *list, const struct metadata_node *node)
 {
@@ -28,6 +31,10 @@ void metadata_put_node(struct byte_list *list, const struct metadata_node *node)
     byte_list_put_text(list, node->site);
     byte_list_put_text(list, node->host);
     byte_list_put_u16(list, node->port);
+    byte_list_put_u8(list, (uint8_t)node->state);
+    byte_list_put_u32(list, node->successor_id);
+    byte_list_put_text(list, node->peer_host);
+    byte_list_put_u16(list, node->peer_port);
 }
 
 /* Copies a text that must fit and must not contain a zero byte. */
@@ -48,11 +55,16 @@ int metadata_read_node(struct bytes_reader *r, struct metadata_node *node)
     struct bytes site = byte_list_read_text(r);
     struct bytes host = byte_list_read_text(r);
     node->port = bytes_read_le16(r);
-    if (r->is_bad || node->node_id == 0)
+    uint8_t state = bytes_read_u8(r);
+    node->successor_id = bytes_read_le32(r);
+    struct bytes peer_host = byte_list_read_text(r);
+    node->peer_port = bytes_read_le16(r);
+    if (r->is_bad || node->node_id == 0 || state > METADATA_NODE_GONE ||
+        copy_text(site, node->site, sizeof node->site) != 0 ||
+        copy_text(host, node->host, sizeof node->host) != 0)
         return ERR_MALFORMED;
-    int err = site.size == 0 ? ERR_MALFORMED : copy_text(site, node->site, sizeof node->site);
-    return err != 0 || host.size == 0 ? ERR_MALFORMED
-                                      : copy_text(host, node->host, sizeof node->host);
+    node->state = state;
+    return copy_text(peer_host, node->peer_host, sizeof node->peer_host);
 }
 
 void metadata_put_group(struct byte_list *list, const struct metadata_group *group)
@@ -72,7 +84,7 @@ int metadata_read_group(struct bytes_reader *r, struct metadata_group *group)
     group->preferred_node_id = bytes_read_le32(r);
     group->next_partition_number = bytes_read_le32(r);
     group->node_count = bytes_read_le16(r);
-    if (r->is_bad || group->node_count == 0 || group->node_count > METADATA_NODES_MAX ||
+    if (r->is_bad || group->node_count == 0 || group->node_count > METADATA_VOTERS_MAX ||
         group->next_partition_number == 0)
         return ERR_MALFORMED;
     for (unsigned i = 0; i < group->node_count; i++)
@@ -197,6 +209,17 @@ int metadata_change_encode(const struct metadata_change *c, uint8_t **bytes, siz
     case METADATA_PREFERRED:
         byte_list_put_u32(&list, c->groups[0].group_id);
         byte_list_put_u32(&list, c->groups[0].preferred_node_id);
+        break;
+    case METADATA_NODE_STATE:
+        byte_list_put_u16(&list, (uint16_t)c->node_count);
+        for (unsigned i = 0; i < c->node_count; i++)
+            metadata_put_node(&list, &c->nodes[i]);
+        break;
+    case METADATA_PLACEMENT:
+        byte_list_put_u64(&list, c->placement_version);
+        byte_list_put_u16(&list, (uint16_t)c->group_count);
+        for (unsigned i = 0; i < c->group_count; i++)
+            metadata_put_group(&list, &c->groups[i]);
         break;
     }
     return byte_list_take(&list, bytes, size);

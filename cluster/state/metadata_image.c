@@ -45,7 +45,7 @@ void metadata_image_clear(struct metadata *m)
     }
     m->has_cluster = false;
     memset(m->cluster_id, 0, sizeof m->cluster_id);
-    m->version = m->failover_epoch = 0;
+    m->version = m->failover_epoch = m->placement_version = 0;
     m->next_producer_id = 0;
     m->partition_total = m->node_count = m->group_count = 0;
 }

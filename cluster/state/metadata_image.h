@@ -28,10 +28,11 @@ struct metadata {
     pthread_rwlock_t lock; /* readers on other shards against apply */
     bool has_cluster;      /* METADATA_CLUSTER was applied */
     uint8_t cluster_id[16];
-    uint64_t version;         /* raft index of the last change */
-    uint64_t failover_epoch;  /* never goes down */
-    int64_t next_producer_id; /* never goes down */
-    unsigned partition_total; /* of all topics */
+    uint64_t version;           /* raft index of the last change */
+    uint64_t placement_version; /* raft index of the last change of nodes or groups' places */
+    uint64_t failover_epoch;    /* never goes down */
+    int64_t next_producer_id;   /* never goes down */
+    unsigned partition_total;   /* of all topics */
     unsigned node_count;
     struct metadata_node nodes[METADATA_NODES_MAX]; /* by id */
     unsigned group_count;
@@ -68,5 +69,13 @@ void metadata_put_configs(struct byte_list *list, const struct metadata_config *
 /* Reads at most METADATA_CONFIGS_MAX; texts are owned by the caller (metadata_free_configs). */
 int metadata_read_configs(struct bytes_reader *r, struct metadata_config *configs, unsigned *count);
 void metadata_free_configs(struct metadata_config *configs, unsigned count);
+
+/* It has a site, and an address if it was ever heard. */
+bool metadata_node_is_sound(const struct metadata_node *node);
+
+/* metadata_nodes.c: nodes and where groups are to vote; the rest of the change is in `r`. */
+int metadata_apply_node(struct metadata *m, struct bytes_reader *r);
+int metadata_apply_node_state(struct metadata *m, struct bytes_reader *r);
+int metadata_apply_placement(struct metadata *m, struct bytes_reader *r);
 
 #endif

@@ -29,6 +29,11 @@ uint64_t metadata_failover_epoch(const struct metadata *m)
     return m->failover_epoch;
 }
 
+uint64_t metadata_placement_version(const struct metadata *m)
+{
+    return m->placement_version;
+}
+
 const struct metadata_topic *metadata_topic_by_name(const struct metadata *m, const char *name,
                                                     size_t name_size)
 {

@@ -1,16 +1,16 @@
 /* Group 0's state as bytes, for checkpoint and shipping. Deterministic: tables in their order,
  * topics by name.
  *
- * u16 version, u8 has cluster, 16 cluster id, u64 version index, u64 failover epoch,
- * i64 next producer id, u16 n nodes, u16 n groups, u32 n topics, then per topic: 16 id,
- * text name, u8 is internal, u16 replication factor, configs, u32 n partitions,
- * n x (u32 group id, u32 number) */
+ * u16 version, u8 has cluster, 16 cluster id, u64 version index, u64 placement version,
+ * u64 failover epoch, i64 next producer id, u16 n nodes, u16 n groups, u32 n topics, then per
+ * topic: 16 id, text name, u8 is internal, u16 replication factor, configs, u32 n partitions, n x
+ * (u32 group id, u32 number) */
 #include <stdlib.h>
 #include <string.h>
 
 #include "state/metadata_image.h"
 
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2
 
 static void put_topic(struct byte_list *list, const struct metadata_topic *t)
 {
@@ -58,6 +58,7 @@ int metadata_encode(const struct metadata *m, uint8_t **bytes, size_t *size)
     byte_list_put_u8(&list, m->has_cluster);
     byte_list_put(&list, m->cluster_id, 16);
     byte_list_put_u64(&list, m->version);
+    byte_list_put_u64(&list, m->placement_version);
     byte_list_put_u64(&list, m->failover_epoch);
     byte_list_put_u64(&list, (uint64_t)m->next_producer_id);
     byte_list_put_u16(&list, (uint16_t)m->node_count);
@@ -82,8 +83,8 @@ static int read_tables(struct metadata *m, struct bytes_reader *r)
     for (unsigned i = 0; i < node_count; i++) {
         struct metadata_node node;
         int err = metadata_read_node(r, &node);
-        if (err != 0)
-            return err;
+        if (err != 0 || !metadata_node_is_sound(&node))
+            return ERR_MALFORMED;
         metadata_image_set_node(m, &node);
     }
     unsigned group_count = bytes_read_le16(r);
@@ -167,6 +168,7 @@ static int decode_into(struct metadata *m, struct bytes_reader *r)
         return ERR_MALFORMED;
     memcpy(m->cluster_id, id.data, 16);
     m->version = bytes_read_le64(r);
+    m->placement_version = bytes_read_le64(r);
     m->failover_epoch = bytes_read_le64(r);
     m->next_producer_id = (int64_t)bytes_read_le64(r);
     int err = read_tables(m, r);

@@ -73,8 +73,10 @@ Test(cluster_metadata_snapshot, cut_anywhere_is_refused_and_leaves_an_empty_stat
     metadata_destroy(empty.m);
 }
 
+#define CHANGES METADATA_PLACEMENT
+
 /* Every kind of change, encoded. */
-static unsigned all_changes(struct bytes changes[9])
+static unsigned all_changes(struct bytes changes[CHANGES])
 {
     static struct metadata_group group = {.group_id = 1,
                                           .preferred_node_id = 3,
@@ -85,7 +87,7 @@ static unsigned all_changes(struct bytes changes[9])
     struct metadata_group two[2] = {group, group};
     two[0].group_id = 0;
     unsigned count = 0;
-    for (int kind = METADATA_CLUSTER; kind <= METADATA_PREFERRED; kind++, count++) {
+    for (int kind = METADATA_CLUSTER; kind <= METADATA_PLACEMENT; kind++, count++) {
         struct metadata_change c = topic_change((enum metadata_change_kind)kind, 2);
         uint8_t *body;
         size_t size;
@@ -95,7 +97,10 @@ static unsigned all_changes(struct bytes changes[9])
         c.config_count = 1;
         c.groups = kind == METADATA_CLUSTER ? two : &group;
         c.group_count = kind == METADATA_CLUSTER ? 2 : 1;
-        c.node = (struct metadata_node){.node_id = 1, .site = "a", .host = "h", .port = 1};
+        c.node = (struct metadata_node){
+            .node_id = 1, .incarnation = 4, .site = "a", .host = "h", .port = 1};
+        c.nodes = &c.node;
+        c.node_count = 1;
         if (kind == METADATA_TOPIC_CREATE)
             bytes_put_le32(c.id, 77);
         cr_assert_eq(metadata_change_encode(&c, &body, &size), 0);
@@ -118,7 +123,7 @@ static void assert_unchanged(struct meta *t, const struct meta *before)
 Test(cluster_metadata, refuses_a_change_of_any_other_length_without_a_trace)
 {
     struct meta t = furnished(), before = furnished();
-    struct bytes changes[9];
+    struct bytes changes[CHANGES];
     unsigned count = all_changes(changes);
     for (unsigned i = 0; i < count; i++) {
         uint8_t longer[1024] = {0};
@@ -133,7 +138,7 @@ Test(cluster_metadata, refuses_a_change_of_any_other_length_without_a_trace)
         assert_unchanged(&t, &before);
         free((void *)(uintptr_t)changes[i].data);
     }
-    uint8_t unknown[] = {1, 0, 99, 0}, later[] = {2, 0, 7, 0};
+    uint8_t unknown[] = {2, 0, 99, 0}, later[] = {3, 0, 7, 0};
     cr_assert_eq(meta_apply_bytes(&t, bytes_of(unknown, 4)).error, ERR_MALFORMED);
     cr_assert_eq(meta_apply_bytes(&t, bytes_of(later, 4)).error, ERR_MALFORMED);
     assert_unchanged(&t, &before);

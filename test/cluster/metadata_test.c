@@ -28,15 +28,15 @@ static struct metadata_change node_change(uint32_t node_id, const char *host)
 Test(cluster_metadata, keeps_nodes_by_id_and_no_more_than_fit)
 {
     struct meta t = meta_founded();
-    for (uint32_t i = METADATA_NODES_MAX; i > 0; i--) {
+    for (uint32_t i = METADATA_LIVE_NODES_MAX; i > 0; i--) {
         struct metadata_change change = node_change(i, "first");
         cr_assert_eq(meta_apply(&t, &change).error, 0);
     }
     struct metadata_change again = node_change(3, "second"), more = node_change(99, "third");
     cr_assert_eq(meta_apply(&t, &again).error, 0);
     cr_assert_eq(meta_apply(&t, &more).error, ERR_INVALID);
-    cr_assert_eq(metadata_node_count(t.m), METADATA_NODES_MAX);
-    for (unsigned i = 0; i < METADATA_NODES_MAX; i++)
+    cr_assert_eq(metadata_node_count(t.m), METADATA_LIVE_NODES_MAX);
+    for (unsigned i = 0; i < METADATA_LIVE_NODES_MAX; i++)
         cr_assert_eq(metadata_node_at(t.m, i)->node_id, i + 1);
     cr_assert_str_eq(metadata_node_by_id(t.m, 3)->host, "second");
     cr_assert_null(metadata_node_by_id(t.m, 99));

@@ -16,7 +16,9 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define METADATA_NODES_MAX         16
+#define METADATA_NODES_MAX         64 /* ids are below; those GONE included */
+#define METADATA_LIVE_NODES_MAX    16 /* all others */
+#define METADATA_VOTERS_MAX        16 /* nodes of one group */
 #define METADATA_GROUPS_MAX        256
 #define METADATA_TOPIC_NAME_MAX    249
 #define METADATA_PARTITIONS_MAX    100000 /* of the whole cluster */
@@ -52,8 +54,9 @@ struct metadata_group {
     uint32_t preferred_node_id;     /* where its leader belongs */
     uint32_t partition_count;       /* live ones */
     uint32_t next_partition_number; /* never used again below this; starts at 1 */
-    unsigned node_count;            /* of `node_ids`: the voters' nodes */
-    uint32_t node_ids[METADATA_NODES_MAX];
+    unsigned node_count;            /* of `node_ids`: where it is to vote; where it does, its
+                                       leader tells (level.h) */
+    uint32_t node_ids[METADATA_VOTERS_MAX];
 };
 
 struct metadata_partition {
@@ -87,6 +90,8 @@ void metadata_read_unlock(struct metadata *m);
 bool metadata_cluster_id(const struct metadata *m, uint8_t id[16]); /* false: none applied yet */
 uint64_t metadata_version(const struct metadata *m); /* raft index of the last applied change */
 uint64_t metadata_failover_epoch(const struct metadata *m);
+/* Raft index of the last change of what a plan of the groups' places goes by. */
+uint64_t metadata_placement_version(const struct metadata *m);
 const struct metadata_topic *metadata_topic_by_name(const struct metadata *m, const char *name,
                                                     size_t name_size);
 const struct metadata_topic *metadata_topic_by_id(const struct metadata *m, const uint8_t id[16]);
@@ -115,7 +120,9 @@ enum metadata_change_kind {
     METADATA_PRODUCER_IDS = 7,     /* a block of METADATA_PRODUCER_ID_BLOCK ids */
     METADATA_FAILOVER_EPOCH = 8,   /* raised, with its cause */
     METADATA_PREFERRED = 9,        /* a group's preferred leader */
-    METADATA_TOPIC_CONFIG = 10     /* overrides of a topic that are set, others that are removed */
+    METADATA_TOPIC_CONFIG = 10,    /* overrides of a topic that are set, others that are removed */
+    METADATA_NODE_STATE = 11,      /* nodes that are added, leave, are dead, are gone, are back */
+    METADATA_PLACEMENT = 12        /* where groups are to vote and to be led */
 };
 
 /* One change, in the form that is proposed. Only the fields of its kind are used. */
@@ -131,14 +138,19 @@ struct metadata_change {
     const char *const *removed;          /* TOPIC_CONFIG: names of overrides, set or not */
     unsigned removed_count;              /* at most METADATA_CONFIGS_MAX */
     struct metadata_node node;           /* NODE */
-    const struct metadata_group *groups; /* CLUSTER; PREFERRED: one */
+    const struct metadata_node *nodes;   /* NODE_STATE: id, state; JOINING: site and peer address,
+                                            if known; LEAVING: successor */
+    unsigned node_count;                 /* 1 or 2: both are taken or none */
+    const struct metadata_group *groups; /* CLUSTER; PREFERRED: one; PLACEMENT: ids and nodes */
     unsigned group_count;
+    uint64_t placement_version; /* PLACEMENT: what it was planned from; another: refused */
 };
 
 /* Returns owned bytes (free), or UV_ENOMEM, ERR_INVALID (beyond a limit). */
 int metadata_change_encode(const struct metadata_change *change, uint8_t **bytes, size_t *size);
 
-/* What apply answered: `error` is ERR_EXISTS, ERR_NOT_FOUND, ERR_INVALID or 0. */
+/* What apply answered: `error` is ERR_EXISTS, ERR_NOT_FOUND, ERR_INVALID, ERR_CANT_CHANGE (the last
+ * node of its site, a node that still carries something, a plan that came too late) or 0. */
 struct metadata_result {
     int error;
     int64_t first_producer_id; /* PRODUCER_IDS */

@@ -41,7 +41,7 @@ struct repl_member {
     char site[32]; /* in the raft configuration as the address "<raft id>@<site>" */
     bool is_voter; /* else a learner */
 };
-#define REPL_MEMBERS_MAX 8
+#define REPL_MEMBERS_MAX 20 /* the nodes of a cluster, and some that are being replaced */
 
 struct repl_submit;
 /* `status` is negative and final: ERR_LEADERSHIP_LOST (unknown fate: it may still be committed).

@@ -18,7 +18,7 @@
 #include "base/work.h"
 #include "replication/group.h"
 
-#define REPL_NODES_MAX  16
+#define REPL_NODES_MAX  64 /* that this node ever meets; each keeps its place */
 #define REPL_SHARDS_MAX 64
 
 /* Frames of the layers above (founding, forwarded requests) travel beside raft's. */

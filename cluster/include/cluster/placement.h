@@ -1,0 +1,88 @@
+/* Which nodes vote in which raft group, and how a group gets there. Pure: no clock, no I/O, the
+ * same answer on every node.
+ *
+ * The plan keeps each group's voters per site as they are and moves within sites only, so that the
+ * site rule holds at rest before and after; a step then takes one voter in or out, in an order in
+ * which every quorum spans two sites between them, too (design, section 3). */
+#ifndef CLUSTER_PLACEMENT_H
+#define CLUSTER_PLACEMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cluster/metadata.h"
+#include "replication/group.h"
+
+#define PLACEMENT_VOTERS_MAX 7
+
+/* ---- the plan ---- */
+
+struct placement_node {
+    uint32_t node_id;
+    char site[32];
+    bool may_carry;        /* takes replicas */
+    bool must_go;          /* gives them away, as far as there is another place in its site */
+    bool is_leaving;       /* ... and if there is none, the group goes on with fewer, or it is
+                              refused; else (a dead one) they stay where they are */
+    uint32_t successor_id; /* must_go: who takes them; 0: whoever has fewest */
+};
+
+struct placement {
+    unsigned node_count;
+    struct placement_node nodes[METADATA_NODES_MAX]; /* by id */
+    unsigned group_count;
+    struct metadata_group groups[METADATA_GROUPS_MAX]; /* by id; only ids and nodes are used */
+};
+
+/* What group 0 says, as a placement: ACTIVE nodes carry, LEAVING and DEAD ones must go. Under the
+ * metadata's read lock. */
+void placement_of(const struct metadata *m, struct placement *p);
+
+/* The site rule at rest. In three sites or more the voters outside any one of them are a majority;
+ * in two, no site has a majority by itself. */
+bool placement_is_sound(const struct placement *p, const struct metadata_group *group);
+
+/* Moves what must go, then evens out replicas and preferred leaders within each site, with as few
+ * moves as that takes; group 0 moves only when it must. Changes `p`. 0, or ERR_CANT_CHANGE with
+ * the reason: then `p` is in between. */
+int placement_plan(struct placement *p, struct err_note *note);
+
+struct placement_move {
+    uint32_t group_id;
+    uint32_t enters, leaves; /* 0: nobody */
+};
+/* The replicas that go from one placement to the other; at most PLACEMENT_MOVES_MAX. */
+#define PLACEMENT_MOVES_MAX (2 * METADATA_GROUPS_MAX)
+unsigned placement_moves(const struct placement *before, const struct placement *after,
+                         struct placement_move moves[PLACEMENT_MOVES_MAX]);
+
+/* ---- the next step of one group ---- */
+
+struct placement_member {
+    uint64_t raft_id;
+    char site[32];
+    bool is_voter; /* else a learner, to stay one */
+};
+
+enum placement_step_kind {
+    PLACEMENT_AT_REST,   /* the configuration is what is wanted */
+    PLACEMENT_WAITS,     /* for a learner to be level */
+    PLACEMENT_CHANGES,   /* `change` with `member` */
+    PLACEMENT_HANDS_OVER /* the leader itself is to go: leadership to `node_id` first */
+};
+
+struct placement_step {
+    enum placement_step_kind kind;
+    enum repl_change change;
+    struct repl_member member;
+    uint32_t node_id;
+};
+
+/* What the leader with this status does next. Nothing is remembered between steps: the
+ * configuration itself says where a change stands, so that any later leader goes on. */
+void placement_next_step(const struct repl_group_status *status, uint64_t own_raft_id,
+                         const struct placement_member *wanted, unsigned wanted_count,
+                         uint32_t preferred_node_id, struct placement_step *step);
+
+#endif

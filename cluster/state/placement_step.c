@@ -1,0 +1,179 @@
+/* From a group's configuration to the wanted one, a step at a time.
+ *
+ *   learner in --level--> votes too --> old voter out        while the old one lives
+ *                    '--> old voter out --> new one votes    when it is gone
+ *
+ * In three sites with a voter each both ways have a weak step between. With four voters any one
+ * node may still be lost, with two none: so the old one stays until the new one votes, unless it
+ * is gone, when it could only be missed in the count. A leader that is to go itself hands
+ * leadership over first. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "cluster/placement.h"
+
+struct stepping {
+    const struct repl_group_status *status;
+    uint64_t own_raft_id;
+    const struct placement_member *wanted;
+    unsigned wanted_count;
+};
+
+static const struct placement_member *wanted_of(const struct stepping *s, uint64_t raft_id)
+{
+    for (unsigned i = 0; i < s->wanted_count; i++)
+        if (s->wanted[i].raft_id == raft_id)
+            return &s->wanted[i];
+    return NULL;
+}
+
+static const struct repl_replica_status *replica_of(const struct stepping *s, uint64_t raft_id)
+{
+    for (unsigned i = 0; i < s->status->replica_count; i++)
+        if (s->status->replicas[i].member.raft_id == raft_id)
+            return &s->status->replicas[i];
+    return NULL;
+}
+
+static void change(struct placement_step *step, enum repl_change kind,
+                   const struct repl_member *member)
+{
+    step->kind = PLACEMENT_CHANGES;
+    step->change = kind;
+    step->member = *member;
+}
+
+/* Learners without a reason, at once: nobody counts on them. */
+static bool remove_learner(const struct stepping *s, struct placement_step *step)
+{
+    for (unsigned i = 0; i < s->status->replica_count; i++) {
+        const struct repl_member *member = &s->status->replicas[i].member;
+        if (member->is_voter || wanted_of(s, member->raft_id) != NULL)
+            continue;
+        change(step, REPL_REMOVE, member);
+        return true;
+    }
+    return false;
+}
+
+static bool add_learner(const struct stepping *s, struct placement_step *step)
+{
+    for (unsigned i = 0; i < s->wanted_count && s->status->replica_count < REPL_MEMBERS_MAX; i++) {
+        if (replica_of(s, s->wanted[i].raft_id) != NULL)
+            continue;
+        struct repl_member member = {.raft_id = s->wanted[i].raft_id};
+        bytes_copy_text(member.site, sizeof member.site, s->wanted[i].site);
+        change(step, REPL_ADD_LEARNER, &member);
+        return true;
+    }
+    return false;
+}
+
+static bool is_to_vote(const struct stepping *s, uint64_t raft_id)
+{
+    const struct placement_member *wanted = wanted_of(s, raft_id);
+    return wanted != NULL && wanted->is_voter;
+}
+
+/* Would each quorum still span two sites with this voter more, or less? Where there is one site
+ * only there is nothing to span. */
+static bool is_spanning(const struct stepping *s, const struct repl_member *changed, bool is_added)
+{
+    unsigned voters = 0, most = 0;
+    bool has_two_sites = false;
+    for (unsigned i = 0; i < s->status->replica_count; i++) {
+        const struct repl_member *a = &s->status->replicas[i].member;
+        unsigned here = 0;
+        voters += a->raft_id == changed->raft_id ? is_added : a->is_voter;
+        for (unsigned k = 0; k < s->status->replica_count; k++) {
+            const struct repl_member *b = &s->status->replicas[k].member;
+            bool votes = b->raft_id == changed->raft_id ? is_added : b->is_voter;
+            here += votes && strcmp(a->site, b->site) == 0;
+            has_two_sites |= strcmp(a->site, b->site) != 0;
+        }
+        if (here > most)
+            most = here;
+    }
+    return voters > 0 && (!has_two_sites || most <= voters / 2);
+}
+
+/* A learner that is to vote; one that may at once, if there is one. */
+static const struct repl_replica_status *entering(const struct stepping *s)
+{
+    const struct repl_replica_status *found = NULL;
+    for (unsigned i = 0; i < s->status->replica_count; i++) {
+        const struct repl_replica_status *r = &s->status->replicas[i];
+        if (!r->member.is_voter && is_to_vote(s, r->member.raft_id) &&
+            (found == NULL || (r->is_level && is_spanning(s, &r->member, true))))
+            found = r;
+    }
+    return found;
+}
+
+/* A voter that is not to vote and can be spared: one that is gone before one that lives, then the
+ * entering one's site before others, the leader itself last. */
+static const struct repl_replica_status *going(const struct stepping *s, const char *site)
+{
+    const struct repl_replica_status *best = NULL;
+    int best_rank = -1;
+    for (unsigned i = 0; i < s->status->replica_count; i++) {
+        const struct repl_replica_status *r = &s->status->replicas[i];
+        if (!r->member.is_voter || is_to_vote(s, r->member.raft_id) ||
+            !is_spanning(s, &r->member, false))
+            continue;
+        int rank = (r->member.raft_id != s->own_raft_id) * 4 + !r->is_level * 2 +
+                   (site != NULL && strcmp(r->member.site, site) == 0);
+        if (rank > best_rank) {
+            best = r;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+static void hand_over(const struct stepping *s, uint32_t preferred, struct placement_step *step)
+{
+    step->kind = PLACEMENT_WAITS;
+    for (unsigned i = 0; i < s->status->replica_count; i++) {
+        const struct repl_replica_status *r = &s->status->replicas[i];
+        uint32_t node_id = repl_raft_id_node(r->member.raft_id);
+        if (!r->member.is_voter || !r->is_level || !is_to_vote(s, r->member.raft_id))
+            continue;
+        if (step->kind == PLACEMENT_WAITS || node_id == preferred)
+            step->node_id = node_id;
+        step->kind = PLACEMENT_HANDS_OVER;
+    }
+}
+
+static void take_out(const struct stepping *s, const struct repl_replica_status *out,
+                     uint32_t preferred, struct placement_step *step)
+{
+    if (out->member.raft_id == s->own_raft_id)
+        hand_over(s, preferred, step);
+    else
+        change(step, wanted_of(s, out->member.raft_id) != NULL ? REPL_DEMOTE : REPL_REMOVE,
+               &out->member);
+}
+
+void placement_next_step(const struct repl_group_status *status, uint64_t own_raft_id,
+                         const struct placement_member *wanted, unsigned wanted_count,
+                         uint32_t preferred_node_id, struct placement_step *step)
+{
+    struct stepping s = {status, own_raft_id, wanted, wanted_count};
+    *step = (struct placement_step){.kind = PLACEMENT_AT_REST};
+    if (remove_learner(&s, step) || add_learner(&s, step))
+        return;
+    const struct repl_replica_status *in = entering(&s);
+    const struct repl_replica_status *out = going(&s, in == NULL ? NULL : in->member.site);
+    bool may_enter = in != NULL && in->is_level && is_spanning(&s, &in->member, true);
+    bool is_out_first = in != NULL && in->is_level && out != NULL &&
+                        out->member.raft_id != own_raft_id && (!out->is_level || !may_enter);
+    if (in == NULL && out == NULL)
+        return;
+    if (out != NULL && (in == NULL || is_out_first))
+        take_out(&s, out, preferred_node_id, step);
+    else if (may_enter)
+        change(step, REPL_PROMOTE, &in->member);
+    else
+        step->kind = PLACEMENT_WAITS;
+}
