@@ -32,6 +32,7 @@ struct broker;
 struct client_count;
 struct coordinator;
 struct controller;
+struct rebuild;
 struct produce_part;
 
 /* One raft group of this node. */
@@ -78,6 +79,7 @@ struct broker {
     unsigned group_count;                             /* constant; group 0 included */
     struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers */
     struct controller *controller;                    /* see controller.h */
+    struct rebuild *rebuild;                          /* see rebuild.h */
     struct client_count *client_count;                /* of connections, see its header */
     _Atomic uint64_t connection_number;               /* of the newest */
     atomic_size_t request_bytes;                      /* held by requests being read or worked on */

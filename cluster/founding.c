@@ -164,6 +164,7 @@ static void on_founder(struct founding *f, uint32_t node_id, struct bytes_reader
         return;
     heard->is_ready = state == IDENTITY_READY || state == IDENTITY_FOUNDED;
     heard->is_founded = state == IDENTITY_FOUNDED;
+    heard->is_lost = state == IDENTITY_LOST;
     heard->ready_set_crc = crc;
     hear_settings(f, node_id, &settings);
 }
@@ -261,6 +262,8 @@ enum founding_step founding_advance(struct founding *f)
     for (unsigned i = 0; i < f->founder_count; i++)
         if (is_founded(&f->heard[i]))
             return follow(f, &f->heard[i]);
+    if (f->identity->state == IDENTITY_LOST)
+        return FOUNDING_REBUILD; /* it has data: nothing is founded over that */
     if (!has_heard_all(f))
         return FOUNDING_WAIT;
     see_set(f, &seen);
@@ -361,6 +364,15 @@ bool founding_next_difference(struct founding *f, struct founding_difference *d)
         return true;
     }
     return false;
+}
+
+bool founding_has_lost(const struct founding *f, char text[FOUNDING_TEXT_SIZE])
+{
+    text[0] = '\0';
+    for (unsigned i = 0; i < f->founder_count; i++)
+        if (f->heard[i].is_heard && f->heard[i].is_lost)
+            put_founder(text, &f->founders[i]);
+    return text[0] != '\0';
 }
 
 bool founding_missing(const struct founding *f, char text[FOUNDING_TEXT_SIZE])

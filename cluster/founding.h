@@ -22,13 +22,15 @@
 enum founding_step {
     FOUNDING_WAIT,    /* nothing to do but to tell the others */
     FOUNDING_PERSIST, /* the identity has changed: make it durable before anything is sent */
-    FOUNDING_REBUILD  /* others have data and we are not of their founders */
+    FOUNDING_REBUILD  /* others have data and we are not of their founders; or we have, and don't
+                         know of which cluster (IDENTITY_LOST) */
 };
 
 struct founding_heard {
     bool is_heard;
     bool is_ready;   /* told that it is READY, or was, with `ready_set_crc` */
     bool is_founded; /* told that it is FOUNDED */
+    bool is_lost;    /* told that it is LOST: never READY, so nothing is founded with it */
     uint32_t ready_set_crc;
     uint64_t incarnation;
     uint64_t cluster_id[2]; /* zeros while it is not founded */
@@ -89,6 +91,8 @@ bool founding_is_over(const struct founding *f);
 
 /* A difference that was not told yet; each is given once until that peer's setting changes. */
 bool founding_next_difference(struct founding *f, struct founding_difference *d);
+/* The founders that have data and lost their identity, as text; false when there are none. */
+bool founding_has_lost(const struct founding *f, char text[FOUNDING_TEXT_SIZE]);
 /* The founders that are not heard, as text; false when all are. */
 bool founding_missing(const struct founding *f, char text[FOUNDING_TEXT_SIZE]);
 

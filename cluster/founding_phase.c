@@ -39,8 +39,25 @@ static void tell_all(struct phase *p)
 
 static void tell_that_rebuild_is_needed(struct phase *p)
 {
+    bool is_lost = p->founding.identity->state == IDENTITY_LOST;
     if (p->silent_ticks++ % (REBUILD_EVENT_MS / TELL_MS) == 0)
-        event_error("rebuild_needed", "reason=\"this node is empty, its cluster is not\"");
+        event_error("rebuild_needed", "reason=\"%s\" next=\"%s\"",
+                    is_lost ? "this node has data and lost its identity"
+                            : "this node is empty, its cluster is not",
+                    "any node of its cluster that has data invites it: bring one up, or restore the"
+                    " file \\\"node\\\" of this one");
+}
+
+/* Nothing is founded over data that somebody still has. */
+static void tell_lost(struct phase *p)
+{
+    char lost[FOUNDING_TEXT_SIZE];
+    if (p->founding.identity->state != IDENTITY_LOST && founding_has_lost(&p->founding, lost) &&
+        p->silent_ticks++ % (REBUILD_EVENT_MS / TELL_MS) == 0)
+        event_error("founding_refused",
+                    "because_of=%s reason=\"it has data of a cluster\" next=\"bring"
+                    " up a node that still knows its cluster\"",
+                    lost);
 }
 
 static void tell_differences(struct phase *p)
@@ -83,8 +100,10 @@ static void advance(struct phase *p)
     }
     if (p->err == 0 && step == FOUNDING_REBUILD)
         tell_that_rebuild_is_needed(p);
-    if (p->err == 0 && step == FOUNDING_WAIT)
+    if (p->err == 0)
         tell_all(p);
+    if (p->err == 0 && step == FOUNDING_WAIT)
+        tell_lost(p);
     tell_differences(p);
     if (p->founding.identity->state != IDENTITY_FOUNDED)
         tell_missing(p);

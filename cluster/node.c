@@ -20,6 +20,7 @@
 #include "maintain.h"
 #include "node_parts.h"
 #include "produce_path.h"
+#include "rebuild.h"
 
 #define TRAILING_ENTRIES 1000000
 
@@ -82,24 +83,11 @@ static int open_folder(struct node *n, struct err_note *note)
                                     &random, &n->identity, note);
 }
 
-static int open_wal(struct node *n, struct err_note *note)
+static int open_pools(struct broker *b)
 {
-    struct broker *b = &n->broker;
     b->wal_writer = work_pool_create("wal", 1);
     b->readers = work_pool_create("disk", (unsigned)b->conf.disk_threads);
-    if (b->wal_writer == NULL || b->readers == NULL)
-        return UV_ENOMEM;
-    struct log_wal_options options = {
-        .directory = "wal",
-        .file_size_bytes = (uint64_t)b->conf.wal_file_bytes,
-        .queue_bytes_max = (uint64_t)b->conf.wal_queue_bytes_max,
-        .kept_bytes_max = (uint64_t)b->conf.wal_kept_bytes,
-        .cluster_id = {n->identity.cluster_id[0], n->identity.cluster_id[1]},
-        .clock = &b->clock,
-    };
-    int err = log_wal_open(&b->disk, &options, work_pool_work(b->wal_writer),
-                           work_pool_work(b->readers), &b->wal, note);
-    return err == 0 ? 0 : err_prefix(note, err, "open WAL");
+    return b->wal_writer == NULL || b->readers == NULL ? UV_ENOMEM : 0;
 }
 
 static unsigned shard_count_of(const struct conf_settings *conf)
@@ -172,7 +160,6 @@ static int open_links(struct node *n, struct err_note *note)
 static int open_repl_node(struct node *n)
 {
     struct broker *b = &n->broker;
-    random_init_system(&b->node_random);
     struct repl_node_options options = {
         .node_id = n->identity.node_id,
         .incarnation = n->identity.incarnation,
@@ -202,6 +189,49 @@ static void note_founders(struct node *n)
         memcpy(into->site, from->site, sizeof into->site);
         into->is_voter = true;
     }
+}
+
+/* ---- storage ---- */
+
+static struct shard *shard_of(const struct broker *b, uint32_t group_id)
+{
+    return b->shards[group_id % b->shard_count];
+}
+
+static const struct work *home_of(void *data, uint32_t group_id)
+{
+    return shard_work(shard_of(data, group_id));
+}
+
+/* From here on it is known which incarnation this is. */
+static int open_storage(struct node *n, struct err_note *note)
+{
+    struct broker *b = &n->broker;
+    b->group_count = 1 + n->identity.groups_per_node * n->identity.founder_count;
+    if (b->group_count > METADATA_GROUPS_MAX)
+        return err_set(note, ERR_INVALID, "%u raft groups are more than %u", b->group_count,
+                       METADATA_GROUPS_MAX);
+    random_init_system(&b->node_random);
+    struct storage_options options = {
+        .disk = &b->disk,
+        .wal = {.directory = "wal",
+                .file_size_bytes = (uint64_t)b->conf.wal_file_bytes,
+                .queue_bytes_max = (uint64_t)b->conf.wal_queue_bytes_max,
+                .kept_bytes_max = (uint64_t)b->conf.wal_kept_bytes,
+                .cluster_id = {n->identity.cluster_id[0], n->identity.cluster_id[1]},
+                .clock = &b->clock},
+        .writer = work_pool_work(b->wal_writer),
+        .readers = work_pool_work(b->readers),
+        .home = home_of,
+        .data = b,
+        .group_count = b->group_count,
+        .founders = n->founders,
+        .founder_count = n->founder_count,
+        .random = &b->node_random,
+    };
+    int err = storage_open(&options, &n->identity, &b->wal, n->stores, &n->storage, note);
+    b->incarnation = n->identity.incarnation;
+    return err == 0 ? rebuild_create(b, &n->storage, &b->rebuild) : err;
 }
 
 /* ---- groups ---- */
@@ -279,7 +309,8 @@ static int open_group(struct node *n, uint32_t group_id, struct err_note *note)
     b->groups[group_id] = g;
     g->broker = b;
     g->group_id = group_id;
-    g->shard = b->shards[group_id % b->shard_count];
+    g->shard = shard_of(b, group_id);
+    g->store = n->stores[group_id];
     g->reconcile_item.data = g;
     random_init_system(&g->random);
     struct machine_options machine = {
@@ -293,10 +324,7 @@ static int open_group(struct node *n, uint32_t group_id, struct err_note *note)
         .broken_batch_size_max = (size_t)b->conf.max_message_bytes,
 #endif
     };
-    int err = log_store_open(&b->disk, group_id, work_pool_work(b->readers), shard_work(g->shard),
-                             &g->store, note);
-    if (err == 0)
-        err = machine_create(&machine, &g->machine);
+    int err = machine_create(&machine, &g->machine);
     if (err == 0)
         err = coordinator_create(g, &g->coordinator);
     struct repl_group_options options = group_options(n, g);
@@ -312,11 +340,7 @@ static int open_group(struct node *n, uint32_t group_id, struct err_note *note)
 
 static int open_groups(struct node *n, struct err_note *note)
 {
-    struct broker *b = &n->broker;
-    b->group_count = 1 + n->identity.groups_per_node * n->identity.founder_count;
-    if (b->group_count > METADATA_GROUPS_MAX)
-        return err_set(note, ERR_INVALID, "%u raft groups are more than %u", b->group_count,
-                       METADATA_GROUPS_MAX);
+    const struct broker *b = &n->broker;
     for (uint32_t id = b->group_count; id-- > 0;) { /* group 0 last: the others hear its changes */
         int err = open_group(n, id, note);
         if (err != 0)
@@ -332,16 +356,18 @@ static int open_parts(struct node *n, struct err_note *note)
     struct broker *b = &n->broker;
     int err = metadata_create(&b->metadata);
     if (err == 0)
-        err = open_wal(n, note);
+        err = open_pools(b);
     if (err == 0)
         err = open_shards(n);
+    note_founders(n);
+    if (err == 0)
+        err = open_storage(n, note);
     if (err == 0)
         err = controller_create(b, &b->controller);
     if (err == 0)
         err = open_repl_node(n);
     if (err == 0)
         err = open_links(n, note);
-    note_founders(n);
     if (err == 0)
         err = open_groups(n, note);
     if (err == 0)
@@ -361,7 +387,6 @@ int node_start(const struct conf_settings *conf, const atomic_bool *should_stop,
     if (err == 0 && n->identity.state != IDENTITY_FOUNDED)
         err = founding_phase_run(conf, &n->broker.disk, &n->identity, should_stop, note);
     if (err == 0) {
-        n->broker.incarnation = n->identity.incarnation;
         memcpy(n->broker.cluster_id, n->identity.cluster_id, sizeof n->broker.cluster_id);
         err = open_parts(n, note);
     }

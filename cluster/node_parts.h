@@ -4,6 +4,7 @@
 #define CLUSTER_NODE_PARTS_H
 
 #include "node.h"
+#include "storage.h"
 #include "server/client_shard.h"
 
 struct listener;
@@ -22,6 +23,8 @@ struct node {
     struct identity identity;
     struct repl_member founders[REPL_MEMBERS_MAX];
     unsigned founder_count;
+    struct log_store *stores[METADATA_GROUPS_MAX]; /* by group id; constant */
+    struct storage_report storage;                 /* what was damaged at this start; constant */
     struct listener *listener;
     struct node_shard shards[REPL_SHARDS_MAX];
     struct client_shard *client_shards; /* of all shards, in order */

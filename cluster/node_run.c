@@ -19,6 +19,7 @@
 #include "member.h"
 #include "node_parts.h"
 #include "produce_path.h"
+#include "rebuild.h"
 
 #define TICK_MS          10
 #define MAINTAIN_MS      1000
@@ -67,8 +68,10 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
     g->maintained_at_ms = now_ms;
     maintain_group(g);
     member_maintain(g);
+    rebuild_note_group(g->broker->rebuild, g);
     if (g->group_id == 0) {
         maintain_cluster(g);
+        rebuild_watch(g->broker->rebuild);
         watch_disk(g->broker);
     } else {
         maintain_partitions(g);

@@ -29,6 +29,7 @@ struct replay {
     struct wal_position end; /* of the sound writes so far */
     uint32_t cut_size;       /* of the write that failed above the mark; 0: none did */
     uint64_t next_sequence;  /* after the last sound write */
+    bool has_write;          /* there was a sound one */
     char damage[160];        /* where and what, when a write fails */
 };
 
@@ -140,6 +141,7 @@ static int replay_write(struct replay *r, const struct wal_found *f, struct err_
         return err;
     r->end.position += (uint32_t)size;
     r->next_sequence = h.sequence + 1;
+    r->has_write = true;
     return 1;
 }
 
@@ -337,8 +339,8 @@ static int begin_file(struct log_wal *wal)
     return 0;
 }
 
-/* The empty write that begins this life. */
-static int write_opening(struct log_wal *wal)
+/* A write of our own, before the writer has any. */
+static void begin_write(struct log_wal *wal)
 {
     struct wal_file *file = wal->current;
     struct wal_write_header header = {
@@ -349,14 +351,19 @@ static int write_opening(struct log_wal *wal)
         .mark = wal->mark,
         .oldest_file_id = wal->oldest_file_id,
     };
-    struct wal_position place = {file->header.file_id, file->end};
-    log_wal_write_begin(&wal->write, &header, place);
+    log_wal_write_begin(&wal->write, &header,
+                        (struct wal_position){file->header.file_id, file->end});
+}
+
+static int end_write(struct log_wal *wal)
+{
+    struct wal_file *file = wal->current;
     int err = log_wal_write_issue(wal, &wal->write, file);
     if (err == 0)
         err = disk_sync(wal->disk, file->disk_file);
     if (err != 0)
         return err;
-    file->end += WAL_BLOCK_SIZE;
+    file->end += (uint32_t)wal_write_size(wal->write.header.payload_size);
     wal->sequence++;
     wal->mark = (struct wal_position){file->header.file_id, file->end};
     wal->oldest_file_id_durable = wal->oldest_file_id;
@@ -378,7 +385,29 @@ static int make_ready(struct replay *r, struct err_note *note)
     wal->mark = r->end;
     wal->oldest_file_id = wal->files->header.file_id;
     log_wal_index_settle(&wal->index);
-    return write_opening(wal);
+    begin_write(wal);
+    return end_write(wal); /* the empty write that begins this life */
+}
+
+int log_wal_forget_group(struct log_wal *wal, uint32_t group_id)
+{
+    struct wal_group *g = log_wal_index_find(&wal->index, group_id);
+    if (g == NULL || !g->is_known)
+        return 0;
+    assert(wal->first == NULL && !wal->is_writer_busy); /* nothing was appended yet */
+    int err = wal->current->size == wal->current->end ? begin_file(wal) : 0;
+    if (err != 0)
+        return err;
+    struct wal_record record = {.kind = WAL_DROPPED, .group = g->id};
+    struct wal_position place = {wal->current->header.file_id,
+                                 wal->current->end + WAL_WRITE_HEADER_SIZE};
+    begin_write(wal);
+    log_wal_write_add(&wal->write, &record, (struct bytes){0}, (struct bytes){0});
+    err = end_write(wal);
+    if (err == 0)
+        err = log_wal_index_apply(&wal->index, &record, place, (struct bytes){0});
+    log_wal_index_settle(&wal->index);
+    return err;
 }
 
 /* The folder itself must survive too. */
@@ -404,6 +433,9 @@ int log_wal_recover(struct log_wal *wal, struct err_note *note)
         err = log_wal_survey_make(wal, &survey, note);
     if (err == 0)
         err = replay_chain(&r, note);
+    if (err == 0 && wal->options.is_expected && !r.has_write)
+        err = err_set(note, ERR_CORRUPT, "%s: its files are gone, or hold no sound write",
+                      wal->directory);
     if (err == 0)
         err = make_ready(&r, note);
     log_wal_scan_close(&r.scan);

@@ -307,6 +307,16 @@ void repl_group_status(const struct repl_group *g, struct repl_group_status *sta
         fill_replica(g, &r->configuration.servers[i], &status->replicas[status->replica_count++]);
 }
 
+unsigned repl_group_members(const struct repl_group *g,
+                            struct repl_member members[REPL_MEMBERS_MAX])
+{
+    const struct raft_configuration *c = &g->raft.configuration;
+    unsigned count = c->n < REPL_MEMBERS_MAX ? c->n : REPL_MEMBERS_MAX;
+    for (unsigned i = 0; i < count; i++)
+        configuration_member(&c->servers[i], &members[i]);
+    return count;
+}
+
 void repl_group_counters(const struct repl_group *g, struct repl_counters *counters)
 {
     *counters = g->counters;

@@ -88,13 +88,18 @@ static int read_entries(struct repl_group *g, const struct log_wal_state *wal, s
     uint32_t group_id = g->options.identity.group_id;
     s->first_index = wal->first_index > 0 ? wal->first_index : 1;
     s->is_wal_stale = does_wal_contradict(g, wal, s);
-    if (s->is_wal_stale || wal->last_index < snapshot || wal->last_index < s->first_index) {
+    if (s->is_wal_stale || wal->last_index < snapshot) {
         s->first_index = snapshot + 1; /* the checkpoint has all that the WAL has */
         return 0;
     }
+    /* Also where none is kept: they were released because a checkpoint had them. */
     if (s->first_index > snapshot + 1)
         return err_set(note, ERR_CORRUPT, "group %u: entries %llu to %llu are missing", group_id,
                        (unsigned long long)snapshot + 1, (unsigned long long)s->first_index - 1);
+    if (wal->last_index < s->first_index) {
+        s->first_index = snapshot + 1; /* there are none */
+        return 0;
+    }
     uint64_t count = wal->last_index - s->first_index + 1;
     s->entries = calloc(count, sizeof *s->entries);
     if (s->entries == NULL || count > UINT32_MAX)
@@ -145,6 +150,21 @@ static int read_disk(struct repl_group *g, struct start *s, struct err_note *not
         s->voted_for = 0;
     }
     return read_entries(g, &wal, s, note);
+}
+
+int repl_group_check(const struct repl_group_options *options, struct err_note *note)
+{
+    struct start s = {.first_index = 1};
+    struct repl_group *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return UV_ENOMEM;
+    g->options = *options;
+    int err = read_disk(g, &s, note);
+    if (s.has_metadata)
+        raft_configuration_close(&s.metadata.configuration);
+    free_start(&s);
+    free(g);
+    return err;
 }
 
 static int init_raft(struct repl_group *g)

@@ -58,7 +58,7 @@ def cluster(shared_cluster):
 @pytest.fixture(autouse=True)
 def story_of_a_failure(request):
     """Where each node's log stood when the test began, for the report of its failure."""
-    for name in ("shared_cluster", "faulty_cluster"):
+    for name in ("shared_cluster", "faulty_cluster", "damaged_cluster"):
         if name in request.fixturenames:
             running = request.getfixturevalue(name)
             request.node.stash_of_logs = (running, running.log_lengths())

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "../cluster/identity.h"
+#include "base/event.h"
 #include "fake/fake_disk.h"
 
 struct folder {
@@ -46,6 +47,8 @@ Test(cluster_identity, keeps_all_it_says)
                             .incarnation = 77,
                             .state = IDENTITY_FOUNDED,
                             .is_rebuilt = true,
+                            .has_wal = true,
+                            .set_aside_count = 300,
                             .cluster_id = {1, 2},
                             .groups_per_node = 4,
                             .founder_count = IDENTITY_FOUNDERS_MAX};
@@ -72,11 +75,11 @@ Test(cluster_identity, refuses_the_folder_of_another_cluster_or_node_in_a_senten
     fake_disk_destroy(f.disk);
 }
 
-static void overwrite(struct folder *f, struct bytes bytes)
+static void overwrite(struct folder *f, const char *name, struct bytes bytes)
 {
     struct disk_file *file;
     const struct disk *disk = fake_disk_seam(f->disk);
-    cr_assert_eq(disk_open(disk, "node", DISK_WRITE | DISK_CREATE, &file), 0);
+    cr_assert_eq(disk_open(disk, name, DISK_WRITE | DISK_CREATE, &file), 0);
     cr_assert_eq(disk_truncate(disk, file, 0), 0);
     cr_assert_eq(disk_write_bytes_at(disk, file, 0, bytes), 0);
     disk_close(disk, file);
@@ -93,24 +96,78 @@ static size_t read_file(struct folder *f, uint8_t *into, size_t size)
     return (size_t)got;
 }
 
-Test(cluster_identity, refuses_a_file_that_is_torn_or_has_a_flipped_bit)
+struct said {
+    unsigned damaged, restored, lost;
+};
+
+static void note_line(void *data, enum event_level level, const char *line)
+{
+    struct said *said = data;
+    (void)level;
+    said->damaged += strstr(line, "event=identity_damaged") != NULL;
+    said->restored += strstr(line, "event=identity_restored") != NULL;
+    said->lost += strstr(line, "event=identity_lost") != NULL;
+}
+
+/* One of the two is damaged: `write` puts it there. The other one counts, and both are whole. */
+static void must_restore(struct folder *f, const char *name, struct bytes damaged,
+                         uint64_t incarnation)
+{
+    struct identity identity;
+    struct said said = {0};
+    event_set_sink(note_line, &said);
+    overwrite(f, name, damaged);
+    cr_assert_eq(open_as(f, "prod", 2, &identity), 0);
+    cr_assert_eq(identity.incarnation, incarnation);
+    bool is_first = strcmp(name, "node") == 0;
+    cr_assert_eq(said.damaged, is_first, "the copy is looked at when it is needed");
+    cr_assert_eq(said.restored, is_first);
+    said = (struct said){0};
+    cr_assert_eq(open_as(f, "prod", 2, &identity), 0);
+    cr_assert_eq(said.damaged + said.restored, 0, "it was mended");
+    event_set_sink(NULL, NULL);
+}
+
+Test(cluster_identity, is_taken_from_its_copy_when_it_is_torn_or_has_a_flipped_bit)
 {
     struct folder f = folder();
     struct identity identity;
     uint8_t bytes[1024];
     cr_assert_eq(open_as(&f, "prod", 2, &identity), 0);
     size_t size = read_file(&f, bytes, sizeof bytes);
-    for (size_t cut = 0; cut < size; cut++) {
-        overwrite(&f, bytes_of(bytes, cut));
-        cr_assert_eq(open_as(&f, "prod", 2, &identity), ERR_CORRUPT, "%zu bytes", cut);
-    }
+    for (size_t cut = 0; cut < size; cut++)
+        must_restore(&f, "node", bytes_of(bytes, cut), identity.incarnation);
     for (size_t at = 0; at < size; at++) {
         bytes[at] ^= 0x10;
-        overwrite(&f, bytes_of(bytes, size));
-        cr_assert_eq(open_as(&f, "prod", 2, &identity), ERR_CORRUPT, "byte %zu", at);
+        must_restore(&f, "node", bytes_of(bytes, size), identity.incarnation);
+        must_restore(&f, "node.copy", bytes_of(bytes, size), identity.incarnation);
         bytes[at] ^= 0x10;
+        cr_assert_eq(identity_write(fake_disk_seam(f.disk), &identity), 0);
     }
     fake_disk_destroy(f.disk);
+}
+
+Test(cluster_identity, is_lost_when_both_are_damaged_and_there_is_data)
+{
+    static const char *const folders[] = {"lock", "wal", "groups"};
+    for (unsigned i = 0; i < 3; i++) {
+        struct folder f = folder();
+        struct identity before, after;
+        struct said said = {0};
+        cr_assert_eq(open_as(&f, "prod", 2, &before), 0);
+        cr_assert_eq(disk_make_directory(fake_disk_seam(f.disk), folders[i]), 0);
+        event_set_sink(note_line, &said);
+        overwrite(&f, "node", bytes_of("?", 1));
+        overwrite(&f, "node.copy", bytes_of("?", 1));
+        cr_assert_eq(open_as(&f, "prod", 2, &after), 0);
+        event_set_sink(NULL, NULL);
+        bool has_data = i > 0;
+        cr_assert_eq(after.state, has_data ? IDENTITY_LOST : IDENTITY_NEW);
+        cr_assert_neq(after.incarnation, before.incarnation);
+        cr_assert_eq(said.lost, has_data);
+        cr_assert_eq(said.damaged, 2);
+        fake_disk_destroy(f.disk);
+    }
 }
 
 Test(cluster_identity, survives_a_crash_at_every_operation_as_it_was_or_as_it_becomes)

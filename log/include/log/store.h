@@ -37,6 +37,10 @@ struct log_store_state {
  * Returned owned (log_store_close). */
 int log_store_open(const struct disk *disk, uint32_t group_id, const struct work *worker,
                    const struct work *home, struct log_store **store, struct err_note *note);
+/* A damaged manifest goes out of the way, to "manifest.damaged" beside it: the store is empty when
+ * it is next opened. Files of segments stay where they are; what belongs to the snapshot that
+ * is shipped then takes their place. Durable when it returns 0. Blocking, while it is not open. */
+int log_store_set_aside(const struct disk *disk, uint32_t group_id);
 /* Frees store and partitions; no checkpoint may be under way. */
 void log_store_close(struct log_store *s);
 

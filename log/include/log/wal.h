@@ -42,6 +42,7 @@ struct log_wal_options {
     uint64_t kept_bytes_max;   /* of written files; above it those are recycled whose entries
                                   are all released. What is below is there for catch-up */
     uint64_t cluster_id[2];    /* stored in each file; another cluster's file is refused */
+    bool is_expected;          /* it was opened before: a folder without any write is damage */
     unsigned gather_us_max;    /* wait before a commit above 10,000 commits/s; 0: never */
     const struct clock *clock; /* to time writes; borrowed until close */
 };
@@ -92,6 +93,17 @@ struct log_wal_append {
 int log_wal_open(const struct disk *disk, const struct log_wal_options *options,
                  const struct work *writer, const struct work *readers, struct log_wal **wal,
                  struct err_note *note);
+
+/* At opening, before anything is appended: nothing of the group is needed any more, durably, when
+ * this returns 0. For a group whose checkpoint is damaged or gone. Blocking. */
+int log_wal_forget_group(struct log_wal *wal, uint32_t group_id);
+
+/* A damaged WAL goes out of the way, to "<directory>.damaged-<number>"; two of them are kept at
+ * most, the oldest and the newest. Durable when it returns 0; also when there was none. Blocking,
+ * while the WAL is not open. */
+int log_wal_set_aside(const struct disk *disk, const char *directory, unsigned number);
+/* Those that were set aside are no longer needed. Blocking. */
+int log_wal_remove_set_aside(const struct disk *disk, const char *directory);
 
 /* Ends appending: what is queued completes with ERR_CLOSED, later appends return it, and from now
  * on the WAL submits nothing but callbacks, so that its workers can be destroyed in any order. An

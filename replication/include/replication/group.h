@@ -107,6 +107,12 @@ struct repl_group_options {
     void *fatal_data;
 };
 
+/* Do WAL and store go together? ERR_CORRUPT with a sentence where they do not: entries between the
+ * checkpoint and the WAL's are missing, or a configuration is not one. Such a replica would have
+ * forgotten what it acknowledged: it can't start. Looks at identity, founders, wal and store of the
+ * options only. Blocking. */
+int repl_group_check(const struct repl_group_options *options, struct err_note *note);
+
 /* Starts the replica from WAL and store (RAFT_START), or founds it. Blocking reads happen here:
  * before shards run, or on a worker. Returned owned (repl_group_destroy). */
 int repl_group_create(const struct repl_group_options *options, struct repl_group **group,
@@ -165,6 +171,10 @@ struct repl_group_status {
     uint64_t heard_commit_index; /* follower: the leader's, as last heard */
     uint64_t heard_ns;           /* follower: when the leader was last heard (clock) */
 };
+/* The newest configuration that this replica knows; returns how many, 0 when nobody has taken it in
+ * yet. Group's shard. */
+unsigned repl_group_members(const struct repl_group *g,
+                            struct repl_member members[REPL_MEMBERS_MAX]);
 /* It has won its election and is not set aside; whether it may serve yet is told by on_role. */
 bool repl_group_is_elected(const struct repl_group *g);
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status);
