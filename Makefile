@@ -44,6 +44,7 @@ replication_needs := base log
 protocol_needs := base
 conf_needs := base
 cluster_needs := base log replication protocol conf
+cli_needs := base
 FOLDERS := base log replication protocol conf cluster
 CLI_SOURCES := $(wildcard cli/*.c cli/*/*.c)
 uses_protocol = $(filter protocol,$(1) $($(1)_needs))
@@ -103,9 +104,10 @@ $(B)/trilogd: $(B)/cluster/main.o $(LIBS)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(B)/%.o)
 $(B)/cli/%.o: cli/%.c | build/.need-build
 	@mkdir -p $(dir $@)
-	$(CC) $(CFLAGS) -Icli -Ibase/include -c $< -o $@
+	$(CC) $(CFLAGS) $(call includes,cli) -c $< -o $@
+CLI_LIBS := -lcurl -ljansson -luv
 $(B)/trilog: $(CLI_OBJECTS) $(B)/libbase.a
-	$(CC) $(LDFLAGS) $^ -lcurl -ljansson -luv -o $@
+	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) -o $@
 
 # ---- tests ------------------------------------------------------------------------------------
 FAKES := $(patsubst %.c,$(B)/%.o,$(wildcard test/fake/*.c))
@@ -153,7 +155,13 @@ CHAOS_LIBS_check := -lm
 CHAOS_TESTED := $(if $(filter tsan,$(VARIANT)),,$(foreach p,$(CHAOS_PROGRAMS),$(if $(wildcard test/chaos/$(p)/*_test.c),$(p))))
 $(foreach p,$(CHAOS_TESTED),$(eval $(call chaos_unit_rules,$(p))))
 
-UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%),$(B)/test/$(f)_tests)
+# The command knows nothing of the node either.
+$(B)/test/cli/%.o: TEST_INCLUDES := -Icli
+$(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-out $(B)/cli/main.o,$(CLI_OBJECTS)) \
+    $(B)/libbase.a
+	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) $(TEST_RUNNER) -o $@
+
+UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) $(if $(filter tsan,$(VARIANT)),,cli),$(B)/test/$(f)_tests)
 unit: build/.need-test build/.need-chaos $(UNIT_BINARIES)
 	tools/run-unit $(UNIT_BINARIES)
 
@@ -205,8 +213,8 @@ check-clang: build/.need-check
 check-format: build/.need-check
 	tools/check-format
 # One stamp a file: only what changed is analysed again.
-TIDY := $(foreach f,$(FOLDERS) chaos,$(patsubst %.c,build/tidy/%.ok,$(wildcard $(f)/*.c $(f)/*/*.c)))
-TIDY_HEADERS := $(wildcard $(foreach f,$(FOLDERS) chaos,$(f)/*.h $(f)/*/*.h $(f)/include/*/*.h))
+TIDY := $(foreach f,$(FOLDERS) cli chaos,$(patsubst %.c,build/tidy/%.ok,$(wildcard $(f)/*.c $(f)/*/*.c)))
+TIDY_HEADERS := $(wildcard $(foreach f,$(FOLDERS) cli chaos,$(f)/*.h $(f)/*/*.h $(f)/include/*/*.h))
 build/tidy/%.ok: %.c .clang-tidy $(TIDY_HEADERS) | build/.need-check $(GENERATED_H)
 	@mkdir -p $(dir $@) && rm -f $@
 	@clang-tidy --quiet $< -- $(filter-out -M% -g,$(CFLAGS)) $(CHAOS_CFLAGS) $(call includes,$(firstword $(subst /, ,$<))) \

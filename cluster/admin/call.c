@@ -44,8 +44,11 @@ void call_answer_text(struct admin_call *call, unsigned status, const char *cont
 void call_answer_json(struct admin_call *call, unsigned status, json_t *json)
 {
     char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
+    size_t size = text == NULL ? 0 : strlen(text);
     json_decref(json);
-    call_answer_text(call, status, JSON_TYPE, text, text == NULL ? 0 : strlen(text));
+    if (text != NULL)
+        text[size++] = '\n'; /* in the place of the NUL: a size goes with it */
+    call_answer_text(call, status, JSON_TYPE, text, size);
 }
 
 void call_refuse(struct admin_call *call, unsigned status, const char *code, const char *format,

@@ -25,9 +25,9 @@ void resource_disk(struct admin_call *call)
         return;
     }
     call_answer_json(call, MHD_HTTP_OK,
-                     json_pack("{s:i, s:s, s:b, s:I, s:I, s:I, s:o}", "node_id",
+                     json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:o}", "node_id",
                                (int)b->conf.node_id, "data_directory", b->conf.data_directory,
-                               "is_full", atomic_load(&b->is_disk_low) ? 1 : 0, "free_bytes",
+                               "state", atomic_load(&b->is_disk_low) ? "full" : "ok", "free_bytes",
                                (json_int_t)free_bytes, "total_bytes", (json_int_t)total_bytes,
                                "reserve_bytes", (json_int_t)b->conf.disk_reserve_bytes, "wal",
                                wal_json(b)));

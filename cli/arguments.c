@@ -1,0 +1,129 @@
+/* Options by one table: "--name value", "--name=value", "-o value". */
+#include "arguments.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct option_row option_rows[OPTION_COUNT] = {
+    [OPTION_ADMIN] = {"admin", 'a', "HOST:PORT",
+                      "a node's operator's port; may be given for several nodes"},
+    [OPTION_TOKEN_FILE] = {"token-file", 0, "FILE", "the token that the port wants"},
+    [OPTION_OUTPUT] = {"output", 'o', "table|json", "for people, or what the node said"},
+    [OPTION_HELP] = {"help", 'h', NULL, "this text"},
+    [OPTION_YES] = {"yes", 'y', NULL, "does not ask before it changes something"},
+    [OPTION_PLAN] = {"plan", 0, NULL, "says what would be done, and does nothing"},
+    [OPTION_NO_WAIT] = {"no-wait", 0, NULL, "does not wait until it is done"},
+    [OPTION_WAIT] = {"wait", 0, "SECONDS", "waits so long at most; 1800 when not given"},
+    [OPTION_SITE] = {"site", 0, "SITE", "the datacenter that the node stands in"},
+    [OPTION_PEER] = {"peer", 0, "HOST:PORT",
+                     "where the other nodes reach it; when not given, it says so itself"},
+    [OPTION_BY] = {"by", 0, "NODE_ID", "the node that takes its place"},
+    [OPTION_GROUP] = {"group", 0, "GROUP_ID", "the raft group that it moves to"},
+};
+
+static int find_long(const char *name, size_t length)
+{
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (strlen(option_rows[i].name) == length &&
+            strncmp(option_rows[i].name, name, length) == 0)
+            return i;
+    return -1;
+}
+
+static int find_short(const char *text)
+{
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (option_rows[i].letter != 0 && option_rows[i].letter == text[0] && text[1] == '\0')
+            return i;
+    return -1;
+}
+
+static bool note_option(struct arguments *a, int id, const char *value, char *trouble,
+                        size_t trouble_size)
+{
+    a->given |= OPTION_BIT(id);
+    a->values[id] = value;
+    if (id != OPTION_ADMIN)
+        return true;
+    if (a->admin_count == ADMINS_MAX) {
+        snprintf(trouble, trouble_size, "--admin may be given %d times", ADMINS_MAX);
+        return false;
+    }
+    a->admins[a->admin_count++] = value;
+    return true;
+}
+
+/* One option at `*at`, with its value when that is a text of its own. */
+static bool read_option(int count, char **texts, int *at, struct arguments *a, char *trouble,
+                        size_t trouble_size)
+{
+    const char *text = texts[*at];
+    bool is_long = text[1] == '-';
+    const char *equals = is_long ? strchr(text, '=') : NULL;
+    size_t length = equals != NULL ? (size_t)(equals - text) - 2 : strlen(text + 1) - is_long;
+    int id = is_long ? find_long(text + 2, length) : find_short(text + 1);
+    if (id < 0) {
+        snprintf(trouble, trouble_size, "there is no option %s", text);
+        return false;
+    }
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    if (option_rows[id].value == NULL && value != NULL) {
+        snprintf(trouble, trouble_size, "--%s takes no value", option_rows[id].name);
+        return false;
+    }
+    if (option_rows[id].value != NULL && value == NULL)
+        value = ++*at < count ? texts[*at] : NULL;
+    if (option_rows[id].value != NULL && (value == NULL || value[0] == '\0')) {
+        snprintf(trouble, trouble_size, "--%s wants %s", option_rows[id].name,
+                 option_rows[id].value);
+        return false;
+    }
+    return note_option(a, id, value, trouble, trouble_size);
+}
+
+static bool note_word(struct arguments *a, const char *text, char *trouble, size_t trouble_size)
+{
+    if (a->noun == NULL) {
+        a->noun = text;
+    } else if (a->verb == NULL) {
+        a->verb = text;
+    } else if (a->operand_count < OPERANDS_MAX) {
+        a->operands[a->operand_count++] = text;
+    } else {
+        snprintf(trouble, trouble_size, "%s is one word too many", text);
+        return false;
+    }
+    return true;
+}
+
+bool arguments_read(int count, char **texts, struct arguments *arguments, char *trouble,
+                    size_t trouble_size)
+{
+    bool are_options_over = false;
+    memset(arguments, 0, sizeof *arguments);
+    for (int i = 1; i < count; i++) {
+        const char *text = texts[i];
+        if (!are_options_over && strcmp(text, "--") == 0) {
+            are_options_over = true;
+        } else if (!are_options_over && text[0] == '-' && text[1] != '\0') {
+            if (!read_option(count, texts, &i, arguments, trouble, trouble_size))
+                return false;
+        } else if (!note_word(arguments, text, trouble, trouble_size)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool arguments_number(const char *text, int64_t least, int64_t most, int64_t *value)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number < least || number > most ||
+        strspn(text, "-0123456789") != strlen(text))
+        return false;
+    *value = number;
+    return true;
+}

@@ -1,0 +1,69 @@
+/* The command line, read. Knows which options there are, not what commands do with them. */
+#ifndef CLI_ARGUMENTS_H
+#define CLI_ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define ADMINS_MAX   16
+#define OPERANDS_MAX 4
+
+enum option_id {
+    OPTION_ADMIN,
+    OPTION_TOKEN_FILE,
+    OPTION_OUTPUT,
+    OPTION_HELP,
+    OPTION_YES,
+    OPTION_PLAN,
+    OPTION_NO_WAIT,
+    OPTION_WAIT,
+    OPTION_SITE,
+    OPTION_PEER,
+    OPTION_BY,
+    OPTION_GROUP,
+    OPTION_COUNT
+};
+
+#define OPTION_BIT(id) (1u << (id))
+/* What every command takes. */
+#define OPTIONS_COMMON                                                                             \
+    (OPTION_BIT(OPTION_ADMIN) | OPTION_BIT(OPTION_TOKEN_FILE) | OPTION_BIT(OPTION_OUTPUT) |        \
+     OPTION_BIT(OPTION_HELP))
+/* What every command that changes something takes. */
+#define OPTIONS_CHANGE (OPTION_BIT(OPTION_YES) | OPTION_BIT(OPTION_PLAN))
+#define OPTIONS_WAIT   (OPTION_BIT(OPTION_NO_WAIT) | OPTION_BIT(OPTION_WAIT))
+
+struct option_row {
+    const char *name;  /* without its dashes */
+    char letter;       /* short form, or 0 */
+    const char *value; /* what stands for its value in help, or NULL: it takes none */
+    const char *meaning;
+};
+extern const struct option_row option_rows[OPTION_COUNT];
+
+/* All texts are borrowed from the command line. */
+struct arguments {
+    const char *noun, *verb; /* NULL when there is none */
+    const char *operands[OPERANDS_MAX];
+    unsigned operand_count;
+    const char *admins[ADMINS_MAX];
+    unsigned admin_count;
+    const char *values[OPTION_COUNT]; /* the last one given */
+    unsigned given;                   /* OPTION_BITs */
+};
+
+/* False with a sentence in `trouble` when it is no command line at all. `--` ends the options. */
+bool arguments_read(int count, char **texts, struct arguments *arguments, char *trouble,
+                    size_t trouble_size);
+
+static inline bool arguments_has(const struct arguments *a, enum option_id id)
+{
+    return (a->given & OPTION_BIT(id)) != 0;
+}
+
+/* A whole number within bounds. */
+bool arguments_number(const char *text, int64_t least, int64_t most, int64_t *value);
+
+#endif

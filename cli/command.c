@@ -1,0 +1,139 @@
+/* From the command line to one row of the table, and help out of the same table. */
+#include "command.h"
+
+#include <string.h>
+
+static void print_options(unsigned options, FILE *into)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_rows[i];
+        char left[64];
+        if ((options & OPTION_BIT(i)) == 0)
+            continue;
+        snprintf(left, sizeof left, "%s%c%s--%s %s", row->letter != 0 ? "-" : " ",
+                 row->letter != 0 ? row->letter : ' ', row->letter != 0 ? ", " : "  ", row->name,
+                 row->value != NULL ? row->value : "");
+        fprintf(into, "  %-28s %s\n", left, row->meaning);
+    }
+}
+
+static void print_command_help(const struct command *c, FILE *into)
+{
+    fprintf(into, "usage: trilog %s %s%s%s [options]\n\n%s\n", c->noun, c->verb,
+            c->operands[0] != '\0' ? " " : "", c->operands, c->summary);
+    if (c->details[0] != '\0')
+        fprintf(into, "%s\n", c->details);
+    fprintf(into, "\noptions:\n");
+    print_options(OPTIONS_COMMON | c->options, into);
+    fprintf(into, "\nexample:\n  %s\n", c->example);
+}
+
+/* All commands, or those of one noun. */
+static void print_help(const char *noun, FILE *into)
+{
+    fprintf(into, "usage: trilog NOUN VERB [options]\n\ncommands:\n");
+    for (const struct command *c = commands; c->noun != NULL; c++) {
+        char left[64];
+        if (noun != NULL && strcmp(noun, c->noun) != 0)
+            continue;
+        snprintf(left, sizeof left, "%s %s %s", c->noun, c->verb, c->operands);
+        fprintf(into, "  %-28s %s\n", left, c->summary);
+    }
+    fprintf(into, "\noptions of every command:\n");
+    print_options(OPTIONS_COMMON, into);
+    fprintf(into,
+            "\nexit status: 0 done, 1 failed or refused, 2 usage, 3 partly done or not known, "
+            "4 no node answered\n\n`trilog NOUN VERB --help` says more, with an example.\n");
+}
+
+static bool has_noun(const char *noun)
+{
+    for (const struct command *c = commands; c->noun != NULL; c++)
+        if (strcmp(c->noun, noun) == 0)
+            return true;
+    return false;
+}
+
+static const struct command *find(const struct arguments *a)
+{
+    for (const struct command *c = commands; c->noun != NULL && a->verb != NULL; c++)
+        if (strcmp(c->noun, a->noun) == 0 && strcmp(c->verb, a->verb) == 0)
+            return c;
+    return NULL;
+}
+
+static int fail_usage(struct session *s, const char *trouble)
+{
+    fprintf(s->err, "trilog: %s\ntrilog: `trilog --help` lists what there is\n", trouble);
+    return EXIT_USAGE;
+}
+
+/* Words and options that this command does not take. */
+static bool is_sound(const struct command *c, const struct arguments *a, char *trouble, size_t size)
+{
+    unsigned strange = a->given & ~(OPTIONS_COMMON | c->options);
+    const char *output = a->values[OPTION_OUTPUT];
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if ((strange & OPTION_BIT(i)) != 0) {
+            snprintf(trouble, size, "trilog %s %s does not take --%s", c->noun, c->verb,
+                     option_rows[i].name);
+            return false;
+        }
+    if (a->operand_count < c->operands_min || a->operand_count > c->operands_max) {
+        snprintf(trouble, size, "trilog %s %s takes %s", c->noun, c->verb,
+                 c->operands[0] != '\0' ? c->operands : "no other word");
+        return false;
+    }
+    if (output != NULL && strcmp(output, "table") != 0 && strcmp(output, "json") != 0) {
+        snprintf(trouble, size, "--output is table or json, not %.40s", output);
+        return false;
+    }
+    return true;
+}
+
+static int run(const struct command *c, struct session *s)
+{
+    char trouble[512];
+    const char *output = s->arguments.values[OPTION_OUTPUT];
+    if (!is_sound(c, &s->arguments, trouble, sizeof trouble) ||
+        !targets_find(&s->arguments, &s->targets, trouble, sizeof trouble))
+        return fail_usage(s, trouble);
+    s->is_json = output != NULL && strcmp(output, "json") == 0;
+    if (!http_init()) {
+        fprintf(s->err, "trilog: libcurl does not start\n");
+        return EXIT_FAILED;
+    }
+    int status = c->run(s);
+    if (fflush(s->out) == 0 && !ferror(s->out))
+        return status;
+    fprintf(s->err, "trilog: the output could not be written\n");
+    return status == EXIT_DONE ? EXIT_FAILED : status;
+}
+
+int command_run(int count, char **texts, struct session *s)
+{
+    char trouble[512];
+    struct arguments *a = &s->arguments;
+    if (!arguments_read(count, texts, a, trouble, sizeof trouble))
+        return fail_usage(s, trouble);
+    bool wants_help = arguments_has(a, OPTION_HELP) ||
+                      (a->noun != NULL && a->verb == NULL && strcmp(a->noun, "help") == 0);
+    const struct command *c = a->noun != NULL ? find(a) : NULL;
+    if (c != NULL && wants_help) {
+        print_command_help(c, s->out);
+        return EXIT_DONE;
+    }
+    if (wants_help) {
+        print_help(a->noun != NULL && has_noun(a->noun) ? a->noun : NULL, s->out);
+        return EXIT_DONE;
+    }
+    if (c != NULL)
+        return run(c, s);
+    if (a->noun == NULL || (a->verb == NULL && has_noun(a->noun))) {
+        print_help(a->noun, s->err);
+        return EXIT_USAGE;
+    }
+    snprintf(trouble, sizeof trouble, "there is no command %.60s %.60s", a->noun,
+             a->verb != NULL ? a->verb : "");
+    return fail_usage(s, trouble);
+}

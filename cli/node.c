@@ -1,0 +1,208 @@
+/* trilog node …: who is there, who comes, who goes.
+ *
+ * A change is planned first, shown, confirmed, begun, and then watched. The node that is asked
+ * plans once more when it begins, so what was shown can only be refused meanwhile, not become worse
+ * unseen. */
+#include <string.h>
+
+#include "command.h"
+#include "node_wait.h"
+#include "table.h"
+
+/* ---- list ---- */
+
+static void add_node(struct table *t, const json_t *node)
+{
+    char votes[48];
+    snprintf(votes, sizeof votes, "%lld/%lld", (long long)field_number(node, "groups_voting"),
+             (long long)field_number(node, "groups_wanted"));
+    table_number(t, field_number(node, "node_id"));
+    table_text(t, field_text(node, "site"));
+    table_text(t, field_text(node, "state"));
+    table_text(t, field_flag(node, "is_alive") ? "yes" : "no");
+    table_text(t, votes);
+    table_number(t, field_number(node, "groups_level"));
+    table_number(t, field_number(node, "groups_led"));
+    table_text(t, field_text(node, "client_address"));
+    table_text(t, field_text(node, "peer_address"));
+}
+
+int node_list(struct session *s)
+{
+    int status;
+    size_t position;
+    json_t *node, *json = session_get(s, "/v1/nodes", &status);
+    struct table t;
+    if (json == NULL)
+        return status;
+    if (s->is_json) {
+        session_print_json(s, json);
+        json_decref(json);
+        return EXIT_DONE;
+    }
+    table_init(&t, ">NODE|SITE|STATE|ALIVE|>VOTES|>LEVEL|>LEADS|CLIENTS|PEERS");
+    json_array_foreach(json_object_get(json, "nodes"), position, node) add_node(&t, node);
+    table_print(&t, s->out);
+    table_close(&t);
+    if (field_number(json, "groups_moving") > 0)
+        fprintf(s->out, "\n%lld of %lld raft groups are moving\n",
+                (long long)field_number(json, "groups_moving"),
+                (long long)field_number(json, "groups"));
+    json_decref(json);
+    return EXIT_DONE;
+}
+
+/* ---- changes ---- */
+
+static void add_node_cell(struct table *t, const json_t *move, const char *name)
+{
+    const json_t *id = json_object_get(move, name);
+    if (json_is_integer(id))
+        table_number(t, json_integer_value(id));
+    else
+        table_text(t, "-");
+}
+
+static void print_plan(struct session *s, const json_t *plan, FILE *into)
+{
+    size_t position, count = json_array_size(json_object_get(plan, "moves"));
+    json_t *move;
+    struct table t;
+    table_init(&t, ">GROUP|>LEAVES|>ENTERS");
+    json_array_foreach(json_object_get(plan, "moves"), position, move)
+    {
+        table_number(&t, field_number(move, "group_id"));
+        add_node_cell(&t, move, "leaves_node_id");
+        add_node_cell(&t, move, "enters_node_id");
+    }
+    fprintf(into,
+            "%zu replicas move, one raft group at a time; %lld groups get another preferred "
+            "leader\n",
+            count, (long long)field_number(plan, "leader_changes"));
+    if (count > 0)
+        table_print(&t, into);
+    table_close(&t);
+    (void)s;
+}
+
+static int show_plan(struct session *s, const char *path, const json_t *body, FILE *into)
+{
+    int status;
+    json_t *question = json_copy((json_t *)(uintptr_t)body);
+    json_object_set_new(question, "plan", json_true());
+    json_t *plan = session_post(s, path, question, &status);
+    if (plan == NULL)
+        return status == EXIT_PARTLY ? EXIT_FAILED : status; /* a plan changes nothing */
+    if (s->is_json && into == s->out)
+        session_print_json(s, plan);
+    else
+        print_plan(s, plan, into);
+    json_decref(plan);
+    return EXIT_DONE;
+}
+
+static int begin(struct session *s, const char *path, json_t *body)
+{
+    int status;
+    json_t *answer = session_post(s, path, body, &status);
+    if (answer != NULL && s->is_json)
+        session_print_json(s, answer);
+    json_decref(answer);
+    return status;
+}
+
+/* Takes `body`. */
+static int change(struct session *s, const char *path, json_t *body, const struct node_goal *goal,
+                  const char *what)
+{
+    int status = EXIT_DONE;
+    int64_t wait_s;
+    const char *wait = s->arguments.values[OPTION_WAIT];
+    if (wait != NULL && !arguments_number(wait, 0, 604800, &wait_s)) {
+        fprintf(s->err, "trilog: --wait is a number of seconds from 0 to 604800\n");
+        status = EXIT_USAGE;
+    } else if (arguments_has(&s->arguments, OPTION_PLAN)) {
+        status = show_plan(s, path, body, s->out);
+        json_decref(body);
+        return status;
+    } else if (!arguments_has(&s->arguments, OPTION_YES) && s->is_terminal) {
+        status = show_plan(s, path, body, s->err);
+    }
+    if (status == EXIT_DONE)
+        status = session_confirm(s, what);
+    if (status != EXIT_DONE) {
+        json_decref(body);
+        return status;
+    }
+    status = begin(s, path, body);
+    if (status == EXIT_DONE)
+        status = node_wait(s, goal);
+    if (status == EXIT_DONE && !s->is_json)
+        fprintf(s->out, arguments_has(&s->arguments, OPTION_NO_WAIT) ? "begun\n" : "done\n");
+    return status;
+}
+
+static bool read_node_id(struct session *s, const char *text, int64_t *id)
+{
+    if (text != NULL && arguments_number(text, 1, INT32_MAX, id))
+        return true;
+    fprintf(s->err, "trilog: a node id is a whole number above 0\n");
+    return false;
+}
+
+static json_t *with_peer(struct session *s, json_t *body)
+{
+    const char *peer = s->arguments.values[OPTION_PEER];
+    if (peer != NULL)
+        json_object_set_new(body, "peer_address", json_string(peer));
+    return body;
+}
+
+int node_add(struct session *s)
+{
+    char what[160];
+    struct node_goal goal = {0};
+    const char *site = s->arguments.values[OPTION_SITE];
+    if (!read_node_id(s, s->arguments.operands[0], &goal.enters))
+        return EXIT_USAGE;
+    if (site == NULL) {
+        fprintf(s->err, "trilog: --site is missing: the datacenter that the node stands in\n");
+        return EXIT_USAGE;
+    }
+    snprintf(what, sizeof what, "Node %lld is added to site %.60s.", (long long)goal.enters, site);
+    return change(
+        s, "/v1/nodes/add",
+        with_peer(s, json_pack("{s:I, s:s}", "node_id", (json_int_t)goal.enters, "site", site)),
+        &goal, what);
+}
+
+int node_remove(struct session *s)
+{
+    char what[160];
+    struct node_goal goal = {0};
+    if (!read_node_id(s, s->arguments.operands[0], &goal.leaves))
+        return EXIT_USAGE;
+    snprintf(what, sizeof what, "Node %lld is removed, and refused from then on.",
+             (long long)goal.leaves);
+    return change(s, "/v1/nodes/remove", json_pack("{s:I}", "node_id", (json_int_t)goal.leaves),
+                  &goal, what);
+}
+
+int node_replace(struct session *s)
+{
+    char what[160];
+    struct node_goal goal = {0};
+    if (s->arguments.values[OPTION_BY] == NULL) {
+        fprintf(s->err, "trilog: --by is missing: the node that takes its place\n");
+        return EXIT_USAGE;
+    }
+    if (!read_node_id(s, s->arguments.operands[0], &goal.leaves) ||
+        !read_node_id(s, s->arguments.values[OPTION_BY], &goal.enters))
+        return EXIT_USAGE;
+    snprintf(what, sizeof what, "Node %lld takes the place of node %lld, which is then refused.",
+             (long long)goal.enters, (long long)goal.leaves);
+    return change(s, "/v1/nodes/replace",
+                  with_peer(s, json_pack("{s:I, s:I}", "node_id", (json_int_t)goal.leaves,
+                                         "new_node_id", (json_int_t)goal.enters)),
+                  &goal, what);
+}

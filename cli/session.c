@@ -1,0 +1,151 @@
+/* What commands share: asking nodes, asking the operator, and saying what went wrong. */
+#include <string.h>
+
+#include "command.h"
+
+int64_t field_number(const json_t *json, const char *name)
+{
+    return json_integer_value(json_object_get(json, name));
+}
+
+const char *field_text(const json_t *json, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json, name));
+    return text == NULL ? "" : text;
+}
+
+bool field_flag(const json_t *json, const char *name)
+{
+    return json_is_true(json_object_get(json, name));
+}
+
+/* ---- errors ---- */
+
+/* What to do next, for what an operator meets most. */
+static const struct {
+    const char *code, *advice;
+} advices[] = {
+    {"no_token", "name the file with the node's token by --token-file or TRILOG_TOKEN_FILE"},
+    {"foreign_host", "name the node by its address"},
+    {"starting", "it is not serving yet; ask again, or another node by --admin"},
+    {"stopping", "ask another node by --admin"},
+    {"no_leader", "no node leads the metadata now: see `trilog cluster status`, and try again"},
+    {"busy", "try again"},
+    {"no_such_path", "the node is of another release than this command"},
+    {"unknown_field", "the node is of another release than this command"},
+};
+
+static void advise(struct session *s, const char *code)
+{
+    for (size_t i = 0; code != NULL && i < sizeof advices / sizeof advices[0]; i++)
+        if (strcmp(advices[i].code, code) == 0)
+            fprintf(s->err, "trilog: %s\n", advices[i].advice);
+}
+
+static int tell_unreachable(struct session *s, const struct http_answer *answer)
+{
+    fprintf(s->err, "trilog: no node could be reached; the last one tried: %s\n", answer->trouble);
+    fprintf(s->err,
+            "trilog: does trilogd run there? `admin_listen` in its settings is the address; "
+            "name it by --admin HOST:PORT\n");
+    return EXIT_UNREACHABLE;
+}
+
+static int tell_unknown_fate(struct session *s, const char *why)
+{
+    fprintf(s->err, "trilog: %s\n", why);
+    fprintf(s->err, "trilog: it is not known whether the change was made: look at `trilog node "
+                    "list` before you try again\n");
+    return EXIT_PARTLY;
+}
+
+/* EXIT_DONE when the answer is a success. */
+static int judge(struct session *s, const struct http_answer *answer, bool is_change)
+{
+    const char *code = http_error_code(answer), *text = http_error_text(answer);
+    if (answer->outcome == HTTP_NOT_SENT)
+        return tell_unreachable(s, answer);
+    if (answer->outcome == HTTP_FATE_UNKNOWN)
+        return is_change ? tell_unknown_fate(s, answer->trouble) : tell_unreachable(s, answer);
+    if (answer->status < 400 || (code == NULL && !is_change))
+        return EXIT_DONE; /* /livez and /readyz say "no" by their status */
+    if (is_change && code != NULL &&
+        (strcmp(code, "timeout") == 0 || strcmp(code, "fate_unknown") == 0))
+        return tell_unknown_fate(s, text == NULL ? code : text);
+    fprintf(s->err, "trilog: refused: %s\n", text == NULL ? "without a reason" : text);
+    advise(s, code);
+    return EXIT_FAILED;
+}
+
+/* ---- asking nodes ---- */
+
+json_t *session_get(struct session *s, const char *path, int *status)
+{
+    struct http_answer answer;
+    unsigned target;
+    http_ask_any(&s->targets, path, NULL, &answer, &target);
+    *status = judge(s, &answer, false);
+    if (*status == EXIT_DONE)
+        return answer.json;
+    http_answer_close(&answer);
+    return NULL;
+}
+
+json_t *session_get_of(struct session *s, unsigned target, const char *path, int *status)
+{
+    struct http_answer answer;
+    http_ask(&s->targets, target, path, NULL, &answer);
+    const char *text = http_error_text(&answer);
+    *status = EXIT_DONE;
+    if (answer.outcome == HTTP_ANSWERED && http_error_code(&answer) == NULL)
+        return answer.json;
+    *status = answer.outcome == HTTP_ANSWERED ? EXIT_FAILED : EXIT_UNREACHABLE;
+    if (answer.outcome == HTTP_ANSWERED)
+        fprintf(s->err, "trilog: %s: refused: %s\n", s->targets.urls[target],
+                text == NULL ? "without a reason" : text);
+    else
+        fprintf(s->err, "trilog: %s\n", answer.trouble);
+    advise(s, http_error_code(&answer));
+    http_answer_close(&answer);
+    return NULL;
+}
+
+json_t *session_post(struct session *s, const char *path, json_t *body, int *status)
+{
+    struct http_answer answer;
+    unsigned target;
+    http_ask_any(&s->targets, path, body, &answer, &target);
+    json_decref(body);
+    *status = judge(s, &answer, true);
+    if (*status == EXIT_DONE)
+        return answer.json;
+    http_answer_close(&answer);
+    return NULL;
+}
+
+/* ---- the operator ---- */
+
+void session_print_json(struct session *s, const json_t *json)
+{
+    json_dumpf(json, s->out, JSON_INDENT(2));
+    fputc('\n', s->out);
+}
+
+int session_confirm(struct session *s, const char *what)
+{
+    char line[64];
+    if (arguments_has(&s->arguments, OPTION_YES))
+        return EXIT_DONE;
+    if (!s->is_terminal) {
+        fprintf(s->err, "trilog: nobody can be asked here: give --yes to go on, or --plan to see "
+                        "what would be done\n");
+        return EXIT_USAGE;
+    }
+    fprintf(s->err, "%s\nType yes to go on: ", what);
+    fflush(s->err);
+    bool is_read = fgets(line, sizeof line, s->in) != NULL;
+    if (is_read && (strcmp(line, "yes\n") == 0 || strcmp(line, "yes") == 0))
+        return EXIT_DONE;
+    fprintf(s->err, "trilog: nothing was done\n");
+    return EXIT_FAILED;
+}

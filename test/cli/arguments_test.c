@@ -1,0 +1,86 @@
+#include "arguments.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static char trouble[256];
+
+static bool read_words(struct arguments *a, int count, const char *const words[])
+{
+    char *texts[32] = {"trilog"};
+    for (int i = 0; i < count; i++)
+        texts[i + 1] = (char *)(uintptr_t)words[i];
+    return arguments_read(count + 1, texts, a, trouble, sizeof trouble);
+}
+#define READ(a, ...)                                                                               \
+    read_words(a, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *),                          \
+               (const char *[]){__VA_ARGS__})
+
+Test(cli_arguments, takes_options_before_between_and_after_the_words)
+{
+    struct arguments a;
+    cr_assert(READ(&a, "-o", "json", "node", "--yes", "add", "4", "--site=a", "--wait", "60"));
+    cr_assert_str_eq(a.noun, "node");
+    cr_assert_str_eq(a.verb, "add");
+    cr_assert_eq(a.operand_count, 1);
+    cr_assert_str_eq(a.operands[0], "4");
+    cr_assert_str_eq(a.values[OPTION_OUTPUT], "json");
+    cr_assert_str_eq(a.values[OPTION_SITE], "a");
+    cr_assert_str_eq(a.values[OPTION_WAIT], "60");
+    cr_assert(arguments_has(&a, OPTION_YES));
+    cr_assert_not(arguments_has(&a, OPTION_PLAN));
+}
+
+Test(cli_arguments, keeps_every_admin_in_its_order)
+{
+    struct arguments a;
+    cr_assert(READ(&a, "node", "list", "--admin", "a:1", "-a", "b:2", "--admin=c:3"));
+    cr_assert_eq(a.admin_count, 3);
+    cr_assert_str_eq(a.admins[0], "a:1");
+    cr_assert_str_eq(a.admins[1], "b:2");
+    cr_assert_str_eq(a.admins[2], "c:3");
+}
+
+Test(cli_arguments, takes_what_follows_two_dashes_as_words)
+{
+    struct arguments a;
+    cr_assert(READ(&a, "node", "remove", "--", "-3"));
+    cr_assert_str_eq(a.operands[0], "-3");
+}
+
+Test(cli_arguments, refuses_what_is_no_option_and_values_that_are_missing_or_too_many)
+{
+    struct arguments a;
+    cr_assert_not(READ(&a, "node", "list", "--nodes"));
+    cr_assert_str_eq(trouble, "there is no option --nodes");
+    cr_assert_not(READ(&a, "node", "list", "-x"));
+    cr_assert_not(READ(&a, "node", "add", "4", "--site"));
+    cr_assert_str_eq(trouble, "--site wants SITE");
+    cr_assert_not(READ(&a, "node", "add", "4", "--site="));
+    cr_assert_not(READ(&a, "node", "add", "4", "--yes=no"));
+    cr_assert_str_eq(trouble, "--yes takes no value");
+    cr_assert_not(READ(&a, "a", "b", "c", "d", "e", "f", "g"));
+    cr_assert_str_eq(trouble, "g is one word too many");
+}
+
+Test(cli_arguments, refuses_more_admins_than_there_is_room_for)
+{
+    struct arguments a;
+    char *texts[2 * (ADMINS_MAX + 1) + 1] = {"trilog"};
+    for (int i = 0; i <= ADMINS_MAX; i++) {
+        texts[2 * i + 1] = "-a";
+        texts[2 * i + 2] = "a:1";
+    }
+    cr_assert_not(arguments_read(2 * (ADMINS_MAX + 1) + 1, texts, &a, trouble, sizeof trouble));
+}
+
+Test(cli_arguments, reads_whole_numbers_within_bounds_only)
+{
+    int64_t n;
+    cr_assert(arguments_number("42", 1, 100, &n));
+    cr_assert_eq(n, 42);
+    const char *wrong[] = {"",   "0",   "101", "4x", " 4",
+                           "+4", "4.0", "0x4", "-4", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        cr_assert_not(arguments_number(wrong[i], 1, 100, &n), "%s", wrong[i]);
+}
