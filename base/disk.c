@@ -40,6 +40,14 @@ int64_t disk_read_at(const struct disk *d, struct disk_file *file, uint64_t posi
     return d->operations->read_at(d->data, file, position, into, size);
 }
 
+int64_t disk_read_at_once(const struct disk *d, struct disk_file *file, uint64_t position,
+                          void *into, size_t size)
+{
+    if (d->operations->read_at_once == NULL)
+        return disk_read_at(d, file, position, into, size);
+    return d->operations->read_at_once(d->data, file, position, into, size);
+}
+
 int disk_write_at(const struct disk *d, struct disk_file *file, uint64_t position,
                   const struct iovec *parts, int part_count, unsigned flags)
 {

@@ -76,6 +76,45 @@ static int64_t system_read_at(void *data, struct disk_file *file, uint64_t posit
     return (int64_t)done;
 }
 
+/* What is in the page cache already is taken from there and stays; the rest passes through and is
+ * let go again. */
+static ssize_t read_past_cache(struct system_disk *d, int descriptor, uint8_t *into, size_t size,
+                               uint64_t position)
+{
+    struct iovec part = {.iov_base = into, .iov_len = size};
+    if (atomic_load(&d->has_uncached)) {
+        ssize_t got = preadv2(descriptor, &part, 1, (off_t)position, RWF_DONTCACHE);
+        if (got >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
+            return got;
+        atomic_store(&d->has_uncached, false); /* this kernel or file system has no such flag */
+    }
+    ssize_t cached = preadv2(descriptor, &part, 1, (off_t)position, RWF_NOWAIT);
+    if (cached > 0)
+        return cached;
+    ssize_t got = pread(descriptor, into, size, (off_t)position);
+    if (got > 0)
+        posix_fadvise(descriptor, (off_t)position, got, POSIX_FADV_DONTNEED);
+    return got;
+}
+
+static int64_t system_read_at_once(void *data, struct disk_file *file, uint64_t position,
+                                   void *into, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = read_past_cache(data, descriptor_of(file), (uint8_t *)into + done,
+                                      size - done, position + done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return failed();
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (int64_t)done;
+}
+
 static ssize_t write_some(struct system_disk *d, int descriptor, const struct iovec *parts,
                           int part_count, uint64_t position, unsigned flags)
 {
@@ -240,6 +279,7 @@ static const struct disk_operations system_operations = {
     .open = system_open,
     .close = system_close,
     .read_at = system_read_at,
+    .read_at_once = system_read_at_once,
     .write_at = system_write_at,
     .sync = system_sync,
     .truncate = system_truncate,

@@ -36,6 +36,9 @@ struct disk_operations {
     /* Bytes read (0 at the end, fewer only at the end) or a negative error. */
     int64_t (*read_at)(void *data, struct disk_file *file, uint64_t position, void *into,
                        size_t size);
+    /* The same, past the page cache; NULL: as read_at. */
+    int64_t (*read_at_once)(void *data, struct disk_file *file, uint64_t position, void *into,
+                            size_t size);
     int (*write_at)(void *data, struct disk_file *file, uint64_t position,
                     const struct iovec *parts, int part_count, unsigned flags);
     int (*sync)(void *data, struct disk_file *file);
@@ -62,6 +65,10 @@ int disk_open(const struct disk *d, const char *path, unsigned flags, struct dis
 void disk_close(const struct disk *d, struct disk_file *file);
 int64_t disk_read_at(const struct disk *d, struct disk_file *file, uint64_t position, void *into,
                      size_t size);
+/* The same for what is read once and not soon again: what others read stays in the page cache, and
+ * this does not get there (RWF_DONTCACHE where the kernel has it). */
+int64_t disk_read_at_once(const struct disk *d, struct disk_file *file, uint64_t position,
+                          void *into, size_t size);
 /* Writes all parts or returns an error; a failed write is never retried: its bytes and the
  * file's other unsynced bytes are undefined from then on. */
 int disk_write_at(const struct disk *d, struct disk_file *file, uint64_t position,
