@@ -46,7 +46,7 @@ struct entry {
     uint32_t position;
 };
 
-/* 1 when read, 0 when the file ends before it. */
+/* 1, or ERR_CORRUPT when the file ends before it. */
 static int read_entry(const struct disk *disk, struct disk_file *file, uint32_t number,
                       struct entry *entry)
 {
@@ -56,7 +56,7 @@ static int read_entry(const struct disk *disk, struct disk_file *file, uint32_t 
     if (got < 0)
         return (int)got;
     if ((size_t)got < sizeof bytes)
-        return 0;
+        return ERR_CORRUPT;
     entry->relative_offset = (int32_t)bytes_get_be32(bytes);
     entry->position = bytes_get_be32(bytes + 4);
     return 1;
@@ -94,12 +94,14 @@ int log_offset_index_lookup(const struct disk *disk, const struct log_partition_
     struct disk_file *file;
     int err = disk_open(disk, path, DISK_READ, &file);
     if (err != 0)
-        return err == UV_ENOENT ? 0 : err;
+        return err == UV_ENOENT ? ERR_CORRUPT : err;
     struct entry found = {0};
     int got = search(disk, file, count, offset - meta->base_offset, &found);
     disk_close(disk, file);
-    if (got <= 0 || found.position >= meta->size_bytes)
-        return got < 0 ? got : 0;
+    if (got == 1 && found.position >= meta->size_bytes)
+        got = ERR_CORRUPT;
+    if (got <= 0)
+        return got;
     *last_offset = meta->base_offset + found.relative_offset;
     *position = found.position;
     return 1;

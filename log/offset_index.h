@@ -16,10 +16,10 @@ int log_offset_index_add(struct log_index_entries *entries, int64_t relative_off
 uint8_t *log_index_entries_grow(struct log_index_entries *entries, size_t size);
 void log_index_entries_close(struct log_index_entries *entries);
 
-/* The newest entry whose batch ends at or before `offset`: 1 with its values, or 0 when there is
- * none (or the file is missing or short: the caller then begins at position 0), or a disk error.
- * What it says must be checked against the batch it points to: an index has no checksum that is
- * read here. */
+/* The newest entry whose batch ends at or before `offset`: 1 with its values, 0 when there is none,
+ * ERR_CORRUPT when the file is missing or short or its entry impossible (the caller then begins at
+ * position 0), or a disk error. What it says must be checked against the batch it points to: an
+ * index has no checksum that is read here. */
 int log_offset_index_lookup(const struct disk *disk, const struct log_partition_id *id,
                             const struct log_segment_meta *meta, int64_t offset,
                             int64_t *last_offset, uint32_t *position);

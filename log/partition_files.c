@@ -2,29 +2,29 @@
  *
  * The manifest is right, the folder may hold more: bytes flushed after the last checkpoint (they
  * come again from the WAL and are cut), files of segments that left the log before a crash, files
- * of a flush whose checkpoint never came. A missing or short index is built anew from its data;
- * missing data is damage. */
+ * of a flush whose checkpoint never came, what a repair has left. A file that is missing, too short
+ * or can't be opened does not keep the others from opening: its segment is suspected, and looked
+ * into when the replica runs (log/repair.h). */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/event.h"
 #include "partition_internal.h"
 
-/* Cuts the file to what the manifest says. 1 when it is too short or missing. */
+/* Cuts the file to what the manifest says. ERR_CORRUPT when it is too short, or a disk error. */
 static int fit_file(const struct log_partition *p, const struct log_segment_meta *meta,
                     enum log_file_kind kind, const char *path)
 {
     struct disk_file *file;
     int err = disk_open(p->disk, path, DISK_WRITE, &file);
     if (err != 0)
-        return err == UV_ENOENT ? 1 : err;
+        return err;
     int64_t wanted = log_segment_file_size(meta, kind);
     int64_t size = disk_size(p->disk, file);
     if (size < 0)
         err = (int)size;
     else if (size < wanted)
-        err = 1;
+        err = ERR_CORRUPT;
     else if (size > wanted)
         err = disk_truncate(p->disk, file, (uint64_t)wanted);
     if (err == 0 && size > wanted)
@@ -33,30 +33,22 @@ static int fit_file(const struct log_partition *p, const struct log_segment_meta
     return err;
 }
 
-static int fit_segment(const struct log_partition *p, const struct log_segment_meta *meta,
-                       struct err_note *note)
+static int fit_segment(struct log_partition *p, struct log_segment *s, struct err_note *note)
 {
-    char path[LOG_PATH_SIZE];
-    log_segment_path(path, &p->id, meta->base_offset, meta->version, LOG_FILE_DATA);
-    int fit = fit_file(p, meta, LOG_FILE_DATA, path);
-    if (fit == 1)
-        return err_set(note, ERR_CORRUPT, "%s: missing or shorter than %" PRIu32 " bytes", path,
-                       meta->size_bytes);
-    bool rebuild = false;
-    for (int kind = LOG_FILE_INDEX; kind <= LOG_FILE_TIME_INDEX && fit == 0; kind++) {
-        log_segment_path(path, &p->id, meta->base_offset, meta->version, (enum log_file_kind)kind);
-        fit = fit_file(p, meta, (enum log_file_kind)kind, path);
-        if (fit == 1) {
-            rebuild = true;
-            fit = 0;
+    int err = 0;
+    for (int kind = 0; kind < LOG_FILE_KIND_COUNT && err == 0; kind++) {
+        char path[LOG_PATH_SIZE];
+        log_segment_path(path, &p->id, s->written.base_offset, s->written.version,
+                         (enum log_file_kind)kind);
+        err = fit_file(p, &s->written, (enum log_file_kind)kind, path);
+        if (log_is_damage(err)) {
+            log_partition_suspect(p, s);
+            err = 0;
         }
+        if (err != 0)
+            err_set(note, err, "%s: %s", path, err_text(err));
     }
-    if (fit == 0 && rebuild) {
-        event_warn("index_rebuilt", "file=%s", path);
-        struct log_segment_view view = {.disk = p->disk, .id = p->id, .meta = *meta};
-        fit = log_segment_rebuild_indexes(&view);
-    }
-    return fit == 0 ? 0 : err_set(note, fit, "%s: %s", path, err_text(fit));
+    return err;
 }
 
 struct stray_search {
@@ -73,6 +65,20 @@ static bool is_of_log(const struct log_partition *p, int64_t base_offset, uint32
     return false;
 }
 
+static void remove_repair(struct stray_search *search, const char *name)
+{
+    char path[LOG_PATH_SIZE];
+    log_folder_path(path, &search->partition->id);
+    size_t length = strlen(path);
+    if (length + strlen(name) + 2 > sizeof path)
+        return; /* none of ours */
+    path[length] = '/';
+    memcpy(path + length + 1, name, strlen(name) + 1);
+    int err = disk_remove(search->partition->disk, path);
+    if (err != 0 && err != UV_ENOENT)
+        search->err = err;
+}
+
 /* Notes a segment that the folder has and the log has not: it dies like one that retention took. */
 static void on_name(void *data, const char *name, bool is_directory)
 {
@@ -81,6 +87,8 @@ static void on_name(void *data, const char *name, bool is_directory)
     int64_t base_offset;
     uint32_t version;
     enum log_file_kind kind;
+    if (!is_directory && log_segment_name_is_repair(name))
+        remove_repair(search, name);
     if (is_directory || !log_segment_name_parse(name, &base_offset, &version, &kind) ||
         is_of_log(p, base_offset, version))
         return;
@@ -101,7 +109,7 @@ int log_partition_check_files(struct log_partition *p, struct err_note *note)
 {
     int err = 0;
     for (unsigned i = 0; i < p->segments.count && err == 0; i++)
-        err = fit_segment(p, &p->segments.items[i]->written, note);
+        err = fit_segment(p, p->segments.items[i], note);
     if (err != 0)
         return err;
     char path[LOG_PATH_SIZE];
@@ -120,7 +128,7 @@ int log_partition_check_files(struct log_partition *p, struct err_note *note)
 int log_segment_remove_files(const struct disk *disk, const struct log_partition_id *id,
                              int64_t base_offset, uint32_t version)
 {
-    /* Data last: an index without data is a stray, data without an index would be rebuilt. */
+    /* Data last: an index without data is a stray, data without an index is looked into. */
     for (int kind = LOG_FILE_KIND_COUNT - 1; kind >= 0; kind--) {
         char path[LOG_PATH_SIZE];
         log_segment_path(path, id, base_offset, version, (enum log_file_kind)kind);

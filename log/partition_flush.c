@@ -162,26 +162,51 @@ static int write_batches(struct log_flush *f, struct log_flush_segment *w, struc
     return err;
 }
 
-static int open_file(const struct log_flush *f, const struct log_flush_segment *w,
-                     enum log_file_kind kind, struct disk_file **file)
+/* A file that was written before is gone, or its folder is: what it held is damage, what comes now
+ * is not. */
+static int make_again(struct log_flush *f, struct log_flush_segment *w, const char *path,
+                      struct disk_file **file)
+{
+    char folder[LOG_PATH_SIZE];
+    log_folder_path(folder, &f->id);
+    w->is_suspect = !w->is_new;
+    f->makes_folder = true;
+    int err = disk_make_directory(f->disk, folder);
+    return err == 0 ? disk_open(f->disk, path, DISK_WRITE | DISK_CREATE, file) : err;
+}
+
+static int open_file(struct log_flush *f, struct log_flush_segment *w, enum log_file_kind kind,
+                     struct disk_file **file)
 {
     char path[LOG_PATH_SIZE];
     log_segment_path(path, &f->id, w->meta.base_offset, w->meta.version, kind);
     int err = disk_open(f->disk, path, DISK_WRITE | (w->is_new ? DISK_CREATE : 0), file);
+    if (err == UV_ENOENT)
+        err = make_again(f, w, path, file);
     if (err == 0 && w->is_new)
         err = disk_truncate(f->disk, *file, 0); /* a crash may have left one of the same name */
     return err;
 }
 
+/* What comes next goes to its place also when the file has become shorter than that. */
+static void notice_cut(const struct log_flush *f, struct log_flush_segment *w,
+                       struct disk_file *file, uint64_t position)
+{
+    int64_t size = disk_size(f->disk, file);
+    w->is_suspect |= size < 0 || (uint64_t)size < position;
+}
+
 /* Appends entries to an index file; a new segment gets the file in any case. */
-static int write_index(const struct log_flush *f, const struct log_flush_segment *w,
-                       enum log_file_kind kind, const struct log_index_entries *entries)
+static int write_index(struct log_flush *f, struct log_flush_segment *w, enum log_file_kind kind,
+                       const struct log_index_entries *entries)
 {
     if (entries->size == 0 && !w->is_new)
         return 0;
     struct disk_file *file = NULL;
     uint64_t position = log_segment_file_size(&w->meta, kind) - entries->size;
     int err = open_file(f, w, kind, &file);
+    if (err == 0)
+        notice_cut(f, w, file, position);
     if (err == 0 && entries->size > 0)
         err = disk_write_bytes_at(f->disk, file, position, bytes_of(entries->data, entries->size));
     if (err == 0)
@@ -194,6 +219,8 @@ static int write_segment(struct log_flush *f, struct log_flush_segment *w, struc
 {
     struct segment_files files = {0};
     int err = open_file(f, w, LOG_FILE_DATA, &files.data);
+    if (err == 0)
+        notice_cut(f, w, files.data, w->meta.size_bytes);
     if (err == 0)
         err = write_batches(f, w, g, &files);
     if (err == 0)
@@ -230,8 +257,8 @@ int log_flush_run(struct log_flush *f)
         err = disk_make_directory(f->disk, path);
     bool has_new_files = false;
     for (unsigned i = 0; i < f->segment_count && err == 0; i++) {
-        has_new_files |= f->segments[i].is_new;
         err = write_segment(f, &f->segments[i], g);
+        has_new_files |= f->segments[i].is_new || f->segments[i].is_suspect;
     }
     if (err == 0)
         err = sync_folders(f, has_new_files);
@@ -247,6 +274,8 @@ void log_partition_flush_finish(struct log_partition *p, struct log_flush *f, in
         struct log_flush_segment *w = &f->segments[i];
         w->segment->written = w->meta;
         w->segment->has_files = true;
+        if (w->is_suspect)
+            log_partition_suspect(p, w->segment);
     }
     if (status == 0) {
         p->has_folder = true;

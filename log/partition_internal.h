@@ -33,12 +33,23 @@ struct log_partition {
     bool is_flushing;                   /* between prepare and finish */
     bool is_being_replaced;             /* a snapshot is swapped in: no read may begin */
     bool has_folder;                    /* a flush has made it */
+    bool has_flaws;                     /* a segment is suspected or damaged; may be out of date */
     log_partition_changed_cb on_change; /* the store's; may be NULL */
+    log_partition_changed_cb on_flaw;   /* likewise: `has_flaws` became true */
     void *on_change_data;
 };
 
 /* Tells the store that the manifest's record is no longer true. */
 void log_partition_changed(struct log_partition *p);
+
+/* Reading a file of this segment gave `status`. When it may be damaged, it is looked into soon, and
+ * the status is the one that readers get: ERR_CORRUPT. `mended_count` is the segment's when the
+ * read began: what was read before a repair says nothing of what is there now. */
+int log_partition_note_read(struct log_partition *p, struct log_segment *s, unsigned mended_count,
+                            int status);
+void log_partition_suspect(struct log_partition *p, struct log_segment *s);
+/* Is it part of the log, and in files? */
+bool log_partition_has_segment(const struct log_partition *p, const struct log_segment *s);
 
 int log_segment_list_add(struct log_segment_list *list, struct log_segment *taken);
 void log_segment_list_close(struct log_segment_list *list);
@@ -84,6 +95,7 @@ struct log_flush_segment {
     unsigned batch_first, batch_count; /* among the flush's batches */
     bool is_new;                       /* files must be made */
     bool seals;                        /* nothing comes after */
+    bool is_suspect;                   /* after the run: a file was shorter than it was left */
 };
 
 struct log_flush {

@@ -18,6 +18,8 @@ struct cold_read {
     struct log_segment *segment; /* referenced */
     struct log_segment_view view;
     struct log_segment_range range;
+    unsigned mended_count; /* the segment's when the read began */
+    bool is_index_flawed;  /* it was not used */
 };
 
 /* How many batches from `first` on a read takes. */
@@ -70,9 +72,13 @@ static void finish_cold(struct work_item *item)
 {
     struct log_read *req = item->data;
     struct cold_read *cold = req->cold;
-    assert(req->partition->pending_reads > 0);
-    req->partition->pending_reads--;
+    struct log_partition *p = req->partition;
+    assert(p->pending_reads > 0);
+    p->pending_reads--;
     req->cold = NULL;
+    req->status = log_partition_note_read(p, cold->segment, cold->mended_count, req->status);
+    if (cold->is_index_flawed)
+        log_partition_note_read(p, cold->segment, cold->mended_count, ERR_CORRUPT);
     log_segment_unref(cold->segment);
     free(cold);
     req->cb(req, req->status);
@@ -88,6 +94,7 @@ static void run_cold(struct work_item *item)
     req->status = log_segment_reader_open(&reader, &cold->view);
     if (req->status == 0) {
         req->status = log_segment_read(&reader, &cold->range, &batches);
+        cold->is_index_flawed = reader.is_index_flawed;
         log_segment_reader_close(&reader);
     }
     if (batches.bytes.size > 0) {
@@ -121,6 +128,8 @@ static int queue_cold(struct log_partition *p, struct log_read *req)
     cold->view = (struct log_segment_view){
         .disk = p->disk, .id = p->id, .meta = cold->segment->written};
     cold->range = range_of(p, req);
+    cold->mended_count = cold->segment->mended_count;
+    cold->is_index_flawed = false;
     assert(req->offset < cold->view.meta.next_offset); /* else it would be in the tail */
     req->cold = cold;
     req->item.data = req;

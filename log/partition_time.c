@@ -15,8 +15,10 @@
 struct cold_lookup {
     struct log_segment *segment; /* referenced */
     struct log_segment_view view;
-    int64_t from_offset; /* records below don't count */
+    int64_t from_offset;   /* records below don't count */
+    unsigned mended_count; /* the segment's when the lookup began */
     bool is_found;
+    bool is_index_flawed; /* one was not used */
 };
 
 struct record_time {
@@ -114,7 +116,8 @@ static int look_through_view(struct log_time_lookup *req, struct cold_lookup *co
     struct log_segment_reader reader;
     int err = log_time_index_lookup(cold->view.disk, &cold->view.id, &cold->view.meta,
                                     req->timestamp_ms, &offset);
-    if (err == 0)
+    cold->is_index_flawed = log_is_damage(err);
+    if (err == 0 || cold->is_index_flawed)
         err = log_segment_reader_open(&reader, &cold->view);
     if (err != 0)
         return err;
@@ -123,6 +126,7 @@ static int look_through_view(struct log_time_lookup *req, struct cold_lookup *co
     err = log_segment_find(&reader, offset, &place);
     if (err == 0)
         err = walk_view(&reader, place, req, cold);
+    cold->is_index_flawed |= reader.is_index_flawed;
     log_segment_reader_close(&reader);
     return err;
 }
@@ -144,7 +148,8 @@ static int queue_cold(struct log_partition *p, struct log_time_lookup *req, stru
         return UV_ENOMEM;
     *cold = (struct cold_lookup){.segment = log_segment_ref(s),
                                  .view = {.disk = p->disk, .id = p->id, .meta = s->written},
-                                 .from_offset = from_offset};
+                                 .from_offset = from_offset,
+                                 .mended_count = s->mended_count};
     req->cold = cold;
     req->item.data = req;
     p->pending_reads++;
@@ -197,6 +202,9 @@ static void finish_cold(struct work_item *item)
     bool is_done = req->status != 0 || cold->is_found;
     int64_t next_offset = cold->view.meta.next_offset;
     assert(p->pending_reads > 0);
+    req->status = log_partition_note_read(p, cold->segment, cold->mended_count, req->status);
+    if (cold->is_index_flawed)
+        log_partition_note_read(p, cold->segment, cold->mended_count, ERR_CORRUPT);
     p->pending_reads--;
     req->cold = NULL;
     log_segment_unref(cold->segment);

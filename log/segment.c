@@ -20,7 +20,8 @@
 #include "offset_index.h"
 #include "time_index.h"
 
-#define FLAG_SEALED 1u
+#define FLAG_SEALED   1u
+#define REPAIR_SUFFIX ".repair"
 
 static const char *const file_suffixes[LOG_FILE_KIND_COUNT] = {".log", ".index", ".timeindex"};
 
@@ -257,6 +258,21 @@ void log_segment_path(char *path, const struct log_partition_id *id, int64_t bas
         snprintf(made_by, sizeof made_by, ".%" PRIu32, version);
     snprintf(path + length, LOG_PATH_SIZE - length, "/%020" PRId64 "%s%s", base_offset, made_by,
              file_suffixes[kind]);
+}
+
+void log_segment_repair_path(char *path, const struct log_partition_id *id,
+                             const struct log_segment_meta *meta, enum log_file_kind kind)
+{
+    log_segment_path(path, id, meta->base_offset, meta->version, kind);
+    size_t length = strlen(path);
+    assert(length + sizeof REPAIR_SUFFIX <= LOG_PATH_SIZE);
+    memcpy(path + length, REPAIR_SUFFIX, sizeof REPAIR_SUFFIX);
+}
+
+bool log_segment_name_is_repair(const char *name)
+{
+    size_t length = strlen(name), suffix = sizeof REPAIR_SUFFIX - 1;
+    return length > suffix && strcmp(name + length - suffix, REPAIR_SUFFIX) == 0;
 }
 
 /* ".<version>", with neither zeros in front nor a version 0; bytes taken, 0 when there is none. */

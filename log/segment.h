@@ -44,6 +44,13 @@ struct log_segment {
     int64_t max_timestamp, max_timestamp_offset;
     uint32_t size_bytes;
     bool is_sealed;
+    /* What is known of the files' soundness: see log/repair.h. */
+    bool is_suspect;        /* to be looked into */
+    bool is_not_repairable; /* no replica had it, and that was told */
+    unsigned damaged;       /* LOG_DAMAGE_* of its files */
+    unsigned mended_count;  /* times that its files were replaced */
+    uint64_t defer_ms;      /* not to be looked into before */
+    unsigned defer_count;   /* in a row */
 };
 
 /* Index entries on their way to a file. */
@@ -87,11 +94,18 @@ int log_segment_meta_decode(struct log_segment_meta *m, struct bytes_reader *r);
 uint32_t log_segment_file_size(const struct log_segment_meta *m, enum log_file_kind kind);
 uint32_t log_segment_file_crc(const struct log_segment_meta *m, enum log_file_kind kind);
 
+/* Could it be the file's fault that this came of reading it, not the program's or the machine's? */
+bool log_is_damage(int err);
+
 /* "topics/<id>-<partition>" and the files in it; `path` has LOG_PATH_SIZE bytes. A compacted
  * segment's files carry its version, so that they stand beside what they were made of. */
 void log_folder_path(char *path, const struct log_partition_id *id);
 void log_segment_path(char *path, const struct log_partition_id *id, int64_t base_offset,
                       uint32_t version, enum log_file_kind kind);
+/* The same with ".repair" behind it: made beside the file that it will replace. */
+void log_segment_repair_path(char *path, const struct log_partition_id *id,
+                             const struct log_segment_meta *meta, enum log_file_kind kind);
+bool log_segment_name_is_repair(const char *name);
 /* The reverse, for a name found in a folder. */
 bool log_segment_name_parse(const char *name, int64_t *base_offset, uint32_t *version,
                             enum log_file_kind *kind);

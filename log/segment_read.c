@@ -12,13 +12,13 @@
 
 #include "batch.h"
 #include "offset_index.h"
-#include "time_index.h"
 
 int log_segment_reader_open(struct log_segment_reader *r, const struct log_segment_view *view)
 {
     char path[LOG_PATH_SIZE];
     log_segment_path(path, &view->id, view->meta.base_offset, view->meta.version, LOG_FILE_DATA);
     r->view = *view;
+    r->is_index_flawed = false;
     return disk_open(view->disk, path, DISK_READ, &r->file);
 }
 
@@ -75,13 +75,14 @@ static int begin_place(struct log_segment_reader *r, int64_t offset, struct log_
     uint8_t header[BATCH_RECORDS_FROM];
     int got = log_offset_index_lookup(r->view.disk, &r->view.id, meta, offset, &last_offset,
                                       &position);
-    if (got < 0)
+    if (got < 0 && !log_is_damage(got))
         return got;
     if (got == 1 && read_header(r, position, header) == 0) {
         int64_t base_offset = last_offset - batch_last_offset_delta(header);
         if (base_offset <= offset && place_of_header(r, header, position, base_offset, place) == 0)
             return 0;
     }
+    r->is_index_flawed = got != 0;
     return log_segment_place_at(r, 0, meta->base_offset, place);
 }
 
@@ -163,66 +164,15 @@ int log_segment_read(struct log_segment_reader *r, const struct log_segment_rang
     return read_from(r, range, &place, batches);
 }
 
-static int write_index(const struct log_segment_view *view, enum log_file_kind kind,
-                       const struct log_index_entries *entries)
+int log_segment_read_on(struct log_segment_reader *r, uint32_t position, int64_t base_offset,
+                        size_t size_bytes_max, struct slice *batches)
 {
-    char path[LOG_PATH_SIZE];
-    log_segment_path(path, &view->id, view->meta.base_offset, view->meta.version, kind);
-    struct disk_file *file;
-    int err = disk_open(view->disk, path, DISK_WRITE | DISK_CREATE, &file);
-    if (err != 0)
-        return err;
-    err = disk_truncate(view->disk, file, 0);
-    if (err == 0 && entries->size > 0)
-        err = disk_write_bytes_at(view->disk, file, 0, bytes_of(entries->data, entries->size));
-    if (err == 0)
-        err = disk_sync(view->disk, file);
-    disk_close(view->disk, file);
-    return err;
-}
-
-static int index_data(struct log_segment_reader *r, struct log_segment_meta *rebuilt,
-                      struct log_index_entries *index, struct log_index_entries *time_index)
-{
-    const struct log_segment_meta *meta = &r->view.meta;
-    int err = 0;
-    while (err == 0 && rebuilt->size_bytes < meta->size_bytes) {
-        struct log_segment_range one = {.offset_max = INT64_MAX, .leader_epoch = -1};
-        struct log_batch_place place;
-        struct slice batch = {0};
-        err = log_segment_place_at(r, rebuilt->size_bytes, rebuilt->next_offset, &place);
-        if (err == 0)
-            err = read_from(r, &one, &place, &batch);
-        if (err == 0)
-            err = log_segment_meta_add(rebuilt, place.size, place.next_offset, place.max_timestamp,
-                                       index, time_index);
-        slice_unref(&batch);
-    }
-    if (err == 0 && meta->is_sealed)
-        err = log_segment_meta_seal(rebuilt, time_index);
-    return err;
-}
-
-int log_segment_rebuild_indexes(const struct log_segment_view *view)
-{
-    const struct log_segment_meta *meta = &view->meta;
-    struct log_segment_meta rebuilt = log_segment_meta_empty(meta->base_offset, meta->first_wall_ms,
-                                                             meta->index_interval_bytes);
-    struct log_index_entries index = {0}, time_index = {0};
-    struct log_segment_reader reader;
-    int err = log_segment_reader_open(&reader, view);
-    if (err != 0)
-        return err;
-    err = index_data(&reader, &rebuilt, &index, &time_index);
-    log_segment_reader_close(&reader);
-    if (err == 0 && (rebuilt.index_size_bytes != meta->index_size_bytes ||
-                     rebuilt.time_index_size_bytes != meta->time_index_size_bytes))
-        err = ERR_CORRUPT; /* other bytes than the ones that were flushed */
-    if (err == 0)
-        err = write_index(view, LOG_FILE_INDEX, &index);
-    if (err == 0)
-        err = write_index(view, LOG_FILE_TIME_INDEX, &time_index);
-    log_index_entries_close(&index);
-    log_index_entries_close(&time_index);
-    return err;
+    struct log_segment_range range = {
+        .offset_max = INT64_MAX, .leader_epoch = -1, .size_bytes_max = size_bytes_max};
+    struct log_batch_place place;
+    *batches = (struct slice){0};
+    if (position >= r->view.meta.size_bytes)
+        return ERR_CORRUPT;
+    int err = log_segment_place_at(r, position, base_offset, &place);
+    return err != 0 ? err : read_from(r, &range, &place, batches);
 }

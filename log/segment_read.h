@@ -22,6 +22,7 @@ struct log_batch_place {
 struct log_segment_reader {
     struct log_segment_view view;
     struct disk_file *file;
+    bool is_index_flawed; /* out: an index was not what it should be, and was not used */
 };
 
 /* 0 or a disk error (UV_ENOENT: retention was faster). */
@@ -48,7 +49,10 @@ struct log_segment_range {
 int log_segment_read(struct log_segment_reader *r, const struct log_segment_range *range,
                      struct slice *batches);
 
-/* Writes both indexes anew from the data. ERR_CORRUPT when the data does not hold. */
-int log_segment_rebuild_indexes(const struct log_segment_view *view);
+/* Whole, checked batches from `position` on, where one must begin that starts at `base_offset`: at
+ * least one, then as many as `size_bytes_max` has room for. As log_segment_read, but that epochs
+ * are not compared. */
+int log_segment_read_on(struct log_segment_reader *r, uint32_t position, int64_t base_offset,
+                        size_t size_bytes_max, struct slice *batches);
 
 #endif

@@ -61,7 +61,9 @@ static bool is_ours(const struct log_store *s, const struct ship_file *file)
     for (unsigned i = 0; i < p->segments.count; i++) {
         const struct log_segment_meta *m = &p->segments.items[i]->written;
         if (m->base_offset == file->base_offset && m->version == file->version)
-            return m->is_sealed && log_segment_file_size(m, file->kind) == file->size_bytes &&
+            return m->is_sealed && p->segments.items[i]->damaged == 0 &&
+                   !p->segments.items[i]->is_suspect &&
+                   log_segment_file_size(m, file->kind) == file->size_bytes &&
                    log_segment_file_crc(m, file->kind) == file->crc;
     }
     return false;

@@ -150,6 +150,12 @@ static void on_partition_change(void *data)
     entry->store->dirty = entry;
 }
 
+static void on_partition_flaw(void *data)
+{
+    struct store_partition *entry = data;
+    entry->store->has_flaws = true;
+}
+
 static void free_entry(struct store_partition *entry)
 {
     log_partition_destroy(entry->partition);
@@ -182,6 +188,7 @@ static int table_add(struct log_store *s, struct store_partition ***items, uint3
     (*items)[place] = entry;
     (*count)++;
     p->on_change = on_partition_change;
+    p->on_flaw = on_partition_flaw;
     p->on_change_data = entry;
     *added = entry;
     return 0;
@@ -262,6 +269,7 @@ void store_take_table(struct log_store *s, struct store_table *table)
     s->state = table->state;
     s->live_size = table->live_size;
     s->dirty = NULL;
+    s->has_flaws = true; /* what opening found, perhaps */
     *table = (struct store_table){0};
 }
 

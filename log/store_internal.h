@@ -46,6 +46,9 @@ struct log_store {
     struct log_pin *pins;        /* all that are not released */
     struct log_install *install; /* the one under way, or NULL */
     struct staged_list staged;   /* left by earlier ones */
+    bool has_flaws;              /* a segment is suspected or damaged; may be out of date */
+    uint64_t files_found;        /* damaged, since it was opened */
+    uint64_t segments_repaired;
 };
 
 /* "groups/<id>" + suffix; `path` has LOG_PATH_SIZE bytes. */

@@ -50,11 +50,14 @@ int log_time_index_lookup(const struct disk *disk, const struct log_partition_id
     struct disk_file *file;
     int err = disk_open(disk, path, DISK_READ, &file);
     if (err != 0)
-        return err == UV_ENOENT ? 0 : err;
+        return err == UV_ENOENT ? ERR_CORRUPT : err;
     uint8_t *bytes = malloc(size);
     int64_t got = bytes == NULL ? UV_ENOMEM : disk_read_at(disk, file, 0, bytes, size);
     disk_close(disk, file);
-    if (got == (int64_t)size && crc32c(0, bytes_of(bytes, size)) == meta->time_index_crc)
+    if (got >= 0 &&
+        (got != (int64_t)size || crc32c(0, bytes_of(bytes, size)) != meta->time_index_crc))
+        got = ERR_CORRUPT;
+    if (got >= 0)
         *offset = meta->base_offset + search(bytes_of(bytes, size), timestamp);
     if (*offset < meta->base_offset || *offset >= meta->next_offset)
         *offset = meta->base_offset; /* nothing that we wrote */

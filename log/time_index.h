@@ -11,8 +11,8 @@ int log_time_index_add(struct log_index_entries *entries, int64_t timestamp,
                        int64_t relative_offset);
 
 /* Where to begin looking for the first record at or after `timestamp`: every one comes in or
- * after the batch that contains *offset. The segment's base when the index is missing or damaged.
- * 0 or a disk error. */
+ * after the batch that contains *offset. 0, or a negative error with the segment's base: when the
+ * index is missing or damaged (ERR_CORRUPT) the search begins there. */
 int log_time_index_lookup(const struct disk *disk, const struct log_partition_id *id,
                           const struct log_segment_meta *meta, int64_t timestamp, int64_t *offset);
 
