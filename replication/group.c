@@ -182,6 +182,7 @@ void repl_group_tick(struct repl_group *g)
     }
     group_ship_tick(g);
     group_install_tick(g);
+    group_repair_tick(g);
     repl_group_turn(g);
 }
 
@@ -193,6 +194,7 @@ void repl_group_stop(struct repl_group *g)
         return;
     g->is_stopped = true;
     group_install_stop(g);
+    group_repair_stop(g);
     group_fail_pending(g, ERR_CLOSED);
     group_reads_fail(g, ERR_CLOSED);
     node_publish(g->options.node, g->options.identity.group_id, 0, g->raft.current_term,
@@ -205,7 +207,7 @@ bool repl_group_is_idle(const struct repl_group *g)
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
         is_reading |= g->peers[i].is_reading || g->peers[i].pin_reads > 0;
     return persist_is_idle(g) && !g->is_keeping_heard && !is_reading && !g->is_checkpointing &&
-           g->installation == NULL;
+           g->installation == NULL && g->repair == NULL && g->help_count == 0;
 }
 
 void repl_group_destroy(struct repl_group *g)

@@ -7,6 +7,7 @@
 
 #include <raft.h>
 
+#include "log/repair.h"
 #include "message.h"
 #include "node_internal.h"
 #include "replication/group.h"
@@ -83,6 +84,7 @@ struct sample {
 #define HEARD_SIZE 40
 
 struct installation;
+struct repair;
 
 struct repl_group {
     struct repl_group_options options;
@@ -160,6 +162,11 @@ struct repl_group {
 
     /* install */
     struct installation *installation; /* or NULL */
+
+    /* damaged segments */
+    struct repair *repair;     /* of the one being mended, or NULL */
+    uint64_t repair_looked_ms; /* for the next one */
+    unsigned help_count;       /* reads for peers under way */
 
     struct sample samples[SAMPLES];
     unsigned sample_next;
@@ -268,6 +275,16 @@ void group_install_drop(struct repl_group *g);
 /* The group stops: what the disk is not busy with goes now, the rest when it is done. */
 void group_install_stop(struct repl_group *g);
 void group_install_on_node_gone(struct repl_group *g, uint32_t node_id);
+
+/* group_repair.c */
+void group_repair_tick(struct repl_group *g);
+void group_repair_on_piece(struct repl_group *g, const struct repl_message *m,
+                           struct buffer *owner);
+/* As group_install_stop. */
+void group_repair_stop(struct repl_group *g);
+
+/* group_help.c */
+void group_help_on_ask(struct repl_group *g, const struct repl_message *m);
 
 /* group_role.c */
 void group_role_on_candidate(struct repl_group *g, const struct repl_message *vote);

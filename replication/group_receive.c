@@ -374,6 +374,12 @@ static int dispatch(struct repl_group *g, const struct repl_message *m, struct b
     case REPL_SHIP_PIECE:
         group_install_on_piece(g, m, owner);
         return 0;
+    case REPL_REPAIR_ASK:
+        group_help_on_ask(g, m);
+        return 0;
+    case REPL_REPAIR_PIECE:
+        group_repair_on_piece(g, m, owner);
+        return 0;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:
         return 0;

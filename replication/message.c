@@ -77,6 +77,21 @@ static void put_ship(struct writer *w, const struct repl_message *m)
     put8(w, m->is_refused);
 }
 
+static void put_repair(struct writer *w, const struct repl_message *m)
+{
+    put64(w, m->round);
+    put32(w, m->partition_number);
+    put32(w, m->segment_version);
+    put64(w, (uint64_t)m->base_offset);
+    put64(w, (uint64_t)m->offset);
+    put32(w, (uint32_t)m->position);
+    put32(w, m->size);
+    put32(w, m->segment_size);
+    put32(w, m->segment_crc);
+    put8(w, m->is_sealed);
+    put8(w, m->answer);
+}
+
 size_t repl_message_encode(const struct repl_message *m, uint8_t *into)
 {
     struct writer w = {.at = into};
@@ -118,6 +133,10 @@ size_t repl_message_encode(const struct repl_message *m, uint8_t *into)
     case REPL_SHIP_ASK:
     case REPL_SHIP_PIECE:
         put_ship(&w, m);
+        break;
+    case REPL_REPAIR_ASK:
+    case REPL_REPAIR_PIECE:
+        put_repair(&w, m);
         break;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:
@@ -229,6 +248,28 @@ static void read_ship(struct bytes_reader *r, struct repl_message *m)
     r->is_bad |= is_refused > 1 || (m->piece.size > 0 && m->type == REPL_SHIP_ASK);
 }
 
+static void read_repair(struct bytes_reader *r, struct repl_message *m)
+{
+    m->round = bytes_read_le64(r);
+    m->partition_number = bytes_read_le32(r);
+    m->segment_version = bytes_read_le32(r);
+    m->base_offset = (int64_t)bytes_read_le64(r);
+    m->offset = (int64_t)bytes_read_le64(r);
+    m->position = bytes_read_le32(r);
+    m->size = bytes_read_le32(r);
+    m->segment_size = bytes_read_le32(r);
+    m->segment_crc = bytes_read_le32(r);
+    uint8_t is_sealed = bytes_read_u8(r);
+    m->is_sealed = is_sealed == 1;
+    m->answer = bytes_read_u8(r);
+    m->piece = bytes_read(r, bytes_reader_left(r));
+    bool has_piece = m->type == REPL_REPAIR_PIECE && m->answer == REPL_REPAIR_HERE;
+    r->is_bad |= is_sealed > 1 || m->answer > REPL_REPAIR_ANSWER_MAX ||
+                 (m->type == REPL_REPAIR_ASK && m->answer != 0) ||
+                 (m->piece.size > 0) != has_piece || m->base_offset < 0 ||
+                 m->offset < m->base_offset || m->position >= m->segment_size;
+}
+
 static int read_by_type(struct bytes_reader *r, struct buffer *owner, struct log_entry *entries,
                         struct repl_message *m)
 {
@@ -259,6 +300,10 @@ static int read_by_type(struct bytes_reader *r, struct buffer *owner, struct log
     case REPL_SHIP_ASK:
     case REPL_SHIP_PIECE:
         read_ship(r, m);
+        break;
+    case REPL_REPAIR_ASK:
+    case REPL_REPAIR_PIECE:
+        read_repair(r, m);
         break;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:

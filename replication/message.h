@@ -32,8 +32,20 @@ enum repl_message_type {
     REPL_READ_ROUND_ACK = 8,
     REPL_SHIP_ASK = 9, /* the next piece of a snapshot, or its contents */
     REPL_SHIP_PIECE = 10,
+    REPL_REPAIR_ASK = 11, /* batches of a segment that the sender's disk has damaged */
+    REPL_REPAIR_PIECE = 12,
     REPL_HEARTBEAT = 20,  /* between nodes, for all groups */
     REPL_APPLICATION = 21 /* between nodes, for the layer above */
+};
+
+/* What a peer says that was asked for a piece of a segment. */
+enum repl_repair_answer {
+    REPL_REPAIR_HERE = 0,
+    REPL_REPAIR_NOT_YET = 1,  /* it has the batches, but not in files: they will be soon */
+    REPL_REPAIR_NOT_HERE = 2, /* no such segment */
+    REPL_REPAIR_DIFFERS = 3,  /* its segment has other bytes */
+    REPL_REPAIR_DAMAGED = 4,  /* its own bytes fail their checksum */
+    REPL_REPAIR_ANSWER_MAX = 4
 };
 
 struct repl_message {
@@ -63,6 +75,13 @@ struct repl_message {
     uint32_t size;
     bool is_refused;    /* PIECE: the sender can't: ask for a new snapshot */
     struct bytes piece; /* borrowed from the frame */
+    /* REPAIR: `round` is the number of the repair; `position`, `size` and `piece` as above */
+    uint32_t partition_number;
+    int64_t base_offset, offset;        /* of the segment; of the batch at `position` */
+    uint32_t segment_version;           /* the compaction that made it, or 0 */
+    uint32_t segment_size, segment_crc; /* of its .log, as it must be */
+    bool is_sealed;
+    uint8_t answer; /* PIECE: enum repl_repair_answer */
     /* HEARTBEAT and APPLICATION: what follows the head */
     struct bytes rest;
 };
