@@ -30,6 +30,7 @@ enum broker_message {
 
 struct broker;
 struct client_count;
+struct client_shard;
 struct coordinator;
 struct controller;
 struct rebuild;
@@ -81,6 +82,8 @@ struct broker {
     struct controller *controller;                    /* see controller.h */
     struct rebuild *rebuild;                          /* see rebuild.h */
     struct client_count *client_count;                /* of connections, see its header */
+    struct client_shard *clients; /* constant; of all shards, in order: their counts are for any */
+    atomic_uint_least64_t refused_connections; /* at a limit */
     _Atomic uint64_t connection_number;               /* of the newest */
     atomic_size_t request_bytes;                      /* held by requests being read or worked on */
     atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */

@@ -76,6 +76,7 @@ static void tell(struct listener *l, const struct client_address *address, const
     char text[INET6_ADDRSTRLEN] = "unknown";
     uint64_t now_ms = clock_now_ms(&l->broker->clock);
     l->refused_count++;
+    atomic_fetch_add(&l->broker->refused_connections, 1);
     if (l->told_at_ms != 0 && now_ms - l->told_at_ms < TELL_MS)
         return;
     inet_ntop(AF_INET6, address->bytes, text, sizeof text);

@@ -118,6 +118,7 @@ static int open_shards(struct node *n)
     n->client_shards = calloc(b->shard_count, sizeof *n->client_shards);
     if (n->client_shards == NULL)
         return UV_ENOMEM;
+    b->clients = n->client_shards;
     for (unsigned i = 0; i < b->shard_count; i++) {
         b->shards[i] = shard_create(i);
         if (b->shards[i] == NULL)

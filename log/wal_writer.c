@@ -394,6 +394,7 @@ static int perform_write(struct log_wal *wal)
     uint64_t took_us = (clock_now_ns(wal->options.clock) - start_ns) / 1000;
     pthread_mutex_lock(&wal->lock);
     wal->counters.write_us_last = took_us;
+    wal->counters.write_us_sum += took_us;
     return err == 0 ? take_in(wal) : err;
 }
 

@@ -10,6 +10,7 @@
 #include "admin/admin.h"
 #include "admin/call.h"
 #include "admin/guard.h"
+#include "admin/watch.h"
 #include "base/clock.h"
 #include "base/shard.h"
 
@@ -43,6 +44,7 @@ struct admin {
     _Atomic(struct broker *) broker; /* any thread: NULL before it serves */
     atomic_bool is_stopping;         /* any thread: admin_detach was called */
     unsigned survey_count;           /* under way, also those whose caller has given up */
+    struct watch watch;
     struct work_item begin_item, end_item;
     uint64_t started_ms;                    /* clock */
     uint64_t answered_count, refused_count; /* requests, for the metrics */

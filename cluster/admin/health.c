@@ -27,10 +27,10 @@ static void add_group_reason(json_t *reasons, const char *code, uint32_t group_i
                                              (int)group_id, "message", message));
 }
 
-static void add_silent_shards(const struct survey *survey, json_t *reasons)
+static void add_silent_shards(const struct admin_call *call, json_t *reasons)
 {
-    for (unsigned i = 0; i < survey->shard_count; i++)
-        if (!survey->shards[i].has_answered)
+    for (unsigned i = 0; i < call->broker->shard_count; i++)
+        if (watch_silent_ms(call->admin, i) > WATCH_SILENT_MS)
             json_array_append_new(reasons, json_pack("{s:s, s:i, s:s}", "code", "silent_shard",
                                                      "shard", (int)i, "message",
                                                      "a thread of this node does not answer"));
@@ -38,19 +38,13 @@ static void add_silent_shards(const struct survey *survey, json_t *reasons)
 
 /* ---- alive ---- */
 
-static void on_alive(struct admin_call *call, const struct survey *survey)
-{
-    json_t *reasons = json_array();
-    add_silent_shards(survey, reasons);
-    answer_health(call, json_array_size(reasons) == 0, "alive", reasons);
-}
-
 void resource_livez(struct admin_call *call)
 {
-    if (call->broker == NULL) /* it starts or ends: this thread answers, that is all there is */
-        answer_health(call, true, "alive", json_array());
-    else
-        survey_start(call, true, on_alive);
+    json_t *reasons = json_array();
+    if (call->broker !=
+        NULL) /* else it starts or ends: this thread answers, that is all there is */
+        add_silent_shards(call, reasons);
+    answer_health(call, json_array_size(reasons) == 0, "alive", reasons);
 }
 
 /* ---- ready ---- */
@@ -87,7 +81,7 @@ static void on_ready(struct admin_call *call, const struct survey *survey)
 {
     json_t *reasons = json_array();
     unsigned member_count = 0;
-    add_silent_shards(survey, reasons);
+    add_silent_shards(call, reasons);
     if (broker_group_leader(survey->broker, 0, NULL) == 0)
         add_reason(reasons, "no_controller", "nobody leads group 0: no metadata can change");
     for (uint32_t i = 1; i < survey->group_count; i++) {
@@ -104,7 +98,7 @@ static void on_ready(struct admin_call *call, const struct survey *survey)
 void resource_readyz(struct admin_call *call)
 {
     if (call->broker != NULL) {
-        survey_start(call, false, on_ready);
+        survey_start(call, on_ready);
         return;
     }
     json_t *reasons = json_array();

@@ -273,7 +273,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 static void on_tick(uv_timer_t *timer)
 {
-    close_slow(timer->data);
+    struct admin *a = timer->data;
+    struct broker *b = atomic_load(&a->is_stopping) ? NULL : atomic_load(&a->broker);
+    close_slow(a);
+    if (b != NULL)
+        watch_tick(a, b);
 }
 
 static struct MHD_Daemon *start_daemon(struct admin *a)

@@ -86,5 +86,5 @@ static void on_groups(struct admin_call *call, const struct survey *survey)
 
 void resource_groups(struct admin_call *call)
 {
-    survey_start(call, false, on_groups);
+    survey_start(call, on_groups);
 }

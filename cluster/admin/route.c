@@ -6,6 +6,7 @@
 static const struct admin_route routes[] = {
     {"GET", "/livez", resource_livez, ROUTE_OPEN | ROUTE_ANY_TIME},
     {"GET", "/readyz", resource_readyz, ROUTE_OPEN | ROUTE_ANY_TIME},
+    {"GET", "/metrics", resource_metrics, 0},
     {"GET", "/v1/cluster", resource_cluster, 0},
     {"GET", "/v1/nodes", resource_nodes, 0},
     {"GET", "/v1/groups", resource_groups, 0},

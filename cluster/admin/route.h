@@ -23,6 +23,7 @@ const struct admin_route *route_find(const char *method, const char *path, const
 /* The handlers, one file for each resource. */
 void resource_livez(struct admin_call *call);
 void resource_readyz(struct admin_call *call);
+void resource_metrics(struct admin_call *call);
 void resource_cluster(struct admin_call *call);
 void resource_nodes(struct admin_call *call);
 void resource_groups(struct admin_call *call);

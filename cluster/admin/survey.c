@@ -31,7 +31,7 @@ static void on_shard(struct work_item *item)
 {
     struct survey_shard *s = item->data;
     struct broker *b = s->survey->broker;
-    for (unsigned i = 0; i < s->survey->group_count && !s->survey->is_ping; i++)
+    for (unsigned i = 0; i < s->survey->group_count; i++)
         if (b->groups[i] != NULL && b->groups[i]->shard == b->shards[s->index])
             look_at(b->groups[i], &s->survey->groups[i]);
     shard_post(s->survey->call_shard, &s->item, on_back);
@@ -68,7 +68,6 @@ static void on_back(struct work_item *item)
     struct survey_shard *s = item->data;
     struct survey *survey = s->survey;
     s->has_answered = true;
-    s->answer_us = (clock_now_ns(&survey->admin->clock) - survey->begun_ns) / 1000;
     survey->waiting_count--;
     if (survey->waiting_count == 0 && survey->call != NULL)
         finish(survey);
@@ -81,7 +80,7 @@ static void on_timeout(uv_timer_t *timer)
     finish(timer->data);
 }
 
-static struct survey *create(struct admin_call *call, bool is_ping, survey_cb cb)
+static struct survey *create(struct admin_call *call, survey_cb cb)
 {
     struct broker *b = call->broker;
     struct survey *survey = calloc(1, sizeof *survey + b->group_count * sizeof survey->groups[0]);
@@ -91,22 +90,20 @@ static struct survey *create(struct admin_call *call, bool is_ping, survey_cb cb
     survey->call_shard = call->admin->shard;
     survey->call = call;
     survey->broker = b;
-    survey->is_ping = is_ping;
     survey->cb = cb;
     survey->group_count = b->group_count;
     survey->shard_count = survey->waiting_count = b->shard_count;
-    survey->begun_ns = clock_now_ns(&call->admin->clock);
     return survey;
 }
 
-void survey_start(struct admin_call *call, bool is_ping, survey_cb cb)
+void survey_start(struct admin_call *call, survey_cb cb)
 {
     struct admin *a = call->admin;
     if (a->survey_count >= SURVEYS_MAX) {
         call_refuse_err(call, ERR_BUSY, "too many requests wait for this node's threads");
         return;
     }
-    struct survey *survey = create(call, is_ping, cb);
+    struct survey *survey = create(call, cb);
     if (survey == NULL) {
         call_answer_json(call, MHD_HTTP_OK, NULL); /* no memory */
         return;

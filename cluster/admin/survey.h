@@ -8,7 +8,7 @@
 
 #include "admin/admin_parts.h"
 
-#define SURVEYS_MAX   16
+#define SURVEYS_MAX   ADMIN_CONNECTIONS_MAX
 #define SURVEY_MS_MAX 2000
 
 /* One raft group as its shard sees it. */
@@ -33,7 +33,6 @@ struct survey_shard {
     struct survey *survey;
     unsigned index;
     bool has_answered;
-    uint64_t answer_us; /* between post and answer */
     struct work_item item;
 };
 
@@ -42,9 +41,7 @@ struct survey {
     struct admin_call *call;  /* NULL once it was answered */
     struct shard *call_shard; /* the port's thread */
     struct broker *broker;
-    bool is_ping; /* shards only answer: nothing is gathered */
     survey_cb cb;
-    uint64_t begun_ns;
     unsigned waiting_count; /* shards that have not answered */
     uv_timer_t timer;
     bool is_timer_closed;
@@ -55,7 +52,7 @@ struct survey {
 };
 
 /* Asks all shards; refuses the call when too many surveys are under way. */
-void survey_start(struct admin_call *call, bool is_ping, survey_cb cb);
+void survey_start(struct admin_call *call, survey_cb cb);
 
 /* NULL when it is not known: its shard is silent, or there is no replica here. */
 const struct survey_group *survey_group(const struct survey *survey, uint32_t group_id);

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "error_code.h"
+#include "server/client_shard.h"
 
 #define PARTITIONS_MAX METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
 
@@ -46,8 +47,11 @@ void fetch_answer(struct fetch *f)
 {
     request_deadline_stop(&f->deadline);
     f->request->fetched_bytes = f->counted_bytes; /* until the client has them */
-    for (unsigned i = 0; i < f->item_count; i++)
+    for (unsigned i = 0; i < f->item_count; i++) {
         fill_answer(&f->items[i]);
+        request_count_error(&f->request->clients->count, REQUEST_COUNT_FETCH,
+                            f->items[i].answer->error_code);
+    }
     request_answer(f->request, &f->response);
     free_fetch(f);
 }

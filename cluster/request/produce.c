@@ -14,6 +14,7 @@
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
 #include "request.h"
+#include "server/client_shard.h"
 
 #define MAGIC_POSITION 16                      /* of message sets and record batches alike */
 #define PARTITIONS_MAX METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
@@ -38,24 +39,29 @@ struct produce {
 
 /* ---- answering, on the connection's shard ---- */
 
+/* Some of its partitions have; they are counted. */
 static bool has_failed(const struct produce *p)
 {
+    bool is_any = false;
     for (int32_t t = 0; t < p->response.topics_count; t++)
-        for (int32_t i = 0; i < p->response.topics[t].partitions_count; i++)
-            if (p->response.topics[t].partitions[i].error_code != KAFKA_ERROR_NONE)
-                return true;
-    return false;
+        for (int32_t i = 0; i < p->response.topics[t].partitions_count; i++) {
+            int16_t error_code = p->response.topics[t].partitions[i].error_code;
+            request_count_error(&p->request->clients->count, REQUEST_COUNT_PRODUCE, error_code);
+            is_any |= error_code != KAFKA_ERROR_NONE;
+        }
+    return is_any;
 }
 
 static void answer(struct produce *p)
 {
     struct request *r = p->request;
     const struct kafka_produce_request *message = r->message;
+    bool is_failure = has_failed(p);
     request_deadline_stop(&p->deadline);
     p->request = NULL;
     if (message->acks != 0)
         request_answer(r, &p->response);
-    else if (has_failed(p))
+    else if (is_failure)
         request_close_connection(r, "a batch that wants no answer was not taken");
     else
         request_answer_nothing(r);

@@ -98,6 +98,15 @@ int client_count_add(struct client_count *count, const struct client_address *ad
     return err;
 }
 
+void client_count_total(struct client_count *count, unsigned *connections,
+                        unsigned *connections_max)
+{
+    pthread_mutex_lock(&count->lock);
+    *connections = count->count;
+    *connections_max = count->connections_max;
+    pthread_mutex_unlock(&count->lock);
+}
+
 void client_count_remove(struct client_count *count, const struct client_address *address)
 {
     pthread_mutex_lock(&count->lock);

@@ -20,6 +20,9 @@ void client_count_destroy(struct client_count *count);
 
 /* Counts one more connection: 0, or ERR_FULL when one of the limits is reached, or UV_ENOMEM. */
 int client_count_add(struct client_count *count, const struct client_address *address);
+/* All of them now, and the limit. */
+void client_count_total(struct client_count *count, unsigned *connections,
+                        unsigned *connections_max);
 /* It is gone; it was added. */
 void client_count_remove(struct client_count *count, const struct client_address *address);
 

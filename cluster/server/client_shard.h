@@ -6,6 +6,7 @@
 #include "broker.h"
 #include "request.h"
 #include "server/client_count.h"
+#include "server/request_count.h"
 
 #define DEADLINE_SLOTS   256
 #define DEADLINE_SLOT_MS 10
@@ -18,6 +19,7 @@ struct client_shard {
     struct connection *connections; /* all open ones */
     struct connection *answering;   /* have answers that can leave; written at the turn's end */
     struct buffer *spare_input;     /* an ordinary input buffer that nobody uses; may be NULL */
+    struct request_count count;     /* any thread reads it */
     uint64_t ticked_slot;           /* last deadline slot that was looked at */
     struct request_deadline *deadlines[DEADLINE_SLOTS]; /* by at_ms / 10 */
 };

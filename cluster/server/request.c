@@ -176,6 +176,7 @@ static void dispatch(struct request *r)
     struct kafka_reader reader = kafka_reader_of(r->frame.bytes);
     int err = kafka_request_header_decode(&reader, &r->header);
     const struct kafka_api *api = r->header.api;
+    request_count_begun(&r->clients->count, api);
     if (err != 0 || api == NULL || handler_of(api->key) == NULL) {
         request_close_connection(r, err != 0 ? err_text(err) : "the API is not known");
         return;
@@ -219,6 +220,8 @@ static void set_state(struct request *r, enum request_state state)
     assert(r->state == REQUEST_WORKING); /* each request is answered exactly once */
     assert(shard_is_here(r->shard));
     r->state = state;
+    request_count_ended(&r->clients->count, r->header.api, state == REQUEST_CLOSING,
+                        clock_now_ms(&r->broker->clock) - r->received_ms);
     connection_answer_soon(r->connection);
 }
 

@@ -63,6 +63,7 @@ class OwnNode:
         self.host = f"127.0.0.{node_id}"
         self.port = free_port(self.host)
         self.peer = f"{self.host}:{free_port(self.host)}"
+        self.admin = f"{self.host}:{free_port(self.host)}"
         self.data = folder / f"node-{node_id}"
         self.config = folder / f"node-{node_id}.yaml"
         self.log_path = log_path
@@ -81,6 +82,7 @@ class OwnNode:
             f"listen: {self.address}",
             f"advertised: {self.address}",
             f"peer_listen: {self.peer}",
+            f"admin_listen: {self.admin}",
             *(f"{name}: {value}" for name, value in settings.items()),
             "nodes:",
             *(f'  - {{id: {n.id}, site: {n.site}, peer: "{n.peer}"}}' for n in nodes),

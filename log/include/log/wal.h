@@ -200,6 +200,7 @@ struct log_wal_counters {
     uint64_t torn_bytes;     /* bytes cut at opening */
     uint64_t files_recycled;
     uint64_t write_us_last; /* of the last write with its fdatasync */
+    uint64_t write_us_sum;  /* of all of them */
 };
 void log_wal_counters(struct log_wal *wal, struct log_wal_counters *counters);
 

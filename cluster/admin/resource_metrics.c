@@ -1,0 +1,106 @@
+/* GET /metrics: Prometheus' text format. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin/metrics.h"
+#include "admin/route.h"
+
+#define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+/* 0 where it is not known. */
+static uint64_t resident_bytes(void)
+{
+    char text[128];
+    unsigned long long pages_total, pages_resident = 0;
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        close(file);
+    text[size > 0 ? size : 0] = '\0';
+    if (sscanf(text, "%llu %llu", &pages_total, &pages_resident) != 2)
+        return 0;
+    return pages_resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void add_process(struct metric_text *t, const struct admin *a, const struct broker *b)
+{
+    char node[16];
+    snprintf(node, sizeof node, "%u", (unsigned)b->conf.node_id);
+    metric_family(t, "trilog_node_info", METRIC_GAUGE, "Who this node is; always 1");
+    metric_whole(t, "", 1, 3, "cluster", b->conf.cluster_name, "site", b->conf.site, "node", node);
+    metric_family(t, "trilog_uptime_seconds", METRIC_GAUGE, "Since the process began");
+    metric_sample(t, "", (double)(clock_now_ms(&a->clock) - a->started_ms) / 1000, 0);
+    metric_family(t, "trilog_resident_memory_bytes", METRIC_GAUGE, "Memory that the process has");
+    metric_whole(t, "", resident_bytes(), 0);
+    metric_family(t, "trilog_admin_requests_total", METRIC_COUNTER, "Requests to the admin port");
+    metric_whole(t, "", a->answered_count, 0);
+    metric_family(t, "trilog_admin_requests_refused_total", METRIC_COUNTER,
+                  "Of them, those answered with an error");
+    metric_whole(t, "", a->refused_count, 0);
+}
+
+static void add_shards(struct metric_text *t, const struct admin *a, const struct broker *b)
+{
+    char shard[16];
+    metric_family(t, "trilog_shard_up", METRIC_GAUGE, "1 where the thread answers in time");
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        snprintf(shard, sizeof shard, "%u", i);
+        metric_whole(t, "", watch_silent_ms(a, i) <= WATCH_SILENT_MS, 1, "shard", shard);
+    }
+    metric_family(t, "trilog_shard_answer_seconds", METRIC_GAUGE,
+                  "How long the thread took to answer lately: its loop's delay");
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        snprintf(shard, sizeof shard, "%u", i);
+        metric_sample(t, "", (double)a->watch.shards[i].answer_us / 1e6, 1, "shard", shard);
+    }
+}
+
+static void add_wal(struct metric_text *t, struct broker *b)
+{
+    struct log_wal_counters c;
+    uint32_t pinning_group;
+    uint64_t held_bytes;
+    log_wal_counters(b->wal, &c);
+    log_wal_pressure(b->wal, &pinning_group, &held_bytes);
+    metric_family(t, "trilog_wal_written_bytes_total", METRIC_COUNTER, "Written to the WAL");
+    metric_whole(t, "", c.bytes, 0);
+    metric_family(t, "trilog_wal_appends_total", METRIC_COUNTER, "Appends that became durable");
+    metric_whole(t, "", c.appends, 0);
+    metric_family(t, "trilog_wal_syncs_total", METRIC_COUNTER, "fdatasyncs of the WAL");
+    metric_whole(t, "", c.syncs, 0);
+    metric_family(t, "trilog_wal_write_duration_seconds", METRIC_SUMMARY,
+                  "A write to the WAL with its fdatasync");
+    metric_sample(t, "_sum", (double)c.write_us_sum / 1e6, 0);
+    metric_whole(t, "_count", c.writes, 0);
+    metric_family(t, "trilog_wal_last_write_seconds", METRIC_GAUGE, "How long the last one took");
+    metric_sample(t, "", (double)c.write_us_last / 1e6, 0);
+    metric_family(t, "trilog_wal_held_bytes", METRIC_GAUGE, "Size of the WAL's files in use");
+    metric_whole(t, "", held_bytes, 0);
+    metric_family(
+        t, "trilog_wal_torn_bytes_total", METRIC_COUNTER,
+        "Cut off at the end of the WAL at this start: a write that was never acknowledged");
+    metric_whole(t, "", c.torn_bytes, 0);
+}
+
+static void on_metrics(struct admin_call *call, const struct survey *survey)
+{
+    struct metric_text t = {0};
+    add_process(&t, call->admin, survey->broker);
+    add_shards(&t, call->admin, survey->broker);
+    add_wal(&t, survey->broker);
+    metrics_of_requests(&t, survey->broker);
+    metrics_of_groups(&t, survey);
+    if (t.is_failed) {
+        free(t.text);
+        call_answer_json(call, MHD_HTTP_OK, NULL);
+        return;
+    }
+    call_answer_text(call, MHD_HTTP_OK, CONTENT_TYPE, t.text, t.size);
+}
+
+void resource_metrics(struct admin_call *call)
+{
+    survey_start(call, on_metrics);
+}

@@ -1,0 +1,112 @@
+"""The operator's port and the operator's command, as the tests use them: plain HTTP with the standard
+library, and `trilog` as a process."""
+
+import http.client
+import json
+import os
+import pathlib
+import pty
+import socket
+import subprocess
+import time
+
+from cluster import trilogd
+
+ANSWER_S = 30
+
+
+class Answer:
+    """Status, headers (names in lower case) and body; `json` where it is one."""
+
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers}
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        """The code of a refusal, or None."""
+        return self.json.get("error")
+
+
+def ask(address, path, method="GET", body=None, headers=None, timeout_s=ANSWER_S):
+    """One request on a connection of its own. A dict as body is sent as JSON."""
+    host, port = address.rsplit(":", 1)
+    sent = dict(headers or {})
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body)
+        sent.setdefault("Content-Type", "application/json")
+    connection = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
+    try:
+        connection.request(method, path, body=body, headers=sent)
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.getheaders(), answer.read())
+    finally:
+        connection.close()
+
+
+def post(address, path, body, **headers):
+    return ask(address, path, "POST", body, headers)
+
+
+def exchange_raw(address, sent, timeout_s=ANSWER_S):
+    """What comes back for these bytes until the node closes, or says no more for a moment."""
+    host, port = address.rsplit(":", 1)
+    received = b""
+    with socket.create_connection((host, int(port)), timeout_s) as s:
+        try:
+            s.sendall(sent)
+            s.settimeout(0.3)
+            while piece := s.recv(65536):
+                received += piece
+        except (TimeoutError, ConnectionError):
+            pass
+    return received
+
+
+def trilog_path():
+    return str(pathlib.Path(trilogd()).parent / "trilog")
+
+
+def clean_environment(environment=None):
+    """No address or token but those that a test names."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("TRILOG_")}
+    return {**kept, "TRILOG_CONFIG": "/dev/null", **(environment or {})}
+
+
+def trilog(*words, environment=None, timeout_s=ANSWER_S):
+    """Runs the command where nobody can be asked. The process's result, with text."""
+    return subprocess.run([trilog_path(), *map(str, words)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=timeout_s,
+                          env=clean_environment(environment), check=False)
+
+
+def trilog_at_terminal(answer, *words, timeout_s=ANSWER_S):
+    """Runs the command at a terminal and types `answer` once it asks. Exit status and all that was
+    shown."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([trilog_path(), *map(str, words)], stdin=theirs, stdout=theirs,
+                               stderr=theirs, env=clean_environment())
+    os.close(theirs)
+    shown, is_answered, give_up = "", False, time.monotonic() + timeout_s
+    while time.monotonic() < give_up:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece.decode(errors="replace")
+        if "Type yes" in shown and not is_answered:
+            os.write(ours, answer.encode() + b"\n")
+            is_answered = True
+    try:
+        status = process.wait(timeout_s)
+    finally:
+        process.kill()
+        os.close(ours)
+    return status, shown
