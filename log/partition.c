@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "compact_due.h"
 #include "partition_internal.h"
 #include "producer_state_hook.h"
 
@@ -56,6 +57,7 @@ void log_partition_destroy(struct log_partition *p)
     log_epoch_table_close(&p->epochs);
     log_segment_list_close(&p->segments);
     log_segment_list_close(&p->dead);
+    compact_due_destroy(p->compactions);
     log_producer_state_destroy(p->producers);
     free(p);
 }
@@ -66,18 +68,27 @@ void log_partition_changed(struct log_partition *p)
         p->on_change(p->on_change_data);
 }
 
+int log_segment_list_reserve(struct log_segment_list *list, unsigned count)
+{
+    unsigned capacity = list->capacity == 0 ? 2 : list->capacity;
+    while (capacity < list->count + count)
+        capacity *= 2;
+    if (capacity <= list->capacity)
+        return 0;
+    struct log_segment **items = realloc(list->items, capacity * sizeof(struct log_segment *));
+    if (items == NULL)
+        return UV_ENOMEM;
+    list->items = items;
+    list->capacity = capacity;
+    return 0;
+}
+
 int log_segment_list_add(struct log_segment_list *list, struct log_segment *taken)
 {
-    if (list->count == list->capacity) {
-        unsigned capacity = list->capacity == 0 ? 2 : list->capacity * 2;
-        struct log_segment **items = realloc(list->items, capacity * sizeof(struct log_segment *));
-        if (items == NULL)
-            return UV_ENOMEM;
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = taken;
-    return 0;
+    int err = log_segment_list_reserve(list, 1);
+    if (err == 0)
+        list->items[list->count++] = taken;
+    return err;
 }
 
 void log_segment_list_close(struct log_segment_list *list)
@@ -209,7 +220,10 @@ struct log_segment *log_partition_segment_of(const struct log_partition *p, int6
             high = middle;
     }
     assert(high > 0);
-    return p->segments.items[low];
+    struct log_segment *s = p->segments.items[low];
+    while (s->due != NULL)
+        s = compact_due_input(s->due, offset);
+    return s;
 }
 
 /* Moves segments that end at or below the start to `dead`; the last one stays to be written to. */
@@ -241,6 +255,7 @@ void log_partition_advance_start(struct log_partition *p, int64_t start_offset)
     int64_t kept = p->next_offset;
     if (p->segments.count > 0)
         kept = p->segments.items[0]->written.base_offset;
+    kept = compact_due_unflushed(p, kept);
     while (p->tail.count > 0 && log_tail_at(&p->tail, 0)->base_offset < kept)
         log_tail_drop_first(&p->tail);
     if (p->flushed_offset < kept)

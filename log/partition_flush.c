@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "batch.h"
+#include "compact_due.h"
 #include "offset_index.h"
 #include "partition_internal.h"
 
@@ -21,12 +22,69 @@ static bool needs_writing(const struct log_segment *s)
     return s->written.size_bytes < s->size_bytes || s->written.is_sealed != s->is_sealed;
 }
 
-static unsigned first_to_write(const struct log_partition *p)
+/* A segment to write and its place in the partition's list. */
+struct target {
+    struct log_segment *segment;
+    unsigned number;
+};
+
+struct targets {
+    struct target *items; /* in offset order */
+    unsigned count;
+};
+
+static int by_offset(const void *a, const void *b)
+{
+    int64_t one = ((const struct target *)a)->segment->written.base_offset;
+    int64_t other = ((const struct target *)b)->segment->written.base_offset;
+    return (one > other) - (one < other);
+}
+
+static bool has_target(const struct targets *t, const struct log_segment *s)
+{
+    for (unsigned i = 0; i < t->count; i++)
+        if (t->items[i].segment == s)
+            return true;
+    return false;
+}
+
+/* What due compactions have replaced, or read, is written like all else. */
+static void add_replaced(const struct log_partition *p, struct targets *t)
+{
+    for (const struct log_compaction *c = p->compactions; c != NULL; c = c->next)
+        for (unsigned i = 0; i < c->input_count; i++)
+            if (needs_writing(c->inputs[i]) && !has_target(t, c->inputs[i]))
+                t->items[t->count++] = (struct target){c->inputs[i], LOG_FLUSH_NOT_LISTED};
+}
+
+static unsigned count_inputs(const struct log_partition *p)
+{
+    unsigned count = 0;
+    for (const struct log_compaction *c = p->compactions; c != NULL; c = c->next)
+        count += c->input_count;
+    return count;
+}
+
+static int find_targets(const struct log_partition *p, struct targets *t)
 {
     unsigned first = p->segments.count;
+    *t = (struct targets){0};
+    if (p->compactions != NULL)
+        first = 0;
     while (first > 0 && needs_writing(p->segments.items[first - 1]))
         first--;
-    return first;
+    unsigned most = p->segments.count - first + count_inputs(p);
+    if (most == 0)
+        return 0;
+    t->items = calloc(most, sizeof *t->items);
+    if (t->items == NULL)
+        return UV_ENOMEM;
+    for (unsigned i = first; i < p->segments.count; i++)
+        if (needs_writing(p->segments.items[i]))
+            t->items[t->count++] = (struct target){p->segments.items[i], i};
+    add_replaced(p, t);
+    qsort(t->items, t->count, sizeof *t->items, by_offset);
+    return 0;
 }
 
 static void free_flush(struct log_flush *f)
@@ -37,6 +95,7 @@ static void free_flush(struct log_flush *f)
         slice_unref(&f->batches[i].data);
     free(f->segments);
     free(f->batches);
+    free(f->compactions);
     free(f);
 }
 
@@ -49,14 +108,16 @@ static void capture_batches(struct log_partition *p, struct log_flush *f)
     }
 }
 
-static void capture_segments(struct log_partition *p, struct log_flush *f, unsigned first)
+static void capture_segments(struct log_flush *f, const struct targets *t)
 {
     unsigned batch = 0;
-    for (unsigned i = first; i < p->segments.count; i++) {
-        struct log_segment *s = p->segments.items[i];
+    for (unsigned i = 0; i < t->count; i++) {
+        struct log_segment *s = t->items[i].segment;
         struct log_flush_segment *w = &f->segments[f->segment_count++];
+        while (batch < f->batch_count && f->batches[batch].base_offset < s->written.base_offset)
+            batch++; /* of a segment that left the log, kept for one before it */
         *w = (struct log_flush_segment){.segment = log_segment_ref(s),
-                                        .number = i,
+                                        .number = t->items[i].number,
                                         .meta = s->written,
                                         .batch_first = batch,
                                         .is_new = !s->has_files,
@@ -68,20 +129,29 @@ static void capture_segments(struct log_partition *p, struct log_flush *f, unsig
     assert(batch == f->batch_count); /* each unflushed batch has its segment */
 }
 
-int log_partition_flush_prepare(struct log_partition *p, struct log_flush **flush)
+static void capture_compactions(struct log_partition *p, struct log_flush *f)
 {
-    *flush = NULL;
-    if (p->is_flushing)
-        return ERR_BUSY;
-    unsigned first = first_to_write(p);
-    if (first == p->segments.count)
-        return 0;
+    for (struct log_compaction *c = p->compactions; c != NULL; c = c->next)
+        f->compactions[f->compaction_count++] = c;
+}
+
+static unsigned count_compactions(const struct log_partition *p)
+{
+    unsigned count = 0;
+    for (const struct log_compaction *c = p->compactions; c != NULL; c = c->next)
+        count++;
+    return count;
+}
+
+static int make_flush(struct log_partition *p, const struct targets *t, struct log_flush **flush)
+{
     struct log_flush *f = calloc(1, sizeof *f);
     if (f == NULL)
         return UV_ENOMEM;
-    f->segments = calloc(p->segments.count - first, sizeof *f->segments);
+    f->segments = calloc(t->count + 1, sizeof *f->segments);
     f->batches = calloc(p->tail.count - p->tail.flushed_count + 1, sizeof *f->batches);
-    if (f->segments == NULL || f->batches == NULL) {
+    f->compactions = calloc(count_compactions(p) + 1, sizeof(struct log_compaction *));
+    if (f->segments == NULL || f->batches == NULL || f->compactions == NULL) {
         free_flush(f);
         return UV_ENOMEM;
     }
@@ -90,10 +160,24 @@ int log_partition_flush_prepare(struct log_partition *p, struct log_flush **flus
     f->end_offset = p->next_offset;
     f->makes_folder = !p->has_folder;
     capture_batches(p, f);
-    capture_segments(p, f, first);
+    capture_segments(f, t);
+    capture_compactions(p, f);
     p->is_flushing = true;
     *flush = f;
     return 0;
+}
+
+int log_partition_flush_prepare(struct log_partition *p, struct log_flush **flush)
+{
+    struct targets t;
+    *flush = NULL;
+    if (p->is_flushing)
+        return ERR_BUSY;
+    int err = find_targets(p, &t);
+    if (err == 0 && (t.count > 0 || p->compactions != NULL))
+        err = make_flush(p, &t, flush);
+    free(t.items);
+    return err;
 }
 
 /* A segment's files while they are written. */
@@ -262,6 +346,8 @@ int log_flush_run(struct log_flush *f)
     }
     if (err == 0)
         err = sync_folders(f, has_new_files);
+    for (unsigned i = 0; i < f->compaction_count && err == 0; i++)
+        err = compact_due_run(f->disk, &f->id, f->compactions[i]);
     free(g);
     return err;
 }
@@ -282,6 +368,7 @@ void log_partition_flush_finish(struct log_partition *p, struct log_flush *f, in
         if (p->flushed_offset < f->end_offset)
             p->flushed_offset = f->end_offset;
         log_tail_mark_flushed(&p->tail, p->flushed_offset);
+        compact_due_finish(p, f->compaction_count);
     }
     free_flush(f);
 }

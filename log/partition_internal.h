@@ -3,7 +3,10 @@
 #ifndef LOG_PARTITION_INTERNAL_H
 #define LOG_PARTITION_INTERNAL_H
 
+#include <limits.h>
+
 #include "epoch_table.h"
+#include "log/compact.h"
 #include "log/partition.h"
 #include "segment.h"
 #include "segment_read.h"
@@ -28,6 +31,8 @@ struct log_partition {
     struct log_epoch_table epochs;
     struct log_segment_list segments; /* contiguous; all but the last are sealed */
     struct log_segment_list dead;     /* out of the log, files may still be there */
+    struct log_compact_state compact;
+    struct log_compaction *compactions; /* steps whose segments are to be made, oldest first */
     struct log_producer_state *producers;
     unsigned pending_reads;             /* on workers now */
     bool is_flushing;                   /* between prepare and finish */
@@ -52,9 +57,12 @@ void log_partition_suspect(struct log_partition *p, struct log_segment *s);
 bool log_partition_has_segment(const struct log_partition *p, const struct log_segment *s);
 
 int log_segment_list_add(struct log_segment_list *list, struct log_segment *taken);
+/* Room for so many more. 0 or UV_ENOMEM. */
+int log_segment_list_reserve(struct log_segment_list *list, unsigned count);
 void log_segment_list_close(struct log_segment_list *list);
 
-/* The segment that contains `offset` (start_offset <= offset < next_offset). */
+/* The segment whose files have `offset` (start_offset <= offset < next_offset): of one that a step
+ * is still to make, the old one. */
 struct log_segment *log_partition_segment_of(const struct log_partition *p, int64_t offset);
 
 /* ---- flush and record, for the checkpoint ---- */
@@ -87,10 +95,12 @@ typedef int (*log_record_segment_cb)(void *data, const struct log_partition_id *
 int log_partition_record_each_segment(struct bytes record, log_record_segment_cb cb, void *data);
 int log_partition_record_id(struct bytes record, struct log_partition_id *id);
 
+#define LOG_FLUSH_NOT_LISTED UINT_MAX /* a segment that a compaction has replaced */
+
 /* What a flush wrote of one segment. */
 struct log_flush_segment {
-    struct log_segment *segment;       /* referenced */
-    unsigned number;                   /* in the partition's list when prepared */
+    struct log_segment *segment; /* referenced */
+    unsigned number; /* in the partition's list when prepared, or LOG_FLUSH_NOT_LISTED */
     struct log_segment_meta meta;      /* before the run: as the files are; after: as written */
     unsigned batch_first, batch_count; /* among the flush's batches */
     bool is_new;                       /* files must be made */
@@ -105,6 +115,8 @@ struct log_flush {
     unsigned segment_count;
     struct log_tail_batch *batches; /* referenced, in offset order */
     unsigned batch_count;
+    struct log_compaction **compactions; /* then to be carried out, in order; the partition's */
+    unsigned compaction_count;
     int64_t end_offset; /* everything below is in segments afterwards */
     bool makes_folder;
 };

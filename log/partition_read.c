@@ -67,12 +67,23 @@ static int read_from_tail(struct log_partition *p, struct log_read *req)
     return 1;
 }
 
+/* Has a compaction put another segment in its place meanwhile, whose file was gone? */
+static bool is_replaced(const struct log_partition *p, const struct log_read *req,
+                        const struct log_segment *segment)
+{
+    return req->status == UV_ENOENT && req->offset >= p->start_offset &&
+           log_partition_segment_of(p, req->offset) != segment;
+}
+
+static int queue_cold(struct log_partition *p, struct log_read *req);
+
 /* Back on the shard. */
 static void finish_cold(struct work_item *item)
 {
     struct log_read *req = item->data;
     struct cold_read *cold = req->cold;
     struct log_partition *p = req->partition;
+    bool goes_on = is_replaced(p, req, cold->segment);
     assert(p->pending_reads > 0);
     p->pending_reads--;
     req->cold = NULL;
@@ -81,7 +92,10 @@ static void finish_cold(struct work_item *item)
         log_partition_note_read(p, cold->segment, cold->mended_count, ERR_CORRUPT);
     log_segment_unref(cold->segment);
     free(cold);
-    req->cb(req, req->status);
+    if (goes_on && !p->is_being_replaced)
+        req->status = queue_cold(p, req);
+    if (req->cold == NULL)
+        req->cb(req, req->status);
 }
 
 /* On a worker. */

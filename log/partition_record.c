@@ -10,8 +10,8 @@
 
 #include "partition_internal.h"
 
-#define RECORD_VERSION    1
-#define RECORD_HEAD_SIZE  88
+#define RECORD_VERSION    2
+#define RECORD_HEAD_SIZE  112
 #define SEGMENT_COUNT_MAX 1000000
 
 /* The fixed part at the front. */
@@ -20,6 +20,7 @@ struct record_head {
     struct log_partition_settings settings;
     int64_t start_offset, next_offset;
     uint32_t epoch_count, segment_count, producers_size;
+    struct log_compact_state compact;
 };
 
 static uint8_t *encode_head(const struct log_partition *p, uint32_t producers_size, uint8_t *into)
@@ -38,7 +39,10 @@ static uint8_t *encode_head(const struct log_partition *p, uint32_t producers_si
     into = bytes_put_le32(into, p->epochs.count);
     into = bytes_put_le32(into, p->segments.count);
     into = bytes_put_le32(into, producers_size);
-    return bytes_put_le32(into, 0);
+    into = bytes_put_le32(into, p->compact.version);
+    into = bytes_put_le64(into, (uint64_t)p->compact.clean_until);
+    into = bytes_put_le64(into, (uint64_t)p->compact.pass_until);
+    return bytes_put_le64(into, (uint64_t)p->compact.pass_at);
 }
 
 int log_partition_record_make(const struct log_partition *p, struct log_partition_record *record)
@@ -65,6 +69,8 @@ void log_partition_record_fill(struct log_partition_record *record, const struct
 {
     for (unsigned i = 0; i < flush->segment_count; i++) {
         const struct log_flush_segment *w = &flush->segments[i];
+        if (w->number == LOG_FLUSH_NOT_LISTED)
+            continue;
         size_t at = record->segments_at + (size_t)w->number * LOG_SEGMENT_META_SIZE;
         assert(at + LOG_SEGMENT_META_SIZE <= record->bytes->capacity);
         log_segment_meta_encode(&w->meta, record->bytes->data + at);
@@ -109,7 +115,12 @@ static int decode_head(struct bytes_reader *r, struct record_head *h)
     h->epoch_count = bytes_read_le32(r);
     h->segment_count = bytes_read_le32(r);
     h->producers_size = bytes_read_le32(r);
-    bool is_clean = bytes_read_le32(r) == 0 && flags == 0 && !r->is_bad;
+    h->compact.version = bytes_read_le32(r);
+    h->compact.clean_until = (int64_t)bytes_read_le64(r);
+    h->compact.pass_until = (int64_t)bytes_read_le64(r);
+    h->compact.pass_at = (int64_t)bytes_read_le64(r);
+    bool is_clean = flags == 0 && !r->is_bad && h->compact.clean_until >= 0 &&
+                    h->compact.pass_until >= 0 && h->compact.pass_at >= 0;
     bool is_sound = h->id.partition >= 0 && producer_count_max > 0 &&
                     producer_count_max <= UINT32_MAX && settings_are_sound(&h->settings) &&
                     h->start_offset >= 0 && h->next_offset >= h->start_offset &&
@@ -128,7 +139,7 @@ static int check_order(const struct record_head *h, const struct log_segment_met
     bool follows = number == 0 ? m->base_offset <= h->start_offset : m->base_offset == *expected;
     bool ends = is_last ? m->next_offset == h->next_offset : m->is_sealed;
     *expected = m->next_offset;
-    return follows && ends ? 0 : ERR_MALFORMED;
+    return follows && ends && m->version <= h->compact.version ? 0 : ERR_MALFORMED;
 }
 
 static int each_segment(const struct record_head *h, struct bytes_reader *r,
@@ -184,6 +195,7 @@ static int decode_body(struct log_partition *p, const struct record_head *head,
 {
     p->next_offset = p->flushed_offset = head->next_offset;
     p->has_folder = head->segment_count > 0;
+    p->compact = head->compact;
     int err = log_epoch_table_decode(&p->epochs, r, head->epoch_count);
     if (err == 0)
         err = each_segment(head, r, add_segment, p);

@@ -189,7 +189,7 @@ static int step(struct log_partition *p, struct log_time_lookup *req, int64_t fr
         if (from >= tail_offset)
             return look_through_tail(p, req, from);
         if (from < s->written.next_offset)
-            return queue_cold(p, req, s, from);
+            return queue_cold(p, req, log_partition_segment_of(p, from), from);
     }
     return 1;
 }
@@ -201,6 +201,12 @@ static void finish_cold(struct work_item *item)
     struct cold_lookup *cold = req->cold;
     bool is_done = req->status != 0 || cold->is_found;
     int64_t next_offset = cold->view.meta.next_offset;
+    if (req->status == UV_ENOENT && cold->from_offset >= p->start_offset &&
+        log_partition_segment_of(p, cold->from_offset) != cold->segment) {
+        is_done = false; /* a compaction has put another one in its place meanwhile */
+        next_offset = cold->from_offset;
+        req->status = 0;
+    }
     assert(p->pending_reads > 0);
     req->status = log_partition_note_read(p, cold->segment, cold->mended_count, req->status);
     if (cold->is_index_flawed)

@@ -56,8 +56,8 @@ static void run_read(struct work_item *item)
     struct log_segment_reader reader;
     int err = log_segment_reader_open(&reader, &cold->view);
     if (err == 0) {
-        err = log_segment_read_on(&reader, req->need.position, req->need.offset,
-                                  req->need.size_max, &req->piece);
+        err = log_segment_read_on(&reader, req->need.position, req->need.offset, req->need.size_max,
+                                  &req->piece);
         log_segment_reader_close(&reader);
     }
     req->status = err;

@@ -27,8 +27,8 @@ static void tell_damage(const struct log_repair *r, enum log_file_kind kind)
     if (flaw->position != LOG_POSITION_UNKNOWN)
         snprintf(position, sizeof position, "%" PRIu32, flaw->position);
     event_warn("segment_damaged",
-               "group=%" PRIu32 " file=%s partition=%" PRId32
-               " position=%s size_bytes=%" PRIu32 " reason=\"%s\"",
+               "group=%" PRIu32 " file=%s partition=%" PRId32 " position=%s size_bytes=%" PRIu32
+               " reason=\"%s\"",
                r->store->group_id, path, r->view.id.partition, position,
                log_segment_file_size(&r->view.meta, kind), err_text(flaw->err));
 }

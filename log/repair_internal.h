@@ -26,9 +26,9 @@ struct log_repair {
     struct work_item item;
     int status;
     enum repair_phase phase;
-    bool is_locked;    /* the partition's flushes stand back */
-    bool writes_data;  /* else the indexes only */
-    bool trusts_own;   /* sound batches of our own file are taken */
+    bool is_locked;   /* the partition's flushes stand back */
+    bool writes_data; /* else the indexes only */
+    bool trusts_own;  /* sound batches of our own file are taken */
     struct log_segment_check check;
     struct log_segment_view view;    /* meta: what it must become */
     struct log_segment_meta rebuilt; /* of what was gathered */

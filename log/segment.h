@@ -45,12 +45,13 @@ struct log_segment {
     uint32_t size_bytes;
     bool is_sealed;
     /* What is known of the files' soundness: see log/repair.h. */
-    bool is_suspect;        /* to be looked into */
-    bool is_not_repairable; /* no replica had it, and that was told */
-    unsigned damaged;       /* LOG_DAMAGE_* of its files */
-    unsigned mended_count;  /* times that its files were replaced */
-    uint64_t defer_ms;      /* not to be looked into before */
-    unsigned defer_count;   /* in a row */
+    bool is_suspect;            /* to be looked into */
+    bool is_not_repairable;     /* no replica had it, and that was told */
+    unsigned damaged;           /* LOG_DAMAGE_* of its files */
+    unsigned mended_count;      /* times that its files were replaced */
+    uint64_t defer_ms;          /* not to be looked into before */
+    unsigned defer_count;       /* in a row */
+    struct log_compaction *due; /* the step that is still to make its files, or NULL */
 };
 
 /* Index entries on their way to a file. */

@@ -60,6 +60,8 @@ static bool is_ours(const struct log_store *s, const struct ship_file *file)
         return false;
     for (unsigned i = 0; i < p->segments.count; i++) {
         const struct log_segment_meta *m = &p->segments.items[i]->written;
+        if (p->segments.items[i]->due != NULL)
+            continue; /* its files are not there yet */
         if (m->base_offset == file->base_offset && m->version == file->version)
             return m->is_sealed && p->segments.items[i]->damaged == 0 &&
                    !p->segments.items[i]->is_suspect &&

@@ -281,7 +281,8 @@ Test(log_repair, asks_a_peer_for_the_damaged_batches_only)
     pair_close(&p);
 }
 
-/* The epoch lies outside Kafka's checksum: no batch fails its own, only the whole is not the one. */
+/* The epoch lies outside Kafka's checksum: no batch fails its own, only the whole is not the one.
+ */
 Test(log_repair, believes_no_batch_whose_head_was_damaged)
 {
     struct pair p;
