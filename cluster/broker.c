@@ -11,6 +11,33 @@ _Static_assert(CONF_RAFT_GROUPS_MAX + 1 == METADATA_GROUPS_MAX, "settings allow 
 
 #define ELECTION_MS_MAX 700 /* since a leader was last heard: its successor is near */
 
+static bool is_listed(const uint32_t *node_ids, unsigned count, uint32_t node_id)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (node_ids[i] == node_id)
+            return true;
+    return false;
+}
+
+unsigned broker_node_ids(struct broker *b, uint32_t node_ids[METADATA_NODES_MAX])
+{
+    unsigned count = 0;
+    metadata_read_lock(b->metadata);
+    for (unsigned i = 0; i < metadata_node_count(b->metadata); i++) {
+        const struct metadata_node *node = metadata_node_at(b->metadata, i);
+        if (node->state != METADATA_NODE_GONE && node->node_id != (uint32_t)b->conf.node_id)
+            node_ids[count++] = node->node_id;
+    }
+    for (unsigned i = 0; i < b->conf.nodes.count && count < METADATA_NODES_MAX; i++) {
+        uint32_t node_id = b->conf.nodes.entries[i].id;
+        if (node_id != (uint32_t)b->conf.node_id && !is_listed(node_ids, count, node_id) &&
+            metadata_node_by_id(b->metadata, node_id) == NULL)
+            node_ids[count++] = node_id;
+    }
+    metadata_read_unlock(b->metadata);
+    return count;
+}
+
 struct broker_group *broker_group(struct broker *b, uint32_t group_id)
 {
     return group_id < b->group_count ? b->groups[group_id] : NULL;

@@ -56,7 +56,10 @@ struct broker_group {
     atomic_uint_least64_t level_mask;       /* node ids whose replica is level (level.c) */
     atomic_uint_least64_t level_at_ms;      /* when that was last confirmed */
     atomic_bool is_level_own;               /* by this node, which leads */
+    atomic_uint_least64_t voter_mask;       /* node ids that vote, as last told (level.c) */
+    atomic_uint_least64_t learner_mask;     /* ... that are members without a vote */
     uint64_t trimmed_at_ms;                 /* shard only: when tails were last looked at */
+    uint64_t placed_at_ms;                  /* shard only: when its members were last looked at */
     uint64_t maintained_at_ms;              /* shard only: when upkeep was last done */
     uint64_t expired_at_ms;                 /* shard only: when idle producers were last expired */
     uint64_t checkpointed_at_ms;            /* shard only: when a checkpoint was last asked for */
@@ -81,16 +84,27 @@ struct broker {
     struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers */
     struct controller *controller;                    /* see controller.h */
     struct rebuild *rebuild;                          /* see rebuild.h */
-    struct client_count *client_count;                /* of connections, see its header */
+
+    /* node_peers.c, shard 0 */
+    bool are_peers_stale; /* group 0 has changed */
+    uint64_t peers_synced_at_ms;
+    uint64_t silent_since_ms[METADATA_NODES_MAX]; /* by node id; 0: it is heard */
+    uint64_t gone_since_ms[METADATA_NODES_MAX];   /* since this node knows it, or 0; [0]: itself */
+
+    struct client_count *client_count; /* of connections, see its header */
     struct client_shard *clients; /* constant; of all shards, in order: their counts are for any */
     atomic_uint_least64_t refused_connections; /* at a limit */
-    _Atomic uint64_t connection_number;               /* of the newest */
-    atomic_size_t request_bytes;                      /* held by requests being read or worked on */
+    _Atomic uint64_t connection_number;        /* of the newest */
+    atomic_size_t request_bytes;               /* held by requests being read or worked on */
     atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
     atomic_bool is_stopping;     /* no new connections */
     atomic_bool is_disk_low;     /* below disk_reserve_bytes: produce is refused */
 };
+
+/* The other nodes of the cluster, as group 0 and the configuration have them, but those GONE.
+ * Returns how many. Any shard. */
+unsigned broker_node_ids(struct broker *b, uint32_t node_ids[METADATA_NODES_MAX]);
 
 /* NULL when the cluster has no such group. Any shard. */
 struct broker_group *broker_group(struct broker *b, uint32_t group_id);

@@ -53,6 +53,9 @@ int controller_create(struct broker *b, struct controller **controller)
     bytes_copy_text(c->known[0].site, sizeof c->known[0].site, b->conf.site);
     bytes_copy_text(c->known[0].host, sizeof c->known[0].host, b->conf.advertised.host);
     c->known[0].port = b->conf.advertised.port;
+    bytes_copy_text(c->known[0].peer_host, sizeof c->known[0].peer_host,
+                    b->conf.peer_advertised.host);
+    c->known[0].peer_port = b->conf.peer_advertised.port;
     *controller = c;
     return 0;
 }
@@ -327,6 +330,8 @@ void controller_on_hello(void *controller, const struct peer_identity *peer)
     bytes_copy_text(node->site, sizeof node->site, peer->site);
     bytes_copy_text(node->host, sizeof node->host, peer->client_host);
     node->port = peer->client_port;
+    bytes_copy_text(node->peer_host, sizeof node->peer_host, peer->peer_host);
+    node->peer_port = peer->peer_port;
 }
 
 bool controller_is_empty(struct controller *c, uint32_t node_id)

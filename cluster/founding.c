@@ -254,6 +254,14 @@ static enum founding_step follow(struct founding *f, const struct founding_heard
     return FOUNDING_PERSIST;
 }
 
+static bool is_founder(const struct founding *f)
+{
+    for (unsigned i = 0; i < f->founder_count; i++)
+        if (f->founders[i].node_id == f->identity->node_id)
+            return true;
+    return false;
+}
+
 enum founding_step founding_advance(struct founding *f)
 {
     struct identity seen;
@@ -264,8 +272,8 @@ enum founding_step founding_advance(struct founding *f)
             return follow(f, &f->heard[i]);
     if (f->identity->state == IDENTITY_LOST)
         return FOUNDING_REBUILD; /* it has data: nothing is founded over that */
-    if (!has_heard_all(f))
-        return FOUNDING_WAIT;
+    if (!is_founder(f) || !has_heard_all(f))
+        return FOUNDING_WAIT; /* who joins later waits for its invitation */
     see_set(f, &seen);
     if (f->identity->state == IDENTITY_READY && set_crc(f->identity) == set_crc(&seen))
         return are_all_ready_with(f, set_crc(&seen)) ? found(f) : FOUNDING_WAIT;

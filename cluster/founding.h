@@ -12,6 +12,9 @@
  * A founded node that hears an empty one invites it: it then belongs to the cluster with its new
  * incarnation and no replica, and the group leaders put it in the old one's place (member.h).
  *
+ * A node that is not among its configured founders joins a cluster that is there: it never founds,
+ * and is invited once it was added to the metadata. It belongs to it as a rebuilt one does.
+ *
  * Pure: told what was heard, it answers what to do. */
 #ifndef CLUSTER_FOUNDING_H
 #define CLUSTER_FOUNDING_H

@@ -1,7 +1,8 @@
 /* Which replicas are level, known on every node.
  *
- * Only a group's leader measures lag; but any node answers Metadata, whose in-sync list must be
- * true for every partition. So leaders tell the other nodes a few times a second. */
+ * Only a group's leader measures lag, and knows who its members are; but any node answers Metadata,
+ * whose in-sync list must be true for every partition. So leaders tell the other nodes a few times
+ * a second. */
 #ifndef CLUSTER_LEVEL_H
 #define CLUSTER_LEVEL_H
 
@@ -14,6 +15,14 @@ void level_watch(struct broker_group *g);
 void level_tell(struct broker *b);
 /* What another node told; shard 0. Malformed messages are ignored. */
 void level_on_message(struct broker *b, struct bytes message);
+
+/* The members of a group by node id, voters and learners, as bits; false, and the last that was
+ * told (or zeros), when nobody has confirmed them lately. Any shard. */
+bool level_members(struct broker *b, uint32_t group_id, uint64_t *voters, uint64_t *learners);
+static inline bool level_mask_has(uint64_t mask, uint32_t node_id)
+{
+    return node_id < 64 && (mask >> node_id & 1) != 0;
+}
 
 /* True when the node's replica of the group is level, as far as is known. Any shard. */
 bool level_is_in_sync(struct broker *b, uint32_t group_id, uint32_t node_id);

@@ -260,7 +260,7 @@ void maintain_group(struct broker_group *g)
 
 /* ---- the cluster itself ---- */
 
-static void propose_metadata(struct broker_group *g, const struct metadata_change *change)
+void maintain_propose_metadata(struct broker_group *g, const struct metadata_change *change)
 {
     uint8_t *body;
     size_t size;
@@ -291,15 +291,23 @@ static void propose_cluster(struct broker_group *g)
     struct metadata_change change = {
         .kind = METADATA_CLUSTER, .groups = groups, .group_count = b->group_count};
     memcpy(change.id, b->cluster_id, sizeof change.id);
-    propose_metadata(g, &change);
+    maintain_propose_metadata(g, &change);
     free(groups);
+}
+
+/* Its last word is older than its removal. */
+static bool is_gone(const struct metadata *m, const struct metadata_node *node)
+{
+    const struct metadata_node *known = metadata_node_by_id(m, node->node_id);
+    return known != NULL && known->state == METADATA_NODE_GONE;
 }
 
 static bool is_registered(const struct metadata *m, const struct metadata_node *node)
 {
     const struct metadata_node *known = metadata_node_by_id(m, node->node_id);
     return known != NULL && known->incarnation == node->incarnation && known->port == node->port &&
-           strcmp(known->host, node->host) == 0 && strcmp(known->site, node->site) == 0;
+           known->peer_port == node->peer_port && strcmp(known->host, node->host) == 0 &&
+           strcmp(known->site, node->site) == 0 && strcmp(known->peer_host, node->peer_host) == 0;
 }
 
 void maintain_cluster(struct broker_group *g)
@@ -314,7 +322,7 @@ void maintain_cluster(struct broker_group *g)
     unsigned count = controller_known_nodes(b->controller, nodes, METADATA_NODES_MAX);
     for (unsigned i = 0; i < count; i++) {
         struct metadata_change change = {.kind = METADATA_NODE, .node = nodes[i]};
-        if (!is_registered(b->metadata, &nodes[i]))
-            propose_metadata(g, &change);
+        if (!is_registered(b->metadata, &nodes[i]) && !is_gone(b->metadata, &nodes[i]))
+            maintain_propose_metadata(g, &change);
     }
 }

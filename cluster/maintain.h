@@ -19,4 +19,8 @@ void maintain_group(struct broker_group *g);
 /* Group 0's leader: registers nodes and the cluster itself. About once a second. */
 void maintain_cluster(struct broker_group *g);
 
+/* A change that nobody waits for: who proposes it looks again whether it is still needed. On group
+ * 0's shard. */
+void maintain_propose_metadata(struct broker_group *g, const struct metadata_change *change);
+
 #endif

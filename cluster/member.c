@@ -1,70 +1,92 @@
-/* The steps of a replacement, each taken when the one before is committed:
+/* A group's leader moves its configuration to where group 0 says that it is to vote.
  *
- *   old voter, new one unknown --> new one is learner --level--> old one removed --> new one votes
+ * Nothing is remembered between steps: the configuration itself says where a change stands, so that
+ * any later leader goes on (placement_step.c). A node that lost its data has another incarnation,
+ * which is another server to Raft: it is a replacement like any other.
  *
- * Nothing is remembered between steps: the configuration itself says where a replacement stands,
- * so that any later leader goes on. */
+ * Group 0 is followed by all nodes: those that don't vote in it are its learners. */
 #include "member.h"
 
 #include <string.h>
 
 #include "base/err.h"
 #include "base/event.h"
+#include "cluster/placement.h"
 
-static const struct repl_replica_status *find(const struct repl_group_status *status,
-                                              uint64_t raft_id)
+struct wanted {
+    struct placement_member members[METADATA_NODES_MAX];
+    unsigned count;
+    uint32_t preferred_node_id;
+    bool is_known; /* all voters' incarnations are */
+};
+
+static bool is_voter_of(const struct metadata_group *group, uint32_t node_id)
 {
-    for (unsigned i = 0; i < status->replica_count; i++)
-        if (status->replicas[i].member.raft_id == raft_id)
-            return &status->replicas[i];
-    return NULL;
+    for (unsigned i = 0; i < group->node_count; i++)
+        if (group->node_ids[i] == node_id)
+            return true;
+    return false;
 }
 
-/* A member with the same node id and another incarnation. */
-static const struct repl_replica_status *find_old(const struct repl_group_status *status,
-                                                  uint64_t raft_id)
+static void want(struct wanted *w, const struct metadata_node *node, bool is_voter)
 {
-    for (unsigned i = 0; i < status->replica_count; i++) {
-        uint64_t other = status->replicas[i].member.raft_id;
-        if (other != raft_id && repl_raft_id_node(other) == repl_raft_id_node(raft_id))
-            return &status->replicas[i];
+    struct placement_member *member = &w->members[w->count++];
+    *member = (struct placement_member){.raft_id = repl_raft_id(node->node_id, node->incarnation),
+                                        .is_voter = is_voter};
+    memcpy(member->site, node->site, sizeof member->site);
+}
+
+static void read_wanted(struct broker_group *g, struct wanted *w)
+{
+    struct metadata *m = g->broker->metadata;
+    unsigned voter_count = 0;
+    metadata_read_lock(m);
+    const struct metadata_group *group = metadata_group_by_id(m, g->group_id);
+    for (unsigned i = 0; group != NULL && i < metadata_node_count(m); i++) {
+        const struct metadata_node *node = metadata_node_at(m, i);
+        bool is_voter = is_voter_of(group, node->node_id);
+        bool is_follower = g->group_id == 0 && node->state != METADATA_NODE_GONE;
+        if (node->incarnation == 0 || (!is_voter && !is_follower))
+            continue;
+        voter_count += is_voter;
+        want(w, node, is_voter);
     }
-    return NULL;
+    w->is_known = group != NULL && voter_count == group->node_count;
+    w->preferred_node_id = group != NULL ? group->preferred_node_id : 0;
+    metadata_read_unlock(m);
 }
 
-static void change(struct broker_group *g, enum repl_change kind, const struct repl_member *member)
+static void change(struct broker_group *g, const struct placement_step *step)
 {
     struct err_note note = {0};
-    int err = repl_group_change(g->raft, kind, member, &note);
+    int err = repl_group_change(g->raft, step->change, &step->member, &note);
     if (err != 0 && err != ERR_NOT_LEADER && err != ERR_CANT_CHANGE)
-        event_warn("replacement_failed", "group=%u node=%u reason=\"%s\"", g->group_id,
-                   repl_raft_id_node(member->raft_id), note.text);
+        event_warn("member_change_failed", "group=%u node=%u reason=\"%s\"", g->group_id,
+                   repl_raft_id_node(step->member.raft_id), note.text);
 }
 
-static void step(struct broker_group *g, const struct repl_group_status *status,
-                 const struct metadata_node *node)
+static void step(struct broker_group *g, const struct wanted *w)
 {
-    struct repl_member member = {.raft_id = repl_raft_id(node->node_id, node->incarnation)};
-    const struct repl_replica_status *own = find(status, member.raft_id);
-    const struct repl_replica_status *old = find_old(status, member.raft_id);
-    bytes_copy_text(member.site, sizeof member.site, node->site);
-    if (own == NULL && old != NULL)
-        change(g, REPL_ADD_LEARNER, &member);
-    else if (own != NULL && old != NULL && own->is_level)
-        change(g, REPL_REMOVE, &old->member);
-    else if (own != NULL && old == NULL && !own->member.is_voter && own->is_level)
-        change(g, REPL_PROMOTE, &own->member);
+    struct repl_group_status status;
+    struct placement_step next;
+    const struct broker *b = g->broker;
+    repl_group_status(g->raft, &status);
+    if (status.replica_count == 0 || status.is_changing)
+        return; /* one at a time */
+    placement_next_step(&status, repl_raft_id((uint32_t)b->conf.node_id, b->incarnation),
+                        w->members, w->count, w->preferred_node_id, &next);
+    if (next.kind == PLACEMENT_CHANGES)
+        change(g, &next);
+    else if (next.kind == PLACEMENT_HANDS_OVER)
+        repl_group_transfer(g->raft, next.node_id);
 }
 
 void member_maintain(struct broker_group *g)
 {
-    struct repl_group_status status;
-    struct metadata *m = g->broker->metadata;
-    if (!machine_is_ready(g->machine))
-        return;
-    repl_group_status(g->raft, &status);
-    metadata_read_lock(m);
-    for (unsigned i = 0; i < metadata_node_count(m); i++)
-        step(g, &status, metadata_node_at(m, i));
-    metadata_read_unlock(m);
+    struct wanted w = {0};
+    read_wanted(g, &w);
+    if (w.preferred_node_id != 0)
+        repl_group_set_preferred(g->raft, w.preferred_node_id);
+    if (machine_is_ready(g->machine) && w.is_known)
+        step(g, &w);
 }

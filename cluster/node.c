@@ -19,6 +19,7 @@
 #include "listener.h"
 #include "maintain.h"
 #include "node_parts.h"
+#include "node_peers.h"
 #include "produce_path.h"
 #include "rebuild.h"
 
@@ -34,6 +35,8 @@ void node_peer_identity(const struct conf_settings *conf, const struct identity 
     bytes_copy_text(peer->site, sizeof peer->site, conf->site);
     bytes_copy_text(peer->client_host, sizeof peer->client_host, conf->advertised.host);
     peer->client_port = conf->advertised.port;
+    bytes_copy_text(peer->peer_host, sizeof peer->peer_host, conf->peer_advertised.host);
+    peer->peer_port = conf->peer_advertised.port;
     peer->has_data = identity->state == IDENTITY_FOUNDED;
 }
 
@@ -252,6 +255,7 @@ static void on_metadata(void *data)
         if (!atomic_exchange(&b->groups[i]->is_reconcile_posted, true))
             broker_group_post(b->groups[i], &b->groups[i]->reconcile_item, on_reconcile);
     controller_on_metadata(b->controller);
+    b->are_peers_stale = true;
 }
 
 static void on_role(void *data, enum repl_role role, uint64_t term)
@@ -371,6 +375,8 @@ static int open_parts(struct node *n, struct err_note *note)
         err = open_links(n, note);
     if (err == 0)
         err = open_groups(n, note);
+    if (err == 0)
+        node_peers_sync(b); /* as far as the checkpoint knows them */
     if (err == 0)
         err = listener_open(b, n->client_shards, &n->listener, note);
     return err == 0 ? node_run(n) : err;

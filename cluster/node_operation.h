@@ -8,6 +8,7 @@
 #define CLUSTER_NODE_OPERATION_H
 
 #include "broker.h"
+#include "cluster/placement.h"
 #include "controller.h"
 
 /* ---- the list ---- */
@@ -46,17 +47,9 @@ struct node_operation {
     uint16_t peer_port;
 };
 
-/* One replica that goes from one node to another, or comes (leaves 0), or goes (enters 0). */
-struct node_plan_move {
-    uint32_t group_id;
-    uint32_t enters;
-    uint32_t leaves;
-};
-#define NODE_PLAN_MOVES_MAX (2 * METADATA_GROUPS_MAX)
-
 struct node_plan {
     unsigned move_count;
-    struct node_plan_move moves[NODE_PLAN_MOVES_MAX]; /* in the order in which they are done */
+    struct placement_move moves[PLACEMENT_MOVES_MAX]; /* by group: enters, leaves; 0: nobody */
     unsigned leader_count;                            /* groups whose preferred leader changes */
 };
 

@@ -17,7 +17,9 @@
 #include "listener.h"
 #include "maintain.h"
 #include "member.h"
+#include "node_drive.h"
 #include "node_parts.h"
+#include "node_peers.h"
 #include "produce_path.h"
 #include "rebuild.h"
 
@@ -25,6 +27,7 @@
 #define MAINTAIN_MS      1000
 #define TRIM_MS          100
 #define LEVEL_TICKS      20
+#define PLACE_MS         250 /* between two steps of a group's members */
 #define HAND_OVER_MS_MAX 2000
 
 /* ---- turns and ticks ---- */
@@ -63,14 +66,18 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
         g->trimmed_at_ms = now_ms;
         maintain_tails(g);
     }
+    if (now_ms - g->placed_at_ms >= PLACE_MS) {
+        g->placed_at_ms = now_ms;
+        member_maintain(g);
+    }
     if (now_ms - g->maintained_at_ms < MAINTAIN_MS)
         return;
     g->maintained_at_ms = now_ms;
     maintain_group(g);
-    member_maintain(g);
     rebuild_note_group(g->broker->rebuild, g);
     if (g->group_id == 0) {
         maintain_cluster(g);
+        node_drive(g);
         rebuild_watch(g->broker->rebuild);
         watch_disk(g->broker);
     } else {
@@ -84,13 +91,14 @@ static void invite_empty(struct node *n)
     struct broker *b = &n->broker;
     uint8_t *bytes;
     size_t size;
-    for (unsigned i = 0; i < b->conf.nodes.count; i++) {
-        uint32_t node_id = b->conf.nodes.entries[i].id;
-        if (!controller_is_empty(b->controller, node_id) ||
+    uint32_t node_ids[METADATA_NODES_MAX];
+    unsigned count = broker_node_ids(b, node_ids);
+    for (unsigned i = 0; i < count; i++) {
+        if (!controller_is_empty(b->controller, node_ids[i]) ||
             founding_invite_encode(&n->identity, &bytes, &size) != 0)
             continue;
         struct net_frame frame = {.head = bytes_of(bytes, size)};
-        net_send(peer_links_net(b->links, 0), node_id, NET_CONTROL, &frame);
+        net_send(peer_links_net(b->links, 0), node_ids[i], NET_CONTROL, &frame);
         free(bytes);
     }
 }
@@ -102,6 +110,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ms = clock_now_ms(&b->clock);
     if (shard_index(s->shard) == 0) {
         repl_node_tick(b->node);
+        node_peers_tick(b);
         if (s->tick_count++ % LEVEL_TICKS == 0) {
             level_tell(b);
             invite_empty(s->node);

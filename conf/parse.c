@@ -226,6 +226,10 @@ static void complete(struct conf_settings *settings)
     const struct conf_node *own = conf_own_node(settings);
     if (settings->peer_listen.port == 0 && own != NULL)
         settings->peer_listen = own->peer;
+    if (settings->peer_advertised.port == 0 && own != NULL)
+        settings->peer_advertised = own->peer;
+    else if (settings->peer_advertised.port == 0 && !is_every_interface(settings->peer_listen.host))
+        settings->peer_advertised = settings->peer_listen;
     if (settings->advertised.port == 0 && !is_every_interface(settings->listen.host))
         settings->advertised = settings->listen;
 }

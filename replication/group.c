@@ -305,6 +305,7 @@ void repl_group_status(const struct repl_group *g, struct repl_group_status *sta
     status->heard_ns = g->heard_ns;
     if (status->role != REPL_LEADER)
         return;
+    status->is_changing = r->configuration_uncommitted_index != 0;
     for (unsigned i = 0; i < r->configuration.n && i < REPL_MEMBERS_MAX; i++)
         fill_replica(g, &r->configuration.servers[i], &status->replicas[status->replica_count++]);
 }

@@ -63,7 +63,7 @@ void peer_shard_closed(struct peer_shard *s)
 struct peer_remote *peer_links_find(struct peer_links *l, uint32_t node_id)
 {
     for (unsigned i = 0; i < l->peer_count; i++)
-        if (l->peers[i].address.node_id == node_id)
+        if (l->peers[i].node_id == node_id)
             return &l->peers[i];
     return NULL;
 }
@@ -156,7 +156,6 @@ static void hurry_here(struct work_item *item)
 
 void peer_links_hurry(struct peer_links *l, struct peer_remote *peer)
 {
-    assert(shard_is_here(l->shards[0].shard));
     for (unsigned i = 0; i < l->shard_count; i++) {
         struct peer_shard_remote *remote = &l->shards[i].remotes[peer->index];
         if (!atomic_exchange(&remote->is_hurry_sent, true))
@@ -173,24 +172,13 @@ void peer_links_set_identity(struct peer_links *l, const struct peer_identity *s
     pthread_mutex_unlock(&l->lock);
     for (unsigned i = 0; i < l->peer_count && !l->shards[0].is_stopping; i++) {
         struct peer_lane *control = l->shards[0].remotes[i].own[NET_CONTROL];
-        if (control->connection != NULL)
+        if (control != NULL && control->connection != NULL)
             peer_connection_push_hello(control->connection, PEER_FRAME_HELLO);
         peer_links_hurry(l, &l->peers[i]);
     }
 }
 
 /* ---- making ---- */
-
-static void copy_peers(struct peer_links *l, const struct peer_links_options *options)
-{
-    l->peer_count = options->peer_count;
-    for (unsigned i = 0; i < options->peer_count; i++) {
-        assert(options->peers[i].node_id != l->self.node_id);
-        l->peers[i].address = options->peers[i];
-        l->peers[i].index = i;
-        l->peers[i].is_called_by_us = l->self.node_id < options->peers[i].node_id;
-    }
-}
 
 static struct peer_links *allocate(const struct peer_links_options *options,
                                    const struct peer_identity *self, unsigned shard_count)
@@ -206,25 +194,16 @@ static struct peer_links *allocate(const struct peer_links_options *options,
     snprintf(l->listen_host, sizeof l->listen_host, "%s", options->listen_host);
     l->options.listen_host = l->listen_host;
     l->options.peers = NULL; /* copied below */
-    l->peers = calloc(options->peer_count + 1, sizeof *l->peers);
+    l->peers = calloc(PEER_NODES_MAX, sizeof *l->peers);
     l->shards = calloc(shard_count, sizeof *l->shards);
     if (l->peers == NULL || l->shards == NULL) {
         unref(l);
         return NULL;
     }
     l->shard_count = shard_count;
-    copy_peers(l, options);
+    for (unsigned i = 0; i < options->peer_count; i++)
+        peer_links_add(l, &options->peers[i], PEER_CONFIGURED);
     return l;
-}
-
-static int add_lane(struct peer_shard *s, struct peer_remote *peer, enum net_channel channel)
-{
-    uint16_t number = channel == NET_ENTRIES ? (uint16_t)s->index : 0;
-    struct peer_lane *lane = peer_lane_get(s, peer, channel, number);
-    if (lane == NULL)
-        return UV_ENOMEM;
-    peer_lane_hurry(lane);
-    return 0;
 }
 
 static void on_prepare_closed(uv_handle_t *handle)
@@ -237,7 +216,7 @@ static int init_shard(struct peer_links *l, unsigned index, struct shard *shard)
     struct peer_shard *s = &l->shards[index];
     s->links = l;
     s->index = index;
-    s->remotes = calloc(l->peer_count + 1, sizeof *s->remotes);
+    s->remotes = calloc(PEER_NODES_MAX, sizeof *s->remotes);
     if (s->remotes == NULL)
         return UV_ENOMEM;
     s->net = (struct net){.data = s, .send = send_frame, .unsent_bytes = unsent_bytes};
@@ -247,16 +226,13 @@ static int init_shard(struct peer_links *l, unsigned index, struct shard *shard)
     s->shard = shard;
     peer_shard_opened(s);
     int err = 0;
-    for (unsigned i = 0; i < l->peer_count && err == 0; i++) {
+    for (unsigned i = 0; i < PEER_NODES_MAX; i++) {
         s->remotes[i].home = s;
         s->remotes[i].peer = &l->peers[i];
-        s->remotes[i].hurry.data = &s->remotes[i];
-        err = add_lane(s, &l->peers[i], NET_ENTRIES);
-        if (err == 0 && index == 0)
-            err = add_lane(s, &l->peers[i], NET_CONTROL);
-        if (err == 0 && index == 0)
-            err = add_lane(s, &l->peers[i], NET_SHIPPING);
+        s->remotes[i].hurry.data = s->remotes[i].match.data = &s->remotes[i];
     }
+    for (unsigned i = 0; i < l->peer_count && err == 0; i++)
+        err = peer_remote_match(s, i);
     return err;
 }
 

@@ -148,7 +148,12 @@ static int welcome(struct peer_guest *g, const struct peer_frame *f, size_t cons
         return ERR_MALFORMED;
     struct peer_identity self = peer_links_self(g->links);
     struct peer_remote *peer = peer_links_find(g->links, hello.identity.node_id);
-    enum peer_refusal refusal = peer_hello_judge(&hello, &self, peer ? &peer->address : NULL);
+    struct peer_address expected = {0};
+    if (peer != NULL)
+        expected = peer_remote_expected(peer);
+    enum peer_refusal refusal = peer_hello_judge(&hello, &self, peer != NULL ? &expected : NULL);
+    if (peer != NULL && atomic_load(&peer->is_removed))
+        refusal = PEER_REFUSED_REMOVED;
     if (refusal != PEER_ACCEPTED) {
         tell_refused(&hello, peer, refusal);
         refuse_guest(g, refusal);
@@ -160,6 +165,7 @@ static int welcome(struct peer_guest *g, const struct peer_frame *f, size_t cons
         return ERR_MALFORMED; /* the wrong side connects */
     if (is_call) {
         close_guest(g);
+        peer_remote_heard(g->links, peer, &hello.identity);
         peer_links_hurry(g->links, peer);
     } else {
         hand_over(g, &hello, consumed);

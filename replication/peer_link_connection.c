@@ -8,6 +8,8 @@
  * (TCP_NOTSENT_LOWAT keeps that little, so that a heartbeat never waits behind megabytes and a
  * lost connection loses little), a libuv write of the next pieces waits for room.
  *
+ * A knock says CALL and is over when the other side closes, or has said why it refuses.
+ *
  * A connection of which nothing is acknowledged for a while is given up by the kernel
  * (TCP_USER_TIMEOUT): after a cut has healed, a new connection is there long before TCP's own
  * doubling retransmission would try again. */
@@ -139,7 +141,7 @@ void peer_connection_push_hello(struct peer_connection *c, enum peer_frame_kind 
     struct peer_hello hello = {.version_min = PEER_VERSION_MIN,
                                .version_max = PEER_VERSION_MAX,
                                .identity = peer_links_self(c->home->links),
-                               .to_node_id = c->lane->peer->address.node_id,
+                               .to_node_id = c->lane->peer->node_id,
                                .channel = c->lane->channel,
                                .lane = c->lane->number,
                                .shard_count = (uint16_t)c->home->links->shard_count};
@@ -232,14 +234,14 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     struct peer_connection *c = stream->data;
     if (size == 0 || c->state == PEER_CLOSING)
         return;
-    if (size < 0) {
-        peer_lane_on_end(c->lane, c, (int)size);
+    if (size < 0) { /* who took a knock closes: it was delivered */
+        peer_lane_on_end(c->lane, c, c->is_knock && size == UV_EOF ? 0 : (int)size);
         return;
     }
     peer_receive_filled(&c->in, (size_t)size);
     const struct net_handler *handler = &c->home->handler;
     if (c->state == PEER_UP && handler->on_alive != NULL)
-        handler->on_alive(handler->data, c->lane->peer->address.node_id);
+        handler->on_alive(handler->data, c->lane->peer->node_id);
     int err = on_frames(c);
     if (err < 0 && c->state != PEER_CLOSING)
         peer_lane_on_end(c->lane, c, err);
@@ -252,9 +254,10 @@ static int on_hello(struct peer_connection *c, const struct peer_frame *f)
     if (peer_hello_decode(f->body, &hello) < 0)
         return ERR_MALFORMED;
     struct peer_identity self = peer_links_self(c->home->links);
-    enum peer_refusal refusal = peer_hello_judge(&hello, &self, &lane->peer->address);
+    struct peer_address expected = peer_remote_expected(lane->peer);
+    enum peer_refusal refusal = peer_hello_judge(&hello, &self, &expected);
     if (refusal != PEER_ACCEPTED) {
-        peer_lane_on_refused(lane, c, refusal, false);
+        peer_lane_on_refused(lane, c, refusal, 0);
         return 0;
     }
     if (hello.channel != lane->channel || hello.lane != lane->number)
@@ -276,9 +279,9 @@ static int on_refusal(struct peer_connection *c, const struct peer_frame *f)
 {
     unsigned refusal;
     uint32_t node_id;
-    if (peer_refusal_decode(f->body, &refusal, &node_id) < 0)
+    if (peer_refusal_decode(f->body, &refusal, &node_id) < 0 || node_id == 0)
         return ERR_MALFORMED;
-    peer_lane_on_refused(c->lane, c, refusal, true);
+    peer_lane_on_refused(c->lane, c, refusal, node_id);
     return 0;
 }
 
@@ -286,7 +289,7 @@ static int on_frame(struct peer_connection *c, const struct peer_frame *f)
 {
     if (f->channel != c->lane->channel)
         return ERR_MALFORMED;
-    if (f->kind == PEER_FRAME_HELLO)
+    if (f->kind == PEER_FRAME_HELLO && !c->is_knock)
         return on_hello(c, f);
     if (f->kind == PEER_FRAME_REFUSAL)
         return on_refusal(c, f);
@@ -294,8 +297,7 @@ static int on_frame(struct peer_connection *c, const struct peer_frame *f)
         return ERR_MALFORMED;
     const struct net_handler *handler = &c->home->handler;
     if (handler->on_frame != NULL)
-        handler->on_frame(handler->data, c->lane->peer->address.node_id, f->channel, f->body,
-                          c->in.buffer);
+        handler->on_frame(handler->data, c->lane->peer->node_id, f->channel, f->body, c->in.buffer);
     return 0;
 }
 
@@ -342,15 +344,6 @@ static void on_connected(uv_connect_t *connect, int status)
     set_options(c);
     c->state = PEER_GREETING;
     peer_connection_push_hello(c, c->is_knock ? PEER_FRAME_CALL : PEER_FRAME_HELLO);
-    if (c->is_knock) {
-        uv_buf_t piece;
-        size_t size;
-        unsigned count = peer_queue_gather(&c->out, &piece, 1, &size);
-        if (count > 0)
-            (void)uv_try_write((uv_stream_t *)&c->tcp, &piece, count); /* the next one tells too */
-        peer_lane_on_end(c->lane, c, 0);
-        return;
-    }
     int err = uv_read_start((uv_stream_t *)&c->tcp, on_room, on_read);
     if (err < 0)
         peer_lane_on_end(c->lane, c, err);
@@ -383,15 +376,17 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
 /* Most configurations name addresses: no lookup for those. */
 static int resolve_and_connect(struct peer_connection *c)
 {
-    const struct peer_address *to = &c->lane->peer->address;
+    struct peer_address to;
     struct sockaddr_storage address = {0};
-    if (uv_ip4_addr(to->host, to->port, (struct sockaddr_in *)&address) == 0 ||
-        uv_ip6_addr(to->host, to->port, (struct sockaddr_in6 *)&address) == 0)
+    if (!peer_remote_place(c->home->links, c->lane->peer, &to))
+        return UV_EADDRNOTAVAIL;
+    if (uv_ip4_addr(to.host, to.port, (struct sockaddr_in *)&address) == 0 ||
+        uv_ip6_addr(to.host, to.port, (struct sockaddr_in6 *)&address) == 0)
         return connect_to(c, (struct sockaddr *)&address);
     char port[8];
-    snprintf(port, sizeof port, "%u", to->port);
+    snprintf(port, sizeof port, "%u", to.port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    int err = uv_getaddrinfo(shard_loop(c->home->shard), &c->resolve, on_resolved, to->host, port,
+    int err = uv_getaddrinfo(shard_loop(c->home->shard), &c->resolve, on_resolved, to.host, port,
                              &hints);
     if (err == 0) {
         c->state = PEER_RESOLVING;
@@ -438,7 +433,9 @@ void peer_connection_adopt(struct peer_shard *s, int descriptor, const struct pe
 {
     struct peer_remote *peer = peer_links_find(s->links, hello->identity.node_id);
     assert(peer != NULL); /* judged before */
-    struct peer_lane *lane = peer_lane_get(s, peer, hello->channel, hello->lane);
+    struct peer_lane *lane = atomic_load(&peer->is_removed)
+                                 ? NULL
+                                 : peer_lane_get(s, peer, hello->channel, hello->lane);
     struct peer_connection *c = lane != NULL ? create(lane) : NULL;
     if (c == NULL || uv_tcp_open(&c->tcp, descriptor) < 0) {
         close(descriptor);

@@ -30,7 +30,9 @@ size_t peer_hello_encode(const struct peer_hello *hello, uint8_t into[PEER_HELLO
 {
     const struct peer_identity *me = &hello->identity;
     size_t site_size = strlen(me->site), host_size = strlen(me->client_host);
-    assert(site_size < sizeof me->site && host_size < sizeof me->client_host);
+    size_t peer_host_size = strlen(me->peer_host);
+    assert(site_size < sizeof me->site && host_size < sizeof me->client_host &&
+           peer_host_size < sizeof me->peer_host);
 
     uint8_t *at = bytes_put_le16(into, hello->version_min);
     at = bytes_put_le16(at, hello->version_max);
@@ -46,10 +48,14 @@ size_t peer_hello_encode(const struct peer_hello *hello, uint8_t into[PEER_HELLO
     at = bytes_put_le16(at, hello->shard_count);
     *at++ = (uint8_t)site_size;
     *at++ = (uint8_t)host_size;
+    at = bytes_put_le16(at, me->peer_port);
+    *at++ = (uint8_t)peer_host_size;
+    *at++ = 0;
     assert(at - into == PEER_HELLO_FIXED_SIZE);
     memcpy(at, me->site, site_size);
     memcpy(at + site_size, me->client_host, host_size);
-    return PEER_HELLO_FIXED_SIZE + site_size + host_size;
+    memcpy(at + site_size + host_size, me->peer_host, peer_host_size);
+    return PEER_HELLO_FIXED_SIZE + site_size + host_size + peer_host_size;
 }
 
 static int read_text(struct bytes_reader *r, size_t size, char *into, size_t into_size)
@@ -97,12 +103,16 @@ int peer_hello_decode(struct bytes from, struct peer_hello *hello)
     hello->shard_count = bytes_read_le16(&r);
     uint8_t site_size = bytes_read_u8(&r);
     uint8_t host_size = bytes_read_u8(&r);
-    if (r.is_bad || site_size == 0 || check_numbers(hello, channel, flags) < 0)
+    peer->peer_port = bytes_read_le16(&r);
+    uint8_t peer_host_size = bytes_read_u8(&r);
+    uint8_t zero = bytes_read_u8(&r);
+    if (r.is_bad || site_size == 0 || zero != 0 || check_numbers(hello, channel, flags) < 0)
         return ERR_MALFORMED;
     hello->channel = (enum net_channel)channel;
     peer->has_data = (flags & FLAG_HAS_DATA) != 0;
     if (read_text(&r, site_size, peer->site, sizeof peer->site) < 0 ||
-        read_text(&r, host_size, peer->client_host, sizeof peer->client_host) < 0)
+        read_text(&r, host_size, peer->client_host, sizeof peer->client_host) < 0 ||
+        read_text(&r, peer_host_size, peer->peer_host, sizeof peer->peer_host) < 0)
         return ERR_MALFORMED;
     bool is_newer = hello->version_max > PEER_VERSION_MAX;
     return bytes_reader_left(&r) == 0 || is_newer ? 0 : ERR_MALFORMED;

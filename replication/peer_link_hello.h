@@ -10,8 +10,8 @@
 #include "peer_link_frame.h"
 
 #define PEER_LANES_MAX        64 /* ENTRIES connections of a node pair; shards of a node */
-#define PEER_HELLO_FIXED_SIZE 46 /* bytes before the two texts */
-#define PEER_HELLO_SIZE_MAX   (PEER_HELLO_FIXED_SIZE + 31 + 255)
+#define PEER_HELLO_FIXED_SIZE 50 /* bytes before the three texts */
+#define PEER_HELLO_SIZE_MAX   (PEER_HELLO_FIXED_SIZE + 31 + 255 + 255)
 #define PEER_REFUSAL_SIZE     8
 
 struct peer_hello {
@@ -30,9 +30,10 @@ struct peer_hello {
     X(PEER_REFUSED_OTHER_CLUSTER, 2, "the node belongs to another cluster")                        \
     X(PEER_REFUSED_OTHER_NODE, 3, "another node lives at this address")                            \
     X(PEER_REFUSED_OWN_NODE, 4, "both nodes have the same id")                                     \
-    X(PEER_REFUSED_UNKNOWN_NODE, 5, "the node is not in the configuration")                        \
+    X(PEER_REFUSED_UNKNOWN_NODE, 5, "the node is neither in the configuration nor was it added")   \
     X(PEER_REFUSED_OTHER_SITE, 6, "the node's site differs from the configuration")                \
-    X(PEER_REFUSED_NOT_FOUNDED, 7, "one of the nodes does not belong to a cluster yet")
+    X(PEER_REFUSED_NOT_FOUNDED, 7, "one of the nodes does not belong to a cluster yet")            \
+    X(PEER_REFUSED_REMOVED, 8, "the node was removed from the cluster")
 
 enum peer_refusal {
 #define PEER_REFUSAL_ENUM(name, code, text) name = code,

@@ -17,14 +17,20 @@ struct peer_guest;
 struct peer_lane;
 struct peer_shard;
 
-/* Another node, as configured. */
+enum { PEER_CONFIGURED, PEER_SET, PEER_HEARD, PEER_PLACES };
+
+/* Another node, and the places where it may be. */
 struct peer_remote {
-    struct peer_address address;
-    unsigned index;              /* in peer_links.peers */
-    bool is_called_by_us;        /* our id is the smaller one: we connect, it knocks */
-    atomic_size_t data_bytes;    /* unsent of ENTRIES and SHIPPING, all shards */
-    atomic_size_t control_bytes; /* unsent of CONTROL */
-    unsigned refusal;            /* last one told of its hellos, told once; shard 0 */
+    uint32_t node_id;                        /* constant */
+    char site[32];                           /* constant */
+    unsigned index;                          /* constant: in peer_links.peers */
+    struct peer_address places[PEER_PLACES]; /* port 0: none; under links->lock */
+    unsigned place;                          /* the one to try next; under links->lock */
+    atomic_bool is_removed;                  /* it is refused */
+    bool is_called_by_us;                    /* our id is the smaller one: we connect, it knocks */
+    atomic_size_t data_bytes;                /* unsent of ENTRIES and SHIPPING, all shards */
+    atomic_size_t control_bytes;             /* unsent of CONTROL */
+    unsigned refusal;                        /* last one told of its hellos, told once; shard 0 */
 };
 
 /* One connection's place: (peer, channel, number), on the shard that has it. */
@@ -52,6 +58,8 @@ struct peer_shard_remote {
     struct peer_remote *peer;
     struct work_item hurry;    /* crosses to the shard: attempt all lanes now */
     atomic_bool is_hurry_sent; /* `hurry` is queued */
+    struct work_item match;    /* crosses to the shard: lanes as the peer is here or removed */
+    atomic_bool is_match_sent; /* `match` is queued */
 };
 
 struct peer_shard {
@@ -72,8 +80,8 @@ struct peer_links {
     atomic_uint references; /* the owner's, and one per open handle or request */
     struct peer_links_options options;
     char listen_host[256];
-    struct peer_remote *peers;
-    unsigned peer_count;
+    struct peer_remote *peers; /* room for PEER_NODES_MAX; they never move */
+    atomic_uint peer_count;    /* rises only; written on shard 0 or before the shards start */
     struct peer_shard *shards;
     unsigned shard_count;
     struct sockaddr_storage source; /* ours for outgoing connections; family 0: any */
@@ -102,7 +110,7 @@ struct peer_connection {
     struct peer_shard *home;
     struct peer_lane *lane; /* NULL once closing */
     enum peer_connection_state state;
-    bool is_knock;        /* says CALL and closes */
+    bool is_knock;        /* says CALL and hears no more than a refusal */
     bool is_dirty;        /* in home->dirty */
     bool is_writing;      /* the kernel was full: waits for room */
     size_t writing_bytes; /* given to `write` */
@@ -119,8 +127,23 @@ struct peer_identity peer_links_self(struct peer_links *l);
 /* A handle or request of the shard begins, has ended. */
 void peer_shard_opened(struct peer_shard *s);
 void peer_shard_closed(struct peer_shard *s);
-/* Lets every shard attempt its lanes to the peer at once. Shard 0. */
+/* Lets every shard attempt its lanes to the peer at once. Any shard. */
 void peer_links_hurry(struct peer_links *l, struct peer_remote *peer);
+
+/* peer_link_place.c: where peers are */
+struct peer_remote *peer_links_add(struct peer_links *l, const struct peer_address *address,
+                                   unsigned place);
+/* Where to try now; false when nobody has said. Any shard. */
+bool peer_remote_place(struct peer_links *l, struct peer_remote *peer, struct peer_address *place);
+/* Who is to answer: what never changes of it. */
+struct peer_address peer_remote_expected(const struct peer_remote *peer);
+/* Nobody, or another, answered there: the next place. Any shard. */
+void peer_remote_try_elsewhere(struct peer_links *l, struct peer_remote *peer);
+/* What it says of itself in a handshake. Any shard. */
+void peer_remote_heard(struct peer_links *l, struct peer_remote *peer,
+                       const struct peer_identity *identity);
+/* Makes the lanes of a shard, or closes them, as the peer is. On the shard, or before it runs. */
+int peer_remote_match(struct peer_shard *s, unsigned index);
 
 /* peer_link_lane.c: when to connect, and what the owner hears */
 /* Finds or makes; NULL without memory. */
@@ -133,8 +156,11 @@ void peer_lane_on_up(struct peer_lane *lane, struct peer_connection *c,
                      const struct peer_hello *hello);
 /* A new hello on a connection that is up. */
 void peer_lane_on_hello(struct peer_lane *lane, const struct peer_hello *hello);
+/* `node_id` of who refused, when that is the peer. */
 void peer_lane_on_refused(struct peer_lane *lane, struct peer_connection *c, unsigned refusal,
-                          bool is_by_peer);
+                          uint32_t node_id);
+/* The peer is removed: what there is ends, and the owner hears it. */
+void peer_lane_on_removed(struct peer_lane *lane);
 /* The connection failed (or a knock was delivered: status 0): it is closed here. */
 void peer_lane_on_end(struct peer_lane *lane, struct peer_connection *c, int status);
 

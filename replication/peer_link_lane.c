@@ -44,14 +44,14 @@ static void tell_down(struct peer_lane *lane, bool is_refused)
 {
     const struct net_handler *handler = &lane->home->handler;
     if (is_told_to_handler(lane) && handler->on_down != NULL)
-        handler->on_down(handler->data, lane->peer->address.node_id, is_refused);
+        handler->on_down(handler->data, lane->peer->node_id, is_refused);
 }
 
 static void tell_up(struct peer_lane *lane)
 {
     const struct net_handler *handler = &lane->home->handler;
     if (is_told_to_handler(lane) && handler->on_up != NULL)
-        handler->on_up(handler->data, lane->peer->address.node_id);
+        handler->on_up(handler->data, lane->peer->node_id);
 }
 
 /* The peer has so many shards that the lane has a sender on one of the sides. */
@@ -63,6 +63,9 @@ static bool has_sender(const struct peer_lane *lane)
 
 static bool is_ours_to_attempt(const struct peer_lane *lane)
 {
+    struct peer_address place;
+    if (!peer_remote_place(lane->home->links, lane->peer, &place))
+        return false; /* it has to call first */
     if (lane->channel == NET_CONTROL)
         return true; /* connect or knock */
     struct peer_identity self = peer_links_self(lane->home->links);
@@ -189,6 +192,7 @@ void peer_lane_on_hello(struct peer_lane *lane, const struct peer_hello *hello)
     lane->home->remotes[lane->peer->index].shard_count = hello->shard_count;
     if (lane->channel != NET_CONTROL)
         return;
+    peer_remote_heard(l, lane->peer, &hello->identity);
     if (l->options.on_hello != NULL)
         l->options.on_hello(l->options.hello_data, &hello->identity);
     peer_links_hurry(l, lane->peer); /* data lanes may be allowed now */
@@ -218,10 +222,12 @@ void peer_lane_on_up(struct peer_lane *lane, struct peer_connection *c,
 /* An operator hears the first failure of a row; the rest is the same. */
 static void tell_failure(const struct peer_lane *lane, int status)
 {
-    if (lane->failures == 0 && lane->channel == NET_CONTROL)
-        event_info("peer_unreachable", "peer=%u host=%s port=%u error=%s",
-                   lane->peer->address.node_id, lane->peer->address.host, lane->peer->address.port,
-                   err_name(status));
+    struct peer_address place = {0};
+    if (lane->failures != 0 || lane->channel != NET_CONTROL)
+        return;
+    peer_remote_place(lane->home->links, lane->peer, &place);
+    event_info("peer_unreachable", "peer=%u host=%s port=%u error=%s", lane->peer->node_id,
+               place.host, place.port, err_name(status));
 }
 
 static void on_attempt_end(struct peer_lane *lane, int status)
@@ -229,6 +235,8 @@ static void on_attempt_end(struct peer_lane *lane, int status)
     lane->attempt = NULL;
     if (status < 0)
         tell_failure(lane, status);
+    if (lane->channel == NET_CONTROL && (status < 0 || lane->refusal != PEER_ACCEPTED))
+        peer_remote_try_elsewhere(lane->home->links, lane->peer);
     lane->failures++;
     attempt_later(lane);
     if (status == UV_ECONNREFUSED)
@@ -239,9 +247,9 @@ static void on_lost(struct peer_lane *lane, int status)
 {
     uint64_t up_ms = uv_now(shard_loop(lane->home->shard)) - lane->up_at_ms;
     lane->connection = NULL;
-    event_warn("peer_lost", "peer=%u channel=%s lane=%u up_ms=%llu error=%s",
-               lane->peer->address.node_id, peer_channel_name(lane->channel), lane->number,
-               (unsigned long long)up_ms, err_name(status));
+    event_warn("peer_lost", "peer=%u channel=%s lane=%u up_ms=%llu error=%s", lane->peer->node_id,
+               peer_channel_name(lane->channel), lane->number, (unsigned long long)up_ms,
+               err_name(status));
     bool is_short = up_ms < lane->home->links->options.reconnect_ms;
     lane->short_lives = is_short ? lane->short_lives + 1 : 0;
     lane->failures = lane->short_lives > SHORT_LIVES_FREE ? lane->short_lives - SHORT_LIVES_FREE
@@ -260,17 +268,24 @@ void peer_lane_on_end(struct peer_lane *lane, struct peer_connection *c, int sta
         on_lost(lane, status);
 }
 
+static void tell_refused(const struct peer_lane *lane, unsigned refusal, uint32_t node_id)
+{
+    struct peer_address place = {0};
+    peer_remote_place(lane->home->links, lane->peer, &place);
+    event_warn("peer_refused",
+               "peer=%u host=%s port=%u channel=%s by=%s node_there=%u reason=\"%s\"",
+               lane->peer->node_id, place.host, place.port, peer_channel_name(lane->channel),
+               node_id != 0 ? "peer" : "us", node_id, peer_refusal_text(refusal));
+}
+
 void peer_lane_on_refused(struct peer_lane *lane, struct peer_connection *c, unsigned refusal,
-                          bool is_by_peer)
+                          uint32_t node_id)
 {
     /* NOT_FOUNDED is how a cluster begins, not something to look at. */
     if (refusal != lane->refusal && refusal != PEER_REFUSED_NOT_FOUNDED)
-        event_warn("peer_refused", "peer=%u host=%s port=%u channel=%s by=%s reason=\"%s\"",
-                   lane->peer->address.node_id, lane->peer->address.host, lane->peer->address.port,
-                   peer_channel_name(lane->channel), is_by_peer ? "peer" : "us",
-                   peer_refusal_text(refusal));
+        tell_refused(lane, refusal, node_id);
     lane->refusal = refusal;
-    if (is_by_peer)
+    if (node_id != 0)
         peer_connection_close(c);
     else
         peer_connection_refuse(c, refusal);
@@ -278,4 +293,14 @@ void peer_lane_on_refused(struct peer_lane *lane, struct peer_connection *c, uns
         on_attempt_end(lane, 0);
     else
         on_lost(lane, ERR_CLOSED);
+}
+
+void peer_lane_on_removed(struct peer_lane *lane)
+{
+    if (lane->connection != NULL) {
+        peer_connection_refuse(lane->connection, PEER_REFUSED_REMOVED);
+        lane->connection = NULL;
+        tell_down(lane, false);
+    }
+    peer_lane_close(lane);
 }

@@ -34,6 +34,8 @@ static void fill_brokers(struct metadata_work *w)
     w->is_short = w->response.brokers == NULL;
     for (unsigned i = 0; i < count && w->response.brokers != NULL; i++) {
         const struct metadata_node *node = metadata_node_at(m, i);
+        if (node->host[0] == '\0' || node->state == METADATA_NODE_GONE)
+            continue; /* not here yet, or no more */
         if (node->node_id != (uint32_t)r->broker->conf.node_id &&
             !repl_node_is_alive(r->broker->node, node->node_id))
             continue;
@@ -59,12 +61,30 @@ static int32_t shown_leader(struct metadata_work *w, uint32_t group_id, uint64_t
 
 /* ---- topics ---- */
 
+/* Where the group votes now, as its leader tells, in the order of where it is to vote. */
+static unsigned voters_of(struct broker *b, const struct metadata_group *group, uint32_t into[64])
+{
+    uint64_t voters, learners, placed = 0;
+    unsigned count = 0;
+    level_members(b, group->group_id, &voters, &learners);
+    for (unsigned i = 0; i < group->node_count; i++)
+        if (voters == 0 || level_mask_has(voters, group->node_ids[i])) {
+            into[count++] = group->node_ids[i];
+            placed |= group->node_ids[i] < 64 ? (uint64_t)1 << group->node_ids[i] : 0;
+        }
+    for (uint32_t id = 1; id < 64; id++)
+        if (level_mask_has(voters & ~placed, id))
+            into[count++] = id;
+    return count;
+}
+
 static void fill_replicas(struct metadata_work *w, uint32_t group_id,
                           struct kafka_metadata_response_partition *p)
 {
     struct request *r = w->list.request;
     const struct metadata_group *group = metadata_group_by_id(r->broker->metadata, group_id);
-    unsigned count = group == NULL ? 0 : group->node_count;
+    uint32_t node_ids[64];
+    unsigned count = group == NULL ? 0 : voters_of(r->broker, group, node_ids);
     p->replica_nodes = request_array(r, count, sizeof(int32_t));
     p->isr_nodes = request_array(r, count, sizeof(int32_t));
     p->offline_replicas = request_array(r, count, sizeof(int32_t));
@@ -73,7 +93,7 @@ static void fill_replicas(struct metadata_work *w, uint32_t group_id,
         return;
     }
     for (unsigned i = 0; i < count; i++) {
-        uint32_t node_id = group->node_ids[i];
+        uint32_t node_id = node_ids[i];
         p->replica_nodes[p->replica_nodes_count++] = (int32_t)node_id;
         if (level_is_in_sync(r->broker, group_id, node_id))
             p->isr_nodes[p->isr_nodes_count++] = (int32_t)node_id;

@@ -394,6 +394,10 @@ void placement_of(const struct metadata *m, struct placement *p)
         into->is_leaving = from->state == METADATA_NODE_LEAVING;
         into->must_go = into->is_leaving || from->state == METADATA_NODE_DEAD;
         into->successor_id = from->successor_id;
+        /* It waits for the one that is to take its place. */
+        const struct metadata_node *successor = metadata_node_by_id(m, from->successor_id);
+        if (into->is_leaving && successor != NULL && successor->state == METADATA_NODE_JOINING)
+            into->must_go = false;
     }
     p->group_count = metadata_group_count(m);
     for (unsigned i = 0; i < p->group_count; i++)

@@ -55,11 +55,13 @@ Test(peer_link_hello, holds_the_longest_texts)
     struct peer_hello hello = hello_of_node_1_to_2(), got;
     memset(hello.identity.site, 's', sizeof hello.identity.site - 1);
     memset(hello.identity.client_host, 'h', sizeof hello.identity.client_host - 1);
+    memset(hello.identity.peer_host, 'p', sizeof hello.identity.peer_host - 1);
     uint8_t bytes[PEER_HELLO_SIZE_MAX];
     cr_assert_eq(peer_hello_encode(&hello, bytes), PEER_HELLO_SIZE_MAX);
     cr_assert_eq(decode(bytes, sizeof bytes, &got), 0);
     cr_assert_str_eq(got.identity.site, hello.identity.site);
     cr_assert_str_eq(got.identity.client_host, hello.identity.client_host);
+    cr_assert_str_eq(got.identity.peer_host, hello.identity.peer_host);
 }
 
 Test(peer_link_hello, is_malformed_at_every_truncation_and_with_a_byte_too_many)
@@ -101,9 +103,10 @@ Test(peer_link_hello, with_a_value_that_is_not_allowed_is_malformed)
         {43, 1},   /* 260 shards */
         {44, 0},   /* no site */
         {44, 32},  /* site too long */
-        {46, ' '}, /* a space in the site */
-        {46, 0},   /* a NUL in the site */
-        {47, '\n'} /* a line end in the host */
+        {50, ' '}, /* a space in the site */
+        {50, 0},   /* a NUL in the site */
+        {49, 1},   /* a byte that is zero */
+        {51, '\n'} /* a line end in the host */
     };
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
         struct peer_hello hello = hello_of_node_1_to_2(), got;

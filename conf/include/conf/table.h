@@ -57,6 +57,10 @@ X(ADDRESS, admin_listen, "admin_listen", "or none", "", 0, 0, \
 X(PATH,    admin_token_file, "admin_token_file", "", "", 0, 1023, \
   "A file with the token that the operator's requests must carry; only its owner should read it") \
 \
+X(ADDRESS, peer_advertised, "peer_advertised", "", "", 0, 0, \
+  "Where other nodes reach this one, told to them and kept by the cluster: it may change; by default this " \
+  "node's own `peer` among `nodes`, or `peer_listen`, unless that is every interface") \
+\
 X(HEADING, about_threads, "", "", "", 0, 0, "Threads") \
 X(NUMBER,  shards, "shards", "", "0", 0, 64, \
   "Threads with an event loop each, among which raft groups and connections are spread; 0: one a core") \
@@ -79,6 +83,9 @@ X(NUMBER,  peer_window_bytes, "peer_window_bytes", "bytes", "64 MiB", CONF_MIB, 
   "A raft group holds as many that are not applied yet; beyond it produce waits") \
 X(NUMBER,  ship_bytes_per_second, "ship_bytes_per_second", "bytes", "64 MiB", 4 * CONF_MIB, 1 * CONF_TIB, \
   "Segments that this node fetches a second when it is too far behind to catch up by entries") \
+X(NUMBER,  node_dead_after_ms, "node_dead_after_ms", "ms", "30 min", 0, 365 * CONF_DAY, \
+  "A node silent for so long counts as dead: its replicas are built on other nodes of its site, if there " \
+  "are any; 0: never") \
 X(NUMBER,  catch_up_kept_bytes, "catch_up_kept_bytes", "bytes", "64 MiB", CONF_MIB, 64 * CONF_GIB, \
   "Newest entries kept in memory for peers that are behind; older ones come from the WAL") \
 \

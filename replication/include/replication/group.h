@@ -166,6 +166,7 @@ struct repl_group_status {
     uint64_t term;
     uint32_t leader_node_id; /* 0 when none is known */
     uint64_t first_index, last_index, commit_index, applied_index, checkpoint_index;
+    bool is_changing;       /* leader: the newest configuration is not committed yet */
     unsigned replica_count; /* of `replicas`: filled on the leader */
     struct repl_replica_status replicas[REPL_MEMBERS_MAX];
     uint64_t heard_commit_index; /* follower: the leader's, as last heard */

@@ -7,6 +7,11 @@
  * the connection with an event. TCP_NODELAY always, TCP_NOTSENT_LOWAT bounds what the kernel
  * holds; one gathered write per connection a turn. Formats: docs/peer_format.md.
  *
+ * Nodes come and go while the links run. Where one is reached is tried in turn: as configured, as
+ * set, and as it said itself in its last handshake; who answers is told by the handshake alone. So
+ * a node that comes back under another address is found again, and one that has taken another's is
+ * noticed (the event peer_refused, with who answered).
+ *
  * What a handler hears: on shard 0, up and down are those of the CONTROL connection, and down with
  * is_refused says that nobody listens there (also from the side that does not connect: it knocks).
  * On another shard they are those of its own ENTRIES connection. A frame arrives on the shard
@@ -30,6 +35,9 @@ struct peer_links; /* all links of a node */
 #define PEER_FRAME_HEAD_MAX    (1 << 20)
 #define PEER_FRAME_PAYLOAD_MAX (LOG_ENTRY_SIZE_MAX + (1 << 20))
 
+/* Other nodes that this one ever knows; each keeps its place. */
+#define PEER_NODES_MAX 64
+
 struct peer_address {
     uint32_t node_id;
     char site[32];
@@ -45,6 +53,8 @@ struct peer_identity {
     char site[32];
     char client_host[256]; /* advertised to clients */
     uint16_t client_port;
+    char peer_host[256]; /* where peers reach it, "": not told; an address is never who it is */
+    uint16_t peer_port;
     bool has_data; /* this node's data folder holds a founded cluster's data */
 };
 
@@ -75,6 +85,11 @@ void peer_links_set_handler(struct peer_links *l, unsigned shard, struct net_han
 /* Replaces our identity for handshakes from now on (founding); shard 0. Existing connections are
  * told by a new hello on CONTROL. */
 void peer_links_set_identity(struct peer_links *l, const struct peer_identity *self);
+/* A node that the links are to know, or where else it is said to be; with port 0 its place is
+ * learned when it calls. Shard 0, or before the shards start. The site of a known one stays. */
+void peer_links_set_peer(struct peer_links *l, const struct peer_address *address);
+/* Closes what there is to the node, and refuses it until it is set again. Shard 0, or before. */
+void peer_links_remove_peer(struct peer_links *l, uint32_t node_id);
 /* Closes on every shard and waits for that; not from a shard. Handlers hear nothing more. Also
  * before the shards were started: then their destruction ends what is closing. */
 void peer_links_stop(struct peer_links *l);
