@@ -56,6 +56,8 @@ int session_confirm(struct session *s, const char *what);
 int64_t field_number(const json_t *json, const char *name);
 const char *field_text(const json_t *json, const char *name);
 bool field_flag(const json_t *json, const char *name);
+/* "1,2,3" of an array of numbers, into `text`, which is returned. */
+const char *field_ids(const json_t *ids, char *text, size_t size);
 
 /* The commands, one file a noun. */
 int cluster_status(struct session *s);

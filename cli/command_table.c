@@ -32,7 +32,9 @@ const struct command commands[] = {
      "for all groups.",
      "trilog group list --admin 10.1.0.1:9600 --admin 10.2.0.1:9600", group_list},
     {"disk", "status", "", 0, 0, 0, "says how the disks of the nodes that are named are",
-     "Each node is asked about its own disk: give --admin of every node.",
+     "Each node is asked about its own disk: give --admin of every node. DAMAGED is how many "
+     "segments\n"
+     "are damaged now; WHOLE, whether all its replicas vote and are level since its last start.",
      "trilog disk status --admin 10.1.0.1:9600", disk_status},
     {NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

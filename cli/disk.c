@@ -11,6 +11,8 @@ static void add_disk(struct table *t, const json_t *json)
     table_bytes(t, field_number(json, "total_bytes"));
     table_bytes(t, field_number(json, "reserve_bytes"));
     table_bytes(t, field_number(wal, "held_bytes"));
+    table_number(t, field_number(json_object_get(json, "segments"), "damaged"));
+    table_text(t, field_flag(json_object_get(json, "start"), "is_whole") ? "yes" : "no");
     table_text(t, field_text(json, "data_directory"));
 }
 
@@ -19,7 +21,7 @@ int disk_status(struct session *s)
     struct table t;
     unsigned count = 0;
     int status, worst = EXIT_DONE;
-    table_init(&t, ">NODE|STATE|>FREE|>TOTAL|>RESERVE|>WAL|FOLDER");
+    table_init(&t, ">NODE|STATE|>FREE|>TOTAL|>RESERVE|>WAL|>DAMAGED|WHOLE|FOLDER");
     for (unsigned i = 0; i < s->targets.count; i++) {
         json_t *json = session_get_of(s, i, "/v1/disk", &status);
         if (json == NULL) {

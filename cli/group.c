@@ -1,6 +1,4 @@
 /* trilog group …: raft groups, with the lag that their leaders know. */
-#include <string.h>
-
 #include "command.h"
 #include "table.h"
 
@@ -20,16 +18,8 @@ static const json_t *best_view(json_t *const answers[], unsigned count, size_t p
 
 static void add_nodes(struct table *t, const json_t *group)
 {
-    char text[TABLE_CELL_SIZE] = "";
-    size_t position;
-    json_t *id;
-    json_array_foreach(json_object_get(group, "voter_node_ids"), position, id)
-    {
-        size_t length = strlen(text);
-        snprintf(text + length, sizeof text - length, "%s%lld", length > 0 ? "," : "",
-                 (long long)json_integer_value(id));
-    }
-    table_text(t, text);
+    char text[TABLE_CELL_SIZE];
+    table_text(t, field_ids(json_object_get(group, "voter_node_ids"), text, sizeof text));
 }
 
 /* The replica that is furthest behind, of those that are told. */

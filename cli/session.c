@@ -19,6 +19,20 @@ bool field_flag(const json_t *json, const char *name)
     return json_is_true(json_object_get(json, name));
 }
 
+const char *field_ids(const json_t *ids, char *text, size_t size)
+{
+    size_t position;
+    json_t *id;
+    text[0] = '\0';
+    json_array_foreach((json_t *)(uintptr_t)ids, position, id)
+    {
+        size_t length = strlen(text);
+        snprintf(text + length, size - length, "%s%lld", length > 0 ? "," : "",
+                 (long long)json_integer_value(id));
+    }
+    return text;
+}
+
 /* ---- errors ---- */
 
 /* What to do next, for what an operator meets most. */

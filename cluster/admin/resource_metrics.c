@@ -6,6 +6,7 @@
 
 #include "admin/metrics.h"
 #include "admin/route.h"
+#include "rebuild.h"
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -84,12 +85,36 @@ static void add_wal(struct metric_text *t, struct broker *b)
     metric_whole(t, "", c.torn_bytes, 0);
 }
 
+static void add_damage(struct metric_text *t, const struct survey *survey)
+{
+    struct log_damage_status sum = {0};
+    struct rebuild_status status;
+    survey_damage(survey, &sum);
+    rebuild_status(survey->broker->rebuild, &status);
+    metric_family(t, "trilog_segments_damaged", METRIC_GAUGE, "Damaged segments, by what is known");
+    metric_whole(t, "", sum.suspected, 1, "state", "suspected");
+    metric_whole(t, "", sum.damaged, 1, "state", "damaged");
+    metric_whole(t, "", sum.not_repairable, 1, "state", "not_repairable");
+    metric_family(t, "trilog_damaged_files_total", METRIC_COUNTER,
+                  "Files of segments that were found damaged since this start");
+    metric_whole(t, "", sum.files_found, 0);
+    metric_family(t, "trilog_segments_repaired_total", METRIC_COUNTER, "Segments put right again");
+    metric_whole(t, "", sum.segments_repaired, 0);
+    metric_family(t, "trilog_start_damages", METRIC_GAUGE,
+                  "WAL and manifests found damaged at this start: replicas were rebuilt");
+    metric_whole(t, "", status.report.damage_count, 0);
+    metric_family(t, "trilog_groups_lost", METRIC_GAUGE,
+                  "Raft groups whose majority can't come back by itself");
+    metric_whole(t, "", status.loss_count, 0);
+}
+
 static void on_metrics(struct admin_call *call, const struct survey *survey)
 {
     struct metric_text t = {0};
     add_process(&t, call->admin, survey->broker);
     add_shards(&t, call->admin, survey->broker);
     add_wal(&t, survey->broker);
+    add_damage(&t, survey);
     metrics_of_requests(&t, survey->broker);
     metrics_of_groups(&t, survey);
     if (t.is_failed) {

@@ -22,6 +22,7 @@ static void look_at(struct broker_group *g, struct survey_group *view)
     machine_each_partition(g->machine, count_partition, view);
     view->is_tail_full = g->is_tail_full;
     view->is_holding_producers = g->stalled_first != NULL;
+    log_store_damage(g->store, &view->damage);
     view->is_known = true;
 }
 
@@ -129,4 +130,18 @@ const struct survey_group *survey_group(const struct survey *survey, uint32_t gr
         return NULL;
     const struct survey_group *view = &survey->groups[group_id];
     return view->is_known ? view : NULL;
+}
+
+void survey_damage(const struct survey *survey, struct log_damage_status *sum)
+{
+    for (uint32_t id = 0; id < survey->group_count; id++) {
+        const struct survey_group *view = survey_group(survey, id);
+        if (view == NULL)
+            continue;
+        sum->files_found += view->damage.files_found;
+        sum->segments_repaired += view->damage.segments_repaired;
+        sum->suspected += view->damage.suspected;
+        sum->damaged += view->damage.damaged;
+        sum->not_repairable += view->damage.not_repairable;
+    }
 }

@@ -7,6 +7,7 @@
 #define CLUSTER_ADMIN_SURVEY_H
 
 #include "admin/admin_parts.h"
+#include "log/repair.h"
 
 #define SURVEYS_MAX   ADMIN_CONNECTIONS_MAX
 #define SURVEY_MS_MAX 2000
@@ -23,6 +24,7 @@ struct survey_group {
     uint64_t unflushed_bytes;  /* of them, not in segments yet */
     bool is_tail_full;         /* batches wait until tails are in segments */
     bool is_holding_producers; /* batches wait for room in the group's log */
+    struct log_damage_status damage;
 };
 
 struct survey;
@@ -56,5 +58,8 @@ void survey_start(struct admin_call *call, survey_cb cb);
 
 /* NULL when it is not known: its shard is silent, or there is no replica here. */
 const struct survey_group *survey_group(const struct survey *survey, uint32_t group_id);
+
+/* Over all groups that are known. */
+void survey_damage(const struct survey *survey, struct log_damage_status *sum);
 
 #endif
