@@ -38,6 +38,8 @@ struct admin_call {
     char *text;        /* owned: the answer's bytes */
     size_t text_size;
     void *data; /* the handler's own, while it works */
+    /* Set by whoever answers later: the port closes and has answered, the call is gone then. */
+    void (*on_abandoned)(struct admin_call *call);
 };
 
 /* Each call is answered exactly once, at once or later, on the port's thread. */

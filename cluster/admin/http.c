@@ -318,8 +318,10 @@ int admin_http_open(struct admin *a, struct err_note *note)
 static void end_calls(struct admin *a)
 {
     for (struct admin_connection *c = a->connections; c != NULL; c = c->next)
-        if (c->call != NULL && c->call->state == CALL_WORKING)
+        if (c->call != NULL && c->call->state == CALL_WORKING) {
+            c->call->on_abandoned(c->call);
             call_refuse(c->call, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping", "the node ends");
+        }
     MHD_run(a->daemon);
 }
 

@@ -1,4 +1,4 @@
-/* The nodes of the cluster: GET /v1/nodes.
+/* The nodes of the cluster: GET /v1/nodes. Changing them: resource_node_change.c.
  *
  * Progress of a change is read here too: how many groups a node votes in, and in how many it is to.
  * It follows from group 0 and what leaders tell, so any node can say, and nothing is lost with

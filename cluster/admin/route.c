@@ -9,6 +9,9 @@ static const struct admin_route routes[] = {
     {"GET", "/metrics", resource_metrics, 0},
     {"GET", "/v1/cluster", resource_cluster, 0},
     {"GET", "/v1/nodes", resource_nodes, 0},
+    {"POST", "/v1/nodes/add", resource_node_add, 0},
+    {"POST", "/v1/nodes/remove", resource_node_remove, 0},
+    {"POST", "/v1/nodes/replace", resource_node_replace, 0},
     {"GET", "/v1/groups", resource_groups, 0},
     {"GET", "/v1/disk", resource_disk, 0},
 };

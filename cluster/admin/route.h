@@ -26,6 +26,9 @@ void resource_readyz(struct admin_call *call);
 void resource_metrics(struct admin_call *call);
 void resource_cluster(struct admin_call *call);
 void resource_nodes(struct admin_call *call);
+void resource_node_add(struct admin_call *call);
+void resource_node_remove(struct admin_call *call);
+void resource_node_replace(struct admin_call *call);
 void resource_groups(struct admin_call *call);
 void resource_disk(struct admin_call *call);
 

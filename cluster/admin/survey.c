@@ -60,8 +60,14 @@ static void finish(struct survey *survey)
     struct admin_call *call = survey->call;
     survey->call = NULL;
     uv_close((uv_handle_t *)&survey->timer, on_timer_closed);
-    if (call->state == CALL_WORKING) /* else the port is closing, and has answered */
-        survey->cb(call, survey);
+    survey->cb(call, survey);
+}
+
+static void on_abandoned(struct admin_call *call)
+{
+    struct survey *survey = call->data;
+    survey->call = NULL;
+    uv_close((uv_handle_t *)&survey->timer, on_timer_closed);
 }
 
 static void on_back(struct work_item *item)
@@ -110,6 +116,8 @@ void survey_start(struct admin_call *call, survey_cb cb)
         return;
     }
     a->survey_count++;
+    call->data = survey;
+    call->on_abandoned = on_abandoned;
     uv_timer_init(shard_loop(a->shard), &survey->timer);
     survey->timer.data = survey;
     uv_timer_start(&survey->timer, on_timeout, SURVEY_MS_MAX, 0);
