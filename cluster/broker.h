@@ -17,6 +17,7 @@
 #include "cluster/machine.h"
 #include "cluster/metadata.h"
 #include "conf/conf.h"
+#include "log/scrub.h"
 #include "log/wal.h"
 #include "replication/node.h"
 #include "replication/peer_link.h"
@@ -66,15 +67,16 @@ struct broker_group {
 };
 
 struct broker {
-    struct conf_settings conf;    /* constant */
-    uint64_t incarnation;         /* constant */
-    uint64_t cluster_id[2];       /* constant */
-    struct clock clock;           /* any thread */
-    struct disk disk;             /* any thread */
-    struct work_pool *wal_writer; /* one thread */
-    struct work_pool *readers;    /* cold reads, checkpoints, shipping */
-    struct log_wal *wal;          /* any thread */
-    unsigned shard_count;         /* constant */
+    struct conf_settings conf;     /* constant */
+    uint64_t incarnation;          /* constant */
+    uint64_t cluster_id[2];        /* constant */
+    struct clock clock;            /* any thread */
+    struct disk disk;              /* any thread */
+    struct work_pool *wal_writer;  /* one thread */
+    struct work_pool *readers;     /* cold reads, checkpoints, shipping */
+    struct log_wal *wal;           /* any thread */
+    struct log_scrubber *scrubber; /* any thread */
+    unsigned shard_count;          /* constant */
     struct shard *shards[REPL_SHARDS_MAX];
     struct peer_links *links;
     struct repl_node *node;                           /* its map may be read on any shard */

@@ -207,6 +207,20 @@ static const struct work *home_of(void *data, uint32_t group_id)
     return shard_work(shard_of(data, group_id));
 }
 
+static int open_scrubber(struct node *n)
+{
+    struct broker *b = &n->broker;
+    struct log_scrubber_options options = {
+        .clock = &b->clock,
+        .interval_ms = (uint64_t)b->conf.scrub_interval_ms,
+        .bytes_per_second = (uint64_t)b->conf.scrub_bytes_per_second,
+    };
+    b->scrubber = log_scrubber_create(&options);
+    for (unsigned i = 0; i < b->group_count && b->scrubber != NULL; i++)
+        log_store_set_scrubber(n->stores[i], b->scrubber);
+    return b->scrubber == NULL ? UV_ENOMEM : 0;
+}
+
 /* From here on it is known which incarnation this is. */
 static int open_storage(struct node *n, struct err_note *note)
 {
@@ -235,6 +249,8 @@ static int open_storage(struct node *n, struct err_note *note)
     };
     int err = storage_open(&options, &n->identity, &b->wal, n->stores, &n->storage, note);
     b->incarnation = n->identity.incarnation;
+    if (err == 0)
+        err = open_scrubber(n);
     return err == 0 ? rebuild_create(b, &n->storage, &b->rebuild) : err;
 }
 

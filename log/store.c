@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/event.h"
+#include "scrub.h"
 #include "store_internal.h"
 
 void store_path(const struct log_store *s, const char *suffix, char *path)
@@ -350,6 +351,7 @@ void log_store_close(struct log_store *s)
         return;
     assert(!s->is_checkpointing && s->pins == NULL);
     log_install_abort(s->install);
+    scrub_destroy(s->scrub);
     store_take_table(s, &(struct store_table){0});
     while (s->removed != NULL) {
         struct store_partition *next = s->removed->next_removed;

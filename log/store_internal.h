@@ -46,6 +46,7 @@ struct log_store {
     struct log_pin *pins;        /* all that are not released */
     struct log_install *install; /* the one under way, or NULL */
     struct staged_list staged;   /* left by earlier ones */
+    struct scrub *scrub;         /* what the scrubber does here; NULL: nothing */
     bool has_flaws;              /* a segment is suspected or damaged; may be out of date */
     uint64_t files_found;        /* damaged, since it was opened */
     uint64_t segments_repaired;

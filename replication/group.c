@@ -207,7 +207,8 @@ bool repl_group_is_idle(const struct repl_group *g)
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
         is_reading |= g->peers[i].is_reading || g->peers[i].pin_reads > 0;
     return persist_is_idle(g) && !g->is_keeping_heard && !is_reading && !g->is_checkpointing &&
-           g->installation == NULL && g->repair == NULL && g->help_count == 0;
+           g->installation == NULL && g->repair == NULL && g->help_count == 0 &&
+           !log_store_is_scrubbing(g->options.store);
 }
 
 void repl_group_destroy(struct repl_group *g)

@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "group_internal.h"
 
-#define HELP_COUNT_MAX 8           /* reads under way, for all peers */
-#define PIECE_SIZE_MAX (1u << 20)  /* unless one batch is larger */
+#define HELP_COUNT_MAX 8          /* reads under way, for all peers */
+#define PIECE_SIZE_MAX (1u << 20) /* unless one batch is larger */
 
 struct help {
     struct log_piece_read read; /* first */

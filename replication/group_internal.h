@@ -8,6 +8,7 @@
 #include <raft.h>
 
 #include "log/repair.h"
+#include "log/scrub.h"
 #include "message.h"
 #include "node_internal.h"
 #include "replication/group.h"

@@ -8,20 +8,20 @@
  * Replicas that have applied the same entries have the same bytes, so any of them helps: the leader
  * is asked first, then the others that live. What comes is checked batch by batch and, in the end,
  * as a whole against the manifest. Meanwhile the replica leads, votes and serves as before: only
- * reads of the damaged batches fail. What no replica has is said once, as an error, and tried again:
- * peers come back, and damaged ones are mended in other places. */
+ * reads of the damaged batches fail. What no replica has is said once, as an error, and tried
+ * again: peers come back, and damaged ones are mended in other places. */
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "base/event.h"
 #include "group_internal.h"
 
-#define LOOK_MS        20   /* for the next flaw */
-#define REST_MS        20   /* while the partition is being flushed */
-#define ASK_REPEAT_MS  500  /* without an answer */
-#define ASKS_MAX       3    /* of one peer */
-#define NOT_YET_MS     300  /* then its checkpoint may have come */
-#define NOT_YET_MAX    20   /* times; then another peer is asked */
+#define LOOK_MS       20  /* for the next flaw */
+#define REST_MS       20  /* while the partition is being flushed */
+#define ASK_REPEAT_MS 500 /* without an answer */
+#define ASKS_MAX      3   /* of one peer */
+#define NOT_YET_MS    300 /* then its checkpoint may have come */
+#define NOT_YET_MAX   20  /* times; then another peer is asked */
 
 enum repair_state { REPAIR_WORKING, REPAIR_ASKING, REPAIR_RESTING, REPAIR_ENDING };
 
@@ -29,12 +29,12 @@ struct repair {
     struct repl_group *group;
     struct log_repair *repair;
     enum repair_state state;
-    uint64_t number;        /* of this repair: answers to others are ignored */
-    uint64_t source;        /* raft id of the peer that is asked, or 0 */
-    uint64_t asked_ms;      /* last time; or since when it rests */
-    uint64_t rest_ms;       /* for so long */
-    unsigned asks;          /* of this piece, of this peer */
-    unsigned not_yet_count; /* answers in a row */
+    uint64_t number;                    /* of this repair: answers to others are ignored */
+    uint64_t source;                    /* raft id of the peer that is asked, or 0 */
+    uint64_t asked_ms;                  /* last time; or since when it rests */
+    uint64_t rest_ms;                   /* for so long */
+    unsigned asks;                      /* of this piece, of this peer */
+    unsigned not_yet_count;             /* answers in a row */
     uint64_t refused[REPL_MEMBERS_MAX]; /* raft ids of peers that could not help */
     unsigned refused_count;
     bool was_silent;    /* one of them did not say so */
@@ -215,8 +215,7 @@ static void on_not_yet(struct repair *r)
     }
 }
 
-void group_repair_on_piece(struct repl_group *g, const struct repl_message *m,
-                           struct buffer *owner)
+void group_repair_on_piece(struct repl_group *g, const struct repl_message *m, struct buffer *owner)
 {
     struct repair *r = g->repair;
     if (r == NULL || r->state != REPAIR_ASKING || m->round != r->number || m->from != r->source ||
@@ -270,6 +269,7 @@ static void tick_asking(struct repair *r)
 void group_repair_tick(struct repl_group *g)
 {
     struct repair *r = g->repair;
+    log_store_scrub(g->options.store);
     if (r == NULL)
         begin(g);
     else if (r->state <= REPAIR_RESTING && r->state != REPAIR_WORKING && g->installation != NULL)

@@ -102,6 +102,10 @@ X(NUMBER,  tail_memory_bytes, "tail_memory_bytes", "bytes", "256 MiB", CONF_MIB,
   "Newest batches in memory, all partitions together; beyond it the oldest go to segments") \
 X(NUMBER,  checkpoint_interval_ms, "checkpoint_interval_ms", "ms", "10 s", 100, CONF_HOUR, \
   "Between two checkpoints of a raft group; bounds what a restart reads again") \
+X(NUMBER,  scrub_interval_ms, "scrub_interval_ms", "ms", "7 d", 0, 3650 * CONF_DAY, \
+  "All segments of the disk are read once in this time and damaged ones are mended; 0: only by command") \
+X(NUMBER,  scrub_bytes_per_second, "scrub_bytes_per_second", "bytes", "32 MiB", CONF_MIB, 1 * CONF_TIB, \
+  "At most so much is read for it in a second, also when it is hurried by command") \
 X(NUMBER,  disk_reserve_bytes, "disk_reserve_bytes", "bytes", "512 MiB", 0, 16 * CONF_TIB, \
   "Free space left for metadata and offsets: below it produce is refused, reads go on") \
 \
