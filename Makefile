@@ -117,6 +117,8 @@ $(B)/test/%.o: test/%.c | build/.need-test $(GENERATED_H)
 
 # Connections and paths of requests are no one's public header.
 $(B)/test/cluster/%.o: TEST_INCLUDES += -Icluster
+# The simulation opens a node's disk as the daemon does.
+$(B)/test/sim/%.o: TEST_INCLUDES += -Icluster
 
 # The libraries of a folder and of what it stands on.
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))

@@ -4,8 +4,10 @@
  * crash the file may end in anything: the first unsound record ends it, and it is cut at the last
  * commit. But damage where bytes were durable is no torn tail: each commit says how long the file
  * was, durably, when it was written, and the header says how long it was when it was made (a new
- * file is synced whole before it gets its name). Behind a damaged record, records are looked for
- * at each multiple of 8: a commit that vouches for the damaged place makes it corruption. */
+ * file is synced whole before it gets its name). The last checkpoint of all has no later commit: a
+ * seal is written behind it once it is durable, without a sync of its own. Behind a damaged record,
+ * records are looked for at each multiple of 8: a commit or a seal that vouches for the damaged
+ * place makes it corruption. */
 #include "manifest.h"
 
 #include <assert.h>
@@ -18,6 +20,7 @@
 #define HEADER_PAYLOAD_SIZE  16
 #define REMOVED_PAYLOAD_SIZE 24
 #define COMMIT_PAYLOAD_SIZE  56 /* without the configuration */
+#define SEAL_PAYLOAD_SIZE    8
 
 void manifest_bytes_close(struct manifest_bytes *b)
 {
@@ -127,6 +130,14 @@ void manifest_add_commit(struct manifest_bytes *b, const struct log_store_state 
     free(payload);
 }
 
+void manifest_add_seal(struct manifest_bytes *b, uint64_t durable_size)
+{
+    uint8_t payload[SEAL_PAYLOAD_SIZE];
+    bytes_put_le64(payload, durable_size);
+    manifest_add(b, &(struct manifest_record){.kind = MANIFEST_SEAL,
+                                              .payload = bytes_of(payload, sizeof payload)});
+}
+
 int64_t manifest_record_decode(struct bytes from, struct manifest_record *record)
 {
     if (from.size < MANIFEST_RECORD_HEAD_SIZE)
@@ -187,16 +198,33 @@ static struct bytes rest_of(struct bytes file, uint64_t position)
     return bytes_of(file.data + position, file.size - position);
 }
 
-/* Does a commit behind `damaged` say that the place was durable? */
+static int decode_seal(const struct manifest_record *record, uint64_t *durable_size)
+{
+    if (record->payload.size != SEAL_PAYLOAD_SIZE || record->flags != 0 || record->number != 0)
+        return ERR_CORRUPT;
+    *durable_size = bytes_get_le64(record->payload.data);
+    return 0;
+}
+
+/* How much of the file a commit or seal says was durable; 0 of anything else. */
+static uint64_t durable_size_by(const struct manifest_record *record)
+{
+    struct log_store_state state;
+    uint64_t size = 0;
+    int err = record->kind == MANIFEST_COMMIT ? decode_commit(record, &state, &size)
+              : record->kind == MANIFEST_SEAL ? decode_seal(record, &size)
+                                              : ERR_CORRUPT;
+    return err == 0 ? size : 0;
+}
+
+/* Does a commit or seal behind `damaged` say that the place was durable? */
 static bool is_vouched_for(struct bytes file, uint64_t damaged)
 {
     for (uint64_t at = damaged + 8; at + MANIFEST_RECORD_HEAD_SIZE <= file.size; at += 8) {
         struct manifest_record record;
-        struct log_store_state state;
-        uint64_t durable_size;
-        if (file.data[at + 8] == MANIFEST_COMMIT &&
-            manifest_record_decode(rest_of(file, at), &record) > 0 &&
-            decode_commit(&record, &state, &durable_size) == 0 && durable_size > damaged)
+        bool may_vouch = file.data[at + 8] == MANIFEST_COMMIT || file.data[at + 8] == MANIFEST_SEAL;
+        if (may_vouch && manifest_record_decode(rest_of(file, at), &record) > 0 &&
+            durable_size_by(&record) > damaged)
             return true;
     }
     return false;
@@ -212,10 +240,13 @@ static int find_end(struct bytes file, struct manifest *m, struct err_note *note
         return err_set(note, ERR_VERSION, "manifest: made by a later version");
     if (size < 0 || decode_header(&record, &m->group_id, &made_size) != 0)
         return err_set(note, ERR_CORRUPT, "manifest: header is damaged");
-    uint64_t at = m->end = (uint64_t)size;
+    uint64_t at = m->end = m->commit_end = (uint64_t)size;
     while (at < file.size && (size = manifest_record_decode(rest_of(file, at), &record)) > 0) {
+        bool is_sealing = record.kind == MANIFEST_SEAL && at == m->end;
         at += (uint64_t)size;
         if (record.kind == MANIFEST_COMMIT)
+            m->commit_end = at;
+        if (record.kind == MANIFEST_COMMIT || is_sealing)
             m->end = at;
     }
     if (size == ERR_VERSION)
@@ -316,6 +347,8 @@ static int apply(struct manifest *m, const struct manifest_record *record)
         return 0;
     case MANIFEST_COMMIT:
         return apply_commit(m, record);
+    case MANIFEST_SEAL:
+        return decode_seal(record, &(uint64_t){0});
     default:
         return ERR_CORRUPT; /* a second header, or a kind that no version 1 has */
     }

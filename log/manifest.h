@@ -9,7 +9,8 @@ enum manifest_kind {
     MANIFEST_PARTITION = 2, /* a partition's record, the newest counts */
     MANIFEST_REMOVED = 3,   /* a partition is gone; its folder may still be there */
     MANIFEST_MACHINE = 4,   /* the state machine's own state, the newest counts */
-    MANIFEST_COMMIT = 5     /* the group's record: what came before it is one checkpoint */
+    MANIFEST_COMMIT = 5,    /* the group's record: what came before it is one checkpoint */
+    MANIFEST_SEAL = 6       /* behind a commit that is durable; not synced itself */
 };
 
 #define MANIFEST_RECORD_HEAD_SIZE  16
@@ -40,6 +41,8 @@ void manifest_add_removed(struct manifest_bytes *b, uint32_t number,
 /* `durable_size`: bytes of the file that were durable before this write. */
 void manifest_add_commit(struct manifest_bytes *b, const struct log_store_state *state,
                          uint64_t durable_size, uint16_t flags);
+/* What is written behind a checkpoint once it is durable: so much of the file is. */
+void manifest_add_seal(struct manifest_bytes *b, uint64_t durable_size);
 /* A file that is written whole: says so in its header. */
 void manifest_finish_header(struct manifest_bytes *b);
 
@@ -61,7 +64,8 @@ struct manifest {
     bool is_installing;
     struct manifest_partition *partitions; /* by rising number; freed by manifest_close */
     uint32_t partition_count, partition_capacity;
-    uint64_t end; /* bytes that count; the rest is a torn tail */
+    uint64_t end;        /* bytes that count; the rest is a torn tail */
+    uint64_t commit_end; /* of them, up to the last commit: what is certainly durable */
 };
 
 /* ERR_CORRUPT: damage where everything was durable; ERR_VERSION; UV_ENOMEM. */

@@ -136,7 +136,7 @@ static int replace_manifest(struct log_install *i)
     manifest_add_commit(&b, &i->manifest.state, 0, MANIFEST_COMMIT_INSTALLING);
     manifest_finish_header(&b);
     int err = b.err != 0 ? b.err : store_replace_manifest(s, bytes_of(b.data, b.size));
-    s->manifest_size = b.size;
+    s->manifest_size = s->manifest_durable = b.size;
     manifest_bytes_close(&b);
     return err;
 }
@@ -235,13 +235,13 @@ int store_finish_install(struct log_store *s, const struct manifest *m, struct e
         err = disk_sync_directory(s->disk, incoming);
     if (err == UV_ENOENT)
         err = 0; /* all moved, and the folder gone with the last attempt */
-    manifest_add_commit(&b, &m->state, s->manifest_size, 0);
+    manifest_add_commit(&b, &m->state, s->manifest_durable, 0);
     if (err == 0)
         err = b.err;
     if (err == 0)
         err = store_append_manifest(s, s->manifest_size, bytes_of(b.data, b.size));
     if (err == 0)
-        s->manifest_size += b.size;
+        s->manifest_size = s->manifest_durable = s->manifest_size + b.size;
     manifest_bytes_close(&b);
     if (err == 0)
         err = disk_remove_tree(s->disk, incoming);

@@ -34,6 +34,23 @@ int store_copy_bytes(struct bytes from, struct slice *copy)
     return 0;
 }
 
+int64_t store_seal_manifest(const struct log_store *s, uint64_t position)
+{
+    char path[LOG_PATH_SIZE];
+    struct disk_file *file;
+    struct manifest_bytes b = {0};
+    manifest_add_seal(&b, position);
+    store_path(s, "/manifest", path);
+    int err = b.err != 0 ? b.err : disk_open(s->disk, path, DISK_WRITE, &file);
+    if (err == 0) {
+        err = disk_write_bytes_at(s->disk, file, position, bytes_of(b.data, b.size));
+        disk_close(s->disk, file);
+    }
+    int64_t size = (int64_t)b.size;
+    manifest_bytes_close(&b);
+    return err == 0 ? size : err;
+}
+
 static int write_synced(const struct log_store *s, const char *path, unsigned flags,
                         uint64_t position, struct bytes contents)
 {
@@ -304,6 +321,7 @@ static int open_contents(struct log_store *s, struct bytes file, struct err_note
     if (m.group_id != s->group_id)
         err = err_set(note, ERR_CORRUPT, "manifest: belongs to group %" PRIu32, m.group_id);
     s->manifest_size = m.end;
+    s->manifest_durable = m.commit_end;
     if (err == 0 && m.end < file.size)
         err = cut_manifest(s, m.end);
     if (err == 0 && m.is_installing)

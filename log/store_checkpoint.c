@@ -50,8 +50,9 @@ struct checkpoint_job {
     uint32_t kept_count;
     struct store_partition **removed; /* whose removal is recorded now */
     uint32_t removed_count;
-    uint64_t manifest_size; /* in: where to append; out: the new size */
-    struct dead_file *dead; /* to remove once the manifest is durable */
+    uint64_t manifest_size;    /* in: where to append; out: the new size */
+    uint64_t manifest_durable; /* in and out: of it, what was synced */
+    struct dead_file *dead;    /* to remove once the manifest is durable */
     uint32_t dead_count;
     int status;
 };
@@ -209,7 +210,7 @@ static void compose(struct checkpoint_job *job, struct manifest_bytes *b)
     if (job->has_new_machine || job->rewrites)
         manifest_add(
             b, &(struct manifest_record){.kind = MANIFEST_MACHINE, .payload = job->machine.bytes});
-    manifest_add_commit(b, &job->state, job->rewrites ? 0 : job->manifest_size, 0);
+    manifest_add_commit(b, &job->state, job->rewrites ? 0 : job->manifest_durable, 0);
     if (job->rewrites)
         manifest_finish_header(b);
 }
@@ -224,8 +225,13 @@ static int write_manifest(struct checkpoint_job *job)
     else if (err == 0)
         err = store_append_manifest(job->store, job->manifest_size, bytes_of(b.data, b.size));
     job->manifest_size = job->rewrites ? b.size : job->manifest_size + b.size;
+    job->manifest_durable = job->manifest_size;
     manifest_bytes_close(&b);
-    return err;
+    if (err != 0 || job->rewrites)
+        return err; /* the header of a new file vouches for all of it */
+    int64_t seal_size = store_seal_manifest(job->store, job->manifest_size);
+    job->manifest_size += seal_size < 0 ? 0 : (uint64_t)seal_size;
+    return seal_size < 0 ? (int)seal_size : 0;
 }
 
 static int remove_dead(struct checkpoint_job *job)
@@ -266,6 +272,7 @@ static void move_state(struct checkpoint_job *job)
     s->machine = slice_ref(job->machine);
     s->state = job->state;
     s->manifest_size = job->manifest_size;
+    s->manifest_durable = job->manifest_durable;
     for (uint32_t i = 0; i < job->item_count; i++)
         finish_item(s, &job->items[i]);
     for (uint32_t i = 0; i < job->removed_count; i++)
@@ -421,6 +428,7 @@ int log_store_checkpoint(struct log_store *s, struct log_checkpoint *req, log_ch
     job->req = req;
     job->rewrites = wants_rewrite(s);
     job->manifest_size = s->manifest_size;
+    job->manifest_durable = s->manifest_durable;
     int err = take_state(job, &req->state);
     if (err == 0)
         err = take_removed(job);

@@ -41,6 +41,7 @@ struct log_store {
     struct log_store_state state;        /* of the last durable checkpoint */
     struct slice configuration, machine; /* its bytes */
     uint64_t manifest_size;              /* bytes of the file that count */
+    uint64_t manifest_durable;           /* of them, what was synced; the rest is a seal */
     uint64_t live_size;                  /* of them, what a rewrite would keep */
     bool is_checkpointing;
     struct log_pin *pins;        /* all that are not released */
@@ -59,6 +60,10 @@ void store_path(const struct log_store *s, const char *suffix, char *path);
 int store_replace_manifest(const struct log_store *s, struct bytes contents);
 /* Appends and syncs. Blocking. */
 int store_append_manifest(const struct log_store *s, uint64_t position, struct bytes contents);
+
+/* Says behind what was appended that it is durable, without a sync. Returns the seal's size, or an
+ * error. Blocking. */
+int64_t store_seal_manifest(const struct log_store *s, uint64_t position);
 
 /* A copy of `from` in a buffer of its own. 0 or UV_ENOMEM. */
 int store_copy_bytes(struct bytes from, struct slice *copy);

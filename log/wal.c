@@ -189,7 +189,7 @@ int log_wal_append(struct log_wal *wal, struct log_wal_append *req, log_wal_appe
     req->size_bytes = 0;
     log_wal_visit_records(req, add_size, &req->size_bytes);
     assert(req->size_bytes > 0); /* an empty request would have nothing to wait for */
-    if (wal_write_size(req->size_bytes) > wal->options.file_size_bytes - WAL_BLOCK_SIZE)
+    if (wal_write_size(req->size_bytes) > wal->options.file_size_bytes - 2 * WAL_BLOCK_SIZE)
         return ERR_TOO_LARGE;
     pthread_mutex_lock(&wal->lock);
     int err = try_enqueue(wal, req);

@@ -88,6 +88,7 @@ int log_wal_file_start(struct log_wal *wal, struct wal_file *file, uint32_t file
         .uses = file->header.uses + 1,
         .cluster_id = {wal->options.cluster_id[0], wal->options.cluster_id[1]},
         .salt = make_salt(wal, file_id),
+        .size = file->size,
     };
     file->end = WAL_BLOCK_SIZE;
     log_wal_file_header_encode(&file->header, block);

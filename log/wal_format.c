@@ -7,12 +7,13 @@
  * File header, 4096 bytes:
  *    0 u32 CRC-32C of bytes 4..4095     12 u32 file id        32 u64 salt
  *    4 u32 magic "TWF1"                 16 u64 cluster id     40 u32 uses
- *    8 u32 version (1)                  24 u64 cluster id     44     zeros
+ *    8 u32 version (1)                  24 u64 cluster id     44 u32 size, 48 zeros
  * Write header, 64 bytes:
  *    0 u32 CRC-32C of bytes 4..63       16 u64 sequence       36 u32 mark: position
  *    4 u32 magic "TWW1"                 24 u32 life           40 u32 oldest file id
  *    8 u32 version (1)                  28 u32 payload size   44 u32 record count
- *   12 u32 file id                      32 u32 mark: file id  48 u64 salt, 56 zeros
+ *   12 u32 file id                      32 u32 mark: file id  48 u64 salt
+ *   56 u32 next file id (of a file's last write, else 0), 60 zeros
  * Record header, 64 bytes:
  *    0 u32 CRC-32C of bytes 4..63       14 u8  entry type     32 u64 term
  *    4 u32 data size                    15 u8  head size      40 u64 index
@@ -58,7 +59,8 @@ void log_wal_file_header_encode(const struct wal_file_header *h, uint8_t block[W
     at = bytes_put_le64(at, h->cluster_id[0]);
     at = bytes_put_le64(at, h->cluster_id[1]);
     at = bytes_put_le64(at, h->salt);
-    bytes_put_le32(at, h->uses);
+    at = bytes_put_le32(at, h->uses);
+    bytes_put_le32(at, h->size);
     seal(block, WAL_BLOCK_SIZE);
 }
 
@@ -73,9 +75,10 @@ int log_wal_file_header_decode(const uint8_t block[WAL_BLOCK_SIZE], struct wal_f
         .cluster_id = {bytes_get_le64(block + 16), bytes_get_le64(block + 24)},
         .salt = bytes_get_le64(block + 32),
         .uses = bytes_get_le32(block + 40),
+        .size = bytes_get_le32(block + 44),
     };
     bool is_sound = h->file_id > 0 && h->uses > 0 &&
-                    log_wal_is_zero(bytes_of(block + 44, WAL_BLOCK_SIZE - 44));
+                    log_wal_is_zero(bytes_of(block + 48, WAL_BLOCK_SIZE - 48));
     return is_sound ? 0 : ERR_CORRUPT;
 }
 
@@ -93,7 +96,8 @@ void log_wal_write_header_encode(const struct wal_write_header *h,
     at = bytes_put_le32(at, h->oldest_file_id);
     at = bytes_put_le32(at, h->record_count);
     at = bytes_put_le64(at, h->salt);
-    bytes_put_le64(at, 0);
+    at = bytes_put_le32(at, h->next_file_id);
+    bytes_put_le32(at, 0);
     seal(into, WAL_WRITE_HEADER_SIZE);
 }
 
@@ -112,9 +116,12 @@ bool log_wal_write_header_decode(const uint8_t from[WAL_WRITE_HEADER_SIZE],
         .oldest_file_id = bytes_get_le32(from + 40),
         .record_count = bytes_get_le32(from + 44),
         .salt = bytes_get_le64(from + 48),
+        .next_file_id = bytes_get_le32(from + 56),
     };
-    return h->file_id > 0 && h->sequence > 0 && h->life > 0 && bytes_get_le64(from + 56) == 0 &&
-           h->mark.file_id <= h->file_id && h->oldest_file_id <= h->file_id;
+    bool is_last_sound = h->next_file_id == 0 ||
+                         (h->next_file_id > h->file_id && h->payload_size == 0);
+    return h->file_id > 0 && h->sequence > 0 && h->life > 0 && bytes_get_le32(from + 60) == 0 &&
+           is_last_sound && h->mark.file_id <= h->file_id && h->oldest_file_id <= h->file_id;
 }
 
 void log_wal_record_encode(const struct wal_record *r, uint8_t into[WAL_RECORD_HEADER_SIZE])

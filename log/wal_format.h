@@ -27,6 +27,7 @@ static inline bool wal_position_is_before(struct wal_position a, struct wal_posi
 struct wal_file_header {
     uint32_t file_id;       /* rises with each use of a file, never given twice */
     uint32_t uses;          /* 1 for a fresh, zero-filled file; more for a recycled one */
+    uint32_t size;          /* bytes of the file: a shorter one was cut off */
     uint64_t cluster_id[2]; /* whose data it is */
     uint64_t salt;          /* nobody outside can guess it: see write header */
 };
@@ -40,6 +41,7 @@ struct wal_write_header {
     uint32_t record_count;    /* of them */
     struct wal_position mark; /* all before it was durable when this write was issued */
     uint32_t oldest_file_id;  /* files below it were not needed when this write was issued */
+    uint32_t next_file_id;    /* of a file's last write: where the log goes on; else 0 */
 };
 
 enum wal_record_kind {

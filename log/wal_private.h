@@ -110,6 +110,8 @@ bool log_wal_write_has_room(const struct wal_write *w, unsigned request_count,
 /* Adds a record; its sequence, life and (unless an entry's) checksum are set here. */
 void log_wal_write_add(struct wal_write *w, struct wal_record *r, struct bytes head,
                        struct bytes body);
+/* An empty one, as the next of the current file. */
+void log_wal_write_begin_next(struct log_wal *wal);
 /* Adds the header and the padding and writes it. */
 int log_wal_write_issue(struct log_wal *wal, struct wal_write *w, struct wal_file *file);
 
@@ -149,6 +151,8 @@ struct wal_found {
     uint64_t first_sequence, last_sequence; /* of them */
     uint32_t first_life, last_life;         /* of them */
     bool has_own_header;                    /* any write header of its present use, anywhere */
+    uint32_t next_file_id;                  /* where the last of them says the log goes on; or 0 */
+    bool is_short;                          /* the file is shorter than its header says */
 };
 
 struct wal_survey {
@@ -167,6 +171,10 @@ int log_wal_survey_make(struct log_wal *wal, struct wal_survey *s, struct err_no
 void log_wal_survey_close(struct log_wal *wal, struct wal_survey *s);
 
 /* ---- wal_recover.c ---- */
+
+/* Damage was found in what was durable: the next opening has to know, also where it would take
+ * the place for a torn tail. Reader's thread. */
+void log_wal_note_damage(struct log_wal *wal, const char *text);
 
 /* Reads the folder, checks, cuts, rebuilds the index; leaves the WAL ready to append. */
 int log_wal_recover(struct log_wal *wal, struct err_note *note);

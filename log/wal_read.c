@@ -5,6 +5,7 @@
  * its own. A file that is being read is not recycled meanwhile. What does not match its checksum
  * or its place in the index is never handed out. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/crc32c.h"
@@ -116,6 +117,20 @@ static int read_span(struct log_wal_read *req, const struct span *span)
     return err;
 }
 
+static void tell_damage(struct log_wal_read *req, const struct span *span, unsigned entry)
+{
+    char path[WAL_PATH_SIZE], text[WAL_PATH_SIZE + 128];
+    uint32_t position = span->entries[entry].place.position;
+    uint64_t index = req->index + req->entry_count;
+    log_wal_file_path(req->wal, span->file->slot, path);
+    event_error("wal_entry_corrupt", "file=%s position=%u group=%u index=%llu", path, position,
+                req->group_id, (unsigned long long)index);
+    snprintf(text, sizeof text,
+             "%s: an entry read back is damaged at byte %u (group %u, index %llu)", path, position,
+             req->group_id, (unsigned long long)index);
+    log_wal_note_damage(req->wal, text);
+}
+
 /* Spans one after the other until the request has enough. What was read before a failure is
  * answered as it is; the failure meets the next read. */
 static int read_entries(struct log_wal_read *req, struct span *span)
@@ -134,10 +149,7 @@ static int read_entries(struct log_wal_read *req, struct span *span)
         }
         err = read_span(req, span);
         if (err == ERR_CORRUPT)
-            event_error("wal_entry_corrupt", "group=%u index=%llu file_id=%u position=%u",
-                        (unsigned)req->group_id,
-                        (unsigned long long)(req->index + req->entry_count),
-                        (unsigned)span->file->header.file_id, (unsigned)span->start);
+            tell_damage(req, span, req->entry_count - before);
         let_go(req->wal, span);
         if (err != 0)
             break;

@@ -170,6 +170,9 @@ static int replay_chain(struct replay *r, struct err_note *note)
     uint64_t expected = r->next_sequence;
     for (size_t i = s->chain_first; i <= s->chain_last; i++) {
         const struct wal_found *f = &s->found[i];
+        bool is_begun = i == s->chain_last && i > s->chain_first && f->write_count == 0;
+        if (is_begun && r->cut_size == 0)
+            r->end = (struct wal_position){f->file->header.file_id, WAL_BLOCK_SIZE};
         bool is_in_chain = i == s->chain_first ||
                            (f->write_count > 0 && f->first_sequence == expected);
         if (!is_in_chain)
@@ -233,18 +236,17 @@ static int sort_files(struct replay *r, struct err_note *note)
     return disk_sync_directory(wal->disk, wal->directory);
 }
 
-/* Writes [from, to) of the current file again as it stands. */
-static int write_again(struct replay *r, uint32_t from, uint32_t to)
+/* Writes [from, to) of the file again as it stands. */
+static int write_again(struct replay *r, const struct wal_file *file, uint32_t from, uint32_t to)
 {
     const struct log_wal *wal = r->wal;
-    log_wal_scan_begin(&r->scan, wal->disk, wal->current);
+    log_wal_scan_begin(&r->scan, wal->disk, file);
     while (from < to) {
         const uint8_t *bytes;
         size_t size = to - from < WAL_CHUNK_SIZE ? to - from : WAL_CHUNK_SIZE;
         int err = log_wal_scan_read(&r->scan, from, size, &bytes);
         if (err == 0)
-            err = disk_write_bytes_at(wal->disk, wal->current->disk_file, from,
-                                      bytes_of(bytes, size));
+            err = disk_write_bytes_at(wal->disk, file->disk_file, from, bytes_of(bytes, size));
         if (err != 0)
             return err;
         from += (uint32_t)size;
@@ -295,6 +297,26 @@ static int write_zeros(struct log_wal *wal, uint32_t from, uint32_t to)
     return err;
 }
 
+static uint32_t proven_in(const struct replay *r, const struct wal_file *file)
+{
+    bool is_mark_here = r->survey->mark.file_id == file->header.file_id;
+    return is_mark_here ? r->survey->mark.position : WAL_BLOCK_SIZE;
+}
+
+/* The file before one that was begun and has no write yet: nothing says that its end is durable. */
+static int settle_previous(struct replay *r)
+{
+    const struct log_wal *wal = r->wal;
+    const struct wal_file *previous = wal->files;
+    while (previous != wal->current && previous->next != wal->current)
+        previous = previous->next;
+    if (previous == wal->current || r->end.position != WAL_BLOCK_SIZE ||
+        r->survey->mark.file_id > previous->header.file_id)
+        return 0;
+    int err = write_again(r, previous, proven_in(r, previous), previous->end);
+    return err == 0 ? disk_sync(wal->disk, previous->disk_file) : err;
+}
+
 /* The current file holds exactly its sound writes, durably. */
 static int settle_tail(struct replay *r)
 {
@@ -303,9 +325,7 @@ static int settle_tail(struct replay *r)
     int err = find_traces(r, &traces_end);
     if (err != 0)
         return err;
-    bool is_mark_here = r->survey->mark.file_id == r->end.file_id;
-    uint32_t proven = is_mark_here ? r->survey->mark.position : WAL_BLOCK_SIZE;
-    err = write_again(r, proven, r->end.position);
+    err = write_again(r, wal->current, proven_in(r, wal->current), r->end.position);
     if (err == 0)
         err = write_zeros(wal, r->end.position, traces_end);
     if (err == 0)
@@ -322,39 +342,7 @@ static int settle_tail(struct replay *r)
 
 /* ---- ready to append ---- */
 
-/* A fresh WAL, or its last file has no room left. */
-static int begin_file(struct log_wal *wal)
-{
-    struct wal_file *file;
-    int err = log_wal_file_create(wal, wal->next_slot++, &file);
-    if (err != 0)
-        return err;
-    err = log_wal_file_start(wal, file, wal->next_file_id++);
-    if (err != 0) {
-        log_wal_file_close(wal, file);
-        return err;
-    }
-    add_last(&wal->files, file);
-    wal->current = file;
-    return 0;
-}
-
 /* A write of our own, before the writer has any. */
-static void begin_write(struct log_wal *wal)
-{
-    struct wal_file *file = wal->current;
-    struct wal_write_header header = {
-        .file_id = file->header.file_id,
-        .salt = file->header.salt,
-        .sequence = wal->sequence,
-        .life = wal->life,
-        .mark = wal->mark,
-        .oldest_file_id = wal->oldest_file_id,
-    };
-    log_wal_write_begin(&wal->write, &header,
-                        (struct wal_position){file->header.file_id, file->end});
-}
-
 static int end_write(struct log_wal *wal)
 {
     struct wal_file *file = wal->current;
@@ -370,22 +358,60 @@ static int end_write(struct log_wal *wal)
     return 0;
 }
 
+/* The current file's last write names the next one, which is durable. */
+static int end_file(struct log_wal *wal, uint32_t next_file_id)
+{
+    if (wal->current == NULL)
+        return 0;
+    log_wal_write_begin_next(wal);
+    wal->write.header.next_file_id = next_file_id;
+    return end_write(wal);
+}
+
+/* A fresh WAL, or its last file has no room left. */
+static int begin_file(struct log_wal *wal)
+{
+    struct wal_file *file;
+    int err = log_wal_file_create(wal, wal->next_slot++, &file);
+    if (err != 0)
+        return err;
+    err = log_wal_file_start(wal, file, wal->next_file_id++);
+    if (err == 0)
+        err = end_file(wal, file->header.file_id);
+    if (err != 0) {
+        log_wal_file_close(wal, file);
+        return err;
+    }
+    add_last(&wal->files, file);
+    wal->current = file;
+    return 0;
+}
+
+static bool has_room(const struct wal_file *file)
+{
+    return file != NULL && file->size - file->end >= 2 * WAL_BLOCK_SIZE; /* for the last one, too */
+}
+
 static int make_ready(struct replay *r, struct err_note *note)
 {
     struct log_wal *wal = r->wal;
     int err = sort_files(r, note);
     if (err == 0 && wal->current != NULL)
+        err = settle_previous(r);
+    if (err == 0 && wal->current != NULL)
         err = settle_tail(r);
-    if (err == 0 && (wal->current == NULL || wal->current->size == wal->current->end))
-        err = begin_file(wal);
-    if (err != 0)
-        return err;
     wal->sequence = r->next_sequence;
     wal->life = r->survey->life + 1;
     wal->mark = r->end;
+    if (wal->files != NULL)
+        wal->oldest_file_id = wal->files->header.file_id;
+    if (err == 0 && !has_room(wal->current))
+        err = begin_file(wal);
+    if (err != 0)
+        return err;
     wal->oldest_file_id = wal->files->header.file_id;
     log_wal_index_settle(&wal->index);
-    begin_write(wal);
+    log_wal_write_begin_next(wal);
     return end_write(wal); /* the empty write that begins this life */
 }
 
@@ -395,13 +421,13 @@ int log_wal_forget_group(struct log_wal *wal, uint32_t group_id)
     if (g == NULL || !g->is_known)
         return 0;
     assert(wal->first == NULL && !wal->is_writer_busy); /* nothing was appended yet */
-    int err = wal->current->size == wal->current->end ? begin_file(wal) : 0;
+    int err = has_room(wal->current) ? 0 : begin_file(wal);
     if (err != 0)
         return err;
     struct wal_record record = {.kind = WAL_DROPPED, .group = g->id};
     struct wal_position place = {wal->current->header.file_id,
                                  wal->current->end + WAL_WRITE_HEADER_SIZE};
-    begin_write(wal);
+    log_wal_write_begin_next(wal);
     log_wal_write_add(&wal->write, &record, (struct bytes){0}, (struct bytes){0});
     err = end_write(wal);
     if (err == 0)
@@ -421,6 +447,47 @@ static int make_directory(struct log_wal *wal)
     return err == 0 ? disk_sync_directory(wal->disk, parent) : err;
 }
 
+/* ---- damage found by a read ---- */
+
+#define NOTE_NAME "damaged"
+
+static void note_path(const struct log_wal *wal, char path[WAL_PATH_SIZE])
+{
+    snprintf(path, WAL_PATH_SIZE, "%s/" NOTE_NAME, wal->directory);
+}
+
+void log_wal_note_damage(struct log_wal *wal, const char *text)
+{
+    char path[WAL_PATH_SIZE];
+    struct disk_file *file;
+    note_path(wal, path);
+    int err = disk_open(wal->disk, path, DISK_WRITE | DISK_CREATE, &file);
+    if (err == 0) {
+        err = disk_write_bytes_at(wal->disk, file, 0, bytes_of_text(text));
+        if (err == 0)
+            err = disk_sync(wal->disk, file);
+        disk_close(wal->disk, file);
+    }
+    if (err == 0)
+        err = disk_sync_directory(wal->disk, wal->directory);
+    if (err != 0) /* the process ends all the same; the next opening may see for itself */
+        event_error("wal_damage_not_noted", "error=%s", err_name(err));
+}
+
+static int check_note(const struct log_wal *wal, struct err_note *note)
+{
+    char path[WAL_PATH_SIZE], text[200];
+    struct disk_file *file;
+    note_path(wal, path);
+    int err = disk_open(wal->disk, path, DISK_READ, &file);
+    if (err != 0)
+        return err == UV_ENOENT ? 0 : err;
+    int64_t size = disk_read_at(wal->disk, file, 0, text, sizeof text - 1);
+    disk_close(wal->disk, file);
+    text[size < 0 ? 0 : size] = '\0';
+    return err_set(note, ERR_CORRUPT, "%s", size > 0 ? text : "a read found damage");
+}
+
 int log_wal_recover(struct log_wal *wal, struct err_note *note)
 {
     struct wal_survey survey = {0};
@@ -429,6 +496,8 @@ int log_wal_recover(struct log_wal *wal, struct err_note *note)
         note->text[0] = '\0';
     wal->next_file_id = 1;
     int err = make_directory(wal);
+    if (err == 0)
+        err = check_note(wal, note);
     if (err == 0)
         err = log_wal_survey_make(wal, &survey, note);
     if (err == 0)

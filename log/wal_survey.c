@@ -67,6 +67,7 @@ static int read_file_header(struct log_wal *wal, struct wal_found *f, const char
     if (memcmp(f->file->header.cluster_id, wal->options.cluster_id, 16) != 0)
         return err_set(note, ERR_OTHER_CLUSTER, "%s: belongs to another cluster", path);
     f->has_header = true;
+    f->is_short = size < (int64_t)f->file->header.size;
     return 0;
 }
 
@@ -146,6 +147,7 @@ static int walk(struct wal_survey *s, struct wal_found *f, struct wal_scan *scan
         }
         f->last_sequence = h.sequence;
         f->last_life = h.life;
+        f->next_file_id = h.next_file_id;
         f->file->end += (uint32_t)wal_write_size(h.payload_size);
     }
     return is_there < 0 ? is_there : 0;
@@ -228,7 +230,8 @@ static int check_headless(struct log_wal *wal, const struct wal_survey *s, struc
 }
 
 /* Finds the chain: from the oldest needed file on, whatever follows by sequence. Files between
- * that have no writes were prepared, or hold only what was cut before. */
+ * that have no writes were prepared, or hold only what was cut before; one that the last write of
+ * the chain names was begun, and ends it. */
 static int find_chain(struct log_wal *wal, struct wal_survey *s, struct err_note *note)
 {
     size_t i = 0;
@@ -243,14 +246,33 @@ static int find_chain(struct log_wal *wal, struct wal_survey *s, struct err_note
                        wal->directory, s->oldest_file_id);
     for (; i < s->count; i++) {
         const struct wal_found *last = &s->found[s->chain_last], *f = &s->found[i];
+        if (f->is_short)
+            return err_set(note, ERR_CORRUPT,
+                           "%s/%08" PRIx32 ".wal: cut off at byte %" PRIu32 " of %" PRIu32,
+                           wal->directory, f->file->slot, f->file->size, f->file->header.size);
         bool follows = f->first_sequence == last->last_sequence + 1 &&
                        f->first_life >= last->last_life && last->write_count > 0;
-        if (f->write_count > 0 && (i == s->chain_first || follows))
+        bool is_begun = f->write_count == 0 && last->next_file_id != 0 &&
+                        last->next_file_id == f->file->header.file_id;
+        if (is_begun || (f->write_count > 0 && (i == s->chain_first || follows)))
             s->chain_last = i;
     }
     const struct wal_file *end = s->found[s->chain_last].file;
     s->chain_end = (struct wal_position){end->header.file_id, end->end};
     return 0;
+}
+
+/* The file that the chain's last write names is durable before that write. */
+static int check_next(const struct log_wal *wal, const struct wal_survey *s, struct err_note *note)
+{
+    uint32_t next = s->oldest_file_id == 0 ? 0 : s->found[s->chain_last].next_file_id;
+    if (next == 0)
+        return 0;
+    return err_set(note, ERR_CORRUPT,
+                   "%s: the file with id %" PRIu32 " is missing, which %08" PRIx32
+                   ".wal names at byte %" PRIu32,
+                   wal->directory, next, s->found[s->chain_last].file->slot,
+                   s->chain_end.position - WAL_BLOCK_SIZE);
 }
 
 static int judge(struct log_wal *wal, struct wal_survey *s, struct wal_scan *scan,
@@ -261,6 +283,8 @@ static int judge(struct log_wal *wal, struct wal_survey *s, struct wal_scan *sca
         err = check_headless(wal, s, scan, &s->found[i], note);
     if (err == 0)
         err = find_chain(wal, s, note);
+    if (err == 0)
+        err = check_next(wal, s, note);
     if (err != 0 || !wal_position_is_before(s->chain_end, s->mark))
         return err;
     return err_set(note, ERR_CORRUPT,

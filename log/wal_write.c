@@ -103,6 +103,21 @@ void log_wal_write_add(struct wal_write *w, struct wal_record *r, struct bytes h
     w->header.record_count++;
 }
 
+void log_wal_write_begin_next(struct log_wal *wal)
+{
+    const struct wal_file *file = wal->current;
+    struct wal_write_header header = {
+        .file_id = file->header.file_id,
+        .salt = file->header.salt,
+        .sequence = wal->sequence,
+        .life = wal->life,
+        .mark = wal->mark,
+        .oldest_file_id = wal->oldest_file_id,
+    };
+    log_wal_write_begin(&wal->write, &header,
+                        (struct wal_position){file->header.file_id, file->end});
+}
+
 int log_wal_write_issue(struct log_wal *wal, struct wal_write *w, struct wal_file *file)
 {
     size_t used = WAL_WRITE_HEADER_SIZE + w->header.payload_size;

@@ -175,11 +175,11 @@ static void take_requests(struct log_wal *wal, uint32_t room)
         wal->last = NULL;
 }
 
-/* Bytes of payload that still fit into the current file. */
+/* Bytes of payload that still fit into the current file, before the write that ends it. */
 static uint32_t room_in(const struct wal_file *file)
 {
     uint32_t left = file->size - file->end;
-    return left < WAL_BLOCK_SIZE ? 0 : left - WAL_WRITE_HEADER_SIZE;
+    return left < 2 * WAL_BLOCK_SIZE ? 0 : left - WAL_BLOCK_SIZE - WAL_WRITE_HEADER_SIZE;
 }
 
 /* The payload that the next write has at least. */
@@ -201,38 +201,41 @@ static int sync_current(struct log_wal *wal)
 #endif
 }
 
-/* Under the lock, which it gives up for the sync. Goes on to the prepared file when the current
- * one is full. What is in the old one must be durable before the new one is written: recovery
- * relies on only the last file having a torn tail. */
-static int switch_file(struct log_wal *wal)
+/* Moves the ends: the write stands. */
+static void settle_write(struct log_wal *wal)
 {
-    struct wal_position end = {wal->current->header.file_id, wal->current->end};
-    if (wal_position_is_before(wal->mark, end)) {
-        pthread_mutex_unlock(&wal->lock);
-        int err = sync_current(wal);
-        pthread_mutex_lock(&wal->lock);
-        wal->counters.syncs++;
-        if (err != 0)
-            return err;
-        wal->mark = end;
-    }
-    log_wal_file_switch(wal);
-    return 0;
+    struct wal_write *w = &wal->write;
+    uint64_t size = wal_write_size(w->header.payload_size);
+    wal->current->end += (uint32_t)size;
+    wal->sequence++;
+    wal->counters.writes++;
+    wal->counters.bytes += size;
+    if (!w->needs_sync)
+        return;
+    wal->counters.syncs++;
+    wal->mark = (struct wal_position){wal->current->header.file_id, wal->current->end};
+    wal->oldest_file_id_durable = w->header.oldest_file_id;
 }
 
-static void begin_write(struct log_wal *wal)
+/* Under the lock, which it gives up for the I/O. Goes on to the prepared file when the current one
+ * is full. An empty write ends the old file and names the next, so that one that is gone as a whole
+ * is missed. It is durable, and so is all before it, when the next file is written: recovery relies
+ * on only the last file having a torn tail. */
+static int switch_file(struct log_wal *wal)
 {
-    struct wal_file *file = wal->current;
-    struct wal_write_header header = {
-        .file_id = file->header.file_id,
-        .salt = file->header.salt,
-        .sequence = wal->sequence,
-        .life = wal->life,
-        .mark = wal->mark,
-        .oldest_file_id = wal->oldest_file_id,
-    };
-    log_wal_write_begin(&wal->write, &header,
-                        (struct wal_position){file->header.file_id, file->end});
+    log_wal_write_begin_next(wal);
+    wal->write.header.next_file_id = wal->prepared->header.file_id;
+    wal->write.needs_sync = true;
+    pthread_mutex_unlock(&wal->lock);
+    int err = log_wal_write_issue(wal, &wal->write, wal->current);
+    if (err == 0)
+        err = sync_current(wal);
+    pthread_mutex_lock(&wal->lock);
+    if (err != 0)
+        return err;
+    settle_write(wal);
+    log_wal_file_switch(wal);
+    return 0;
 }
 
 /* Under the lock. 1: the write is taken; 0: wait for a file; or the error that ends the WAL. */
@@ -250,7 +253,7 @@ static int take_write(struct log_wal *wal)
         if (err != 0)
             return err;
     }
-    begin_write(wal);
+    log_wal_write_begin_next(wal);
     uint32_t room = room_in(wal->current);
     take_states(wal, room);
     take_requests(wal, room);
@@ -325,22 +328,6 @@ static void note_rate(struct log_wal *wal, uint64_t now_ns, uint64_t requests)
     wal->requests_per_second = wal->rate_requests * 1000000000u / passed_ns;
     wal->rate_requests = 0;
     wal->rate_from_ns = now_ns;
-}
-
-/* Moves the ends: the write stands. */
-static void settle_write(struct log_wal *wal)
-{
-    struct wal_write *w = &wal->write;
-    uint64_t size = wal_write_size(w->header.payload_size);
-    wal->current->end += (uint32_t)size;
-    wal->sequence++;
-    wal->counters.writes++;
-    wal->counters.bytes += size;
-    if (!w->needs_sync)
-        return;
-    wal->counters.syncs++;
-    wal->mark = (struct wal_position){wal->current->header.file_id, wal->current->end};
-    wal->oldest_file_id_durable = w->header.oldest_file_id;
 }
 
 /* Under the lock: index, files and waiters learn of the write. Returns 0 or UV_ENOMEM. */

@@ -110,6 +110,32 @@ int fake_disk_flip_bit(struct fake_disk *d, const char *path, uint64_t position,
     return unlock(d, 0);
 }
 
+int fake_disk_overwrite(struct fake_disk *d, const char *path, uint64_t position,
+                        struct bytes bytes)
+{
+    lock(d);
+    struct node *n = tree_find(&d->tree, path);
+    if (n == NULL || n->is_directory)
+        return unlock(d, UV_ENOENT);
+    if (position > n->size || bytes.size > n->size - position)
+        return unlock(d, UV_EINVAL);
+    for (size_t i = 0; i < bytes.size; i++)
+        node_change_byte(&d->tree.space, n, position + i, bytes.data[i]);
+    return unlock(d, 0);
+}
+
+int fake_disk_cut(struct fake_disk *d, const char *path, uint64_t size)
+{
+    lock(d);
+    struct node *n = tree_find(&d->tree, path);
+    if (n == NULL || n->is_directory)
+        return unlock(d, UV_ENOENT);
+    if (size > n->size)
+        return unlock(d, UV_EINVAL);
+    node_cut(&d->tree.space, n, size);
+    return unlock(d, 0);
+}
+
 uint64_t fake_disk_count(struct fake_disk *d, enum fake_disk_operation operation)
 {
     lock(d);

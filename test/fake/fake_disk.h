@@ -74,6 +74,16 @@ void fake_disk_set_capacity(struct fake_disk *d, uint64_t bytes);
  * beyond its end. */
 int fake_disk_flip_bit(struct fake_disk *d, const char *path, uint64_t position, unsigned bit);
 
+/* Puts other bytes into a file at rest, on the device and in the cache: a lost write is what stood
+ * there before, a misdirected one what belongs elsewhere. UV_ENOENT, or UV_EINVAL beyond its end.
+ */
+int fake_disk_overwrite(struct fake_disk *d, const char *path, uint64_t position,
+                        struct bytes bytes);
+
+/* Cuts a file at rest off, on the device and in the cache. UV_ENOENT, or UV_EINVAL beyond its end.
+ */
+int fake_disk_cut(struct fake_disk *d, const char *path, uint64_t size);
+
 /* What a test asks. Operations begun so far; open handles; whether all bytes of a file would
  * survive (its name is another matter); whether this name would lead to the same file. */
 uint64_t fake_disk_count(struct fake_disk *d, enum fake_disk_operation operation);

@@ -314,17 +314,42 @@ bool node_is_synced(const struct node *n)
     return n->dirty_from == n->dirty_until && n->size == n->size_durable;
 }
 
-void node_flip_bit(struct node_space *space, struct node *n, uint64_t position, unsigned bit)
+/* Both copies of a page, for bytes that change at rest. */
+static struct page *page_at_rest(struct node_space *space, struct node *n, size_t index)
 {
-    size_t index = position / NODE_PAGE_SIZE, offset = position % NODE_PAGE_SIZE;
-    uint8_t mask = (uint8_t)(1u << bit);
     grow_pages(n, index + 1);
     struct page *p = &n->pages[index];
     space->pages_used += !is_page_used(p);
     if (p->durable == zero_page || !is_page_used(p))
         p->durable = must_have(calloc(1, NODE_PAGE_SIZE));
+    return p;
+}
+
+void node_flip_bit(struct node_space *space, struct node *n, uint64_t position, unsigned bit)
+{
+    struct page *p = page_at_rest(space, n, position / NODE_PAGE_SIZE);
+    size_t offset = position % NODE_PAGE_SIZE;
+    uint8_t mask = (uint8_t)(1u << bit);
     if (p->durable != NULL)
         p->durable[offset] ^= mask;
     if (p->cached != NULL)
         own_copy(p)[offset] ^= mask;
+}
+
+void node_change_byte(struct node_space *space, struct node *n, uint64_t position, uint8_t byte)
+{
+    struct page *p = page_at_rest(space, n, position / NODE_PAGE_SIZE);
+    size_t offset = position % NODE_PAGE_SIZE;
+    if (p->durable != NULL)
+        p->durable[offset] = byte;
+    if (p->cached != NULL)
+        own_copy(p)[offset] = byte;
+}
+
+void node_cut(struct node_space *space, struct node *n, uint64_t size)
+{
+    node_sync(space, n);
+    n->size = n->size_durable = size;
+    drop_pages_beyond_end(space, n);
+    clear_durable_rest(n);
 }

@@ -77,6 +77,9 @@ void node_sync(struct node_space *space, struct node *n);
 void node_settle(struct node_space *space, struct node *n, struct random *random, double chance);
 bool node_is_synced(const struct node *n);
 void node_flip_bit(struct node_space *space, struct node *n, uint64_t position, unsigned bit);
+/* At rest: on the device and in the cache. */
+void node_change_byte(struct node_space *space, struct node *n, uint64_t position, uint8_t byte);
+void node_cut(struct node_space *space, struct node *n, uint64_t size);
 
 /* ---- names: fake_disk_tree.c ---- */
 struct entry *entries_find(const struct entries *e, const char *name);

@@ -177,30 +177,77 @@ Test(log_store, gives_the_space_of_a_removed_partition_back_after_reads_have_end
     stage_close(&s);
 }
 
-Test(log_store, tells_damage_below_the_durable_mark_from_a_torn_tail)
+#define SEAL_SIZE 24 /* behind the last checkpoint, not synced */
+
+static uint64_t manifest_size(struct stage *s)
+{
+    struct disk_file *file;
+    const struct disk *disk = fake_disk_seam(s->disk);
+    cr_assert_eq(disk_open(disk, "groups/5/manifest", DISK_READ, &file), 0);
+    int64_t size = disk_size(disk, file);
+    disk_close(disk, file);
+    return (uint64_t)size;
+}
+
+/* Two checkpoints, at 60 and 90; *first_end: where the second one's records begin. The store is
+ * closed. */
+static uint64_t make_two_checkpoints(struct stage *s, uint64_t *first_end)
+{
+    stage_init(s, 1);
+    for (uint64_t index = 1; index <= 60; index++)
+        story_apply(s->store, 1, index);
+    cr_assert_eq(stage_checkpoint(s, 60), 0);
+    *first_end = manifest_size(s);
+    for (uint64_t index = 61; index <= 90; index++)
+        story_apply(s->store, 1, index);
+    cr_assert_eq(stage_checkpoint(s, 90), 0);
+    log_store_close(s->store);
+    s->store = NULL;
+    return manifest_size(s);
+}
+
+Test(log_store, finds_damage_anywhere_in_its_manifest_the_last_checkpoint_included)
 {
     struct stage s;
-    stage_init(&s, 1);
-    const struct disk *disk = fake_disk_seam(s.disk);
-    for (uint64_t index = 1; index <= 60; index++)
-        story_apply(s.store, 1, index);
-    cr_assert_eq(stage_checkpoint(&s, 60), 0);
-    struct disk_file *file;
-    cr_assert_eq(disk_open(disk, "groups/5/manifest", DISK_READ, &file), 0);
-    int64_t first_end = disk_size(disk, file);
-    disk_close(disk, file);
-    for (uint64_t index = 61; index <= 90; index++)
-        story_apply(s.store, 1, index);
-    cr_assert_eq(stage_checkpoint(&s, 90), 0);
-    log_store_close(s.store);
-    for (uint64_t at = 0; at < (uint64_t)first_end; at += 3) {
+    uint64_t first_end, size = make_two_checkpoints(&s, &first_end);
+    for (uint64_t at = 0; at < size - SEAL_SIZE; at += 3) {
         fake_disk_flip_bit(s.disk, "groups/5/manifest", at, (unsigned)(at % 8));
         cr_assert_eq(stage_open(&s), ERR_CORRUPT, "byte %lu", (unsigned long)at);
         fake_disk_flip_bit(s.disk, "groups/5/manifest", at, (unsigned)(at % 8));
     }
-    fake_disk_flip_bit(s.disk, "groups/5/manifest", (uint64_t)first_end + 2, 0);
+    cr_assert_eq(stage_open(&s), 0, "the refusals left all as it was");
+    cr_assert_eq(log_store_state(s.store)->index, 90);
+    stage_close(&s);
+}
+
+Test(log_store, cuts_a_torn_checkpoint_which_nothing_says_was_durable)
+{
+    struct stage s;
+    uint64_t first_end, size = make_two_checkpoints(&s, &first_end);
+    cr_assert_eq(fake_disk_cut(s.disk, "groups/5/manifest", size - SEAL_SIZE), 0);
+    fake_disk_flip_bit(s.disk, "groups/5/manifest", first_end + 2, 0);
     cr_assert_eq(stage_open(&s), 0);
     cr_assert_eq(log_store_state(s.store)->index, 60, "the torn checkpoint never was");
+    for (uint64_t index = 61; index <= 95; index++)
+        story_apply(s.store, 1, index);
+    cr_assert_eq(stage_checkpoint(&s, 95), 0);
+    log_store_close(s.store);
+    cr_assert_eq(stage_open(&s), 0);
+    cr_assert_eq(log_store_state(s.store)->index, 95);
+    stage_close(&s);
+}
+
+Test(log_store, begins_empty_when_a_damaged_manifest_was_set_aside)
+{
+    struct stage s;
+    uint64_t first_end;
+    make_two_checkpoints(&s, &first_end);
+    fake_disk_flip_bit(s.disk, "groups/5/manifest", first_end - SEAL_SIZE - 3, 0);
+    cr_assert_eq(stage_open(&s), ERR_CORRUPT);
+    cr_assert_eq(log_store_set_aside(fake_disk_seam(s.disk), 5), 0);
+    fake_disk_crash(s.disk, NULL);
+    cr_assert_eq(stage_open(&s), 0);
+    cr_assert_eq(log_store_state(s.store)->index, 0);
     stage_close(&s);
 }
 

@@ -306,3 +306,140 @@ Test(log_wal_damage, is_told_from_a_record_of_another_release)
     cr_assert_eq(fixture_try_open(&f), ERR_VERSION);
     fixture_close(&f);
 }
+
+static void note_file(void *data, const char *name, bool is_directory)
+{
+    unsigned *slots = data;
+    unsigned slot;
+    if (!is_directory && sscanf(name, "%8x.wal", &slot) == 1 && slot >= *slots)
+        *slots = slot + 1;
+}
+
+/* Sixty entries over several files, of which older ones were recycled. */
+static unsigned make_sixty(struct wal_fixture *f, uint64_t seed)
+{
+    unsigned slots = 0;
+    fixture_init(f, seed);
+    f->options.file_size_bytes = 64 * KIB;
+    f->options.kept_bytes_max = 256 * KIB;
+    fixture_open(f);
+    for (uint64_t i = 1; i <= 60; i++) {
+        cr_assert_eq(fixture_append(f, 3, i, 1, 1, 7000), 0);
+        log_wal_release(f->wal, 3, i - 1);
+    }
+    fixture_kill(f);
+    f->options.is_expected = true;
+    cr_assert_eq(disk_list(fake_disk_seam(f->disk), "wal", note_file, &slots), 0);
+    return slots;
+}
+
+/* Only what holds nothing may go unnoticed: a prepared or a spare file. */
+Test(log_wal_damage, of_a_file_that_was_cut_off_or_is_gone_is_found_whichever_it_is)
+{
+    unsigned found = 0;
+    struct random r;
+    random_init(&r, 4);
+    for (int round = 0; round < 300; round++) {
+        struct wal_fixture f;
+        char path[32];
+        unsigned slots = make_sixty(&f, (uint64_t)round);
+        snprintf(path, sizeof path, "wal/%08x.wal", (unsigned)random_below(&r, slots));
+        if (round % 4 == 0)
+            disk_remove(fake_disk_seam(f.disk), path);
+        else
+            fake_disk_cut(f.disk, path, random_below(&r, round % 4 == 1 ? 2 * BLOCK : 64 * KIB));
+        int err = fixture_try_open(&f);
+        cr_assert(err == 0 || err == ERR_CORRUPT, "%s", err_name(err));
+        if (err == 0)
+            cr_assert_eq(fixture_state(&f, 3).last_index, 60, "round %d: %s", round, path);
+        found += err != 0;
+        fixture_close(&f);
+    }
+    cr_assert_gt(found, 150);
+}
+
+Test(log_wal_damage, of_all_files_is_found_when_there_was_a_log)
+{
+    for (int round = 0; round < 3; round++) {
+        struct wal_fixture f;
+        unsigned slots = make_sixty(&f, 1);
+        for (unsigned slot = 0; slot < slots; slot++) {
+            char path[32];
+            snprintf(path, sizeof path, "wal/%08x.wal", slot);
+            if (round == 0)
+                disk_remove(fake_disk_seam(f.disk), path);
+            else
+                fake_disk_cut(f.disk, path, round == 1 ? 0 : BLOCK);
+        }
+        if (round == 2) /* not even the folder */
+            disk_remove_tree(fake_disk_seam(f.disk), "wal");
+        cr_assert_eq(fixture_try_open(&f), ERR_CORRUPT);
+        f.options.is_expected = false;
+        if (round != 1) { /* nothing is there: the first start of all */
+            fixture_open(&f);
+        }
+        fixture_close(&f);
+    }
+}
+
+Test(log_wal_damage, that_a_read_has_found_is_known_at_the_next_opening)
+{
+    struct wal_fixture f;
+    uint32_t last;
+    struct log_wal_read *read = malloc(sizeof *read);
+    make_twelve(&f);
+    fixture_open(&f);
+    cr_assert_eq(fixture_append(&f, 3, 13, 1, 1, 700), 0);
+    end_of_writes(&f, FIRST_FILE, &last); /* no later write says that this one is durable */
+    fake_disk_flip_bit(f.disk, FIRST_FILE, last + 300, 5);
+    cr_assert_eq(fixture_read(&f, read, 3, 13, 100000), ERR_CORRUPT);
+    free(read);
+    fixture_power_cut(&f);
+    cr_assert_eq(fixture_try_open(&f), ERR_CORRUPT);
+    cr_assert_not_null(strstr(f.note.text, "wal/00000000.wal"), "%s", f.note.text);
+    cr_assert_not_null(strstr(f.note.text, "(group 3, index 13)"), "%s", f.note.text);
+    fixture_close(&f);
+}
+
+Test(log_wal_damage, is_set_aside_with_two_kept_and_all_removed_when_told)
+{
+    struct wal_fixture f;
+    make_twelve(&f);
+    for (unsigned number = 1; number <= 4; number++) {
+        cr_assert_eq(log_wal_set_aside(fake_disk_seam(f.disk), "wal", number), 0);
+        fake_disk_crash(f.disk, NULL);
+        fixture_open(&f);
+        fixture_kill(&f);
+    }
+    static const char *const kept[] = {"wal.damaged-1", "wal.damaged-2", "wal.damaged-3",
+                                       "wal.damaged-4"};
+    unsigned slots = 0;
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert_eq(disk_list(fake_disk_seam(f.disk), kept[i], note_file, &slots),
+                     i == 0 || i == 3 ? 0 : UV_ENOENT, "%s", kept[i]);
+    cr_assert_eq(log_wal_remove_set_aside(fake_disk_seam(f.disk), "wal"), 0);
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert_eq(disk_list(fake_disk_seam(f.disk), kept[i], note_file, &slots), UV_ENOENT);
+    fixture_open(&f);
+    fixture_close(&f);
+}
+
+Test(log_wal_damage, of_one_groups_checkpoint_lets_the_log_forget_that_group_alone)
+{
+    struct wal_fixture f;
+    make_twelve(&f);
+    fixture_open(&f);
+    cr_assert_eq(fixture_append(&f, 4, 1, 3, 1, 100), 0);
+    fixture_reopen(&f);
+    cr_assert_eq(log_wal_forget_group(f.wal, 3), 0);
+    struct log_wal_state state;
+    cr_assert_eq(log_wal_state(f.wal, 3, &state), ERR_NOT_FOUND);
+    fixture_power_cut(&f);
+    fixture_open(&f);
+    cr_assert_eq(log_wal_state(f.wal, 3, &state), ERR_NOT_FOUND);
+    cr_assert_eq(fixture_state(&f, 4).last_index, 3);
+    cr_assert_eq(fixture_append(&f, 3, 500, 1, 9, 100), 0, "it begins anew anywhere");
+    fixture_reopen(&f);
+    cr_assert_eq(fixture_state(&f, 3).first_index, 500);
+    fixture_close(&f);
+}

@@ -62,6 +62,9 @@
     X(disk_errors, true)                                                                           \
     X(full_disks, true)                                                                            \
     X(bits_flipped, true)                                                                          \
+    X(files_damaged, true)                                                                         \
+    X(rebuilt_by_itself, true)                                                                     \
+    X(identities_lost, true)                                                                       \
     X(damage_found, true)                                                                          \
     X(wall_clock_jumps, true)                                                                      \
     X(replicas_compared, true)                                                                     \

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "sim/sim_damage.h"
 #include "sim/sim_operator.h"
 
 struct faults {
@@ -251,6 +252,7 @@ bool sim_fault_flip(struct sim_node *n, const char *folder)
     sim_tell(n->sim, "a bit of %s on node %u flips", c.path, sim_node_id(n));
     n->is_damaged = true;
     n->damaged_ns = world_now_ns(w);
+    *(strcmp(folder, "wal") == 0 ? &n->has_tail_damage : &n->has_bad_segments) = true;
     sim_count(n->sim, SIM_bits_flipped, 1);
     return true;
 }
@@ -258,7 +260,7 @@ bool sim_fault_flip(struct sim_node *n, const char *folder)
 static void flip_bits(struct sim *s)
 {
     struct sim_node *n = any_node(s);
-    if (n->life == NULL || faults->has_lost_disk)
+    if (n->life == NULL || faults->has_lost_disk || !sim_damage_is_allowed(s))
         return;
     char folder[80];
     snprintf(folder, sizeof folder, "topics/%02x%030x-%u",
@@ -269,10 +271,18 @@ static void flip_bits(struct sim *s)
         faults->has_lost_disk |= sim_fault_flip(n, is_wal ? "wal" : folder);
 }
 
+/* What the node mends by itself may happen again once it is whole. */
+static void damage(struct sim *s)
+{
+    struct sim_node *n = any_node(s);
+    if (n->life != NULL && sim_damage_is_allowed(s))
+        sim_damage(n, (enum sim_damage)world_between(s->world, 0, SIM_DAMAGE_KINDS - 1));
+}
+
 static void replace_disk(struct sim *s)
 {
     struct sim_node *n = any_node(s);
-    if (faults->has_lost_disk || !sim_operator_is_done(s))
+    if (faults->has_lost_disk || !sim_damage_is_allowed(s))
         return;
     faults->has_lost_disk = true;
     sim_node_end(n, SIM_END_POWER);
@@ -319,6 +329,7 @@ static const struct fault table[] = {
     {"slow disk", 5, slow_disk},
     {"full disk", 2, fill_disk},
     {"bit flips", 3, flip_bits},
+    {"damage", 10, damage},
     {"new disk", 2, replace_disk},
     {"wall clock jump", 4, jump_wall_clock},
     {"transfer", 8, transfer},
@@ -364,9 +375,11 @@ static void mend_node(struct sim_node *n)
         fake_disk_fail_nth(n->disk, (enum fake_disk_operation)operation, 0, 0);
     fake_disk_halt_at(n->disk, 0);
     fake_disk_set_capacity(n->disk, 0);
-    if (n->is_damaged) { /* an operator who knows replaces it */
+    if (n->has_bad_segments) { /* an operator who knows replaces it */
         sim_node_end(n, SIM_END_KILL);
         sim_node_wipe(n);
+    } else if (n->is_damaged) { /* it looks for itself when it starts */
+        sim_node_end(n, SIM_END_KILL);
     }
     if (n->life == NULL)
         sim_node_restart_in(n, WORLD_S / 10);

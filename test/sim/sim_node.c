@@ -120,6 +120,32 @@ static void on_tick_time(void *data)
 
 /* ---- opening ---- */
 
+/* Its replicas are others from here on: what it had as the one it was is not forgotten by the check
+ * of what a majority has. */
+static void sim_node_is_another(struct sim_node *n)
+{
+    for (unsigned i = 0; i < SIM_GROUPS; i++)
+        if (n->wiped_index[i] < n->durable_index[i])
+            n->wiped_index[i] = n->durable_index[i];
+    n->incarnation = n->identity.incarnation;
+    sim_tell(n->sim, "node %u is incarnation %llx from here on", sim_node_id(n),
+             (unsigned long long)n->incarnation);
+}
+
+static void sim_node_is_rebuilt(struct sim_node *n, const struct storage_report *report)
+{
+    struct sim *s = n->sim;
+    for (unsigned i = 0; i < report->damage_count && i < STORAGE_DAMAGES_MAX; i++)
+        sim_tell(s, "node %u found damage: %s", sim_node_id(n), report->damages[i].text);
+    if (!n->is_damaged && !s->is_blind)
+        world_violation(s->world, "19 known damage only",
+                        "node %u finds damage on a sound disk: %s", sim_node_id(n),
+                        report->damages[0].text);
+    sim_count(s, SIM_damage_found, 1);
+    sim_count(s, SIM_rebuilt_by_itself, 1);
+    sim_node_is_another(n);
+}
+
 static void init_works(struct sim_life *life)
 {
     struct world *world = life->node->sim->world;
@@ -131,19 +157,62 @@ static void init_works(struct sim_life *life)
     life->writer.around_data = life->readers.around_data = life->shard.around_data = life;
 }
 
-static int open_wal(struct sim_life *life, struct err_note *note)
+/* Who it is by its disk. A new disk founds, or was invited: its incarnation is the simulation's.
+ * One that has data and no identity is invited again. */
+static int open_identity(struct sim_life *life, struct err_note *note)
 {
     struct sim_node *n = life->node;
-    struct log_wal_options options = {
-        .directory = "wal",
-        .file_size_bytes = n->settings.wal_file_bytes,
-        .queue_bytes_max = 4 << 20,
-        .kept_bytes_max = n->settings.wal_kept_bytes,
-        .cluster_id = {1, 2},
-        .clock = &life->clock,
+    const struct disk *disk = fake_disk_seam(n->disk);
+    int err = identity_open(disk, "sim", sim_node_id(n), &life->random, &n->identity, note);
+    if (err == 0 && n->identity.state != IDENTITY_FOUNDED) {
+        bool is_lost = n->identity.state == IDENTITY_LOST;
+        sim_count(n->sim, SIM_identities_lost, is_lost);
+        n->identity.is_rebuilt = is_lost || n->incarnation > 1;
+        n->identity.state = IDENTITY_FOUNDED;
+        n->identity.cluster_id[0] = 1;
+        n->identity.cluster_id[1] = 2;
+        if (!is_lost)
+            n->identity.incarnation = n->incarnation;
+        err = identity_write(disk, &n->identity);
+    }
+    if (err == 0 && n->identity.incarnation != n->incarnation)
+        sim_node_is_another(n);
+    return err;
+}
+
+static const struct work *home_of(void *data, uint32_t group_id)
+{
+    struct sim_life *life = data;
+    (void)group_id;
+    return &life->shard.seam;
+}
+
+static int open_storage(struct sim_life *life, struct err_note *note)
+{
+    struct sim_node *n = life->node;
+    struct storage_report report;
+    struct storage_options options = {
+        .disk = fake_disk_seam(n->disk),
+        .wal = {.directory = "wal",
+                .file_size_bytes = n->settings.wal_file_bytes,
+                .queue_bytes_max = 4 << 20,
+                .kept_bytes_max = n->settings.wal_kept_bytes,
+                .cluster_id = {1, 2},
+                .clock = &life->clock},
+        .writer = &life->writer.seam,
+        .readers = &life->readers.seam,
+        .home = home_of,
+        .data = life,
+        .first_group_id = 1,
+        .group_count = SIM_GROUPS,
+        .random = &life->random,
     };
-    return log_wal_open(fake_disk_seam(n->disk), &options, &life->writer.seam, &life->readers.seam,
-                        &life->wal, note);
+    options.founder_count = sim_replica_founders(life);
+    options.founders = life->founders;
+    int err = storage_open(&options, &n->identity, &life->wal, life->stores, &report, note);
+    if (report.damage_count > 0)
+        sim_node_is_rebuilt(n, &report);
+    return err;
 }
 
 static int open_repl_node(struct sim_life *life)
@@ -167,7 +236,9 @@ static int open_repl_node(struct sim_life *life)
 
 static int open_parts(struct sim_life *life, struct err_note *note)
 {
-    int err = open_wal(life, note);
+    int err = open_identity(life, note);
+    if (err == 0)
+        err = open_storage(life, note);
     if (err == 0)
         err = open_repl_node(life);
     for (unsigned i = 0; i < SIM_GROUPS && err == 0; i++)
@@ -221,6 +292,8 @@ void sim_node_start(struct sim_node *n)
         return;
     }
     sim_tell(n->sim, "node %u runs", sim_node_id(n));
+    n->is_damaged = n->has_bad_segments; /* WAL, manifests, identity are read whole at each start */
+    n->has_tail_damage = false;
     sim_net_join(n->sim->net, n->number, sim_replica_handler(life));
     world_in(n->sim->world, world_between(n->sim->world, 1, TICK_NS), &life->span, on_tick_time,
              life);
@@ -297,7 +370,7 @@ void sim_node_end(struct sim_node *n, enum sim_end how)
         fake_disk_crash(n->disk, NULL);
     /* Damage to the very last write can't be told from a torn one (docs/wal_format.md): a disk that
      * was damaged just before the end is not used again. */
-    if (n->is_damaged && world_now_ns(s->world) < n->damaged_ns + DAMAGE_SETTLES_NS)
+    if (n->has_tail_damage && world_now_ns(s->world) < n->damaged_ns + DAMAGE_SETTLES_NS)
         sim_node_wipe(n);
     if (s->is_restarting)
         sim_node_restart_in(n, world_between(s->world, WORLD_S / 10, 6 * WORLD_S));
@@ -311,7 +384,7 @@ void sim_node_wipe(struct sim_node *n)
         n->durable_index[i] = 0;
     }
     n->incarnation++;
-    n->is_damaged = false;
+    n->is_damaged = n->has_tail_damage = n->has_bad_segments = false;
     n->disk = fake_disk_create(random_u64(world_random(n->sim->world)));
     sim_count(n->sim, SIM_replicas_rebuilt, 1);
 }

@@ -11,6 +11,7 @@
 #include "replication/node.h"
 #include "sim/sim.h"
 #include "sim/sim_work.h"
+#include "storage.h"
 
 struct sim_call;
 
@@ -35,6 +36,7 @@ struct sim_life {
     struct clock clock;
     struct random random;
     struct log_wal *wal;
+    struct log_store *stores[SIM_GROUPS]; /* the groups' own */
     struct repl_node *repl;
     struct sim_group groups[SIM_GROUPS];
     struct repl_member founders[REPL_MEMBERS_MAX]; /* borrowed by the groups */
@@ -56,12 +58,15 @@ struct sim_node {
     struct sim *sim;
     unsigned number; /* its node id is number + 1 */
     char site[32];
-    uint64_t incarnation; /* rises when its disk is replaced */
+    uint64_t incarnation;     /* rises when its disk is replaced, and is drawn after damage */
+    struct identity identity; /* as on its disk */
     struct fake_disk *disk;
     struct sim_settings settings;
     int64_t wall_offset_ms; /* how wrong its wall clock is */
     struct sim_life *life;  /* NULL: down */
-    bool is_damaged;        /* a bit of its disk was flipped: it may refuse to start */
+    bool is_damaged;        /* its disk was damaged, and it has not started on that */
+    bool has_tail_damage;   /* perhaps in the WAL's last write: see sim_node_end */
+    bool has_bad_segments;  /* in what only reads can find */
     uint64_t damaged_ns;    /* when */
     bool is_restart_queued;
     uint64_t durable_index[SIM_GROUPS]; /* while down: how far its WAL or checkpoint had come */

@@ -147,8 +147,8 @@ static void on_fatal(void *data, int status)
     struct sim *s = n->sim;
     sim_tell(s, "group %u failed: %s", g->group_id, err_name(status));
     bool is_power = fake_disk_is_halted(n->disk);
-    if (!is_power && status == ERR_CORRUPT && n->is_damaged)
-        sim_count(s, SIM_damage_found, 1);
+    if (!is_power && n->is_damaged)
+        sim_count(s, SIM_damage_found, 1); /* also a file that is gone */
     else if (!is_power && status != UV_EIO && status != UV_ENOSPC)
         world_violation(s->world, "10 honest", "node %u gives up without a disk error: %s",
                         sim_node_id(n), err_name(status));
@@ -158,8 +158,12 @@ static void on_fatal(void *data, int status)
 
 /* ---- opening ---- */
 
-static unsigned founders_of(const struct sim *s, struct repl_member founders[REPL_MEMBERS_MAX])
+unsigned sim_replica_founders(struct sim_life *life)
 {
+    const struct sim *s = life->node->sim;
+    struct repl_member *founders = life->founders;
+    if (life->node->identity.is_rebuilt || life->node->number >= s->founder_count)
+        return 0;
     for (unsigned i = 0; i < s->founder_count; i++) {
         founders[i] = (struct repl_member){.raft_id = repl_raft_id(i + 1, 1), .is_voter = true};
         memcpy(founders[i].site, s->nodes[i]->site, sizeof founders[i].site);
@@ -181,13 +185,12 @@ static int open_raft(struct sim_group *g, struct err_note *note)
 {
     struct sim_life *life = g->life;
     struct sim_node *n = life->node;
-    unsigned founder_count = founders_of(n->sim, life->founders);
-    bool is_founder = n->number < n->sim->founder_count && n->incarnation == 1;
+    unsigned founder_count = sim_replica_founders(life);
     struct repl_group_options options = {
         .identity = {.group_id = g->group_id},
         .raft_id = sim_node_raft_id(n),
-        .founders = is_founder ? life->founders : NULL,
-        .founder_count = is_founder ? founder_count : 0,
+        .founders = life->founders,
+        .founder_count = founder_count,
         .clock = &life->clock,
         .random = &g->random,
         .home = &life->shard.seam,
@@ -218,10 +221,8 @@ int sim_replica_open(struct sim_life *life, unsigned index, struct err_note *not
 #ifdef TRILOG_BREAK_APPLY_READS_LOCAL
     options.broken_batch_size_max = n->settings.broken_batch_size_max;
 #endif
-    int err = log_store_open(fake_disk_seam(n->disk), g->group_id, &life->readers.seam,
-                             &life->shard.seam, &g->store, note);
-    if (err == 0)
-        err = machine_create(&options, &g->machine);
+    g->store = life->stores[index];
+    int err = machine_create(&options, &g->machine);
     if (err != 0)
         return err;
     g->inner = machine_callbacks(g->machine);

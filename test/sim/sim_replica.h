@@ -11,4 +11,8 @@ int sim_replica_open(struct sim_life *life, unsigned index, struct err_note *not
 /* What the network reports to: puts each report on the process's shard. */
 struct net_handler sim_replica_handler(struct sim_life *life);
 
+/* The founders' configuration, into life->founders; 0 for a node that did not begin as one of them.
+ */
+unsigned sim_replica_founders(struct sim_life *life);
+
 #endif

@@ -1,0 +1,195 @@
+/* One file is chosen, then one way to damage it. */
+#include "sim/sim_damage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/sim_operator.h"
+
+#define BLOCK 4096u
+
+/* ---- choosing ---- */
+
+struct choice {
+    struct world *world;
+    const char *folder;
+    char path[200];
+    unsigned seen;
+};
+
+static void choose(void *data, const char *name, bool is_directory)
+{
+    struct choice *c = data;
+    if (!is_directory && world_between(c->world, 0, c->seen++) == 0)
+        snprintf(c->path, sizeof c->path, "%s/%s", c->folder, name);
+}
+
+static bool choose_file(struct sim_node *n, enum sim_damage part, char path[200])
+{
+    struct world *w = n->sim->world;
+    struct choice c = {.world = w, .folder = "wal"};
+    if (part == SIM_DAMAGE_MANIFEST)
+        snprintf(path, 200, "groups/%u/manifest", (unsigned)world_between(w, 1, SIM_GROUPS));
+    else if (part == SIM_DAMAGE_IDENTITY)
+        snprintf(path, 200, "%s", random_chance(world_random(w), 0.5) ? "node" : "node.copy");
+    if (part != SIM_DAMAGE_WAL)
+        return true;
+    if (disk_list(fake_disk_seam(n->disk), c.folder, choose, &c) != 0 || c.seen == 0)
+        return false;
+    memcpy(path, c.path, sizeof c.path);
+    return true;
+}
+
+static int64_t size_of(struct sim_node *n, const char *path)
+{
+    struct disk_file *file;
+    const struct disk *disk = fake_disk_seam(n->disk);
+    if (disk_open(disk, path, DISK_READ, &file) != 0)
+        return -1;
+    int64_t size = disk_size(disk, file);
+    disk_close(disk, file);
+    return size;
+}
+
+/* ---- ways ---- */
+
+struct block {
+    struct sim_node *node;
+    struct fake_disk *disk; /* the node's may be another by then */
+    char path[200];
+    uint64_t position;
+    size_t size;
+    uint8_t bytes[BLOCK];
+};
+
+static bool read_block(struct sim_node *n, const char *path, uint64_t position, struct block *b)
+{
+    struct disk_file *file;
+    const struct disk *disk = fake_disk_seam(n->disk);
+    *b = (struct block){.node = n, .disk = n->disk, .position = position};
+    snprintf(b->path, sizeof b->path, "%s", path);
+    if (disk_open(disk, path, DISK_READ, &file) != 0)
+        return false;
+    int64_t got = disk_read_at(disk, file, position, b->bytes, sizeof b->bytes);
+    disk_close(disk, file);
+    b->size = got > 0 ? (size_t)got : 0;
+    return got > 0;
+}
+
+static void note(struct sim_node *n)
+{
+    n->is_damaged = true;
+    n->damaged_ns = world_now_ns(n->sim->world);
+}
+
+static void put_block(struct sim_node *n, const struct block *b, uint64_t position)
+{
+    size_t size = b->size;
+    while (size > 0 &&
+           fake_disk_overwrite(n->disk, b->path, position, bytes_of(b->bytes, size)) == UV_EINVAL)
+        size /= 2; /* the file is shorter by now */
+    note(n);
+}
+
+/* The write that came in between is lost. */
+static void on_stale(void *data)
+{
+    struct block *b = data;
+    if (b->disk != b->node->disk)
+        return; /* it is gone */
+    sim_tell(b->node->sim, "%s on node %u loses a write at %llu", b->path, sim_node_id(b->node),
+             (unsigned long long)b->position);
+    put_block(b->node, b, b->position);
+}
+
+static bool lose_write_later(struct sim_node *n, const char *path, uint64_t position)
+{
+    struct block *b = malloc(sizeof *b);
+    if (b == NULL)
+        abort();
+    if (!read_block(n, path, position, b))
+        return false;
+    note(n); /* nobody else's disk is hit meanwhile */
+    world_in(n->sim->world, world_between(n->sim->world, WORLD_MS, 3 * WORLD_S), NULL, on_stale, b);
+    return true;
+}
+
+static bool move_block(struct sim_node *n, const char *path, uint64_t from, uint64_t to)
+{
+    struct block b;
+    if (!read_block(n, path, from, &b))
+        return false;
+    put_block(n, &b, to);
+    return true;
+}
+
+static bool zero_block(struct sim_node *n, const char *path, uint64_t position)
+{
+    struct block b;
+    if (!read_block(n, path, position, &b))
+        return false;
+    memset(b.bytes, 0, sizeof b.bytes);
+    put_block(n, &b, position);
+    return true;
+}
+
+static bool flip_some(struct sim_node *n, const char *path, uint64_t size)
+{
+    struct world *w = n->sim->world;
+    for (uint64_t i = world_between(w, 1, 5); i > 0; i--)
+        fake_disk_flip_bit(n->disk, path, world_between(w, 0, size - 1),
+                           (unsigned)world_between(w, 0, 7));
+    note(n);
+    return true;
+}
+
+static bool strike(struct sim_node *n, const char *path, uint64_t size)
+{
+    struct world *w = n->sim->world;
+    uint64_t block = world_between(w, 0, (size - 1) / BLOCK) * BLOCK;
+    uint64_t other = world_between(w, 0, (size - 1) / BLOCK) * BLOCK;
+    unsigned way = (unsigned)world_between(w, 0, 7);
+    sim_tell(n->sim, "%s of %llu bytes on node %u is damaged, way %u at %llu", path,
+             (unsigned long long)size, sim_node_id(n), way, (unsigned long long)block);
+    sim_count(n->sim, SIM_files_damaged, 1);
+    switch (way) {
+    case 0:
+        return zero_block(n, path, block);
+    case 1:
+        return lose_write_later(n, path, block);
+    case 2:
+        return move_block(n, path, other, block);
+    case 3:
+        note(n);
+        return fake_disk_cut(n->disk, path, world_between(w, 0, size - 1)) == 0;
+    case 4:
+        note(n);
+        return disk_remove(fake_disk_seam(n->disk), path) == 0 &&
+               disk_sync_directory(fake_disk_seam(n->disk), "") == 0;
+    default:
+        return flip_some(n, path, size);
+    }
+}
+
+bool sim_damage(struct sim_node *n, enum sim_damage part)
+{
+    char path[200];
+    if (!choose_file(n, part, path))
+        return false;
+    bool is_both = part == SIM_DAMAGE_IDENTITY && random_chance(world_random(n->sim->world), 0.5);
+    int64_t size = size_of(n, path);
+    bool has_struck = size > 0 && strike(n, path, (uint64_t)size);
+    if (is_both && has_struck)
+        has_struck = flip_some(n, strcmp(path, "node") == 0 ? "node.copy" : "node", (uint64_t)size);
+    n->has_tail_damage |= has_struck && part == SIM_DAMAGE_WAL;
+    return has_struck;
+}
+
+bool sim_damage_is_allowed(struct sim *s)
+{
+    for (unsigned i = 0; i < s->node_count; i++)
+        if (s->nodes[i]->is_damaged)
+            return false;
+    return sim_operator_is_done(s);
+}
