@@ -231,7 +231,7 @@ static int write_manifest(struct checkpoint_job *job)
         return err; /* the header of a new file vouches for all of it */
     int64_t seal_size = store_seal_manifest(job->store, job->manifest_size);
     job->manifest_size += seal_size < 0 ? 0 : (uint64_t)seal_size;
-    return seal_size < 0 ? (int)seal_size : 0;
+    return seal_size < 0 && seal_size != UV_ENOSPC ? (int)seal_size : 0; /* it can be done without */
 }
 
 static int remove_dead(struct checkpoint_job *job)
