@@ -44,10 +44,11 @@ int node_list(struct session *s)
     json_array_foreach(json_object_get(json, "nodes"), position, node) add_node(&t, node);
     table_print(&t, s->out);
     table_close(&t);
-    if (field_number(json, "groups_moving") > 0)
-        fprintf(s->out, "\n%lld of %lld raft groups are moving\n",
-                (long long)field_number(json, "groups_moving"),
-                (long long)field_number(json, "groups"));
+    int64_t moving = field_number(json, "groups_moving");
+    int64_t to_move = field_number(json, "groups_to_move");
+    if (moving > 0 || to_move > 0)
+        fprintf(s->out, "\n%lld of %lld raft groups are moving, %lld are to follow\n",
+                (long long)moving, (long long)field_number(json, "groups"), (long long)to_move);
     json_decref(json);
     return EXIT_DONE;
 }

@@ -63,15 +63,16 @@ void node_progress_of(const json_t *nodes, const struct node_goal *goal,
 {
     char entering[80] = "", leaving[80] = "";
     int64_t moving = field_number(nodes, "groups_moving");
+    int64_t to_move = field_number(nodes, "groups_to_move");
     const json_t *node = goal->enters != 0 ? find_node(nodes, goal->enters) : NULL;
     bool is_in = goal->enters == 0;
     if (node != NULL)
         is_in = has_entered(node, entering, sizeof entering);
     bool is_out = goal->leaves == 0 ||
                   has_left(find_node(nodes, goal->leaves), goal->leaves, leaving, sizeof leaving);
-    progress->is_done = is_in && is_out && moving == 0;
-    snprintf(progress->text, sizeof progress->text, "%s%s%lld groups moving", entering, leaving,
-             (long long)moving);
+    progress->is_done = is_in && is_out && moving == 0 && to_move == 0;
+    snprintf(progress->text, sizeof progress->text, "%s%s%lld groups moving, %lld to follow",
+             entering, leaving, (long long)moving, (long long)to_move);
 }
 
 /* A line that is written over on a terminal, a new one where it differs elsewhere. */

@@ -84,9 +84,9 @@ static void on_ready(struct admin_call *call, const struct survey *survey)
     add_silent_shards(call, reasons);
     if (broker_group_leader(survey->broker, 0, NULL) == 0)
         add_reason(reasons, "no_controller", "nobody leads group 0: no metadata can change");
-    for (uint32_t i = 1; i < survey->group_count; i++) {
+    for (uint32_t i = 0; i < survey->group_count; i++) {
         look_at_group(survey, i, reasons);
-        member_count += is_member(survey->broker, i);
+        member_count += i > 0 && is_member(survey->broker, i);
     }
     if (member_count == 0)
         add_reason(reasons, "no_member", "this node is in no raft group yet");

@@ -3,10 +3,12 @@
  * Progress of a change is read here too: how many groups a node votes in, and in how many it is to.
  * It follows from group 0 and what leaders tell, so any node can say, and nothing is lost with
  * the one that was asked to begin. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/route.h"
 #include "admin/survey.h"
+#include "cluster/placement.h"
 #include "node_operation.h"
 
 static const char *state_text(enum metadata_node_state state)
@@ -47,14 +49,46 @@ static json_t *node_json(const struct node_view *v)
         "groups_led", (int)v->leader_count, "groups_to_lead", (int)v->preferred_count);
 }
 
+static uint64_t voters_of(const struct metadata_group *group)
+{
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < group->node_count; i++)
+        mask |= (uint64_t)1 << (group->node_ids[i] % 64);
+    return mask;
+}
+
+/* Groups that are to get other voters or another preferred leader, one after the other: between two
+ * of them nothing moves, and yet it is not over. The plan is pure, so any node has the same. */
+static int count_planned(struct broker *b, unsigned *count)
+{
+    struct placement *plans = calloc(2, sizeof *plans), *now = plans, *then = plans + 1;
+    *count = 0;
+    if (plans == NULL)
+        return UV_ENOMEM;
+    metadata_read_lock(b->metadata);
+    placement_of(b->metadata, now);
+    metadata_read_unlock(b->metadata);
+    *then = *now;
+    int err = placement_plan(then, NULL);
+    for (unsigned i = 0; err == 0 && i < now->group_count; i++)
+        *count += voters_of(&now->groups[i]) != voters_of(&then->groups[i]) ||
+                  now->groups[i].preferred_node_id != then->groups[i].preferred_node_id;
+    free(plans);
+    return err;
+}
+
 void resource_nodes(struct admin_call *call)
 {
     struct node_list list;
+    unsigned planned_count;
     json_t *nodes = json_array();
+    int err = count_planned(call->broker, &planned_count);
     node_operation_list(call->broker, &list);
     for (unsigned i = 0; i < list.count; i++)
         json_array_append_new(nodes, node_json(&list.nodes[i]));
     call_answer_json(call, MHD_HTTP_OK,
-                     json_pack("{s:i, s:i, s:o}", "groups", (int)list.group_count, "groups_moving",
-                               (int)list.moving_count, "nodes", nodes));
+                     json_pack("{s:i, s:i, s:o, s:o}", "groups", (int)list.group_count,
+                               "groups_moving", (int)list.moving_count, "groups_to_move",
+                               err == 0 ? json_integer(planned_count) : json_null(), "nodes",
+                               nodes));
 }

@@ -38,5 +38,5 @@ Test(cli_node_wait, is_done_when_the_old_node_is_gone)
     cr_assert(progress_of("", 0, 0, 4).is_done);
     struct node_progress p = progress_of(NODE_4("leaving", "2", "2"), 2, 0, 4);
     cr_assert_not(p.is_done);
-    cr_assert_str_eq(p.text, "node 4 still votes in 2 groups; 2 groups moving");
+    cr_assert_str_eq(p.text, "node 4 still votes in 2 groups; 2 groups moving, 0 to follow");
 }

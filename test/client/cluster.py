@@ -57,9 +57,9 @@ def rss_bytes_of(pid):
 class OwnNode:
     """One trilogd: its config, data folder, log and process."""
 
-    def __init__(self, node_id, folder, log_path):
+    def __init__(self, node_id, folder, log_path, site=None):
         self.id = node_id
-        self.site = SITES[node_id - 1]
+        self.site = site or SITES[node_id - 1]
         self.host = f"127.0.0.{node_id}"
         self.port = free_port(self.host)
         self.peer = f"{self.host}:{free_port(self.host)}"
@@ -264,12 +264,23 @@ class OwnCluster(Cluster):
         self.nodes = [OwnNode(i, self.folder, LOGS / f"{name}-node-{i}.log") for i in (1, 2, 3)]
         for node in self.nodes:
             node.log_path.unlink(missing_ok=True)
+        self.founders = tuple(self.nodes)
+        self.settings = {}
         self.configure(settings or {})
 
     def configure(self, settings):
         """Settings for each node's next start."""
+        self.settings = {**self.SETTINGS, **settings}
         for node in self.nodes:
-            node.write_config(self.nodes, {**self.SETTINGS, **settings})
+            node.write_config(self.founders, self.settings)
+
+    def new_node(self, node_id, site):
+        """One more node, not started; the cluster knows nothing of it yet."""
+        log_path = LOGS / f"{self.folder.name}-node-{node_id}.log"
+        node = OwnNode(node_id, self.folder, log_path, site)
+        node.write_config(self.founders, self.settings)
+        self.nodes.append(node)
+        return node
 
     def start(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
