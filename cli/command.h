@@ -43,6 +43,9 @@ extern const struct command commands[];
 json_t *session_get(struct session *s, const char *path, int *status);
 /* The same of one node, told as "HOST:PORT: …". */
 json_t *session_get_of(struct session *s, unsigned target, const char *path, int *status);
+/* POST to one node, of what may be done twice: the same. Takes `body`. */
+json_t *session_post_of(struct session *s, unsigned target, const char *path, json_t *body,
+                        int *status);
 /* POST to any node: the same. Takes `body`. A fate that is not known is EXIT_PARTLY. */
 json_t *session_post(struct session *s, const char *path, json_t *body, int *status);
 
@@ -67,5 +70,6 @@ int node_remove(struct session *s);
 int node_replace(struct session *s);
 int group_list(struct session *s);
 int disk_status(struct session *s);
+int disk_scrub(struct session *s);
 
 #endif

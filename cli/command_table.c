@@ -36,5 +36,12 @@ const struct command commands[] = {
      "segments\n"
      "are damaged now; WHOLE, whether all its replicas vote and are level since its last start.",
      "trilog disk status --admin 10.1.0.1:9600", disk_status},
+    {"disk", "scrub", "", 0, 0, OPTIONS_WAIT | OPTION_BIT(OPTION_PLAN),
+     "reads all segments of the nodes that are named, and compares them with what they should be",
+     "A pass begins, or the one that runs is hurried, at the rate of the setting\n"
+     "scrub_bytes_per_second. What is damaged is mended from other replicas. It changes nothing "
+     "else,\n"
+     "so it does not ask. With --plan it only says how far the scrubbers are.",
+     "trilog disk scrub --admin 10.1.0.1:9600 --no-wait", disk_scrub},
     {NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

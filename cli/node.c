@@ -117,10 +117,7 @@ static int change(struct session *s, const char *path, json_t *body, const struc
                   const char *what)
 {
     int status = EXIT_DONE;
-    int64_t wait_s;
-    const char *wait = s->arguments.values[OPTION_WAIT];
-    if (wait != NULL && !arguments_number(wait, 0, 604800, &wait_s)) {
-        fprintf(s->err, "trilog: --wait is a number of seconds from 0 to 604800\n");
+    if (!progress_can_wait(s)) {
         status = EXIT_USAGE;
     } else if (arguments_has(&s->arguments, OPTION_PLAN)) {
         status = show_plan(s, path, body, s->out);

@@ -105,10 +105,11 @@ json_t *session_get(struct session *s, const char *path, int *status)
     return NULL;
 }
 
-json_t *session_get_of(struct session *s, unsigned target, const char *path, int *status)
+static json_t *exchange_with(struct session *s, unsigned target, const char *path,
+                             const json_t *body, int *status)
 {
     struct http_answer answer;
-    http_ask(&s->targets, target, path, NULL, &answer);
+    http_ask(&s->targets, target, path, body, &answer);
     const char *text = http_error_text(&answer);
     *status = EXIT_DONE;
     if (answer.outcome == HTTP_ANSWERED && http_error_code(&answer) == NULL)
@@ -122,6 +123,19 @@ json_t *session_get_of(struct session *s, unsigned target, const char *path, int
     advise(s, http_error_code(&answer));
     http_answer_close(&answer);
     return NULL;
+}
+
+json_t *session_get_of(struct session *s, unsigned target, const char *path, int *status)
+{
+    return exchange_with(s, target, path, NULL, status);
+}
+
+json_t *session_post_of(struct session *s, unsigned target, const char *path, json_t *body,
+                        int *status)
+{
+    json_t *answer = exchange_with(s, target, path, body, status);
+    json_decref(body);
+    return answer;
 }
 
 json_t *session_post(struct session *s, const char *path, json_t *body, int *status)

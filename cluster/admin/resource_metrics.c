@@ -108,6 +108,25 @@ static void add_damage(struct metric_text *t, const struct survey *survey)
     metric_whole(t, "", status.loss_count, 0);
 }
 
+static void add_scrub(struct metric_text *t, struct broker *b)
+{
+    struct log_scrub_status s;
+    log_scrubber_status(b->scrubber, &s);
+    metric_family(t, "trilog_scrub_running", METRIC_GAUGE, "1 while a pass over the disk runs");
+    metric_whole(t, "", s.is_running, 0);
+    metric_family(t, "trilog_scrub_done_bytes", METRIC_GAUGE,
+                  "Read in the pass that runs or ran last");
+    metric_whole(t, "", s.bytes_done, 0);
+    metric_family(t, "trilog_scrub_size_bytes", METRIC_GAUGE, "What that pass has to read in all");
+    metric_whole(t, "", s.bytes_total, 0);
+    metric_family(t, "trilog_scrub_suspected", METRIC_GAUGE,
+                  "Segments that the pass found not to be as they should");
+    metric_whole(t, "", s.suspected, 0);
+    metric_family(t, "trilog_scrub_passes_total", METRIC_COUNTER,
+                  "Passes finished since this start");
+    metric_whole(t, "", s.passes_finished, 0);
+}
+
 static void on_metrics(struct admin_call *call, const struct survey *survey)
 {
     struct metric_text t = {0};
@@ -115,6 +134,7 @@ static void on_metrics(struct admin_call *call, const struct survey *survey)
     add_shards(&t, call->admin, survey->broker);
     add_wal(&t, survey->broker);
     add_damage(&t, survey);
+    add_scrub(&t, survey->broker);
     metrics_of_requests(&t, survey->broker);
     metrics_of_groups(&t, survey);
     if (t.is_failed) {

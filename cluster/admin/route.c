@@ -14,6 +14,8 @@ static const struct admin_route routes[] = {
     {"POST", "/v1/nodes/replace", resource_node_replace, 0},
     {"GET", "/v1/groups", resource_groups, 0},
     {"GET", "/v1/disk", resource_disk, 0},
+    {"GET", "/v1/scrub", resource_scrub, 0},
+    {"POST", "/v1/scrub/start", resource_scrub_start, 0},
 };
 
 const struct admin_route *route_find(const char *method, const char *path, const char **allow)

@@ -14,7 +14,8 @@ from metric_text import Malformed, read_metrics
 
 pytestmark = pytest.mark.trilog_only
 
-PATHS = ["/livez", "/readyz", "/v1/cluster", "/v1/nodes", "/v1/groups", "/v1/disk"]
+PATHS = ["/livez", "/readyz", "/v1/cluster", "/v1/nodes", "/v1/groups", "/v1/disk",
+         "/v1/scrub"]
 TOKEN = "correct-horse-battery-staple"
 MIB = 1 << 20
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import records
 from admin_port import ask, trilog, trilog_at_terminal
 from cluster import free_port, wait_until
 
@@ -22,7 +23,7 @@ def test_lists_nodes_as_a_table_for_people(cluster):
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["NODE", "SITE", "STATE", "ALIVE", "VOTES", "LEVEL", "LEADS",
                                 "CLIENTS", "PEERS"]
-    assert [line.split()[:4] for line in lines[1:]] == [
+    assert [line.split()[:4] for line in lines[1:4]] == [
         [str(n.id), n.site, "active", "yes"] for n in cluster.nodes]
 
 
@@ -54,6 +55,22 @@ def test_tables_of_groups_and_disks_join_what_all_nodes_say(cluster):
     assert disks.returncode == 0
     assert [line.split()[:2] for line in disks.stdout.splitlines()[1:]] == [
         ["1", "ok"], ["2", "ok"], ["3", "ok"]]
+
+
+def test_reads_all_segments_when_asked_and_waits_for_it(cluster, new_topic):
+    records.send_all(cluster, new_topic(), [b"x" * 10_000] * 100)
+    all_nodes = [word for node in cluster.nodes for word in ("-a", node.admin)]
+    before = [ask(n.admin, "/v1/scrub").json["passes_finished"] for n in cluster.nodes]
+    done = trilog("disk", "scrub", "--wait", 60, *all_nodes, timeout_s=90)
+    assert done.returncode == 0, done.stderr
+    assert "0 of 3 nodes still read" in done.stderr
+    told = [ask(n.admin, "/v1/scrub").json for n in cluster.nodes]
+    assert all(t["passes_finished"] > b for t, b in zip(told, before))
+    assert all(t["segments_suspected"] == 0 for t in told)
+    assert all(t["done_bytes"] == t["total_bytes"] for t in told)
+    looked = trilog("disk", "scrub", "--plan", *all_nodes)
+    assert looked.returncode == 0
+    assert "100 %" in looked.stdout
 
 
 def test_some_nodes_that_do_not_answer_make_it_partly(cluster, nowhere):
