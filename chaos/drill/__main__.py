@@ -42,7 +42,7 @@ def read_options():
 
 def choose(options):
     """(the rows to drill, those that can't be here)."""
-    rows = [row_named(options.fault)] if options.fault else list(PLAN)
+    rows = [row_named(options.fault)] if options.fault else [r for r in PLAN if not r.is_long]
     if options.short:
         rows = [row for row in rows if row.is_short]
     if has_network() and not options.loopback:

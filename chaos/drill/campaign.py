@@ -4,6 +4,7 @@ A lab is made when the first fault wants its kind, shared by those that follow, 
 a drill that did not end well: the next fault is not to be judged by what the last one left. Folders
 of drills that ended well are removed; the others are kept and named."""
 
+import dataclasses
 import shutil
 import time
 
@@ -33,7 +34,7 @@ class Campaign:
             for number, row in enumerate(self.rows, 1):
                 self.say(f"[{number}/{len(self.rows)}] {row.name}: {row.words}")
                 started = time.monotonic()
-                results.append(self._run_until_judged(row))
+                results.append(self._run_parts(row))
                 self._tell(results[-1], time.monotonic() - started)
                 self.on_results(results)
         finally:
@@ -52,23 +53,37 @@ class Campaign:
             parts.append(result["why"])
         self.say("; ".join(p for p in parts if p))
 
-    def _run_until_judged(self, row):
+    def _run_parts(self, row):
+        """A long one in parts: each has a load of its own, and ends with its judgement."""
+        if row.parts == 1:
+            return self._run_until_judged(row)
+        results = []
+        for number in range(row.parts):
+            part = dataclasses.replace(row, name=f"{row.name}-{number + 1}")
+            results.append(self._run_until_judged(part, self.seed + number * row.repeats))
+            self.say(f"  part {number + 1} of {row.parts}: {results[-1]['verdict']}, "
+                     f"{results[-1]['figures'].get('acknowledged', 0)} acknowledged, "
+                     f"{results[-1]['figures'].get('lost', 0)} lost")
+        return joined(row, results, self.seed)
+
+    def _run_until_judged(self, row, seed=None):
         """What failed to be a drill says nothing of the cluster: it is held once more."""
         for number in range(1, TRIES_MAX + 1):
-            result = self._run_row(row, row.name if number == 1 else f"{row.name}-again")
+            result = self._run_row(row, row.name if number == 1 else f"{row.name}-again",
+                                   self.seed if seed is None else seed)
             if result["verdict"] != "not judged" or number == TRIES_MAX:
                 return result
             self.say(f"  {result['verdict']}, and held again: {result['why']}")
 
-    def _run_row(self, row, name):
+    def _run_row(self, row, name, seed):
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
             self._have_ground(row.lab)
-            result = Drill(row, self.ground, self.programs, folder, self.seed, self.injure).run()
+            result = Drill(row, self.ground, self.programs, folder, seed, self.injure).run()
         except GroundError as error:
-            result = failed_result(row, self.seed, str(error))
+            result = failed_result(row, seed, str(error))
         self._after(row, result, folder)
         return result
 
@@ -95,6 +110,20 @@ class Campaign:
         if self.ground is not None:
             ground, self.ground = self.ground, None
             ground.down()
+
+
+def joined(row, results, seed):
+    """One result of many parts: the worst verdict, sums of what is counted, the longest of what is
+    waited for."""
+    order = ("unsafe", "not back", "not judged", "safe")
+    worst = min(results, key=lambda r: order.index(r["verdict"]))
+    figures = {}
+    for name in ("rounds", "acknowledged", "lost"):
+        figures[name] = sum(r["figures"].get(name) or 0 for r in results)
+    for name in ("level_s", "gap_max_s", "machine_load"):
+        figures[name] = max((r["figures"].get(name) or 0 for r in results), default=0)
+    return {**worst, "name": row.name, "words": row.words, "figures": figures, "missed": [],
+            "seed": seed, "command": f"make chaos FAULT={row.name} SEED={seed}"}
 
 
 def failed_result(row, seed, why):

@@ -41,12 +41,12 @@ class Chronicle:
             if not self._file.closed:
                 self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
-    def inject(self, name, target, at_us, site=None, node=None):
-        self.write("fault", at_us, action="inject", id=1, name=name, target=target,
+    def inject(self, name, target, at_us, site=None, node=None, number=1):
+        self.write("fault", at_us, action="inject", id=number, name=name, target=target,
                    faulted_site=site, faulted_node=node)
 
-    def heal(self, name, target, at_us):
-        self.write("fault", at_us, action="heal", id=1, name=name, target=target)
+    def heal(self, name, target, at_us, number=1):
+        self.write("fault", at_us, action="heal", id=number, name=name, target=target)
 
     def stage(self, name):
         self.write("stage", name=name)

@@ -30,6 +30,7 @@ class Times:
     """Seconds of the parts of a drill that the plan does not say, and at most."""
     warm_s: float = 1.5
     before_s: float = 3.0
+    between_s: float = 1.0
     after_s: float = 2.0
     level_s_max: float = 90.0
     read_s_max: int = 60
@@ -123,15 +124,32 @@ class Drill:
                       lambda: self.ground.coordinator(f"{self.topic}-g0"))
         self.leaders = self.observer.leaders()
         self.aim = aimer.aim(self.row.target, self.row.fault, self.leaders, self.seed)
-        self.injury = self.injure(self.row, self.aim, self.ground, self.seed)
-        self.inject_us = self.injury.inject()
-        self.chronicle.inject(self.row.name, self.aim.words, self.inject_us, self.aim.faulted_site,
-                              self.aim.faulted_node)
+        said = self.ground.log_sizes()
+        self.inject_us = self._hurt(1)
+        for number in range(2, self.row.repeats + 1):
+            self._come_back(number)
+            self._hurt(number)
+        self.figures["rounds"] = self.row.repeats
+        if self.row.is_damage:
+            self.figures["damage"] = self.ground.damage_said(self.aim.nodes, said)
+
+    def _hurt(self, number):
+        """One injury, healed again. Returns when it took effect."""
+        self.injury = self.injure(self.row, self.aim, self.ground, self.seed + number - 1)
+        inject_us = self.injury.inject()
+        self.chronicle.inject(self.row.name, self.aim.words, inject_us, self.aim.faulted_site,
+                              self.aim.faulted_node, number)
         self.injury.hold(self.row.hold_s)
         self.heal_us = self.injury.heal()
-        self.chronicle.heal(self.row.name, self.aim.words, self.heal_us)
-        if self.row.is_rebuilt:
-            self.figures["rebuilt"] = self.ground.rebuild_refusing(self.aim.nodes)
+        self.chronicle.heal(self.row.name, self.aim.words, self.heal_us, number)
+        return inject_us
+
+    def _come_back(self, number):
+        """Between two injuries: level, and a little load."""
+        if self.observer.wait_level(self.partitions, self.times.level_s_max) is None:
+            raise GroundError(f"not level within {self.times.level_s_max:g} s before round {number}: "
+                              f"{self.observer.why_not_level(self.partitions)}")
+        time.sleep(self.times.between_s)
 
     # ---- what came of it --------------------------------------------------------------------
     def _count(self):

@@ -5,10 +5,11 @@ namespace, by threads of this process: their answers then do not depend on what 
 that can go wrong with a lab is a GroundError with a sentence."""
 
 import os
+import pathlib
+import re
 import shutil
 import socket
 import subprocess
-import time
 
 from testbed import sockets
 from testbed.lab import Lab, Refused
@@ -18,8 +19,7 @@ from . import wire
 from .plan import LABS
 
 
-REFUSAL_S = 3.0  # in which a node that refuses to start has ended
-EMPTY_S = 30
+DAMAGE = re.compile(r" event=(\w+_(?:damaged|corrupt|lost|restored))\b")
 
 
 class GroundError(Exception):
@@ -103,30 +103,23 @@ class Ground:
     def cut_all_links(self):
         return self.lab.all_links().cut()
 
-    def rebuild_refusing(self, nodes):
-        """Empties the folders of those that have ended right after their start, and starts them
-        anew: what an operator does with a node that says its disk is damaged. Returns them."""
-        give_up_at = time.monotonic() + REFUSAL_S
-        try:
-            while time.monotonic() < give_up_at:
-                time.sleep(0.1)
-                refusing = [n for n in nodes if self.lab.state(n) == "ended"]
-                if refusing:
-                    break
-            for node in refusing:
-                self._empty(node)
-                self.lab.start_node(node)
-        except Refused as error:
-            raise GroundError(str(error)) from error
-        return refusing
+    # ---- what nodes say -----------------------------------------------------------------------
+    def _log(self, node):
+        return pathlib.Path(self.lab.nodes[node].log_path)
 
-    def _empty(self, node):
-        """From within the lab: a folder on faultfs is nowhere else to be seen."""
-        done = subprocess.run(self.lab.command_in(node, [
-            "find", self.lab.nodes[node].data_folder, "-mindepth", "1", "-delete"]),
-            capture_output=True, text=True, timeout=EMPTY_S, check=False)
-        if done.returncode != 0:
-            raise GroundError(f"node {node} can't be emptied: {done.stderr.strip()}")
+    def log_sizes(self):
+        return {node: self._log(node).stat().st_size for node in self.lab.nodes
+                if self._log(node).exists()}
+
+    def damage_said(self, nodes, sizes):
+        """Names of events in which these nodes said, since their logs had these sizes, that
+        something on their disks is damaged or gone."""
+        names = set()
+        for node in nodes:
+            with open(self._log(node), "rb") as file:
+                file.seek(sizes.get(node, 0))
+                names.update(DAMAGE.findall(file.read().decode(errors="replace")))
+        return sorted(names)
 
     def restart_with(self, node, settings):
         """One node only gets these settings, as when an operator changed one file."""

@@ -19,7 +19,10 @@ class Row:
     options: dict = field(default_factory=dict)
     is_short: bool = False    # part of make chaos-short
     on_loopback: bool = False  # possible without root
-    is_rebuilt: bool = False   # a node that refuses to start is emptied, as an operator would
+    is_damage: bool = False    # whether the node found it is looked for in what it says
+    repeats: int = 1           # so often in one drill, the cluster level again in between
+    parts: int = 1             # so many drills, each with a load of its own, make this one
+    is_long: bool = False      # only when it is asked for by its name
 
 
 @dataclass(frozen=True)
@@ -138,16 +141,43 @@ def _disks():
     yield Row("disk-full", "disk-full", "leader", 5, "none", "no room on the disk", disk)
     yield Row("power-node", "power", "leader", 4, "node", "power cut of a node", disk)
     yield Row("power-site", "power", "site", 4, "node", "power cut of all of a site", disk)
-    yield Row("power-all", "power", "all", 2, "none", "power cut of every node", disk,
-              is_short=True)
+    yield Row("power-all", "power", "all", 1, "none",
+              "power cut of every node, three times one after another", disk, is_short=True, repeats=3)
+    yield Row("power-all-100", "power", "all", 0.5, "none",
+              "power cut of every node, a hundred times one after another", disk, repeats=10,
+              parts=10, is_long=True)
     yield Row("torn-writes", "torn", "leader", 2, "none",
               "power cut in the midst of writes of which half is there", disk)
-    yield Row("bit-flips", "bit-flips", "follower", 4, "none",
-              "16 bits of a node's write-ahead log are flipped; killed, started, emptied if it refuses",
-              disk, {"path": "wal/*"}, is_rebuilt=True)
+    yield from _damage()
+
+
+def _damage():
+    """The node meets it when it starts again, and mends itself: nobody empties or replaces it."""
+    wal, manifest, identity = "wal/*.wal", "groups/*/manifest", "node*"
+    flips = (("", wal, 64, "64 bits of a node's write-ahead log"),
+             ("-manifest", manifest, 4, "4 bits of a node's manifests"),
+             ("-identity", identity, 4, "4 bits of a node's identity and its copy"))
+    for suffix, path, count, what in flips:
+        yield Row(f"bit-flips{suffix}", "bit-flips", "follower", 4, "none",
+                  f"{what} are flipped; killed and started", "disk", {"path": path, "count": count},
+                  is_damage=True)
     yield Row("stale-blocks", "stale-blocks", "follower", 4, "none",
-              "4 blocks of a node's write-ahead log lose their last write; the same",
-              disk, {"path": "wal/*"}, is_rebuilt=True)
+              "32 blocks of a node's write-ahead log lose their last write; the same", "disk",
+              {"path": wal, "count": 32}, is_damage=True)
+    yield Row("lost-writes", "lost-writes", "follower", 4, "none",
+              "4 writes of a node's write-ahead log are never made; the same", "disk", {"path": wal},
+              is_damage=True)
+    yield Row("misdirected-writes", "misdirected-writes", "follower", 4, "none",
+              "4 writes of a node's write-ahead log land elsewhere; the same", "disk", {"path": wal},
+              is_damage=True)
+    yield Row("cut-off", "cut-off", "follower", 4, "none",
+              "a file of a node's write-ahead log is cut off; the same", "disk", {"path": wal},
+              is_damage=True)
+    yield Row("cut-off-manifest", "cut-off", "follower", 4, "none",
+              "a manifest of a node is cut off; the same", "disk", {"path": manifest},
+              is_damage=True)
+    yield Row("emptied-disk", "emptied", "follower", 4, "none",
+              "a node's disk is emptied; killed and started", "disk", is_damage=True)
 
 
 PLAN = tuple(_rows())

@@ -18,7 +18,8 @@ KINDS: dict[str, type[Fault]] = {
     "clock": clock.Clock, "cpu": processor.Processor,
     "disk-error": disk.DiskError, "disk-slow": disk.DiskSlow, "disk-full": disk.DiskFull,
     "power": disk.Power, "torn": disk.Torn, "bit-flips": disk.BitFlips,
-    "stale-blocks": disk.StaleBlocks,
+    "stale-blocks": disk.StaleBlocks, "lost-writes": disk.LostWrites,
+    "misdirected-writes": disk.MisdirectedWrites, "cut-off": disk.CutOff, "emptied": disk.Emptied,
     "random-pairs": pairs.RandomPair,
 }
 

@@ -6,6 +6,7 @@ at rest stays rotten: its healing is the node's business.
 """
 import signal
 import socket
+import subprocess
 import time
 
 from testbed.lab import Lab, Refused
@@ -15,6 +16,7 @@ from .fault import FAULTFS, ROOT, Fault, Impossible, Scene, check_number
 ANSWER_SECONDS_MAX = 30
 ANSWER_BYTES_MAX = 65_536
 ENDING_SECONDS = 1.0
+LYING_SECONDS = 1.5     # in which a loaded node has written so often
 
 
 class DiskFault(Fault):
@@ -125,6 +127,69 @@ class StaleBlocks(BitFlips):
     command = "stale"
 
 
+class LostWrites(BitFlips):
+    """The disk lies while the node runs; then the process is killed, as the operator of a lying disk
+    sees it: what it meets when it starts again is what was really written."""
+    sentence = ("{count:.0f} writes of a node's files are acknowledged and never made (path {path}), "
+                "then it is killed and started")
+    options = {"count": 4, "path": "*", "after": 20, "restart": 1}
+    command = "lose write"
+
+    def check(self) -> None:
+        super().check()
+        check_number("after", self.values["after"], 0, 1_000_000)
+
+    def begin(self, scene: Scene) -> None:
+        nodes = scene.target.nodes
+        for node in nodes:
+            scene.undo.add(lambda node=node: _start(scene.lab, node))
+        tell(scene.lab, nodes, f"{self.command} path={self.values['path']} "
+             f"count={round(self.values['count'])} after={round(self.values['after'])}")
+        time.sleep(LYING_SECONDS)
+        _kill_all(scene)
+        tell(scene.lab, nodes, "heal")
+        if self.values["restart"]:
+            for node in nodes:
+                scene.lab.start_node(node)
+
+
+class MisdirectedWrites(LostWrites):
+    sentence = ("{count:.0f} writes of a node's files land elsewhere in the same file (path {path}), "
+                "then it is killed and started")
+    command = "misdirect write"
+
+
+class CutOff(BitFlips):
+    """What a file system check leaves of a file, at times."""
+    sentence = "{count:.0f} of a node's files are cut off (path {path}), then it is restarted"
+    options = {"count": 1, "path": "*", "restart": 1}
+
+    def begin(self, scene: Scene) -> None:
+        for node in scene.target.nodes:
+            scene.undo.add(lambda node=node: _start(scene.lab, node))
+            _kill_all(scene)
+            files = sorted(_files(scene.lab, node, self.values["path"]))
+            for path, size in scene.chance.sample(files, min(len(files), round(self.values["count"]))):
+                _run(scene.lab, node, "truncate", f"--size={scene.chance.randrange(size)}", path)
+            if self.values["restart"]:
+                scene.lab.start_node(node)
+
+
+class Emptied(Fault):
+    """A new disk in place of the old one."""
+    sentence = "a node is killed, its disk emptied, and it is started again"
+    needs = (ROOT,)
+
+    def begin(self, scene: Scene) -> None:
+        for node in scene.target.nodes:
+            scene.undo.add(lambda node=node: _start(scene.lab, node))
+        _kill_all(scene)
+        for node in scene.target.nodes:
+            folder = scene.lab.nodes[node].data_folder
+            _run(scene.lab, node, "find", folder, "-mindepth", "1", "-delete")
+            scene.lab.start_node(node)
+
+
 def check_operation(operation) -> None:
     if operation not in ("read", "write", "fsync"):
         raise Impossible(f"operation is read, write or fsync, not {operation}")
@@ -168,6 +233,24 @@ def _read_line(connection: socket.socket) -> str:
             raise Refused("faultfs ended within its answer")
         answer += piece
     return answer.decode(errors="replace").strip()
+
+
+def _run(lab: Lab, node: int, *command: str) -> str:
+    """From within the lab: a folder on faultfs is nowhere else to be seen."""
+    done = subprocess.run(lab.command_in(node, list(command)), capture_output=True, text=True,
+                          timeout=ANSWER_SECONDS_MAX, check=False)
+    if done.returncode != 0:
+        raise Refused(f"{command[0]} at node {node}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _files(lab: Lab, node: int, pattern: str) -> list[tuple[str, int]]:
+    """Those that are not empty and whose path in the data folder matches, with their sizes."""
+    folder = lab.nodes[node].data_folder
+    found = _run(lab, node, "find", folder, "-type", "f", "-size", "+0", "-path",
+                 f"{folder}/{pattern}", "-printf", "%s %p\\n")
+    return [(path, int(size)) for size, path in
+            (line.split(" ", 1) for line in found.splitlines())]
 
 
 def _kill_all(scene: Scene) -> None:
