@@ -268,6 +268,7 @@ fmt: build/.need-check
 install: all
 	install -D -m 755 $(B)/trilogd $(DESTDIR)$(PREFIX)/bin/trilogd
 	$(if $(CLI_SOURCES),install -D -m 755 $(B)/trilog $(DESTDIR)$(PREFIX)/bin/trilog)
+	install -D -m 644 cli/trilog.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/trilog
 	install -d $(DESTDIR)$(PREFIX)/share/doc/trilog $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 644 conf/samples/site-*.yaml $(DESTDIR)$(PREFIX)/share/doc/trilog
 	sed 's|@PREFIX@|$(PREFIX)|' conf/samples/trilogd.service \

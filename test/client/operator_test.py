@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import cluster as clusters
-from admin_port import (ask, clean_environment, post, trilog, trilog_at_terminal, trilog_path)
+from admin_port import ask, clean_environment, post, trilog, trilog_at_terminal, trilog_path
 from cluster import wait_until
 from fault_test import PARTITIONS, Load, finish
 from topics import create_topic

@@ -1,12 +1,14 @@
 """`trilog`, the operator's command: what it prints, how it ends, which node it asks."""
 
 import json
+import pathlib
+import subprocess
 
 import pytest
 
 import records
-from admin_port import ask, trilog, trilog_at_terminal
-from cluster import free_port, wait_until
+from admin_port import ask, clean_environment, trilog, trilog_path
+from cluster import ROOT, free_port, wait_until
 
 pytestmark = pytest.mark.trilog_only
 
@@ -140,3 +142,18 @@ def test_changes_nothing_where_nobody_can_be_asked(cluster, words):
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert len(ask(cluster.nodes[0].admin, "/v1/nodes").json["nodes"]) == 3
+
+
+@pytest.mark.parametrize("typed, expected", [
+    (["tri", "no"], {"node"}), (["trilog", "node", ""], {"list", "add", "remove", "replace"}),
+    (["trilog", "node", "re"], {"remove", "replace"}),
+    (["trilog", "node", "list", "--adm"], {"--admin"}),
+    (["trilog", "node", "add", "--p"], {"--plan", "--peer"}), (["trilog", "x"], set())])
+def test_bash_completes_nouns_verbs_and_options(typed, expected):
+    words = " ".join(f"'{word}'" for word in typed)
+    script = (f"source {ROOT}/cli/trilog.bash; COMP_WORDS=({words}); "
+              f"COMP_CWORD={len(typed) - 1}; _trilog; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    folder = str(pathlib.Path(trilog_path()).parent)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30,
+                          env={**clean_environment(), "PATH": f"{folder}:/usr/bin:/bin"}, check=True)
+    assert set(done.stdout.split()) == expected, done.stderr
