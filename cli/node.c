@@ -1,11 +1,5 @@
-/* trilog node …: who is there, who comes, who goes.
- *
- * A change is planned first, shown, confirmed, begun, and then watched. The node that is asked
- * plans once more when it begins, so what was shown can only be refused meanwhile, not become worse
- * unseen. */
-#include <string.h>
-
-#include "command.h"
+/* trilog node …: who is there, who comes, who goes. */
+#include "change.h"
 #include "node_wait.h"
 #include "table.h"
 
@@ -64,7 +58,7 @@ static void add_node_cell(struct table *t, const json_t *move, const char *name)
         table_text(t, "-");
 }
 
-static void print_plan(struct session *s, const json_t *plan, FILE *into)
+static void print_plan(const json_t *plan, FILE *into)
 {
     size_t position, count = json_array_size(json_object_get(plan, "moves"));
     json_t *move;
@@ -83,61 +77,24 @@ static void print_plan(struct session *s, const json_t *plan, FILE *into)
     if (count > 0)
         table_print(&t, into);
     table_close(&t);
-    (void)s;
 }
 
-static int show_plan(struct session *s, const char *path, const json_t *body, FILE *into)
+static int wait_for(struct session *s, void *data)
 {
-    int status;
-    json_t *question = json_copy((json_t *)(uintptr_t)body);
-    json_object_set_new(question, "plan", json_true());
-    json_t *plan = session_post(s, path, question, &status);
-    if (plan == NULL)
-        return status == EXIT_PARTLY ? EXIT_FAILED : status; /* a plan changes nothing */
-    if (s->is_json && into == s->out)
-        session_print_json(s, plan);
-    else
-        print_plan(s, plan, into);
-    json_decref(plan);
-    return EXIT_DONE;
-}
-
-static int begin(struct session *s, const char *path, json_t *body)
-{
-    int status;
-    json_t *answer = session_post(s, path, body, &status);
-    if (answer != NULL && s->is_json)
-        session_print_json(s, answer);
-    json_decref(answer);
-    return status;
+    return node_wait(s, data);
 }
 
 /* Takes `body`. */
-static int change(struct session *s, const char *path, json_t *body, const struct node_goal *goal,
-                  const char *what)
+static int run_change(struct session *s, const char *path, json_t *body, struct node_goal *goal,
+                      const char *what)
 {
-    int status = EXIT_DONE;
-    if (!progress_can_wait(s)) {
-        status = EXIT_USAGE;
-    } else if (arguments_has(&s->arguments, OPTION_PLAN)) {
-        status = show_plan(s, path, body, s->out);
-        json_decref(body);
-        return status;
-    } else if (!arguments_has(&s->arguments, OPTION_YES) && s->is_terminal) {
-        status = show_plan(s, path, body, s->err);
-    }
-    if (status == EXIT_DONE)
-        status = session_confirm(s, what);
-    if (status != EXIT_DONE) {
-        json_decref(body);
-        return status;
-    }
-    status = begin(s, path, body);
-    if (status == EXIT_DONE)
-        status = node_wait(s, goal);
-    if (status == EXIT_DONE && !s->is_json)
-        fprintf(s->out, arguments_has(&s->arguments, OPTION_NO_WAIT) ? "begun\n" : "done\n");
-    return status;
+    struct change change = {.path = path,
+                            .body = body,
+                            .what = what,
+                            .print_plan = print_plan,
+                            .wait = wait_for,
+                            .data = goal};
+    return change_run(s, &change);
 }
 
 static bool read_node_id(struct session *s, const char *text, int64_t *id)
@@ -168,7 +125,7 @@ int node_add(struct session *s)
         return EXIT_USAGE;
     }
     snprintf(what, sizeof what, "Node %lld is added to site %.60s.", (long long)goal.enters, site);
-    return change(
+    return run_change(
         s, "/v1/nodes/add",
         with_peer(s, json_pack("{s:I, s:s}", "node_id", (json_int_t)goal.enters, "site", site)),
         &goal, what);
@@ -182,8 +139,8 @@ int node_remove(struct session *s)
         return EXIT_USAGE;
     snprintf(what, sizeof what, "Node %lld is removed, and refused from then on.",
              (long long)goal.leaves);
-    return change(s, "/v1/nodes/remove", json_pack("{s:I}", "node_id", (json_int_t)goal.leaves),
-                  &goal, what);
+    return run_change(s, "/v1/nodes/remove", json_pack("{s:I}", "node_id", (json_int_t)goal.leaves),
+                      &goal, what);
 }
 
 int node_replace(struct session *s)
@@ -199,8 +156,8 @@ int node_replace(struct session *s)
         return EXIT_USAGE;
     snprintf(what, sizeof what, "Node %lld takes the place of node %lld, which is then refused.",
              (long long)goal.enters, (long long)goal.leaves);
-    return change(s, "/v1/nodes/replace",
-                  with_peer(s, json_pack("{s:I, s:I}", "node_id", (json_int_t)goal.leaves,
-                                         "new_node_id", (json_int_t)goal.enters)),
-                  &goal, what);
+    return run_change(s, "/v1/nodes/replace",
+                      with_peer(s, json_pack("{s:I, s:I}", "node_id", (json_int_t)goal.leaves,
+                                             "new_node_id", (json_int_t)goal.enters)),
+                      &goal, what);
 }
