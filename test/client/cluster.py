@@ -194,7 +194,7 @@ class Cluster:
         return ",".join(node.address for node in self.nodes)
 
     def node(self, node_id):
-        return self.nodes[node_id - 1]
+        return next(node for node in self.nodes if node.id == node_id)
 
     def admin(self, **settings):
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, **settings})
@@ -260,6 +260,7 @@ class OwnCluster(Cluster):
 
     def __init__(self, name, settings=None):
         LOGS.mkdir(parents=True, exist_ok=True)
+        self.name = name
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"trilog-client-{name}-"))
         self.nodes = [OwnNode(i, self.folder, LOGS / f"{name}-node-{i}.log") for i in (1, 2, 3)]
         for node in self.nodes:

@@ -34,6 +34,7 @@
     X(torn_tails_cut, true)                                                                        \
     X(wal_files_recycled, true)                                                                    \
     X(configuration_changes, true)                                                                 \
+    X(groups_moved, false)                                                                         \
     X(replicas_rebuilt, true)                                                                      \
     X(batches_acknowledged, true)                                                                  \
     X(repeated_batches, true)                                                                      \
@@ -99,6 +100,7 @@ struct sim {
     bool is_verbose;    /* print every event of the nodes */
     bool is_blind;      /* the model sees and says nothing: for who judges the history alone */
     bool is_restarting; /* a node that went down comes back after a random time */
+    bool do_nodes_move; /* the operator moves groups from node to node (sim_places.h) */
     bool does_repair;   /* the operator replaces wiped nodes and adds spare ones */
     double lost_answer_chance;
     FILE *history; /* of its clients (sim_history.h), NULL: none is written */
@@ -127,6 +129,9 @@ struct sim_seed_options {
     bool is_verbose, is_blind; /* as in struct sim */
     const char *history_path;  /* where the history of its clients goes, NULL: nowhere */
 };
+
+/* Seeds from here on are of clusters of six whose nodes come and go. */
+#define SIM_MOVING_SEEDS 1000000
 
 /* A whole seed: load, faults, quiet, comparison. Returns when all invariants held. */
 void sim_seed_run(uint64_t seed, struct sim_counters *counters,

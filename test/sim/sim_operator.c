@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/sim_places.h"
+
 #define UPKEEP_NS (250 * WORLD_MS)
 
 struct upkeep {
@@ -91,6 +93,8 @@ static void mend(struct sim_group *g)
 
 bool sim_operator_is_done(struct sim *s)
 {
+    if (s->do_nodes_move)
+        return sim_places_are_at_rest(s);
     for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
         struct sim_group *g = sim_leader(s, group_id);
         struct repl_group_status status;
@@ -117,7 +121,9 @@ static void run_upkeep(struct work_item *item)
         if (u->does_checkpoint)
             repl_group_checkpoint(g->raft);
         machine_each_partition(g->machine, trim_tail, NULL);
-        if (s->does_repair)
+        if (s->does_repair && s->do_nodes_move)
+            sim_places_mend(g);
+        else if (s->does_repair)
             mend(g);
     }
     free(u);

@@ -6,10 +6,13 @@
 
 #include "sim/sim_check.h"
 #include "sim/sim_history.h"
+#include "sim/sim_places.h"
 
 #define FAULTS_NS   (44 * WORLD_S)
 #define PROGRESS_NS (10 * WORLD_S)
 #define LEVEL_NS    (30 * WORLD_S)
+
+#define SIM_MOVING_NODES 6 /* two in each site, of which one has founded */
 
 static bool has_progress(struct sim *s, void *data)
 {
@@ -142,17 +145,23 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     random_init(&shape, seed * 7 + 1);
     uint64_t draw = random_below(&shape, 10);
     unsigned node_count = draw < 6 ? 3 : draw < 8 ? 4 : 5;
-    struct sim *s = sim_create(seed, node_count, node_count == 4 ? 3 : node_count, counters,
-                               options->is_verbose);
+    bool do_nodes_move = seed >= SIM_MOVING_SEEDS;
+    if (do_nodes_move)
+        node_count = SIM_MOVING_NODES;
+    unsigned founder_count = node_count == 4 || do_nodes_move ? 3 : node_count;
+    struct sim *s = sim_create(seed, node_count, founder_count, counters, options->is_verbose);
     s->is_blind = options->is_blind;
     if (options->history_path != NULL)
         sim_history_start(s, options->history_path);
     sim_begin(s, world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS));
     s->lost_answer_chance = 0.01;
+    if (do_nodes_move)
+        sim_places_start(s);
     sim_faults_start(s, world_now_ns(s->world) + FAULTS_NS,
                      world_between(s->world, WORLD_S / 2, 2 * WORLD_S));
     sim_run_until(s, world_now_ns(s->world) + FAULTS_NS);
     sim_faults_end(s);
+    sim_places_settle(s);
     sim_run_until(s, world_now_ns(s->world) + 8 * WORLD_S); /* what was cut off times out */
     sim_conclude(s);
     sim_history_end(s);
