@@ -184,9 +184,11 @@ def test_clients_that_send_no_whole_request_do_not_keep_others_out(cluster):
     host, port = node.admin.split(":")
     slow = []
     try:
-        for _ in range(64):
+        for i in range(64):
             s = socket.create_connection((host, int(port)), 10)
-            s.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+            s.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: " if i % 2 else
+                      b"POST /v1/nodes/add HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n"
+                      b"Content-Type: application/json\r\n\r\n{")
             slow.append(s)
         give_up = time.monotonic() + 30
         while slow and time.monotonic() < give_up:
