@@ -219,6 +219,9 @@ static int check_place(const struct metadata *m, const struct metadata_group *g)
         (g->node_count > PLACEMENT_VOTERS_MAX && g->node_count > known->node_count))
         return ERR_INVALID;
     placement_of(m, &now);
+    unsigned sites = placement_site_count(&now, g), known_sites = placement_site_count(&now, known);
+    if (sites < known_sites && sites < 3)
+        return ERR_CANT_CHANGE;
     /* A group that was founded against the rule may stay so, or become better. */
     return placement_is_sound(&now, g) || !placement_is_sound(&now, known) ? 0 : ERR_CANT_CHANGE;
 }

@@ -47,8 +47,7 @@ static unsigned count_in_site(const struct placement *p, const struct metadata_g
     return count;
 }
 
-/* The voters' sites. */
-static unsigned site_count(const struct placement *p, const struct metadata_group *g)
+unsigned placement_site_count(const struct placement *p, const struct metadata_group *g)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < g->node_count; i++) {
@@ -62,7 +61,7 @@ static unsigned site_count(const struct placement *p, const struct metadata_grou
 
 bool placement_is_sound(const struct placement *p, const struct metadata_group *g)
 {
-    unsigned sites = site_count(p, g), most = 0;
+    unsigned sites = placement_site_count(p, g), most = 0;
     for (unsigned i = 0; i < g->node_count; i++) {
         unsigned here = count_in_site(p, g, g->node_ids[i]);
         if (here > most)
@@ -159,7 +158,7 @@ static uint32_t surplus_voter(const struct placement *p, const struct metadata_g
 static int shrink(struct placement *p, struct metadata_group *g, const struct placement_node *n,
                   struct err_note *note)
 {
-    unsigned sites = site_count(p, g);
+    unsigned sites = placement_site_count(p, g);
     if (count_in_site(p, g, n->node_id) == 1 && sites <= 3)
         return err_set(note, ERR_CANT_CHANGE,
                        "node %u is the last that can carry raft group %u in site %s: without it a "
@@ -204,7 +203,7 @@ static bool is_site_missing(const struct placement *p, const struct metadata_gro
 static void extend(struct placement *p, struct metadata_group *g)
 {
     struct metadata_group extended = *g;
-    while (site_count(p, &extended) < 3 && extended.node_count < PLACEMENT_VOTERS_MAX) {
+    while (placement_site_count(p, &extended) < 3 && extended.node_count < PLACEMENT_VOTERS_MAX) {
         const struct placement_node *best = NULL;
         for (unsigned i = 0; i < p->node_count; i++)
             if (is_site_missing(p, &extended, &p->nodes[i]) &&

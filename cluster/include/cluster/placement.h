@@ -39,6 +39,9 @@ struct placement {
  * metadata's read lock. */
 void placement_of(const struct metadata *m, struct placement *p);
 
+/* In how many sites the group votes. */
+unsigned placement_site_count(const struct placement *p, const struct metadata_group *group);
+
 /* The site rule at rest. In three sites or more the voters outside any one of them are a majority;
  * in two, no site has a majority by itself. */
 bool placement_is_sound(const struct placement *p, const struct metadata_group *group);
