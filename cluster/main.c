@@ -15,6 +15,7 @@
 #include "node.h"
 
 static atomic_bool should_stop;
+static struct node *node; /* goes with the process: what it has is not freed piece by piece */
 
 static void usage(FILE *into)
 {
@@ -94,7 +95,6 @@ static int serve(const struct conf_settings *conf)
 {
     struct err_note note = {0};
     struct admin *admin;
-    struct node *node;
     pthread_t watcher;
     sigset_t signals = block_signals();
     event_init(conf->site, (int)conf->node_id, (enum event_level)conf->event_level);

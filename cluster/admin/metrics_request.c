@@ -79,6 +79,23 @@ static void add_connections(struct metric_text *t, struct broker *b)
     metric_whole(t, "", atomic_load(&b->refused_connections), 0);
 }
 
+static void add_pauses(struct metric_text *t, struct broker *b)
+{
+    static const char *const limits[REQUEST_COUNT_PAUSES] = {
+        [REQUEST_COUNT_IN_FLIGHT] = "requests_in_flight_max",
+        [REQUEST_COUNT_ANSWERS] = "untaken_answers",
+        [REQUEST_COUNT_MEMORY] = "memory_bytes_max",
+    };
+    metric_family(t, "trilog_connection_pauses_total", METRIC_COUNTER,
+                  "Times that a connection was not read from for a while, by the limit it was at");
+    for (unsigned why = 0; why < REQUEST_COUNT_PAUSES; why++) {
+        uint64_t sum = 0;
+        for (unsigned i = 0; i < b->shard_count; i++)
+            sum += atomic_load(&b->clients[i].count.pauses[why]);
+        metric_whole(t, "", sum, 1, "limit", limits[why]);
+    }
+}
+
 static void add_memory(struct metric_text *t, struct broker *b)
 {
     metric_family(t, "trilog_memory_claimed_bytes", METRIC_GAUGE,
@@ -97,6 +114,7 @@ static void add_memory(struct metric_text *t, struct broker *b)
 void metrics_of_requests(struct metric_text *t, struct broker *b)
 {
     add_connections(t, b);
+    add_pauses(t, b);
     add_memory(t, b);
     metric_family(t, "trilog_requests_total", METRIC_COUNTER, "Requests taken, by API");
     add_requests(t, b, BEGUN);

@@ -161,11 +161,25 @@ static bool may_read(const struct connection *c)
             atomic_load(&b->request_bytes) < (size_t)b->conf.memory_bytes_max);
 }
 
+/* At which limit it is. */
+static void count_pause(const struct connection *c)
+{
+    const struct conf_settings *conf = &c->clients->broker->conf;
+    enum request_count_pause why = REQUEST_COUNT_MEMORY;
+    if (c->request_count >= (unsigned)conf->requests_in_flight_max)
+        why = REQUEST_COUNT_IN_FLIGHT;
+    else if (c->untaken_bytes > 0)
+        why = REQUEST_COUNT_ANSWERS;
+    request_count_paused(&c->clients->count, why);
+}
+
 static void set_reading(struct connection *c, bool should_read)
 {
     if (c->is_reading == should_read || c->is_closed)
         return;
     c->is_reading = should_read;
+    if (!should_read && !c->is_ending)
+        count_pause(c);
     if (!should_read)
         uv_read_stop((uv_stream_t *)&c->tcp);
     else if (uv_read_start((uv_stream_t *)&c->tcp, on_allocate, on_read) != 0)

@@ -36,3 +36,8 @@ void request_count_error(struct request_count *count, enum request_count_error_a
     if (error_code != 0)
         add(&count->errors[api][is_known ? error_code : REQUEST_COUNT_ERRORS - 1], 1);
 }
+
+void request_count_paused(struct request_count *count, enum request_count_pause why)
+{
+    add(&count->pauses[why], 1);
+}

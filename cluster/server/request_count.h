@@ -16,6 +16,14 @@
 #define REQUEST_COUNT_ERROR_APIS 2   /* those whose partitions' errors are counted: */
 enum request_count_error_api { REQUEST_COUNT_PRODUCE, REQUEST_COUNT_FETCH };
 
+/* Why a connection is not read from for a while. */
+enum request_count_pause {
+    REQUEST_COUNT_IN_FLIGHT, /* its unanswered requests */
+    REQUEST_COUNT_ANSWERS,   /* answers that its client has not taken */
+    REQUEST_COUNT_MEMORY,    /* the memory for all requests */
+    REQUEST_COUNT_PAUSES
+};
+
 struct request_count {
     struct {
         _Atomic uint64_t begun;     /* taken from a connection */
@@ -23,6 +31,7 @@ struct request_count {
         _Atomic uint64_t closed;    /* ended with its connection: the client broke the protocol */
         _Atomic uint64_t worked_ms; /* from begun to answered, all together */
     } apis[REQUEST_COUNT_APIS];     /* by place in kafka_apis */
+    _Atomic uint64_t pauses[REQUEST_COUNT_PAUSES];
     _Atomic uint64_t errors[REQUEST_COUNT_ERROR_APIS][REQUEST_COUNT_ERRORS];
 };
 
@@ -33,5 +42,6 @@ void request_count_ended(struct request_count *count, const struct kafka_api *ap
 /* One partition of an answer; a code of 0 is not counted. */
 void request_count_error(struct request_count *count, enum request_count_error_api api,
                          int16_t error_code);
+void request_count_paused(struct request_count *count, enum request_count_pause why);
 
 #endif

@@ -8,6 +8,7 @@ import pytest
 
 import cluster as clusters
 import records
+import wire
 from admin_port import ask, exchange_raw, post
 from cluster import OwnCluster, rss_bytes_of, trilogd, wait_until
 from metric_text import Malformed, read_metrics
@@ -123,6 +124,26 @@ def test_metrics_count_requests_errors_and_what_was_written(cluster, new_topic):
     assert after["trilog_node_info"].value(cluster="client-test", site=leader.site,
                                            node=str(leader.id)) == 1
     assert after["trilog_replica_lag_seconds"].labels("replica_site") == {"a", "b", "c"}
+
+
+def test_metrics_count_parked_requests_and_connections_that_wait_at_a_limit(target):
+    """More long polls on one connection than may be unanswered."""
+    node = target.node
+
+    def value(name, **labels):
+        return metrics_of(node)[name].samples.get(("", tuple(sorted(labels.items()))), 0)
+    before = value("trilog_connection_pauses_total", limit="requests_in_flight_max")
+    waiting = wire.fetch(target.topic, target.log_end(), max_wait_ms=3000)
+    with target.connect() as c:
+        for i in range(100):
+            c.send(wire.frame(wire.header(wire.FETCH, 4, i) + waiting))
+        wait_until(lambda: value("trilog_requests_in_progress", api="Fetch") >= 64, 30,
+                   "as many are parked as may be")
+        assert value("trilog_requests_in_progress", api="Fetch") < 100
+        assert value("trilog_connection_pauses_total", limit="requests_in_flight_max") > before
+        assert value("trilog_connections") >= 1
+    wait_until(lambda: value("trilog_requests_in_progress", api="Fetch") == 0, 30,
+               "what was parked has ended")
 
 
 def test_the_strict_reader_refuses_what_prometheus_would():
@@ -249,8 +270,10 @@ def test_a_node_without_a_majority_says_why_it_is_not_ready(lone):
     wait_until(lambda: {"no_controller", "no_leader"} <= reasons(address), 60, "it is not ready", 0.1)
     assert ask(address, "/livez").status == 200, "a restart would not help"
     assert ask(address, "/v1/cluster").json["controller_node_id"] is None
-    alive = {n["node_id"]: n["is_alive"] for n in ask(address, "/v1/nodes").json["nodes"]}
-    assert alive == {1: True, 2: False, 3: False}
+
+    def alive():
+        return {n["node_id"]: n["is_alive"] for n in ask(address, "/v1/nodes").json["nodes"]}
+    wait_until(lambda: alive() == {1: True, 2: False, 3: False}, 30, "it knows who is gone", 0.1)
     lone.node(2).start()
     wait_ready(lone.node(1))
     assert reasons(address) == set()

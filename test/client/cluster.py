@@ -43,10 +43,18 @@ def wait_until(is_true, timeout_s, what, pause_s=0.05):
         time.sleep(pause_s)
 
 
+ports_given = set()
+
+
 def free_port(host):
-    with socket.socket() as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    """One that nobody has, and that was not given before."""
+    while True:
+        with socket.socket() as s:
+            s.bind((host, 0))
+            port = s.getsockname()[1]
+        if (host, port) not in ports_given:
+            ports_given.add((host, port))
+            return port
 
 
 def rss_bytes_of(pid):
