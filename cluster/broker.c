@@ -79,6 +79,8 @@ int broker_find_partition(struct broker *b, const char *topic, size_t topic_size
         place->group_id = t->partitions[partition].group_id;
         place->number = t->partitions[partition].number;
         place->is_internal = t->is_internal;
+        place->is_deleted = settings.is_deleted;
+        place->is_compacted = settings.is_compacted;
         place->min_insync_replicas = settings.min_insync_replicas;
         place->max_message_bytes = settings.max_message_bytes;
         place->is_log_append_time = settings.is_log_append_time;

@@ -31,6 +31,7 @@ enum broker_message {
 
 struct broker;
 struct client_count;
+struct compaction;
 struct client_shard;
 struct coordinator;
 struct controller;
@@ -46,6 +47,7 @@ struct broker_group {
     struct log_store *store;         /* shard only */
     struct machine *machine;         /* shard only */
     struct repl_group *raft;         /* shard only */
+    struct compaction *compaction;   /* shard only */
     struct coordinator *coordinator; /* shard only: consumer groups of its offsets partitions */
     bool is_tail_full;               /* shard only: batches wait until tails are in segments */
     uint64_t led_since_ms;           /* shard only: clock when this replica last came to lead */
@@ -128,6 +130,7 @@ struct broker_place {
     uint32_t group_id;
     uint32_t number;
     bool is_internal;
+    bool is_deleted, is_compacted; /* cleanup.policy */
     int16_t min_insync_replicas;
     int32_t max_message_bytes;
     bool is_log_append_time;

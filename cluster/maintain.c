@@ -5,7 +5,8 @@
  * below the group's next one and no topic has it. A node whose metadata is behind sees a higher
  * number and leaves it alone.
  *
- * Retention: the leader looks, an entry says it, every replica does the same. */
+ * Retention: the leader looks, an entry says it, every replica does the same. A topic that is only
+ * compacted has none. */
 #include "maintain.h"
 
 #include <stdlib.h>
@@ -13,7 +14,9 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "compaction.h"
 #include "controller.h"
+#include "log/compact.h"
 #include "topic_config.h"
 
 #define PROPOSALS_A_TIME            1000 /* partitions opened or closed in one go */
@@ -145,12 +148,13 @@ struct upkeep {
     struct broker_group *group;
     int64_t now_ms; /* wall clock: retention goes by record timestamps */
     bool should_expire_producers;
+    bool is_compaction_due; /* of any partition: its segments come with a checkpoint */
     size_t tail_bytes;      /* of all partitions */
     size_t unflushed_bytes; /* of them, not in segments yet */
 };
 
-static bool settings_of(struct broker_group *g, const struct partition *p,
-                        struct topic_settings *settings)
+bool maintain_settings_of(struct broker_group *g, const struct partition *p,
+                          struct topic_settings *settings)
 {
     struct metadata *m = g->broker->metadata;
     int32_t index;
@@ -173,7 +177,7 @@ static void propose_log_start(struct broker_group *g, const struct partition *p,
 static void apply_retention(struct upkeep *u, const struct partition *p)
 {
     struct topic_settings settings;
-    if (!settings_of(u->group, p, &settings))
+    if (!maintain_settings_of(u->group, p, &settings) || !settings.is_deleted)
         return;
     int64_t offset = log_partition_retention_offset(p->log, u->now_ms, settings.retention_ms,
                                                     settings.retention_bytes);
@@ -192,6 +196,7 @@ static void expire_producers(struct upkeep *u, const struct partition *p)
 static void keep_up(void *data, struct partition *p)
 {
     struct upkeep *u = data;
+    u->is_compaction_due |= log_partition_is_compaction_due(p->log);
     if (!machine_is_ready(u->group->machine))
         return;
     apply_retention(u, p);
@@ -252,6 +257,9 @@ void maintain_group(struct broker_group *g)
         g->expired_at_ms = now_ms;
     machine_each_partition(g->machine, keep_up, &u);
     relieve_wal(g);
+    compaction_tick(g->compaction);
+    if (u.is_compaction_due)
+        repl_group_checkpoint(g->raft);
     if (now_ms - g->checkpointed_at_ms >= (uint64_t)g->broker->conf.checkpoint_interval_ms) {
         g->checkpointed_at_ms = now_ms;
         repl_group_checkpoint(g->raft);

@@ -4,11 +4,16 @@
 #define CLUSTER_MAINTAIN_H
 
 #include "broker.h"
+#include "topic_config.h"
 
 /* Proposes what the metadata wants and the group's log has not yet said. On the group's shard;
  * cheap when nothing is to do. Called when metadata changed, leadership was won, and each second.
  */
 void maintain_partitions(struct broker_group *g);
+
+/* The settings of the partition's topic; false when this node's metadata does not know it. */
+bool maintain_settings_of(struct broker_group *g, const struct partition *p,
+                          struct topic_settings *settings);
 
 /* Keeps tails within their memory. About every 100 ms, group's shard. */
 void maintain_tails(struct broker_group *g);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/event.h"
+#include "compaction.h"
 #include "controller.h"
 #include "coordinator.h"
 #include "founding.h"
@@ -348,6 +349,8 @@ static int open_group(struct node *n, uint32_t group_id, struct err_note *note)
     int err = machine_create(&machine, &g->machine);
     if (err == 0)
         err = coordinator_create(g, &g->coordinator);
+    if (err == 0)
+        err = compaction_create(g, &g->compaction);
     struct repl_group_options options = group_options(n, g);
     if (err == 0)
         err = repl_group_create(&options, &g->raft, note);

@@ -13,9 +13,13 @@
 enum config_id {
     CLEANUP_POLICY,
     COMPRESSION_TYPE,
+    DELETE_RETENTION_MS,
     INDEX_INTERVAL_BYTES,
+    MAX_COMPACTION_LAG_MS,
     MAX_MESSAGE_BYTES,
     MESSAGE_TIMESTAMP_TYPE,
+    MIN_CLEANABLE_DIRTY_RATIO,
+    MIN_COMPACTION_LAG_MS,
     MIN_INSYNC_REPLICAS,
     RETENTION_BYTES,
     RETENTION_MS,
@@ -27,23 +31,38 @@ enum config_id {
 struct config {
     struct topic_config_row row;
     int64_t least, most;    /* numbers, inclusive */
-    const char *choices[3]; /* texts that are allowed */
+    const char *choices[3]; /* texts that are allowed; of a list its items */
 };
 
 #define INDEX_INTERVAL_DEFAULT 4096
+#define DIRTY_RATIO_DEFAULT    0.5
 
 static const struct config table[CONFIG_COUNT] = {
     [CLEANUP_POLICY] = {{"cleanup.policy", TOPIC_CONFIG_LIST,
-                         "What happens to old segments: they are deleted.", "log.cleanup.policy"},
-                        .choices = {"delete"}},
+                         "What happens to old records: they are deleted by age and size, or "
+                         "compacted to the newest of each key, or both.",
+                         "log.cleanup.policy"},
+                        .choices = {"delete", "compact"}},
     [COMPRESSION_TYPE] = {{"compression.type", TOPIC_CONFIG_STRING,
                            "Batches stay as the producer compressed them.", "compression.type"},
                           .choices = {"producer"}},
+    [DELETE_RETENTION_MS] = {{"delete.retention.ms", TOPIC_CONFIG_LONG,
+                              "How long a compacted topic keeps a record without value after it "
+                              "made what its key had before go.",
+                              "log.cleaner.delete.retention.ms"},
+                             .least = 0,
+                             .most = INT64_MAX},
     [INDEX_INTERVAL_BYTES] = {{"index.interval.bytes", TOPIC_CONFIG_INT,
                                "Bytes of a segment between two entries of its offset index.",
                                "log.index.interval.bytes"},
                               .least = 1,
                               .most = INT32_MAX},
+    [MAX_COMPACTION_LAG_MS] = {{"max.compaction.lag.ms", TOPIC_CONFIG_LONG,
+                                "How long a record may wait for compaction, whatever share of the "
+                                "log is not compacted yet.",
+                                "log.cleaner.max.compaction.lag.ms"},
+                               .least = 1,
+                               .most = INT64_MAX},
     [MAX_MESSAGE_BYTES] = {{"max.message.bytes", TOPIC_CONFIG_INT,
                             "Largest record batch that is taken.", "message.max.bytes"},
                            .least = 0,
@@ -51,6 +70,16 @@ static const struct config table[CONFIG_COUNT] = {
     [MESSAGE_TIMESTAMP_TYPE] = {{"message.timestamp.type", TOPIC_CONFIG_STRING,
                                  "Whose clock stamps records.", "log.message.timestamp.type"},
                                 .choices = {"CreateTime", "LogAppendTime"}},
+    [MIN_CLEANABLE_DIRTY_RATIO] = {{"min.cleanable.dirty.ratio", TOPIC_CONFIG_DOUBLE,
+                                    "Share of the log that is not compacted yet at which it is.",
+                                    "log.cleaner.min.cleanable.ratio"},
+                                   .least = 0,
+                                   .most = 1},
+    [MIN_COMPACTION_LAG_MS] = {{"min.compaction.lag.ms", TOPIC_CONFIG_LONG,
+                                "How long every record stays at least before it is compacted.",
+                                "log.cleaner.min.compaction.lag.ms"},
+                               .least = 0,
+                               .most = INT64_MAX},
     [MIN_INSYNC_REPLICAS] = {{"min.insync.replicas", TOPIC_CONFIG_INT,
                               "Sites that must have a record before acks=all is answered.",
                               "min.insync.replicas"},
@@ -91,14 +120,36 @@ static bool parse_number(const char *text, int64_t *value)
     return errno == 0 && end != text && *end == '\0';
 }
 
-static int check_choice(const struct config *c, const char *value, struct err_note *note)
+static bool parse_ratio(const char *text, double *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtod(text, &end);
+    return errno == 0 && end != text && *end == '\0' && *value >= 0 && *value <= 1;
+}
+
+static bool is_choice(const struct config *c, struct bytes item)
 {
     for (unsigned i = 0; i < 3 && c->choices[i] != NULL; i++)
-        if (strcmp(c->choices[i], value) == 0)
-            return 0;
-    if (c == &table[CLEANUP_POLICY] && strstr(value, "compact") != NULL)
-        return err_set(note, ERR_INVALID,
-                       "cleanup.policy=%s: compaction is not supported yet; use delete", value);
+        if (bytes_is_equal(bytes_of_text(c->choices[i]), item))
+            return true;
+    return false;
+}
+
+static struct bytes next_item(const char **at);
+static bool has_item(const char *list, struct bytes item);
+
+static int check_choice(const struct config *c, const char *value, struct err_note *note)
+{
+    bool is_allowed = is_choice(c, bytes_of_text(value));
+    if (c->row.type == TOPIC_CONFIG_LIST) {
+        const char *rest = value;
+        is_allowed = true;
+        while (rest != NULL)
+            is_allowed &= is_choice(c, next_item(&rest));
+    }
+    if (is_allowed)
+        return 0;
     return err_set(note, ERR_INVALID, "Invalid value %s for configuration %s", value, c->row.name);
 }
 
@@ -106,10 +157,17 @@ int topic_config_check(const char *name, const char *value, struct err_note *not
 {
     const struct config *c = find(name);
     int64_t number;
+    double ratio;
     if (c == NULL)
         return err_set(note, ERR_NOT_FOUND, "Unknown topic config name: %s", name);
     if (c->choices[0] != NULL)
         return check_choice(c, value, note);
+    if (c->row.type == TOPIC_CONFIG_DOUBLE)
+        return parse_ratio(value, &ratio)
+                   ? 0
+                   : err_set(note, ERR_INVALID,
+                             "Invalid value %s for configuration %s: Value must be in [0, 1]",
+                             value, name);
     if (!parse_number(value, &number))
         return err_set(note, ERR_INVALID,
                        "Invalid value %s for configuration %s: Not a number of type %s", value,
@@ -133,6 +191,11 @@ static void default_settings(const struct conf_settings *conf, struct topic_sett
         .max_message_bytes = (int32_t)conf->max_message_bytes,
         .min_insync_replicas = (int16_t)conf->min_insync_replicas,
         .is_log_append_time = conf->message_timestamp_type == CONF_TIMESTAMP_LOG_APPEND_TIME,
+        .is_deleted = true,
+        .dirty_ratio_min = DIRTY_RATIO_DEFAULT,
+        .delete_retention_ms = conf->log_cleaner_delete_retention_ms,
+        .compaction_lag_ms_min = conf->log_cleaner_min_compaction_lag_ms,
+        .compaction_lag_ms_max = conf->log_cleaner_max_compaction_lag_ms,
     };
 }
 
@@ -143,11 +206,27 @@ static void override(struct topic_settings *s, const struct metadata_config *con
     int64_t number = 0;
     if (c == NULL || topic_config_check(config->name, config->value, NULL) != 0)
         return;
-    if (c->choices[0] == NULL)
+    if (c->choices[0] == NULL && c->row.type != TOPIC_CONFIG_DOUBLE)
         parse_number(config->value, &number);
     switch ((enum config_id)(c - table)) {
+    case CLEANUP_POLICY:
+        s->is_deleted = has_item(config->value, bytes_of_text("delete"));
+        s->is_compacted = has_item(config->value, bytes_of_text("compact"));
+        break;
+    case DELETE_RETENTION_MS:
+        s->delete_retention_ms = number;
+        break;
     case INDEX_INTERVAL_BYTES:
         s->index_interval_bytes = number;
+        break;
+    case MAX_COMPACTION_LAG_MS:
+        s->compaction_lag_ms_max = number;
+        break;
+    case MIN_CLEANABLE_DIRTY_RATIO:
+        parse_ratio(config->value, &s->dirty_ratio_min);
+        break;
+    case MIN_COMPACTION_LAG_MS:
+        s->compaction_lag_ms_min = number;
         break;
     case MAX_MESSAGE_BYTES:
         s->max_message_bytes = (int32_t)number;
@@ -170,7 +249,6 @@ static void override(struct topic_settings *s, const struct metadata_config *con
     case SEGMENT_MS:
         s->segment_ms = number;
         break;
-    case CLEANUP_POLICY:
     case COMPRESSION_TYPE:
     case CONFIG_COUNT:
         break;
@@ -181,6 +259,10 @@ void topic_settings_of(const struct metadata_topic *topic, const struct conf_set
                        struct topic_settings *settings)
 {
     default_settings(conf, settings);
+    if (topic->is_internal) {
+        settings->is_compacted = true;
+        settings->is_deleted = false;
+    }
     for (unsigned i = 0; i < topic->config_count; i++)
         override(settings, &topic->configs[i]);
 }
@@ -188,9 +270,12 @@ void topic_settings_of(const struct metadata_topic *topic, const struct conf_set
 struct log_partition_settings topic_log_settings(const struct topic_settings *settings,
                                                  const struct conf_settings *conf)
 {
+    int64_t segment_ms = settings->segment_ms;
+    if (settings->is_compacted && settings->compaction_lag_ms_max < segment_ms)
+        segment_ms = settings->compaction_lag_ms_max; /* only what is sealed is compacted */
     return (struct log_partition_settings){
         .segment_bytes = settings->segment_bytes,
-        .segment_ms = settings->segment_ms,
+        .segment_ms = segment_ms,
         .index_interval_bytes = settings->index_interval_bytes,
         .producer_count_max = (unsigned)conf->partition_producers_max,
     };
@@ -209,6 +294,12 @@ const struct topic_config_row *topic_config_at(unsigned position)
 static int64_t default_number(enum config_id id, const struct topic_settings *s)
 {
     switch (id) {
+    case DELETE_RETENTION_MS:
+        return s->delete_retention_ms;
+    case MAX_COMPACTION_LAG_MS:
+        return s->compaction_lag_ms_max;
+    case MIN_COMPACTION_LAG_MS:
+        return s->compaction_lag_ms_min;
     case INDEX_INTERVAL_BYTES:
         return s->index_interval_bytes;
     case MAX_MESSAGE_BYTES:
@@ -226,6 +317,7 @@ static int64_t default_number(enum config_id id, const struct topic_settings *s)
     case CLEANUP_POLICY:
     case COMPRESSION_TYPE:
     case MESSAGE_TIMESTAMP_TYPE:
+    case MIN_CLEANABLE_DIRTY_RATIO:
     case CONFIG_COUNT:
         break;
     }
@@ -239,6 +331,8 @@ void topic_config_default(unsigned position, const struct conf_settings *conf, c
     default_settings(conf, &s);
     if (position == MESSAGE_TIMESTAMP_TYPE)
         snprintf(into, size, "%s", s.is_log_append_time ? "LogAppendTime" : "CreateTime");
+    else if (position == MIN_CLEANABLE_DIRTY_RATIO)
+        snprintf(into, size, "%g", s.dirty_ratio_min);
     else if (table[position].choices[0] != NULL)
         snprintf(into, size, "%s", table[position].choices[0]);
     else
@@ -308,9 +402,13 @@ bool topic_config_is_set(unsigned position, const struct conf_settings *conf)
     static const int settings[CONFIG_COUNT] = {
         [CLEANUP_POLICY] = -1,
         [COMPRESSION_TYPE] = -1,
+        [DELETE_RETENTION_MS] = CONF_ID_log_cleaner_delete_retention_ms,
         [INDEX_INTERVAL_BYTES] = -1,
+        [MAX_COMPACTION_LAG_MS] = CONF_ID_log_cleaner_max_compaction_lag_ms,
         [MAX_MESSAGE_BYTES] = CONF_ID_max_message_bytes,
         [MESSAGE_TIMESTAMP_TYPE] = CONF_ID_message_timestamp_type,
+        [MIN_CLEANABLE_DIRTY_RATIO] = -1,
+        [MIN_COMPACTION_LAG_MS] = CONF_ID_log_cleaner_min_compaction_lag_ms,
         [MIN_INSYNC_REPLICAS] = CONF_ID_min_insync_replicas,
         [RETENTION_BYTES] = CONF_ID_log_retention_bytes,
         [RETENTION_MS] = CONF_ID_log_retention_ms,

@@ -1,7 +1,7 @@
 /* Kafka's topic configs that mean the same here: one table of names, types and ranges.
  *
  * A topic stores its overrides as text; what a topic does not say comes from the node's settings
- * of the same meaning. Unknown configs are refused; so is compaction until it exists. */
+ * of the same meaning. Unknown configs are refused. */
 #ifndef CLUSTER_TOPIC_CONFIG_H
 #define CLUSTER_TOPIC_CONFIG_H
 
@@ -23,6 +23,11 @@ struct topic_settings {
     int32_t max_message_bytes;   /* of a batch */
     int16_t min_insync_replicas; /* counted in sites */
     bool is_log_append_time;
+    bool is_deleted;        /* by age and size (cleanup.policy) */
+    bool is_compacted;      /* by key; both may be */
+    double dirty_ratio_min; /* share of the log that is not compacted at which it is */
+    int64_t delete_retention_ms;
+    int64_t compaction_lag_ms_min, compaction_lag_ms_max;
 };
 
 void topic_settings_of(const struct metadata_topic *topic, const struct conf_settings *conf,

@@ -265,6 +265,13 @@ static void tell_different(const struct log_partition *p, const struct log_compa
                 folder, c->step.version, c->step.target_from, c->step.target_until);
 }
 
+/* What is in memory still holds what has gone. Oldest first, as the tail is a run of offsets. */
+static void drop_from_tail(struct log_partition *p, int64_t until)
+{
+    while (p->tail.flushed_count > 0 && log_tail_at(&p->tail, 0)->base_offset < until)
+        log_tail_drop_first(&p->tail);
+}
+
 void compact_due_finish(struct log_partition *p, unsigned count)
 {
     while (count-- > 0) {
@@ -273,6 +280,7 @@ void compact_due_finish(struct log_partition *p, unsigned count)
             c->outputs[i]->due = NULL;
             c->outputs[i]->has_files = true;
         }
+        drop_from_tail(p, c->step.target_until);
         if (c->is_different)
             tell_different(p, c);
         for (uint32_t i = 0; i < c->step.output_count && c->is_different; i++)

@@ -107,6 +107,8 @@ void log_partition_set_settings(struct log_partition *p,
     log_partition_changed(p);
 }
 
+static void leave_behind(struct log_partition *p);
+
 /* The segment for a batch: the open one, or a new one behind it. */
 static int segment_for(struct log_partition *p, const struct log_batch *batch,
                        struct log_segment **segment)
@@ -114,9 +116,10 @@ static int segment_for(struct log_partition *p, const struct log_batch *batch,
     struct log_segment *open = NULL;
     if (p->segments.count > 0)
         open = p->segments.items[p->segments.count - 1];
-    if (open != NULL && !log_segment_is_full_for(open, batch->data.bytes.size,
-                                                 batch->base_offset + batch->record_count,
-                                                 batch->wall_ms, &p->settings)) {
+    if (open != NULL && open->next_offset > p->start_offset &&
+        !log_segment_is_full_for(open, batch->data.bytes.size,
+                                 batch->base_offset + batch->record_count, batch->wall_ms,
+                                 &p->settings)) {
         *segment = open;
         return 0;
     }
@@ -151,6 +154,8 @@ int log_partition_append(struct log_partition *p, const struct log_batch *batch)
         return err;
     log_segment_append(segment, batch);
     p->next_offset = in_tail.next_offset;
+    if (p->segments.items[0]->next_offset <= p->start_offset)
+        leave_behind(p); /* the last one was kept until there is another */
     log_partition_changed(p);
     assert(is_sound(p));
     return 0;
@@ -226,6 +231,12 @@ struct log_segment *log_partition_segment_of(const struct log_partition *p, int6
     return s;
 }
 
+/* When the segment's newest record was written, as far as is known. */
+static int64_t newest_ms(const struct log_segment *s)
+{
+    return s->max_timestamp >= 0 ? s->max_timestamp : s->written.first_wall_ms;
+}
+
 /* Moves segments that end at or below the start to `dead`; the last one stays to be written to. */
 static void retire_segments(struct log_partition *p)
 {
@@ -243,15 +254,10 @@ static void retire_segments(struct log_partition *p)
             p->segments.count * sizeof(struct log_segment *));
 }
 
-void log_partition_advance_start(struct log_partition *p, int64_t start_offset)
+/* Segments below the start go, and what of them is in memory. */
+static void leave_behind(struct log_partition *p)
 {
-    if (start_offset > p->next_offset)
-        start_offset = p->next_offset;
-    if (start_offset <= p->start_offset)
-        return;
-    p->start_offset = start_offset;
     retire_segments(p);
-    log_epoch_table_trim(&p->epochs, start_offset);
     int64_t kept = p->next_offset;
     if (p->segments.count > 0)
         kept = p->segments.items[0]->written.base_offset;
@@ -260,6 +266,17 @@ void log_partition_advance_start(struct log_partition *p, int64_t start_offset)
         log_tail_drop_first(&p->tail);
     if (p->flushed_offset < kept)
         p->flushed_offset = kept; /* what was never written needs no writing any more */
+}
+
+void log_partition_advance_start(struct log_partition *p, int64_t start_offset)
+{
+    if (start_offset > p->next_offset)
+        start_offset = p->next_offset;
+    if (start_offset <= p->start_offset)
+        return;
+    p->start_offset = start_offset;
+    leave_behind(p);
+    log_epoch_table_trim(&p->epochs, start_offset);
     log_partition_changed(p);
     assert(is_sound(p));
 }
@@ -268,10 +285,10 @@ int64_t log_partition_retention_offset(const struct log_partition *p, int64_t no
                                        int64_t retention_ms, int64_t retention_bytes)
 {
     int64_t size = log_partition_size_bytes(p), retention_offset = -1;
-    for (unsigned i = 0; i + 1 < p->segments.count; i++) {
+    for (unsigned i = 0; i < p->segments.count; i++) {
         const struct log_segment *s = p->segments.items[i];
         size -= s->size_bytes;
-        bool is_old = retention_ms >= 0 && now_ms - s->max_timestamp > retention_ms;
+        bool is_old = retention_ms >= 0 && now_ms - newest_ms(s) > retention_ms;
         bool is_excess = retention_bytes >= 0 && size >= retention_bytes;
         if (!is_old && !is_excess)
             break;

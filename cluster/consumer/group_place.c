@@ -62,6 +62,15 @@ int32_t group_place_hash(const char *group_id, size_t size)
     return (int32_t)(hash & INT32_MAX);
 }
 
+void group_place_configure(struct metadata_change *creation)
+{
+    static char policy[] = "cleanup.policy", compact[] = "compact", bytes[] = "segment.bytes",
+                hundred_mib[] = "104857600";
+    static const struct metadata_config configs[] = {{policy, compact}, {bytes, hundred_mib}};
+    creation->configs = configs;
+    creation->config_count = sizeof configs / sizeof configs[0];
+}
+
 int coordinator_place(struct broker *b, const char *group_id, size_t group_id_size,
                       struct broker_place *place)
 {

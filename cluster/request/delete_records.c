@@ -57,6 +57,10 @@ static void run(struct scatter_item *item)
         done(d, KAFKA_ERROR_INVALID_TOPIC_EXCEPTION);
         return;
     }
+    if (!item->place.is_deleted) { /* as Kafka: what is compacted only has no beginning to move */
+        done(d, KAFKA_ERROR_POLICY_VIOLATION);
+        return;
+    }
     if (p == NULL || !machine_is_ready(item->group->machine)) {
         done(d, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
         return;

@@ -213,6 +213,7 @@ static void create_topic(struct find_coordinator *f)
         .partition_count = (int32_t)b->conf.offsets_topic_num_partitions,
     };
     struct random random;
+    group_place_configure(&change);
     random_init_system(&random);
     for (unsigned i = 0; i < sizeof change.id; i += 8)
         bytes_put_le64(change.id + i, random_u64(&random));

@@ -308,6 +308,8 @@ static void create(struct metadata_work *w, const struct kafka_metadata_request_
     };
     if (change.is_internal)
         change.partition_count = (int32_t)r->broker->conf.offsets_topic_num_partitions;
+    if (change.is_internal)
+        group_place_configure(&change);
     if (item == NULL || change.name == NULL)
         return;
     random_init_system(&random);

@@ -139,8 +139,9 @@ static int16_t check_header(const struct kafka_record_batch *batch, int16_t vers
     return KAFKA_ERROR_NONE;
 }
 
-/* What is compressed is the clients' own affair: nothing is decompressed here. */
-static bool has_sound_records(const struct kafka_record_batch *batch)
+/* What is compressed is the clients' own affair: nothing is decompressed here. A record without key
+ * that comes so to a compacted topic goes with its first compaction. */
+static bool has_sound_records(const struct kafka_record_batch *batch, bool needs_keys)
 {
     struct kafka_record_iterator it;
     struct kafka_record record;
@@ -149,8 +150,11 @@ static bool has_sound_records(const struct kafka_record_batch *batch)
         return true;
     if (kafka_record_iterator_init(&it, batch) != 0)
         return false;
-    while (has_more == 1)
+    while (has_more == 1) {
         has_more = kafka_record_next(&it, &record);
+        if (has_more == 1 && needs_keys && record.key.data == NULL)
+            return false;
+    }
     return has_more == 0;
 }
 
@@ -173,7 +177,7 @@ static int16_t check_batch(struct bytes records, int16_t version, const struct b
     if (kafka_record_batch_check_crc(batch) != 0)
         return KAFKA_ERROR_CORRUPT_MESSAGE;
     int16_t error_code = check_header(batch, version, place);
-    if (error_code == KAFKA_ERROR_NONE && !has_sound_records(batch))
+    if (error_code == KAFKA_ERROR_NONE && !has_sound_records(batch, place->is_compacted))
         error_code = KAFKA_ERROR_INVALID_RECORD;
     return error_code;
 }

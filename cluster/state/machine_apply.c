@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "log/compact.h"
 #include "protocol/record_batch.h"
 #include "state/machine_parts.h"
 
@@ -193,6 +194,15 @@ static void apply_log_start(struct partition_entry *entry, struct bytes body,
     result->log_start_offset = log_partition_start_offset(entry->partition.log);
 }
 
+static void apply_compaction_step(struct partition_entry *entry, struct bytes body,
+                                  struct machine_result *result)
+{
+    result->error = entry == NULL ? ERR_NOT_FOUND
+                                  : log_partition_compact(entry->partition.log, body);
+    if (result->error == UV_ENOMEM)
+        check_memory(result->error);
+}
+
 /* ---- consumer groups ---- */
 
 /* Appends what the table accepted as records of __consumer_offsets. */
@@ -287,6 +297,9 @@ static void apply_kind(struct machine *m, const struct log_entry *entry,
         break;
     case ENTRY_LOG_START:
         apply_log_start(target, entry->body.bytes, result);
+        break;
+    case ENTRY_COMPACTION_STEP:
+        apply_compaction_step(target, entry->body.bytes, result);
         break;
     case ENTRY_GROUP_STATE:
         apply_group_state(m, target, entry, result, detail);

@@ -11,6 +11,7 @@
 
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "log/compact.h"
 #include "state/byte_list.h"
 #include "state/machine_parts.h"
 
@@ -171,7 +172,12 @@ static uint32_t checksum_partition(uint32_t crc, const struct partition *p)
 {
     int64_t numbers[4] = {log_partition_start_offset(p->log), log_partition_next_offset(p->log),
                           log_partition_last_epoch(p->log), log_partition_size_bytes(p->log)};
+    struct log_compact_state compact;
+    log_partition_compact_state(p->log, &compact);
+    int64_t compacted[4] = {compact.version, compact.clean_until, compact.pass_until,
+                            compact.pass_at};
     crc = crc32c(crc, bytes_of(numbers, sizeof numbers));
+    crc = crc32c(crc, bytes_of(compacted, sizeof compacted));
     const struct log_producer_state *producers = log_partition_producers(p->log);
     size_t size = log_producer_state_encoded_size(producers);
     uint8_t *bytes = malloc(size + 1);

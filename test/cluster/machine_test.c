@@ -216,7 +216,7 @@ Test(cluster_machine, has_a_verdict_for_kinds_it_does_not_know)
     machine_stage_open(&s, NULL);
     cr_assert_eq(stage_apply_bytes(&s, ENTRY_NOTHING, 0, (struct bytes){0}).error, 0);
     cr_assert_eq(stage_apply_bytes(&s, ENTRY_COMPACTION_STEP, 1, (struct bytes){0}).error,
-                 ERR_INVALID);
+                 ERR_NOT_FOUND);
     cr_assert_eq(stage_apply_bytes(&s, (enum entry_kind)200, 1, (struct bytes){0}).error,
                  ERR_INVALID);
     cr_assert_eq(stage_apply_bytes(&s, ENTRY_METADATA, 0, (struct bytes){0}).error, ERR_INVALID,

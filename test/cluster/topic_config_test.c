@@ -47,16 +47,19 @@ Test(cluster_topic_config, refuses_what_it_would_not_keep_to)
         {"min.insync.replicas", "0"},
         {"compression.type", "zstd"},
         {"message.timestamp.type", "createtime"},
-        {"cleanup.policy", "compact"},
-        {"cleanup.policy", "compact,delete"},
+        {"cleanup.policy", "compacted"},
+        {"cleanup.policy", "compact,keep"},
+        {"cleanup.policy", ""},
+        {"min.cleanable.dirty.ratio", "1.01"},
+        {"min.cleanable.dirty.ratio", "half"},
+        {"max.compaction.lag.ms", "0"},
+        {"delete.retention.ms", "-1"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         cr_assert_eq(check(bad[i][0], bad[i][1], &note), ERR_INVALID, "%s=%s", bad[i][0],
                      bad[i][1]);
         cr_assert_not_null(strstr(note.text, bad[i][0]), "the sentence names it: %s", note.text);
     }
-    check("cleanup.policy", "compact", &note);
-    cr_assert_not_null(strstr(note.text, "not supported yet"));
     cr_assert_eq(check("flush.messages", "1", &note), ERR_NOT_FOUND);
     cr_assert_str_eq(note.text, "Unknown topic config name: flush.messages");
 }
@@ -154,4 +157,34 @@ Test(cluster_topic_config, knows_which_configs_are_lists)
     cr_assert(topic_config_is_list("cleanup.policy"));
     cr_assert_not(topic_config_is_list("retention.ms"));
     cr_assert_not(topic_config_is_list("nope"));
+}
+
+static struct topic_settings settings_of(bool is_internal, struct metadata_config *configs,
+                                         unsigned count)
+{
+    struct metadata_topic topic = {
+        .is_internal = is_internal, .configs = configs, .config_count = count};
+    struct conf_settings conf = {.log_cleaner_delete_retention_ms = 5,
+                                 .log_cleaner_max_compaction_lag_ms = INT64_MAX};
+    struct topic_settings settings;
+    topic_settings_of(&topic, &conf, &settings);
+    return settings;
+}
+
+Test(cluster_topic_config, compacts_deletes_or_both_as_the_topic_says)
+{
+    char policy[] = "cleanup.policy", both[] = "compact, delete", compact[] = "compact";
+    char ratio[] = "min.cleanable.dirty.ratio", value[] = "0.25";
+    struct metadata_config configs[2] = {{policy, both}, {ratio, value}};
+    struct topic_settings s = settings_of(false, NULL, 0);
+    cr_assert(s.is_deleted && !s.is_compacted);
+    s = settings_of(false, configs, 2);
+    cr_assert(s.is_deleted && s.is_compacted);
+    cr_assert_eq(s.dirty_ratio_min, 0.25);
+    configs[0].value = compact;
+    s = settings_of(false, configs, 1);
+    cr_assert(!s.is_deleted && s.is_compacted);
+    cr_assert_eq(s.delete_retention_ms, 5, "what a topic does not say is the node's");
+    s = settings_of(true, NULL, 0);
+    cr_assert(!s.is_deleted && s.is_compacted, "__consumer_offsets is compacted");
 }

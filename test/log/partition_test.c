@@ -80,7 +80,7 @@ Test(log_partition, drops_whole_segments_below_its_start_and_keeps_the_rest_read
     }
 }
 
-Test(log_partition, offers_retention_by_time_and_size_of_sealed_segments_only)
+Test(log_partition, offers_retention_by_time_and_size)
 {
     struct bench b;
     bench_init(&b, 1);
@@ -93,13 +93,33 @@ Test(log_partition, offers_retention_by_time_and_size_of_sealed_segments_only)
     int64_t segment = log_partition_size_bytes(b.partition) / 5;
     cr_assert_eq(log_partition_retention_offset(b.partition, 3000, -1, -1), -1);
     cr_assert_eq(log_partition_retention_offset(b.partition, 2500, 1000, -1), 2);
-    cr_assert_eq(log_partition_retention_offset(b.partition, 1000000, 1000, -1), 4);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 4999, 1000, -1), 4);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 1000000, 1000, -1), 5,
+                 "also of the open segment, when all in it is old");
     cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment), 2);
     cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment + 1), 1);
     cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 5 * segment), -1);
     log_partition_advance_start(b.partition, 2);
     cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment), -1);
     cr_assert_eq(log_partition_size_bytes(b.partition), 3 * segment);
+    bench_close(&b);
+}
+
+Test(log_partition, leaves_an_open_segment_behind_when_all_in_it_is_gone)
+{
+    struct bench b;
+    bench_init(&b, 1);
+    struct batch_plan plan = {.record_count = 10};
+    append_planned(b.partition, &plan);
+    flush_now(b.partition);
+    log_partition_advance_start(b.partition, 10);
+    plan.base_offset = 10;
+    append_planned(b.partition, &plan);
+    flush_now(b.partition);
+    cr_assert_eq(log_partition_remove_dead_files(b.partition), 0);
+    cr_assert_eq(list_folder(b.disk), 3, "the files of the segment that begins at 10");
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(strncmp(listed[i], "00000000000000000010.", 21), 0);
     bench_close(&b);
 }
 

@@ -14,7 +14,7 @@ enum entry_kind {
     ENTRY_RECORD_BATCH = 1,       /* body: one Kafka record batch v2, as it is stored */
     ENTRY_PARTITION_STATE = 2,    /* body: struct partition_state */
     ENTRY_LOG_START = 3,          /* body: struct log_start_advance (retention, DeleteRecords) */
-    ENTRY_COMPACTION_STEP = 4,    /* later */
+    ENTRY_COMPACTION_STEP = 4,    /* body: log/compact.h, made by log_partition_compact_plan */
     ENTRY_GROUP_STATE = 5,        /* body: consumer/group_entry.h (commits, membership) */
     ENTRY_PRODUCER_STATE = 6,     /* body: u16 version, i64 forget producers idle since, ms */
     ENTRY_TRANSACTION_MARKER = 7, /* later */

@@ -152,6 +152,19 @@ X(NUMBER,  log_segment_bytes, "log.segment.bytes", "bytes", "1 GiB", CONF_KIB, I
   "Size at which a segment is sealed; smaller than Kafka allows is allowed") \
 X(NUMBER,  log_roll_ms, "log.roll.ms", "ms", "7 d", 1, INT64_MAX, \
   "Age at which a segment is sealed even when it is not full") \
+X(NUMBER,  log_cleaner_delete_retention_ms, "log.cleaner.delete.retention.ms", "ms", "1 d", 0, INT64_MAX, \
+  "A compacted topic keeps a record without value for so long after it made older ones go") \
+X(NUMBER,  log_cleaner_min_compaction_lag_ms, "log.cleaner.min.compaction.lag.ms", "ms", "0", 0, INT64_MAX, \
+  "Every record of a compacted topic stays for so long at least") \
+X(NUMBER,  log_cleaner_max_compaction_lag_ms, "log.cleaner.max.compaction.lag.ms", "ms", "9223372036854775807", 1, INT64_MAX, \
+  "A record of a compacted topic waits for so long at most, whatever share is not compacted yet") \
+X(NUMBER,  log_cleaner_dedupe_buffer_bytes, "log.cleaner.dedupe.buffer.size", "bytes", "32 MiB", CONF_KIB, 16 * CONF_GIB, \
+  "Memory for the keys of one compaction step, 32 bytes a key; more keys take more passes. One step at a " \
+  "time is planned, and one may be carried out on each disk thread") \
+X(NUMBER,  compaction_step_bytes, "compaction_step_bytes", "bytes", "256 MiB", CONF_KIB, 16 * CONF_TIB, \
+  "Old segments that one compaction step replaces, at least one: a checkpoint waits for a step") \
+X(NUMBER,  log_cleaner_backoff_ms, "log.cleaner.backoff.ms", "ms", "15 s", 10, CONF_DAY, \
+  "Between two looks for partitions to compact") \
 \
 X(HEADING, about_groups, "", "", "", 0, 0, "Consumer groups and producers") \
 X(NUMBER,  offsets_topic_num_partitions, "offsets.topic.num.partitions", "", "12", 1, 10000, \
