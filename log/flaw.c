@@ -18,7 +18,8 @@ bool log_partition_has_segment(const struct log_partition *p, const struct log_s
 
 void log_partition_suspect(struct log_partition *p, struct log_segment *s)
 {
-    if (s->is_suspect || s->damaged != 0 || !log_partition_has_segment(p, s))
+    if (p->is_frozen || p->is_awaiting || s->is_suspect || s->damaged != 0 ||
+        !log_partition_has_segment(p, s))
         return;
     s->is_suspect = true;
     p->has_flaws = true;

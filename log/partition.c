@@ -116,7 +116,8 @@ static int segment_for(struct log_partition *p, const struct log_batch *batch,
     struct log_segment *open = NULL;
     if (p->segments.count > 0)
         open = p->segments.items[p->segments.count - 1];
-    if (open != NULL && open->next_offset > p->start_offset &&
+    /* The last one of another group's log is sealed. */
+    if (open != NULL && !open->is_sealed && open->next_offset > p->start_offset &&
         !log_segment_is_full_for(open, batch->data.bytes.size,
                                  batch->base_offset + batch->record_count, batch->wall_ms,
                                  &p->settings)) {
@@ -138,7 +139,7 @@ static int segment_for(struct log_partition *p, const struct log_batch *batch,
 int log_partition_append(struct log_partition *p, const struct log_batch *batch)
 {
     assert(batch->base_offset == p->next_offset); /* offsets are given at apply, by us */
-    assert(batch->record_count > 0 && batch->data.bytes.size > 0);
+    assert(batch->record_count > 0 && batch->data.bytes.size > 0 && !p->is_frozen);
     struct log_tail_batch in_tail = {.base_offset = batch->base_offset,
                                      .next_offset = batch->base_offset + batch->record_count,
                                      .max_timestamp = batch->max_timestamp,

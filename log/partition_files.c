@@ -108,6 +108,8 @@ static void on_name(void *data, const char *name, bool is_directory)
 int log_partition_check_files(struct log_partition *p, struct err_note *note)
 {
     int err = 0;
+    if (p->is_frozen)
+        return 0; /* another group's store has the files by now, or will: nothing is touched here */
     for (unsigned i = 0; i < p->segments.count && err == 0; i++)
         err = fit_segment(p, p->segments.items[i], note);
     if (err != 0)
@@ -120,7 +122,8 @@ int log_partition_check_files(struct log_partition *p, struct err_note *note)
         err = 0;
     if (err == 0)
         err = search.err;
-    if (err == 0)
+    if (err == 0 &&
+        p->source.group_id == 0) /* else another store may have them: after a checkpoint */
         err = log_partition_remove_dead_files(p);
     return err == 0 ? 0 : err_set(note, err, "%s: %s", path, err_text(err));
 }

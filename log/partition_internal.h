@@ -39,6 +39,9 @@ struct log_partition {
     bool is_being_replaced;             /* a snapshot is swapped in: no read may begin */
     bool has_folder;                    /* a flush has made it */
     bool has_flaws;                     /* a segment is suspected or damaged; may be out of date */
+    bool is_frozen;                     /* moved away: nothing is appended any more */
+    bool is_awaiting;                   /* moved here: its files are another store's still */
+    struct log_partition_source source; /* moved here, and not settled: from where */
     log_partition_changed_cb on_change; /* the store's; may be NULL */
     log_partition_changed_cb on_flaw;   /* likewise: `has_flaws` became true */
     void *on_change_data;
@@ -77,6 +80,30 @@ struct log_partition_record {
 int log_partition_record_make(const struct log_partition *p, struct log_partition_record *record);
 /* After log_flush_run: segment descriptions as written. */
 void log_partition_record_fill(struct log_partition_record *record, const struct log_flush *flush);
+
+/* Nothing may be appended from here on, and the last segment is sealed. A function of applied
+ * entries, as all that makes segments. */
+void log_partition_freeze(struct log_partition *p);
+
+/* From the record of a frozen partition of another group: memory only, its files are not its own
+ * yet. As log_store_partition_import. */
+int log_partition_import(const struct disk *disk, struct bytes record,
+                         const struct log_partition_source *source,
+                         struct log_partition **imported);
+bool log_partition_record_is_frozen(struct bytes record);
+int log_partition_record_source(struct bytes record, struct log_partition_id *id,
+                                struct log_partition_source *source);
+
+/* Segments whose data is not there as long as the record says. */
+struct log_missing {
+    int64_t *base_offsets; /* owned by who has the struct (free) */
+    unsigned count;
+};
+/* 0, or the disk's error. The folder is made when something is missing. Blocking. */
+int log_partition_record_look(const struct disk *disk, struct bytes record,
+                              struct log_missing *missing);
+/* The files are this partition's from now on; those missing are fetched as damaged ones are. */
+void log_partition_take_over(struct log_partition *p, const struct log_missing *missing);
 
 /* The first half of log_partition_decode: from the record alone, no file is looked at. */
 int log_partition_decode_memory(const struct disk *disk, struct bytes record,

@@ -165,7 +165,7 @@ int log_partition_read(struct log_partition *p, struct log_read *req, log_read_c
         return read_from_tail(p, req);
     if (req->offset >= req->offset_max)
         return 1;
-    if (p->pending_reads >= LOG_PENDING_READS_MAX || p->is_being_replaced)
+    if (p->pending_reads >= LOG_PENDING_READS_MAX || p->is_being_replaced || p->is_awaiting)
         return ERR_BUSY;
     return queue_cold(p, req);
 }

@@ -11,7 +11,8 @@
 #include "partition_internal.h"
 
 #define RECORD_VERSION    2
-#define RECORD_HEAD_SIZE  112
+#define RECORD_HEAD_SIZE  128
+#define RECORD_FROZEN     1u /* flag: closed here, moved to another group */
 #define SEGMENT_COUNT_MAX 1000000
 
 /* The fixed part at the front. */
@@ -21,12 +22,14 @@ struct record_head {
     int64_t start_offset, next_offset;
     uint32_t epoch_count, segment_count, producers_size;
     struct log_compact_state compact;
+    struct log_partition_source source;
+    bool is_frozen;
 };
 
 static uint8_t *encode_head(const struct log_partition *p, uint32_t producers_size, uint8_t *into)
 {
     into = bytes_put_le16(into, RECORD_VERSION);
-    into = bytes_put_le16(into, 0);
+    into = bytes_put_le16(into, p->is_frozen ? RECORD_FROZEN : 0);
     memcpy(into, p->id.topic_id, sizeof p->id.topic_id);
     into += sizeof p->id.topic_id;
     into = bytes_put_le32(into, (uint32_t)p->id.partition);
@@ -42,7 +45,10 @@ static uint8_t *encode_head(const struct log_partition *p, uint32_t producers_si
     into = bytes_put_le32(into, p->compact.version);
     into = bytes_put_le64(into, (uint64_t)p->compact.clean_until);
     into = bytes_put_le64(into, (uint64_t)p->compact.pass_until);
-    return bytes_put_le64(into, (uint64_t)p->compact.pass_at);
+    into = bytes_put_le64(into, (uint64_t)p->compact.pass_at);
+    into = bytes_put_le64(into, p->source.index);
+    into = bytes_put_le32(into, p->source.group_id);
+    return bytes_put_le32(into, 0);
 }
 
 int log_partition_record_make(const struct log_partition *p, struct log_partition_record *record)
@@ -119,8 +125,13 @@ static int decode_head(struct bytes_reader *r, struct record_head *h)
     h->compact.clean_until = (int64_t)bytes_read_le64(r);
     h->compact.pass_until = (int64_t)bytes_read_le64(r);
     h->compact.pass_at = (int64_t)bytes_read_le64(r);
-    bool is_clean = flags == 0 && !r->is_bad && h->compact.clean_until >= 0 &&
-                    h->compact.pass_until >= 0 && h->compact.pass_at >= 0;
+    h->source.index = bytes_read_le64(r);
+    h->source.group_id = bytes_read_le32(r);
+    h->is_frozen = (flags & RECORD_FROZEN) != 0;
+    bool is_clean = bytes_read_le32(r) == 0 && (flags & ~RECORD_FROZEN) == 0 && !r->is_bad &&
+                    (h->source.group_id == 0) == (h->source.index == 0) &&
+                    h->compact.clean_until >= 0 && h->compact.pass_until >= 0 &&
+                    h->compact.pass_at >= 0;
     bool is_sound = h->id.partition >= 0 && producer_count_max > 0 &&
                     producer_count_max <= UINT32_MAX && settings_are_sound(&h->settings) &&
                     h->start_offset >= 0 && h->next_offset >= h->start_offset &&
@@ -179,6 +190,26 @@ int log_partition_record_id(struct bytes record, struct log_partition_id *id)
     return err;
 }
 
+int log_partition_record_source(struct bytes record, struct log_partition_id *id,
+                                struct log_partition_source *source)
+{
+    struct bytes_reader r = bytes_reader_of(record);
+    struct record_head head;
+    int err = decode_head(&r, &head);
+    if (err != 0)
+        return err;
+    *id = head.id;
+    *source = head.source;
+    return 0;
+}
+
+bool log_partition_record_is_frozen(struct bytes record)
+{
+    struct bytes_reader r = bytes_reader_of(record);
+    struct record_head head;
+    return decode_head(&r, &head) == 0 && head.is_frozen;
+}
+
 static int add_segment(void *data, const struct log_partition_id *id,
                        const struct log_segment_meta *meta)
 {
@@ -196,6 +227,8 @@ static int decode_body(struct log_partition *p, const struct record_head *head,
     p->next_offset = p->flushed_offset = head->next_offset;
     p->has_folder = head->segment_count > 0;
     p->compact = head->compact;
+    p->is_frozen = head->is_frozen;
+    p->source = head->source;
     int err = log_epoch_table_decode(&p->epochs, r, head->epoch_count);
     if (err == 0)
         err = each_segment(head, r, add_segment, p);

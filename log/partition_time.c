@@ -229,7 +229,7 @@ int log_partition_find_time(struct log_partition *p, struct log_time_lookup *req
     req->status = 0;
     req->offset = -1;
     req->found_timestamp_ms = -1;
-    if (p->pending_reads >= LOG_PENDING_READS_MAX || p->is_being_replaced)
+    if (p->pending_reads >= LOG_PENDING_READS_MAX || p->is_being_replaced || p->is_awaiting)
         return ERR_BUSY;
     return step(p, req, p->start_offset);
 }

@@ -259,6 +259,8 @@ static bool table_has_folder(const struct store_table *table, const struct log_p
 static int remove_gone(const struct log_install *i, const struct store_partition *entry)
 {
     const struct log_partition_id *id = log_partition_id(entry->partition);
+    if (store_is_shared(i->store, id))
+        return 0; /* it moved to another group, whose store has it */
     return table_has_folder(&i->table, id) ? 0 : log_partition_remove_folder(i->store->disk, id);
 }
 
@@ -290,18 +292,62 @@ static bool is_in_use(const struct log_store *s)
     for (const struct store_partition *r = s->removed; r != NULL; r = r->next_removed)
         if (log_partition_pending_reads(r->partition) > 0 || r->partition->is_flushing)
             return true;
-    return s->is_checkpointing || s->pins != NULL;
+    return s->is_checkpointing || s->is_tending || s->pins != NULL;
 }
 
 static void forget_removed(struct log_store *s)
 {
     while (s->removed != NULL) {
         struct store_partition *next = s->removed->next_removed;
-        log_partition_destroy(s->removed->partition);
-        slice_unref(&s->removed->record);
-        free(s->removed);
+        store_free_entry(s->removed);
         s->removed = next;
     }
+}
+
+/* ---- folders that another store may have: a move between groups ---- */
+
+typedef int (*folder_cb)(const struct log_store *s, const struct log_partition_id *id,
+                         const struct log_partition_source *source, bool is_frozen);
+
+static int each_folder(const struct log_install *i, folder_cb cb)
+{
+    int err = 0;
+    for (uint32_t n = 0; i->store->folders != NULL && n < i->manifest.partition_count && err == 0;
+         n++) {
+        struct log_partition_id id;
+        struct log_partition_source source;
+        if (i->manifest.partitions[n].is_removed)
+            continue;
+        err = log_partition_record_source(i->manifest.partitions[n].record, &id, &source);
+        if (err == 0)
+            err = cb(i->store, &id, &source,
+                     log_partition_record_is_frozen(i->manifest.partitions[n].record));
+    }
+    return err;
+}
+
+static int check_folder(const struct log_store *s, const struct log_partition_id *id,
+                        const struct log_partition_source *source, bool is_frozen)
+{
+    /* Of what moved away, the new group's store may well have the files: they are the same. */
+    return is_frozen || store_may_take(s, id, source) ? 0 : ERR_BUSY;
+}
+
+static int claim_folder(const struct log_store *s, const struct log_partition_id *id,
+                        const struct log_partition_source *source, bool is_frozen)
+{
+    (void)source;
+    (void)is_frozen;
+    return log_folders_claim(s->folders, id, s->group_id);
+}
+
+static int release_folder(const struct log_store *s, const struct log_partition_id *id,
+                          const struct log_partition_source *source, bool is_frozen)
+{
+    (void)source;
+    (void)is_frozen;
+    log_folders_release(s->folders, id, s->group_id);
+    return 0;
 }
 
 /* Reads that began while the worker swaps would outlive their partition: they get ERR_BUSY. */
@@ -317,8 +363,13 @@ static void finish_commit(struct work_item *item)
     struct log_install *i = req->install;
     struct log_store *s = i->store;
     hold_reads(s, false);
+    if (i->has_claims)
+        each_folder(i, release_folder); /* the table has its own by now */
+    i->has_claims = false;
     if (req->status == 0) {
         store_take_table(s, &i->table);
+        if (s->folders != NULL)
+            log_folders_set_index(s->folders, s->group_id, s->state.index);
         forget_removed(s);
         s->staged.count = 0;
         s->install = NULL;
@@ -346,6 +397,12 @@ void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb
         req->status = ERR_INVALID;
     else if (is_in_use(i->store))
         req->status = ERR_BUSY;
+    else
+        req->status = each_folder(i, check_folder);
+    if (req->status == 0) { /* from here to the end nobody removes one */
+        req->status = each_folder(i, claim_folder);
+        i->has_claims = req->status == 0;
+    }
     hold_reads(i->store, req->status == 0);
     req->item.data = req;
     work_submit(i->store->worker, &req->item, run_commit);

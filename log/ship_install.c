@@ -56,7 +56,7 @@ static bool is_ours(const struct log_store *s, const struct ship_file *file)
 {
     const struct log_partition *p = log_store_partition((struct log_store *)(uintptr_t)s,
                                                         file->number);
-    if (p == NULL || memcmp(&p->id, &file->id, sizeof p->id) != 0)
+    if (p == NULL || p->is_awaiting || memcmp(&p->id, &file->id, sizeof p->id) != 0)
         return false;
     for (unsigned i = 0; i < p->segments.count; i++) {
         const struct log_segment_meta *m = &p->segments.items[i]->written;

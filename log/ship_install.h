@@ -28,6 +28,7 @@ struct log_install {
     struct work_item folder_item;
     int folder_err;           /* of its preparation */
     struct store_table table; /* what commit has opened, until the swap */
+    bool has_claims;          /* on the folders of its partitions */
 };
 
 /* Where a file is staged; `path` has LOG_PATH_SIZE bytes. */

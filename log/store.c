@@ -174,8 +174,9 @@ static void on_partition_flaw(void *data)
     entry->store->has_flaws = true;
 }
 
-static void free_entry(struct store_partition *entry)
+void store_free_entry(struct store_partition *entry)
 {
+    store_unclaim(entry);
     log_partition_destroy(entry->partition);
     slice_unref(&entry->record);
     free(entry);
@@ -198,6 +199,10 @@ static int table_add(struct log_store *s, struct store_partition ***items, uint3
     if (entry == NULL)
         return UV_ENOMEM;
     *entry = (struct store_partition){.store = s, .number = number, .partition = p};
+    if (store_claim(entry) != 0) {
+        free(entry);
+        return UV_ENOMEM;
+    }
     uint32_t place = *count;
     while (place > 0 && (*items)[place - 1]->number > number)
         place--;
@@ -226,6 +231,12 @@ static struct store_partition *find_entry(const struct log_store *s, uint32_t nu
     *place = low;
     bool is_there = low < s->partition_count && s->partitions[low]->number == number;
     return is_there ? s->partitions[low] : NULL;
+}
+
+struct store_partition *store_find(const struct log_store *s, uint32_t number)
+{
+    uint32_t place;
+    return find_entry(s, number, &place);
 }
 
 static int table_open_partition(struct log_store *s, const struct manifest_partition *from,
@@ -265,7 +276,7 @@ int store_table_open(struct log_store *s, const struct manifest *m, struct store
 void store_table_close(struct store_table *table)
 {
     for (uint32_t i = 0; i < table->count; i++)
-        free_entry(table->items[i]);
+        store_free_entry(table->items[i]);
     free(table->items);
     slice_unref(&table->configuration);
     slice_unref(&table->machine);
@@ -275,7 +286,7 @@ void store_table_close(struct store_table *table)
 void store_take_table(struct log_store *s, struct store_table *table)
 {
     for (uint32_t i = 0; i < s->partition_count; i++)
-        free_entry(s->partitions[i]);
+        store_free_entry(s->partitions[i]);
     free(s->partitions);
     slice_unref(&s->configuration);
     slice_unref(&s->machine);
@@ -287,7 +298,11 @@ void store_take_table(struct log_store *s, struct store_table *table)
     s->state = table->state;
     s->live_size = table->live_size;
     s->dirty = NULL;
-    s->has_flaws = true; /* what opening found, perhaps */
+    s->has_flaws = true;   /* what opening found, perhaps */
+    s->awaiting_count = 0; /* no checkpoint is made with one */
+    for (uint32_t i = 0; i < s->partition_count; i++)
+        if (s->partitions[i]->partition->dead.count > 0) /* files that may have to go */
+            on_partition_change(s->partitions[i]);
     *table = (struct store_table){0};
 }
 
@@ -301,13 +316,46 @@ bool store_has_folder(const struct log_store *s, const struct log_partition_id *
     return false;
 }
 
-/* Folders of removed partitions that a crash has left. */
+/* Folders of removed partitions that a crash may have left. Whether another store has one (a move
+ * between groups) is known when all stores are open: they go after the first checkpoint. */
+static int note_removed(struct log_store *s, const struct log_partition_id *id, uint32_t number)
+{
+    static const struct log_partition_settings any = {.segment_bytes = 1, .producer_count_max = 1};
+    struct store_partition *entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return UV_ENOMEM;
+    *entry = (struct store_partition){.store = s, .number = number, .is_removal_durable = true};
+    int err = log_partition_create(s->disk, id, &any, 0, &entry->partition);
+    if (err != 0) {
+        free(entry);
+        return err;
+    }
+    entry->next_removed = s->removed;
+    s->removed = entry;
+    return 0;
+}
+
+static void on_any_name(void *data, const char *name, bool is_directory)
+{
+    (void)data;
+    (void)name;
+    (void)is_directory;
+}
+
+static bool is_folder_there(const struct log_store *s, const struct log_partition_id *id)
+{
+    char path[LOG_PATH_SIZE];
+    log_folder_path(path, id);
+    return disk_list(s->disk, path, on_any_name, NULL) == 0;
+}
+
 static int clean_removed(struct log_store *s, const struct manifest *m)
 {
     int err = 0;
     for (uint32_t i = 0; i < m->partition_count && err == 0; i++)
-        if (m->partitions[i].is_removed && !store_has_folder(s, &m->partitions[i].id))
-            err = log_partition_remove_folder(s->disk, &m->partitions[i].id);
+        if (m->partitions[i].is_removed && !store_has_folder(s, &m->partitions[i].id) &&
+            is_folder_there(s, &m->partitions[i].id))
+            err = note_removed(s, &m->partitions[i].id, m->partitions[i].number);
     return err;
 }
 
@@ -367,13 +415,13 @@ void log_store_close(struct log_store *s)
 {
     if (s == NULL)
         return;
-    assert(!s->is_checkpointing && s->pins == NULL);
+    assert(!s->is_checkpointing && s->pins == NULL && !s->is_tending);
     log_install_abort(s->install);
     scrub_destroy(s->scrub);
     store_take_table(s, &(struct store_table){0});
     while (s->removed != NULL) {
         struct store_partition *next = s->removed->next_removed;
-        free_entry(s->removed);
+        store_free_entry(s->removed);
         s->removed = next;
     }
     free(s->staged.items);
@@ -387,25 +435,33 @@ const struct log_store_state *log_store_state(const struct log_store *s)
     return &s->state;
 }
 
+int store_add_partition(struct log_store *s, uint32_t number, struct log_partition *p)
+{
+    struct store_partition *entry;
+    assert(store_find(s, number) == NULL); /* numbers are used once */
+    int err = table_add(s, &s->partitions, &s->partition_count, &s->partition_capacity, number, p,
+                        &entry);
+    if (err == 0)
+        on_partition_change(entry);
+    return err;
+}
+
 int log_store_partition_add(struct log_store *s, uint32_t partition_number,
                             const struct log_partition_id *id,
                             const struct log_partition_settings *settings, int64_t start_offset,
                             struct log_partition **added)
 {
-    uint32_t place;
-    assert(find_entry(s, partition_number, &place) == NULL); /* numbers are used once */
     struct log_partition *p;
-    struct store_partition *entry;
-    int err = log_partition_create(s->disk, id, settings, start_offset, &p);
+    struct log_partition_id own_id = *id;
+    store_give_ghost_id(s, partition_number, &own_id);
+    int err = log_partition_create(s->disk, &own_id, settings, start_offset, &p);
     if (err != 0)
         return err;
-    err = table_add(s, &s->partitions, &s->partition_count, &s->partition_capacity,
-                    partition_number, p, &entry);
+    err = store_add_partition(s, partition_number, p);
     if (err != 0) {
         log_partition_destroy(p);
         return err;
     }
-    on_partition_change(entry);
     *added = p;
     return 0;
 }
@@ -439,6 +495,10 @@ void log_store_partition_remove(struct log_store *s, uint32_t partition_number)
         s->live_size -= manifest_record_size(entry->record.bytes.size);
     unlink_dirty(s, entry);
     entry->partition->on_change = NULL;
+    if (entry->partition->is_awaiting)
+        s->awaiting_count--;
+    entry->partition->is_awaiting = false;
+    store_set_writing(entry, false);
     entry->next_removed = s->removed;
     s->removed = entry;
 }

@@ -231,7 +231,8 @@ static int write_manifest(struct checkpoint_job *job)
         return err; /* the header of a new file vouches for all of it */
     int64_t seal_size = store_seal_manifest(job->store, job->manifest_size);
     job->manifest_size += seal_size < 0 ? 0 : (uint64_t)seal_size;
-    return seal_size < 0 && seal_size != UV_ENOSPC ? (int)seal_size : 0; /* it can be done without */
+    return seal_size < 0 && seal_size != UV_ENOSPC ? (int)seal_size
+                                                   : 0; /* it can be done without */
 }
 
 static int remove_dead(struct checkpoint_job *job)
@@ -273,6 +274,8 @@ static void move_state(struct checkpoint_job *job)
     s->state = job->state;
     s->manifest_size = job->manifest_size;
     s->manifest_durable = job->manifest_durable;
+    if (s->folders != NULL)
+        log_folders_set_index(s->folders, s->group_id, s->state.index);
     for (uint32_t i = 0; i < job->item_count; i++)
         finish_item(s, &job->items[i]);
     for (uint32_t i = 0; i < job->removed_count; i++)
@@ -289,7 +292,9 @@ static void choose_dead_segments(struct checkpoint_job *job, struct store_partit
     unsigned kept = 0;
     for (unsigned i = 0; i < dead->count; i++) {
         struct log_segment *s = dead->items[i];
-        bool stays = is_in_record(s, entry) || job->dead_count == *capacity ||
+        bool is_shared = store_is_shared(job->store, &s->id);
+        job->store->has_held_files |= is_shared;
+        bool stays = is_shared || is_in_record(s, entry) || job->dead_count == *capacity ||
                      store_is_pinned(job->store, &s->id, s->written.base_offset,
                                      s->written.version);
         if (stays) {
@@ -328,6 +333,12 @@ static bool is_in_record(const struct log_segment *dead, const struct store_part
     return search.is_found;
 }
 
+/* Of two stores that name a folder the last one removes it. */
+static bool may_remove(const struct log_store *s, const struct log_partition_id *id)
+{
+    return s->folders == NULL || log_folders_begin_removal(s->folders, id, s->group_id);
+}
+
 /* Removed partitions that nobody needs any more leave the store here. */
 static void choose_dead_folders(struct checkpoint_job *job, uint32_t *capacity)
 {
@@ -340,12 +351,10 @@ static void choose_dead_folders(struct checkpoint_job *job, uint32_t *capacity)
             link = &r->next_removed;
             continue;
         }
-        if (!store_has_folder(job->store, id))
+        if (!store_has_folder(job->store, id) && may_remove(job->store, id))
             job->dead[job->dead_count++] = (struct dead_file){.id = *id, .is_folder = true};
         *link = r->next_removed;
-        log_partition_destroy(r->partition);
-        slice_unref(&r->record);
-        free(r);
+        store_free_entry(r);
     }
 }
 
@@ -379,6 +388,9 @@ static void run_removal(struct work_item *item)
 {
     struct checkpoint_job *job = item->data;
     job->status = remove_dead(job);
+    for (uint32_t i = 0; job->store->folders != NULL && i < job->dead_count; i++)
+        if (job->dead[i].is_folder)
+            log_folders_end_removal(job->store->folders, &job->dead[i].id);
     work_submit(job->store->home, item, end_job);
 }
 
@@ -419,7 +431,7 @@ static bool is_any_flushing(const struct log_store *s)
 int log_store_checkpoint(struct log_store *s, struct log_checkpoint *req, log_checkpoint_cb cb)
 {
     assert(req->state.index >= s->state.index);
-    if (s->is_checkpointing || s->install != NULL || is_any_flushing(s))
+    if (s->is_checkpointing || s->install != NULL || s->awaiting_count > 0 || is_any_flushing(s))
         return ERR_BUSY;
     struct checkpoint_job *job = calloc(1, sizeof *job);
     if (job == NULL)

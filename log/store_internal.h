@@ -17,6 +17,7 @@ struct store_partition {
     struct store_partition *next_dirty;
     struct store_partition *next_removed;
     bool is_removal_durable; /* of a removed one: the manifest says so */
+    bool has_claim;          /* on its folder, in the disk's table */
 };
 
 /* A file that an earlier, unfinished installation has left in "incoming". */
@@ -51,6 +52,11 @@ struct log_store {
     bool has_flaws;              /* a segment is suspected or damaged; may be out of date */
     uint64_t files_found;        /* damaged, since it was opened */
     uint64_t segments_repaired;
+    struct log_folders *folders; /* the disk's claims, or NULL */
+    unsigned awaiting_count;     /* partitions that wait for their files */
+    unsigned look_pause;         /* calls of log_store_tend until files are looked for again */
+    bool is_tending;             /* looking for files */
+    bool has_held_files;         /* some stay because another store names them */
 };
 
 /* "groups/<id>" + suffix; `path` has LOG_PATH_SIZE bytes. */
@@ -86,6 +92,24 @@ void store_take_table(struct log_store *s, struct store_table *table);
 /* Does a live partition use this folder? One that was removed may have come back (a move between
  * groups) under another number. */
 bool store_has_folder(const struct log_store *s, const struct log_partition_id *id);
+
+/* Adds a partition at its place, as changed; takes it when it returns 0. */
+int store_add_partition(struct log_store *s, uint32_t number, struct log_partition *p);
+struct store_partition *store_find(const struct log_store *s, uint32_t number); /* or NULL */
+void store_free_entry(struct store_partition *entry);
+
+/* ---- folders that two stores name: a move between groups (store_move.c) ---- */
+int store_claim(struct store_partition *entry);
+void store_unclaim(struct store_partition *entry);
+void store_set_writing(const struct store_partition *entry, bool is_writing);
+/* A replica that begins anew may replay the life of a partition that another group's store has by
+ * now, from before it moved there. What comes of that is written aside: under an id that no topic
+ * has. */
+void store_give_ghost_id(const struct log_store *s, uint32_t number, struct log_partition_id *id);
+bool store_is_shared(const struct log_store *s, const struct log_partition_id *id);
+/* Has the old group's store let go of the files, and is nobody removing them? */
+bool store_may_take(const struct log_store *s, const struct log_partition_id *id,
+                    const struct log_partition_source *source);
 
 /* Is the file of a segment pinned by a snapshot that is being shipped? */
 bool store_is_pinned(const struct log_store *s, const struct log_partition_id *id,

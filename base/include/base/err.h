@@ -35,7 +35,8 @@
     X(ERR_GROUP_GENERATION, -5023, "the consumer group is not in this generation")                 \
     X(ERR_GROUP_MEMBER, -5024, "no such member in the consumer group")                             \
     X(ERR_GROUP_NOT_EMPTY, -5025, "the consumer group has members or offsets")                     \
-    X(ERR_FULL, -5026, "a table is at its limit")
+    X(ERR_FULL, -5026, "a table is at its limit")                                                  \
+    X(ERR_MOVED, -5027, "the partition has moved to another raft group")
 
 enum err {
 #define ERR_ENUM(name, code, text) name = code,

@@ -24,6 +24,13 @@
 
 struct log_partition;
 
+/* Where a partition that moved here comes from, until the move is over: the entry that closed it
+ * there. group_id 0: it did not move. */
+struct log_partition_source {
+    uint64_t index; /* raft index in the old group's log */
+    uint32_t group_id;
+};
+
 struct log_partition_id {
     uint8_t topic_id[16]; /* Kafka's topic UUID */
     int32_t partition;    /* Kafka's partition index within the topic */
@@ -144,6 +151,18 @@ size_t log_partition_tail_bytes(const struct log_partition *p);
 size_t log_partition_unflushed_bytes(const struct log_partition *p);
 /* Drops flushed batches from the tail, oldest first, until about `keep_bytes` stay. */
 void log_partition_trim_tail(struct log_partition *p, size_t keep_bytes);
+
+/* ---- a move to another raft group (log/store.h has the store's part) ---- */
+
+/* Closed for good at its next offset (log_store_partition_freeze). */
+bool log_partition_is_frozen(const struct log_partition *p);
+/* Of a partition that came here, until it is settled. */
+struct log_partition_source log_partition_source(const struct log_partition *p);
+/* The move is over: the old group may forget it. */
+void log_partition_settle(struct log_partition *p);
+/* False while the files of a partition that came here are still the old group's store's on this
+ * disk: then what is not in memory can't be read (ERR_BUSY). */
+bool log_partition_has_files(const struct log_partition *p);
 
 /* ---- flush: prepare on the shard, run on a worker, finish on the shard ---- */
 

@@ -16,6 +16,7 @@
 #include "base/disk.h"
 #include "base/err.h"
 #include "base/work.h"
+#include "log/folders.h"
 #include "log/partition.h"
 
 struct log_store;
@@ -61,6 +62,32 @@ typedef void (*log_store_partition_cb)(void *data, uint32_t partition_number,
                                        struct log_partition *p);
 void log_store_each_partition(struct log_store *s, log_store_partition_cb cb, void *data);
 
+/* ---- a partition moves to another group's store on the same disk ---- */
+
+/* Right after log_store_open, before anything else: this store goes by the disk's claims from here
+ * on (borrowed, outlives it). Without, a store knows of no other: for tests. 0 or UV_ENOMEM. */
+int log_store_set_folders(struct log_store *s, struct log_folders *folders);
+
+/* log_partition_freeze, and the disk's claims hear of it. */
+void log_store_partition_freeze(struct log_store *s, uint32_t partition_number);
+
+/* The manifest's record of a frozen partition, once a durable checkpoint has it: what the other
+ * group opens it from. Owned by the caller (slice_unref). ERR_NOT_FOUND: no such partition, not
+ * frozen; ERR_BUSY: not durable yet, a checkpoint helps. */
+int log_store_partition_record(const struct log_store *s, uint32_t partition_number,
+                               struct slice *record);
+/* Adds a partition from another group's record. Memory only and a function of its arguments: the
+ * files are taken over later (log_store_tend), and until then the store makes no checkpoint.
+ * ERR_MALFORMED, ERR_VERSION, ERR_INVALID (another id, not frozen), or UV_ENOMEM. */
+int log_store_partition_import(struct log_store *s, uint32_t partition_number,
+                               const struct log_partition_id *id, struct bytes record,
+                               const struct log_partition_source *source, struct log_partition **p);
+/* Takes over what the old groups' stores have let go of meanwhile; files are looked at on the
+ * worker. Call it now and then, on the shard. How many partitions still wait. */
+unsigned log_store_tend(struct log_store *s);
+/* Nothing of it is under way on the worker. */
+bool log_store_is_tending(const struct log_store *s);
+
 struct log_checkpoint;
 typedef void (*log_checkpoint_cb)(struct log_checkpoint *req, int status);
 struct log_checkpoint {
@@ -73,7 +100,8 @@ struct log_checkpoint {
 
 /* Makes everything applied up to now durable in segments and manifest. The machine has applied
  * exactly up to state.index when this is called; it may go on applying at once. Returns 0 (cb
- * later, once) or ERR_BUSY when one is under way. A negative status is a disk error: final. */
+ * later, once) or ERR_BUSY when one is under way, or a partition that moved here waits for its
+ * files. A negative status is a disk error: final. */
 int log_store_checkpoint(struct log_store *s, struct log_checkpoint *req, log_checkpoint_cb cb);
 bool log_store_is_checkpointing(const struct log_store *s);
 
