@@ -37,6 +37,7 @@ struct coordinator;
 struct controller;
 struct rebuild;
 struct produce_part;
+struct topic_move_work;
 
 /* One raft group of this node. */
 struct broker_group {
@@ -52,6 +53,10 @@ struct broker_group {
     bool is_tail_full;               /* shard only: batches wait until tails are in segments */
     uint64_t led_since_ms;           /* shard only: clock when this replica last came to lead */
     struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
+    struct produce_part *opening_first, *opening_last; /* shard only: wait for a partition that is
+                                                          moving here */
+    struct topic_move_work *moves;                     /* shard only: topic_move.c */
+    uint64_t moved_in_at_ms; /* shard only: clock when a partition was last opened here so, or 0 */
     struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */
     atomic_bool has_given_up;               /* some of these two were given up */
     struct work_item reconcile_item;        /* posted by group 0 when metadata changed */
@@ -77,6 +82,7 @@ struct broker {
     struct work_pool *wal_writer;  /* one thread */
     struct work_pool *readers;     /* cold reads, checkpoints, shipping */
     struct log_wal *wal;           /* any thread */
+    struct log_folders *folders;   /* any thread: which stores name which partition folder */
     struct log_scrubber *scrubber; /* any thread */
     unsigned shard_count;          /* constant */
     struct shard *shards[REPL_SHARDS_MAX];

@@ -77,7 +77,8 @@ static void consider(void *data, struct partition *p)
 {
     struct candidate *c = data;
     struct topic_settings settings;
-    if (p->number == c->compaction->failed_number ||
+    if (p->moved_index != 0 || !log_partition_has_files(p->log) || /* it moves away, or just came */
+        p->number == c->compaction->failed_number ||
         !maintain_settings_of(c->compaction->group, p, &settings) || !settings.is_compacted)
         return;
     double share = share_of(c, p, &settings);

@@ -11,6 +11,7 @@ int16_t error_code_of(int err)
     case ERR_NOT_LEADER:
     case ERR_LEADERSHIP_LOST:
     case ERR_CLOSED:
+    case ERR_MOVED:
         return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     case ERR_NOT_FOUND:
         return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;

@@ -96,6 +96,8 @@ bool fetch_part_check(struct fetch_part *part)
     part->preferred_replica = -1;
     if (p == NULL) /* not open yet, or just deleted: metadata tells */
         return refuse(part, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
+    if (p->is_shown_elsewhere) /* it moved: clients may look for it where it is now */
+        return refuse(part, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
     part->high_watermark = log_partition_next_offset(p->log);
     part->log_start_offset = log_partition_start_offset(p->log);
     repl_group_status(part->group->raft, &status);

@@ -96,6 +96,8 @@ static void want_partition(struct difference *d, const struct metadata_topic *t,
     };
     if (p != NULL && are_settings_equal(&p->settings, settings))
         return;
+    if (metadata_move_of(d->group->broker->metadata, t->id, index) != NULL)
+        return; /* it is opened from what the old group had; settings follow */
     memcpy(state.id.topic_id, t->id, sizeof state.id.topic_id);
     state.id.partition = index;
     d->budget--;

@@ -22,6 +22,7 @@
 #include "node_parts.h"
 #include "node_peers.h"
 #include "produce_path.h"
+#include "topic_move.h"
 #include "rebuild.h"
 
 #define TRAILING_ENTRIES 1000000
@@ -231,6 +232,9 @@ static int open_storage(struct node *n, struct err_note *note)
         return err_set(note, ERR_INVALID, "%u raft groups are more than %u", b->group_count,
                        METADATA_GROUPS_MAX);
     random_init_system(&b->node_random);
+    b->folders = log_folders_create();
+    if (b->folders == NULL)
+        return UV_ENOMEM;
     struct storage_options options = {
         .disk = &b->disk,
         .wal = {.directory = "wal",
@@ -243,6 +247,7 @@ static int open_storage(struct node *n, struct err_note *note)
         .readers = work_pool_work(b->readers),
         .home = home_of,
         .data = b,
+        .folders = b->folders,
         .group_count = b->group_count,
         .founders = n->founders,
         .founder_count = n->founder_count,
@@ -262,6 +267,7 @@ static void on_reconcile(struct work_item *item)
     struct broker_group *g = item->data;
     atomic_store(&g->is_reconcile_posted, false);
     maintain_partitions(g);
+    topic_move_tick(g);
 }
 
 /* Group 0 applied a change: every group looks whether it concerns it. */

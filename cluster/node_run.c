@@ -21,6 +21,7 @@
 #include "node_parts.h"
 #include "node_peers.h"
 #include "produce_path.h"
+#include "topic_move.h"
 #include "rebuild.h"
 
 #define TICK_MS          10
@@ -60,6 +61,7 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
     repl_group_tick(g->raft);
     level_watch(g);
     coordinator_tick(g->coordinator);
+    topic_move_tick(g);
     if (g->group_id == 0)
         controller_tick(g->broker->controller);
     if (now_ms - g->trimmed_at_ms >= TRIM_MS) {

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "error_code.h"
 #include "protocol/record_batch.h"
+#include "topic_move.h"
 
 /* A client whose first batch was refused here, because we did not lead yet, has sent more behind it
  * before it knew. To these a gap is our doing, not a loss; told OUT_OF_ORDER_SEQUENCE, or
@@ -76,7 +77,9 @@ static int16_t error_code_of_proposed(int err)
 
 static bool is_newly_led(const struct broker_group *g)
 {
-    return clock_now_ms(&g->broker->clock) - g->led_since_ms < GAP_IS_OURS_MS;
+    uint64_t now_ms = clock_now_ms(&g->broker->clock);
+    return now_ms - g->led_since_ms < GAP_IS_OURS_MS ||
+           (g->moved_in_at_ms != 0 && now_ms - g->moved_in_at_ms < GAP_IS_OURS_MS);
 }
 
 /* A producer's first batch may be the one that was refused: then the gap is before all it has. */
@@ -141,8 +144,9 @@ static int16_t refusal(struct produce_part *part)
     struct broker_group *g = part->group;
     if (!machine_is_ready(g->machine))
         return is_about_to_lead(g) ? KAFKA_ERROR_NONE : KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
-    if (machine_partition(g->machine, part->place.number) == NULL)
-        return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER; /* not open yet: try again */
+    const struct partition *p = machine_partition(g->machine, part->place.number);
+    if (p == NULL || p->moved_index != 0)
+        return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER; /* not open yet, or moved away: try again */
     if (atomic_load(&g->broker->is_disk_low))
         return KAFKA_ERROR_KAFKA_STORAGE_ERROR;
     if (needs_more_sites(part) && !has_enough_sites(part, 0))
@@ -150,11 +154,34 @@ static int16_t refusal(struct produce_part *part)
     return KAFKA_ERROR_NONE;
 }
 
-void produce_part_begin(struct produce_part *part)
+/* On its way here from another group: its clients have heard so already. */
+static bool is_opening(const struct produce_part *part)
 {
     struct broker_group *g = part->group;
-    assert(shard_is_here(g->shard));
+    return (machine_is_ready(g->machine) || is_about_to_lead(g)) &&
+           machine_partition(g->machine, part->place.number) == NULL &&
+           topic_move_is_opening(g->broker, g->group_id, part->place.number);
+}
+
+static void wait_for_opening(struct produce_part *part)
+{
+    struct broker_group *g = part->group;
+    part->next = NULL;
+    if (g->opening_last != NULL)
+        g->opening_last->next = part;
+    else
+        g->opening_first = part;
+    g->opening_last = part;
+}
+
+static void begin(struct produce_part *part)
+{
+    struct broker_group *g = part->group;
     int16_t error_code = refusal(part);
+    if (error_code != KAFKA_ERROR_NONE && is_opening(part)) {
+        wait_for_opening(part);
+        return;
+    }
     if (error_code != KAFKA_ERROR_NONE) {
         finish(part, error_code);
         return;
@@ -169,13 +196,36 @@ void produce_part_begin(struct produce_part *part)
     g->stalled_last = part;
 }
 
+/* In the order of their coming; those whose partition is not open yet wait again. */
+static void begin_opened(struct broker_group *g)
+{
+    struct produce_part *part = g->opening_first;
+    g->opening_first = g->opening_last = NULL;
+    while (part != NULL) {
+        struct produce_part *next = part->next; /* the part may be gone afterwards */
+        begin(part);
+        part = next;
+    }
+}
+
+void produce_part_begin(struct produce_part *part)
+{
+    struct broker_group *g = part->group;
+    assert(shard_is_here(g->shard));
+    if (g->opening_first != NULL)
+        begin_opened(g); /* what came before goes before */
+    begin(part);
+}
+
 static void propose_stalled(struct broker_group *g)
 {
     while (g->stalled_first != NULL) {
         struct produce_part *part = g->stalled_first;
         struct produce_part *next = part->next; /* the part may be gone once proposed */
         int16_t error_code = refusal(part);
-        if (error_code != KAFKA_ERROR_NONE)
+        if (error_code != KAFKA_ERROR_NONE && is_opening(part))
+            wait_for_opening(part);
+        else if (error_code != KAFKA_ERROR_NONE)
             finish(part, error_code);
         else if (is_about_to_lead(g) || !propose(part))
             return;
@@ -229,7 +279,10 @@ void produce_group_turn(struct broker_group *g)
     if (atomic_exchange(&g->has_given_up, false)) {
         g->stalled_last = drop_given_up(&g->stalled_first);
         drop_given_up(&g->waiting_for_sites);
+        g->opening_last = drop_given_up(&g->opening_first);
     }
+    if (g->opening_first != NULL)
+        begin_opened(g);
     if (g->stalled_first != NULL)
         propose_stalled(g);
     if (g->waiting_for_sites != NULL)
@@ -249,8 +302,11 @@ void produce_group_lost(struct broker_group *g)
 {
     struct produce_part *stalled = g->stalled_first;
     struct produce_part *waiting = g->waiting_for_sites;
+    struct produce_part *opening = g->opening_first;
     g->stalled_first = g->stalled_last = NULL;
+    g->opening_first = g->opening_last = NULL;
     g->waiting_for_sites = NULL;
     finish_all(stalled, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
+    finish_all(opening, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
     finish_all(waiting, KAFKA_ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND);
 }

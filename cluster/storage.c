@@ -158,6 +158,8 @@ int storage_open(const struct storage_options *options, struct identity *identit
     int err = open_wal(&o);
     for (unsigned i = 0; i < options->group_count && err == 0; i++)
         err = open_store(&o, options->first_group_id + i, &stores[i]);
+    for (unsigned i = 0; i < options->group_count && err == 0 && options->folders != NULL; i++)
+        err = log_store_set_folders(stores[i], options->folders);
     for (unsigned i = 0; i < options->group_count && err != 0; i++)
         log_store_close(stores[i]);
     if (err != 0) {

@@ -44,6 +44,7 @@ struct storage_options {
     const struct work *writer, *readers;
     const struct work *(*home)(void *data, uint32_t group_id); /* a group's shard */
     void *data;                                                /* of `home` */
+    struct log_folders *folders; /* told of all stores; outlives them; NULL: of one store only */
     uint32_t first_group_id;
     unsigned group_count;               /* consecutive ids */
     const struct repl_member *founders; /* as of struct repl_group_options */

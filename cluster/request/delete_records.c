@@ -61,7 +61,7 @@ static void run(struct scatter_item *item)
         done(d, KAFKA_ERROR_POLICY_VIOLATION);
         return;
     }
-    if (p == NULL || !machine_is_ready(item->group->machine)) {
+    if (p == NULL || p->moved_index != 0 || !machine_is_ready(item->group->machine)) {
         done(d, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
         return;
     }

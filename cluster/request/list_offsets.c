@@ -87,7 +87,7 @@ static void look_up(struct lookup *l, struct partition *p)
 
 static int16_t check(struct lookup *l, struct partition *p)
 {
-    if (p == NULL || !machine_is_ready(l->item.group->machine))
+    if (p == NULL || p->moved_index != 0 || !machine_is_ready(l->item.group->machine))
         return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     int32_t epoch_here = machine_leader_epoch(l->item.group->machine, p);
     if (l->leader_epoch >= 0 && l->leader_epoch != epoch_here)

@@ -110,7 +110,7 @@ static void fill_partition(struct metadata_work *w, const struct metadata_partit
     kafka_metadata_response_partition_init(p);
     p->partition_index = index;
     p->leader_id = shown_leader(w, place->group_id, &term);
-    p->leader_epoch = p->leader_id < 0 ? -1 : (int32_t)term;
+    p->leader_epoch = p->leader_id < 0 ? -1 : place->epoch_base + (int32_t)term;
     p->error_code = p->leader_id < 0 ? KAFKA_ERROR_LEADER_NOT_AVAILABLE : KAFKA_ERROR_NONE;
     fill_replicas(w, place->group_id, p);
 }

@@ -20,7 +20,7 @@ static int16_t look_up(struct lookup *l)
 {
     struct machine *m = l->item.group->machine;
     const struct partition *p = machine_partition(m, l->item.place.number);
-    if (p == NULL || !machine_is_ready(m))
+    if (p == NULL || p->moved_index != 0 || !machine_is_ready(m))
         return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     int32_t epoch_here = machine_leader_epoch(m, p);
     if (l->current_epoch >= 0 && l->current_epoch < epoch_here)

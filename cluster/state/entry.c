@@ -40,7 +40,7 @@ size_t partition_state_encode(const struct partition_state *state,
 
 static bool is_partition_state_sound(const struct partition_state *state)
 {
-    return state->action >= PARTITION_OPEN && state->action <= PARTITION_CLOSE &&
+    return state->action >= PARTITION_OPEN && state->action <= PARTITION_MOVE_SETTLE &&
            (state->flags & ~PARTITION_IS_OFFSETS) == 0 && state->id.partition >= 0 &&
            state->epoch_base >= 0 && state->start_offset >= 0 &&
            state->settings.segment_bytes > 0 && state->settings.segment_ms > 0 &&

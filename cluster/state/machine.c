@@ -28,6 +28,8 @@ void machine_destroy(struct machine *m)
         return;
     while (m->partitions != NULL)
         machine_forget(m, m->partitions);
+    while (m->incoming != NULL)
+        machine_forget_incoming(m, m->incoming->number);
     free(m);
 }
 
@@ -58,6 +60,14 @@ static void wake_all(struct partition *p)
 {
     while (p->waiters != NULL)
         wake(p->waiters);
+}
+
+void machine_show_elsewhere(struct partition *p)
+{
+    if (p->is_shown_elsewhere)
+        return;
+    p->is_shown_elsewhere = true;
+    wake_all(p);
 }
 
 void machine_forget(struct machine *m, struct partition_entry *entry)

@@ -158,29 +158,60 @@ static void open_partition(struct machine *m, uint32_t number, const struct part
         check_memory(UV_ENOMEM);
 }
 
-static void apply_partition_state(struct machine *m, uint32_t number, struct bytes body,
-                                  struct machine_result *result)
+static void close_partition(struct machine *m, uint32_t number, const struct partition_state *state,
+                            struct machine_result *result)
 {
+    struct partition_entry *entry = machine_entry(m, number);
+    bool is_incoming = machine_forget_incoming(m, number);
+    if (entry == NULL && !is_incoming) {
+        result->error = ERR_NOT_FOUND;
+        return;
+    }
+    if (state->metadata_version > m->closed_version)
+        m->closed_version = state->metadata_version;
+    if (entry == NULL)
+        return;
+    machine_forget(m, entry);
+    log_store_partition_remove(m->store, number);
+}
+
+/* Of an open partition. */
+static void change_partition(struct machine *m, struct partition_entry *entry,
+                             const struct partition_state *state,
+                             const struct log_entry *raft_entry, struct machine_result *result)
+{
+    if (entry == NULL || entry->partition.moved_index != 0) {
+        result->error = entry == NULL ? ERR_NOT_FOUND : ERR_MOVED;
+    } else if (state->action == PARTITION_SETTINGS) {
+        entry->partition.settings = state->settings;
+        log_partition_set_settings(entry->partition.log, &state->settings);
+    } else if (state->action == PARTITION_MOVE_OUT) {
+        machine_apply_move_out(m, entry, raft_entry);
+    } else {
+        log_partition_settle(entry->partition.log);
+    }
+}
+
+static void apply_partition_state(struct machine *m, uint32_t number,
+                                  const struct log_entry *raft_entry, struct machine_result *result)
+{
+    struct bytes body = raft_entry->body.bytes;
     struct partition_state state;
+    if (body.size > PARTITION_STATE_SIZE) {
+        check_memory(machine_apply_move_in(m, number, raft_entry, result));
+        return;
+    }
     result->error = partition_state_decode(body, &state);
     if (result->error != 0)
         return;
-    if (state.action == PARTITION_OPEN) {
+    if (state.action == PARTITION_MOVE_IN)
+        result->error = ERR_MALFORMED; /* has no piece */
+    else if (state.action == PARTITION_OPEN)
         open_partition(m, number, &state, result);
-        return;
-    }
-    struct partition_entry *entry = machine_entry(m, number);
-    if (entry == NULL) {
-        result->error = ERR_NOT_FOUND;
-    } else if (state.action == PARTITION_SETTINGS) {
-        entry->partition.settings = state.settings;
-        log_partition_set_settings(entry->partition.log, &state.settings);
-    } else {
-        if (state.metadata_version > m->closed_version)
-            m->closed_version = state.metadata_version;
-        machine_forget(m, entry);
-        log_store_partition_remove(m->store, number);
-    }
+    else if (state.action == PARTITION_CLOSE)
+        close_partition(m, number, &state, result);
+    else
+        change_partition(m, machine_entry(m, number), &state, raft_entry, result);
 }
 
 static void apply_log_start(struct partition_entry *entry, struct bytes body,
@@ -288,12 +319,17 @@ static void apply_kind(struct machine *m, const struct log_entry *entry,
                        uint8_t **detail)
 {
     struct partition_entry *target = machine_entry(m, head->partition_number);
+    if (target != NULL && target->partition.moved_index != 0 &&
+        head->kind != ENTRY_PARTITION_STATE) {
+        result->error = ERR_MOVED; /* certainly not done: its log is closed */
+        return;
+    }
     switch (head->kind) {
     case ENTRY_RECORD_BATCH:
         apply_record_batch(m, target, entry, result);
         break;
     case ENTRY_PARTITION_STATE:
-        apply_partition_state(m, head->partition_number, entry->body.bytes, result);
+        apply_partition_state(m, head->partition_number, entry, result);
         break;
     case ENTRY_LOG_START:
         apply_log_start(target, entry->body.bytes, result);

@@ -6,6 +6,7 @@
 
 #include "cluster/consumer_table.h"
 #include "cluster/machine.h"
+#include "state/byte_list.h"
 
 /* A partition with its places in the machine's tables. */
 struct partition_entry {
@@ -15,12 +16,23 @@ struct partition_entry {
     UT_hash_handle hh; /* by number */
 };
 
+/* The state of a partition that moves here, as far as its pieces have come. */
+struct incoming {
+    uint32_t number;
+    uint32_t from_group;
+    uint64_t from_index;
+    uint32_t total_size;
+    struct byte_list bytes;
+    UT_hash_handle hh; /* by number */
+};
+
 struct machine {
     struct machine_options options;
     struct repl_group *group;           /* NULL until set */
     struct log_store *store;            /* given by restore */
     struct partition_entry *partitions; /* by number */
     struct partition_entry *grown;      /* partitions with new records, in no order */
+    struct incoming *incoming;          /* by number */
     int64_t wall_ms;                    /* clock of the last applied entry */
     uint32_t feature_level;             /* of the group's log */
     uint64_t closed_version;   /* newest metadata version by which a partition was closed */
@@ -33,6 +45,16 @@ struct machine {
 /* machine_apply.c */
 void machine_apply(void *data, const struct log_entry *entry, const struct repl_entry_head *head,
                    struct repl_submit *own);
+
+/* machine_move.c: as what machine_apply.c does. Ints: 0 or UV_ENOMEM. */
+void machine_apply_move_out(struct machine *m, struct partition_entry *entry,
+                            const struct log_entry *raft_entry);
+int machine_apply_move_in(struct machine *m, uint32_t number, const struct log_entry *raft_entry,
+                          struct machine_result *result);
+/* Was there any? */
+bool machine_forget_incoming(struct machine *m, uint32_t number);
+void machine_put_incoming(struct machine *m, struct byte_list *list);
+int machine_read_incoming(struct machine *m, struct bytes_reader *r);
 
 /* machine_snapshot.c */
 int machine_encode_state(void *data, uint8_t **bytes, size_t *size, uint32_t *feature_level);

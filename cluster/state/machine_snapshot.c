@@ -4,7 +4,9 @@
  * u16 version, u16 flags (0), u32 feature level, i64 wall clock, u64 newest metadata version by
  * which a partition was closed, u32 n partitions, then per partition in the order of numbers:
  * u32 number, u16 flags, i32 epoch base, 16 topic id, i32 partition, i64 segment bytes,
- * i64 segment ms, i64 index interval bytes, u32 producers at most, bytes consumer table; then
+ * i64 segment ms, i64 index interval bytes, u32 producers at most, u64 index of its MOVE_OUT or 0,
+ * i32 leader epoch at that, bytes consumer table; then u32 n partitions that are moving here, each
+ * u32 number, u32 old group, u64 index of the MOVE_OUT there, u32 size, bytes of it so far; then
  * bytes metadata (group 0, else empty) */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 #include "state/byte_list.h"
 #include "state/machine_parts.h"
 
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2
 
 static int by_number(const struct partition_entry *a, const struct partition_entry *b)
 {
@@ -45,6 +47,8 @@ static int put_partition(struct byte_list *list, const struct partition *p)
     byte_list_put_u64(list, (uint64_t)p->settings.segment_ms);
     byte_list_put_u64(list, (uint64_t)p->settings.index_interval_bytes);
     byte_list_put_u32(list, p->settings.producer_count_max);
+    byte_list_put_u64(list, p->moved_index);
+    byte_list_put_u32(list, (uint32_t)p->moved_epoch);
     return put_consumers(list, p->consumers);
 }
 
@@ -83,6 +87,7 @@ int machine_encode_state(void *data, uint8_t **bytes, size_t *size, uint32_t *fe
     byte_list_put_u64(&list, (uint64_t)m->wall_ms);
     byte_list_put_u64(&list, m->closed_version);
     int err = put_partitions(&list, m);
+    machine_put_incoming(m, &list);
     if (err == 0)
         err = put_metadata(&list, m->options.metadata);
     if (err != 0) {
@@ -119,6 +124,8 @@ static int read_partition(struct machine *m, struct bytes_reader *r)
     p.settings.segment_ms = (int64_t)bytes_read_le64(r);
     p.settings.index_interval_bytes = (int64_t)bytes_read_le64(r);
     p.settings.producer_count_max = bytes_read_le32(r);
+    p.moved_index = bytes_read_le64(r);
+    p.moved_epoch = (int32_t)bytes_read_le32(r);
     p.log = log_store_partition(m->store, p.number);
     int err = p.log == NULL || machine_entry(m, p.number) != NULL ? ERR_CORRUPT
                                                                   : read_consumers(r, &p);
@@ -144,6 +151,9 @@ static int restore_from(struct machine *m, struct bytes_reader *r)
         if (err != 0)
             return err;
     }
+    int err = machine_read_incoming(m, r);
+    if (err != 0)
+        return err;
     struct bytes metadata = byte_list_read_bytes(r);
     if (r->is_bad || bytes_reader_left(r) != 0)
         return ERR_MALFORMED;
@@ -155,6 +165,8 @@ int machine_restore(void *data, struct log_store *store, const struct log_store_
     struct machine *m = data;
     while (m->partitions != NULL)
         machine_forget(m, m->partitions);
+    while (m->incoming != NULL)
+        machine_forget_incoming(m, m->incoming->number);
     m->store = store;
     m->wall_ms = 0;
     m->feature_level = 1;

@@ -252,6 +252,8 @@ static int apply_kind(struct metadata *m, uint16_t kind, struct bytes_reader *r,
         return metadata_apply_node_state(m, r);
     case METADATA_PLACEMENT:
         return metadata_apply_placement(m, r);
+    case METADATA_MOVE:
+        return metadata_apply_move(m, r);
     default:
         return ERR_MALFORMED;
     }
@@ -274,6 +276,7 @@ int metadata_apply(struct metadata *m, uint64_t index, struct bytes body,
     bool is_known = !r.is_bad && version == CHANGE_VERSION;
     pthread_rwlock_wrlock(&m->lock);
     result->error = is_known ? apply_kind(m, kind, &r, result) : ERR_MALFORMED;
+    metadata_review_moves(m);
     m->version = index; /* whatever the verdict: who waits for it must see it */
     if (result->error == 0 && does_move_groups(kind))
         m->placement_version = index;

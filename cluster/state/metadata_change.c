@@ -221,6 +221,9 @@ int metadata_change_encode(const struct metadata_change *c, uint8_t **bytes, siz
         for (unsigned i = 0; i < c->group_count; i++)
             metadata_put_group(&list, &c->groups[i]);
         break;
+    case METADATA_MOVE:
+        metadata_put_move_change(&list, c);
+        break;
     }
     return byte_list_take(&list, bytes, size);
 }

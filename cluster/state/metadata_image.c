@@ -48,6 +48,9 @@ void metadata_image_clear(struct metadata *m)
     m->version = m->failover_epoch = m->placement_version = 0;
     m->next_producer_id = 0;
     m->partition_total = m->node_count = m->group_count = 0;
+    free(m->moves);
+    m->moves = NULL;
+    m->move_count = m->move_capacity = 0;
 }
 
 void metadata_destroy(struct metadata *m)
@@ -83,7 +86,7 @@ int metadata_image_add_topic(struct metadata *m, const struct metadata_topic *to
     return 0;
 }
 
-static void forget_number(struct metadata *m, struct metadata_partition place)
+void metadata_image_forget_number(struct metadata *m, struct metadata_partition place)
 {
     struct number_entry *number;
     struct {
@@ -98,8 +101,9 @@ static void forget_number(struct metadata *m, struct metadata_partition place)
 
 void metadata_image_remove_topic(struct metadata *m, struct topic_entry *entry)
 {
+    metadata_end_moves(m, &entry->topic);
     for (int32_t i = 0; i < entry->topic.partition_count; i++)
-        forget_number(m, entry->topic.partitions[i]);
+        metadata_image_forget_number(m, entry->topic.partitions[i]);
     m->partition_total -= (unsigned)entry->topic.partition_count;
     HASH_DELETE(by_name, m->topics_by_name, entry);
     HASH_DELETE(by_id, m->topics_by_id, entry);
@@ -128,8 +132,8 @@ int metadata_image_set_configs(struct topic_entry *entry, const struct metadata_
     return 0;
 }
 
-int metadata_image_set_partition(struct metadata *m, struct topic_entry *entry, int32_t partition,
-                                 struct metadata_partition place)
+int metadata_image_add_number(struct metadata *m, struct topic_entry *entry, int32_t partition,
+                              struct metadata_partition place)
 {
     struct number_entry *number = calloc(1, sizeof *number);
     if (number == NULL)
@@ -139,9 +143,17 @@ int metadata_image_set_partition(struct metadata *m, struct topic_entry *entry, 
     number->topic = entry;
     number->partition = partition;
     HASH_ADD(hh, m->numbers, key, sizeof number->key, number);
-    entry->topic.partitions[partition] = place;
     metadata_image_group(m, place.group_id)->partition_count++;
     return 0;
+}
+
+int metadata_image_set_partition(struct metadata *m, struct topic_entry *entry, int32_t partition,
+                                 struct metadata_partition place)
+{
+    int err = metadata_image_add_number(m, entry, partition, place);
+    if (err == 0)
+        entry->topic.partitions[partition] = place;
+    return err;
 }
 
 bool metadata_image_has_room(const struct metadata *m, unsigned more)

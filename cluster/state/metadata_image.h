@@ -39,7 +39,9 @@ struct metadata {
     struct metadata_group groups[METADATA_GROUPS_MAX]; /* by id; [0] is group 0 */
     struct topic_entry *topics_by_name;
     struct topic_entry *topics_by_id;
-    struct number_entry *numbers;
+    struct number_entry *numbers; /* those of moving partitions in both groups */
+    struct metadata_move *moves;  /* in the order of their start; owned */
+    unsigned move_count, move_capacity;
 };
 
 /* metadata_image.c: changes to the image; the caller holds the lock for writing. */
@@ -54,6 +56,10 @@ bool metadata_image_has_room(const struct metadata *m, unsigned more);
 int metadata_image_place(struct metadata *m, struct topic_entry *entry, int32_t count);
 int metadata_image_set_partition(struct metadata *m, struct topic_entry *entry, int32_t partition,
                                  struct metadata_partition place);
+/* A number beside the place: of a partition that moves. 0 or UV_ENOMEM. */
+int metadata_image_add_number(struct metadata *m, struct topic_entry *entry, int32_t partition,
+                              struct metadata_partition place);
+void metadata_image_forget_number(struct metadata *m, struct metadata_partition place);
 struct metadata_group *metadata_image_group(struct metadata *m, uint32_t group_id);
 struct topic_entry *metadata_image_topic(const struct metadata *m, const uint8_t id[16]);
 void metadata_image_set_node(struct metadata *m, const struct metadata_node *node);
@@ -73,9 +79,22 @@ void metadata_free_configs(struct metadata_config *configs, unsigned count);
 /* It has a site, and an address if it was ever heard. */
 bool metadata_node_is_sound(const struct metadata_node *node);
 
+/* A data group's number that it has given, and that nobody else has. */
+bool metadata_is_place_sound(struct metadata *m, struct metadata_partition place);
+
 /* metadata_nodes.c: nodes and where groups are to vote; the rest of the change is in `r`. */
 int metadata_apply_node(struct metadata *m, struct bytes_reader *r);
 int metadata_apply_node_state(struct metadata *m, struct bytes_reader *r);
 int metadata_apply_placement(struct metadata *m, struct bytes_reader *r);
+
+/* metadata_moves.c: partitions that move between groups. */
+int metadata_apply_move(struct metadata *m, struct bytes_reader *r);
+/* After each change: what waits for a group's nodes may have them all now. */
+void metadata_review_moves(struct metadata *m);
+/* The topic goes: its moves end, and the numbers that it has beside its places. */
+void metadata_end_moves(struct metadata *m, const struct metadata_topic *topic);
+void metadata_put_move_change(struct byte_list *list, const struct metadata_change *change);
+void metadata_put_moves(struct byte_list *list, const struct metadata *m);
+int metadata_read_moves(struct metadata *m, struct bytes_reader *r);
 
 #endif

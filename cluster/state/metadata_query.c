@@ -117,3 +117,23 @@ const char *metadata_topic_config(const struct metadata_topic *t, const char *na
             return t->configs[i].value;
     return NULL;
 }
+
+unsigned metadata_move_count(const struct metadata *m)
+{
+    return m->move_count;
+}
+
+const struct metadata_move *metadata_move_at(const struct metadata *m, unsigned position)
+{
+    return position < m->move_count ? &m->moves[position] : NULL;
+}
+
+const struct metadata_move *metadata_move_of(const struct metadata *m, const uint8_t topic_id[16],
+                                             int32_t partition)
+{
+    for (unsigned i = 0; i < m->move_count; i++)
+        if (m->moves[i].partition == partition &&
+            memcmp(m->moves[i].topic_id, topic_id, sizeof m->moves[i].topic_id) == 0)
+            return &m->moves[i];
+    return NULL;
+}

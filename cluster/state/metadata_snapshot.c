@@ -4,13 +4,13 @@
  * u16 version, u8 has cluster, 16 cluster id, u64 version index, u64 placement version,
  * u64 failover epoch, i64 next producer id, u16 n nodes, u16 n groups, u32 n topics, then per
  * topic: 16 id, text name, u8 is internal, u16 replication factor, configs, u32 n partitions, n x
- * (u32 group id, u32 number) */
+ * (u32 group id, u32 number, i32 epoch base); then moves (metadata_moves.c) */
 #include <stdlib.h>
 #include <string.h>
 
 #include "state/metadata_image.h"
 
-#define SNAPSHOT_VERSION 2
+#define SNAPSHOT_VERSION 3
 
 static void put_topic(struct byte_list *list, const struct metadata_topic *t)
 {
@@ -23,6 +23,7 @@ static void put_topic(struct byte_list *list, const struct metadata_topic *t)
     for (int32_t i = 0; i < t->partition_count; i++) {
         byte_list_put_u32(list, t->partitions[i].group_id);
         byte_list_put_u32(list, t->partitions[i].number);
+        byte_list_put_u32(list, (uint32_t)t->partitions[i].epoch_base);
     }
 }
 
@@ -72,6 +73,7 @@ int metadata_encode(const struct metadata *m, uint8_t **bytes, size_t *size)
         free(list.data);
         return err;
     }
+    metadata_put_moves(&list, m);
     return byte_list_take(&list, bytes, size);
 }
 
@@ -100,7 +102,7 @@ static int read_tables(struct metadata *m, struct bytes_reader *r)
 }
 
 /* A data group's number that it has given, and that nobody else has. */
-static bool is_place_sound(struct metadata *m, struct metadata_partition place)
+bool metadata_is_place_sound(struct metadata *m, struct metadata_partition place)
 {
     int32_t other;
     const struct metadata_group *group = metadata_image_group(m, place.group_id);
@@ -112,7 +114,7 @@ static bool is_place_sound(struct metadata *m, struct metadata_partition place)
 static int read_places(struct metadata *m, struct bytes_reader *r, struct topic_entry *entry)
 {
     uint32_t count = bytes_read_le32(r);
-    if (r->is_bad || count > bytes_reader_left(r) / 8 ||
+    if (r->is_bad || count > bytes_reader_left(r) / 12 ||
         count > METADATA_PARTITIONS_MAX - m->partition_total)
         return ERR_MALFORMED;
     entry->topic.partitions = calloc(count, sizeof *entry->topic.partitions);
@@ -121,7 +123,8 @@ static int read_places(struct metadata *m, struct bytes_reader *r, struct topic_
     for (uint32_t i = 0; i < count; i++) {
         struct metadata_partition place = {.group_id = bytes_read_le32(r)};
         place.number = bytes_read_le32(r);
-        if (!is_place_sound(m, place))
+        place.epoch_base = (int32_t)bytes_read_le32(r);
+        if (place.epoch_base < 0 || !metadata_is_place_sound(m, place))
             return ERR_MALFORMED;
         int err = metadata_image_set_partition(m, entry, (int32_t)i, place);
         if (err != 0)
@@ -182,6 +185,9 @@ static int decode_into(struct metadata *m, struct bytes_reader *r)
         if (err != 0)
             return err;
     }
+    err = metadata_read_moves(m, r);
+    if (err != 0)
+        return err;
     return r->is_bad || bytes_reader_left(r) != 0 ? ERR_MALFORMED : 0;
 }
 

@@ -74,7 +74,7 @@ Test(cluster_entry, partition_state_with_a_field_that_cannot_be_is_malformed)
         size_t at;
         uint8_t value;
     } bad[] = {
-        {2, 0},    {2, 4},               /* action: none, MOVE_OUT of a later release */
+        {2, 0},    {2, 7},               /* action: none, one of a later release */
         {3, 1},    {4, 2},    {6, 1},    /* unused, an unknown flag, unused */
         {27, 128}, {31, 128}, {39, 128}, /* partition, epoch base, start offset below 0 */
         {47, 128}, {55, 128}, {63, 128}, /* segment bytes, segment ms, index interval below 0 */

@@ -27,10 +27,12 @@ enum entry_kind {
 #define ENTRY_FEATURE_LEVEL_MAX 1
 
 enum partition_action {
-    PARTITION_OPEN = 1,     /* begins here: at start_offset, with epoch_base */
-    PARTITION_SETTINGS = 2, /* from here on other settings */
-    PARTITION_CLOSE = 3,    /* ends here; its data is deleted */
-    PARTITION_MOVE_OUT = 4  /* later: closed at an offset, opened in another group */
+    PARTITION_OPEN = 1,       /* begins here: at start_offset, with epoch_base */
+    PARTITION_SETTINGS = 2,   /* from here on other settings */
+    PARTITION_CLOSE = 3,      /* ends here; its data is deleted */
+    PARTITION_MOVE_OUT = 4,   /* closed at the next offset, to be opened in another group */
+    PARTITION_MOVE_IN = 5,    /* a piece of what another group had: cluster/move_entry.h */
+    PARTITION_MOVE_SETTLE = 6 /* the move here is over */
 };
 
 enum partition_flag {

@@ -29,6 +29,12 @@ struct partition {
     struct log_partition_id id;
     struct log_partition_settings settings;
     struct consumer_table *consumers; /* of an offsets partition, else NULL */
+    uint64_t moved_index;             /* raft index of the MOVE_OUT that closed it; 0: it is open */
+    int32_t moved_epoch;              /* its leader epoch at that entry */
+    uint64_t opened_index;            /* raft index of the last MOVE_IN that opened it, when that
+                                         was since the last start, else 0; not part of the state */
+    bool is_shown_elsewhere;          /* moved away, and this node's metadata says so: nobody is
+                                         served from here any more; not part of the state */
     struct partition_waiter *waiters; /* wait for the next offset to rise (long polls) */
 };
 
@@ -95,6 +101,12 @@ void machine_each_partition(struct machine *m, machine_partition_cb cb, void *da
 
 void machine_wait(struct partition *p, struct partition_waiter *waiter);
 void machine_wait_cancel(struct partition_waiter *waiter); /* also when not listed */
+
+/* Of a partition that moved away: what its new group opens it from (cluster/move_entry.h). Owned
+ * (free). ERR_NOT_FOUND; ERR_BUSY: not in a durable checkpoint yet; UV_ENOMEM. */
+int machine_moved_state(struct machine *m, uint32_t number, uint8_t **bytes, size_t *size);
+/* This node's metadata shows the moved partition elsewhere: wakes who waits at it. */
+void machine_show_elsewhere(struct partition *p);
 
 bool machine_is_ready(const struct machine *m); /* leader that may serve */
 int32_t machine_leader_epoch(const struct machine *m, const struct partition *p);

@@ -61,8 +61,38 @@ struct metadata_group {
 
 struct metadata_partition {
     uint32_t group_id;
-    uint32_t number; /* within the group */
+    uint32_t number;    /* within the group */
+    int32_t epoch_base; /* leader epoch = this + the group's term; rises when it moves */
 };
+
+/* CLOSING --closed in the old group--> OPENING --every replica of the new group has its files-->
+ * SETTLING --settled in the new group, gone from the old one--> over
+ * From OPENING on the partition's place is the new one. A deleted topic's moves are gone with it.
+ */
+enum metadata_move_phase {
+    METADATA_MOVE_CLOSING = 1,
+    METADATA_MOVE_OPENING = 2,
+    METADATA_MOVE_SETTLING = 3
+};
+
+/* A partition on its way from one raft group to another (state/metadata_moves.c). */
+struct metadata_move {
+    uint8_t topic_id[16];
+    int32_t partition; /* Kafka's index within the topic */
+    enum metadata_move_phase phase;
+    struct metadata_partition from, to; /* to.epoch_base: from OPENING on */
+    int64_t offset;                     /* where the old log ends; from OPENING on, as `index` */
+    uint64_t index;       /* raft index in the old group's log of the entry that says so */
+    unsigned taken_count; /* of `taken_by`: nodes whose replica of the new group has
+                             the files, durably */
+    uint32_t taken_by[METADATA_VOTERS_MAX];
+    bool is_settled; /* the new group has said that it is over */
+    bool is_retired; /* the old one has forgotten the partition */
+};
+#define METADATA_MOVES_MAX 1024 /* under way at once */
+#define METADATA_MOVE_EPOCH_STRIDE                                                                 \
+    4096 /* terms that the old group may have run ahead meanwhile                                  \
+          */
 
 struct metadata_config {
     char *name; /* Kafka's config name, checked before it was proposed */
@@ -108,6 +138,14 @@ unsigned metadata_group_count(const struct metadata *m); /* group 0 included */
 const struct metadata_group *metadata_group_at(const struct metadata *m, unsigned position);
 const struct metadata_group *metadata_group_by_id(const struct metadata *m, uint32_t group_id);
 const char *metadata_topic_config(const struct metadata_topic *t, const char *name); /* or NULL */
+unsigned metadata_move_count(const struct metadata *m);
+const struct metadata_move *metadata_move_at(const struct metadata *m, unsigned position);
+/* NULL when that partition does not move. */
+const struct metadata_move *metadata_move_of(const struct metadata *m, const uint8_t topic_id[16],
+                                             int32_t partition);
+/* May the partition move there? 0 or what METADATA_MOVE's start would answer; pure. */
+int metadata_move_check(const struct metadata *m, const struct metadata_topic *topic,
+                        int32_t partition, uint32_t group_id);
 
 /* ---- changes ---- */
 
@@ -122,7 +160,26 @@ enum metadata_change_kind {
     METADATA_PREFERRED = 9,        /* a group's preferred leader */
     METADATA_TOPIC_CONFIG = 10,    /* overrides of a topic that are set, others that are removed */
     METADATA_NODE_STATE = 11,      /* nodes that are added, leave, are dead, are gone, are back */
-    METADATA_PLACEMENT = 12        /* where groups are to vote and to be led */
+    METADATA_PLACEMENT = 12,       /* where groups are to vote and to be led */
+    METADATA_MOVE = 13             /* a step of a partition's move to another group */
+};
+
+enum metadata_move_step {
+    METADATA_MOVE_START = 1,   /* group_id: to which */
+    METADATA_MOVE_CLOSED = 2,  /* the old group's leader: number, epoch, offset, index */
+    METADATA_MOVE_TAKEN = 3,   /* a replica of the new group: number, node_id */
+    METADATA_MOVE_SETTLED = 4, /* the new group's leader: number */
+    METADATA_MOVE_RETIRED = 5  /* the old group's leader: number */
+};
+
+/* Only the fields of its step are used, the others are 0. */
+struct metadata_move_change {
+    enum metadata_move_step step;
+    int32_t partition; /* of the topic `id` of the change */
+    uint32_t group_id, number, node_id;
+    int32_t epoch;  /* the leader epoch of the closing entry */
+    int64_t offset; /* where the log was closed */
+    uint64_t index; /* of the closing entry in its group's log */
 };
 
 /* One change, in the form that is proposed. Only the fields of its kind are used. */
@@ -143,7 +200,8 @@ struct metadata_change {
     unsigned node_count;                 /* 1 or 2: both are taken or none */
     const struct metadata_group *groups; /* CLUSTER; PREFERRED: one; PLACEMENT: ids and nodes */
     unsigned group_count;
-    uint64_t placement_version; /* PLACEMENT: what it was planned from; another: refused */
+    struct metadata_move_change move; /* MOVE */
+    uint64_t placement_version;       /* PLACEMENT: what it was planned from; another: refused */
 };
 
 /* Returns owned bytes (free), or UV_ENOMEM, ERR_INVALID (beyond a limit). */
