@@ -69,6 +69,8 @@ int node_add(struct session *s);
 int node_remove(struct session *s);
 int node_replace(struct session *s);
 int group_list(struct session *s);
+int topic_move(struct session *s);
+int topic_moves(struct session *s);
 int disk_status(struct session *s);
 int disk_scrub(struct session *s);
 

@@ -31,6 +31,15 @@ const struct command commands[] = {
      "it\n"
      "for all groups.",
      "trilog group list --admin 10.1.0.1:9600 --admin 10.2.0.1:9600", group_list},
+    {"topic", "move", "[TOPIC [PARTITION]]", 0, 2,
+     OPTIONS_CHANGE | OPTIONS_WAIT | OPTION_BIT(OPTION_GROUP),
+     "moves partitions to other raft groups, and so to other leaders",
+     "Without TOPIC it evens out all partitions over the raft groups; without --group, those of\n"
+     "the topic; a single PARTITION wants --group. The groups must have the same nodes: then\n"
+     "nothing is copied. Clients wait for some milliseconds.",
+     "trilog topic move orders 3 --group 7", topic_move},
+    {"topic", "moves", "", 0, 0, 0, "lists the partitions that are on their way", "",
+     "trilog topic moves", topic_moves},
     {"disk", "status", "", 0, 0, 0, "says how the disks of the nodes that are named are",
      "Each node is asked about its own disk: give --admin of every node. DAMAGED is how many "
      "segments\n"

@@ -13,6 +13,8 @@ static const struct admin_route routes[] = {
     {"POST", "/v1/nodes/remove", resource_node_remove, 0},
     {"POST", "/v1/nodes/replace", resource_node_replace, 0},
     {"GET", "/v1/groups", resource_groups, 0},
+    {"GET", "/v1/topics/moves", resource_topic_moves, 0},
+    {"POST", "/v1/topics/move", resource_topic_move, 0},
     {"GET", "/v1/disk", resource_disk, 0},
     {"GET", "/v1/scrub", resource_scrub, 0},
     {"POST", "/v1/scrub/start", resource_scrub_start, 0},

@@ -30,6 +30,8 @@ void resource_node_add(struct admin_call *call);
 void resource_node_remove(struct admin_call *call);
 void resource_node_replace(struct admin_call *call);
 void resource_groups(struct admin_call *call);
+void resource_topic_moves(struct admin_call *call);
+void resource_topic_move(struct admin_call *call);
 void resource_disk(struct admin_call *call);
 void resource_scrub(struct admin_call *call);
 void resource_scrub_start(struct admin_call *call);

@@ -129,6 +129,29 @@ def test_what_the_site_rule_forbids_is_refused_and_a_plan_changes_nothing(own):
     assert places() == before
 
 
+@pytest.mark.timeout(180)
+def test_a_partition_moves_to_another_group_while_clients_go_on(own, load):
+    address = own.nodes[0].admin
+    planned = trilog("topic", "move", load.topic, "--plan", "-a", address)
+    assert planned.returncode == 0 and "partitions move" in planned.stdout
+    alone = trilog("topic", "move", load.topic, 0, "--plan", "-a", address)
+    assert alone.returncode == 1 and "wants a group" in alone.stderr
+    group = {n: ask(own.nodes[0].admin, "/v1/groups").json["groups"][n]["leader_node_id"]
+             for n in range(1, ask(address, "/v1/cluster").json["groups"])}
+    old_leader = own.leader(load.topic, 0).id
+    target = next(n for n, leader in group.items() if leader != old_leader)
+    change(own, "topic", "move", load.topic, 0, "--group", target)
+    assert ask(address, "/v1/topics/moves").json == {"count": 0, "moves": []}
+    wait_until(lambda: own.leader(load.topic, 0).id != old_leader, 30, "another node leads it")
+    again = trilog("topic", "move", load.topic, 0, "--group", target, "--plan", "-a", address)
+    assert again.returncode in (0, 1), again.stderr
+    unknown = trilog("topic", "move", "no-such-topic", "--plan", "-a", address)
+    assert unknown.returncode == 1
+    assert trilog("topic", "move", "--group", 2, "--plan", "-a", address).returncode == 2
+    assert trilog("topic", "moves", "-a", address).returncode == 0
+    finish(own, load)
+
+
 def test_asks_before_it_changes_anything_and_takes_only_yes(own):
     address = own.nodes[0].admin
     words = ["node", "add", 4, "--site", "a", "--no-wait", "-a", address]
