@@ -60,16 +60,11 @@ static void end(struct repair *r)
     log_repair_end(r->repair, on_ended);
 }
 
-/* Nobody can help now. That is final when every other member was asked and said so. */
-static void give_up(struct repair *r)
+/* Also by a raft id of an earlier incarnation. */
+static bool is_own_node(const struct repair *r, uint64_t raft_id)
 {
-    const struct raft_configuration *c = &r->group->raft.configuration;
-    bool is_final = r->refused_count + 1 >= c->n && !r->was_silent;
-    log_repair_defer(r->repair, group_now_ms(r->group), is_final, "no replica has these batches");
-    end(r);
+    return repl_raft_id_node(raft_id) == repl_raft_id_node(r->group->options.raft_id);
 }
-
-/* ---- asking ---- */
 
 static bool has_refused(const struct repair *r, uint64_t raft_id)
 {
@@ -79,9 +74,22 @@ static bool has_refused(const struct repair *r, uint64_t raft_id)
     return false;
 }
 
+/* Nobody can help now. That is final when every other member was asked and said so. */
+static void give_up(struct repair *r)
+{
+    const struct raft_configuration *c = &r->group->raft.configuration;
+    bool is_final = !r->was_silent;
+    for (unsigned i = 0; i < c->n; i++)
+        is_final &= is_own_node(r, c->servers[i].id) || has_refused(r, c->servers[i].id);
+    log_repair_defer(r->repair, group_now_ms(r->group), is_final, "no replica has these batches");
+    end(r);
+}
+
+/* ---- asking ---- */
+
 static bool can_help(const struct repair *r, uint64_t raft_id)
 {
-    return raft_id != 0 && raft_id != r->group->options.raft_id && !has_refused(r, raft_id) &&
+    return raft_id != 0 && !is_own_node(r, raft_id) && !has_refused(r, raft_id) &&
            node_is_alive(r->group->options.node, repl_raft_id_node(raft_id));
 }
 

@@ -15,6 +15,9 @@ void case_late_snapshot(uint64_t seed, struct sim_counters *counters, bool is_ve
 void case_paused_leader(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_all_power_cut_in_mid_write(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_site_lost_while_shipping(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_segments_rot_on_one_node(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_power_cut_while_mending(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_same_batch_rots_everywhere(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 
 /* Waits for a leader of the group, at most 30 s (a majority may have to be shipped first); a broken
  * progress ends the run. */

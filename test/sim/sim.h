@@ -67,6 +67,10 @@
     X(rebuilt_by_itself, true)                                                                     \
     X(identities_lost, true)                                                                       \
     X(damage_found, true)                                                                          \
+    X(segment_files_damaged, true)                                                                 \
+    X(files_found_damaged, true)                                                                   \
+    X(segments_repaired, true)                                                                     \
+    X(segments_scrubbed, true)                                                                     \
     X(wall_clock_jumps, true)                                                                      \
     X(replicas_compared, true)                                                                     \
     X(files_compared, true)                                                                        \

@@ -15,5 +15,8 @@ const struct sim_case sim_cases[] = {
     {"paused_leader", case_paused_leader},
     {"all_power_cut_in_mid_write", case_all_power_cut_in_mid_write},
     {"site_lost_while_shipping", case_site_lost_while_shipping},
+    {"segments_rot_on_one_node", case_segments_rot_on_one_node},
+    {"power_cut_while_mending", case_power_cut_while_mending},
+    {"same_batch_rots_everywhere", case_same_batch_rots_everywhere},
     {NULL, NULL},
 };

@@ -8,6 +8,7 @@
 
 #include "sim/sim_damage.h"
 #include "sim/sim_operator.h"
+#include "sim/sim_rot.h"
 
 struct faults {
     struct sim *sim;
@@ -252,7 +253,7 @@ bool sim_fault_flip(struct sim_node *n, const char *folder)
     sim_tell(n->sim, "a bit of %s on node %u flips", c.path, sim_node_id(n));
     n->is_damaged = true;
     n->damaged_ns = world_now_ns(w);
-    *(strcmp(folder, "wal") == 0 ? &n->has_tail_damage : &n->has_bad_segments) = true;
+    n->has_tail_damage = true;
     sim_count(n->sim, SIM_bits_flipped, 1);
     return true;
 }
@@ -262,13 +263,8 @@ static void flip_bits(struct sim *s)
     struct sim_node *n = any_node(s);
     if (n->life == NULL || faults->has_lost_disk || !sim_damage_is_allowed(s))
         return;
-    char folder[80];
-    snprintf(folder, sizeof folder, "topics/%02x%030x-%u",
-             (unsigned)world_between(s->world, 1, SIM_GROUPS), 0,
-             (unsigned)world_between(s->world, 1, 3));
-    bool is_wal = random_chance(world_random(s->world), 0.5);
     for (int i = 0; i < 5; i++)
-        faults->has_lost_disk |= sim_fault_flip(n, is_wal ? "wal" : folder);
+        faults->has_lost_disk |= sim_fault_flip(n, "wal");
 }
 
 /* What the node mends by itself may happen again once it is whole. */
@@ -328,7 +324,8 @@ static const struct fault table[] = {
     {"disk error", 6, fail_disk},
     {"slow disk", 5, slow_disk},
     {"full disk", 2, fill_disk},
-    {"bit flips", 3, flip_bits},
+    {"bit flips", 2, flip_bits},
+    {"rotten segments", 6, sim_rot_strike},
     {"damage", 10, damage},
     {"new disk", 2, replace_disk},
     {"wall clock jump", 4, jump_wall_clock},
@@ -375,12 +372,8 @@ static void mend_node(struct sim_node *n)
         fake_disk_fail_nth(n->disk, (enum fake_disk_operation)operation, 0, 0);
     fake_disk_halt_at(n->disk, 0);
     fake_disk_set_capacity(n->disk, 0);
-    if (n->has_bad_segments) { /* an operator who knows replaces it */
+    if (n->is_damaged) /* it looks for itself when it starts */
         sim_node_end(n, SIM_END_KILL);
-        sim_node_wipe(n);
-    } else if (n->is_damaged) { /* it looks for itself when it starts */
-        sim_node_end(n, SIM_END_KILL);
-    }
     if (n->life == NULL)
         sim_node_restart_in(n, WORLD_S / 10);
     else

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "log/repair.h"
 #include "sim/sim_call.h"
 #include "sim/sim_check.h"
 #include "sim/sim_replica.h"
@@ -20,6 +21,8 @@
 #define WRITER_DELAY_NS   (800 * WORLD_US)
 #define READER_DELAY_NS   (2 * WORLD_MS)
 #define DAMAGE_SETTLES_NS (2 * WORLD_S)
+#define SCRUB_MS          20000
+#define SCRUB_BYTES       (8 << 20) /* a second */
 
 static unsigned running; /* node id, for the story */
 
@@ -234,9 +237,19 @@ static int open_repl_node(struct sim_life *life)
     return err;
 }
 
+static int open_scrubber(struct sim_life *life)
+{
+    struct log_scrubber_options options = {
+        .clock = &life->clock, .interval_ms = SCRUB_MS, .bytes_per_second = SCRUB_BYTES};
+    life->scrubber = log_scrubber_create(&options);
+    return life->scrubber == NULL ? UV_ENOMEM : 0;
+}
+
 static int open_parts(struct sim_life *life, struct err_note *note)
 {
     int err = open_identity(life, note);
+    if (err == 0)
+        err = open_scrubber(life);
     if (err == 0)
         err = open_storage(life, note);
     if (err == 0)
@@ -292,7 +305,7 @@ void sim_node_start(struct sim_node *n)
         return;
     }
     sim_tell(n->sim, "node %u runs", sim_node_id(n));
-    n->is_damaged = n->has_bad_segments; /* WAL, manifests, identity are read whole at each start */
+    n->is_damaged = false; /* WAL, manifests, identity are read whole at each start */
     n->has_tail_damage = false;
     sim_net_join(n->sim->net, n->number, sim_replica_handler(life));
     world_in(n->sim->world, world_between(n->sim->world, 1, TICK_NS), &life->span, on_tick_time,
@@ -320,6 +333,10 @@ void sim_node_collect(struct sim_life *life)
         sim_count(s, SIM_entries_applied, c.entries_applied);
         sim_count(s, SIM_entries_from_cache, c.entries_from_cache);
         sim_count(s, SIM_entries_from_wal, c.entries_from_wal);
+        struct log_damage_status damage;
+        log_store_damage(life->groups[i].store, &damage);
+        sim_count(s, SIM_files_found_damaged, damage.files_found);
+        sim_count(s, SIM_segments_repaired, damage.segments_repaired);
     }
 }
 
@@ -384,7 +401,7 @@ void sim_node_wipe(struct sim_node *n)
         n->durable_index[i] = 0;
     }
     n->incarnation++;
-    n->is_damaged = n->has_tail_damage = n->has_bad_segments = false;
+    n->is_damaged = n->has_tail_damage = n->has_damaged_segments = false;
     n->disk = fake_disk_create(random_u64(world_random(n->sim->world)));
     sim_count(n->sim, SIM_replicas_rebuilt, 1);
 }

@@ -7,6 +7,7 @@
 
 #include "cluster/machine.h"
 #include "fake/fake_disk.h"
+#include "log/scrub.h"
 #include "log/wal.h"
 #include "replication/node.h"
 #include "sim/sim.h"
@@ -37,6 +38,7 @@ struct sim_life {
     struct random random;
     struct log_wal *wal;
     struct log_store *stores[SIM_GROUPS]; /* the groups' own */
+    struct log_scrubber *scrubber;
     struct repl_node *repl;
     struct sim_group groups[SIM_GROUPS];
     struct repl_member founders[REPL_MEMBERS_MAX]; /* borrowed by the groups */
@@ -62,12 +64,12 @@ struct sim_node {
     struct identity identity; /* as on its disk */
     struct fake_disk *disk;
     struct sim_settings settings;
-    int64_t wall_offset_ms; /* how wrong its wall clock is */
-    struct sim_life *life;  /* NULL: down */
-    bool is_damaged;        /* its disk was damaged, and it has not started on that */
-    bool has_tail_damage;   /* perhaps in the WAL's last write: see sim_node_end */
-    bool has_bad_segments;  /* in what only reads can find */
-    uint64_t damaged_ns;    /* when */
+    int64_t wall_offset_ms;    /* how wrong its wall clock is */
+    struct sim_life *life;     /* NULL: down */
+    bool is_damaged;           /* its disk was damaged, and it has not started on that */
+    bool has_tail_damage;      /* perhaps in the WAL's last write: see sim_node_end */
+    bool has_damaged_segments; /* its partitions' files were damaged, and not all is mended yet */
+    uint64_t damaged_ns;       /* when */
     bool is_restart_queued;
     uint64_t durable_index[SIM_GROUPS]; /* while down: how far its WAL or checkpoint had come */
     uint64_t wiped_index[SIM_GROUPS];   /* as far as its earlier disks had come */

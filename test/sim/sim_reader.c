@@ -35,7 +35,8 @@ static void finish(struct sim_call *call, int status)
 {
     if (status == 0)
         take(call);
-    if (status == ERR_CORRUPT && !call->life->node->is_damaged)
+    if (status == ERR_CORRUPT && !call->life->node->is_damaged &&
+        !call->life->node->has_damaged_segments)
         world_violation(call->sim->world, "19 known damage only",
                         "node %u can't read offset %lld of"
                         " partition %u of group %u on a sound disk",

@@ -222,6 +222,7 @@ int sim_replica_open(struct sim_life *life, unsigned index, struct err_note *not
     options.broken_batch_size_max = n->settings.broken_batch_size_max;
 #endif
     g->store = life->stores[index];
+    log_store_set_scrubber(g->store, life->scrubber);
     int err = machine_create(&options, &g->machine);
     if (err != 0)
         return err;

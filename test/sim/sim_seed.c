@@ -7,10 +7,12 @@
 #include "sim/sim_check.h"
 #include "sim/sim_history.h"
 #include "sim/sim_places.h"
+#include "sim/sim_rot.h"
 
 #define FAULTS_NS   (44 * WORLD_S)
 #define PROGRESS_NS (10 * WORLD_S)
 #define LEVEL_NS    (30 * WORLD_S)
+#define MENDED_NS   (90 * WORLD_S) /* who found no help tries again after a minute at most */
 
 #define SIM_MOVING_NODES 6 /* two in each site, of which one has founded */
 
@@ -114,6 +116,7 @@ void sim_conclude(struct sim *s)
 {
     s->lost_answer_chance = 0;
     s->is_restarting = false;
+    must(s, MENDED_NS, sim_rot_is_mended, "mending all damaged segments");
     sim_clients_count_anew(s);
     must(s, PROGRESS_NS, has_progress, "an acknowledgement for every producer");
     sim_run_until(s, world_now_ns(s->world) + 2 * WORLD_S);
@@ -125,6 +128,9 @@ void sim_conclude(struct sim *s)
     sim_check_history(s->check, false);
     sim_operator_checkpoint(s);
     must(s, PROGRESS_NS, is_checkpointed, "a checkpoint everywhere");
+    sim_rot_scrub_all(s);
+    must(s, MENDED_NS, sim_rot_is_scrubbed, "reading all segments");
+    sim_rot_check(s);
     sim_check_segments(s->check);
     restart_all(s);
     must(s, LEVEL_NS, is_level, "making all replicas level after a restart");

@@ -1,0 +1,176 @@
+/* Damage to segments and indexes, and when it counts as mended: a pass of the scrubber that began
+ * after the last damage has ended, and no segment is suspected or damaged any more. */
+#include "sim/sim_rot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake/fake_damage.h"
+#include "log/repair.h"
+
+#define LOOK_NS   (WORLD_S / 4)
+#define FILES_MAX 4
+
+/* The watch over one node, for one process of it. */
+struct watch {
+    struct sim_node *node;
+    struct sim_life *life; /* whose scrubber is waited for; NULL: none yet */
+    bool has_asked;        /* for a pass, after the last damage */
+    uint64_t passes_before;
+};
+
+static struct watch watches[SIM_NODES_MAX]; /* one simulation a process */
+
+/* ---- files ---- */
+
+struct file_choice {
+    struct sim_node *node;
+    const char *folder;
+    char path[200];
+    unsigned seen;
+};
+
+static void choose_file(void *data, const char *name, bool is_directory)
+{
+    struct file_choice *c = data;
+    if (!is_directory && world_between(c->node->sim->world, 0, c->seen++) == 0)
+        snprintf(c->path, sizeof c->path, "%s/%s", c->folder, name);
+}
+
+static bool damage_file(struct sim_node *n, const char *folder)
+{
+    struct world *w = n->sim->world;
+    struct file_choice c = {.node = n, .folder = folder};
+    enum fake_damage kind = (enum fake_damage)world_between(w, 0, FAKE_DAMAGE_COUNT - 1);
+    disk_list(fake_disk_seam(n->disk), folder, choose_file, &c);
+    if (c.seen == 0 || !fake_damage(n->disk, c.path, kind, UINT64_MAX, world_random(w)))
+        return false;
+    sim_tell(n->sim, "%s: %s on node %u", fake_damage_name(kind), c.path, sim_node_id(n));
+    sim_count(n->sim, SIM_segment_files_damaged, 1);
+    return true;
+}
+
+/* ---- until it is mended ---- */
+
+static bool has_flaws(struct sim_life *life)
+{
+    for (unsigned i = 0; i < SIM_GROUPS; i++) {
+        struct log_damage_status status;
+        log_store_damage(life->groups[i].store, &status);
+        if (status.suspected + status.damaged > 0)
+            return true;
+    }
+    return false;
+}
+
+static void look(struct watch *k, struct sim_life *life)
+{
+    struct log_scrub_status status;
+    log_scrubber_status(life->scrubber, &status);
+    if (k->life != life)
+        k->has_asked = false;
+    k->life = life;
+    if (!k->has_asked && status.is_running)
+        return; /* it may have read what was damaged since */
+    if (!k->has_asked) {
+        k->has_asked = true;
+        k->passes_before = status.passes_finished;
+        log_scrubber_start_now(life->scrubber);
+    } else if (status.passes_finished > k->passes_before && !has_flaws(life)) {
+        sim_tell(k->node->sim, "node %u is sound again", sim_node_id(k->node));
+        k->node->has_damaged_segments = false;
+    }
+}
+
+static void on_look(void *data)
+{
+    struct watch *k = data;
+    if (k->node->life != NULL)
+        look(k, k->node->life);
+    if (k->node->has_damaged_segments)
+        world_in(k->node->sim->world, LOOK_NS, NULL, on_look, k);
+    else
+        k->node = NULL;
+}
+
+void sim_rot_node(struct sim_node *n, unsigned count)
+{
+    struct watch *k = &watches[n->number];
+    struct world *w = n->sim->world;
+    bool is_done = false;
+    for (unsigned i = 0; i < count; i++) {
+        char folder[80];
+        snprintf(folder, sizeof folder, "topics/%02x%030x-%u",
+                 (unsigned)world_between(w, 1, SIM_GROUPS), 0, (unsigned)world_between(w, 1, 3));
+        is_done |= damage_file(n, folder);
+    }
+    k->has_asked &= !is_done;
+    if (!is_done || n->has_damaged_segments)
+        return;
+    n->has_damaged_segments = true;
+    if (k->node == NULL)
+        world_in(w, LOOK_NS, NULL, on_look, k);
+    k->node = n;
+}
+
+void sim_rot_strike(struct sim *s)
+{
+    struct sim_node *n = s->nodes[world_between(s->world, 0, s->node_count - 1)];
+    for (unsigned i = 0; i < s->node_count; i++)
+        if (s->nodes[i]->has_damaged_segments)
+            n = s->nodes[i];
+    sim_rot_node(n, (unsigned)world_between(s->world, 1, FILES_MAX));
+}
+
+bool sim_rot_is_mended(struct sim *s, void *data)
+{
+    (void)data;
+    for (unsigned i = 0; i < s->node_count; i++)
+        if (s->nodes[i]->has_damaged_segments)
+            return false;
+    return true;
+}
+
+/* ---- in the end ---- */
+
+void sim_rot_scrub_all(struct sim *s)
+{
+    for (unsigned i = 0; i < s->node_count; i++) {
+        struct log_scrub_status status;
+        log_scrubber_status(s->nodes[i]->life->scrubber, &status);
+        watches[i].passes_before = status.passes_finished + status.is_running;
+        log_scrubber_start_now(s->nodes[i]->life->scrubber);
+    }
+}
+
+bool sim_rot_is_scrubbed(struct sim *s, void *data)
+{
+    (void)data;
+    for (unsigned i = 0; i < s->node_count; i++) {
+        struct log_scrub_status status;
+        struct sim_life *life = s->nodes[i]->life;
+        if (life == NULL)
+            return false;
+        log_scrubber_status(life->scrubber, &status);
+        if (status.passes_finished <= watches[i].passes_before) {
+            if (!status.is_running)
+                log_scrubber_start_now(life->scrubber);
+            return false;
+        }
+    }
+    return true;
+}
+
+void sim_rot_check(struct sim *s)
+{
+    for (unsigned i = 0; i < s->node_count; i++) {
+        struct log_scrub_status status;
+        log_scrubber_status(s->nodes[i]->life->scrubber, &status);
+        sim_count(s, SIM_segments_scrubbed, status.segments_done);
+        if (status.suspected > 0 && !s->is_blind)
+            world_violation(s->world, "19 known damage only",
+                            "the scrubber of node %u suspects %llu segments of a sound disk", i + 1,
+                            (unsigned long long)status.suspected);
+    }
+}
