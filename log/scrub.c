@@ -20,13 +20,13 @@
 struct scrub {
     struct log_store *store;
     struct log_scrubber *scrubber;
-    uint64_t pass; /* that this store has begun last */
-    bool is_done;  /* with it */
+    uint64_t pass;             /* that this store has begun last */
+    bool is_done;              /* with it */
     uint32_t partition_number; /* of the segment being read, or read last */
     int64_t base_offset;       /* likewise; -1: before the first of the partition */
     struct log_segment_check check;
-    struct log_segment *segment; /* being read, referenced; NULL: choose the next */
-    unsigned mended_count;       /* its own when the look at it began */
+    struct log_segment *segment;     /* being read, referenced; NULL: choose the next */
+    unsigned mended_count;           /* its own when the look at it began */
     struct log_partition *partition; /* while a piece is being read; held by pending_reads */
     struct work_item item;
     bool is_reading;
@@ -84,8 +84,7 @@ static void find_cursor(struct scrub *s)
     int64_t got = disk_read_at(s->store->disk, file, 0, bytes, sizeof bytes);
     disk_close(s->store->disk, file);
     if (got != CURSOR_SIZE || bytes_get_le32(bytes) != CURSOR_VERSION ||
-        bytes_get_le32(bytes + CURSOR_SIZE - 4) !=
-            crc32c(0, bytes_of(bytes, CURSOR_SIZE - 4)))
+        bytes_get_le32(bytes + CURSOR_SIZE - 4) != crc32c(0, bytes_of(bytes, CURSOR_SIZE - 4)))
         return;
     s->partition_number = bytes_get_le32(bytes + 4);
     s->base_offset = (int64_t)bytes_get_le64(bytes + 8);
@@ -115,8 +114,7 @@ static void begin_pass(struct scrub *s, uint64_t pass)
         for (unsigned n = 0; n < p->segments.count; n++) {
             const struct log_segment *segment = p->segments.items[n];
             total += segment_bytes(segment);
-            if (!is_behind_cursor(s, s->store->partitions[i]->number,
-                                  segment->written.base_offset))
+            if (!is_behind_cursor(s, s->store->partitions[i]->number, segment->written.base_offset))
                 before += segment_bytes(segment);
         }
     }
@@ -225,7 +223,8 @@ static void go_on(struct scrub *s)
     if (s->segment != NULL && !is_current(s, p))
         leave_segment(s);
     if (s->segment == NULL && !choose(s)) {
-        s->is_done = true; /* the cursor kept last leads to the end: the next process has little left */
+        s->is_done =
+            true; /* the cursor kept last leads to the end: the next process has little left */
         scrubber_store_ends(s->scrubber);
         return;
     }

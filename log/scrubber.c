@@ -10,7 +10,7 @@
 #include "base/event.h"
 #include "scrub.h"
 
-#define RATE_MIN     (1u << 20) /* bytes a second: a small disk need not take days */
+#define RATE_MIN     (1u << 20)         /* bytes a second: a small disk need not take days */
 #define SAVED_NS_MAX UINT64_C(20000000) /* not used in time, and not lost */
 
 struct log_scrubber {

@@ -17,9 +17,8 @@ struct yard {
 
 static void make_scrubber(struct yard *y, uint64_t interval_ms, uint64_t bytes_per_second)
 {
-    struct log_scrubber_options options = {.clock = &y->clock.seam,
-                                           .interval_ms = interval_ms,
-                                           .bytes_per_second = bytes_per_second};
+    struct log_scrubber_options options = {
+        .clock = &y->clock.seam, .interval_ms = interval_ms, .bytes_per_second = bytes_per_second};
     y->scrubber = log_scrubber_create(&options);
     log_store_set_scrubber(y->stage.store, y->scrubber);
 }

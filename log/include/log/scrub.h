@@ -44,8 +44,8 @@ void log_scrubber_status(struct log_scrubber *s, struct log_scrub_status *status
 /* ---- a store's part, on its shard ---- */
 
 /* From now on the store's segments are read as the scrubber says, which lives as long as the store.
- * The first pass goes on where the last one was, to half a minute, when the process ended. Blocking:
- * right after opening. */
+ * The first pass goes on where the last one was, to half a minute, when the process ended.
+ * Blocking: right after opening. */
 void log_store_set_scrubber(struct log_store *s, struct log_scrubber *scrubber);
 /* Every 10 ms or so. */
 void log_store_scrub(struct log_store *s);
