@@ -172,3 +172,9 @@ int disk_descriptor(const struct disk *d, struct disk_file *file)
 {
     return d->operations->descriptor(d->data, file);
 }
+
+void disk_forget(const struct disk *d, struct disk_file *file)
+{
+    if (d->operations->forget != NULL)
+        d->operations->forget(d->data, file);
+}

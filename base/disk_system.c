@@ -20,11 +20,14 @@
 struct system_disk {
     int root;                 /* descriptor of the root folder */
     atomic_bool has_uncached; /* the kernel took RWF_DONTCACHE so far */
+    bool spares_memory;       /* see disk_system_spare_memory */
 };
 
 #ifndef RWF_DONTCACHE
 #define RWF_DONTCACHE 0x00000080
 #endif
+
+#define LONG_READ_BYTES (64u << 10)
 
 static int descriptor_of(const struct disk_file *file)
 {
@@ -57,14 +60,34 @@ static void system_close(void *data, struct disk_file *file)
     close(descriptor_of(file)); /* what must be durable was synced before */
 }
 
+/* Did the kernel refuse the flag, not the work? It is not asked again then. */
+static bool is_uncached_refused(struct system_disk *d, ssize_t got)
+{
+    if (got >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
+        return false;
+    atomic_store(&d->has_uncached, false); /* this kernel or file system has no such flag */
+    return true;
+}
+
+static ssize_t read_some(struct system_disk *d, int descriptor, uint8_t *into, size_t size,
+                         uint64_t position)
+{
+    if (d->spares_memory && size >= LONG_READ_BYTES && atomic_load(&d->has_uncached)) {
+        struct iovec part = {.iov_base = into, .iov_len = size};
+        ssize_t got = preadv2(descriptor, &part, 1, (off_t)position, RWF_DONTCACHE);
+        if (!is_uncached_refused(d, got))
+            return got;
+    }
+    return pread(descriptor, into, size, (off_t)position);
+}
+
 static int64_t system_read_at(void *data, struct disk_file *file, uint64_t position, void *into,
                               size_t size)
 {
-    (void)data;
     size_t done = 0;
     while (done < size) {
-        ssize_t got = pread(descriptor_of(file), (uint8_t *)into + done, size - done,
-                            (off_t)(position + done));
+        ssize_t got = read_some(data, descriptor_of(file), (uint8_t *)into + done, size - done,
+                                position + done);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -120,9 +143,8 @@ static ssize_t write_some(struct system_disk *d, int descriptor, const struct io
 {
     if ((flags & DISK_WRITE_UNCACHED) && atomic_load(&d->has_uncached)) {
         ssize_t put = pwritev2(descriptor, parts, part_count, (off_t)position, RWF_DONTCACHE);
-        if (put >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
+        if (!is_uncached_refused(d, put))
             return put;
-        atomic_store(&d->has_uncached, false); /* this kernel or file system has no such flag */
     }
     return pwritev(descriptor, parts, part_count, (off_t)position);
 }
@@ -269,6 +291,13 @@ static int system_free_bytes(void *data, uint64_t *free_bytes, uint64_t *total_b
     return 0;
 }
 
+static void system_forget(void *data, struct disk_file *file)
+{
+    const struct system_disk *d = data;
+    if (d->spares_memory)
+        posix_fadvise(descriptor_of(file), 0, 0, POSIX_FADV_DONTNEED); /* advice: it may fail */
+}
+
 static int system_descriptor(void *data, struct disk_file *file)
 {
     (void)data;
@@ -291,6 +320,7 @@ static const struct disk_operations system_operations = {
     .sync_directory = system_sync_directory,
     .list = system_list,
     .free_bytes = system_free_bytes,
+    .forget = system_forget,
     .descriptor = system_descriptor,
 };
 
@@ -326,6 +356,12 @@ int disk_open_system(struct disk *d, const char *root)
     atomic_init(&own->has_uncached, true);
     *d = (struct disk){.data = own, .operations = &system_operations};
     return 0;
+}
+
+void disk_system_spare_memory(struct disk *d)
+{
+    struct system_disk *own = d->data;
+    own->spares_memory = true;
 }
 
 void disk_close_system(struct disk *d)

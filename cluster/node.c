@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/event.h"
+#include "base/machine.h"
 #include "compaction.h"
 #include "controller.h"
 #include "coordinator.h"
@@ -26,6 +27,7 @@
 #include "rebuild.h"
 
 #define TRAILING_ENTRIES 1000000
+#define MEMORY_OVER_WAL  16 /* with so many times the WAL's files its pages are in nobody's way */
 
 void node_peer_identity(const struct conf_settings *conf, const struct identity *identity,
                         struct peer_identity *peer)
@@ -74,6 +76,19 @@ static int lock_folder(struct node *n, struct err_note *note)
     return 0;
 }
 
+/* The page cache is for what is read again. The WAL's files, each written in turn, fill it where
+ * it is small, and push out all else. */
+static void spare_memory(struct broker *b)
+{
+    uint64_t memory_bytes = machine_memory_bytes();
+    uint64_t wal_bytes = (uint64_t)(b->conf.wal_kept_bytes + 2 * b->conf.wal_file_bytes);
+    bool is_short = memory_bytes / MEMORY_OVER_WAL < wal_bytes;
+    if (is_short)
+        disk_system_spare_memory(&b->disk);
+    event_info("memory_seen", "memory_bytes=%llu page_cache=%s", (unsigned long long)memory_bytes,
+               is_short ? "spared" : "used");
+}
+
 static int open_folder(struct node *n, struct err_note *note)
 {
     struct broker *b = &n->broker;
@@ -81,6 +96,7 @@ static int open_folder(struct node *n, struct err_note *note)
     int err = disk_open_system(&b->disk, b->conf.data_directory);
     if (err != 0)
         return err_set(note, err, "data folder %s: %s", b->conf.data_directory, err_text(err));
+    spare_memory(b);
     random_init_system(&random);
     err = lock_folder(n, note);
     return err != 0 ? err

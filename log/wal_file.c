@@ -41,7 +41,10 @@ static int fill_with_zeros(const struct disk *disk, struct disk_file *file, uint
         err = disk_write_bytes_at(disk, file, at, bytes_of(zeros, piece));
     }
     free(zeros);
-    return err == 0 ? disk_sync(disk, file) : err;
+    if (err == 0)
+        err = disk_sync(disk, file);
+    disk_forget(disk, file);
+    return err;
 }
 
 int log_wal_file_create(struct log_wal *wal, uint32_t slot, struct wal_file **file)
@@ -91,6 +94,7 @@ int log_wal_file_start(struct log_wal *wal, struct wal_file *file, uint32_t file
         .size = file->size,
     };
     file->end = WAL_BLOCK_SIZE;
+    file->is_forgotten = false;
     log_wal_file_header_encode(&file->header, block);
     int err = disk_write_bytes_at(wal->disk, file->disk_file, 0, bytes_of(block, sizeof block));
     return err == 0 ? disk_sync(wal->disk, file->disk_file) : err;
@@ -120,6 +124,7 @@ void log_wal_file_switch(struct log_wal *wal)
     file->next = NULL;
     wal->current->next = file;
     wal->current = file;
+    wal->has_unforgotten = true;
 }
 
 uint64_t log_wal_files_bytes(const struct log_wal *wal)
@@ -243,6 +248,22 @@ static void remove_spare(struct log_wal *wal)
     pthread_mutex_lock(&wal->lock);
 }
 
+/* Full files leave the page cache, one a step: what a peer may still want of them comes from memory
+ * first, and from the disk after that. */
+static void forget_one(struct log_wal *wal)
+{
+    struct wal_file *f = wal->files;
+    while (f != wal->current && f->is_forgotten)
+        f = f->next;
+    wal->has_unforgotten = f != wal->current;
+    if (f == wal->current)
+        return;
+    f->is_forgotten = true;
+    pthread_mutex_unlock(&wal->lock);
+    disk_forget(wal->disk, f->disk_file); /* open: upkeep alone closes files */
+    pthread_mutex_lock(&wal->lock);
+}
+
 /* One step, so that others may run in between. */
 static void run_upkeep(struct work_item *item)
 {
@@ -252,6 +273,8 @@ static void run_upkeep(struct work_item *item)
         prepare(wal);
     else if (count_spare(wal) > WAL_SPARE_FILES)
         remove_spare(wal);
+    else if (wal->has_unforgotten)
+        forget_one(wal);
     wal->is_upkeep_busy = false;
     bool is_settled = wal->prepared != NULL ||
                       (wal->prepare_status != 0 && wal->was_prepare_needed);
@@ -267,7 +290,7 @@ void log_wal_upkeep_if_due(struct log_wal *wal)
 {
     if (wal->is_upkeep_busy || wal->status != 0)
         return;
-    if (!must_prepare(wal) && count_spare(wal) <= WAL_SPARE_FILES)
+    if (!must_prepare(wal) && count_spare(wal) <= WAL_SPARE_FILES && !wal->has_unforgotten)
         return;
     wal->is_upkeep_busy = true;
     wal->upkeep_item.data = wal;

@@ -18,6 +18,7 @@ struct wal_file {
     uint32_t size;                 /* bytes, fixed */
     uint32_t end;                  /* one past the last write */
     unsigned readers;              /* reads under way: it is not recycled before they end */
+    bool is_forgotten;             /* full, and let go by the page cache */
     struct disk_file *disk_file;   /* open while the WAL is */
     struct wal_file *next;         /* in its list */
 };
@@ -45,6 +46,7 @@ struct log_wal {
     struct log_wal_append *first, *last; /* queued requests, oldest first */
     uint64_t queued_bytes;               /* of requests not completed */
     bool is_writer_busy;                 /* its item is submitted or runs, or it waits for a file */
+    bool has_unforgotten;                /* full files may be in the page cache */
     bool is_waiting_for_file;            /* upkeep submits the writer's item again */
     bool is_upkeep_busy;                 /* its item is submitted or runs */
     int status;                          /* 0, or the error that ended the WAL */

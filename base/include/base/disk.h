@@ -51,6 +51,8 @@ struct disk_operations {
     int (*sync_directory)(void *data, const char *path);
     int (*list)(void *data, const char *path, disk_list_cb cb, void *cb_data);
     int (*free_bytes)(void *data, uint64_t *free, uint64_t *total);
+    /* NULL where there is no page cache (the simulation). */
+    void (*forget)(void *data, struct disk_file *file);
     /* The descriptor for sendfile, or -1 where there is none (the simulation). */
     int (*descriptor)(void *data, struct disk_file *file);
 };
@@ -93,10 +95,17 @@ int disk_sync_directory(const struct disk *d, const char *path);
 int disk_list(const struct disk *d, const char *path, disk_list_cb cb, void *cb_data);
 int disk_free_bytes(const struct disk *d, uint64_t *free_bytes, uint64_t *total_bytes);
 int disk_descriptor(const struct disk *d, struct disk_file *file);
+/* The file will not be read or written soon: where memory is short, what the page cache has of it
+ * is let go. Only what was synced is. Takes milliseconds for a large file. */
+void disk_forget(const struct disk *d, struct disk_file *file);
 
 /* The real disk below `root` (made durably if missing). On failure nothing is kept.
  * Returned owned by `d`: disk_close_system(). Any thread may use it. */
 int disk_open_system(struct disk *d, const char *root);
 void disk_close_system(struct disk *d);
+/* Memory is short beside what is written and read here: long reads leave nothing in the page cache
+ * and disk_forget() does what it says. A full cache would make every thread of the process wait at
+ * any allocation until pages are taken back (a control group of version 1 knows no other way). */
+void disk_system_spare_memory(struct disk *d);
 
 #endif
