@@ -58,11 +58,6 @@ void fetch_answer(struct fetch *f)
 
 /* ---- until when ---- */
 
-static void on_timeout(struct request_deadline *deadline)
-{
-    fetch_end_soon(deadline->data);
-}
-
 static void on_abandoned(struct request *r)
 {
     fetch_end_soon(r->parked);
@@ -173,9 +168,10 @@ void request_handle_fetch(struct request *r)
             return;
         }
     uint64_t wait_ms = message->max_wait_ms > 0 ? (uint64_t)message->max_wait_ms : 0;
+    f->late_at_ms = r->received_ms + wait_ms;
     if (wait_ms == 0)
         f->is_late = true;
     else
-        request_deadline_start(r, &f->deadline, r->received_ms + wait_ms, on_timeout);
+        request_deadline_start(r, &f->deadline, f->late_at_ms, fetch_on_time);
     fetch_begin_round(f);
 }

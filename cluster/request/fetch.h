@@ -22,7 +22,10 @@ struct fetch {
     int64_t bytes_left; /* of the whole answer */
     size_t bytes_min;
     size_t bytes_read;    /* this round */
-    size_t counted_bytes; /* of them, in broker.fetched_bytes */
+    size_t counted_bytes; /* in broker.fetched_bytes: claimed for this round, then what it read */
+    bool is_short;        /* this round found no room for what it would read */
+    unsigned short_ms;    /* until the next try then */
+    uint64_t late_at_ms;  /* the deadline */
     bool has_error;       /* an error is answered at once */
     bool is_late;         /* the deadline has passed: the next round is the last */
     atomic_bool is_woken; /* a waiter fired since parking began */
@@ -44,6 +47,8 @@ void fetch_begin_round(struct fetch *f);
 /* The next round is the last, whatever it reads: it also takes the waiters back. */
 void fetch_end_soon(struct fetch *f);
 void fetch_free_read(struct fetch *f);
+/* The deadline is here, or the time to look for room again. */
+void fetch_on_time(struct request_deadline *deadline);
 
 /* fetch.c: answers with what the last round read, and frees the fetch. */
 void fetch_answer(struct fetch *f);

@@ -10,12 +10,21 @@
  * holds for all, first batch always included. A visit reads (from memory at once, from segments
  * on the pool). When too little was there it visits again to park a waiter at each partition; the
  * first that wakes, or the deadline, begins the next round. Only one visit is under way at a
- * time, and each begins by taking back the shard's waiters: so nothing is shared between shards. */
+ * time, and each begins by taking back the shard's waiters: so nothing is shared between shards.
+ *
+ * What fetches read stays until clients have taken it: memory_bytes_max of it, all fetches together.
+ * A round claims its room before it reads, and keeps what it used. Without room it reads nothing
+ * and is tried again a little later, until its time is up: then the answer is empty, as if nothing
+ * were there, and the client asks again. */
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "error_code.h"
 #include "request/fetch.h"
+
+#define CLAIM_PART     32  /* a claim is at most this part of the room that is left */
+#define SHORT_MS_FIRST 10  /* without room: until the next try, … */
+#define SHORT_MS_MAX   320 /* … doubled each time up to this */
 
 static void round_done(struct fetch *f);
 static void next_shard(struct fetch *f);
@@ -28,16 +37,57 @@ void fetch_free_read(struct fetch *f)
     f->read = NULL;
 }
 
-static void count_bytes(struct fetch *f, size_t size)
-{
-    f->counted_bytes += size;
-    atomic_fetch_add(&f->broker->fetched_bytes, size);
-}
-
 static void uncount_bytes(struct fetch *f)
 {
     atomic_fetch_sub(&f->broker->fetched_bytes, f->counted_bytes);
     f->counted_bytes = 0;
+}
+
+/* What the client wants at most. */
+static size_t wanted_bytes(const struct fetch *f)
+{
+    const struct kafka_fetch_request *message = f->request->message;
+    int64_t most = f->broker->conf.fetch_bytes_max;
+    int64_t sum = 0;
+    if (message->max_bytes < most)
+        most = message->max_bytes > 0 ? message->max_bytes : 1;
+    for (unsigned i = 0; i < f->item_count && sum < most; i++)
+        sum += (int64_t)f->items[i].part.size_bytes_max;
+    if (sum < most)
+        most = sum > 0 ? sum : 1;
+    return (size_t)most;
+}
+
+/* Claims room for a round: at least for one batch, which goes out whatever its size. Returns how
+ * much may be read, 0 without room. Who is alone always has room. */
+static int64_t claim_room(struct fetch *f)
+{
+    const struct conf_settings *conf = &f->broker->conf;
+    size_t limit = (size_t)conf->memory_bytes_max, bytes = wanted_bytes(f);
+    size_t used = atomic_load(&f->broker->fetched_bytes);
+    size_t room = used < limit ? limit - used : 0;
+    if (bytes > room / CLAIM_PART)
+        bytes = room / CLAIM_PART + 1;
+    size_t claim = bytes > (size_t)conf->max_message_bytes ? bytes
+                                                           : (size_t)conf->max_message_bytes;
+    if (claim > room && used > 0)
+        return 0;
+    f->counted_bytes = claim;
+    size_t before = atomic_fetch_add(&f->broker->fetched_bytes, claim);
+    if (before == 0 || before + claim <= limit)
+        return (int64_t)bytes;
+    uncount_bytes(f); /* others were faster */
+    return 0;
+}
+
+/* What was claimed and not used is others' room again. */
+static void settle_room(struct fetch *f)
+{
+    if (f->bytes_read >= f->counted_bytes)
+        atomic_fetch_add(&f->broker->fetched_bytes, f->bytes_read - f->counted_bytes);
+    else
+        atomic_fetch_sub(&f->broker->fetched_bytes, f->counted_bytes - f->bytes_read);
+    f->counted_bytes = f->bytes_read;
 }
 
 /* ---- one visit, on the group's shard ---- */
@@ -76,7 +126,6 @@ static void take_read(struct fetch *f, struct fetch_item *item, int status)
         fetch_part_drop(&item->part); /* a first batch too large for what is left */
         return;
     }
-    count_bytes(f, item->part.size_bytes);
     f->bytes_read += item->part.size_bytes;
     f->bytes_left -= (int64_t)item->part.size_bytes;
 }
@@ -122,8 +171,8 @@ static bool read_item(struct fetch *f, struct fetch_item *item)
         f->has_error |= part->error_code != KAFKA_ERROR_NONE || part->preferred_replica >= 0;
         return true;
     }
-    if (f->bytes_left <= 0 && f->bytes_read > 0)
-        return true; /* the next fetch gets it */
+    if (f->is_short || (f->bytes_left <= 0 && f->bytes_read > 0))
+        return true; /* the next round, or the next fetch, gets it */
     int status = begin_read(f, part);
     if (status == 0)
         return false;
@@ -210,17 +259,35 @@ static void parked(struct fetch *f)
         fetch_begin_round(f);
 }
 
+/* No waiter: nothing tells when there is room, so it looks again. */
+static void wait_for_room(struct fetch *f)
+{
+    f->short_ms = f->short_ms == 0 ? SHORT_MS_FIRST : 2 * f->short_ms;
+    if (f->short_ms > SHORT_MS_MAX)
+        f->short_ms = SHORT_MS_MAX;
+    uint64_t again_ms = clock_now_ms(&f->broker->clock) + f->short_ms;
+    f->phase = FETCH_PARKED;
+    request_deadline_stop(&f->deadline);
+    request_deadline_start(f->request, &f->deadline,
+                           again_ms < f->late_at_ms ? again_ms : f->late_at_ms, fetch_on_time);
+}
+
 /* Every shard was visited, so no waiter is left; but a wake may still be on its way here. */
 static void round_done(struct fetch *f)
 {
     f->phase = FETCH_READ;
     fetch_free_read(f);
+    settle_room(f);
     if (atomic_load(&f->wakes_posted) != 0)
         return; /* on_woken comes back to this */
     bool is_enough = f->bytes_read >= f->bytes_min && f->bytes_read > 0;
     if (is_enough || f->has_error || f->is_late || f->bytes_min == 0 ||
         request_is_abandoned(f->request)) {
         fetch_answer(f);
+        return;
+    }
+    if (f->is_short) {
+        wait_for_room(f);
         return;
     }
     f->phase = FETCH_PARKING;
@@ -245,25 +312,29 @@ static void next_shard(struct fetch *f)
     }
 }
 
-/* When slow clients hold all that answers may hold, each fetch gets one batch. */
-static int64_t most_bytes(const struct fetch *f)
-{
-    const struct kafka_fetch_request *message = f->request->message;
-    const struct broker *b = f->broker;
-    if (atomic_load(&b->fetched_bytes) > (size_t)b->conf.memory_bytes_max)
-        return 1;
-    return message->max_bytes < b->conf.fetch_bytes_max ? message->max_bytes
-                                                        : b->conf.fetch_bytes_max;
-}
-
 void fetch_begin_round(struct fetch *f)
 {
     uncount_bytes(f); /* the visits drop what the last round read */
     f->phase = FETCH_READING;
     f->shard_index = 0;
     f->bytes_read = 0;
-    f->bytes_left = most_bytes(f);
+    f->bytes_left = claim_room(f);
+    f->is_short = f->bytes_left == 0;
+    if (!f->is_short)
+        f->short_ms = 0;
     next_shard(f);
+}
+
+void fetch_on_time(struct request_deadline *deadline)
+{
+    struct fetch *f = deadline->data;
+    if (clock_now_ms(&f->broker->clock) >= f->late_at_ms) {
+        fetch_end_soon(f);
+        return;
+    }
+    request_deadline_start(f->request, deadline, f->late_at_ms, fetch_on_time);
+    if (f->phase == FETCH_PARKED && atomic_load(&f->wakes_posted) == 0)
+        fetch_begin_round(f);
 }
 
 void fetch_end_soon(struct fetch *f)

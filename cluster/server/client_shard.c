@@ -75,17 +75,26 @@ void client_shard_turn(void *data)
     }
 }
 
+/* Much of what fetches may hold waits for clients to take it. */
+static bool is_memory_short(const struct broker *b)
+{
+    return atomic_load(&b->fetched_bytes) > (size_t)b->conf.memory_bytes_max / 2;
+}
+
 void client_shard_tick(struct client_shard *s)
 {
     uint64_t now_ms = clock_now_ms(&s->broker->clock);
     uint64_t idle_ms_max = (uint64_t)s->broker->conf.connections_idle_ms_max;
     client_shard_tick_deadlines(s, now_ms);
+    bool is_short = is_memory_short(s->broker);
     struct connection *next;
     for (struct connection *c = s->connections; c != NULL; c = next) {
         next = c->next;
         if (c->is_closed)
             continue;
-        if (c->request_count == 0 && now_ms - c->active_at_ms > idle_ms_max)
+        if (is_short && connection_is_stuck(c, now_ms))
+            connection_close(c);
+        else if (c->request_count == 0 && now_ms - c->active_at_ms > idle_ms_max)
             connection_close(c);
         else if (connection_is_claim_too_old(c, now_ms))
             connection_end(c, "a half request held memory that others wait for");

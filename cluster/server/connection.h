@@ -27,6 +27,8 @@ struct connection {
     bool is_ending;                      /* take no more requests; close once the queue is empty */
     bool is_closed;                      /* the handle is closed or closing */
     bool is_answering;                   /* in the shard's list */
+    size_t watched_bytes;                /* unwritten when it was looked at for being stuck, … */
+    uint64_t watched_at_ms, moved_at_ms; /* … which was then; and when they last were others */
     uint64_t active_at_ms;               /* last whole request or written answer */
     struct connection *next, **previous; /* in the shard's list */
     struct connection *answering_next;
@@ -52,6 +54,9 @@ bool connection_is_claim_too_old(const struct connection *c, uint64_t now_ms);
 
 /* connection_output.c: marks that an answer at the head of the queue may be ready. */
 void connection_answer_soon(struct connection *c);
+/* Has the client taken nothing of what waits for it for too long? To be asked at each tick while
+ * memory is short. */
+bool connection_is_stuck(struct connection *c, uint64_t now_ms);
 /* Writes all answers that can leave in order, in one call. */
 void connection_write_answers(struct connection *c);
 

@@ -7,6 +7,9 @@
 
 #include "server/connection.h"
 
+#define STUCK_MS_MAX     30000 /* without a byte taken, while memory is short */
+#define WATCH_GAP_MS_MAX 1000  /* not looked at for so long: what was seen is of another time */
+
 struct answer_write {
     uv_write_t write;      /* data points to the connection */
     struct request *first; /* written requests, to be freed */
@@ -88,6 +91,18 @@ static void fill_buffers(const struct request *r, uv_buf_t *buffers, size_t *siz
             *size_bytes += slices[i].bytes.size;
         }
     }
+}
+
+bool connection_is_stuck(struct connection *c, uint64_t now_ms)
+{
+    size_t queued = uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+    bool was_watched = now_ms - c->watched_at_ms < WATCH_GAP_MS_MAX;
+    if (!was_watched || queued == 0 || queued != c->watched_bytes) {
+        c->watched_bytes = queued;
+        c->moved_at_ms = now_ms;
+    }
+    c->watched_at_ms = now_ms;
+    return now_ms - c->moved_at_ms > STUCK_MS_MAX;
 }
 
 static void write_answers(struct connection *c, struct request *first, size_t slice_count)

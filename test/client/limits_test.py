@@ -210,3 +210,36 @@ def test_a_parked_fetch_costs_hundreds_of_bytes_a_partition(limited):
                             "the node has seen that they are gone")
     print(f"bytes a partition, round by round: {grown}")
     assert max(grown) < per_partition_bytes_max
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    running = clusters.new_cluster("narrow", {
+        "shards": 2, "memory_bytes_max": "4 MiB", "socket.request.max.bytes": "3 MiB"})
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def test_fetches_wait_for_room_that_other_clients_hold(narrow):
+    topic = create_topic(narrow, "untaken", 1)
+    node = narrow.leader(topic)
+    one = wire.batch([wire.record(bytes(900_000))])
+    with From(node) as c:
+        assert wire.produced(c.ask(wire.PRODUCE, 3, wire.produce(topic, one)))[0] == 0
+    greedy = [From(node) for _ in range(10)]
+    for connection in greedy:  # more than sockets and the room take, and no one reads it
+        for _ in range(20):
+            connection.send(wire.frame(wire.header(wire.FETCH, 4) + wire.fetch(topic, 0)))
+    with From(node) as c:
+        def records():
+            error, _, data = wire.fetched(c.ask(wire.FETCH, 4, wire.fetch(topic, 0, max_wait_ms=50)))
+            assert error == 0
+            return data
+
+        clusters.wait_until(lambda: not records(), 20, "a fetch without room is answered, and empty")
+        for connection in greedy:
+            connection.socket.close()
+        clusters.wait_until(lambda: len(records()) == len(one), 20, "with room it gets its records")
