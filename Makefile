@@ -3,7 +3,7 @@
 #   make unit   unit tests (seconds)                      make test   all that belongs to a change
 #   make check  sanitizers, static analysis, format       make sim    simulation (SEED=… replays one)
 #   make chaos  each fault once over three sites          make bench  side by side with Kafka
-#               (FAULT=… SEED=… drills one again)
+#               (FAULT=… SEED=… drills one again)    make bounds memory, backlogs, 10,000 of this and that
 #   make fuzz   fuzz targets for longer                   make chaos-programs  the tools alone
 #   make fmt    settle spacing                            make install (PREFIX, DESTDIR)
 SHELL := /bin/bash
@@ -63,7 +63,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
 .PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
-        test check sim sim-full sim-broken fuzz bench fmt install clean clients raft-is-sound \
+        test check sim sim-full sim-broken fuzz bench bounds bounds-short fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd $(if $(CLI_SOURCES),$(B)/trilog)
 
@@ -201,7 +201,7 @@ fuzz fuzz-short: build/.need-fuzz
 	tools/run-fuzz $(if $(filter fuzz-short,$@),$(FUZZ_SHORT_SECONDS),$(FUZZ_SECONDS)) $(FUZZ_BINARIES)
 
 # ---- all that belongs to a change ---------------------------------------------------------------
-TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) chaos-tests chaos-short chaos-broken-short \
+TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) chaos-tests chaos-short chaos-broken-short bounds-short \
                $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: build/.need-test
@@ -261,6 +261,13 @@ $(B)/bench/machine: $(B)/bench/machine.o
 bench: build/.need-bench $(B)/bench/load $(B)/bench/machine $(B)/trilogd
 	SECONDS_EACH=$(SECONDS) ROUNDS=$(ROUNDS) python3 -B bench/run.py \
 	    $(B)/bench/load $(B)/bench/machine $(B)/trilogd
+
+# Is each bound held (bench/bounds/README.md)? CASE=NAME for one, SHORT=1 small, ROUNDS=3.
+bounds: build/.need-chaos $(B)/bench/load $(B)/trilogd
+	PYTHONPATH=bench python3 -B -m bounds $(B)/bench/load $(B)/trilogd $(if $(CASE),--case $(CASE)) \
+	    $(if $(SHORT),--short) $(if $(ROUNDS),--rounds $(ROUNDS))
+bounds-short:
+	$(MAKE) bounds SHORT=1
 
 fmt: build/.need-check
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -1,12 +1,13 @@
 /* One kind of work on a cluster of Kafka's protocol.
  *
  *   load MODE brokers=LIST [topic=NAME] [partitions=N] [size=BYTES] [seconds=N] [rate=N]
- *             [keys=0|1] [idempotent=0|1] [count=BROKERS]
+ *             [keys=0|1] [idempotent=0|1] [count=BROKERS] [bytes=MAX]
  *
  *   up       waits until Metadata is answered and names so many brokers; prints the instant
  *   topic    creates a topic with three replicas and waits for its leaders
  *   produce  as many records as go, acks=all
  *   latency  a steady rate, time from handing over a record to its acknowledgement
+ *   steady   the same, and how much was acknowledged a second
  *   kill     a steady rate; asks for the leading broker to be killed, measures the silence
  *   consume  reads the topic from its start to its end
  *
@@ -135,7 +136,7 @@ static void read_option(struct options *o, char *argument)
         {"partitions", &o->partitions, NULL, 0}, {"size", &o->size_bytes, NULL, NULL},
         {"seconds", &o->seconds, NULL, NULL},    {"rate", &o->rate, NULL, NULL},
         {"keys", NULL, NULL, &o->has_keys},      {"idempotent", NULL, NULL, &o->is_idempotent},
-        {"count", &o->broker_count, NULL, NULL},
+        {"count", &o->broker_count, NULL, NULL}, {"bytes", &o->bytes_max, NULL, NULL},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].name, argument) != 0)
@@ -159,6 +160,7 @@ int main(int argc, char **argv)
     } modes[] = {
         {"up", load_up},           {"topic", load_topic}, {"produce", load_produce},
         {"latency", load_latency}, {"kill", load_kill},   {"consume", load_consume},
+        {"steady", load_steady},
     };
     struct options o = {.topic = "bench",
                         .partitions = 12,

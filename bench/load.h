@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOAD_PARTITIONS_MAX  4096
+#define LOAD_PARTITIONS_MAX  16384
 #define LOAD_WARM_UP_SECONDS 3 /* before the measured time; counted nowhere */
 
 struct options {
@@ -17,6 +17,7 @@ struct options {
     long size_bytes; /* of a value */
     long seconds;    /* measured, after the warm-up */
     long rate;       /* records a second; 0 for as many as go */
+    long bytes_max;  /* of all values of `produce`; 0: as many as go within `seconds` */
     bool has_keys;   /* random keys spread over the partitions; else sticky */
     bool is_idempotent;
     long broker_count; /* for `up`: so many have to be there */
@@ -37,6 +38,7 @@ void load_up(const struct options *options);
 void load_topic(const struct options *options);
 void load_produce(const struct options *options);
 void load_latency(const struct options *options);
+void load_steady(const struct options *options);
 void load_kill(const struct options *options);
 void load_consume(const struct options *options);
 

@@ -210,6 +210,21 @@ void load_latency(const struct options *o)
            (double)measured[count - 1] / 1e3);
 }
 
+/* Without warm-up: this runs again and again on nodes that are busy. */
+void load_steady(const struct options *o)
+{
+    static struct paced p;
+    start(&p, o, o->seconds, "5");
+    int64_t since_us = now_us();
+    run(&p, false);
+    double seconds = (double)(p.last_us - since_us) / 1e6;
+    size_t count = (size_t)p.record_count;
+    qsort(p.latency_us, count, sizeof *p.latency_us, compare);
+    printf("mb_per_s=%.2f p99_ms=%.3f max_ms=%.3f\n",
+           (double)count * (double)o->size_bytes / 1e6 / seconds,
+           (double)p.latency_us[count * 99 / 100] / 1e3, (double)p.latency_us[count - 1] / 1e3);
+}
+
 void load_kill(const struct options *o)
 {
     static struct paced p;

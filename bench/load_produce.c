@@ -55,7 +55,8 @@ static void send_until(rd_kafka_t *client, const struct options *o, int64_t end_
     uint64_t seed = 88172645463325252u;
     char *value = make_value(o->size_bytes, &seed);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, o->topic, NULL);
-    for (uint64_t i = 0; i % 64 != 0 || now_us() < end_us; i++) {
+    uint64_t count_max = o->bytes_max > 0 ? (uint64_t)(o->bytes_max / o->size_bytes) : UINT64_MAX;
+    for (uint64_t i = 0; i < count_max && (i % 64 != 0 || now_us() < end_us); i++) {
         uint64_t key = next_random(&seed);
         if (i % 64 == 0)
             rd_kafka_poll(client, 0);

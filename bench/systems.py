@@ -56,7 +56,11 @@ class System:
         with open(self.folder / f"{SITES[i]}.log", "ab") as log:
             self.processes[i] = subprocess.Popen(
                 self.command(i), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                preexec_fn=die_with_parent)
+                preexec_fn=self.begin_node)
+
+    def begin_node(self):
+        """In the new process, before it becomes the node."""
+        die_with_parent()
 
     def kill_node(self, i):
         process, self.processes[i] = self.processes[i], None
