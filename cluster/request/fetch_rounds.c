@@ -12,10 +12,10 @@
  * first that wakes, or the deadline, begins the next round. Only one visit is under way at a
  * time, and each begins by taking back the shard's waiters: so nothing is shared between shards.
  *
- * What fetches read stays until clients have taken it: memory_bytes_max of it, all fetches together.
- * A round claims its room before it reads, and keeps what it used. Without room it reads nothing
- * and is tried again a little later, until its time is up: then the answer is empty, as if nothing
- * were there, and the client asks again. */
+ * What fetches read stays until clients have taken it: memory_bytes_max of it, all of them
+ * together. A round claims its room before it reads, and keeps what it used. Without room it reads
+ * nothing and is tried again a little later, until its time is up: then the answer is empty, as if
+ * nothing were there, and the client asks again. */
 #include <stdlib.h>
 
 #include "base/err.h"
