@@ -154,6 +154,7 @@ def _disks():
 def _damage():
     """The node meets it when it starts again, and mends itself: nobody empties or replaces it."""
     wal, manifest, identity = "wal/*.wal", "groups/*/manifest", "node*"
+    segments = "topics/*"
     flips = (("", wal, 64, "64 bits of a node's write-ahead log"),
              ("-manifest", manifest, 4, "4 bits of a node's manifests"),
              ("-identity", identity, 4, "4 bits of a node's identity and its copy"))
@@ -176,6 +177,15 @@ def _damage():
     yield Row("cut-off-manifest", "cut-off", "follower", 4, "none",
               "a manifest of a node is cut off; the same", "disk", {"path": manifest},
               is_damage=True)
+    yield Row("bit-flips-segments", "bit-flips", "leader", 6, "node",
+              "64 bits of a node's segments and indexes are flipped; the same", "disk",
+              {"path": segments, "count": 64}, is_damage=True)
+    yield Row("stale-blocks-segments", "stale-blocks", "leader", 6, "node",
+              "8 blocks of a node's segments and indexes lose their last write; the same", "disk",
+              {"path": segments, "count": 8}, is_damage=True)
+    yield Row("cut-off-segments", "cut-off", "leader", 6, "node",
+              "6 segments or indexes of a node are cut off; the same", "disk",
+              {"path": segments, "count": 6}, is_damage=True)
     yield Row("emptied-disk", "emptied", "follower", 4, "none",
               "a node's disk is emptied; killed and started", "disk", is_damage=True)
 
