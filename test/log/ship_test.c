@@ -137,6 +137,45 @@ Test(log_ship, does_not_fetch_sealed_segments_that_are_there)
     stage_close(&empty);
 }
 
+/* Ended after any number of pieces, by an abort or with its process: what is left is fetched. */
+static void resume_after(unsigned piece_count, bool with_restart)
+{
+    struct stage from, to;
+    struct log_pin *pin;
+    struct log_install *install;
+    unsigned all, first, rest;
+    stage_init(&from, 6);
+    stage_init(&to, 6);
+    tell(&from, 6, 1, SOURCE_INDEX);
+    cr_assert_eq(log_store_pin(from.store, &pin), 0);
+    cr_assert_eq(log_store_install_begin(to.store, log_pin_contents(pin), &install), 0);
+    all = log_pin_file_count(pin); /* each smaller than a piece */
+    cr_assert_gt(all, piece_count);
+    cr_assert_eq(carry(&from, pin, &to, install, piece_count, &first), 0);
+    if (with_restart) {
+        log_store_close(to.store);
+        cr_assert_eq(stage_open(&to), 0);
+    } else {
+        log_install_abort(install);
+    }
+    cr_assert_eq(log_store_install_begin(to.store, log_pin_contents(pin), &install), 0);
+    cr_assert_eq(carry(&from, pin, &to, install, UINT32_MAX, &rest), 0);
+    cr_assert_eq(first + rest, all, "%u and %u of %u pieces", first, rest, all);
+    cr_assert_eq(commit(&to, install), 0);
+    log_store_unpin(from.store, pin);
+    check_level(&from, &to);
+    stage_close(&from);
+    stage_close(&to);
+}
+
+Test(log_ship, fetches_no_piece_twice_when_it_was_ended_and_begins_again)
+{
+    for (unsigned piece_count = 1; piece_count < 12; piece_count += 2) {
+        resume_after(piece_count, false);
+        resume_after(piece_count, true);
+    }
+}
+
 Test(log_ship, is_wholly_there_or_not_at_all_after_a_crash_at_any_point)
 {
     unsigned old_count = 0, new_count = 0, resumed_count = 0;
