@@ -94,16 +94,22 @@ bool log_partition_record_is_frozen(struct bytes record);
 int log_partition_record_source(struct bytes record, struct log_partition_id *id,
                                 struct log_partition_source *source);
 
-/* Segments whose data is not there as long as the record says. */
-struct log_missing {
-    int64_t *base_offsets; /* owned by who has the struct (free) */
-    unsigned count;
+/* Looking whether the files of a partition that moved here are on this disk. */
+struct log_look {
+    const struct disk *disk;
+    struct log_partition_id id;
+    struct {
+        struct log_segment_meta meta;
+        bool is_missing; /* its data is not there, or shorter than it should be */
+    } * segments;        /* owned (free) */
+    unsigned count, missing_count;
 };
-/* 0, or the disk's error. The folder is made when something is missing. Blocking. */
-int log_partition_record_look(const struct disk *disk, struct bytes record,
-                              struct log_missing *missing);
-/* The files are this partition's from now on; those missing are fetched as damaged ones are. */
-void log_partition_take_over(struct log_partition *p, const struct log_missing *missing);
+/* On the shard: 0 or UV_ENOMEM. */
+int log_partition_look_prepare(const struct log_partition *p, struct log_look *look);
+/* On a worker: 0, or the disk's error. The folder is made when something is missing. */
+int log_partition_look_run(struct log_look *look);
+/* On the shard. The files are this partition's now; what is missing is fetched as if damaged. */
+void log_partition_take_over(struct log_partition *p, const struct log_look *look);
 
 /* The first half of log_partition_decode: from the record alone, no file is looked at. */
 int log_partition_decode_memory(const struct disk *disk, struct bytes record,

@@ -63,11 +63,6 @@ int log_partition_import(const struct disk *disk, struct bytes record,
 
 /* ---- are its files there? ---- */
 
-struct file_search {
-    const struct disk *disk;
-    struct log_missing *missing;
-};
-
 static int is_there(const struct disk *disk, const struct log_partition_id *id,
                     const struct log_segment_meta *meta)
 {
@@ -84,49 +79,46 @@ static int is_there(const struct disk *disk, const struct log_partition_id *id,
     return size >= meta->size_bytes;
 }
 
-/* Data files only: a missing index is made anew by whoever needs it. */
-static int look_at_segment(void *data, const struct log_partition_id *id,
-                           const struct log_segment_meta *meta)
+static int make_folder(const struct disk *disk, const struct log_partition_id *id)
 {
-    struct file_search *search = data;
-    struct log_missing *missing = search->missing;
-    int got = is_there(search->disk, id, meta);
-    if (got != 0)
-        return got < 0 ? got : 0;
-    int64_t *grown = realloc(missing->base_offsets, (missing->count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return UV_ENOMEM;
-    missing->base_offsets = grown;
-    missing->base_offsets[missing->count++] = meta->base_offset;
-    return 0;
-}
-
-static int make_folder(const struct disk *disk, struct bytes record)
-{
-    struct log_partition_id id;
     char path[LOG_PATH_SIZE];
-    int err = log_partition_record_id(record, &id);
-    if (err != 0)
-        return err;
-    log_folder_path(path, &id);
-    err = disk_make_directory(disk, path);
+    log_folder_path(path, id);
+    int err = disk_make_directory(disk, path);
     return err != 0 ? err : disk_sync_directory(disk, "topics");
 }
 
-int log_partition_record_look(const struct disk *disk, struct bytes record,
-                              struct log_missing *missing)
+int log_partition_look_prepare(const struct log_partition *p, struct log_look *look)
 {
-    struct file_search search = {.disk = disk, .missing = missing};
-    int err = log_partition_record_each_segment(record, look_at_segment, &search);
-    return err == 0 && missing->count > 0 ? make_folder(disk, record) : err;
+    *look = (struct log_look){.disk = p->disk, .id = p->id};
+    look->segments = calloc(p->segments.count + 1, sizeof *look->segments);
+    if (look->segments == NULL)
+        return UV_ENOMEM;
+    for (unsigned i = 0; i < p->segments.count; i++)
+        if (p->segments.items[i]->has_files)
+            look->segments[look->count++].meta = p->segments.items[i]->written;
+    return 0;
 }
 
-void log_partition_take_over(struct log_partition *p, const struct log_missing *missing)
+/* Data files only: a missing index is made anew by whoever needs it. */
+int log_partition_look_run(struct log_look *look)
+{
+    for (unsigned i = 0; i < look->count; i++) {
+        int got = is_there(look->disk, &look->id, &look->segments[i].meta);
+        if (got < 0)
+            return got;
+        look->segments[i].is_missing = got == 0;
+        look->missing_count += got == 0;
+    }
+    return look->missing_count > 0 ? make_folder(look->disk, &look->id) : 0;
+}
+
+void log_partition_take_over(struct log_partition *p, const struct log_look *look)
 {
     assert(p->is_awaiting);
     p->is_awaiting = false;
     for (unsigned i = 0; i < p->segments.count; i++)
-        for (unsigned k = 0; k < missing->count; k++)
-            if (p->segments.items[i]->written.base_offset == missing->base_offsets[k])
+        for (unsigned k = 0; k < look->count; k++)
+            if (look->segments[k].is_missing &&
+                p->segments.items[i]->written.base_offset == look->segments[k].meta.base_offset)
                 log_partition_suspect(p, p->segments.items[i]);
 }

@@ -25,8 +25,7 @@
 struct tend_job {
     struct log_store *store;
     uint32_t number;
-    struct slice record; /* what the files must be */
-    struct log_missing missing;
+    struct log_look look;
     struct work_item item;
     int status;
 };
@@ -72,8 +71,8 @@ void log_store_partition_freeze(struct log_store *s, uint32_t partition_number)
 
 void store_give_ghost_id(const struct log_store *s, uint32_t number, struct log_partition_id *id)
 {
-    if (!store_is_shared(s, id))
-        return;
+    if (s->folders == NULL || !log_folders_has_writer(s->folders, id, s->group_id))
+        return; /* who only waits for the files gets them from here */
     uint8_t mark[8];
     bytes_put_le32(bytes_put_le32(mark, s->group_id), number);
     for (unsigned i = 0; i < sizeof mark; i++)
@@ -151,38 +150,34 @@ static void finish_look(struct work_item *item)
         event_warn("moved_files_not_seen", "group=%" PRIu32 " number=%" PRIu32 " error=%s",
                    s->group_id, job->number, err_name(job->status));
     } else if (entry != NULL && entry->partition->is_awaiting) {
-        log_partition_take_over(entry->partition, &job->missing);
+        log_partition_take_over(entry->partition, &job->look);
         store_set_writing(entry, true);
         s->awaiting_count--;
-        event_info("partition_taken_over",
-                   "group=%" PRIu32 " number=%" PRIu32 " from_group=%" PRIu32
-                   " segments_missing=%u",
-                   s->group_id, job->number, entry->partition->source.group_id, job->missing.count);
+        event_info(
+            "partition_taken_over",
+            "group=%" PRIu32 " number=%" PRIu32 " from_group=%" PRIu32 " segments_missing=%u",
+            s->group_id, job->number, entry->partition->source.group_id, job->look.missing_count);
     }
-    free(job->missing.base_offsets);
-    slice_unref(&job->record);
+    free(job->look.segments);
     free(job);
 }
 
 static void run_look(struct work_item *item)
 {
     struct tend_job *job = item->data;
-    job->status = log_partition_record_look(job->store->disk, job->record.bytes, &job->missing);
+    job->status = log_partition_look_run(&job->look);
     work_submit(job->store->home, item, finish_look);
 }
 
 static void look(struct log_store *s, struct store_partition *entry)
 {
-    struct log_partition_record record;
     struct tend_job *job = calloc(1, sizeof *job);
-    if (job == NULL || log_partition_record_make(entry->partition, &record) != 0) {
+    if (job == NULL || log_partition_look_prepare(entry->partition, &job->look) != 0) {
         free(job);
         return;
     }
     job->store = s;
     job->number = entry->number;
-    job->record = (struct slice){.owner = record.bytes,
-                                 .bytes = bytes_of(record.bytes->data, record.bytes->capacity)};
     job->item.data = job;
     s->is_tending = true;
     work_submit(s->worker, &job->item, run_look);
