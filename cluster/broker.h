@@ -95,6 +95,10 @@ struct broker {
     struct controller *controller;                    /* see controller.h */
     struct rebuild *rebuild;                          /* see rebuild.h */
 
+    /* node_drive.c, shard 0 */
+    uint64_t driven_version; /* of the metadata when something was last proposed */
+    uint64_t driven_at_ms;
+
     /* node_peers.c, shard 0 */
     bool are_peers_stale; /* group 0 has changed */
     uint64_t peers_synced_at_ms;

@@ -1,10 +1,10 @@
 /* From nodes' states to groups' places.
  *
- * Every second group 0's leader compares what is with what a plan of now would have (placement.h),
- * and sets the next group's new place, when no other is on its way: so one group at a time takes
- * its weak step, and a learner that catches up has the rate of its node to itself. The group's own
- * leader does the rest (member.c). All of it follows from group 0 and from what leaders tell: a
- * leader that dies in the middle leaves nothing behind that the next would have to know.
+ * A few times a second group 0's leader compares what is with what a plan of now would have
+ * (placement.h), and sets the next group's new place, when no other is on its way: so one group at
+ * a time takes its weak step, and a learner that catches up has the rate of its node to itself. The
+ * group's own leader does the rest (member.c). All of it follows from group 0 and from what leaders
+ * tell: a leader that dies in the middle leaves nothing behind that the next would have to know.
  *
  * A group whose new node is silent does not hold up the others. */
 #include "node_drive.h"
@@ -16,6 +16,8 @@
 #include "cluster/placement.h"
 #include "level.h"
 #include "maintain.h"
+
+#define AGAIN_MS 1000 /* after a proposal that nothing was heard of */
 
 static uint64_t bit_of(uint32_t node_id)
 {
@@ -162,7 +164,7 @@ static void propose_places(struct broker_group *g, const struct metadata_group *
 }
 
 /* Leaders that belong elsewhere need no data moved: all at once. */
-static void move_leaders(struct broker_group *g, const struct placement *now,
+static bool move_leaders(struct broker_group *g, const struct placement *now,
                          const struct placement *then)
 {
     static _Thread_local struct metadata_group rows[METADATA_GROUPS_MAX];
@@ -173,9 +175,11 @@ static void move_leaders(struct broker_group *g, const struct placement *now,
             rows[count++] = then->groups[i];
     if (count > 0)
         propose_places(g, rows, count);
+    return count > 0;
 }
 
-static void drive_places(struct broker_group *g)
+/* True when something was proposed. */
+static bool drive_places(struct broker_group *g)
 {
     static _Thread_local struct placement now, then;
     struct broker *b = g->broker;
@@ -184,7 +188,7 @@ static void drive_places(struct broker_group *g)
     then = now;
     if (placement_plan(&then, &note) != 0) {
         event_warn("placement_impossible", "reason=\"%s\"", note.text);
-        return;
+        return true; /* said often enough so */
     }
     const struct metadata_group *next = next_group(&now, &then);
     if (next != NULL) {
@@ -192,16 +196,21 @@ static void drive_places(struct broker_group *g)
                    (unsigned long long)wanted_mask(&now.groups[next->group_id]),
                    (unsigned long long)wanted_mask(next));
         propose_places(g, next, 1);
-    } else {
-        move_leaders(g, &now, &then);
+        return true;
     }
+    return move_leaders(g, &now, &then);
 }
 
 void node_drive(struct broker_group *g)
 {
     struct broker *b = g->broker;
+    uint64_t now_ms = clock_now_ms(&b->clock), version = metadata_version(b->metadata);
     if (!machine_is_ready(g->machine) || metadata_group_count(b->metadata) == 0)
         return;
-    if (!drive_states(g) && !is_any_moving(b))
-        drive_places(g);
+    if (version == b->driven_version && now_ms - b->driven_at_ms < AGAIN_MS)
+        return; /* what was proposed is on its way */
+    if (drive_states(g) || (!is_any_moving(b) && drive_places(g))) {
+        b->driven_version = version;
+        b->driven_at_ms = now_ms;
+    }
 }

@@ -5,7 +5,7 @@
 
 #include "broker.h"
 
-/* The next thing to do, if any, when this node leads group 0. About once a second, its shard. */
+/* The next thing to do, if any, when this node leads group 0. A few times a second, its shard. */
 void node_drive(struct broker_group *g);
 
 /* True while the group's voters are not where they are to be, or nobody says where they are.

@@ -71,6 +71,8 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
     if (now_ms - g->placed_at_ms >= PLACE_MS) {
         g->placed_at_ms = now_ms;
         member_maintain(g);
+        if (g->group_id == 0)
+            node_drive(g);
     }
     if (now_ms - g->maintained_at_ms < MAINTAIN_MS)
         return;
@@ -79,7 +81,6 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
     rebuild_note_group(g->broker->rebuild, g);
     if (g->group_id == 0) {
         maintain_cluster(g);
-        node_drive(g);
         rebuild_watch(g->broker->rebuild);
         watch_disk(g->broker);
     } else {
