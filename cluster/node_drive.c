@@ -17,6 +17,7 @@
 #include "level.h"
 #include "maintain.h"
 
+#define TELL_MS  60000
 #define AGAIN_MS 1000 /* after a proposal that nothing was heard of */
 
 static uint64_t bit_of(uint32_t node_id)
@@ -178,6 +179,16 @@ static bool move_leaders(struct broker_group *g, const struct placement *now,
     return count > 0;
 }
 
+/* What was asked for can't be done as things are: the operator hears it now and then. */
+static void tell_impossible(struct broker *b, const struct err_note *note)
+{
+    uint64_t now_ms = clock_now_ms(&b->clock);
+    if (b->impossible_at_ms != 0 && now_ms - b->impossible_at_ms < TELL_MS)
+        return;
+    b->impossible_at_ms = now_ms;
+    event_warn("placement_impossible", "reason=\"%s\"", note->text);
+}
+
 /* True when something was proposed. */
 static bool drive_places(struct broker_group *g)
 {
@@ -187,9 +198,10 @@ static bool drive_places(struct broker_group *g)
     placement_of(b->metadata, &now);
     then = now;
     if (placement_plan(&then, &note) != 0) {
-        event_warn("placement_impossible", "reason=\"%s\"", note.text);
-        return true; /* said often enough so */
+        tell_impossible(b, &note);
+        return false;
     }
+    b->impossible_at_ms = 0;
     const struct metadata_group *next = next_group(&now, &then);
     if (next != NULL) {
         event_info("group_moves", "group=%u voters=%llx to=%llx", next->group_id,

@@ -110,6 +110,17 @@ static int set_joining(struct metadata *m, const struct metadata_node *row)
     return 0;
 }
 
+/* A replacement whose new node never came: the old one stays. */
+static void call_off(struct metadata *m, uint32_t successor_id)
+{
+    for (unsigned i = 0; i < m->node_count; i++)
+        if (m->nodes[i].state == METADATA_NODE_LEAVING &&
+            m->nodes[i].successor_id == successor_id) {
+            m->nodes[i].state = METADATA_NODE_ACTIVE;
+            m->nodes[i].successor_id = 0;
+        }
+}
+
 /* Two of three sites could not stand the loss of one; nobody can take the last node's place. */
 static int set_leaving(struct metadata *m, struct metadata_node *known, uint32_t successor_id)
 {
@@ -119,6 +130,7 @@ static int set_leaving(struct metadata *m, struct metadata_node *known, uint32_t
         return ERR_EXISTS;
     if (known->state == METADATA_NODE_JOINING) {
         known->state = METADATA_NODE_GONE; /* it carries nothing */
+        call_off(m, known->node_id);
         return 0;
     }
     known->state = METADATA_NODE_LEAVING;

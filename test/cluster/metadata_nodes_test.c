@@ -93,6 +93,9 @@ Test(cluster_metadata_nodes, keeps_the_last_node_of_one_of_three_sites)
     both[1].successor_id = 5;
     cr_assert_eq(set_states(&t, both, 2), 0, "one that comes may take its place");
     cr_assert_eq(metadata_node_by_id(t.m, 2)->successor_id, 5);
+    cr_assert_eq(set_state(&t, 5, METADATA_NODE_LEAVING, ""), 0, "it never came");
+    cr_assert_eq(state_of(&t, 5), METADATA_NODE_GONE);
+    cr_assert_eq(state_of(&t, 2), METADATA_NODE_ACTIVE, "the replacement is called off");
     metadata_destroy(t.m);
 }
 
