@@ -17,6 +17,7 @@
 #include "level.h"
 #include "maintain.h"
 
+#define STUCK_MS 10000 /* silent for so long */
 #define TELL_MS  60000
 #define AGAIN_MS 1000 /* after a proposal that nothing was heard of */
 
@@ -47,7 +48,9 @@ static bool is_stuck(struct broker *b, const struct metadata_group *group)
     bool is_told = level_members(b, group->group_id, &voters, &learners);
     for (unsigned i = 0; is_told && i < group->node_count; i++) {
         uint32_t id = group->node_ids[i];
-        if (!level_mask_has(voters, id) && id < METADATA_NODES_MAX && b->silent_since_ms[id] != 0)
+        uint64_t since_ms = id < METADATA_NODES_MAX ? b->silent_since_ms[id] : 0;
+        if (!level_mask_has(voters, id) && since_ms != 0 &&
+            clock_now_ms(&b->clock) - since_ms >= STUCK_MS)
             return true;
     }
     return false;

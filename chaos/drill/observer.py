@@ -12,6 +12,7 @@ from . import wire
 from .chronicle import now_us
 
 PAUSE_S = 0.15
+REPLICAS_MIN = 3  # of a partition, one in each site
 
 
 class Observer:
@@ -72,8 +73,9 @@ class Observer:
         return {number: leader for number, (_, leader) in best.items()}
 
     def why_not_level(self, partition_count):
-        """None when every node says of every partition that it is led and all are in sync."""
-        wanted = set(self.nodes)
+        """None when every node says of every partition that it is led and all its replicas are in
+        sync: not fewer than a lost node's site leaves while another takes its place."""
+        least = min(REPLICAS_MIN, len(self.nodes))
         for node, said in list(self.said.items()):
             if said is None:
                 return f"node {node} does not answer"
@@ -82,9 +84,10 @@ class Observer:
             for p in said:
                 if p.leader < 0:
                     return f"node {node} knows no leader of partition {p.number}"
-                if set(p.in_sync) != wanted:
-                    missing = sorted(wanted - set(p.in_sync))
-                    return f"node {node} says that {missing} lag in partition {p.number}"
+                missing = sorted(set(p.replicas) - set(p.in_sync))
+                if missing or len(p.replicas) < least:
+                    return (f"node {node} says that {missing} lag in partition {p.number}, of "
+                            f"{len(p.replicas)} replicas")
         return None
 
     def wait_level(self, partition_count, timeout_s):
