@@ -140,13 +140,14 @@ static bool must_any_go(const struct placement *p, const struct metadata_group *
     return false;
 }
 
-/* The group to move: one on a node that must go before one that is moved for balance. */
-static const struct metadata_group *next_group(const struct placement *now,
-                                               const struct placement *then)
+/* The group to move, but none whose partitions are changing hands: one on a node that must go
+ * before one that is moved for balance. */
+static const struct metadata_group *
+next_group(const struct metadata *m, const struct placement *now, const struct placement *then)
 {
     const struct metadata_group *next = NULL;
     for (unsigned i = 0; i < now->group_count; i++) {
-        if (has_same_nodes(&now->groups[i], &then->groups[i]))
+        if (has_same_nodes(&now->groups[i], &then->groups[i]) || metadata_has_move(m, i))
             continue;
         if (must_any_go(now, &now->groups[i]))
             return &then->groups[i];
@@ -205,7 +206,7 @@ static bool drive_places(struct broker_group *g)
         return false;
     }
     b->impossible_at_ms = 0;
-    const struct metadata_group *next = next_group(&now, &then);
+    const struct metadata_group *next = next_group(b->metadata, &now, &then);
     if (next != NULL) {
         event_info("group_moves", "group=%u voters=%llx to=%llx", next->group_id,
                    (unsigned long long)wanted_mask(&now.groups[next->group_id]),

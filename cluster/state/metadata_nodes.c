@@ -221,6 +221,24 @@ static bool are_nodes_there(const struct metadata *m, const struct metadata_grou
     return true;
 }
 
+bool metadata_has_move(const struct metadata *m, uint32_t group_id)
+{
+    for (unsigned i = 0; i < metadata_move_count(m); i++) {
+        const struct metadata_move *move = metadata_move_at(m, i);
+        if (move->from.group_id == group_id || move->to.group_id == group_id)
+            return true;
+    }
+    return false;
+}
+
+static bool are_nodes_equal(const struct metadata_group *a, const struct metadata_group *b)
+{
+    bool are_equal = a->node_count == b->node_count;
+    for (unsigned i = 0; i < a->node_count && are_equal; i++)
+        are_equal = has(b, a->node_ids[i]);
+    return are_equal;
+}
+
 static int check_place(const struct metadata *m, const struct metadata_group *g)
 {
     static _Thread_local struct placement now;
@@ -230,6 +248,8 @@ static int check_place(const struct metadata *m, const struct metadata_group *g)
     if (!is_each_once(g) || !has(g, g->preferred_node_id) || !are_nodes_there(m, g, known) ||
         (g->node_count > PLACEMENT_VOTERS_MAX && g->node_count > known->node_count))
         return ERR_INVALID;
+    if (!are_nodes_equal(g, known) && metadata_has_move(m, g->group_id))
+        return ERR_CANT_CHANGE;
     placement_of(m, &now);
     unsigned sites = placement_site_count(&now, g), known_sites = placement_site_count(&now, known);
     if (sites < known_sites && sites < 3)

@@ -157,6 +157,26 @@ Test(cluster_metadata_nodes, refuses_a_place_that_is_late_or_breaks_the_site_rul
     metadata_destroy(t.m);
 }
 
+Test(cluster_metadata_nodes, keeps_a_group_where_it_is_while_its_partitions_change_hands)
+{
+    struct meta t = founded();
+    set_state(&t, 4, METADATA_NODE_JOINING, "a");
+    say(&t, 4, 14, "a");
+    cr_assert_eq(meta_topic_create(&t, 1, "orders", 1), 0);
+    const struct metadata_topic *topic = meta_topic(&t, "orders");
+    uint32_t from = topic->partitions[0].group_id, to = from == 1 ? 2 : 1;
+    struct metadata_change start = {.kind = METADATA_MOVE,
+                                    .move = {.step = METADATA_MOVE_START, .group_id = to}};
+    memcpy(start.id, topic->id, sizeof start.id);
+    cr_assert_eq(meta_apply(&t, &start).error, 0);
+    cr_assert(metadata_has_move(t.m, from) && metadata_has_move(t.m, to));
+    cr_assert_eq(place_now(&t, from, 4, 2, 3), ERR_CANT_CHANGE);
+    cr_assert_eq(place_now(&t, to, 4, 2, 3), ERR_CANT_CHANGE);
+    cr_assert_eq(place_now(&t, to, 3, 2, 1), 0, "its leader may go elsewhere");
+    cr_assert_eq(place_now(&t, 3, 4, 2, 3), 0, "and so may other groups");
+    metadata_destroy(t.m);
+}
+
 Test(cluster_metadata_nodes, come_back_from_a_checkpoint_as_they_were)
 {
     struct meta t = founded(), into = meta_create();

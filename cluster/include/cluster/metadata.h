@@ -143,6 +143,9 @@ const struct metadata_move *metadata_move_at(const struct metadata *m, unsigned 
 /* NULL when that partition does not move. */
 const struct metadata_move *metadata_move_of(const struct metadata *m, const uint8_t topic_id[16],
                                              int32_t partition);
+/* Gives the group a partition to another, or takes one? Its nodes stay then, for files change hands
+ * on each of them. */
+bool metadata_has_move(const struct metadata *m, uint32_t group_id);
 /* May the partition move there? 0 or what METADATA_MOVE's start would answer; pure. */
 int metadata_move_check(const struct metadata *m, const struct metadata_topic *topic,
                         int32_t partition, uint32_t group_id);
