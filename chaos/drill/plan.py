@@ -120,7 +120,7 @@ def _rest():
               "two faults of this table at a time, as the seed says", "disk")
     yield Row("kill-site", "kill", "site", 4, "node", "kill -9 of all of a site", "pairs")
     yield Row("node-leaves", "node-leaves", "leader", 240, "progress",
-              "a node is removed; gone, it is emptied and added again", "pairs")
+              "a node is removed; gone, it is emptied and added again", "pairs", is_long=True)
     yield Row("kill-site-1000", "kill", "site", 5, "site",
               "kill -9 of all of a site that leads 1,000 partitions", "thousand")
     yield Row("clock-forward", "clock", "leader", 5, "none",
