@@ -1,6 +1,8 @@
 /* The texts of error codes and the notes that say where. Nothing here allocates. */
 #include "base/err.h"
 
+#include <errno.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +45,11 @@ const char *err_name(int code)
     default:
         return "UNKNOWN";
     }
+}
+
+bool err_is_no_room(int code)
+{
+    return code == UV_ENOSPC || code == uv_translate_sys_error(EDQUOT);
 }
 
 int err_set(struct err_note *note, int code, const char *format, ...)

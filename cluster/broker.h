@@ -34,6 +34,7 @@ struct client_count;
 struct compaction;
 struct client_shard;
 struct coordinator;
+struct disk_watch;
 struct controller;
 struct rebuild;
 struct produce_part;
@@ -52,6 +53,8 @@ struct broker_group {
     struct coordinator *coordinator; /* shard only: consumer groups of its offsets partitions */
     bool is_tail_full;               /* shard only: batches wait until tails are in segments */
     uint64_t led_since_ms;           /* shard only: clock when this replica last came to lead */
+    bool is_without_room;            /* shard only: disks have none for new data */
+    uint64_t refused_at_ms;          /* shard only: when a batch was last refused for that; or 0 */
     struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
     struct produce_part *opening_first, *opening_last; /* shard only: wait for a partition that is
                                                           moving here */
@@ -92,6 +95,7 @@ struct broker {
     struct metadata *metadata;                        /* read under its lock */
     unsigned group_count;                             /* constant; group 0 included */
     struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers */
+    struct disk_watch *disk_watch;                    /* shard 0: see its header */
     struct controller *controller;                    /* see controller.h */
     struct rebuild *rebuild;                          /* see rebuild.h */
 
@@ -114,7 +118,6 @@ struct broker {
     atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
     atomic_bool is_stopping;     /* no new connections */
-    atomic_bool is_disk_low;     /* below disk_reserve_bytes: produce is refused */
 };
 
 /* The other nodes of the cluster, as group 0 and the configuration have them, but those GONE.

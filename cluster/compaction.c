@@ -191,7 +191,7 @@ void compaction_tick(struct compaction *c)
     bool is_early = c->looked_at_ms != 0 &&
                     now_ms - c->looked_at_ms < (uint64_t)b->conf.log_cleaner_backoff_ms;
     if (c->status.is_running || is_early || !machine_is_ready(c->group->machine) ||
-        atomic_load(&b->is_disk_low))
+        c->group->is_without_room)
         return;
     struct candidate best = {.compaction = c, .now_ms = clock_wall_ms(&b->clock)};
     c->looked_at_ms = now_ms;

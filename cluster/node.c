@@ -16,6 +16,7 @@
 #include "compaction.h"
 #include "controller.h"
 #include "coordinator.h"
+#include "disk_watch.h"
 #include "founding.h"
 #include "level.h"
 #include "listener.h"
@@ -339,6 +340,7 @@ static struct repl_group_options group_options(struct node *n, struct broker_gro
         .cache_bytes_max = (size_t)b->conf.catch_up_kept_bytes / (b->group_count + 1) + (1 << 20),
         .trailing_entries = TRAILING_ENTRIES,
         .shard = shard_index(g->shard),
+        .is_small = g->group_id == 0,
         .on_fatal = on_fatal,
         .fatal_data = g,
     };
@@ -416,6 +418,8 @@ static int open_parts(struct node *n, struct err_note *note)
         err = open_links(n, note);
     if (err == 0)
         err = open_groups(n, note);
+    if (err == 0)
+        err = disk_watch_create(b, n->lock_descriptor, &b->disk_watch);
     if (err == 0)
         node_peers_sync(b); /* as far as the checkpoint knows them */
     if (err == 0)

@@ -12,6 +12,7 @@
 #include "base/event.h"
 #include "controller.h"
 #include "coordinator.h"
+#include "disk_watch.h"
 #include "founding.h"
 #include "level.h"
 #include "listener.h"
@@ -45,20 +46,10 @@ static void on_turn(void *data)
     client_shard_turn(&s->node->client_shards[shard_index(s->shard)]);
 }
 
-static void watch_disk(struct broker *b)
-{
-    uint64_t free_bytes, total_bytes;
-    if (disk_free_bytes(&b->disk, &free_bytes, &total_bytes) != 0)
-        return;
-    bool is_low = free_bytes < (uint64_t)b->conf.disk_reserve_bytes;
-    if (atomic_exchange(&b->is_disk_low, is_low) != is_low)
-        event_write(is_low ? EVENT_ERROR : EVENT_INFO, "disk_reserve", "is_low=%d free_bytes=%llu",
-                    is_low, (unsigned long long)free_bytes);
-}
-
 static void tick_group(struct broker_group *g, uint64_t now_ms)
 {
     repl_group_tick(g->raft);
+    disk_watch_group(g);
     level_watch(g);
     coordinator_tick(g->coordinator);
     topic_move_tick(g);
@@ -82,7 +73,6 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
     if (g->group_id == 0) {
         maintain_cluster(g);
         rebuild_watch(g->broker->rebuild);
-        watch_disk(g->broker);
     } else {
         maintain_partitions(g);
     }
@@ -112,6 +102,7 @@ static void on_tick(uv_timer_t *timer)
     struct broker *b = &s->node->broker;
     uint64_t now_ms = clock_now_ms(&b->clock);
     if (shard_index(s->shard) == 0) {
+        disk_watch_tick(b->disk_watch);
         repl_node_tick(b->node);
         node_peers_tick(b);
         if (s->tick_count++ % LEVEL_TICKS == 0) {

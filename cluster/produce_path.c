@@ -20,7 +20,8 @@
  * before it knew. To these a gap is our doing, not a loss; told OUT_OF_ORDER_SEQUENCE, or
  * UNKNOWN_PRODUCER_ID, librdkafka begins a new producer epoch and sends again, under new numbers,
  * what it has in flight elsewhere: records come twice. So long after an election the code is one
- * that makes it send all again, in order. */
+ * that makes it send all again, in order. Likewise after a batch that was refused for want of room.
+ */
 #define GAP_IS_OURS_MS 5000
 
 static void finish(struct produce_part *part, int16_t error_code)
@@ -75,11 +76,12 @@ static int16_t error_code_of_proposed(int err)
                                                            : error_code_of(err);
 }
 
-static bool is_newly_led(const struct broker_group *g)
+static bool may_have_refused(const struct broker_group *g)
 {
     uint64_t now_ms = clock_now_ms(&g->broker->clock);
     return now_ms - g->led_since_ms < GAP_IS_OURS_MS ||
-           (g->moved_in_at_ms != 0 && now_ms - g->moved_in_at_ms < GAP_IS_OURS_MS);
+           (g->moved_in_at_ms != 0 && now_ms - g->moved_in_at_ms < GAP_IS_OURS_MS) ||
+           (g->refused_at_ms != 0 && now_ms - g->refused_at_ms < GAP_IS_OURS_MS);
 }
 
 /* A producer's first batch may be the one that was refused: then the gap is before all it has. */
@@ -87,8 +89,8 @@ static int16_t error_code_of_judged(const struct produce_part *part,
                                     enum log_producer_verdict verdict)
 {
     bool is_gap = verdict == LOG_PRODUCER_OUT_OF_ORDER || verdict == LOG_PRODUCER_UNKNOWN;
-    return is_gap && is_newly_led(part->group) ? KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER
-                                               : error_code_of_verdict(verdict);
+    return is_gap && may_have_refused(part->group) ? KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER
+                                                   : error_code_of_verdict(verdict);
 }
 
 static void on_applied(struct machine_request *req, int status)
@@ -147,8 +149,10 @@ static int16_t refusal(struct produce_part *part)
     const struct partition *p = machine_partition(g->machine, part->place.number);
     if (p == NULL || p->moved_index != 0)
         return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER; /* not open yet, or moved away: try again */
-    if (atomic_load(&g->broker->is_disk_low))
+    if (g->is_without_room) {
+        g->refused_at_ms = clock_now_ms(&g->broker->clock);
         return KAFKA_ERROR_KAFKA_STORAGE_ERROR;
+    }
     if (needs_more_sites(part) && !has_enough_sites(part, 0))
         return KAFKA_ERROR_NOT_ENOUGH_REPLICAS;
     return KAFKA_ERROR_NONE;

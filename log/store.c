@@ -140,12 +140,11 @@ static int read_manifest(struct log_store *s, uint8_t **bytes, size_t *size)
     return got < 0 ? (int)got : 0;
 }
 
-static int cut_manifest(struct log_store *s, uint64_t size)
+int store_cut_manifest(const struct log_store *s, uint64_t size)
 {
     char path[LOG_PATH_SIZE];
     struct disk_file *file;
     store_path(s, "/manifest", path);
-    event_warn("manifest_tail_cut", "group=%" PRIu32 " size_bytes=%" PRIu64, s->group_id, size);
     int err = disk_open(s->disk, path, DISK_WRITE, &file);
     if (err != 0)
         return err;
@@ -158,14 +157,18 @@ static int cut_manifest(struct log_store *s, uint64_t size)
 
 /* ---- the table ---- */
 
-static void on_partition_change(void *data)
+void store_mark_dirty(struct store_partition *entry)
 {
-    struct store_partition *entry = data;
     if (entry->is_dirty || entry->store == NULL)
         return;
     entry->is_dirty = true;
     entry->next_dirty = entry->store->dirty;
     entry->store->dirty = entry;
+}
+
+static void on_partition_change(void *data)
+{
+    store_mark_dirty(data);
 }
 
 static void on_partition_flaw(void *data)
@@ -370,8 +373,11 @@ static int open_contents(struct log_store *s, struct bytes file, struct err_note
         err = err_set(note, ERR_CORRUPT, "manifest: belongs to group %" PRIu32, m.group_id);
     s->manifest_size = m.end;
     s->manifest_durable = m.commit_end;
-    if (err == 0 && m.end < file.size)
-        err = cut_manifest(s, m.end);
+    if (err == 0 && m.end < file.size) {
+        event_warn("manifest_tail_cut", "group=%" PRIu32 " size_bytes=%" PRIu64, s->group_id,
+                   m.end);
+        err = store_cut_manifest(s, m.end);
+    }
     if (err == 0 && m.is_installing)
         err = store_finish_install(s, &m, note);
     if (err == 0)

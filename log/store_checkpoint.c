@@ -9,7 +9,10 @@
  * Everything is taken at one moment, so that the group's partitions are one consistent cut at
  * state.index while apply goes on. Files of segments that left the log and of removed partitions
  * go last: only when no manifest names them, no snapshot that is being shipped pins them, and no
- * read is under way in a removed partition. What can't go yet goes after a later checkpoint. */
+ * read is under way in a removed partition. What can't go yet goes after a later checkpoint.
+ *
+ * A checkpoint that finds no room leaves everything as it was, but for bytes behind the ends that
+ * the manifest knows; the next one writes all of it anew, from memory. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -43,7 +46,9 @@ struct checkpoint_job {
     struct log_store_state state; /* with our copies of its bytes */
     struct slice configuration, machine;
     bool has_new_machine;
-    bool rewrites; /* the whole manifest */
+    bool rewrites;      /* the whole manifest */
+    bool leaves_rest;   /* a part of a seal may stand behind the end */
+    bool cuts_manifest; /* an earlier attempt may have left something behind its end */
     struct checkpoint_item *items;
     uint32_t item_count;
     struct kept_record *kept; /* of partitions that did not change; for a rewrite */
@@ -85,7 +90,8 @@ static uint32_t count_removed(const struct log_store *s, bool also_durable)
 static bool wants_rewrite(const struct log_store *s)
 {
     uint64_t live = s->live_size + s->machine.bytes.size + s->configuration.bytes.size;
-    return s->manifest_size > REWRITE_SIZE_MIN && s->manifest_size > REWRITE_FACTOR * live;
+    return s->must_rewrite ||
+           (s->manifest_size > REWRITE_SIZE_MIN && s->manifest_size > REWRITE_FACTOR * live);
 }
 
 static int take_state(struct checkpoint_job *job, const struct log_store_state *state)
@@ -220,6 +226,8 @@ static int write_manifest(struct checkpoint_job *job)
     struct manifest_bytes b = {0};
     compose(job, &b);
     int err = b.err;
+    if (err == 0 && job->cuts_manifest && !job->rewrites)
+        err = store_cut_manifest(job->store, job->manifest_size);
     if (err == 0 && job->rewrites)
         err = store_replace_manifest(job->store, bytes_of(b.data, b.size));
     else if (err == 0)
@@ -231,8 +239,9 @@ static int write_manifest(struct checkpoint_job *job)
         return err; /* the header of a new file vouches for all of it */
     int64_t seal_size = store_seal_manifest(job->store, job->manifest_size);
     job->manifest_size += seal_size < 0 ? 0 : (uint64_t)seal_size;
-    return seal_size < 0 && seal_size != UV_ENOSPC ? (int)seal_size
-                                                   : 0; /* it can be done without */
+    job->leaves_rest = seal_size < 0;
+    bool is_final = seal_size < 0 && !err_is_no_room((int)seal_size);
+    return is_final ? (int)seal_size : 0; /* it can be done without */
 }
 
 static int remove_dead(struct checkpoint_job *job)
@@ -276,6 +285,8 @@ static void move_state(struct checkpoint_job *job)
     s->manifest_durable = job->manifest_durable;
     if (s->folders != NULL)
         log_folders_set_index(s->folders, s->group_id, s->state.index);
+    s->has_manifest_rest = job->leaves_rest;
+    s->must_rewrite = false;
     for (uint32_t i = 0; i < job->item_count; i++)
         finish_item(s, &job->items[i]);
     for (uint32_t i = 0; i < job->removed_count; i++)
@@ -373,6 +384,19 @@ static void choose_dead(struct checkpoint_job *job)
     choose_dead_folders(job, &capacity);
 }
 
+/* There was no room: what was taken is still to be done. */
+static void put_back(struct checkpoint_job *job)
+{
+    for (uint32_t i = 0; i < job->item_count; i++) {
+        struct store_partition *e = job->items[i].entry;
+        if (log_store_partition(job->store, e->number) == e->partition)
+            store_mark_dirty(e);
+    }
+    job->store->manifest_size = job->store->manifest_durable; /* a failed sync may cost the seal */
+    job->store->has_manifest_rest = true;
+    job->store->must_rewrite |= job->rewrites;
+}
+
 static void end_job(struct work_item *item)
 {
     struct checkpoint_job *job = item->data;
@@ -404,6 +428,8 @@ static void on_written(struct work_item *item)
     if (job->status == 0) {
         move_state(job);
         choose_dead(job);
+    } else {
+        put_back(job);
     }
     if (job->dead_count > 0)
         work_submit(job->store->worker, item, run_removal);
@@ -439,6 +465,7 @@ int log_store_checkpoint(struct log_store *s, struct log_checkpoint *req, log_ch
     job->store = s;
     job->req = req;
     job->rewrites = wants_rewrite(s);
+    job->cuts_manifest = s->has_manifest_rest;
     job->manifest_size = s->manifest_size;
     job->manifest_durable = s->manifest_durable;
     int err = take_state(job, &req->state);

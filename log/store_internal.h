@@ -45,7 +45,9 @@ struct log_store {
     uint64_t manifest_durable;           /* of them, what was synced; the rest is a seal */
     uint64_t live_size;                  /* of them, what a rewrite would keep */
     bool is_checkpointing;
-    struct log_pin *pins;        /* all that are not released */
+    bool has_manifest_rest; /* a checkpoint that found no room may have left bytes behind the end */
+    bool must_rewrite;      /* ... or another manifest in place of the one we know */
+    struct log_pin *pins;   /* all that are not released */
     struct log_install *install; /* the one under way, or NULL */
     struct staged_list staged;   /* left by earlier ones */
     struct scrub *scrub;         /* what the scrubber does here; NULL: nothing */
@@ -64,12 +66,17 @@ void store_path(const struct log_store *s, const char *suffix, char *path);
 
 /* Puts the bytes in place of the manifest: new file, synced, renamed, folder synced. Blocking. */
 int store_replace_manifest(const struct log_store *s, struct bytes contents);
+/* Cuts off what stands behind the first `size` bytes, durably. Blocking. */
+int store_cut_manifest(const struct log_store *s, uint64_t size);
 /* Appends and syncs. Blocking. */
 int store_append_manifest(const struct log_store *s, uint64_t position, struct bytes contents);
 
 /* Says behind what was appended that it is durable, without a sync. Returns the seal's size, or an
  * error. Blocking. */
 int64_t store_seal_manifest(const struct log_store *s, uint64_t position);
+
+/* The next checkpoint writes it. */
+void store_mark_dirty(struct store_partition *entry);
 
 /* A copy of `from` in a buffer of its own. 0 or UV_ENOMEM. */
 int store_copy_bytes(struct bytes from, struct slice *copy);

@@ -220,9 +220,26 @@ void log_wal_release(struct log_wal *wal, uint32_t group_id, uint64_t index)
     struct wal_group *g = log_wal_index_find(&wal->index, group_id);
     if (g != NULL && index > g->released) {
         g->released = index;
-        if (log_wal_writer_has_retiring(wal))
+        if (log_wal_writer_has_retiring(wal)) {
             log_wal_writer_kick(wal);
+            log_wal_writer_wake(wal);
+        }
     }
+    pthread_mutex_unlock(&wal->lock);
+}
+
+void log_wal_set_tight(struct log_wal *wal, bool is_tight)
+{
+    pthread_mutex_lock(&wal->lock);
+    wal->is_tight = is_tight;
+    if (wal->status == 0 && log_wal_writer_has_retiring(wal)) {
+        log_wal_writer_kick(wal);
+        log_wal_writer_wake(wal);
+    }
+    if (err_is_no_room(wal->prepare_status))
+        wal->prepare_status = 0; /* look again */
+    if (wal->status == 0)
+        log_wal_upkeep_if_due(wal);
     pthread_mutex_unlock(&wal->lock);
 }
 

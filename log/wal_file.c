@@ -152,13 +152,15 @@ uint32_t log_wal_files_retirable(const struct log_wal *wal)
 {
     uint32_t oldest = wal->oldest_file_id;
     uint64_t bytes = log_wal_files_bytes(wal);
-    if (bytes <= wal->options.kept_bytes_max)
+    bool is_tight = wal->is_tight || err_is_no_room(wal->prepare_status);
+    uint64_t kept_bytes_max = is_tight ? 0 : wal->options.kept_bytes_max;
+    if (bytes <= kept_bytes_max)
         return oldest; /* the usual case: no look at the groups */
     uint32_t pinned = pinned_file_id(wal);
     for (const struct wal_file *f = wal->files; f != wal->current; f = f->next) {
         if (f->header.file_id < oldest)
             continue;
-        if (bytes <= wal->options.kept_bytes_max || f->header.file_id >= pinned)
+        if (bytes <= kept_bytes_max || f->header.file_id >= pinned)
             break;
         bytes -= f->end;
         oldest = f->next->header.file_id;
@@ -201,12 +203,26 @@ static unsigned count_spare(const struct log_wal *wal)
     return count;
 }
 
-/* One ahead, made while the current file's second half is filled. */
+/* One ahead, made while the current file's second half is filled. Where there was no room for one,
+ * a spare one will do; whether there is room now is looked for when the owner says so. */
 static bool must_prepare(const struct log_wal *wal)
 {
     bool is_half_full = wal->current->end > wal->current->size / 2;
-    return wal->prepared == NULL && (is_half_full || wal->is_waiting_for_file) &&
-           (wal->prepare_status == 0 || wal->is_waiting_for_file);
+    if (wal->prepared != NULL || (!is_half_full && !wal->is_waiting_for_file))
+        return false;
+    if (err_is_no_room(wal->prepare_status))
+        return count_spare(wal) > 0;
+    return wal->prepare_status == 0 || wal->is_waiting_for_file;
+}
+
+static void tell_unprepared(struct log_wal *wal, uint32_t file_id, int err)
+{
+    if (!err_is_no_room(err))
+        event_error("wal_file_not_prepared", "file_id=%" PRIu32 " error=%s", file_id,
+                    err_name(err));
+    else if (!wal->is_room_missed)
+        event_error("wal_waits_for_room", "file_id=%" PRIu32 " error=%s", file_id, err_name(err));
+    wal->is_room_missed |= err_is_no_room(err);
 }
 
 /* Makes the next file, of a spare one when there is one. */
@@ -223,12 +239,14 @@ static void prepare(struct log_wal *wal)
     if (err == 0)
         err = log_wal_file_start(wal, file, file_id);
     if (err != 0) {
-        event_error("wal_file_not_prepared", "file_id=%" PRIu32 " error=%s", file_id,
-                    err_name(err));
         log_wal_file_close(wal, file);
         file = NULL;
     }
     pthread_mutex_lock(&wal->lock);
+    if (err != 0)
+        tell_unprepared(wal, file_id, err);
+    else
+        wal->is_room_missed = false;
     wal->prepared = file;
     wal->prepare_status = err;
     wal->counters.files_recycled += file != NULL && is_recycled;
@@ -276,8 +294,8 @@ static void run_upkeep(struct work_item *item)
     else if (wal->has_unforgotten)
         forget_one(wal);
     wal->is_upkeep_busy = false;
-    bool is_settled = wal->prepared != NULL ||
-                      (wal->prepare_status != 0 && wal->was_prepare_needed);
+    bool is_final = wal->prepare_status != 0 && !err_is_no_room(wal->prepare_status);
+    bool is_settled = wal->prepared != NULL || (is_final && wal->was_prepare_needed);
     if (wal->is_waiting_for_file && is_settled && wal->status == 0) {
         wal->is_waiting_for_file = false;
         work_submit(wal->writer, &wal->writer_item, log_wal_writer_run);

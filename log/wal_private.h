@@ -10,6 +10,10 @@
 #define WAL_PATH_SIZE        512
 #define WAL_WRITE_STATES_MAX (1u << 20) /* bytes of STATE records in one write */
 #define WAL_SPARE_FILES      1          /* recycled files kept beside the prepared one */
+#define WAL_PACE_SAMPLES     256        /* times of writes that are remembered */
+#define WAL_KEPT_SHARE       16 /* of a file: kept for giving files back, see wal_writer.c */
+#define WAL_KEPT_MIN         (3 * WAL_BLOCK_SIZE) /* ... at least, bytes: the two writes, and one more */
+#define WAL_KEPT_MAX         (256u << 10)         /* ... at most */
 
 /* A file of the WAL. The writer alone changes `end`; the lists are under the lock. */
 struct wal_file {
@@ -32,7 +36,20 @@ struct wal_write {
     struct wal_write_header header; /* of the write */
     struct log_wal_append *first, *last; /* requests in it, in order */
     bool needs_sync;                     /* something in it must be durable now */
+    bool is_relief;                      /* it is written even when nothing is in it */
     struct wal_position place;           /* where it goes */
+};
+
+/* How long writes take (wal_pace.c). */
+struct wal_pace_sample {
+    uint64_t ended_ns;
+    uint32_t took_us;
+};
+
+struct wal_pace {
+    struct wal_pace_sample samples[WAL_PACE_SAMPLES]; /* a ring */
+    unsigned next;                                    /* samples ever taken */
+    uint64_t since_ns; /* there is something to write since; 0: there is nothing */
 };
 
 struct log_wal {
@@ -67,6 +84,9 @@ struct log_wal {
     struct wal_write write;   /* the writer's */
     uint64_t rate_from_ns, rate_requests, requests_per_second; /* the writer's: to gather or not */
 
+    bool is_tight;        /* nothing is kept for catch-up */
+    bool is_room_missed;  /* the last file could not be made for want of room: it was told */
+    struct wal_pace pace; /* of writes */
     struct log_wal_counters counters;
     struct work_item writer_item, upkeep_item;
 };
@@ -124,6 +144,16 @@ void log_wal_writer_run(struct work_item *item);
 void log_wal_writer_kick(struct log_wal *wal);
 /* True when releases and budget give the writer something to do. Under the lock. */
 bool log_wal_writer_has_retiring(const struct log_wal *wal);
+
+/* The writer waits for a file: it looks again. Under the lock. */
+void log_wal_writer_wake(struct log_wal *wal);
+
+/* ---- wal_pace.c; under the lock ---- */
+
+/* There is something to write from now on. */
+void log_wal_pace_begin(struct log_wal *wal);
+/* A write has ended; there is more to do, or not. */
+void log_wal_pace_end(struct log_wal *wal, bool was_synced, bool goes_on);
 
 /* ---- wal_scan.c: reading files through a window ---- */
 

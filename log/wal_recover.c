@@ -371,10 +371,15 @@ static int end_file(struct log_wal *wal, uint32_t next_file_id)
 /* A fresh WAL, or its last file has no room left. */
 static int begin_file(struct log_wal *wal)
 {
-    struct wal_file *file;
-    int err = log_wal_file_create(wal, wal->next_slot++, &file);
+    struct wal_file *file = wal->spare;
+    int err = 0;
+    if (file == NULL)
+        err = log_wal_file_create(wal, wal->next_slot++, &file);
+    else
+        wal->spare = file->next; /* a full disk may have room for no other */
     if (err != 0)
         return err;
+    file->next = NULL;
     err = log_wal_file_start(wal, file, wal->next_file_id++);
     if (err == 0)
         err = end_file(wal, file->header.file_id);

@@ -76,7 +76,7 @@ void log_wal_write_begin(struct wal_write *w, const struct wal_write_header *hea
     w->header = *header;
     w->place = place;
     w->first = w->last = NULL;
-    w->needs_sync = false;
+    w->needs_sync = w->is_relief = false;
     stage(w, WAL_WRITE_HEADER_SIZE); /* filled when the payload is known */
 }
 

@@ -11,6 +11,9 @@
  *      snapshot, heard positions or generation stand there are restated (STATE records);
  *   2. once that is durable, the next write's header names the new oldest file; once that one is
  *      durable too, the files below may be overwritten.
+ * On a full disk that must work without a new file: so entries leave some room at the end of a file
+ * as long as the next one is not there. What is queued then waits for room, in files given back or
+ * on the disk; it is not lost, and not acknowledged.
  *
  * A failed write or fdatasync is final: what the kernel kept of it is unknown. */
 #include <assert.h>
@@ -91,6 +94,15 @@ void log_wal_writer_kick(struct log_wal *wal)
         return;
     wal->is_writer_busy = true;
     wal->writer_item.data = wal;
+    log_wal_pace_begin(wal);
+    work_submit(wal->writer, &wal->writer_item, log_wal_writer_run);
+}
+
+void log_wal_writer_wake(struct log_wal *wal)
+{
+    if (!wal->is_waiting_for_file || wal->status != 0)
+        return;
+    wal->is_waiting_for_file = false;
     work_submit(wal->writer, &wal->writer_item, log_wal_writer_run);
 }
 
@@ -126,14 +138,13 @@ static void add_state(struct wal_write *w, struct wal_group *g)
     w->needs_sync = true;
 }
 
-/* Restates what fits beside the first queued request, which must never have to wait for it. */
-static void take_states(struct log_wal *wal, uint32_t room)
+/* Restates what fits into so many bytes. */
+static void take_states(struct log_wal *wal, size_t left)
 {
     uint32_t oldest = log_wal_files_retirable(wal);
-    size_t first_size = wal->first != NULL ? wal->first->size_bytes : 0;
-    size_t left = room - first_size < WAL_WRITE_STATES_MAX ? room - first_size
-                                                           : WAL_WRITE_STATES_MAX;
     struct wal_group *g;
+    if (left > WAL_WRITE_STATES_MAX)
+        left = WAL_WRITE_STATES_MAX;
     if (oldest == wal->oldest_file_id)
         return;
     while ((g = next_to_restate(wal, oldest)) != NULL && state_size(g) <= left) {
@@ -180,6 +191,18 @@ static uint32_t room_in(const struct wal_file *file)
 {
     uint32_t left = file->size - file->end;
     return left < 2 * WAL_BLOCK_SIZE ? 0 : left - WAL_BLOCK_SIZE - WAL_WRITE_HEADER_SIZE;
+}
+
+/* What entries leave of it, so that files can be given back when there is no other. */
+static uint32_t room_kept(const struct log_wal *wal)
+{
+    const struct wal_file *file = wal->current;
+    uint32_t kept = file->size / WAL_KEPT_SHARE;
+    if (wal->prepared != NULL || file->end <= 2 * WAL_BLOCK_SIZE)
+        return 0; /* what needs a whole file finds one */
+    if (kept < WAL_KEPT_MIN)
+        kept = WAL_KEPT_MIN;
+    return kept < WAL_KEPT_MAX ? kept : WAL_KEPT_MAX;
 }
 
 /* The payload that the next write has at least. */
@@ -238,12 +261,37 @@ static int switch_file(struct log_wal *wal)
     return 0;
 }
 
+/* Under the lock. There is no file for what is queued, nor room for one: a write that gives files
+ * back, as far as that leads on. */
+static bool take_relief(struct log_wal *wal)
+{
+    uint32_t room = room_in(wal->current), oldest = log_wal_files_retirable(wal);
+    struct wal_group *g = next_to_restate(wal, oldest);
+    bool leads_on = wal->oldest_file_id > wal->oldest_file_id_durable ||
+                    (oldest > wal->oldest_file_id && (g == NULL || state_size(g) <= room));
+    if (!err_is_no_room(wal->prepare_status) || room == 0 || !leads_on)
+        return false;
+    log_wal_write_begin_next(wal);
+    take_states(wal, room);
+    wal->write.needs_sync = wal->write.is_relief = true;
+    return true;
+}
+
+static bool needs_file(const struct log_wal *wal)
+{
+    size_t size = size_needed(wal);
+    return size > 0 && size + room_kept(wal) > room_in(wal->current);
+}
+
 /* Under the lock. 1: the write is taken; 0: wait for a file; or the error that ends the WAL. */
 static int take_write(struct log_wal *wal)
 {
-    if (size_needed(wal) > room_in(wal->current)) {
-        if (wal->prepared == NULL && wal->prepare_status != 0 && wal->was_prepare_needed)
+    if (needs_file(wal)) {
+        bool is_final = wal->prepare_status != 0 && !err_is_no_room(wal->prepare_status);
+        if (wal->prepared == NULL && is_final && wal->was_prepare_needed)
             return wal->prepare_status; /* tried for this very need */
+        if (wal->prepared == NULL && take_relief(wal))
+            return 1;
         if (wal->prepared == NULL) {
             wal->is_waiting_for_file = true;
             log_wal_upkeep_if_due(wal);
@@ -254,8 +302,10 @@ static int take_write(struct log_wal *wal)
             return err;
     }
     log_wal_write_begin_next(wal);
-    uint32_t room = room_in(wal->current);
-    take_states(wal, room);
+    uint32_t room = room_in(wal->current), kept = room_kept(wal);
+    room = room > kept ? room - kept : 0;
+    size_t first_size = wal->first != NULL ? wal->first->size_bytes : 0;
+    take_states(wal, room - first_size); /* the first one must never have to wait for them */
     take_requests(wal, room);
     return 1;
 }
@@ -349,9 +399,11 @@ static int take_in(struct log_wal *wal)
 }
 
 /* Under the lock: goes on, or rests. */
-static void continue_or_rest(struct log_wal *wal)
+static void continue_or_rest(struct log_wal *wal, bool was_synced)
 {
-    if (wal->first != NULL || (wal->status == 0 && log_wal_writer_has_retiring(wal)))
+    bool goes_on = wal->first != NULL || (wal->status == 0 && log_wal_writer_has_retiring(wal));
+    log_wal_pace_end(wal, was_synced, goes_on);
+    if (goes_on)
         work_submit(wal->writer, &wal->writer_item, log_wal_writer_run);
     else
         wal->is_writer_busy = false;
@@ -373,8 +425,10 @@ static void gather(struct log_wal *wal)
 /* Between the two locks the write's I/O. Returns with the lock held. */
 static int perform_write(struct log_wal *wal)
 {
-    if (wal->write.first == NULL && wal->write.header.record_count == 0)
+    if (wal->write.first == NULL && wal->write.header.record_count == 0 && !wal->write.is_relief) {
+        wal->write.needs_sync = false;
         return 0; /* only files to retire */
+    }
     pthread_mutex_unlock(&wal->lock);
     uint64_t start_ns = clock_now_ns(wal->options.clock);
     int err = write_and_sync(wal);
@@ -401,7 +455,7 @@ void log_wal_writer_run(struct work_item *item)
         retire_files(wal);
         log_wal_files_free_retired(wal);
         log_wal_upkeep_if_due(wal);
-        continue_or_rest(wal);
+        continue_or_rest(wal, wal->write.needs_sync);
     }
     pthread_mutex_unlock(&wal->lock);
     complete_all(done);

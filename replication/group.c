@@ -133,7 +133,7 @@ static bool submit_some(struct repl_group *g)
 static void submit_queued(struct repl_group *g)
 {
     while (g->queued != NULL && group_is_leader(g) && g->raft.leader_state.transferee == 0 &&
-           submit_some(g)) {
+           !g->is_wal_full && submit_some(g)) {
     }
 }
 

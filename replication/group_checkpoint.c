@@ -2,7 +2,10 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/event.h"
 #include "group_internal.h"
+
+#define ROOM_RETRY_MS 500 /* between two attempts on a full disk */
 
 static void forget_buffers(struct repl_group *g)
 {
@@ -41,11 +44,27 @@ static void tell_raft(struct repl_group *g, uint64_t index, uint64_t term,
         group_fatal(g, err, "a checkpoint");
 }
 
+/* A full disk may be emptied; what is applied stays in memory and in the WAL until then. */
+static void wait_for_room(struct repl_group *g, int status)
+{
+    if (!g->waits_for_room)
+        event_error("checkpoint_waits_for_room", "group=%u error=%s", g->options.identity.group_id,
+                    err_name(status));
+    g->waits_for_room = true;
+    g->no_room_ms = group_now_ms(g);
+}
+
 static void on_checkpoint(struct log_checkpoint *req, int status)
 {
     struct repl_group *g = req->data;
     uint64_t index = req->state.index, term = req->state.term;
     g->is_checkpointing = false;
+    if (err_is_no_room(status) && !group_is_over(g)) {
+        wait_for_room(g, status);
+        forget_buffers(g);
+        return;
+    }
+    g->waits_for_room = false;
     if (status != 0) {
         forget_buffers(g);
         group_fatal(g, status, "a checkpoint");
@@ -113,6 +132,8 @@ static bool is_early(const struct repl_group *g)
 void group_checkpoint_begin(struct repl_group *g)
 {
     bool has_new = g->applied_index > g->checkpoint_index && g->applied_term > 0;
+    if (g->waits_for_room && group_now_ms(g) - g->no_room_ms < ROOM_RETRY_MS)
+        return;
     g->is_checkpoint_wanted = false;
     if (g->is_checkpointing || g->installation != NULL || g->raft.snapshot.installing ||
         group_is_over(g) || !has_new)

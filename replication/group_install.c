@@ -275,12 +275,14 @@ static void on_write(struct log_install_write *write, int status)
     i->write_count--;
     i->has_written = true;
     end_piece(p);
-    if (status != 0)
+    if (err_is_no_room(status))
+        i->is_lost = true; /* the leader names one again; what is here is not fetched anew */
+    else if (status != 0)
         group_fatal(i->group, status, "write a snapshot");
     if (i->group->is_stopped)
         group_install_stop(i->group);
     else if (i->is_lost)
-        give_up(i, "the source was lost");
+        give_up(i, err_is_no_room(status) ? err_text(status) : "the source was lost");
     else if (status == 0)
         go_on(i);
 }

@@ -96,12 +96,15 @@ struct repl_group {
     bool is_failed;    /* on_fatal was told: nothing is answered any more */
     bool is_set_aside; /* of a past generation: it says nothing and takes nothing, but keeps its
                           disk in order */
+    bool is_deaf;      /* it leads and hears no majority: it says so, and sends no entries */
     uint64_t contradicting_term; /* of the last leader that named another entry than is committed */
 
     /* WAL */
     struct persist *persists, *persists_last;
     uint64_t appended_index; /* last index given to a persist */
     unsigned vote_persists;  /* with term or vote, not durable */
+    bool is_wal_full;        /* it took no more: nothing is submitted meanwhile, for what waits here
+                                is not counted anywhere */
 
     /* submit */
     struct repl_submit *queued, *queued_last;   /* not in the log yet */
@@ -132,12 +135,14 @@ struct repl_group {
     uint64_t answered_to, answered_term, answered_index; /* last success told to a leader */
     uint64_t answered_ms;
     uint64_t candidate_since_ms;
-    uint64_t beaten_ms; /* leader: libraft's last timeout */
+    uint64_t heard_majority_ms; /* leader: a majority was last alive; others: now */
+    uint64_t beaten_ms;         /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
     uint64_t transfer_since_ms; /* or 0 */
     uint64_t transfer_sent_ms;  /* last TimeoutNow */
     uint64_t tried_home_ms;     /* last attempt to go where leadership belongs */
-    unsigned hand_over_count;   /* attempts, since this node is leaving */
+    unsigned hand_over_count;   /* attempts, since this node is leaving or its disk in trouble */
+    uint64_t handed_over_ms;    /* last attempt because of the disk */
 
     /* heard of the leader */
     struct repl_heard heard;
@@ -160,6 +165,8 @@ struct repl_group {
     bool is_checkpointing;
     bool is_checkpoint_wanted; /* as soon as what is applied is on our own disk, too */
     uint64_t checkpoint_index;
+    bool waits_for_room; /* the last one found the disk full ... */
+    uint64_t no_room_ms; /* ... at this time */
 
     /* install */
     struct installation *installation; /* or NULL */
@@ -300,12 +307,17 @@ void group_role_timeout(struct repl_group *g);
 int group_begin_sole_term(struct repl_group *g, uint64_t term);
 void group_role_ready(struct repl_group *g);
 void group_on_node_gone(struct repl_group *g, uint32_t node_id);
-void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+struct repl_beat_row;
+void group_on_heartbeat(struct repl_group *g, const struct repl_beat_row *row);
 
 /* group_transfer.c */
 void group_transfer_tick(struct repl_group *g, uint64_t now_ms);
 /* The voters' node ids, where leadership belongs first; returns how many. */
 unsigned group_leader_order(const struct repl_group *g, uint32_t order[REPL_MEMBERS_MAX]);
+
+/* group_room.c */
+/* The peer gets no entries now: its disk has no room for them, and the others need it not. */
+bool group_spares_peer(const struct repl_group *g, uint32_t node_id);
 
 /* group_heard.c */
 void group_heard_note(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);

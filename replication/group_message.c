@@ -76,6 +76,10 @@ static bool is_answered(struct repl_group *g, const struct repl_message *m)
 static void send_install(struct repl_group *g, struct peer *p)
 {
     struct repl_message m;
+    if (group_spares_peer(g, p->node_id)) {
+        p->is_install_due = true; /* its disk has no room for one */
+        return;
+    }
     group_ship_pin(g, p);
     p->is_install_due = p->pin == NULL || (p->pin_index < p->install_index_min &&
                                            !group_ship_is_asked(g, p, UINT64_MAX));

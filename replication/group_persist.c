@@ -167,11 +167,13 @@ static void on_durable(struct log_wal_append *append, int status)
 
 void persist_flush(struct repl_group *g)
 {
+    g->is_wal_full = false;
     for (struct persist *p = g->persists; p != NULL && !group_is_over(g); p = p->next) {
         if (p->is_appended)
             continue;
         int err = log_wal_append(g->options.wal, &p->append, on_durable);
-        if (err == ERR_BUSY)
+        g->is_wal_full = err == ERR_BUSY;
+        if (g->is_wal_full)
             return; /* the next turn or tick tries again, in order */
         if (err != 0) {
             group_fatal(g, err, "write-ahead log");

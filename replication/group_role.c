@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "beat.h"
 #include "group_internal.h"
 
 #define FIRST_STAND_MS        40  /* more than a one-way delay: the others have let go by then */
@@ -18,6 +19,7 @@
 #define LESSER_MS             1000 /* so long one that can't win is left out of the order */
 #define HEARD_OF_LEADER_MS    1000
 #define WAIT_FOR_PREFERRED_MS 1000 /* after the start of this node */
+#define DEAF_MS               50 /* without a majority: more than a tick, for it may just be won */
 
 static bool has_leader(const struct repl_group *g)
 {
@@ -202,15 +204,35 @@ void group_on_node_gone(struct repl_group *g, uint32_t node_id)
     group_install_on_node_gone(g, node_id);
 }
 
-void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit)
+/* It can't win either, and has its place in the order until it is heard of no more. */
+static void on_deaf_leader(struct repl_group *g, const struct repl_beat_row *row)
 {
-    if (term < g->raft.current_term || group_is_leader(g) || group_is_over(g) || g->is_set_aside)
+    g->lesser_node_id = repl_raft_id_node(row->leader);
+    g->lesser_asked_ms = group_now_ms(g);
+    g->quiet_until_ms = 0;
+    if (leader_raft_id(g) != row->leader)
         return;
-    group_heard_note(g, leader, term, commit);
-    if (leader_raft_id(g) == leader && term == g->raft.current_term)
+    event_info("leader_hears_nobody", "group=%u leader=%u term=%llu", g->options.identity.group_id,
+               repl_raft_id_node(row->leader), (unsigned long long)g->raft.current_term);
+    forget_leader(g);
+    g->leaderless_since_ms = group_now_ms(g);
+}
+
+void group_on_heartbeat(struct repl_group *g, const struct repl_beat_row *row)
+{
+    if (row->term < g->raft.current_term || group_is_leader(g) || group_is_over(g) ||
+        g->is_set_aside)
+        return;
+    bool is_our_term = row->term == g->raft.current_term;
+    group_heard_note(g, row->leader, row->term, row->commit);
+    if (row->is_deaf) {
+        if (is_our_term)
+            on_deaf_leader(g, row);
+    } else if (leader_raft_id(g) == row->leader && is_our_term) {
         g->raft.election_timer_start = group_now_ms(g); /* it lives: libraft may wait */
-    else
+    } else {
         g->quiet_until_ms = group_now_ms(g) + HEARD_OF_LEADER_MS;
+    }
 }
 
 /* This replica's place among those who may lead now, but `without` one; UINT32_MAX when it is none
@@ -321,9 +343,28 @@ static void stand_in_order(struct repl_group *g, uint64_t now_ms)
 
 /* ---- time ---- */
 
+/* A leader that hears no majority of its voters can do nothing: it says so, and is silent for the
+ * rest, so that its followers don't take it back for its next message. When it hears them again
+ * before anyone was elected, it goes on. */
+static void watch_majority(struct repl_group *g)
+{
+    uint64_t now_ms = group_now_ms(g);
+    if (!group_is_leader(g) || hears_majority(g))
+        g->heard_majority_ms = now_ms;
+    bool is_deaf = now_ms - g->heard_majority_ms >= DEAF_MS;
+    if (is_deaf == g->is_deaf)
+        return;
+    g->is_deaf = is_deaf;
+    node_publish_deaf(g->options.node, g->options.identity.group_id, is_deaf);
+    if (is_deaf)
+        event_warn("leader_hears_no_majority", "group=%u term=%llu", g->options.identity.group_id,
+                   (unsigned long long)g->raft.current_term);
+}
+
 void group_role_tick(struct repl_group *g)
 {
     uint64_t now_ms = group_now_ms(g);
+    watch_majority(g);
     if (has_leader(g)) {
         g->leaderless_since_ms = 0;
     } else {

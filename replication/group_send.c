@@ -13,7 +13,8 @@
 #include "group_internal.h"
 
 #define READ_BYTES (4u << 20)
-#define RETRY_MS   5 /* after the network took nothing: about a tick */
+#define RETRY_MS   5  /* after the network took nothing: about a tick */
+#define SPARE_MS   50 /* between looks at a peer whose disk has no room */
 
 static void drop_read(struct peer *p)
 {
@@ -132,7 +133,8 @@ void group_forget_peers(struct repl_group *g)
 int group_send_message(struct repl_group *g, enum net_channel channel, const struct repl_message *m,
                        const struct slice *payload, unsigned payload_count)
 {
-    if (g->is_set_aside)
+    bool is_leaders = m->type == REPL_APPEND || m->type == REPL_INSTALL;
+    if (g->is_set_aside || (g->is_deaf && is_leaders))
         return ERR_CLOSED;
     size_t room = REPL_MESSAGE_ENCODED_MAX(m->entry_count, m->configuration.size + m->rest.size);
     uint8_t small[2048];
@@ -231,6 +233,10 @@ static bool send_front(struct repl_group *g, struct peer *p)
     struct repl_message m;
     unsigned payload_count;
     size_t size;
+    if (group_spares_peer(g, p->node_id)) {
+        p->retry_ms = group_now_ms(g) + SPARE_MS;
+        return false;
+    }
     group_fill_message(g, REPL_APPEND, p->raft_id, &m);
     m.raft_version = 0;
     m.previous_index = p->from - 1;

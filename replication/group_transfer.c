@@ -1,4 +1,5 @@
-/* Leadership that moves on purpose: to where it belongs, and away from a node that stops.
+/* Leadership that moves on purpose: to where it belongs, and away from a node that stops or whose
+ * disk is in trouble.
  *
  * libraft refuses submits from RAFT_TRANSFER on, sends TimeoutNow once when the target has all
  * entries, and never gives up by itself; here the message is repeated and the transfer ends. */
@@ -12,8 +13,22 @@
 #define TRANSFER_MS        200
 #define TRANSFER_REPEAT_MS 50
 #define TRY_HOME_MS        1000
+#define HAND_OVER_MS       500 /* between two attempts because of the disk */
 
 /* ---- where it belongs ---- */
+
+/* Those whose disk is in trouble go last, the others keep their order. */
+static void sort_by_disk(const struct repl_group *g, uint32_t *order, unsigned count)
+{
+    struct repl_node *n = g->options.node;
+    for (unsigned i = 1; i < count; i++)
+        for (unsigned at = i;
+             at > 0 && node_disk_state(n, order[at]) < node_disk_state(n, order[at - 1]); at--) {
+            uint32_t worse = order[at - 1];
+            order[at - 1] = order[at];
+            order[at] = worse;
+        }
+}
 
 unsigned group_leader_order(const struct repl_group *g, uint32_t order[REPL_MEMBERS_MAX])
 {
@@ -23,6 +38,7 @@ unsigned group_leader_order(const struct repl_group *g, uint32_t order[REPL_MEMB
         if (c->servers[i].role == RAFT_VOTER)
             order[count++] = repl_raft_id_node(c->servers[i].id);
     leader_order(g->options.identity.group_id, g->preferred_node_id, order, count);
+    sort_by_disk(g, order, count);
     return count;
 }
 
@@ -123,6 +139,13 @@ static bool is_level(const struct repl_group_status *status, uint32_t node_id)
     return false;
 }
 
+/* Our disk is worse than it could be: then somebody with a better one should lead. */
+static bool is_better(const struct repl_group *g, uint32_t node_id)
+{
+    struct repl_node *n = g->options.node;
+    return node_is_leaving(n) || node_disk_state(n, node_id) < node_disk_state(n, node_own_id(n));
+}
+
 /* To the level ones in turn, should the first not take it. */
 static void hand_over(struct repl_group *g)
 {
@@ -132,13 +155,23 @@ static void hand_over(struct repl_group *g)
     repl_group_status(g, &status);
     for (unsigned i = 0; i < count; i++)
         if (order[i] != repl_raft_id_node(g->options.raft_id) &&
-            node_may_lead(g->options.node, order[i]) && is_level(&status, order[i]))
+            node_may_lead(g->options.node, order[i]) && is_better(g, order[i]) &&
+            is_level(&status, order[i]))
             able[able_count++] = order[i];
     if (able_count == 0)
         return;
     uint32_t to = able[g->hand_over_count++ % able_count];
     if (repl_group_transfer(g, to) == 0)
         event_info("leader_hands_over", "group=%u to=%u", g->options.identity.group_id, to);
+}
+
+/* A transfer that fails costs 200 ms without submits: not again and again without a pause. */
+static void leave_bad_disk(struct repl_group *g, uint64_t now_ms)
+{
+    if (g->handed_over_ms != 0 && now_ms - g->handed_over_ms < HAND_OVER_MS)
+        return;
+    g->handed_over_ms = now_ms;
+    hand_over(g);
 }
 
 void group_transfer_tick(struct repl_group *g, uint64_t now_ms)
@@ -148,6 +181,8 @@ void group_transfer_tick(struct repl_group *g, uint64_t now_ms)
         return;
     if (node_is_leaving(g->options.node))
         hand_over(g);
+    else if (node_disk_state(g->options.node, node_own_id(g->options.node)) != REPL_DISK_OK)
+        leave_bad_disk(g, now_ms);
     else
         go_home(g, now_ms);
 }

@@ -64,7 +64,7 @@ void repl_node_remove_group(struct repl_node *n, uint32_t group_id)
 
 /* ---- peers ---- */
 
-static struct node_peer *find_peer(struct repl_node *n, uint32_t node_id)
+struct node_peer *node_find_peer(struct repl_node *n, uint32_t node_id)
 {
     for (unsigned i = 0; i < REPL_NODES_MAX; i++)
         if (n->peers[i].node_id == node_id)
@@ -75,15 +75,15 @@ static struct node_peer *find_peer(struct repl_node *n, uint32_t node_id)
 /* Peers are added on shard 0 only (the CONTROL connection comes first). */
 static struct node_peer *add_peer(struct repl_node *n, uint32_t node_id)
 {
-    struct node_peer *p = find_peer(n, node_id);
-    if (p == NULL && node_id != 0 && (p = find_peer(n, 0)) != NULL)
+    struct node_peer *p = node_find_peer(n, node_id);
+    if (p == NULL && node_id != 0 && (p = node_find_peer(n, 0)) != NULL)
         p->node_id = node_id;
     return p;
 }
 
 bool node_is_alive(struct repl_node *n, uint32_t node_id)
 {
-    struct node_peer *p = find_peer(n, node_id);
+    struct node_peer *p = node_find_peer(n, node_id);
     return node_id == n->options.node_id || (p != NULL && atomic_load(&p->is_alive));
 }
 
@@ -99,7 +99,7 @@ uint32_t node_own_id(const struct repl_node *n)
 
 bool node_is_known(struct repl_node *n, uint32_t node_id)
 {
-    struct node_peer *p = find_peer(n, node_id);
+    struct node_peer *p = node_find_peer(n, node_id);
     return node_id == n->options.node_id || (p != NULL && atomic_load(&p->was_known));
 }
 
@@ -117,7 +117,7 @@ bool node_is_leaving(const struct repl_node *n)
 
 bool node_may_lead(struct repl_node *n, uint32_t node_id)
 {
-    struct node_peer *p = find_peer(n, node_id);
+    struct node_peer *p = node_find_peer(n, node_id);
     if (node_id == n->options.node_id)
         return !node_is_leaving(n);
     return p != NULL && atomic_load(&p->is_alive) && atomic_load(&p->has_beaten) &&
@@ -126,7 +126,7 @@ bool node_may_lead(struct repl_node *n, uint32_t node_id)
 
 bool node_is_settled(struct repl_node *n, uint32_t node_id)
 {
-    struct node_peer *p = find_peer(n, node_id);
+    struct node_peer *p = node_find_peer(n, node_id);
     uint64_t since_ms = p == NULL ? 0 : atomic_load(&p->since_ms);
     if (since_ms < n->started_at_ms)
         since_ms = n->started_at_ms;
@@ -163,7 +163,7 @@ unsigned repl_node_leave(struct repl_node *n)
 bool node_has_window(struct repl_node *n, uint32_t node_id, size_t bytes)
 {
     size_t window = n->options.peer_window_bytes;
-    struct node_peer *p = find_peer(n, node_id);
+    struct node_peer *p = node_find_peer(n, node_id);
     size_t taken = p == NULL ? 0 : atomic_load(&p->window_bytes);
     return window == 0 || taken == 0 || (taken < window && bytes <= window - taken);
 }
@@ -171,7 +171,7 @@ bool node_has_window(struct repl_node *n, uint32_t node_id, size_t bytes)
 /* A peer stays in its place for good, so what was taken is given back to the same. */
 size_t node_window_take(struct repl_node *n, uint32_t node_id, size_t bytes)
 {
-    struct node_peer *p = find_peer(n, node_id);
+    struct node_peer *p = node_find_peer(n, node_id);
     if (p == NULL)
         return 0;
     atomic_fetch_add(&p->window_bytes, bytes);
@@ -180,7 +180,7 @@ size_t node_window_take(struct repl_node *n, uint32_t node_id, size_t bytes)
 
 void node_window_give(struct repl_node *n, uint32_t node_id, size_t bytes)
 {
-    struct node_peer *p = find_peer(n, node_id);
+    struct node_peer *p = node_find_peer(n, node_id);
     if (bytes == 0)
         return;
     assert(p != NULL && atomic_load(&p->window_bytes) >= bytes);
@@ -219,6 +219,14 @@ bool node_may_return_leader(struct repl_node *n)
 
 /* ---- the map ---- */
 
+void node_publish_deaf(struct repl_node *n, uint32_t group_id, bool is_deaf)
+{
+    struct node_group *g = &n->groups[group_id];
+    pthread_mutex_lock(&n->lock);
+    g->is_deaf = is_deaf;
+    pthread_mutex_unlock(&n->lock);
+}
+
 void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader, uint64_t term,
                   uint64_t commit)
 {
@@ -248,7 +256,7 @@ bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader
                                    .commit_index = g->commit,
                                    .heard_ns = g->heard_ns};
     pthread_mutex_unlock(&n->lock);
-    struct node_peer *p = find_peer(n, leader->node_id);
+    struct node_peer *p = node_find_peer(n, leader->node_id);
     if (leader->node_id != 0 && p != NULL && atomic_load(&p->is_doubtful))
         leader->node_id = 0;
     return leader->node_id != 0;
@@ -395,7 +403,8 @@ static void on_frame(void *data, uint32_t node_id, enum net_channel channel, str
 static void on_alive(void *data, uint32_t node_id)
 {
     struct node_shard *s = data;
-    struct node_peer *p = s->index == 0 ? add_peer(s->node, node_id) : find_peer(s->node, node_id);
+    struct node_peer *p = s->index == 0 ? add_peer(s->node, node_id)
+                                        : node_find_peer(s->node, node_id);
     if (p == NULL)
         return;
     atomic_store(&p->alive_ns, clock_now_ns(s->node->options.clock));

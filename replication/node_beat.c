@@ -2,7 +2,11 @@
  *
  * One frame for all groups that this node leads, to every peer; any byte of a peer is a sign of its
  * life. A peer that is silent for gone_ms, or whose host refuses to connect, is gone: the groups
- * are told, each on its shard, and judge for themselves. */
+ * are told, each on its shard, and judge for themselves. While this process stood still, nobody was
+ * silent: what they sent waits to be read.
+ *
+ * A leader that hears no majority says so, for as long as it is heard itself: its followers need
+ * not wait until raft makes it step down. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -11,52 +15,34 @@
 
 #define PUBLISHED_MS_MAX 1000 /* a leader's own word, without which it is not told on */
 
-/* ---- heartbeats: u16 groups, per group u32 id, u64 leader, u64 term, u64 commit ----
- * "I am about to stop" is a row of its own, of no group: a release that does not know it passes
- * over it. */
+#define AWAKE_MS 100 /* ticks further apart: this process stood still */
 
-#define BEAT_SIZE 28
-
-static uint64_t own_raft_id(const struct repl_node *n)
-{
-    return repl_raft_id(n->options.node_id, n->options.incarnation);
-}
-
-static uint8_t *encode_beat(uint8_t *at, uint32_t group_id, uint64_t leader, uint64_t term,
-                            uint64_t commit)
-{
-    at = bytes_put_le32(at, group_id);
-    at = bytes_put_le64(at, leader);
-    at = bytes_put_le64(at, term);
-    return bytes_put_le64(at, commit);
-}
+/* ---- heartbeats ---- */
 
 static size_t encode_beats(struct repl_node *n, uint8_t *into)
 {
-    uint16_t count = 0;
+    struct repl_beat head = {.is_leaving = node_is_leaving(n)};
     uint64_t now_ns = clock_now_ns(n->options.clock);
-    uint8_t *at = into + 2;
-    if (node_is_leaving(n)) {
-        at = encode_beat(at, REPL_NO_GROUP, own_raft_id(n), 0, 0);
-        count++;
-    }
+    uint8_t *at = into + REPL_BEAT_HEAD_SIZE;
     pthread_mutex_lock(&n->lock);
+    head.disk = n->disk;
     for (uint32_t id = 0; id < GROUPS_MAX; id++) {
         const struct node_group *g = &n->groups[id];
         if (g->group == NULL || repl_raft_id_node(g->leader) != n->options.node_id ||
             now_ns - g->heard_ns > PUBLISHED_MS_MAX * 1000000ull)
             continue;
-        at = encode_beat(at, id, g->leader, g->term, g->commit);
-        count++;
+        struct repl_beat_row row = {id, g->leader, g->term, g->commit, g->is_deaf};
+        at = repl_beat_row_encode(&row, at);
+        head.row_count++;
     }
     pthread_mutex_unlock(&n->lock);
-    bytes_put_le16(into, count);
+    repl_beat_encode(&head, into);
     return (size_t)(at - into);
 }
 
 static void beat(struct repl_node *n)
 {
-    static _Thread_local uint8_t beats[2 + (1 + GROUPS_MAX) * BEAT_SIZE];
+    static _Thread_local uint8_t beats[REPL_BEAT_HEAD_SIZE + GROUPS_MAX * REPL_BEAT_ROW_SIZE];
     struct bytes rest = bytes_of(beats, encode_beats(n, beats));
     for (unsigned i = 0; i < REPL_NODES_MAX; i++)
         if (n->peers[i].node_id != 0)
@@ -66,7 +52,7 @@ static void beat(struct repl_node *n)
 struct posted_beat {
     struct work_item item;
     struct repl_group *group;
-    uint64_t leader, term, commit;
+    struct repl_beat_row row;
     uint32_t gone_node_id; /* instead: this node is gone */
 };
 
@@ -76,7 +62,7 @@ static void on_posted_beat(struct work_item *item)
     if (p->gone_node_id != 0)
         group_on_node_gone(p->group, p->gone_node_id);
     else
-        group_on_heartbeat(p->group, p->leader, p->term, p->commit);
+        group_on_heartbeat(p->group, &p->row);
     free(p);
 }
 
@@ -91,31 +77,35 @@ static void post_to_group(struct repl_node *n, uint32_t group_id, const struct p
     work_submit(n->shards[n->groups[group_id].shard].home, &p->item, on_posted_beat);
 }
 
-static void hear_beat(struct repl_node *n, uint32_t group_id, const struct posted_beat *beat)
+/* A leader that hears nobody is none: nothing that it is asked for can be done. */
+static void hear_beat(struct repl_node *n, const struct repl_beat_row *row)
 {
-    if (group_id >= GROUPS_MAX)
+    if (row->group_id >= GROUPS_MAX)
         return;
-    struct node_group *g = &n->groups[group_id];
+    struct node_group *g = &n->groups[row->group_id];
+    uint64_t leader = row->is_deaf ? 0 : row->leader;
     pthread_mutex_lock(&n->lock);
-    bool is_current = beat->term > g->term ||
-                      (beat->term == g->term && (g->leader == 0 || g->leader == beat->leader));
+    bool is_current = row->term > g->term ||
+                      (row->term == g->term && (g->leader == 0 || g->leader == row->leader));
     if (is_current) {
-        n->has_changed |= g->leader != beat->leader;
-        g->leader = beat->leader;
-        g->term = beat->term;
-        g->commit = beat->commit > g->commit ? beat->commit : g->commit;
-        g->heard_ns = clock_now_ns(n->options.clock);
+        n->has_changed |= g->leader != leader;
+        g->leader = leader;
+        g->term = row->term;
+        g->commit = row->commit > g->commit ? row->commit : g->commit;
+        if (!row->is_deaf)
+            g->heard_ns = clock_now_ns(n->options.clock);
     }
     pthread_mutex_unlock(&n->lock);
     if (is_current && g->group != NULL && g->shard == 0)
-        group_on_heartbeat(g->group, beat->leader, beat->term, beat->commit);
+        group_on_heartbeat(g->group, row);
     else if (is_current && g->group != NULL)
-        post_to_group(n, group_id, beat);
+        post_to_group(n, row->group_id, &(struct posted_beat){.row = *row});
 }
 
 /* Who is alive and says nothing of groups is founding, or still reading its disk. */
-static void note_beat(struct repl_node *n, uint32_t node_id, bool is_leaving)
+static void note_beat(struct repl_node *n, uint32_t node_id, const struct repl_beat *beat)
 {
+    bool is_leaving = beat->is_leaving;
     for (unsigned i = 0; i < REPL_NODES_MAX; i++) {
         struct node_peer *p = &n->peers[i];
         if (p->node_id != node_id)
@@ -123,7 +113,11 @@ static void note_beat(struct repl_node *n, uint32_t node_id, bool is_leaving)
         atomic_store(&p->was_known, true);
         bool is_first = !atomic_exchange(&p->has_beaten, true);
         bool is_news = atomic_exchange(&p->is_leaving, is_leaving) != is_leaving;
-        if (is_first || is_news)
+        bool is_disk_news = node_hear_disk(n, p, &beat->disk);
+        if (is_disk_news)
+            event_info("peer_disk", "peer=%u state=%s", node_id,
+                       repl_disk_state_name(beat->disk.state));
+        if (is_first || is_news || is_disk_news)
             atomic_store(&p->since_ms, clock_now_ms(n->options.clock));
         if (is_news)
             event_info(is_leaving ? "peer_leaving" : "peer_stays", "peer=%u", node_id);
@@ -132,25 +126,17 @@ static void note_beat(struct repl_node *n, uint32_t node_id, bool is_leaving)
 
 void node_on_beats(struct repl_node *n, uint32_t node_id, struct bytes beats)
 {
-    bool is_leaving = false;
-    struct bytes_reader r = bytes_reader_of(beats);
-    unsigned count = bytes_read_le16(&r);
-    if (bytes_reader_left(&r) != count * (size_t)BEAT_SIZE)
+    struct repl_beat beat;
+    struct repl_beat_row row;
+    struct bytes rows;
+    if (repl_beat_decode(beats, &beat, &rows) != 0)
         return;
-    for (unsigned i = 0; i < count; i++) {
-        struct posted_beat beat = {0};
-        uint32_t group_id = bytes_read_le32(&r);
-        beat.leader = bytes_read_le64(&r);
-        beat.term = bytes_read_le64(&r);
-        beat.commit = bytes_read_le64(&r);
-        if (repl_raft_id_node(beat.leader) != node_id)
-            continue; /* each leader tells of itself */
-        if (group_id == REPL_NO_GROUP)
-            is_leaving = true;
-        else
-            hear_beat(n, group_id, &beat);
+    note_beat(n, node_id, &beat);
+    for (unsigned i = 0; i < beat.row_count; i++) {
+        repl_beat_row_decode(rows, i, &row);
+        if (repl_raft_id_node(row.leader) == node_id) /* each leader tells of itself */
+            hear_beat(n, &row);
     }
-    note_beat(n, node_id, is_leaving);
 }
 
 /* ---- liveness ---- */
@@ -179,7 +165,8 @@ static void watch_peer(struct repl_node *n, struct node_peer *p)
 {
     uint64_t now_ns = clock_now_ns(n->options.clock);
     uint64_t alive_ns = atomic_load(&p->alive_ns);
-    bool is_silent = now_ns > alive_ns && now_ns - alive_ns > n->options.gone_ms * 1000000ull;
+    uint64_t since_ns = alive_ns > n->awake_since_ns ? alive_ns : n->awake_since_ns;
+    bool is_silent = now_ns > since_ns && now_ns - since_ns > n->options.gone_ms * 1000000ull;
     bool is_alive = alive_ns != 0 && !is_silent && !atomic_load(&p->is_lost);
     if (is_alive == atomic_load(&p->is_alive))
         return;
@@ -198,11 +185,15 @@ static void watch_peer(struct repl_node *n, struct node_peer *p)
 void repl_node_tick(struct repl_node *n)
 {
     uint64_t now_ms = clock_now_ms(n->options.clock);
+    if (n->ticked_at_ms != 0 && now_ms - n->ticked_at_ms > AWAKE_MS)
+        n->awake_since_ns = clock_now_ns(n->options.clock);
+    n->ticked_at_ms = now_ms;
     for (unsigned i = 0; i < REPL_NODES_MAX; i++)
         if (n->peers[i].node_id != 0)
             watch_peer(n, &n->peers[i]);
     /* Peers hear that this node leaves before its groups hand leadership over. */
     bool is_due = n->is_beat_due || (atomic_load(&n->should_leave) && !node_is_leaving(n));
+    is_due |= atomic_exchange(&n->is_disk_news, false);
     if (is_due || now_ms - n->beaten_at_ms >= n->options.heartbeat_ms) {
         n->beaten_at_ms = now_ms;
         n->is_beat_due = false;

@@ -16,6 +16,10 @@ int node_send(struct repl_node *n, uint32_t group_id, uint32_t node_id, enum net
 void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader_raft_id, uint64_t term,
                   uint64_t commit_index);
 
+/* This node's replica leads the group and hears no majority of its voters, or does again: the
+ * heartbeats say so. Any shard. */
+void node_publish_deaf(struct repl_node *n, uint32_t group_id, bool is_deaf);
+
 bool node_is_alive(struct repl_node *n, uint32_t node_id);
 uint32_t node_own_id(const struct repl_node *n);
 /* It has been running groups since this node started: a heartbeat was heard. */
@@ -28,6 +32,14 @@ bool node_may_lead(struct repl_node *n, uint32_t node_id);
 bool node_is_settled(struct repl_node *n, uint32_t node_id);
 /* This node is about to stop, and its peers were told. */
 bool node_is_leaving(const struct repl_node *n);
+/* How its disk does; OK where it was never told. Any shard. */
+enum repl_disk_state node_disk_state(struct repl_node *n, uint32_t node_id);
+/* No room but the reserve; half of that is gone; its WAL has no file left. */
+bool node_disk_is_full(struct repl_node *n, uint32_t node_id);
+bool node_disk_is_low(struct repl_node *n, uint32_t node_id);
+bool node_disk_is_out_of_files(struct repl_node *n, uint32_t node_id);
+/* So long our own disk has been in its state. */
+uint64_t node_disk_for_ms(struct repl_node *n);
 /* Entries sent to the peer and not acknowledged, by all groups. Any shard. */
 bool node_has_window(struct repl_node *n, uint32_t node_id, size_t bytes);
 /* Returns how much is to be given back: nothing of a peer that was never heard. */

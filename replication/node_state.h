@@ -5,10 +5,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "beat.h"
 #include "message.h"
 #include "node_internal.h"
 
-#define GROUPS_MAX 512
+#define GROUPS_MAX REPL_BEAT_ROWS_MAX
 
 struct node_shard {
     struct repl_node *node;
@@ -28,6 +29,10 @@ struct node_peer {
     atomic_bool was_known;   /* a heartbeat was ever heard */
     atomic_bool is_lost;     /* a connection was refused since the last byte */
     atomic_bool is_doubtful; /* the connection broke since the last byte */
+    atomic_uint disk_state;  /* as in `disk`, to be read without the lock */
+    atomic_bool disk_is_full, disk_is_low; /* likewise */
+    atomic_bool disk_is_out_of_files;      /* likewise */
+    struct repl_disk_report disk;          /* as last heard; under the node's lock */
 };
 
 struct node_group {
@@ -37,6 +42,7 @@ struct node_group {
     uint64_t term;
     uint64_t commit;
     uint64_t heard_ns;
+    bool is_deaf; /* our replica leads and hears no majority */
 };
 
 struct repl_node {
@@ -44,10 +50,16 @@ struct repl_node {
     unsigned shard_count;
     struct node_shard shards[REPL_SHARDS_MAX];
     struct node_peer peers[REPL_NODES_MAX];
-    pthread_mutex_t lock; /* guards groups' map fields */
+    pthread_mutex_t lock; /* guards groups' map fields, and reports of disks */
     struct node_group groups[GROUPS_MAX];
     uint64_t started_at_ms;
     uint64_t beaten_at_ms;
+    uint64_t ticked_at_ms;        /* last tick; shard 0 */
+    uint64_t awake_since_ns;      /* this process has run without a break; shard 0 */
+    struct repl_disk_report disk; /* our own; under the lock */
+    atomic_uint disk_state;       /* of it, to be read without the lock */
+    atomic_bool disk_is_full, disk_is_low, disk_is_out_of_files; /* likewise */
+    atomic_bool is_disk_news; /* our state has changed: peers hear it at once */
     bool is_beat_due;         /* at the next tick; shard 0 */
     atomic_bool should_leave; /* asked for */
     atomic_bool is_leaving;   /* ... and told to the peers */
@@ -59,13 +71,19 @@ struct repl_node {
 /* The groups, as the node calls them; on their shard. */
 void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);
 void group_on_node_gone(struct repl_group *g, uint32_t node_id);
-void group_on_heartbeat(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+void group_on_heartbeat(struct repl_group *g, const struct repl_beat_row *row);
 
 /* node.c; shard 0 */
 int node_send_between(struct repl_node *n, uint32_t node_id, enum repl_message_type type,
                       struct bytes rest);
 
+/* node.c: NULL when it was never heard of. Any shard. */
+struct node_peer *node_find_peer(struct repl_node *n, uint32_t node_id);
+
 /* node_beat.c; shard 0 */
 void node_on_beats(struct repl_node *n, uint32_t node_id, struct bytes beats);
+
+/* node_disk.c: a peer has told of its disk. True when its state is another than before. */
+bool node_hear_disk(struct repl_node *n, struct node_peer *p, const struct repl_disk_report *disk);
 
 #endif

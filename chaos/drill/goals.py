@@ -38,6 +38,17 @@ GOALS = {
     "minority": (at_least("throughput_ratio", 0.9, "throughput ≥ 90 %"),
                  at_most("ack_p99_ratio", 2.0, "ack p99 ≤ 2 ×"),
                  at_most("elections", 0, "no election")),
+    # It is a second before a disk is believed to be slow; then leadership moves, and nobody waits
+    # long for that.
+    "handover": (at_most("rto_max_s", 2.0, "RTO ≤ 2 s"), at_most("gap_max_s", 1.0, "gap ≤ 1 s"),
+                 at_least("elections_all", 1, "others lead"),
+                 at_most("level_s", 10.0, "level within 10 s")),
+    "full": (at_most("rto_p99_s", 1.0, "RTO p99 ≤ 1.0 s"),
+             at_least("elections_all", 1, "others lead"),
+             at_most("level_s", 10.0, "level within 10 s of room")),
+    # Nobody has room for five seconds: then all go on within ten.
+    "full-all": (at_most("rto_max_s", 15.0, "RTO ≤ 10 s after there is room"),
+                 at_most("level_s", 10.0, "level within 10 s of room")),
     "progress": (at_least("slots_ratio", 0.95, "progress in ≥ 95 % of slots"),),
     "none": (),
 }

@@ -140,7 +140,18 @@ def _disks():
     yield Row("disk-slow-sync", "disk-slow", "follower", 5, "minority",
               "every fsync takes 200 ms more, seen from what others lead", disk,
               {"operation": "fsync", "delay_ms": 200})
-    yield Row("disk-full", "disk-full", "leader", 5, "none", "no room on the disk", disk)
+    yield Row("disk-slow-leader", "disk-slow", "leader", 6, "handover",
+              "every fsync of the node that leads most takes 400 ms more", disk,
+              {"operation": "fsync", "delay_ms": 400})
+    yield Row("disk-hang-leader", "disk-slow", "leader", 6, "handover",
+              "no fsync of the node that leads most comes back", disk,
+              {"operation": "fsync", "delay_ms": 600_000})
+    yield Row("disk-hang-follower", "disk-slow", "follower", 6, "minority",
+              "no fsync of a node comes back, seen from what others lead", disk,
+              {"operation": "fsync", "delay_ms": 600_000})
+    yield Row("disk-full", "disk-full", "leader", 6, "full",
+              "no room on the disk of the node that leads most", disk, is_short=True)
+    yield Row("disk-full-all", "disk-full", "all", 5, "full-all", "no room on any disk", disk)
     yield Row("power-node", "power", "leader", 4, "node", "power cut of a node", disk)
     yield Row("power-site", "power", "site", 4, "node", "power cut of all of a site", disk)
     yield Row("power-all", "power", "all", 1, "none",

@@ -90,8 +90,10 @@ static void on_ready(struct admin_call *call, const struct survey *survey)
     }
     if (member_count == 0)
         add_reason(reasons, "no_member", "this node is in no raft group yet");
-    if (atomic_load(&survey->broker->is_disk_low))
-        add_reason(reasons, "disk_full", "the disk is below its reserve: produce is refused");
+    struct repl_disk_report disk = {0};
+    repl_node_disk(survey->broker->node, (uint32_t)survey->broker->conf.node_id, &disk);
+    if (disk.is_full)
+        add_reason(reasons, "disk_full", "the disk is below its reserve: others lead, if they can");
     answer_health(call, json_array_size(reasons) == 0, "ready", reasons);
 }
 

@@ -44,6 +44,8 @@ static json_t *segments_json(const struct survey *survey)
 static void on_disk(struct admin_call *call, const struct survey *survey)
 {
     struct broker *b = call->broker;
+    struct repl_disk_report report = {0};
+    repl_node_disk(b->node, (uint32_t)b->conf.node_id, &report);
     uint64_t free_bytes = 0, total_bytes = 0;
     int err = disk_free_bytes(&b->disk, &free_bytes, &total_bytes);
     if (err != 0) {
@@ -53,7 +55,7 @@ static void on_disk(struct admin_call *call, const struct survey *survey)
     call_answer_json(call, MHD_HTTP_OK,
                      json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "node_id",
                                (int)b->conf.node_id, "data_directory", b->conf.data_directory,
-                               "state", atomic_load(&b->is_disk_low) ? "full" : "ok", "free_bytes",
+                               "state", repl_disk_state_name(report.state), "free_bytes",
                                (json_int_t)free_bytes, "total_bytes", (json_int_t)total_bytes,
                                "reserve_bytes", (json_int_t)b->conf.disk_reserve_bytes, "wal",
                                wal_json(b), "start", rebuild_json(b), "segments",

@@ -264,7 +264,8 @@ class OwnCluster(Cluster):
 
     is_own = True
     # Segments and checkpoints soon enough for a test to see them on disk.
-    SETTINGS = {"checkpoint_interval_ms": "1 s", "disk_reserve_bytes": "16 MiB"}
+    SETTINGS = {"checkpoint_interval_ms": "1 s", "disk_reserve_bytes": "16 MiB",
+                "disk_reserve_percent": "0"}
 
     def __init__(self, name, settings=None):
         LOGS.mkdir(parents=True, exist_ok=True)

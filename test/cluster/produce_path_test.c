@@ -181,7 +181,7 @@ Test(cluster_produce_path, refuses_where_the_disk_is_at_its_reserve)
 {
     struct produce_stage s;
     open_stage(&s);
-    atomic_store(&s.broker.is_disk_low, true);
+    s.group.is_without_room = true;
     begin(&s);
     cr_assert_eq(s.parts[0].error_code, KAFKA_ERROR_KAFKA_STORAGE_ERROR);
     close_stage(&s);
@@ -271,7 +271,7 @@ Test(cluster_produce_path, looks_again_whether_what_it_held_may_be_written)
     elect(&s);
     begin(&s);
     serve(&s);
-    atomic_store(&s.broker.is_disk_low, true);
+    s.group.is_without_room = true;
     produce_group_turn(&s.group);
     cr_assert_eq(s.parts[0].error_code, KAFKA_ERROR_KAFKA_STORAGE_ERROR);
     cr_assert_null(s.raft->queued);

@@ -22,6 +22,7 @@ static const char *const story =
     "  302 ms node 1: peer_gone peer=3\n"
     "  310 ms node 3: peer_gone peer=1\n"
     "  310 ms node 3: leader_gone group=7 leader=1 term=2\n"
+    "  342 ms node 1: leader_hears_no_majority group=7 term=2\n"
     "  350 ms node 3: replica_stands group=7 term=2 last_index=7\n"
     "  364 ms node 3: replica_elected group=7 term=3 last_index=7\n"
     " 1232 ms node 1: replica_steps_down group=7 term=2 last_index=7\n"

@@ -1,4 +1,5 @@
 /* What a node knows of its peers and of who leads. */
+#include "../../replication/beat.h"
 #include "base/err.h"
 #include "group_fixture.h"
 
@@ -94,12 +95,9 @@ Test(repl_node, takes_silence_for_gone_and_any_frame_for_alive)
 static void beat(const struct replica *from, const struct replica *to, uint64_t leader,
                  uint64_t term)
 {
-    uint8_t rest[30];
-    uint8_t *at = bytes_put_le16(rest, 1);
-    at = bytes_put_le32(at, GROUP_ID);
-    at = bytes_put_le64(at, leader);
-    at = bytes_put_le64(at, term);
-    bytes_put_le64(at, 1);
+    uint8_t rest[REPL_BEAT_HEAD_SIZE + REPL_BEAT_ROW_SIZE];
+    struct repl_beat_row row = {.group_id = GROUP_ID, .leader = leader, .term = term, .commit = 1};
+    repl_beat_row_encode(&row, repl_beat_encode(&(struct repl_beat){.row_count = 1}, rest));
     struct repl_message m = {.type = REPL_HEARTBEAT,
                              .group.group_id = REPL_NO_GROUP,
                              .from = from->node_id,

@@ -1,4 +1,4 @@
-/* The stories themselves: cases_raft.c, cases_disk.c. */
+/* The stories themselves: cases_raft.c, cases_disk.c, cases_pressure.c. */
 #ifndef SIM_CASES_H
 #define SIM_CASES_H
 
@@ -18,6 +18,10 @@ void case_site_lost_while_shipping(uint64_t seed, struct sim_counters *counters,
 void case_segments_rot_on_one_node(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_power_cut_while_mending(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_same_batch_rots_everywhere(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_disk_full(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_all_disks_full(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_disk_slow(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_disk_hangs(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 
 /* Waits for a leader of the group, at most 30 s (a majority may have to be shipped first); a broken
  * progress ends the run. */

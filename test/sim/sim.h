@@ -61,6 +61,11 @@
     X(stalled_channels, true)                                                                      \
     X(slow_disks, true)                                                                            \
     X(disk_errors, true)                                                                           \
+    X(hung_disks, true)                                                                            \
+    X(disks_seen_full, true)                                                                       \
+    X(disks_seen_slow, true)                                                                       \
+    X(disks_seen_stuck, true)                                                                      \
+    X(refused_for_room, true)                                                                      \
     X(full_disks, true)                                                                            \
     X(bits_flipped, true)                                                                          \
     X(files_damaged, true)                                                                         \

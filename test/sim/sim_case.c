@@ -18,5 +18,9 @@ const struct sim_case sim_cases[] = {
     {"segments_rot_on_one_node", case_segments_rot_on_one_node},
     {"power_cut_while_mending", case_power_cut_while_mending},
     {"same_batch_rots_everywhere", case_same_batch_rots_everywhere},
+    {"disk_full", case_disk_full},
+    {"all_disks_full", case_all_disks_full},
+    {"disk_slow", case_disk_slow},
+    {"disk_hangs", case_disk_hangs},
     {NULL, NULL},
 };

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "sim/sim_damage.h"
+#include "sim/sim_disk.h"
 #include "sim/sim_operator.h"
 #include "sim/sim_rot.h"
 
@@ -188,40 +189,6 @@ static void fail_disk(struct sim *s)
                        world_between(s->world, 1, 20), UV_EIO);
 }
 
-static void on_fast_disk(void *data)
-{
-    struct sim_life *life = data;
-    life->writer.delay_ns_max = WORLD_MS;
-}
-
-static void slow_disk(struct sim *s)
-{
-    struct sim_node *n = any_leader(s);
-    if (n->life == NULL)
-        return;
-    sim_count(s, SIM_slow_disks, 1);
-    n->life->writer.delay_ns_max = world_between(s->world, 20 * WORLD_MS, 600 * WORLD_MS);
-    world_in(s->world, draw_cut_ns(s), &n->life->span, on_fast_disk, n->life);
-}
-
-static void on_space(void *data)
-{
-    struct sim_node *n = data;
-    fake_disk_set_capacity(n->disk, 0);
-}
-
-static void fill_disk(struct sim *s)
-{
-    struct sim_node *n = any_leader(s);
-    uint64_t free_bytes, total_bytes;
-    if (disk_free_bytes(fake_disk_seam(n->disk), &free_bytes, &total_bytes) != 0)
-        return;
-    sim_count(s, SIM_full_disks, 1);
-    fake_disk_set_capacity(n->disk,
-                           total_bytes - free_bytes + world_between(s->world, 4096, 300000));
-    world_in(s->world, draw_cut_ns(s), NULL, on_space, n);
-}
-
 struct file_choice {
     struct sim_node *node;
     const char *folder;
@@ -322,8 +289,10 @@ static const struct fault table[] = {
     {"slow link", 5, slow_link},
     {"stalled channel", 6, stall_channel},
     {"disk error", 6, fail_disk},
-    {"slow disk", 5, slow_disk},
-    {"full disk", 2, fill_disk},
+    {"slow disk", 4, sim_fault_slow_disk},
+    {"hung disk", 4, sim_fault_hung_disk},
+    {"full disk", 4, sim_fault_full_disk},
+    {"all disks full", 1, sim_fault_all_disks_full},
     {"bit flips", 2, flip_bits},
     {"rotten segments", 6, sim_rot_strike},
     {"damage", 10, damage},
@@ -376,8 +345,10 @@ static void mend_node(struct sim_node *n)
         sim_node_end(n, SIM_END_KILL);
     if (n->life == NULL)
         sim_node_restart_in(n, WORLD_S / 10);
-    else
+    else {
         n->life->writer.delay_ns_max = WORLD_MS;
+        n->life->writer.paused_until_ns = n->life->readers.paused_until_ns = 0;
+    }
 }
 
 void sim_faults_end(struct sim *s)

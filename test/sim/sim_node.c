@@ -14,6 +14,7 @@
 #include "log/repair.h"
 #include "sim/sim_call.h"
 #include "sim/sim_check.h"
+#include "sim/sim_disk.h"
 #include "sim/sim_replica.h"
 
 #define TICK_NS           (10 * WORLD_MS)
@@ -104,6 +105,7 @@ static void run_tick(struct work_item *item)
 {
     struct sim_life *life = item->data;
     life->is_tick_queued = false;
+    sim_disk_tick(life);
     repl_node_tick(life->repl);
     for (unsigned i = 0; i < SIM_GROUPS; i++)
         repl_group_tick(life->groups[i].raft);
@@ -296,6 +298,7 @@ void sim_node_start(struct sim_node *n)
     life->clock = (struct clock){.data = n, .now_ns = node_now_ns, .wall_ms = node_wall_ms};
     random_init(&life->random, random_u64(world_random(n->sim->world)));
     init_works(life);
+    sim_disk_open(life);
     n->life = life;
     int err = open_parts(life, &note);
     if (err != 0 || fake_disk_is_halted(n->disk)) {

@@ -45,6 +45,8 @@ struct sim_life {
     struct work_item tick_item;
     bool is_tick_queued;
     struct sim_call *calls; /* arrived and not answered */
+    struct repl_disk_judge judge;
+    uint64_t looked_ns; /* at its disk */
 };
 
 /* What its operator has set on this node alone; nothing of it may show in what is applied. */
@@ -70,6 +72,7 @@ struct sim_node {
     bool has_tail_damage;      /* perhaps in the WAL's last write: see sim_node_end */
     bool has_damaged_segments; /* its partitions' files were damaged, and not all is mended yet */
     uint64_t damaged_ns;       /* when */
+    uint64_t full_until_ns;    /* its disk */
     bool is_restart_queued;
     uint64_t durable_index[SIM_GROUPS]; /* while down: how far its WAL or checkpoint had come */
     uint64_t wiped_index[SIM_GROUPS];   /* as far as its earlier disks had come */

@@ -87,9 +87,20 @@ static void drop(struct sim_actor *a, uint64_t number)
 
 static void on_answered(struct sim_call *call);
 
+/* At the node: as its way of produce requests does. */
+static void run_batch(struct sim_call *call)
+{
+    if (!repl_group_has_room(call->group->raft)) {
+        sim_count(call->sim, SIM_refused_for_room, 1);
+        sim_call_answer(call, ERR_NO_SPACE);
+        return;
+    }
+    sim_call_submit(call);
+}
+
 static void send_batch(struct sim_actor *a, struct sim_batch *batch)
 {
-    struct sim_call *call = sim_actor_call(a, sim_call_submit, on_answered);
+    struct sim_call *call = sim_actor_call(a, run_batch, on_answered);
     call->number = batch->number;
     call->request.submit.data = (void *)(uintptr_t)a->number;
     call->request.submit.head = (struct repl_entry_head){.kind = ENTRY_RECORD_BATCH,

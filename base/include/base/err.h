@@ -6,6 +6,7 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 
@@ -59,6 +60,10 @@ const char *err_text(int code);
 
 /* The code's name ("ERR_CORRUPT", "ENOENT"). Static memory, never NULL. Any thread. */
 const char *err_name(int code);
+
+/* The disk, or the owner's share of it, is full: unlike other errors of a disk it may pass by
+ * itself, and what was not written can be written later, all of it anew. Any thread. */
+bool err_is_no_room(int code);
 
 /* Sets the note and returns `code`, so that a failure is one line: return err_set(note, …). */
 int err_set(struct err_note *note, int code, const char *format, ...)

@@ -106,8 +106,14 @@ X(NUMBER,  scrub_interval_ms, "scrub_interval_ms", "ms", "7 d", 0, 3650 * CONF_D
   "All segments of the disk are read once in this time and damaged ones are mended; 0: only by command") \
 X(NUMBER,  scrub_bytes_per_second, "scrub_bytes_per_second", "bytes", "32 MiB", CONF_MIB, 1 * CONF_TIB, \
   "At most so much is read for it in a second, also when it is hurried by command") \
+X(NUMBER,  disk_reserve_percent, "disk_reserve_percent", "", "5", 0, 50, \
+  "Free space, of the whole disk, left for metadata and offsets: below it leadership goes to nodes with " \
+  "room, and produce is refused where a majority has none; reads go on") \
 X(NUMBER,  disk_reserve_bytes, "disk_reserve_bytes", "bytes", "512 MiB", 0, 16 * CONF_TIB, \
-  "Free space left for metadata and offsets: below it produce is refused, reads go on") \
+  "The same in bytes: whichever is more counts. An eighth of it, at most 64 MiB, is held in a file of its own") \
+X(NUMBER,  disk_hang_ms_max, "disk_hang_ms_max", "ms", "60 s", 0, CONF_HOUR, \
+  "A write to the disk that does not come back for so long ends the process, whose groups others lead by " \
+  "then; 0: it waits") \
 \
 X(HEADING, about_limits, "", "", "", 0, 0, "Limits") \
 X(NUMBER,  connections_max, "max.connections", "", "10000", 1, 1000000, \

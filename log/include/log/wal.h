@@ -182,6 +182,22 @@ int log_wal_read_one(struct log_wal *wal, uint32_t group_id, uint64_t index,
  * They stay for catch-up while kept_bytes_max allows. */
 void log_wal_release(struct log_wal *wal, uint32_t group_id, uint64_t index);
 
+/* How long writes take, and what waits. Any thread. */
+struct log_wal_pace {
+    uint32_t p50_us, p99_us; /* of the newest few hundred synced writes; 0: there was none */
+    uint32_t recent_us;      /* median of those that ended within the last second, or writing_us
+                                where that is more; 0: nothing was written and nothing is */
+    uint64_t writing_us;     /* the write under way has taken so long; 0: there is none */
+    unsigned queue_percent;  /* of queue_bytes_max; at most 100 */
+    bool is_out_of_files;    /* what is queued waits for room on the disk for another file */
+};
+void log_wal_pace(struct log_wal *wal, struct log_wal_pace *pace);
+
+/* The disk is full, or no longer so: a tight WAL keeps nothing for catch-up, so that its files are
+ * used again and no new one is made while that can be avoided. Called now and then while it is
+ * tight: a WAL that has no file left looks for room at each call. Any thread. */
+void log_wal_set_tight(struct log_wal *wal, bool is_tight);
+
 /* The group is gone from this node: nothing of it is needed. None of its appends may be under
  * way; later ones begin it anew. Lost when the process ends at once: the group is then seen again
  * at opening, and dropped again. */

@@ -101,6 +101,8 @@ struct repl_group_options {
     size_t cache_bytes_max;         /* recent entries kept in memory for peers */
     uint64_t trailing_entries;      /* kept in the WAL's index beyond the checkpoint */
     unsigned shard;                 /* of `home`, as the node numbers them */
+    bool is_small; /* what it carries is little, and every node needs it: a replica whose disk is
+                      full gets it all the same */
     /* The disk failed, or this replica can't go on: nothing is acknowledged from here on, the
      * process must end. */
     void (*on_fatal)(void *data, int status);
@@ -148,6 +150,10 @@ int repl_group_read(struct repl_group *g, struct repl_read *req, repl_read_cb cb
  * about every 10 ms (timeouts). */
 void repl_group_turn(struct repl_group *g);
 void repl_group_tick(struct repl_group *g);
+
+/* May this leader take new data, as far as disks are concerned? False: where it leads, there is
+ * room for metadata and offsets only (group_room.c says when). */
+bool repl_group_has_room(const struct repl_group *g);
 
 struct repl_replica_status {
     struct repl_member member;

@@ -16,6 +16,7 @@
 #include "base/net.h"
 #include "base/random.h"
 #include "base/work.h"
+#include "replication/disk_state.h"
 #include "replication/group.h"
 
 #define REPL_NODES_MAX  64 /* that this node ever meets; each keeps its place */
@@ -76,6 +77,14 @@ struct repl_leader {
  * connection to the leader's node is broken and nothing was heard from it since. */
 bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader *leader);
 bool repl_node_is_alive(struct repl_node *n, uint32_t node_id);
+
+/* How this node's disk does, a few times a second: it goes with the heartbeats, and groups go by
+ * it. Any thread, one at a time. */
+void repl_node_set_disk(struct repl_node *n, const struct repl_disk_report *report);
+/* As last said by this node, or heard of a peer. False when nothing is known. Any thread. */
+bool repl_node_disk(struct repl_node *n, uint32_t node_id, struct repl_disk_report *report);
+/* Of all peers that are alive, at most REPL_NODES_MAX; returns how many. Any thread. */
+unsigned repl_node_peer_disks(struct repl_node *n, struct repl_disk_report *reports);
 
 /* This node is about to stop: its peers hear it and stand in its place, and its groups hand
  * leadership to level voters. Called again and again, from any thread: how many groups it still

@@ -16,7 +16,8 @@ TRILOGD = os.environ.get("TRILOGD") or str(ROOT / "build" / "release" / "trilogd
 SITES = "abc"
 HEALTHY_S = 60
 SETTINGS = {"cluster_name": "faultfs", "checkpoint_interval_ms": "1 s",
-            "disk_reserve_bytes": "16 MiB"}
+            "disk_reserve_bytes": "16 MiB",
+            "disk_reserve_percent": "0"}
 
 
 def wait_until(is_true, what, timeout_s=HEALTHY_S):
@@ -36,8 +37,9 @@ def free_port(host):
 class Node:
     """One trilogd and its disk."""
 
-    def __init__(self, folder: pathlib.Path, number: int):
+    def __init__(self, folder: pathlib.Path, number: int, settings: dict[str, str]):
         self.id = number
+        self.settings = {**SETTINGS, **settings}
         host = f"127.0.0.{number}"
         self.address = f"{host}:{free_port(host)}"
         self.peer = f"{host}:{free_port(host)}"
@@ -52,7 +54,7 @@ class Node:
         lines = [f"node_id: {self.id}", f"site: {SITES[self.id - 1]}",
                  f"data_directory: {self.disk.path}/data", f"listen: {self.address}",
                  f"advertised: {self.address}", f"peer_listen: {self.peer}",
-                 *(f"{name}: {value}" for name, value in SETTINGS.items()), "nodes:",
+                 *(f"{name}: {value}" for name, value in self.settings.items()), "nodes:",
                  *(f'  - {{id: {n.id}, site: {SITES[n.id - 1]}, peer: "{n.peer}"}}'
                    for n in nodes)]
         self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
@@ -83,8 +85,8 @@ class Node:
 class Cluster:
     """A context: founded when entered; processes and mounts are gone when it is left."""
 
-    def __init__(self, folder):
-        self.nodes = [Node(folder, number) for number in (1, 2, 3)]
+    def __init__(self, folder, settings=None):
+        self.nodes = [Node(folder, number, settings or {}) for number in (1, 2, 3)]
 
     def __enter__(self):
         try:
@@ -215,13 +217,13 @@ class Load:
         self.thread.join()
         self.producer.purge()
 
-    def wait_acknowledged(self, count):
+    def wait_acknowledged(self, count, timeout_s=HEALTHY_S):
         """So many more than now."""
         wanted = len(self.acknowledged) + count
         def is_enough():
             assert self.trouble is None, self.trouble
             return len(self.acknowledged) >= wanted
-        wait_until(is_enough, f"{count} more acknowledged")
+        wait_until(is_enough, f"{count} more acknowledged", timeout_s)
 
 
 def lost_of(acknowledged, found):
