@@ -19,7 +19,7 @@ from bounds.report import Report
 
 # What each needs at most, of time and disk: README.md.
 CASES = ["idle", "slow", "flood", "large", "partitions", "behind", "backlog", "absent"]
-SHORT = ["idle", "slow", "flood", "large"]
+SHORT = ["idle", "slow", "flood"]
 FOLDER = pathlib.Path("build/bench")
 DISK_BYTES = 20 << 30  # what the largest case needs, and some more
 
