@@ -10,7 +10,7 @@ static void add_disk(struct table *t, const json_t *json)
     table_text(t, field_text(json, "state"));
     table_bytes(t, field_number(json, "free_bytes"));
     table_bytes(t, field_number(json, "total_bytes"));
-    table_bytes(t, field_number(json, "reserve_bytes"));
+    table_duration(t, (field_number(json, "sync_p99_us") + 999) / 1000);
     table_bytes(t, field_number(wal, "held_bytes"));
     table_number(t, field_number(json_object_get(json, "segments"), "damaged"));
     table_text(t, field_flag(json_object_get(json, "start"), "is_whole") ? "yes" : "no");
@@ -45,7 +45,7 @@ static int ask_each(struct session *s, const char *path, bool is_post,
 int disk_status(struct session *s)
 {
     struct table t;
-    table_init(&t, ">NODE|STATE|>FREE|>TOTAL|>RESERVE|>WAL|>DAMAGED|WHOLE|FOLDER");
+    table_init(&t, ">NODE|STATE|>FREE|>TOTAL|>SYNC P99|>WAL|>DAMAGED|WHOLE|FOLDER");
     int status = ask_each(s, "/v1/disk", false, add_disk, &t);
     table_close(&t);
     return status;

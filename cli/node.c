@@ -17,6 +17,7 @@ static void add_node(struct table *t, const json_t *node)
     table_text(t, votes);
     table_number(t, field_number(node, "groups_level"));
     table_number(t, field_number(node, "groups_led"));
+    table_text(t, field_text(json_object_get(node, "disk"), "state"));
     table_text(t, field_text(node, "client_address"));
     table_text(t, field_text(node, "peer_address"));
 }
@@ -34,7 +35,7 @@ int node_list(struct session *s)
         json_decref(json);
         return EXIT_DONE;
     }
-    table_init(&t, ">NODE|SITE|STATE|ALIVE|>VOTES|>LEVEL|>LEADS|CLIENTS|PEERS");
+    table_init(&t, ">NODE|SITE|STATE|ALIVE|>VOTES|>LEVEL|>LEADS|DISK|CLIENTS|PEERS");
     json_array_foreach(json_object_get(json, "nodes"), position, node) add_node(&t, node);
     table_print(&t, s->out);
     table_close(&t);

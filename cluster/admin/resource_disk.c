@@ -44,22 +44,20 @@ static json_t *segments_json(const struct survey *survey)
 static void on_disk(struct admin_call *call, const struct survey *survey)
 {
     struct broker *b = call->broker;
-    struct repl_disk_report report = {0};
-    repl_node_disk(b->node, (uint32_t)b->conf.node_id, &report);
-    uint64_t free_bytes = 0, total_bytes = 0;
-    int err = disk_free_bytes(&b->disk, &free_bytes, &total_bytes);
-    if (err != 0) {
-        call_refuse_err(call, err, NULL);
-        return;
-    }
-    call_answer_json(call, MHD_HTTP_OK,
-                     json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "node_id",
-                               (int)b->conf.node_id, "data_directory", b->conf.data_directory,
-                               "state", repl_disk_state_name(report.state), "free_bytes",
-                               (json_int_t)free_bytes, "total_bytes", (json_int_t)total_bytes,
-                               "reserve_bytes", (json_int_t)b->conf.disk_reserve_bytes, "wal",
-                               wal_json(b), "start", rebuild_json(b), "segments",
-                               segments_json(survey)));
+    struct repl_disk_report r = {0};
+    repl_node_disk(b->node, (uint32_t)b->conf.node_id, &r);
+    json_t *json = json_pack(
+        "{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "node_id", (int)b->conf.node_id,
+        "data_directory", b->conf.data_directory, "state", repl_disk_state_name(r.state),
+        "state_for_ms", (json_int_t)r.for_ms, "free_bytes", (json_int_t)r.free_bytes, "total_bytes",
+        (json_int_t)r.total_bytes, "reserve_bytes", (json_int_t)b->conf.disk_reserve_bytes,
+        "reserve_percent", (json_int_t)b->conf.disk_reserve_percent, "sync_p50_us",
+        (json_int_t)r.sync_p50_us, "sync_p99_us", (json_int_t)r.sync_p99_us, "wal_queue_percent",
+        (int)r.queue_percent);
+    json_object_set_new(json, "wal", wal_json(b));
+    json_object_set_new(json, "start", rebuild_json(b));
+    json_object_set_new(json, "segments", segments_json(survey));
+    call_answer_json(call, MHD_HTTP_OK, json);
 }
 
 void resource_disk(struct admin_call *call)

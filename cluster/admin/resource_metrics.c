@@ -85,6 +85,27 @@ static void add_wal(struct metric_text *t, struct broker *b)
     metric_whole(t, "", c.torn_bytes, 0);
 }
 
+static void add_disk(struct metric_text *t, struct broker *b)
+{
+    struct repl_disk_report r = {0};
+    repl_node_disk(b->node, (uint32_t)b->conf.node_id, &r);
+    metric_family(t, "trilog_disk_state", METRIC_GAUGE, "1 for the state that the disk is in");
+    for (int i = 0; i < REPL_DISK_STATE_COUNT; i++)
+        metric_whole(t, "", (int)r.state == i, 1, "state",
+                     repl_disk_state_name((enum repl_disk_state)i));
+    metric_family(t, "trilog_disk_free_bytes", METRIC_GAUGE, "Free on the disk of the data folder");
+    metric_whole(t, "", r.free_bytes, 0);
+    metric_family(t, "trilog_disk_size_bytes", METRIC_GAUGE, "Size of that disk");
+    metric_whole(t, "", r.total_bytes, 0);
+    metric_family(t, "trilog_wal_sync_seconds", METRIC_GAUGE,
+                  "Newest synced writes of the WAL, by quantile");
+    metric_sample(t, "", (double)r.sync_p50_us / 1e6, 1, "quantile", "0.5");
+    metric_sample(t, "", (double)r.sync_p99_us / 1e6, 1, "quantile", "0.99");
+    metric_family(t, "trilog_wal_queue_ratio", METRIC_GAUGE,
+                  "Of the bytes that may wait for the WAL, those that do");
+    metric_sample(t, "", (double)r.queue_percent / 100, 0);
+}
+
 static void add_damage(struct metric_text *t, const struct survey *survey)
 {
     struct log_damage_status sum = {0};
@@ -133,6 +154,7 @@ static void on_metrics(struct admin_call *call, const struct survey *survey)
     add_process(&t, call->admin, survey->broker);
     add_shards(&t, call->admin, survey->broker);
     add_wal(&t, survey->broker);
+    add_disk(&t, survey->broker);
     add_damage(&t, survey);
     add_scrub(&t, survey->broker);
     metrics_of_requests(&t, survey->broker);

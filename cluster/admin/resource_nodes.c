@@ -35,18 +35,30 @@ static json_t *address_json(const char *host, uint16_t port)
     return json_sprintf(strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
 }
 
-static json_t *node_json(const struct node_view *v)
+/* As the node asked hears it; null where it has not heard. */
+static json_t *disk_json(struct broker *b, uint32_t node_id)
+{
+    struct repl_disk_report report;
+    if (!repl_node_disk(b->node, node_id, &report))
+        return json_null();
+    return json_pack("{s:s, s:I, s:I, s:I}", "state", repl_disk_state_name(report.state),
+                     "free_bytes", (json_int_t)report.free_bytes, "total_bytes",
+                     (json_int_t)report.total_bytes, "sync_p99_us", (json_int_t)report.sync_p99_us);
+}
+
+static json_t *node_json(struct broker *b, const struct node_view *v)
 {
     const struct metadata_node *node = &v->node;
     return json_pack(
-        "{s:i, s:s, s:s, s:b, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i}", "node_id",
+        "{s:i, s:s, s:s, s:b, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "node_id",
         (int)node->node_id, "site", node->site, "state", state_text(node->state), "is_alive",
         v->is_alive ? 1 : 0, "client_address", address_json(node->host, node->port), "peer_address",
         address_json(node->peer_host, node->peer_port), "successor_node_id",
         node->successor_id == 0 ? json_null() : json_integer((json_int_t)node->successor_id),
         "groups_voting", (int)v->voter_count, "groups_level", (int)v->level_count,
         "groups_learning", (int)v->learner_count, "groups_wanted", (int)v->wanted_count,
-        "groups_led", (int)v->leader_count, "groups_to_lead", (int)v->preferred_count);
+        "groups_led", (int)v->leader_count, "groups_to_lead", (int)v->preferred_count, "disk",
+        disk_json(b, node->node_id));
 }
 
 static uint64_t voters_of(const struct metadata_group *group)
@@ -85,7 +97,7 @@ void resource_nodes(struct admin_call *call)
     int err = count_planned(call->broker, &planned_count);
     node_operation_list(call->broker, &list);
     for (unsigned i = 0; i < list.count; i++)
-        json_array_append_new(nodes, node_json(&list.nodes[i]));
+        json_array_append_new(nodes, node_json(call->broker, &list.nodes[i]));
     call_answer_json(call, MHD_HTTP_OK,
                      json_pack("{s:i, s:i, s:o, s:o}", "groups", (int)list.group_count,
                                "groups_moving", (int)list.moving_count, "groups_to_move",

@@ -23,7 +23,7 @@ def test_lists_nodes_as_a_table_for_people(cluster):
     done = trilog("node", "list", "--admin", cluster.nodes[0].admin)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["NODE", "SITE", "STATE", "ALIVE", "VOTES", "LEVEL", "LEADS",
+    assert lines[0].split() == ["NODE", "SITE", "STATE", "ALIVE", "VOTES", "LEVEL", "LEADS", "DISK",
                                 "CLIENTS", "PEERS"]
     assert [line.split()[:4] for line in lines[1:4]] == [
         [str(n.id), n.site, "active", "yes"] for n in cluster.nodes]
