@@ -116,21 +116,43 @@ static void want_topic(void *data, const struct metadata_topic *t)
             want_partition(d, t, i, &log_settings);
 }
 
+static bool is_deleted(const struct difference *d, uint32_t number)
+{
+    const struct metadata *m = d->group->broker->metadata;
+    const struct metadata_group *group = metadata_group_by_id(m, d->group->group_id);
+    int32_t index;
+    return group != NULL && number < group->next_partition_number &&
+           metadata_topic_of(m, d->group->group_id, number, &index) == NULL;
+}
+
+static void propose_close(struct difference *d, uint32_t number, const struct log_partition_id *id,
+                          const struct log_partition_settings *settings)
+{
+    struct partition_state state = {
+        .action = PARTITION_CLOSE,
+        .id = *id,
+        .settings = *settings,
+        .metadata_version = metadata_version(d->group->broker->metadata)};
+    d->budget--;
+    propose_state(d->group, number, &state);
+}
+
 static void close_if_deleted(void *data, struct partition *p)
 {
     struct difference *d = data;
-    struct metadata *m = d->group->broker->metadata;
-    const struct metadata_group *group = metadata_group_by_id(m, d->group->group_id);
-    int32_t index;
-    if (d->budget == 0 || group == NULL || p->number >= group->next_partition_number ||
-        metadata_topic_of(m, d->group->group_id, p->number, &index) != NULL)
-        return;
-    struct partition_state state = {.action = PARTITION_CLOSE,
-                                    .id = p->id,
-                                    .settings = p->settings,
-                                    .metadata_version = metadata_version(m)};
-    d->budget--;
-    propose_state(d->group, p->number, &state);
+    if (d->budget > 0 && is_deleted(d, p->number))
+        propose_close(d, p->number, &p->id, &p->settings);
+}
+
+/* Of a topic that was deleted while a partition's state came from another group. */
+static void drop_incoming(void *data, uint32_t number)
+{
+    static const struct log_partition_id nobody;
+    static const struct log_partition_settings none = {
+        .segment_bytes = 1, .segment_ms = 1, .index_interval_bytes = 1, .producer_count_max = 1};
+    struct difference *d = data;
+    if (d->budget > 0 && is_deleted(d, number))
+        propose_close(d, number, &nobody, &none);
 }
 
 void maintain_partitions(struct broker_group *g)
@@ -141,6 +163,7 @@ void maintain_partitions(struct broker_group *g)
     metadata_read_lock(g->broker->metadata);
     metadata_each_topic(g->broker->metadata, want_topic, &d);
     machine_each_partition(g->machine, close_if_deleted, &d);
+    machine_each_incoming(g->machine, drop_incoming, &d);
     metadata_read_unlock(g->broker->metadata);
 }
 

@@ -132,6 +132,13 @@ int machine_apply_move_in(struct machine *m, uint32_t number, const struct log_e
     return result->error == UV_ENOMEM ? UV_ENOMEM : 0;
 }
 
+void machine_each_incoming(struct machine *m, machine_incoming_cb cb, void *data)
+{
+    struct incoming *i, *next;
+    HASH_ITER(hh, m->incoming, i, next)
+    cb(data, i->number);
+}
+
 /* ---- the checkpoint ---- */
 
 static int by_number(const struct incoming *a, const struct incoming *b)

@@ -474,3 +474,47 @@ Test(cluster_topic_move, a_deleted_topic_takes_its_move_with_it)
     free((void *)(uintptr_t)again.data);
     metadata_destroy(copy);
 }
+
+Test(cluster_topic_move, a_state_that_came_in_part_is_kept_in_the_checkpoint_and_dropped_by_a_close)
+{
+    struct machine_stage s;
+    uint8_t piece[100] = {1}, body[MOVE_IN_HEAD_SIZE + sizeof piece];
+    machine_stage_open(&s, NULL);
+    struct move_in in = {.state = stage_state(PARTITION_MOVE_IN, 4),
+                         .from_group = 2,
+                         .from_index = 9,
+                         .total_size = 300,
+                         .piece = bytes_of(piece, sizeof piece)};
+    struct bytes bytes = bytes_of(body, move_in_encode(&in, body));
+    cr_assert_eq(stage_apply_bytes(&s, ENTRY_PARTITION_STATE, 4, bytes).error, 0);
+    uint32_t whole = machine_checksum(s.machine);
+    in.position = 200; /* a gap */
+    bytes = bytes_of(body, move_in_encode(&in, body));
+    cr_assert_eq(stage_apply_bytes(&s, ENTRY_PARTITION_STATE, 4, bytes).error, ERR_INVALID);
+    cr_assert_eq(machine_checksum(s.machine), whole, "a piece that fits nowhere changes nothing");
+    cr_assert_null(machine_partition(s.machine, 4));
+    cr_assert_eq(stage_close_partition(&s, 4), 0);
+    cr_assert_neq(machine_checksum(s.machine), whole);
+    cr_assert_eq(stage_close_partition(&s, 4), ERR_NOT_FOUND);
+    machine_stage_close(&s);
+}
+
+Test(cluster_topic_move, a_piece_cut_short_or_beyond_its_whole_is_malformed)
+{
+    uint8_t piece[10] = {1}, body[MOVE_IN_HEAD_SIZE + sizeof piece];
+    struct move_in in = {.state = stage_state(PARTITION_MOVE_IN, 4),
+                         .from_group = 2,
+                         .from_index = 9,
+                         .total_size = 10,
+                         .piece = bytes_of(piece, sizeof piece)};
+    struct move_in into;
+    size_t size = move_in_encode(&in, body);
+    cr_assert_eq(move_in_decode(bytes_of(body, size), &into), 0);
+    cr_assert_eq(into.total_size, 10);
+    cr_assert_eq(into.piece.size, sizeof piece);
+    for (size_t cut = 0; cut <= MOVE_IN_HEAD_SIZE; cut++)
+        cr_assert_eq(move_in_decode(bytes_of(body, cut), &into), ERR_MALFORMED, "%zu bytes", cut);
+    in.position = 1;
+    size = move_in_encode(&in, body);
+    cr_assert_eq(move_in_decode(bytes_of(body, size), &into), ERR_MALFORMED);
+}

@@ -105,6 +105,9 @@ void machine_wait_cancel(struct partition_waiter *waiter); /* also when not list
 /* Of a partition that moved away: what its new group opens it from (cluster/move_entry.h). Owned
  * (free). ERR_NOT_FOUND; ERR_BUSY: not in a durable checkpoint yet; UV_ENOMEM. */
 int machine_moved_state(struct machine *m, uint32_t number, uint8_t **bytes, size_t *size);
+/* Partitions whose moved state has come in part. */
+typedef void (*machine_incoming_cb)(void *data, uint32_t number);
+void machine_each_incoming(struct machine *m, machine_incoming_cb cb, void *data);
 /* This node's metadata shows the moved partition elsewhere: wakes who waits at it. */
 void machine_show_elsewhere(struct partition *p);
 
