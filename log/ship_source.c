@@ -4,12 +4,16 @@
  * files follow. Sealed segments never change and open ones only grow behind what the records say,
  * so the bytes are the pinned ones as long as the files are there; the checkpoint asks before it
  * removes any. Each file's checksum was computed while it was written, from memory: damage that
- * the disk did later is found by the receiver and never becomes part of another replica. */
+ * the disk did later is found, here where a file is one piece, else by the receiver, and never
+ * becomes part of another replica. A receiver that asks for a file from its beginning once more has
+ * found some, perhaps: the segment is looked into. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/crc32c.h"
+#include "repair_internal.h"
 #include "ship.h"
 
 struct log_pin {
@@ -17,6 +21,7 @@ struct log_pin {
     struct manifest_bytes contents; /* what the peer gets */
     struct manifest manifest;       /* the same, parsed; borrows from contents */
     struct ship_list list;
+    bool *has_begun; /* each file: its beginning was asked for */
     unsigned pending_reads;
 };
 
@@ -120,6 +125,7 @@ static int compose(const struct log_store *s, struct log_pin *pin)
 
 static void free_pin(struct log_pin *pin)
 {
+    free(pin->has_begun);
     ship_list_close(&pin->list);
     manifest_close(&pin->manifest);
     manifest_bytes_close(&pin->contents);
@@ -136,6 +142,10 @@ int log_store_pin(struct log_store *s, struct log_pin **pinned)
     int err = compose(s, pin);
     if (err == 0)
         err = ship_list_make(&pin->manifest, &pin->list);
+    if (err == 0) {
+        pin->has_begun = calloc(pin->list.count + 1, sizeof *pin->has_begun);
+        err = pin->has_begun == NULL ? UV_ENOMEM : 0;
+    }
     if (err != 0) {
         free_pin(pin);
         return err;
@@ -196,6 +206,23 @@ unsigned log_pin_file_count(const struct log_pin *pin)
     return pin->list.count;
 }
 
+/* Our own segment of this file, while it is one. */
+static void suspect_file(struct log_store *s, const struct ship_file *file)
+{
+    struct log_partition *p = log_store_partition(s, file->number);
+    struct log_segment *segment = NULL;
+    if (p != NULL && memcmp(&p->id, &file->id, sizeof p->id) == 0)
+        segment = log_partition_find_segment(p, file->base_offset, file->version);
+    if (segment != NULL)
+        log_partition_suspect(p, segment);
+}
+
+static bool is_piece_sound(const struct ship_file *file, const struct log_pin_read *req,
+                           struct bytes piece)
+{
+    return req->position > 0 || piece.size < file->size_bytes || crc32c(0, piece) == file->crc;
+}
+
 static int read_piece(const struct disk *disk, const struct ship_file *file,
                       struct log_pin_read *req)
 {
@@ -215,7 +242,7 @@ static int read_piece(const struct disk *disk, const struct ship_file *file,
     if (buffer != NULL)
         got = disk_read_at(disk, opened, req->position, buffer->data, size);
     disk_close(disk, opened);
-    if (got == (int64_t)size) {
+    if (got == (int64_t)size && is_piece_sound(file, req, bytes_of(buffer->data, size))) {
         req->piece = (struct slice){.owner = buffer, .bytes = bytes_of(buffer->data, size)};
         return 0;
     }
@@ -227,6 +254,8 @@ static void finish_read(struct work_item *item)
 {
     struct log_pin_read *req = item->data;
     req->pin->pending_reads--;
+    if (log_is_damage(req->status))
+        suspect_file(req->store, &req->pin->list.files[req->file]);
     req->cb(req, req->status);
 }
 
@@ -245,6 +274,11 @@ void log_pin_read(struct log_store *s, struct log_pin_read *req, log_pin_read_cb
     req->cb = cb;
     req->piece = (struct slice){0};
     req->item.data = req;
+    if (req->file < req->pin->list.count && req->position == 0) {
+        if (req->pin->has_begun[req->file])
+            suspect_file(s, &req->pin->list.files[req->file]);
+        req->pin->has_begun[req->file] = true;
+    }
     req->pin->pending_reads++;
     work_submit(s->worker, &req->item, run_read);
 }

@@ -1,4 +1,5 @@
 /* Snapshots from one store into another (log/ship_*.c). */
+#include "log/repair.h"
 #include "store_story.h"
 
 #define SOURCE_INDEX 300
@@ -260,6 +261,46 @@ Test(log_ship, keeps_pinned_files_while_retention_and_removal_go_on)
     }
 }
 
+static void flip_a_bit(void *data, const char *name, bool is_directory)
+{
+    char path[256];
+    (void)is_directory;
+    snprintf(path, sizeof path, "groups/5/incoming/%s", name);
+    cr_assert_eq(fake_disk_flip_bit(data, path, 0, 3), 0);
+}
+
+/* What the source's disk has damaged it does not ship, and it looks into that itself. */
+Test(log_ship, ships_no_file_that_is_damaged_at_its_source)
+{
+    struct stage from;
+    struct log_pin *pin;
+    struct log_flaw flaw;
+    stage_init(&from, 6);
+    tell(&from, 6, 1, SOURCE_INDEX);
+    cr_assert_eq(log_store_pin(from.store, &pin), 0);
+    char path[128];
+    bool is_flipped = false;
+    for (unsigned i = 0; i < 3 * STORY_PARTITIONS_MAX && !is_flipped; i++) {
+        snprintf(path, sizeof path, "topics/abcd0000000000000000000000000000-%u/%020u.log", i / 3,
+                 i % 3);
+        is_flipped = fake_disk_flip_bit(from.disk, path, 100, 3) == 0;
+    }
+    cr_assert(is_flipped);
+    unsigned refused = 0;
+    for (unsigned file = 0; file < log_pin_file_count(pin); file++) {
+        struct piece_result result = {0};
+        struct log_pin_read read = {.data = &result, .pin = pin, .file = file, .size_max = 1 << 20};
+        log_pin_read(from.store, &read, on_piece_read);
+        fake_work_run_all(&from.work, NULL);
+        slice_unref(&read.piece);
+        refused += result.status == ERR_CORRUPT;
+    }
+    cr_assert_eq(refused, 1);
+    cr_assert(log_store_next_flaw(from.store, 1, &flaw));
+    log_store_unpin(from.store, pin);
+    stage_close(&from);
+}
+
 Test(log_ship, refuses_a_file_with_a_flipped_bit_and_asks_for_it_again)
 {
     struct stage from, to;
@@ -271,21 +312,13 @@ Test(log_ship, refuses_a_file_with_a_flipped_bit_and_asks_for_it_again)
     tell(&from, 6, 1, SOURCE_INDEX);
     cr_assert_eq(log_store_pin(from.store, &pin), 0);
     cr_assert_eq(log_store_install_begin(to.store, log_pin_contents(pin), &install), 0);
-    char path[128];
-    bool is_flipped = false;
-    for (unsigned i = 0; i < 3 * STORY_PARTITIONS_MAX && !is_flipped; i++) {
-        snprintf(path, sizeof path, "topics/abcd0000000000000000000000000000-%u/%020u.log", i / 3,
-                 i % 3);
-        is_flipped = fake_disk_flip_bit(from.disk, path, 100, 3) == 0;
-    }
-    cr_assert(is_flipped);
     cr_assert_eq(carry(&from, pin, &to, install, UINT32_MAX, &carried), 0);
+    cr_assert_eq(disk_list(fake_disk_seam(to.disk), "groups/5/incoming", flip_a_bit, to.disk), 0);
     cr_assert_eq(commit(&to, install), ERR_CORRUPT);
     cr_assert_eq(log_store_state(to.store)->index, 0);
-    cr_assert_eq(commit(&to, install), ERR_INVALID, "a piece is missing now");
-    fake_disk_flip_bit(from.disk, path, 100, 3);
+    cr_assert_eq(commit(&to, install), ERR_INVALID, "pieces are missing now");
     cr_assert_eq(carry(&from, pin, &to, install, UINT32_MAX, &again), 0);
-    cr_assert_eq(again, 1);
+    cr_assert_eq(again, carried);
     cr_assert_eq(commit(&to, install), 0);
     log_store_unpin(from.store, pin);
     check_level(&from, &to);

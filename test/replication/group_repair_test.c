@@ -329,3 +329,43 @@ Test(repl_group_repair, ends_with_its_group_whatever_it_is_doing)
         cluster_close(&c); /* nothing stays open */
     }
 }
+
+/* A leader whose own files are damaged finds that when it ships them, and mends them from the third
+ * replica: who was away comes back all the same. */
+Test(repl_group_repair, mends_a_leader_that_ships_damaged_files)
+{
+    for (unsigned kind = 0; kind < 3; kind++) {
+        cluster_init(&c, 3, 3, 90 + kind);
+        c.has_partition = true;
+        c.value_size = 1000;
+        c.trailing_entries = 5;
+        c.cache_bytes_max = 4096;
+        c.wal_kept_bytes = 1;
+        cluster_start(&c);
+        struct replica *leader = cluster_leader(&c, 1000);
+        struct replica *gone = cluster_other(&c, leader, 0);
+        cluster_append(&c, 20);
+        cluster_settle(&c, 1000);
+        replica_kill(gone);
+        for (unsigned round = 0; round < 4; round++) {
+            cluster_append(&c, 200);
+            for (unsigned i = 0; i < 3; i++)
+                if (c.replicas[i].group != NULL)
+                    flush(&c.replicas[i]);
+        }
+        struct random random;
+        random_init(&random, kind);
+        list_files(leader);
+        char path[200];
+        snprintf(path, sizeof path, "%s/00000000000000000000.log", folder);
+        cr_assert(fake_damage(leader->disk, path, (enum fake_damage)kind, 30000, &random));
+        replica_start(gone);
+        cluster_settle(&c, 20000);
+        cr_assert_geq(replica_counters(gone).snapshots_installed, 1);
+        cluster_run_until(&c, is_all_mended, 5000, "mended");
+        cr_assert_eq(damage_of(leader).segments_repaired, 1);
+        flush_all();
+        check_same_files();
+        cluster_close(&c);
+    }
+}

@@ -189,7 +189,7 @@ bool sim_damage(struct sim_node *n, enum sim_damage part)
 bool sim_damage_is_allowed(struct sim *s)
 {
     for (unsigned i = 0; i < s->node_count; i++)
-        if (s->nodes[i]->is_damaged)
+        if (s->nodes[i]->is_damaged || s->nodes[i]->has_damaged_segments)
             return false;
     return sim_operator_is_done(s);
 }

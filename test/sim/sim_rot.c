@@ -8,6 +8,7 @@
 
 #include "fake/fake_damage.h"
 #include "log/repair.h"
+#include "sim/sim_damage.h"
 
 #define LOOK_NS   (WORLD_S / 4)
 #define FILES_MAX 4
@@ -117,10 +118,14 @@ void sim_rot_node(struct sim_node *n, unsigned count)
 void sim_rot_strike(struct sim *s)
 {
     struct sim_node *n = s->nodes[world_between(s->world, 0, s->node_count - 1)];
+    bool is_allowed = sim_damage_is_allowed(s);
     for (unsigned i = 0; i < s->node_count; i++)
-        if (s->nodes[i]->has_damaged_segments)
+        if (s->nodes[i]->has_damaged_segments) {
             n = s->nodes[i];
-    sim_rot_node(n, (unsigned)world_between(s->world, 1, FILES_MAX));
+            is_allowed = true;
+        }
+    if (is_allowed) /* else one node's copy is on its way, and a majority must be sound */
+        sim_rot_node(n, (unsigned)world_between(s->world, 1, FILES_MAX));
 }
 
 bool sim_rot_is_mended(struct sim *s, void *data)
