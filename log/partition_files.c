@@ -154,6 +154,15 @@ int log_partition_remove_dead_files(struct log_partition *p)
     return 0;
 }
 
+bool log_partition_has_file(const struct log_partition *p, const char *name)
+{
+    int64_t base_offset;
+    uint32_t version;
+    enum log_file_kind kind;
+    return log_segment_name_parse(name, &base_offset, &version, &kind) &&
+           is_of_log(p, base_offset, version);
+}
+
 int log_partition_remove_folder(const struct disk *disk, const struct log_partition_id *id)
 {
     char path[LOG_PATH_SIZE];

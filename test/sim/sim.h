@@ -13,8 +13,9 @@
 #include "sim/sim_net.h"
 #include "sim/world.h"
 
-#define SIM_GROUPS            2  /* raft groups, numbered from 1 */
-#define SIM_PARTITION_NUMBERS 40 /* partition numbers of a group are below */
+#define SIM_GROUPS              2  /* raft groups, numbered from 1 */
+#define SIM_COMPACTED_PARTITION 4  /* of each group: its records have keys; in no history */
+#define SIM_PARTITION_NUMBERS   40 /* partition numbers of a group are below */
 
 /* What a run counts: name, and whether it must be above 0 over a whole run of many seeds. */
 #define SIM_COUNTERS(X)                                                                            \
@@ -45,6 +46,8 @@
     X(cold_reads, true)                                                                            \
     X(follower_reads, true)                                                                        \
     X(fresh_reads, true)                                                                           \
+    X(compaction_steps, true)                                                                      \
+    X(records_compacted, true)                                                                     \
     X(log_start_moves, true)                                                                       \
     X(partitions_opened, true)                                                                     \
     X(partitions_closed, true)                                                                     \

@@ -6,7 +6,8 @@
 #include "sim/sim_check.h"
 #include "sim/sim_client.h"
 
-#define SIM_FIRST_PARTITIONS 3  /* of each group: opened at the start, never closed */
+#define SIM_FIRST_PARTITIONS 3 /* of each group: opened at the start, never closed */
+#define SIM_OPEN_PARTITIONS  (SIM_FIRST_PARTITIONS + 1) /* with the compacted one */
 #define SIM_WINDOW           5  /* batches in flight of an idempotent producer */
 #define SIM_BACKLOG_MAX      16 /* batches made and not acknowledged */
 

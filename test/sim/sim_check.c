@@ -165,6 +165,8 @@ static void add_batch(struct sim_check *c, struct check_group *g, const struct s
                                                        .index = a->entry->index,
                                                        .client = client,
                                                        .number = number};
+    if (a->head->partition_number == SIM_COMPACTED_PARTITION)
+        sim_compaction_note(p, &batch, a->next_before);
     p->next_offset = a->next_after;
     sent->seen_offset = a->next_before;
     sent->group_id = g->group_id;

@@ -197,7 +197,7 @@ void sim_check_replay(struct sim_check *c)
 struct comparison {
     struct sim_check *check;
     const char *folder;
-    int64_t start_offset; /* files of segments before may be left over, and differ */
+    const struct log_partition *partition; /* files that are no longer of it may be left over */
     struct sim_node *one, *other;
 };
 
@@ -220,7 +220,7 @@ static void compare_file(void *data, const char *name, bool is_directory)
     struct comparison *k = data;
     char path[160];
     uint8_t *mine = NULL, *theirs = NULL;
-    if (is_directory || strtoll(name, NULL, 10) < k->start_offset)
+    if (is_directory || !log_partition_has_file(k->partition, name))
         return;
     snprintf(path, sizeof path, "%s/%s", k->folder, name);
     int64_t size = read_file(k->one, path, &mine);
@@ -245,7 +245,7 @@ static void compare_partition(void *data, uint32_t number, struct log_partition 
         snprintf(folder + 7 + 2 * i, 3, "%02x", id->topic_id[i]);
     snprintf(folder + 39, sizeof folder - 39, "-%d", id->partition);
     k->folder = folder;
-    k->start_offset = log_partition_start_offset(p);
+    k->partition = p;
     disk_list(fake_disk_seam(k->one->disk), folder, compare_file, k);
 }
 

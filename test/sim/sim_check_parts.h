@@ -3,6 +3,7 @@
 #define SIM_CHECK_PARTS_H
 
 #include "sim/sim_check.h"
+#include "sim/sim_compaction.h"
 
 /* A committed command, as the first replica applied it. */
 struct seen_entry {
@@ -27,12 +28,23 @@ struct seen_batch {
     uint64_t number;
 };
 
+/* A record of the compacted partition. */
+struct seen_record {
+    uint32_t sum;
+    int64_t timestamp_ms;
+    uint8_t key;
+    bool is_tombstone;
+};
+
 struct check_partition {
     bool is_open, is_closed;
     int64_t next_offset;
     int64_t log_start;          /* highest that an entry asked for */
     struct seen_batch *batches; /* by offset */
     size_t batch_count, batch_capacity;
+    struct seen_record *records; /* by offset, of the compacted one */
+    size_t record_capacity;
+    int64_t newest[SIM_KEYS];              /* offset of each key's newest record */
     uint64_t last_number[SIM_CLIENTS_MAX]; /* per client: number of its last batch + 1 */
 };
 

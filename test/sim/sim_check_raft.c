@@ -195,7 +195,10 @@ int64_t sim_check_read(struct sim_check *c, const struct sim_group *g, uint32_t 
                             "node %u serves no whole batch "
                             "at offset %" PRId64,
                             sim_node_id(g->life->node), offset);
-        if (!c->sim->is_blind)
+        if (!c->sim->is_blind && partition == SIM_COMPACTED_PARTITION)
+            sim_compaction_check_read(g, &check_group_of(c, g->group_id)->partitions[partition],
+                                      offset, &batch);
+        else if (!c->sim->is_blind)
             check_batch_read(c, g, partition, offset, &batch);
         offset = kafka_record_batch_next_offset(&batch);
         bytes = bytes_of(bytes.data + size, bytes.size - (size_t)size);

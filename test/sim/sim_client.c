@@ -88,6 +88,8 @@ void sim_clients_start(struct sim *s, uint64_t pace_ns)
             add(s, group_id, partition, pace_ns, sim_idempotent_make);
             add(s, group_id, partition, pace_ns, sim_reader_make);
         }
+        add(s, group_id, SIM_COMPACTED_PARTITION, pace_ns, sim_idempotent_make);
+        add(s, group_id, SIM_COMPACTED_PARTITION, pace_ns, sim_reader_make);
         add(s, group_id, 1, pace_ns, sim_plain_make);
         add(s, group_id, 2, pace_ns, sim_plain_make);
         add(s, group_id, 1, pace_ns, sim_fresh_make);

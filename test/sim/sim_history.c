@@ -143,7 +143,7 @@ void sim_history_sent(struct sim *s, uint32_t client, uint64_t number, bool is_i
     struct kafka_record_batch batch;
     struct kafka_record_iterator records;
     struct kafka_record record;
-    if (s->history == NULL)
+    if (s->history == NULL || place.partition > SIM_FIRST_PARTITIONS)
         return;
     if (number == 0)
         fprintf(s->history,
@@ -167,7 +167,7 @@ void sim_history_answered(struct sim *s, uint32_t client, uint64_t number, struc
     struct kafka_record_batch batch;
     struct kafka_record_iterator records;
     struct kafka_record record;
-    if (s->history == NULL)
+    if (s->history == NULL || place.partition > SIM_FIRST_PARTITIONS)
         return;
     open_batch(bytes, &batch, &records);
     for (uint32_t i = 0; kafka_record_next(&records, &record) == 1; i++) {
@@ -256,7 +256,7 @@ static struct out begin_deletion(struct sim *s, uint64_t id, struct sim_place pl
 uint64_t sim_history_delete(struct sim *s, struct sim_place place, int64_t offset)
 {
     static uint64_t next_id; /* of all keepers: they are one process here */
-    if (s->history == NULL)
+    if (s->history == NULL || place.partition > SIM_FIRST_PARTITIONS)
         return 0;
     struct out o = begin_deletion(s, next_id, place, offset);
     write_line(s, &o, "");
@@ -266,7 +266,7 @@ uint64_t sim_history_delete(struct sim *s, struct sim_place place, int64_t offse
 void sim_history_deleted(struct sim *s, uint64_t id, struct sim_place place, int64_t offset,
                          enum sim_history_outcome outcome)
 {
-    if (s->history == NULL)
+    if (s->history == NULL || place.partition > SIM_FIRST_PARTITIONS)
         return;
     struct out o = begin_deletion(s, id, place, offset);
     put(&o, ",\"outcome\":\"");

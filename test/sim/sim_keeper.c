@@ -39,7 +39,7 @@ static void on_ended(struct sim_call *call)
         a->has_backlog = false;
     }
     if (!a->sim->clients->is_stopping || a->has_backlog)
-        sim_actor_act_in(a, a->step < SIM_FIRST_PARTITIONS ? 50 * WORLD_MS : sim_actor_pace(a));
+        sim_actor_act_in(a, a->step < SIM_OPEN_PARTITIONS ? 50 * WORLD_MS : sim_actor_pace(a));
 }
 
 static struct sim_call *propose(struct sim_actor *a, uint32_t partition, enum entry_kind kind,
@@ -94,19 +94,19 @@ static void propose_start(struct sim_actor *a, uint32_t partition)
 static void act(struct sim_actor *a)
 {
     struct world *w = a->sim->world;
-    if (a->step < SIM_FIRST_PARTITIONS) {
+    if (a->step < SIM_OPEN_PARTITIONS) {
         a->has_backlog = true;
         if (a->is_open[a->step + 1])
             a->step++;
-        if (a->step < SIM_FIRST_PARTITIONS) {
+        if (a->step < SIM_OPEN_PARTITIONS) {
             propose_state(a, a->step + 1, PARTITION_OPEN);
             return;
         }
         a->has_backlog = false;
-        a->next_partition = SIM_FIRST_PARTITIONS + 1;
+        a->next_partition = SIM_OPEN_PARTITIONS + 1;
     }
     unsigned choice = (unsigned)world_between(w, 0, 9);
-    uint32_t any = (uint32_t)world_between(w, 1, SIM_FIRST_PARTITIONS);
+    uint32_t any = (uint32_t)world_between(w, 1, SIM_OPEN_PARTITIONS);
     if (choice < 3)
         propose_start(a, any);
     else if (choice < 5)
@@ -114,7 +114,7 @@ static void act(struct sim_actor *a)
     else if (choice < 8 && a->next_partition < SIM_PARTITION_NUMBERS)
         propose_state(a, a->next_partition++, PARTITION_OPEN);
     else
-        propose_state(a, (uint32_t)world_between(w, SIM_FIRST_PARTITIONS + 1, a->next_partition),
+        propose_state(a, (uint32_t)world_between(w, SIM_OPEN_PARTITIONS + 1, a->next_partition),
                       PARTITION_CLOSE);
 }
 

@@ -27,6 +27,7 @@ struct sim_group {
     struct random random;
     uint64_t applied_index;    /* last command applied, or the restored state's index */
     uint64_t checkpoint_index; /* as last seen */
+    bool is_compacting;        /* a step of it is planned or proposed */
 };
 
 /* A process: from start to crash. */

@@ -2,6 +2,8 @@
  * its leader alone and mended one change at a time. */
 #include "sim/sim_operator.h"
 
+#include "sim/sim_compaction.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +123,7 @@ static void run_upkeep(struct work_item *item)
         if (u->does_checkpoint)
             repl_group_checkpoint(g->raft);
         machine_each_partition(g->machine, trim_tail, NULL);
+        sim_compaction_upkeep(g);
         if (s->does_repair && s->do_nodes_move)
             sim_places_mend(g);
         else if (s->does_repair)

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "protocol/record_batch_builder.h"
 #include "sim/sim_actor.h"
+#include "sim/sim_compaction.h"
 #include "sim/sim_history.h"
 
 #define BACKOFF_NS (30 * WORLD_MS)
@@ -44,8 +45,12 @@ static struct slice make_batch(struct sim_actor *a, uint64_t number, int32_t rec
     for (int32_t i = 0; i < record_count; i++) {
         size_t size = SIM_BATCH_MARK_SIZE + draw_size(w);
         memset(value + SIM_BATCH_MARK_SIZE, 'a' + (int)(number % 26), size - SIM_BATCH_MARK_SIZE);
-        kafka_record_batch_builder_append(&b, timestamp_ms, bytes_of(NULL, 0),
-                                          bytes_of(value, size), NULL, 0);
+        uint8_t key = (uint8_t)('a' + world_between(w, 0, SIM_KEYS - 1));
+        bool has_key = a->partition == SIM_COMPACTED_PARTITION;
+        bool is_tombstone = has_key && i > 0 && random_chance(world_random(w), 0.2);
+        kafka_record_batch_builder_append(
+            &b, timestamp_ms, has_key ? bytes_of(&key, 1) : bytes_of(NULL, 0),
+            is_tombstone ? bytes_of(NULL, 0) : bytes_of(value, size), NULL, 0);
     }
     if (kafka_record_batch_builder_finish(&b, &batch) != 0)
         abort();

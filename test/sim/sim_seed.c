@@ -88,7 +88,7 @@ static bool are_partitions_open(struct sim *s, void *data)
     (void)data;
     for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
         struct sim_group *g = sim_leader(s, group_id);
-        for (uint32_t p = 1; p <= 3; p++)
+        for (uint32_t p = 1; p <= SIM_COMPACTED_PARTITION; p++)
             if (g == NULL || machine_partition(g->machine, p) == NULL)
                 return false;
     }
