@@ -157,7 +157,7 @@ static bool is_planned_on(const struct log_partition *p, const struct compact_st
                           struct compact_span *targets, struct compact_span *mapped)
 {
     const struct compact_parameters *q = &step->parameters;
-    return step->version == p->compact.version + 1 &&
+    return !p->is_frozen && step->version == p->compact.version + 1 &&
            compact_span_of(p, step->target_from, step->target_until, true, targets) &&
            compact_span_of(p, q->map_from, q->map_until, false, mapped) &&
            compact_segments_crc(compact_segments_crc(0, p, *targets), p, *mapped) ==

@@ -310,7 +310,7 @@ int log_partition_compact_plan(struct log_partition *p, struct log_compact_plan 
                                log_compact_plan_cb cb)
 {
     struct plan_job *job;
-    if (p->compactions != NULL || p->is_being_replaced)
+    if (p->compactions != NULL || p->is_being_replaced || p->is_frozen || p->is_awaiting)
         return ERR_BUSY;
     int err = make_job(p, plan, &job);
     if (err != 0)

@@ -66,9 +66,10 @@ static struct compact_record read_record(struct bytes_reader *r)
     struct compact_record record = {0};
     if (length < 0)
         r->is_bad = true;
-    struct bytes_reader body = bytes_reader_of(bytes_read(r, (size_t)length));
+    struct bytes whole = bytes_read(r, (size_t)length);
     if (r->is_bad)
         return record;
+    struct bytes_reader body = bytes_reader_of(whole);
     record.whole = bytes_of(start, (size_t)(r->at - start));
     record.attributes = bytes_read_u8(&body);
     record.timestamp_delta = read_varint(&body);

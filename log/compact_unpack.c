@@ -211,6 +211,9 @@ static int unpack_zstd(struct bytes packed, struct compact_room *room)
 int compact_unpack(unsigned codec, struct bytes packed, struct compact_room *room)
 {
     room->size = 0;
+    int err = compact_room_reserve(room, 1); /* there is a place also for what unpacks to nothing */
+    if (err != 0)
+        return err;
     switch (codec) {
     case COMPACT_CODEC_NONE:
         return take_as_it_is(packed, room);

@@ -366,3 +366,112 @@ Test(log_compact, keeps_the_newest_record_of_each_key_and_the_same_bytes_on_ever
     cr_assert_gt(removed, 10000);
     cr_assert_eq(buffer_total_bytes(), 0, "a buffer leaked");
 }
+
+/* A few keys over and over, then enough to seal what they are in. */
+static void write_rounds(struct story *s, int rounds, bool ends_with_tombstones)
+{
+    for (int round = 0; round < rounds + 12; round++) {
+        struct keyed_batch plan = {.base_offset = s->next_offset,
+                                   .base_timestamp = s->now_ms,
+                                   .wall_ms = s->now_ms,
+                                   .codec = KEYED_ZSTD,
+                                   .record_count = 3};
+        for (int i = 0; i < 3; i++)
+            plan.records[i] = (struct keyed_record){.key = round < rounds ? i : 5 + i,
+                                                    .is_tombstone = ends_with_tombstones &&
+                                                                    round == rounds - 1,
+                                                    .mark = (uint64_t)(s->next_offset + i),
+                                                    .filler = (size_t)(40 * (round % 5))};
+        if (round >= rounds)
+            plan.codec = KEYED_NONE;
+        append_batch(s, &plan);
+        s->now_ms += 10;
+    }
+    flush_all(s);
+}
+
+static bool holds_key(struct story *s, int key)
+{
+    static bool is_there[OFFSETS_MAX];
+    memset(is_there, 0, sizeof is_there);
+    read_all(s, s->replicas[1].partition, is_there);
+    for (int64_t i = s->start_offset; i < s->next_offset; i++)
+        if (is_there[i] && s->written[i].record.key == key)
+            return true;
+    return false;
+}
+
+static int compact_and_carry_out(struct story *s)
+{
+    int err = compact_once(s);
+    flush_all(s);
+    return err;
+}
+
+Test(log_compact, takes_tombstones_away_when_their_time_since_the_first_compaction_is_over)
+{
+    static struct story s;
+    story_open(&s, 5);
+    write_rounds(&s, 4, true);
+    cr_assert_eq(compact_and_carry_out(&s), 0);
+    cr_assert(holds_key(&s, 0), "a tombstone stays for a reader to see");
+    s.now_ms += s.delete_retention_ms / 2;
+    write_rounds(&s, 1, false);
+    cr_assert_eq(compact_and_carry_out(&s), 0);
+    cr_assert(holds_key(&s, 5));
+    story_close(&s);
+
+    story_open(&s, 6);
+    write_rounds(&s, 4, true);
+    cr_assert_eq(compact_and_carry_out(&s), 0);
+    s.now_ms += s.delete_retention_ms;
+    write_rounds(&s, 0, false);
+    cr_assert_eq(compact_and_carry_out(&s), 0);
+    for (int key = 0; key < 3; key++)
+        cr_assert_not(holds_key(&s, key), "its time is over");
+    story_close(&s);
+}
+
+Test(log_compact, refuses_a_step_that_was_planned_on_other_segments_and_changes_nothing)
+{
+    static struct story s;
+    struct log_compact_plan plan;
+    story_open(&s, 7);
+    write_rounds(&s, 30, false);
+    cr_assert_eq(plan_step(&s, &plan), 0);
+    log_partition_advance_start(s.replicas[1].partition, s.next_offset - 5);
+    cr_assert_eq(log_partition_compact(s.replicas[1].partition, plan.step.bytes), ERR_INVALID,
+                 "retention was faster");
+    cr_assert_eq(log_partition_compact(s.replicas[0].partition, plan.step.bytes), 0);
+    cr_assert_eq(log_partition_compact(s.replicas[0].partition, plan.step.bytes), ERR_INVALID,
+                 "the same step again");
+    for (size_t size = 0; size < plan.step.bytes.size; size++)
+        cr_assert_lt(
+            log_partition_compact(s.replicas[0].partition, bytes_of(plan.step.bytes.data, size)), 0,
+            "cut short");
+    cr_assert_eq(log_partition_start_offset(s.replicas[1].partition), s.next_offset - 5);
+    slice_unref(&plan.step);
+    story_close(&s);
+}
+
+Test(log_compact, leaves_segments_out_that_come_out_otherwise_and_never_serves_them)
+{
+    static struct story s;
+    struct log_compact_plan plan;
+    story_open(&s, 8);
+    write_rounds(&s, 30, false);
+    cr_assert_eq(plan_step(&s, &plan), 0);
+    cr_assert_eq(fake_disk_flip_bit(s.replicas[1].disk, FOLDER "/00000000000000000000.log", 200, 3),
+                 0);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(log_partition_compact(s.replicas[i].partition, plan.step.bytes), 0);
+        flush_now(s.replicas[i].partition);
+        log_partition_trim_tail(s.replicas[i].partition, 0);
+    }
+    cr_assert_eq(read_at(s.replicas[0].partition, &one_read, &s.work, 0, INT64_MAX, 1000), 0);
+    gather(&one_read, gathered, sizeof gathered);
+    cr_assert_eq(read_at(s.replicas[1].partition, &one_read, &s.work, 0, INT64_MAX, 1000),
+                 ERR_CORRUPT, "to be fetched from the other replica");
+    slice_unref(&plan.step);
+    story_close(&s);
+}

@@ -75,7 +75,7 @@ int log_partition_compact_plan(struct log_partition *p, struct log_compact_plan 
                                log_compact_plan_cb cb);
 
 /* A step, committed. Memory only. 0; ERR_INVALID: planned on other segments than these (another
- * step or retention came before), nothing changes; ERR_MALFORMED, ERR_VERSION; UV_ENOMEM. A
+ * step, retention or a move came before), nothing changes; ERR_MALFORMED, ERR_VERSION; UV_ENOMEM. A
  * function of the partition's state and the bytes. */
 int log_partition_compact(struct log_partition *p, struct bytes step);
 
