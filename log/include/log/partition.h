@@ -194,7 +194,8 @@ int log_partition_decode(const struct disk *disk, struct bytes record, struct lo
  * manifest without them is durable. Removes them. On a worker or at start. */
 int log_partition_remove_dead_files(struct log_partition *p);
 /* Is a file of this name in the partition's folder one of the log's segments now? Others may be
- * there: of segments that left the log, until a checkpoint, a read or a shipped snapshot is done. */
+ * there: of segments that left the log, until a checkpoint, a read or a shipped snapshot is done.
+ */
 bool log_partition_has_file(const struct log_partition *p, const char *name);
 /* Removes the partition's whole folder (topic deletion). On a worker, after the manifest. */
 int log_partition_remove_folder(const struct disk *disk, const struct log_partition_id *id);
