@@ -324,15 +324,17 @@ static const struct disk_operations system_operations = {
     .descriptor = system_descriptor,
 };
 
-/* A folder just made is there after a power cut only when the one around it is synced. */
-static int sync_parent(int folder)
+/* A folder just made is there after a power cut only when the one around it is synced. At each
+ * start: the process that made it may have ended before it came to that. Where the one around is
+ * not ours to open or to sync, somebody else has made the folder long ago. */
+static int sync_parent(int folder, bool is_new)
 {
     int parent = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (parent < 0)
-        return failed();
-    int err = fsync(parent) == 0 ? 0 : failed();
-    close(parent);
-    return err;
+    int err = parent >= 0 && fsync(parent) == 0 ? 0 : failed();
+    if (parent >= 0)
+        close(parent);
+    bool is_not_ours = err == UV_EACCES || err == UV_EPERM || err == UV_EROFS || err == UV_EINVAL;
+    return !is_new && is_not_ours ? 0 : err;
 }
 
 int disk_open_system(struct disk *d, const char *root)
@@ -345,8 +347,8 @@ int disk_open_system(struct disk *d, const char *root)
         return UV_ENOMEM;
     own->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int err = own->root < 0 ? failed() : 0;
-    if (err == 0 && is_new)
-        err = sync_parent(own->root);
+    if (err == 0)
+        err = sync_parent(own->root, is_new);
     if (err != 0) {
         if (own->root >= 0)
             close(own->root);
