@@ -204,10 +204,6 @@ void log_wal_survey_close(struct log_wal *wal, struct wal_survey *s);
 
 /* ---- wal_recover.c ---- */
 
-/* Damage was found in what was durable: the next opening has to know, also where it would take
- * the place for a torn tail. Reader's thread. */
-void log_wal_note_damage(struct log_wal *wal, const char *text);
-
 /* Reads the folder, checks, cuts, rebuilds the index; leaves the WAL ready to append. */
 int log_wal_recover(struct log_wal *wal, struct err_note *note);
 

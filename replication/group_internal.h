@@ -73,6 +73,7 @@ struct peer {
     bool is_install_due;           /* it was to get a snapshot and there was none to pin */
     unsigned char install_version; /* libraft's, of the message that was due */
     uint64_t install_index_min;    /* of the snapshot that libraft has in mind, or 0 */
+    uint64_t reminded_ms;          /* when it was last told what it had acknowledged */
 };
 
 /* Times at which indexes entered the log, coarse: for lag in milliseconds. */
@@ -87,8 +88,16 @@ struct sample {
 struct installation;
 struct repair;
 
+/* The leader's word that this replica had more than it has. */
+struct reminder {
+    uint64_t since_ms; /* 0: there is none */
+    uint64_t term, from;
+    uint64_t promised_index, last_index;
+};
+
 struct repl_group {
     struct repl_group_options options;
+    struct reminder reminder; /* group_promise.c */
     struct raft raft;
     struct entry_cache cache;
     struct peer peers[REPL_MEMBERS_MAX];
@@ -204,6 +213,11 @@ int group_step(struct repl_group *g, struct raft_event *event, const struct log_
                uint64_t source_first);
 /* Not before a term and vote on their way to the WAL. */
 void group_send_when_durable(struct repl_group *g, const struct raft_message *message);
+/* group_promise.c: the leader tells a peer that has less than it acknowledged; the peer looks. */
+void group_promise_remind(struct repl_group *g, struct peer *p, const struct repl_message *result);
+void group_promise_on_reminder(struct repl_group *g, const struct repl_message *m);
+void group_promise_tick(struct repl_group *g);
+void group_promise_on_fit(struct repl_group *g); /* a leader's message was taken, not refused */
 void group_fatal(struct repl_group *g, int status, const char *what);
 /* A replica of a higher generation was heard. */
 void group_set_aside(struct repl_group *g, const struct repl_message *m);

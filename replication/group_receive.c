@@ -245,6 +245,8 @@ static int receive_append_result(struct repl_group *g, const struct repl_message
         group_window_acknowledge(g, p, m->last_index);
     if (p != NULL && m->rejected > 0)
         p->told_commit = 0; /* the frame that told it was perhaps refused */
+    if (p != NULL)
+        group_promise_remind(g, p, m);
     bound_refusal(g, &message.append_entries_result, m->from);
     if (p != NULL)
         notice_lost_install(g, p, &message.append_entries_result);
@@ -379,6 +381,9 @@ static int dispatch(struct repl_group *g, const struct repl_message *m, struct b
         return 0;
     case REPL_REPAIR_PIECE:
         group_repair_on_piece(g, m, owner);
+        return 0;
+    case REPL_PROMISE:
+        group_promise_on_reminder(g, m);
         return 0;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:

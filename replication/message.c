@@ -138,6 +138,10 @@ size_t repl_message_encode(const struct repl_message *m, uint8_t *into)
     case REPL_REPAIR_PIECE:
         put_repair(&w, m);
         break;
+    case REPL_PROMISE:
+        put64(&w, m->term);
+        put64(&w, m->last_index);
+        break;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:
         if (m->rest.size > 0)
@@ -304,6 +308,10 @@ static int read_by_type(struct bytes_reader *r, struct buffer *owner, struct log
     case REPL_REPAIR_ASK:
     case REPL_REPAIR_PIECE:
         read_repair(r, m);
+        break;
+    case REPL_PROMISE:
+        m->term = bytes_read_le64(r);
+        m->last_index = bytes_read_le64(r);
         break;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:

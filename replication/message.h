@@ -34,6 +34,7 @@ enum repl_message_type {
     REPL_SHIP_PIECE = 10,
     REPL_REPAIR_ASK = 11, /* batches of a segment that the sender's disk has damaged */
     REPL_REPAIR_PIECE = 12,
+    REPL_PROMISE = 13,    /* "so much of the log you said that you have" */
     REPL_HEARTBEAT = 20,  /* between nodes, for all groups */
     REPL_APPLICATION = 21 /* between nodes, for the layer above */
 };

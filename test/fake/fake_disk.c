@@ -43,7 +43,7 @@ void fake_disk_crash(struct fake_disk *d, struct random *random)
 {
     lock(d);
     random = random != NULL ? random : &d->random;
-    tree_crash(&d->tree, random, draw_chance(random));
+    tree_crash(&d->tree, random, d->is_lying ? 0.0 : draw_chance(random));
     for (int i = 0; i < FAKE_DISK_OPERATION_COUNT; i++)
         d->faults[i].nth = 0;
     d->epoch++;
@@ -94,6 +94,13 @@ void fake_disk_set_capacity(struct fake_disk *d, uint64_t bytes)
 {
     lock(d);
     d->tree.space.pages_max = (bytes + NODE_PAGE_SIZE - 1) / NODE_PAGE_SIZE;
+    unlock(d, 0);
+}
+
+void fake_disk_lie(struct fake_disk *d, bool is_lying)
+{
+    lock(d);
+    d->is_lying = is_lying;
     unlock(d, 0);
 }
 

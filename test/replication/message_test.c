@@ -21,7 +21,8 @@ struct sample {
 static const enum repl_message_type types[] = {
     REPL_REQUEST_VOTE, REPL_REQUEST_VOTE_RESULT, REPL_APPEND,     REPL_APPEND_RESULT,
     REPL_INSTALL,      REPL_TIMEOUT_NOW,         REPL_READ_ROUND, REPL_READ_ROUND_ACK,
-    REPL_SHIP_ASK,     REPL_SHIP_PIECE,          REPL_HEARTBEAT,  REPL_APPLICATION};
+    REPL_SHIP_ASK,     REPL_SHIP_PIECE,          REPL_PROMISE,    REPL_HEARTBEAT,
+    REPL_APPLICATION};
 #define TYPE_COUNT (sizeof types / sizeof types[0])
 
 static void add_entries(struct sample *s)
@@ -56,6 +57,8 @@ static void fill(struct sample *s, enum repl_message_type type)
     if (type == REPL_REQUEST_VOTE || type == REPL_REQUEST_VOTE_RESULT || type == REPL_TIMEOUT_NOW) {
         m->last_index = 77, m->last_term = 7, m->is_pre_vote = true, m->is_granted = true;
         m->features = 1, m->capacity = 2, m->raft_version = 2;
+    } else if (type == REPL_PROMISE) {
+        m->term = 8, m->last_index = 77;
     } else if (type == REPL_APPEND) {
         m->previous_index = 41, m->previous_term = 5, m->commit_index = 40;
         add_entries(s);
