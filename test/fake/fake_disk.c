@@ -43,7 +43,7 @@ void fake_disk_crash(struct fake_disk *d, struct random *random)
 {
     lock(d);
     random = random != NULL ? random : &d->random;
-    tree_crash(&d->tree, random, d->is_lying ? 0.0 : draw_chance(random));
+    tree_crash(&d->tree, random, draw_chance(random));
     for (int i = 0; i < FAKE_DISK_OPERATION_COUNT; i++)
         d->faults[i].nth = 0;
     d->epoch++;
@@ -97,10 +97,14 @@ void fake_disk_set_capacity(struct fake_disk *d, uint64_t bytes)
     unlock(d, 0);
 }
 
-void fake_disk_lie(struct fake_disk *d, bool is_lying)
+void fake_disk_lie(struct fake_disk *d, const char *folder)
 {
     lock(d);
-    d->is_lying = is_lying;
+    for (struct node *n = d->tree.space.first; n != NULL; n = n->next)
+        n->is_lied_of = false;
+    const struct node *directory = folder == NULL ? NULL : tree_find(&d->tree, folder);
+    for (size_t i = 0; directory != NULL && i < directory->current.count; i++)
+        directory->current.items[i].node->is_lied_of = true;
     unlock(d, 0);
 }
 

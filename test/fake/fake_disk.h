@@ -70,8 +70,9 @@ void fake_disk_fail_chance(struct fake_disk *d, enum fake_disk_operation operati
  * UV_ENOSPC. 0: no bound (free_bytes then answers 1 TiB). */
 void fake_disk_set_capacity(struct fake_disk *d, uint64_t bytes);
 
-/* While it lies, a sync of a file says 0 and makes nothing durable, and a crash loses all of it. */
-void fake_disk_lie(struct fake_disk *d, bool is_lying);
+/* From now on the disk lies of the files in this folder: a sync says 0 and makes nothing durable,
+ * and a crash loses all of it. NULL: of none any more. */
+void fake_disk_lie(struct fake_disk *d, const char *folder);
 
 /* Flips one bit of a file at rest, on the device and in the cache. UV_ENOENT, or UV_EINVAL
  * beyond its end. */

@@ -301,6 +301,7 @@ static void clear_durable_rest(struct node *n)
 
 void node_settle(struct node_space *space, struct node *n, struct random *random, double chance)
 {
+    chance = n->is_lied_of ? 0.0 : chance;
     for (size_t i = n->dirty_from; i < n->dirty_until; i++)
         settle_page(space, &n->pages[i], random, chance);
     n->dirty_from = n->dirty_until = 0;

@@ -122,7 +122,7 @@ static int fake_sync(void *data, struct disk_file *file)
     int err = pass_file(d, file, FAKE_DISK_SYNC);
     uint64_t size = file->node->size;
     if (err == 0) {
-        if (!d->is_lying)
+        if (!file->node->is_lied_of)
             node_sync(&d->tree.space, file->node);
     } else if (!is_off) {
         node_settle(&d->tree.space, file->node, &d->random, 0.5);

@@ -33,6 +33,7 @@ struct node {
     unsigned references;            /* by names, changes and handles; the last one frees */
     bool is_directory;              /* else a file */
     bool is_kept;                   /* while changes are applied: a later one is kept */
+    bool is_lied_of;                /* syncs do nothing, and a crash keeps nothing */
     uint64_t size, size_durable;    /* bytes, cached and on the device */
     struct page *pages;             /* of a file */
     size_t page_count;              /* of `pages` */
@@ -111,7 +112,6 @@ struct fake_disk {
     struct fault faults[FAKE_DISK_OPERATION_COUNT]; /* by operation */
     uint64_t halt_in;                               /* operations until the halt; 0: none */
     bool is_halted;                                 /* until the next crash */
-    bool is_lying;                                  /* syncs of files do nothing */
     unsigned epoch;                                 /* power cuts so far */
     unsigned open_count;                            /* handles not closed */
     pthread_mutex_t lock;                           /* of everything */

@@ -44,18 +44,19 @@ void case_disk_lies(uint64_t seed, struct sim_counters *counters, bool is_verbos
         if (!sim_run_while_not(s, 30 * WORLD_S, is_whole, NULL) || n->life == NULL)
             world_violation(s->world, "18 progress", "a node that lost its log is not back");
         struct wish wish = {.node = n, .incarnation = n->incarnation};
-        fake_disk_lie(n->disk, true);
-        case_wait(s, 2 * WORLD_S);
+        fake_disk_lie(n->disk, "wal");
+        case_wait(s, world_between(s->world, WORLD_S / 10, WORLD_S / 2));
         n->is_damaged = true;
         s->is_restarting = false;
         sim_node_end(n, SIM_END_POWER);
         s->is_restarting = true;
-        fake_disk_lie(n->disk, false);
+        fake_disk_lie(n->disk, NULL);
         sim_node_start(n);
         n->is_damaged = true; /* nothing that a start reads shows it */
         if (!sim_run_while_not(s, 10 * WORLD_S, is_another, &wish))
             world_violation(s->world, "19 known damage only",
                             "node %u goes on as if it had what it acknowledged", sim_node_id(n));
+        n->is_damaged = false;
     }
     case_end(s);
     case_must_have(s, SIM_rebuilt_by_itself, 6);
