@@ -45,7 +45,7 @@ void case_disk_lies(uint64_t seed, struct sim_counters *counters, bool is_verbos
             world_violation(s->world, "18 progress", "a node that lost its log is not back");
         struct wish wish = {.node = n, .incarnation = n->incarnation};
         fake_disk_lie(n->disk, "wal");
-        case_wait(s, world_between(s->world, WORLD_S / 10, WORLD_S / 2));
+        case_wait(s, 2 * WORLD_S);
         n->is_damaged = true;
         s->is_restarting = false;
         sim_node_end(n, SIM_END_POWER);
