@@ -23,7 +23,6 @@ void case_disk_full(uint64_t seed, struct sim_counters *counters, bool is_verbos
 void case_all_disks_full(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_disk_slow(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_disk_hangs(uint64_t seed, struct sim_counters *counters, bool is_verbose);
-void case_disk_lies(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_majority_damaged(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 
 /* Waits for a leader of the group, at most 30 s (a majority may have to be shipped first); a broken
