@@ -92,6 +92,32 @@ static bool is_told_by_nobody(struct sim *s, void *data)
     return not_repairable(s) == 0;
 }
 
+/* A sealed segment that all nodes have in files. */
+struct common {
+    char folder[60], path[120];
+};
+
+static bool has_file(const struct sim_node *n, const char *path)
+{
+    struct disk_file *file;
+    if (disk_open(fake_disk_seam(n->disk), path, DISK_READ, &file) != 0)
+        return false;
+    disk_close(fake_disk_seam(n->disk), file);
+    return true;
+}
+
+static bool find_common(struct sim *s, void *data)
+{
+    struct common *c = data;
+    struct newest newest = {0};
+    disk_list(fake_disk_seam(s->nodes[0]->disk), c->folder, choose_log, &newest);
+    snprintf(c->path, sizeof c->path, "%s/%s", c->folder, newest.names[1]);
+    bool is_everywhere = newest.names[1][0] != '\0';
+    for (unsigned i = 0; i < s->node_count; i++)
+        is_everywhere = is_everywhere && has_file(s->nodes[i], c->path);
+    return is_everywhere;
+}
+
 /* The same bit of the same segment flips on all nodes: that is said by each, not hidden, and
  * nothing else stops. When one copy is sound again all are. */
 void case_same_batch_rots_everywhere(uint64_t seed, struct sim_counters *counters, bool is_verbose)
@@ -99,11 +125,11 @@ void case_same_batch_rots_everywhere(uint64_t seed, struct sim_counters *counter
     struct sim *s = sim_create(seed, 3, 3, counters, is_verbose);
     sim_begin(s, CASE_PACE_NS);
     case_wait(s, 6 * WORLD_S);
-    struct newest newest = {0};
-    char folder[60], path[120];
-    snprintf(folder, sizeof folder, "topics/01%030x-1", 0);
-    disk_list(fake_disk_seam(s->nodes[0]->disk), folder, choose_log, &newest);
-    snprintf(path, sizeof path, "%s/%s", folder, newest.names[1]);
+    struct common common;
+    const char *path = common.path;
+    snprintf(common.folder, sizeof common.folder, "topics/01%030x-1", 0);
+    if (!sim_run_while_not(s, 20 * WORLD_S, find_common, &common))
+        world_violation(s->world, "story", "no segment is in files everywhere");
     for (unsigned i = 0; i < s->node_count; i++) {
         s->nodes[i]->has_damaged_segments = true;
         if (fake_disk_flip_bit(s->nodes[i]->disk, path, 70, 1) != 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fake/fake_damage.h"
+#include "log/compact.h"
 #include "log/repair.h"
 #include "sim/sim_damage.h"
 
@@ -65,6 +66,25 @@ static bool has_flaws(struct sim_life *life)
     return false;
 }
 
+static void note_due(void *data, uint32_t number, struct log_partition *p)
+{
+    bool *is_due = data;
+    (void)number;
+    *is_due |= log_partition_is_compaction_due(p);
+}
+
+/* Damaged may be a file that is being written, or one that a compaction is about to replace, which
+ * is read until then: the scrubber looks at what stays. */
+static bool is_changing(struct sim_life *life)
+{
+    bool is_due = false;
+    for (unsigned i = 0; i < SIM_GROUPS; i++) {
+        is_due |= log_store_is_checkpointing(life->groups[i].store);
+        log_store_each_partition(life->groups[i].store, note_due, &is_due);
+    }
+    return is_due;
+}
+
 static void look(struct watch *k, struct sim_life *life)
 {
     struct log_scrub_status status;
@@ -72,7 +92,7 @@ static void look(struct watch *k, struct sim_life *life)
     if (k->life != life)
         k->has_asked = false;
     k->life = life;
-    if (!k->has_asked && status.is_running)
+    if (!k->has_asked && (status.is_running || is_changing(life)))
         return; /* it may have read what was damaged since */
     if (!k->has_asked) {
         k->has_asked = true;
