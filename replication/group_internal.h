@@ -70,6 +70,7 @@ struct peer {
     uint64_t pin_used_ms;
     uint64_t pin_asked_ms;         /* last ask for a piece of it, or 0 */
     unsigned pin_reads;            /* under way */
+    bool is_pin_damaged;           /* a file of it can't be read: another one is pinned next */
     bool is_install_due;           /* it was to get a snapshot and there was none to pin */
     unsigned char install_version; /* libraft's, of the message that was due */
     uint64_t install_index_min;    /* of the snapshot that libraft has in mind, or 0 */

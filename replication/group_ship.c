@@ -22,7 +22,7 @@ void group_ship_unpin(struct repl_group *g, struct peer *p)
 bool group_ship_is_asked(const struct repl_group *g, const struct peer *p, uint64_t within_ms)
 {
     raft_index match = 0;
-    return p->pin != NULL && p->pin_asked_ms != 0 &&
+    return p->pin != NULL && p->pin_asked_ms != 0 && !p->is_pin_damaged &&
            group_now_ms(g) - p->pin_asked_ms < within_ms &&
            raft_match_index(&g->raft, p->raft_id, &match) == 0 && match < p->pin_index;
 }
@@ -37,6 +37,7 @@ void group_ship_pin(struct repl_group *g, struct peer *p)
     p->pin_index = log_pin_state(p->pin)->index;
     p->pin_used_ms = group_now_ms(g);
     p->pin_asked_ms = 0;
+    p->is_pin_damaged = false;
 }
 
 struct piece_read {
@@ -63,6 +64,7 @@ static void on_piece_read(struct log_pin_read *read, int status)
 {
     struct piece_read *pr = (struct piece_read *)read;
     pr->peer->pin_reads--;
+    pr->peer->is_pin_damaged |= status != 0;
     if (!group_is_leader(pr->group))
         group_ship_unpin(pr->group, pr->peer); /* the leadership ended with it being read */
     if (!group_is_over(pr->group))
