@@ -73,6 +73,7 @@ struct broker_group {
     uint64_t placed_at_ms;                  /* shard only: when its members were last looked at */
     uint64_t maintained_at_ms;              /* shard only: when upkeep was last done */
     uint64_t expired_at_ms;                 /* shard only: when idle producers were last expired */
+    uint64_t retain_at_ms;                  /* shard only: when retention is looked at next */
     uint64_t checkpointed_at_ms;            /* shard only: when a checkpoint was last asked for */
 };
 

@@ -16,12 +16,14 @@
 #include "base/event.h"
 #include "compaction.h"
 #include "controller.h"
+#include "replication/disk_state.h"
 #include "log/compact.h"
 #include "topic_config.h"
 
 #define PROPOSALS_A_TIME            1000 /* partitions opened or closed in one go */
 #define PRODUCER_IDLE_MS            (7LL * 24 * 60 * 60 * 1000)
 #define PRODUCER_EXPIRY_INTERVAL_MS (60LL * 60 * 1000)
+#define FIRST_RETENTION_MS          (30ULL * 1000)
 
 /* ---- small proposals that nobody waits for ---- */
 
@@ -172,6 +174,7 @@ void maintain_partitions(struct broker_group *g)
 struct upkeep {
     struct broker_group *group;
     int64_t now_ms; /* wall clock: retention goes by record timestamps */
+    bool should_retain;
     bool should_expire_producers;
     bool is_compaction_due; /* of any partition: its segments come with a checkpoint */
     size_t tail_bytes;      /* of all partitions */
@@ -224,7 +227,8 @@ static void keep_up(void *data, struct partition *p)
     u->is_compaction_due |= log_partition_is_compaction_due(p->log);
     if (!machine_is_ready(u->group->machine))
         return;
-    apply_retention(u, p);
+    if (u->should_retain)
+        apply_retention(u, p);
     if (u->should_expire_producers)
         expire_producers(u, p);
 }
@@ -272,6 +276,23 @@ static void relieve_wal(struct broker_group *g)
         repl_group_checkpoint(g->raft);
 }
 
+/* Seldom, as Kafka: records whose own timestamps are old live that long. Half a minute after the
+ * start for the first time, and at once where space is short. */
+static bool is_retention_due(struct broker_group *g, uint64_t now_ms)
+{
+    struct repl_disk_report disk = {0};
+    const struct broker *b = g->broker;
+    uint64_t interval_ms = (uint64_t)b->conf.log_retention_check_interval_ms;
+    uint64_t first_ms = interval_ms < FIRST_RETENTION_MS ? interval_ms : FIRST_RETENTION_MS;
+    if (g->retain_at_ms == 0)
+        g->retain_at_ms = now_ms + first_ms;
+    bool is_full = repl_node_disk(b->node, (uint32_t)b->conf.node_id, &disk) && disk.is_full;
+    if (!is_full && now_ms < g->retain_at_ms)
+        return false;
+    g->retain_at_ms = now_ms + interval_ms;
+    return true;
+}
+
 void maintain_group(struct broker_group *g)
 {
     uint64_t now_ms = clock_now_ms(&g->broker->clock);
@@ -280,6 +301,7 @@ void maintain_group(struct broker_group *g)
                                 g->expired_at_ms != 0;
     if (u.should_expire_producers || g->expired_at_ms == 0)
         g->expired_at_ms = now_ms;
+    u.should_retain = is_retention_due(g, now_ms);
     machine_each_partition(g->machine, keep_up, &u);
     relieve_wal(g);
     compaction_tick(g->compaction);

@@ -116,17 +116,6 @@ def test_a_trial_creates_nothing(cluster, name):
 
 
 @pytest.mark.trilog_only
-def test_a_compacted_topic_is_refused_until_there_is_compaction(cluster, name, new_topic):
-    with pytest.raises(KafkaException) as refused:
-        creation(cluster, name, cleanup_policy="compact").result(30)
-    error = refused.value.args[0]
-    assert error.code() == KafkaError.INVALID_CONFIG
-    assert "cleanup.policy" in error.str() or "compact" in error.str()
-    assert code_of(alter(cluster, new_topic(), AlterConfigOpType.SET, "cleanup.policy", "compact")) \
-        == KafkaError.INVALID_CONFIG
-
-
-@pytest.mark.trilog_only
 def test_segments_smaller_than_kafkas_minimum_are_allowed(cluster, new_topic):
     topic = new_topic(segment_bytes=16384)
     values = [b"%d" % i + b"." * 200 for i in range(2000)]

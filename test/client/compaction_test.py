@@ -20,7 +20,8 @@ import java_tools
 import records
 from topics import create_topic
 
-SETTINGS = {"checkpoint_interval_ms": "300 ms", "log.cleaner.backoff.ms": "100 ms"}
+SETTINGS = {"checkpoint_interval_ms": "300 ms", "log.cleaner.backoff.ms": "100 ms",
+            "log.retention.check.interval.ms": "1 s"}
 COMPACT = {"cleanup_policy": "compact", "min_cleanable_dirty_ratio": "0.01",
            "segment_bytes": 65536}
 KEYS = 40

@@ -263,11 +263,14 @@ def test_changes_of_different_configs_do_not_undo_each_other(cluster, admin, new
         admin.describe(TOPIC, topic)[1][key] == (value, 1) for key, value in changes), 10, "all are there")
 
 
-@pytest.mark.trilog_only
-def test_compaction_is_refused_as_long_as_there_is_none(admin, new_topic):
+def test_compaction_is_added_to_deletion_taken_back_and_set_alone(admin, new_topic):
     topic = new_topic()
-    assert admin.alter(topic, ("cleanup.policy", APPEND, "compact")) == INVALID_CONFIG
-    assert admin.alter(topic, ("cleanup.policy", SET, "compact")) == INVALID_CONFIG
+    for operation, value, policy in ((APPEND, "compact", {"delete", "compact"}),
+                                     (SUBTRACT, "compact", {"delete"}), (SET, "compact", {"compact"})):
+        assert admin.alter(topic, ("cleanup.policy", operation, value)) == NONE
+        clusters.wait_until(lambda: set(
+            admin.describe(TOPIC, topic)[1]["cleanup.policy"][0].split(",")) == policy, 10, "it is set")
+    assert admin.alter(topic, ("cleanup.policy", SET, "shrink")) == INVALID_CONFIG
 
 
 # ---- Metadata ----------------------------------------------------------------------------------

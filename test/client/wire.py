@@ -274,7 +274,9 @@ class Connection:
             raise AssertionError(f"neither an answer nor a close in {timeout_s} s") from silence
 
     def is_silent(self, for_s):
-        return not select.select([self.socket], [], [], for_s)[0]
+        waiting = select.poll()  # select() itself knows no descriptor above 1023
+        waiting.register(self.socket, select.POLLIN)
+        return not waiting.poll(for_s * 1000)
 
     def ask(self, api, version, message, correlation_id=1):
         """The answer behind its correlation id, or None when the connection was closed."""
