@@ -120,4 +120,6 @@ def load(path):
 
 
 def store(results, path):
-    pathlib.Path(path).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    kept = {**results, "faults": [{key: value for key, value in fault.items() if key != "kept"}
+                                  for fault in results["faults"]]}  # a place of this machine
+    pathlib.Path(path).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

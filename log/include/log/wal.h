@@ -98,8 +98,9 @@ int log_wal_open(const struct disk *disk, const struct log_wal_options *options,
  * this returns 0. For a group whose checkpoint is damaged or gone. Blocking. */
 int log_wal_forget_group(struct log_wal *wal, uint32_t group_id);
 
-/* Damage that was found in what was durable: the next opening answers ERR_CORRUPT with this text, also
- * where it would take the place for a torn tail. The owner ends the process. Blocking; any thread. */
+/* Damage that was found in what was durable: the next opening answers ERR_CORRUPT with this text,
+ * also where it would take the place for a torn tail. The owner ends the process. Blocking; any
+ * thread. */
 void log_wal_note_damage(struct log_wal *wal, const char *text);
 
 /* A damaged WAL goes out of the way, to "<directory>.damaged-<number>"; two of them are kept at
