@@ -103,12 +103,18 @@ def test_a_folder_that_is_no_labs_is_never_emptied(labs_folder, tmp_path):
     assert os.listdir(tmp_path / "mine") == ["inner"]
 
 
+def hears_ctrl_c():
+    """What a shell starts in the background ignores it, and so do all its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_ending_the_command_while_it_brings_a_lab_up_leaves_nothing(labs_folder, number):
     folder = os.path.join(labs_folder, "early")
     command = subprocess.Popen([LAB, "--name", "early", "--folder", labs_folder, "up", "--set",
                                 "gone_ms=60000", "--set", "election_timeout_ms=60000"],
-                               start_new_session=True, stderr=subprocess.DEVNULL)
+                               start_new_session=True, stderr=subprocess.DEVNULL,
+                               preexec_fn=hears_ctrl_c)
     give_up_at = time.monotonic() + 20
     while not os.path.exists(os.path.join(folder, "node-3.log")):
         assert command.poll() is None and time.monotonic() < give_up_at, "it should be under way"
@@ -122,7 +128,7 @@ def test_ending_the_command_while_it_brings_a_lab_up_leaves_nothing(labs_folder,
 def test_ctrl_c_ends_a_lab_in_the_foreground(labs_folder):
     with subprocess.Popen([LAB, "--name", "front", "--folder", labs_folder, "up", "--foreground",
                            "--wait", "0"], stdout=subprocess.PIPE, start_new_session=True,
-                          text=True) as command:
+                          text=True, preexec_fn=hears_ctrl_c) as command:
         while "down" not in command.stdout.readline():
             assert command.poll() is None
         traces = Traces(os.path.join(labs_folder, "front"))
