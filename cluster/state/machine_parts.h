@@ -6,7 +6,7 @@
 
 #include "cluster/consumer_table.h"
 #include "cluster/machine.h"
-#include "state/byte_list.h"
+#include "byte_list.h"
 
 /* A partition with its places in the machine's tables. */
 struct partition_entry {
