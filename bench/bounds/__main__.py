@@ -67,6 +67,9 @@ def main():
     (FOLDER / "bounds.md").write_text(f"{text}\n")
     print(text)
     judged = [row for row in report.rows if row.is_met is not None]
+    for row in judged:
+        if not row.is_met:
+            print(f"FAILED {row.case}: {row.what}: {row.figure} {row.unit} (goal {row.goal})")
     print(f"\n{sum(r.is_met for r in judged)} passed, {sum(not r.is_met for r in judged)} failed")
     sys.exit(0 if report.is_met() else 1)
 

@@ -113,6 +113,9 @@ def main():
         return 2
     bad = [r for r in results if is_bad(r, options.short)]
     held = [r for r in results if r["verdict"] != "not drilled"]
+    for result in bad:
+        say(f"FAILED {result['name']}: {result['verdict']} {result['why']} "
+            f"{', '.join(result['missed'])} ({result['command']})")
     say(f"{len(held) - len(bad)} passed, {len(bad)} failed")
     return 1 if bad else 0
 

@@ -124,7 +124,7 @@ def shown_by(case, result):
 
 
 def try_case(case, make, programs, tries, folder):
-    """A sentence that begins with the name; FAILED behind it when it is not as it should be."""
+    """A sentence with the name; one that begins with FAILED when it is not as it should be."""
     broken = programs._replace(trilogd=build(make, case))
     result = None
     for seed in range(1, tries + 1):
@@ -132,11 +132,11 @@ def try_case(case, make, programs, tries, folder):
         if shown_by(case, result):
             break
     else:
-        return (f"{case.name}: FAILED: not found in {tries} tries; last: {result['verdict']} "
+        return (f"FAILED {case.name}: not found in {tries} tries; last: {result['verdict']} "
                 f"{result['why']}")
     sound = drill(case, programs, seed, folder / f"{case.name}-{seed}-sound")
     if sound["verdict"] != "safe":
-        return (f"{case.name}: FAILED: the sound build under the same plan: {sound['verdict']} "
+        return (f"FAILED {case.name}: the sound build under the same plan: {sound['verdict']} "
                 f"{sound['why']}")
     counts = ", ".join(f"{name} {result['properties'][name]}" for name in shown_by(case, result))
     return f"{case.name}: red as it should be (seed {seed}: {counts}), and green without"
@@ -171,8 +171,8 @@ def main():
             said = try_case(case, options.make, programs, options.tries,
                             pathlib.Path(ROOT / options.folder))
         except GroundError as error:
-            said = f"{case.name}: FAILED: {error}"
-        failed += "FAILED" in said
+            said = f"FAILED {case.name}: {error}"
+        failed += said.startswith("FAILED")
         say(said)
     say(f"{len(chosen) - failed} passed, {failed} failed")
     return 1 if failed else 0
