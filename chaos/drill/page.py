@@ -120,6 +120,10 @@ def load(path):
 
 
 def store(results, path):
-    kept = {**results, "faults": [{key: value for key, value in fault.items() if key != "kept"}
-                                  for fault in results["faults"]]}  # a place of this machine
-    pathlib.Path(path).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    """A fault is a line: drilled again, it is a changed line. What it `kept` is this machine's."""
+    heads = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in results.items()
+             if key != "faults"]
+    faults = ",\n".join(f"  {json.dumps({k: v for k, v in fault.items() if k != 'kept'})}"
+                        for fault in results["faults"])
+    text = "\n".join(["{", *heads, ' "faults": [', faults, " ]", "}"]) + "\n"
+    pathlib.Path(path).write_text(text, encoding="utf-8")

@@ -72,8 +72,11 @@ def test_one_fault_drilled_again_renews_its_own_row_only():
 
 
 def test_results_come_back_as_they_were_stored(tmp_path):
-    page.store(run_of(result()), tmp_path / "results.json")
-    assert page.load(tmp_path / "results.json") == run_of(result())
+    rows = [result("a"), result("b")]
+    page.store(run_of(*rows, result("c", kept="/somewhere")), tmp_path / "results.json")
+    assert page.load(tmp_path / "results.json") == run_of(*rows, result("c"))
+    page.store(run_of(), tmp_path / "results.json")
+    assert page.load(tmp_path / "results.json") == run_of()
     assert page.load(tmp_path / "none.json") == {"faults": []}
 
 
