@@ -37,12 +37,12 @@ static void put_file(const struct disk *disk, const char *path, struct bytes byt
 static size_t put_record(uint8_t *into, size_t size, struct bytes index, struct bytes time_index)
 {
     uint8_t *at = memset(into, 0, 512);
-    at = bytes_put_le32(at, 1) + 16 + 4;                           /* version, id */
+    at = bytes_put_le32(at, 2) + 16 + 4;                           /* version, id */
     at = bytes_put_le64(bytes_put_le64(at, 1 << 20), 1 << 20);     /* segment bytes, ms */
     at = bytes_put_le64(bytes_put_le64(at, 100), 10);              /* interval, producers */
     at = bytes_put_le64(bytes_put_le64(at, 0), 1000);              /* start, next */
     at = bytes_put_le32(bytes_put_le32(at, 1), 1);                 /* epochs, segments */
-    at = bytes_put_le32(bytes_put_le32(at, 8), 0);                 /* producer state */
+    at = bytes_put_le32(at, 8) + 44;                               /* producer state, no more */
     at = bytes_put_le64(bytes_put_le32(at, 0), 0);                 /* epoch 0 from 0 */
     at = bytes_put_le64(bytes_put_le64(at, 0), 1000);              /* base, next */
     at = bytes_put_le64(bytes_put_le64(at, 0), (uint64_t)1 << 40); /* wall, max timestamp */
