@@ -56,6 +56,33 @@ static void read_wanted(struct broker_group *g, struct wanted *w)
     metadata_read_unlock(m);
 }
 
+/* Its node has no part in the group: says group 0, and asks the group's leader (event
+ * group_data_freed when that agrees). Not while partitions go to another group: its store waits for
+ * this one's. */
+static uint64_t raft_id_to_ask(struct broker_group *g)
+{
+    struct broker *b = g->broker;
+    struct metadata *m = b->metadata;
+    uint32_t leader = broker_group_leader(b, g->group_id, NULL);
+    uint64_t raft_id = 0;
+    metadata_read_lock(m);
+    const struct metadata_group *group = metadata_group_by_id(m, g->group_id);
+    const struct metadata_node *node = metadata_node_by_id(m, leader);
+    bool has_part = group == NULL || is_voter_of(group, (uint32_t)b->conf.node_id) ||
+                    metadata_has_move(m, g->group_id);
+    if (leader != 0 && node != NULL && node->incarnation != 0 && !has_part)
+        raft_id = repl_raft_id(leader, node->incarnation);
+    metadata_read_unlock(m);
+    return raft_id;
+}
+
+static void leave(struct broker_group *g)
+{
+    uint64_t raft_id = g->group_id == 0 ? 0 : raft_id_to_ask(g);
+    if (raft_id != 0)
+        repl_group_leave(g->raft, raft_id);
+}
+
 static void change(struct broker_group *g, const struct placement_step *step)
 {
     struct err_note note = {0};
@@ -89,4 +116,5 @@ void member_maintain(struct broker_group *g)
         repl_group_set_preferred(g->raft, w.preferred_node_id);
     if (machine_is_ready(g->machine) && w.is_known)
         step(g, &w);
+    leave(g);
 }

@@ -108,6 +108,8 @@ void manifest_add_commit(struct manifest_bytes *b, const struct log_store_state 
                          uint64_t durable_size, uint16_t flags)
 {
     size_t size = COMMIT_PAYLOAD_SIZE + state->configuration.size;
+    bool has_left = state->left_index > 0;
+    assert(!has_left || (state->index == 0 && state->configuration.size == 0));
     uint8_t *payload = malloc(size);
     if (payload == NULL) {
         b->err = UV_ENOMEM;
@@ -115,7 +117,7 @@ void manifest_add_commit(struct manifest_bytes *b, const struct log_store_state 
     }
     uint8_t *into = bytes_put_le64(payload, state->index);
     into = bytes_put_le64(into, state->term);
-    into = bytes_put_le64(into, state->configuration_index);
+    into = bytes_put_le64(into, has_left ? state->left_index : state->configuration_index);
     into = bytes_put_le64(into, state->recovery_id);
     into = bytes_put_le64(into, durable_size);
     into = bytes_put_le32(into, state->generation);
@@ -125,7 +127,7 @@ void manifest_add_commit(struct manifest_bytes *b, const struct log_store_state 
     if (state->configuration.size > 0)
         memcpy(into, state->configuration.data, state->configuration.size);
     manifest_add(b, &(struct manifest_record){.kind = MANIFEST_COMMIT,
-                                              .flags = flags,
+                                              .flags = has_left ? MANIFEST_COMMIT_LEFT : flags,
                                               .payload = bytes_of(payload, size)});
     free(payload);
 }
@@ -189,7 +191,13 @@ static int decode_commit(const struct manifest_record *record, struct log_store_
     uint32_t unused = bytes_read_le32(&r);
     state->configuration = bytes_read(&r, configuration_size);
     bool is_sound = unused == 0 && !r.is_bad && bytes_reader_left(&r) == 0 &&
-                    (record->flags & ~MANIFEST_COMMIT_INSTALLING) == 0;
+                    record->flags <= MANIFEST_COMMIT_LEFT;
+    state->left_index = 0;
+    if (record->flags != MANIFEST_COMMIT_LEFT)
+        return is_sound ? 0 : ERR_CORRUPT;
+    state->left_index = state->configuration_index;
+    state->configuration_index = 0;
+    is_sound &= state->left_index > 0 && state->index == 0 && configuration_size == 0;
     return is_sound ? 0 : ERR_CORRUPT;
 }
 

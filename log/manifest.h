@@ -15,6 +15,7 @@ enum manifest_kind {
 
 #define MANIFEST_RECORD_HEAD_SIZE  16
 #define MANIFEST_COMMIT_INSTALLING 1u /* flag: files may still lie in "incoming" */
+#define MANIFEST_COMMIT_LEFT       2u /* flag: the replica has left its group, and has nothing */
 
 struct manifest_record {
     enum manifest_kind kind;
@@ -38,7 +39,8 @@ void manifest_add(struct manifest_bytes *b, const struct manifest_record *record
 void manifest_add_header(struct manifest_bytes *b, uint32_t group_id);
 void manifest_add_removed(struct manifest_bytes *b, uint32_t number,
                           const struct log_partition_id *id);
-/* `durable_size`: bytes of the file that were durable before this write. */
+/* `durable_size`: bytes of the file that were durable before this write. Of a state with a
+ * left_index the flag says so, whatever `flags` are. */
 void manifest_add_commit(struct manifest_bytes *b, const struct log_store_state *state,
                          uint64_t durable_size, uint16_t flags);
 /* What is written behind a checkpoint once it is durable: so much of the file is. */

@@ -283,7 +283,7 @@ static int swap_files(struct log_install *i)
 
 /* ---- on the shard ---- */
 
-static bool is_in_use(const struct log_store *s)
+bool store_is_in_use(const struct log_store *s)
 {
     for (uint32_t n = 0; n < s->partition_count; n++)
         if (log_partition_pending_reads(s->partitions[n]->partition) > 0 ||
@@ -295,7 +295,7 @@ static bool is_in_use(const struct log_store *s)
     return s->is_checkpointing || s->is_tending || s->pins != NULL;
 }
 
-static void forget_removed(struct log_store *s)
+void store_forget_removed(struct log_store *s)
 {
     while (s->removed != NULL) {
         struct store_partition *next = s->removed->next_removed;
@@ -350,8 +350,7 @@ static int release_folder(const struct log_store *s, const struct log_partition_
     return 0;
 }
 
-/* Reads that began while the worker swaps would outlive their partition: they get ERR_BUSY. */
-static void hold_reads(struct log_store *s, bool is_held)
+void store_hold_reads(struct log_store *s, bool is_held)
 {
     for (uint32_t n = 0; n < s->partition_count; n++)
         s->partitions[n]->partition->is_being_replaced = is_held;
@@ -362,15 +361,14 @@ static void finish_commit(struct work_item *item)
     struct log_install_commit *req = item->data;
     struct log_install *i = req->install;
     struct log_store *s = i->store;
-    hold_reads(s, false);
+    store_hold_reads(s, false);
     if (i->has_claims)
         each_folder(i, release_folder); /* the table has its own by now */
     i->has_claims = false;
     if (req->status == 0) {
         store_take_table(s, &i->table);
-        if (s->folders != NULL)
-            log_folders_set_index(s->folders, s->group_id, s->state.index);
-        forget_removed(s);
+        store_tell_index(s);
+        store_forget_removed(s);
         s->staged.count = 0;
         s->install = NULL;
         ship_install_free(i);
@@ -395,7 +393,7 @@ void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb
     req->status = 0;
     if (!log_install_is_complete(i) || i->pending_writes > 0)
         req->status = ERR_INVALID;
-    else if (is_in_use(i->store))
+    else if (store_is_in_use(i->store))
         req->status = ERR_BUSY;
     else
         req->status = each_folder(i, check_folder);
@@ -403,7 +401,7 @@ void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb
         req->status = each_folder(i, claim_folder);
         i->has_claims = req->status == 0;
     }
-    hold_reads(i->store, req->status == 0);
+    store_hold_reads(i->store, req->status == 0);
     req->item.data = req;
     work_submit(i->store->worker, &req->item, run_commit);
 }

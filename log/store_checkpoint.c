@@ -283,8 +283,7 @@ static void move_state(struct checkpoint_job *job)
     s->state = job->state;
     s->manifest_size = job->manifest_size;
     s->manifest_durable = job->manifest_durable;
-    if (s->folders != NULL)
-        log_folders_set_index(s->folders, s->group_id, s->state.index);
+    store_tell_index(s);
     s->has_manifest_rest = job->leaves_rest;
     s->must_rewrite = false;
     for (uint32_t i = 0; i < job->item_count; i++)

@@ -59,6 +59,7 @@ struct log_store {
     unsigned look_pause;         /* calls of log_store_tend until files are looked for again */
     bool is_tending;             /* looking for files */
     bool has_held_files;         /* some stay because another store names them */
+    bool is_leaving;             /* all of it is being removed */
 };
 
 /* "groups/<id>" + suffix; `path` has LOG_PATH_SIZE bytes. */
@@ -117,6 +118,16 @@ bool store_is_shared(const struct log_store *s, const struct log_partition_id *i
 /* Has the old group's store let go of the files, and is nobody removing them? */
 bool store_may_take(const struct log_store *s, const struct log_partition_id *id,
                     const struct log_partition_source *source);
+
+/* A read, flush, checkpoint, pin or search for files is under way. */
+bool store_is_in_use(const struct log_store *s);
+/* Reads that began while the worker takes the partitions away would outlive them: they get
+ * ERR_BUSY. */
+void store_hold_reads(struct log_store *s, bool is_held);
+/* Frees what was removed: its files are gone. */
+void store_forget_removed(struct log_store *s);
+/* Tells the disk's claims how far the store is. Who has left holds nobody up. */
+void store_tell_index(const struct log_store *s);
 
 /* Is the file of a segment pinned by a snapshot that is being shipped? */
 bool store_is_pinned(const struct log_store *s, const struct log_partition_id *id,

@@ -39,8 +39,15 @@ int log_store_set_folders(struct log_store *s, struct log_folders *folders)
         if (err != 0)
             return err;
     }
-    log_folders_set_index(folders, s->group_id, s->state.index);
+    store_tell_index(s);
     return 0;
+}
+
+void store_tell_index(const struct log_store *s)
+{
+    uint64_t index = s->state.left_index > 0 ? UINT64_MAX : s->state.index;
+    if (s->folders != NULL)
+        log_folders_set_index(s->folders, s->group_id, index);
 }
 
 int store_claim(struct store_partition *entry)

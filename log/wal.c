@@ -128,7 +128,7 @@ static void check_request(const struct log_wal_append *req)
  * opening. */
 static void note_queued(struct wal_group *g, const struct log_wal_append *req)
 {
-    if (g->queued_id.generation != req->group.generation)
+    if (g->queued_id.generation != req->group.generation || req->forgets)
         g->queued_next = 0;
     g->queued_id = req->group;
     g->queued_count++;

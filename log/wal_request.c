@@ -35,7 +35,7 @@ static void visit_entries(const struct log_wal_append *req, log_wal_record_visit
 
 void log_wal_visit_records(const struct log_wal_append *req, log_wal_record_visit visit, void *data)
 {
-    if (req->is_drop)
+    if (req->is_drop || req->forgets)
         visit_plain(req, WAL_DROPPED, 0, 0, visit, data);
     if (req->has_vote)
         visit_plain(req, WAL_VOTE, req->term, req->voted_for, visit, data);

@@ -151,7 +151,7 @@ static void bound_cache(struct repl_group *g)
 
 void repl_group_turn(struct repl_group *g)
 {
-    if (group_is_over(g))
+    if (group_is_over(g) || g->leave != NULL)
         return;
     if (!g->is_set_aside)
         submit_queued(g);
@@ -175,6 +175,10 @@ void repl_group_tick(struct repl_group *g)
 {
     if (group_is_over(g))
         return;
+    if (g->leave != NULL) {
+        group_leave_tick(g);
+        return;
+    }
     if (!g->is_set_aside) {
         if (group_role_is_timeout_due(g))
             group_role_timeout(g);
@@ -184,6 +188,7 @@ void repl_group_tick(struct repl_group *g)
     group_promise_tick(g);
     group_install_tick(g);
     group_repair_tick(g);
+    group_leave_tick(g);
     repl_group_turn(g);
 }
 
@@ -196,6 +201,7 @@ void repl_group_stop(struct repl_group *g)
     g->is_stopped = true;
     group_install_stop(g);
     group_repair_stop(g);
+    group_leave_stop(g);
     group_fail_pending(g, ERR_CLOSED);
     group_reads_fail(g, ERR_CLOSED);
     node_publish(g->options.node, g->options.identity.group_id, 0, g->raft.current_term,
@@ -208,7 +214,7 @@ bool repl_group_is_idle(const struct repl_group *g)
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
         is_reading |= g->peers[i].is_reading || g->peers[i].pin_reads > 0;
     return persist_is_idle(g) && !g->is_keeping_heard && !is_reading && !g->is_checkpointing &&
-           g->installation == NULL && g->repair == NULL && g->help_count == 0 &&
+           g->installation == NULL && g->repair == NULL && g->leave == NULL && g->help_count == 0 &&
            !log_store_is_scrubbing(g->options.store);
 }
 

@@ -139,6 +139,8 @@ int repl_group_change(struct repl_group *g, enum repl_change change,
         return err_set(note, ERR_NOT_LEADER, "this replica does not lead");
     if (g->raft.configuration_uncommitted_index != 0)
         return err_set(note, ERR_CANT_CHANGE, "another change is under way");
+    if (change == REPL_ADD_LEARNER && group_leave_hands_over(g, member->raft_id))
+        return err_set(note, ERR_CANT_CHANGE, "it left in this term: the next one takes it in");
     read_members(g, &m);
     int err = change_members(g, change, member, &m, note);
     if (err != 0)

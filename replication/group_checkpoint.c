@@ -135,8 +135,8 @@ void group_checkpoint_begin(struct repl_group *g)
     if (g->waits_for_room && group_now_ms(g) - g->no_room_ms < ROOM_RETRY_MS)
         return;
     g->is_checkpoint_wanted = false;
-    if (g->is_checkpointing || g->installation != NULL || g->raft.snapshot.installing ||
-        group_is_over(g) || !has_new)
+    if (g->is_checkpointing || g->leave != NULL || g->installation != NULL ||
+        g->raft.snapshot.installing || group_is_over(g) || !has_new)
         return;
     g->is_checkpoint_wanted = is_early(g);
     if (g->is_checkpoint_wanted)

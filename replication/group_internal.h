@@ -88,6 +88,7 @@ struct sample {
 
 struct installation;
 struct repair;
+struct leave;
 
 /* The leader's word that this replica had more than it has. */
 struct reminder {
@@ -186,6 +187,13 @@ struct repl_group {
     uint64_t repair_looked_ms; /* for the next one */
     unsigned help_count;       /* reads for peers under way */
 
+    /* leaving the group */
+    uint64_t leave_round; /* number of the question that is not answered yet, or 0 */
+    uint64_t leave_asked_ms;
+    uint64_t left_ids[REPL_MEMBERS_MAX]; /* leader: who was told in `left_term` that it has left */
+    uint64_t left_term;
+    struct leave *leave; /* what it has is being removed: it hears and says nothing */
+
     struct sample samples[SAMPLES];
     unsigned sample_next;
     struct repl_counters counters;
@@ -234,6 +242,7 @@ void group_fill_message(const struct repl_group *g, enum repl_message_type type,
 int persist_add(struct repl_group *g, bool has_vote, const struct log_entry *entries,
                 unsigned count, uint64_t truncate_from);
 void persist_snapshot(struct repl_group *g, uint64_t index, uint64_t term);
+void persist_forget(struct repl_group *g);
 void persist_flush(struct repl_group *g);
 void persist_hold(struct repl_group *g, const struct raft_message *message);
 bool persist_is_idle(const struct repl_group *g);
@@ -306,6 +315,18 @@ void group_repair_on_piece(struct repl_group *g, const struct repl_message *m,
 /* As group_install_stop. */
 void group_repair_stop(struct repl_group *g);
 
+/* group_leave.c */
+void group_leave_on_ask(struct repl_group *g, const struct repl_message *m);
+void group_leave_on_left(struct repl_group *g, const struct repl_message *m);
+void group_leave_tick(struct repl_group *g);
+/* The snapshot that a leader offers is from before this replica left. */
+void group_leave_ask_newer(struct repl_group *g, uint64_t leader_raft_id);
+/* Did the leader tell this replica, in this very term, that it has left? Then another is to lead
+ * before it is taken in again, and leadership is on its way where there is one. */
+bool group_leave_hands_over(struct repl_group *g, uint64_t raft_id);
+/* As group_install_stop. */
+void group_leave_stop(struct repl_group *g);
+
 /* group_help.c */
 void group_help_on_ask(struct repl_group *g, const struct repl_message *m);
 
@@ -340,5 +361,7 @@ void group_heard_tick(struct repl_group *g, uint64_t now_ms);
 
 /* group_start.c */
 int group_restart(struct repl_group *g, struct err_note *note);
+/* group_restart, and also what was applied is only what the store has. */
+int group_begin_anew(struct repl_group *g, struct err_note *note);
 
 #endif

@@ -100,6 +100,23 @@ void persist_snapshot(struct repl_group *g, uint64_t index, uint64_t term)
     queue(g, p);
 }
 
+/* What the WAL has of a group that this replica has left; with the vote that stays. */
+void persist_forget(struct repl_group *g)
+{
+    struct persist *p = create(g, 0);
+    assert(g->persists == NULL);
+    if (p == NULL) {
+        group_fatal(g, UV_ENOMEM, "forget a group's log");
+        return;
+    }
+    p->append.forgets = p->append.has_vote = true;
+    p->append.term = g->raft.current_term;
+    p->append.voted_for = g->raft.voted_for;
+    g->vote_persists++;
+    g->appended_index = 0;
+    queue(g, p);
+}
+
 void persist_hold(struct repl_group *g, const struct raft_message *message)
 {
     struct persist *p = g->persists, *with_vote = NULL;

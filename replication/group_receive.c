@@ -270,6 +270,10 @@ static bool is_install_possible(struct repl_group *g, const struct repl_message 
     uint64_t term;
     bool is_whole = m->last_index > 0 && m->last_term > 0 && m->last_term <= m->term &&
                     m->configuration_index > 0 && m->configuration_index <= m->last_index;
+    if (m->last_index < log_store_state(g->options.store)->left_index) {
+        group_leave_ask_newer(g, m->from);
+        return false; /* of a time when this replica had promised what it has forgotten */
+    }
     return is_whole && (m->last_index > g->applied_index ||
                         !group_term_of(g, m->last_index, &term) || term == m->last_term);
 }
@@ -351,6 +355,8 @@ static int dispatch(struct repl_group *g, const struct repl_message *m, struct b
         answer_earlier_leader(g, m);
         return 0;
     }
+    if (m->type == REPL_APPEND || m->type == REPL_INSTALL)
+        g->leave_round = 0; /* a leader has it in its configuration: an answer is out of date */
     switch (m->type) {
     case REPL_REQUEST_VOTE:
         return receive_vote(g, m);
@@ -385,6 +391,12 @@ static int dispatch(struct repl_group *g, const struct repl_message *m, struct b
     case REPL_PROMISE:
         group_promise_on_reminder(g, m);
         return 0;
+    case REPL_LEAVE_ASK:
+        group_leave_on_ask(g, m);
+        return 0;
+    case REPL_LEFT:
+        group_leave_on_left(g, m);
+        return 0;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:
         return 0;
@@ -401,7 +413,7 @@ void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *own
                    err_name(err));
         return;
     }
-    if (group_is_over(g) || g->is_set_aside || !is_for_us(g, &m) ||
+    if (group_is_over(g) || g->is_set_aside || g->leave != NULL || !is_for_us(g, &m) ||
         (m.type < REPL_SHIP_ASK && !is_possible(g, &m)))
         return;
     err = dispatch(g, &m, owner);

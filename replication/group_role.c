@@ -191,7 +191,7 @@ void group_role_term_rose(struct repl_group *g, const struct raft_event *event)
 
 void group_on_node_gone(struct repl_group *g, uint32_t node_id)
 {
-    if (group_is_over(g) || g->is_set_aside)
+    if (group_is_over(g) || g->is_set_aside || g->leave != NULL)
         return;
     if (g->raft.state == RAFT_FOLLOWER && repl_raft_id_node(leader_raft_id(g)) == node_id &&
         leader_raft_id(g) != 0) {
@@ -221,7 +221,7 @@ static void on_deaf_leader(struct repl_group *g, const struct repl_beat_row *row
 void group_on_heartbeat(struct repl_group *g, const struct repl_beat_row *row)
 {
     if (row->term < g->raft.current_term || group_is_leader(g) || group_is_over(g) ||
-        g->is_set_aside)
+        g->is_set_aside || g->leave != NULL)
         return;
     bool is_our_term = row->term == g->raft.current_term;
     group_heard_note(g, row->leader, row->term, row->commit);

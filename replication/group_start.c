@@ -23,6 +23,7 @@ struct start {
     struct raft_entry *entries;
     unsigned entry_count;
     bool is_wal_stale; /* what the WAL has does not go on from the checkpoint: it is replaced */
+    bool is_wal_left;  /* what the WAL has is of a group that this replica has left */
 };
 
 static int founding_snapshot(struct repl_group *g, struct start *s)
@@ -131,6 +132,19 @@ static void free_start(struct start *s)
     free(s->entries);
 }
 
+/* Of a group that was left only the vote counts. The term rises by one: an acknowledgement of then
+ * that is still on its way may reach a leader that has taken this replica in again, and would count
+ * for what is no more here; that leader hears of the higher term first (group_leave.c). */
+static void leave_wal(const struct log_wal_state *wal, struct start *s)
+{
+    s->is_wal_left = wal->last_index > 0 || wal->first_index > 1 || wal->snapshot_index > 0;
+    s->first_index = 1;
+    if (!s->is_wal_left)
+        return;
+    s->term++;
+    s->voted_for = 0;
+}
+
 static int read_disk(struct repl_group *g, struct start *s, struct err_note *note)
 {
     const struct log_store_state *state = log_store_state(g->options.store);
@@ -139,7 +153,7 @@ static int read_disk(struct repl_group *g, struct start *s, struct err_note *not
     int err = 0;
     if (state->index > 0)
         err = checkpoint_snapshot(state, s);
-    else if (g->options.founder_count > 0)
+    else if (g->options.founder_count > 0 && state->left_index == 0)
         err = founding_snapshot(g, s);
     if (err != 0)
         return err;
@@ -149,7 +163,10 @@ static int read_disk(struct repl_group *g, struct start *s, struct err_note *not
         s->term = s->metadata.term;
         s->voted_for = 0;
     }
-    return read_entries(g, &wal, s, note);
+    if (state->left_index == 0)
+        return read_entries(g, &wal, s, note);
+    leave_wal(&wal, s);
+    return 0;
 }
 
 int repl_group_check(const struct repl_group_options *options, struct err_note *note)
@@ -229,7 +246,9 @@ static void align_wal(struct repl_group *g, const struct start *s)
     bool has_wal = log_wal_state(g->options.wal, g->options.identity.group_id, &wal) == 0;
     uint64_t wal_last = has_wal ? wal.last_index : 0;
     g->appended_index = last;
-    if (last > wal_last || s->is_wal_stale)
+    if (s->is_wal_left)
+        persist_forget(g);
+    else if (last > wal_last || s->is_wal_stale)
         persist_snapshot(g, s->metadata.index, s->metadata.term);
 }
 
@@ -258,6 +277,19 @@ int group_restart(struct repl_group *g, struct err_note *note)
     cache_close(&g->cache);
     group_apply_forget(g);
     return open_raft(g, &s, note);
+}
+
+int group_begin_anew(struct repl_group *g, struct err_note *note)
+{
+    const struct log_store_state *state = log_store_state(g->options.store);
+    int err = group_restart(g, note);
+    if (err != 0)
+        return err;
+    g->applied_index = g->checkpoint_index = state->index;
+    g->applied_term = state->term;
+    g->wall_ms = 0;
+    g->has_progress = true;
+    return g->options.machine.restore(g->options.machine.data, g->options.store, state);
 }
 
 /* The clock of the last entry that the checkpoint covers, when the WAL still has it: the next

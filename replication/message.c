@@ -142,6 +142,14 @@ size_t repl_message_encode(const struct repl_message *m, uint8_t *into)
         put64(&w, m->term);
         put64(&w, m->last_index);
         break;
+    case REPL_LEAVE_ASK:
+        put64(&w, m->round);
+        break;
+    case REPL_LEFT:
+        put64(&w, m->round);
+        put64(&w, m->term);
+        put64(&w, m->last_index);
+        break;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:
         if (m->rest.size > 0)
@@ -312,6 +320,15 @@ static int read_by_type(struct bytes_reader *r, struct buffer *owner, struct log
     case REPL_PROMISE:
         m->term = bytes_read_le64(r);
         m->last_index = bytes_read_le64(r);
+        break;
+    case REPL_LEAVE_ASK:
+        m->round = bytes_read_le64(r);
+        break;
+    case REPL_LEFT:
+        m->round = bytes_read_le64(r);
+        m->term = bytes_read_le64(r);
+        m->last_index = bytes_read_le64(r);
+        r->is_bad |= m->term == 0 || m->last_index == 0;
         break;
     case REPL_HEARTBEAT:
     case REPL_APPLICATION:

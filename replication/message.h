@@ -35,6 +35,9 @@ enum repl_message_type {
     REPL_REPAIR_ASK = 11, /* batches of a segment that the sender's disk has damaged */
     REPL_REPAIR_PIECE = 12,
     REPL_PROMISE = 13,    /* "so much of the log you said that you have" */
+    REPL_LEAVE_ASK = 14,  /* "have you committed a configuration without me?"; of a learner: "have
+                             you a snapshot since I left?" */
+    REPL_LEFT = 15,       /* the leader: it has, and has a checkpoint of it */
     REPL_HEARTBEAT = 20,  /* between nodes, for all groups */
     REPL_APPLICATION = 21 /* between nodes, for the layer above */
 };
@@ -53,7 +56,7 @@ struct repl_message {
     enum repl_message_type type;
     struct log_wal_group group; /* group id, generation, recovery id */
     uint64_t from, to;          /* raft ids; node ids for messages between nodes */
-    uint64_t term;              /* of the sender; all raft types and READ_ROUND */
+    uint64_t term;              /* of the sender; all raft types, READ_ROUND and LEFT */
     /* votes */
     uint64_t last_index, last_term; /* also TIMEOUT_NOW; INSTALL: of the snapshot */
     bool is_pre_vote, does_disrupt, is_granted;
@@ -68,7 +71,8 @@ struct repl_message {
     /* INSTALL */
     uint64_t configuration_index;
     struct bytes configuration; /* libraft's encoding; borrowed from the frame */
-    /* READ_ROUND and its ACK; SHIP: number of the shipment */
+    /* READ_ROUND and its ACK; SHIP: number of the shipment; LEAVE: of the question. LEFT has
+     * `last_index` too: of that configuration */
     uint64_t round;
     /* SHIP */
     uint32_t file; /* of the contents; UINT32_MAX: the contents themselves */

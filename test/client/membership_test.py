@@ -13,7 +13,8 @@ from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only  # a running cluster's nodes are not ours
 MOVED_S = 90
-SETTINGS = {"shards": 1, "raft_groups_per_node": 2, "node_dead_after_ms": "4 s"}
+SETTINGS = {"shards": 1, "raft_groups_per_node": 2, "node_dead_after_ms": "4 s",
+            "checkpoint_interval_ms": "1 s"}
 GROUPS = 7
 
 
@@ -128,6 +129,43 @@ def test_nodes_come_and_go_under_load_also_when_their_driver_is_killed(loaded):
     wait_until(lambda: any(refused in line for line in loaded.node(2).events_since(told)), 20,
                "the others say whom they refuse")
     removed.terminate()
+
+
+def partition_folders(node):
+    """What each partition takes on the node's disk, by its folder's name."""
+    sizes = {}
+    for folder in (node.data / "topics").iterdir():
+        try:
+            sizes[folder.name] = sum(file.stat().st_size for file in folder.iterdir())
+        except FileNotFoundError:
+            pass  # a file or all of it was just removed
+    return sizes
+
+
+@pytest.mark.timeout(300)
+def test_a_group_that_leaves_a_node_gives_its_disk_back_and_may_come_again(loaded):
+    first, told = loaded.node(1), loaded.log_lengths()
+    wait_until(lambda: len(partition_folders(first)) >= PARTITIONS and
+               all(partition_folders(first).values()), 60, "segments of all partitions", 0.2)
+    before = partition_folders(first)
+    moved = (GROUPS - 1) // 2
+    loaded.new_node(4, "a").start()
+    operate(loaded.node(2), "add", node_id=4, site="a")
+    wait_wanted(loaded, 4, lambda count: count == moved)
+
+    def freed():
+        return [line for line in first.events_since(told) if "event=group_data_freed" in line]
+    wait_until(lambda: len(freed()) == moved, 60, "groups that left are freed", 0.2)
+    gone = before.keys() - partition_folders(first).keys()
+    assert gone and sum(before[name] for name in gone) > 0
+    first.kill9()  # what has left stays so, though the node was a founder
+    first.start()
+    wait_at_rest(loaded, node_1="active", node_4="active")
+    assert not gone & partition_folders(first).keys()
+    operate(loaded.node(2), "remove", node_id=4)
+    wait_at_rest(loaded, node_1="active", node_4="gone")
+    wait_until(lambda: before.keys() <= partition_folders(first).keys(), 60,
+               "all is there again", 0.2)
 
 
 @pytest.mark.timeout(300)

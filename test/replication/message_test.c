@@ -22,7 +22,7 @@ static const enum repl_message_type types[] = {
     REPL_REQUEST_VOTE, REPL_REQUEST_VOTE_RESULT, REPL_APPEND,     REPL_APPEND_RESULT,
     REPL_INSTALL,      REPL_TIMEOUT_NOW,         REPL_READ_ROUND, REPL_READ_ROUND_ACK,
     REPL_SHIP_ASK,     REPL_SHIP_PIECE,          REPL_PROMISE,    REPL_HEARTBEAT,
-    REPL_APPLICATION};
+    REPL_APPLICATION,  REPL_LEAVE_ASK,           REPL_LEFT};
 #define TYPE_COUNT (sizeof types / sizeof types[0])
 
 static void add_entries(struct sample *s)
@@ -59,6 +59,10 @@ static void fill(struct sample *s, enum repl_message_type type)
         m->features = 1, m->capacity = 2, m->raft_version = 2;
     } else if (type == REPL_PROMISE) {
         m->term = 8, m->last_index = 77;
+    } else if (type == REPL_LEAVE_ASK) {
+        m->round = 5;
+    } else if (type == REPL_LEFT) {
+        m->round = 5, m->term = 8, m->last_index = 77;
     } else if (type == REPL_APPEND) {
         m->previous_index = 41, m->previous_term = 5, m->commit_index = 40;
         add_entries(s);
@@ -182,7 +186,7 @@ Test(repl_message, of_an_unknown_version_or_type_says_so)
     fill(&s, REPL_READ_ROUND);
     s.frame[2] = 0;
     cr_assert_eq(decode(&s, s.size, &m, entries), ERR_VERSION);
-    s.frame[2] = 15;
+    s.frame[2] = 16;
     cr_assert_eq(decode(&s, s.size, &m, entries), ERR_VERSION);
 }
 

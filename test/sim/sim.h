@@ -36,6 +36,7 @@
     X(wal_files_recycled, true)                                                                    \
     X(configuration_changes, true)                                                                 \
     X(groups_moved, false)                                                                         \
+    X(groups_freed, false)                                                                         \
     X(replicas_rebuilt, true)                                                                      \
     X(batches_acknowledged, true)                                                                  \
     X(repeated_batches, true)                                                                      \

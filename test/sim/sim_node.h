@@ -28,6 +28,7 @@ struct sim_group {
     uint64_t applied_index;    /* last command applied, or the restored state's index */
     uint64_t checkpoint_index; /* as last seen */
     bool is_compacting;        /* a step of it is planned or proposed */
+    bool has_left;             /* as last seen: it gave up all that it had */
 };
 
 /* A process: from start to crash. */

@@ -124,9 +124,11 @@ static void run_upkeep(struct work_item *item)
             repl_group_checkpoint(g->raft);
         machine_each_partition(g->machine, trim_tail, NULL);
         sim_compaction_upkeep(g);
-        if (s->does_repair && s->do_nodes_move)
+        if (s->does_repair && s->do_nodes_move) {
             sim_places_mend(g);
-        else if (s->does_repair)
+            sim_places_leave(g);
+        }
+        if (s->does_repair && !s->do_nodes_move)
             mend(g);
     }
     free(u);

@@ -119,6 +119,21 @@ void sim_places_mend(struct sim_group *g)
         take(g, &step);
 }
 
+void sim_places_leave(struct sim_group *g)
+{
+    struct sim *s = g->life->node->sim;
+    unsigned number = g->life->node->number;
+    const struct placement *known = &places->known[number];
+    struct repl_leader leader;
+    bool has_left = repl_group_has_left(g->raft);
+    if (has_left && !g->has_left)
+        sim_count(s, SIM_groups_freed, 1);
+    g->has_left = has_left;
+    if (!places->is_settled_known[number] && !has(&known->groups[g->group_id], number + 1) &&
+        repl_node_leader(g->life->repl, g->group_id, &leader))
+        repl_group_leave(g->raft, sim_node_raft_id(s->nodes[leader.node_id - 1]));
+}
+
 /* ---- nodes come and go ---- */
 
 /* One node leaves, is given up, or is there again; what the plan refuses does not happen. */

@@ -13,6 +13,9 @@ void sim_places_settle(struct sim *s);
 
 /* The next step of a group led there, if any. On its shard. */
 void sim_places_mend(struct sim_group *g);
+/* As a node does whose part in the group is over, as far as it knows: it asks the group's leader,
+ * and when that agrees, what it has is removed. */
+void sim_places_leave(struct sim_group *g);
 /* Every group is where it is to be. */
 bool sim_places_are_at_rest(struct sim *s);
 

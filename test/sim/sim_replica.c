@@ -231,6 +231,7 @@ int sim_replica_open(struct sim_life *life, unsigned index, struct err_note *not
     if (err != 0)
         return err;
     machine_set_group(g->machine, g->raft);
+    g->has_left = repl_group_has_left(g->raft);
     repl_group_set_preferred(g->raft, 1 + index % n->sim->founder_count);
     return 0;
 }

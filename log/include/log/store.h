@@ -31,6 +31,9 @@ struct log_store_state {
     uint64_t recovery_id;
     uint32_t feature_level; /* of the group's log */
     struct bytes machine;   /* the state machine's own state, opaque; borrowed from the store */
+    uint64_t left_index;    /* not 0: this replica has left the group, which had committed that at
+                               this index. There is nothing else then, `index` is 0, and only a
+                               snapshot at or beyond it may be installed */
 };
 
 /* Opens "groups/<group id>" below the disk's root, or makes it. Reads the manifest, opens every
@@ -104,6 +107,36 @@ struct log_checkpoint {
  * files. A negative status is a disk error: final. */
 int log_store_checkpoint(struct log_store *s, struct log_checkpoint *req, log_checkpoint_cb cb);
 bool log_store_is_checkpointing(const struct log_store *s);
+
+/* ---- leaving the group ---- */
+
+struct log_leave;
+typedef void (*log_leave_cb)(struct log_leave *req, int status);
+struct log_leave {
+    void *data;                       /* the caller's own */
+    uint64_t left_index;              /* in: see log_store_state */
+    log_leave_cb cb;                  /* set by log_store_leave */
+    struct log_store *store;          /* private */
+    struct log_leave_folder *folders; /* private */
+    uint32_t folder_count;            /* private */
+    struct manifest_sizes {
+        uint64_t size, durable;
+    } manifest;            /* private */
+    struct work_item item; /* private */
+    int status;            /* private */
+};
+
+/* Gives up all that the store holds: partitions, segments, the machine's state; what stays is a
+ * manifest that says so. Folders that another group's store has by now stay there. Durable when
+ * `cb` gets 0; all pointers to partitions are invalid then. A crash in between leaves all of the
+ * old state, or a store that has left and whose rest (log_store_has_rest) is removed by the same
+ * call again. Returns 0 (cb later, once), UV_ENOMEM, or ERR_BUSY: a read, flush, checkpoint, pin or
+ * installation is under way, or files of a move are waited for. A negative status: UV_ENOSPC and
+ * its like: perhaps nothing has changed on the disk, perhaps all: call again, and nothing else;
+ * any other is the disk's: final. */
+int log_store_leave(struct log_store *s, struct log_leave *req, log_leave_cb cb);
+/* It has left its group, and folders of then may still be there. */
+bool log_store_has_rest(const struct log_store *s);
 
 /* ---- shipping: the sender ---- */
 

@@ -61,11 +61,14 @@ typedef void (*log_wal_append_cb)(struct log_wal_append *req, int status);
 
 /* An append request; embed it in your own. All fields but `data` are set before the call and
  * borrowed until `cb`. One request is one unit: `cb` comes when all of it is durable. In one
- * request the parts are written in this order: vote, snapshot, truncation, entries, heard.
- * Entries follow the last one appended (or truncated, or the snapshot) without a gap. */
+ * request the parts are written in this order: forgetting, vote, snapshot, truncation, entries,
+ * heard. Entries follow the last one appended (or truncated, or the snapshot) without a gap. */
 struct log_wal_append {
     void *data;                      /* the caller's own */
     struct log_wal_group group;      /* whose */
+    bool forgets;                    /* all that the WAL has of the group is forgotten, but for what
+                                        this request says: its vote. Nothing else of the group is
+                                        under way */
     bool has_vote;                   /* write term and vote */
     uint64_t term;                   /* current term */
     uint64_t voted_for;              /* raft id, or 0 */

@@ -209,6 +209,14 @@ enum repl_change { REPL_ADD_LEARNER, REPL_PROMOTE, REPL_DEMOTE, REPL_REMOVE };
 int repl_group_change(struct repl_group *g, enum repl_change change,
                       const struct repl_member *member, struct err_note *note);
 
+/* This replica's node has no part in the group any more, says group 0: asks the leader whether that
+ * is committed. If so, what the replica has is removed from the disk (event group_data_freed);
+ * term and vote stay. Nothing happens where there is nothing, and on a leader. Called now and
+ * then, as long as it is so. */
+void repl_group_leave(struct repl_group *g, uint64_t leader_raft_id);
+/* It has left and has nothing on disk. */
+bool repl_group_has_left(const struct repl_group *g);
+
 /* Asks for a checkpoint soon (WAL pressure, interval). Does nothing while one is under way. */
 void repl_group_checkpoint(struct repl_group *g);
 
