@@ -202,6 +202,15 @@ static struct bytes record_bytes(const struct checkpoint_item *item)
     return bytes_of(item->record.bytes->data, item->record.bytes->capacity);
 }
 
+/* Who opens the manifest removes the folders that it names. One that another store has by now is
+ * not named: after a crash that store may know of it only when its log is applied again. */
+static struct log_partition_id name_of_folder(const struct log_store *s,
+                                              const struct store_partition *removed)
+{
+    const struct log_partition_id *id = log_partition_id(removed->partition);
+    return store_is_shared(s, id) ? (struct log_partition_id){0} : *id;
+}
+
 static void compose(struct checkpoint_job *job, struct manifest_bytes *b)
 {
     if (job->rewrites)
@@ -210,9 +219,10 @@ static void compose(struct checkpoint_job *job, struct manifest_bytes *b)
         add_partition(b, job->kept[i].number, job->kept[i].record.bytes);
     for (uint32_t i = 0; i < job->item_count; i++)
         add_partition(b, job->items[i].entry->number, record_bytes(&job->items[i]));
-    for (uint32_t i = 0; i < job->removed_count; i++)
-        manifest_add_removed(b, job->removed[i]->number,
-                             log_partition_id(job->removed[i]->partition));
+    for (uint32_t i = 0; i < job->removed_count; i++) {
+        struct log_partition_id id = name_of_folder(job->store, job->removed[i]);
+        manifest_add_removed(b, job->removed[i]->number, &id);
+    }
     if (job->has_new_machine || job->rewrites)
         manifest_add(
             b, &(struct manifest_record){.kind = MANIFEST_MACHINE, .payload = job->machine.bytes});

@@ -1,5 +1,6 @@
 #include "log/store.h"
 
+#include "log/folders.h"
 #include "store_story.h"
 
 #define STORY_LENGTH 360
@@ -175,6 +176,31 @@ Test(log_store, gives_the_space_of_a_removed_partition_back_after_reads_have_end
     cr_assert_eq(stage_checkpoint(&s, 2), 0);
     cr_assert_eq(sum_of_topics(&s).file_count, 0);
     stage_close(&s);
+}
+
+/* After a crash the store that has it by now may know of it only when its log is applied again:
+ * what this one's manifest says must not make it remove the folder meanwhile. */
+Test(log_store, never_removes_a_folder_that_another_store_had_when_it_was_recorded)
+{
+    struct stage s;
+    struct log_partition *p;
+    struct log_folders *folders = log_folders_create();
+    struct log_partition_id id = id_numbered(3);
+    struct log_partition_settings settings = small_settings();
+    stage_init(&s, 8);
+    cr_assert_eq(log_store_set_folders(s.store, folders), 0);
+    cr_assert_eq(log_store_partition_add(s.store, 3, &id, &settings, 0, &p), 0);
+    append_planned(p, &(struct batch_plan){.record_count = 1, .value_size = 100});
+    cr_assert_eq(stage_checkpoint(&s, 10), 0);
+    cr_assert_eq(log_folders_claim(folders, &id, 6), 0);
+    log_store_partition_remove(s.store, 3);
+    cr_assert_eq(stage_checkpoint(&s, 20), 0);
+    stage_crash(&s);
+    cr_assert_eq(stage_checkpoint(&s, 30), 0);
+    cr_assert_eq(sum_of_topics(&s).file_count, 3);
+    stage_close(&s);
+    log_folders_release(folders, &id, 6);
+    log_folders_destroy(folders);
 }
 
 #define SEAL_SIZE 24 /* behind the last checkpoint, not synced */
