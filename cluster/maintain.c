@@ -173,8 +173,8 @@ void maintain_partitions(struct broker_group *g)
 
 struct upkeep {
     struct broker_group *group;
-    int64_t now_ms; /* wall clock: retention goes by record timestamps */
-    bool should_retain;
+    int64_t now_ms;          /* wall clock: retention goes by record timestamps */
+    bool should_retain_open; /* else sealed segments only */
     bool should_expire_producers;
     bool is_compaction_due; /* of any partition: its segments come with a checkpoint */
     size_t tail_bytes;      /* of all partitions */
@@ -207,8 +207,8 @@ static void apply_retention(struct upkeep *u, const struct partition *p)
     struct topic_settings settings;
     if (!maintain_settings_of(u->group, p, &settings) || !settings.is_deleted)
         return;
-    int64_t offset = log_partition_retention_offset(p->log, u->now_ms, settings.retention_ms,
-                                                    settings.retention_bytes);
+    int64_t offset = log_partition_retention_offset(
+        p->log, u->now_ms, settings.retention_ms, settings.retention_bytes, u->should_retain_open);
     if (offset > log_partition_start_offset(p->log))
         propose_log_start(u->group, p, offset);
 }
@@ -227,8 +227,7 @@ static void keep_up(void *data, struct partition *p)
     u->is_compaction_due |= log_partition_is_compaction_due(p->log);
     if (!machine_is_ready(u->group->machine))
         return;
-    if (u->should_retain)
-        apply_retention(u, p);
+    apply_retention(u, p);
     if (u->should_expire_producers)
         expire_producers(u, p);
 }
@@ -276,9 +275,10 @@ static void relieve_wal(struct broker_group *g)
         repl_group_checkpoint(g->raft);
 }
 
-/* Seldom, as Kafka: records whose own timestamps are old live that long. Half a minute after the
- * start for the first time, and at once where space is short. */
-static bool is_retention_due(struct broker_group *g, uint64_t now_ms)
+/* Sealed segments go as soon as they may. The open one seldom, as Kafka looks: what was just
+ * written with timestamps of long ago can be read for a while. Half a minute after the start for
+ * the first time, and at once where space is short. */
+static bool is_open_retention_due(struct broker_group *g, uint64_t now_ms)
 {
     struct repl_disk_report disk = {0};
     const struct broker *b = g->broker;
@@ -301,7 +301,7 @@ void maintain_group(struct broker_group *g)
                                 g->expired_at_ms != 0;
     if (u.should_expire_producers || g->expired_at_ms == 0)
         g->expired_at_ms = now_ms;
-    u.should_retain = is_retention_due(g, now_ms);
+    u.should_retain_open = is_open_retention_due(g, now_ms);
     machine_each_partition(g->machine, keep_up, &u);
     relieve_wal(g);
     compaction_tick(g->compaction);

@@ -283,7 +283,8 @@ void log_partition_advance_start(struct log_partition *p, int64_t start_offset)
 }
 
 int64_t log_partition_retention_offset(const struct log_partition *p, int64_t now_ms,
-                                       int64_t retention_ms, int64_t retention_bytes)
+                                       int64_t retention_ms, int64_t retention_bytes,
+                                       bool with_open)
 {
     int64_t size = log_partition_size_bytes(p), retention_offset = -1;
     for (unsigned i = 0; i < p->segments.count; i++) {
@@ -291,7 +292,7 @@ int64_t log_partition_retention_offset(const struct log_partition *p, int64_t no
         size -= s->size_bytes;
         bool is_old = retention_ms >= 0 && now_ms - newest_ms(s) > retention_ms;
         bool is_excess = retention_bytes >= 0 && size >= retention_bytes;
-        if (!is_old && !is_excess)
+        if ((!is_old && !is_excess) || (!s->is_sealed && !with_open))
             break;
         retention_offset = s->next_offset;
     }

@@ -91,16 +91,18 @@ Test(log_partition, offers_retention_by_time_and_size)
         plan.base_offset++;
     }
     int64_t segment = log_partition_size_bytes(b.partition) / 5;
-    cr_assert_eq(log_partition_retention_offset(b.partition, 3000, -1, -1), -1);
-    cr_assert_eq(log_partition_retention_offset(b.partition, 2500, 1000, -1), 2);
-    cr_assert_eq(log_partition_retention_offset(b.partition, 4999, 1000, -1), 4);
-    cr_assert_eq(log_partition_retention_offset(b.partition, 1000000, 1000, -1), 5,
+    cr_assert_eq(log_partition_retention_offset(b.partition, 3000, -1, -1, true), -1);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 2500, 1000, -1, true), 2);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 4999, 1000, -1, true), 4);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 1000000, 1000, -1, true), 5,
                  "also of the open segment, when all in it is old");
-    cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment), 2);
-    cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment + 1), 1);
-    cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 5 * segment), -1);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 1000000, 1000, -1, false), 4,
+                 "or of sealed ones only");
+    cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment, true), 2);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment + 1, true), 1);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 5 * segment, true), -1);
     log_partition_advance_start(b.partition, 2);
-    cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment), -1);
+    cr_assert_eq(log_partition_retention_offset(b.partition, 0, -1, 3 * segment, true), -1);
     cr_assert_eq(log_partition_size_bytes(b.partition), 3 * segment);
     bench_close(&b);
 }

@@ -79,7 +79,7 @@ static void propose_start(struct sim_actor *a, uint32_t partition)
                                         .start_offset = start + (next - start) / 3};
     if (random_chance(world_random(s->world), 0.5)) {
         advance.reason = LOG_START_RETENTION;
-        int64_t found = log_partition_retention_offset(p->log, 0, -1, 100000);
+        int64_t found = log_partition_retention_offset(p->log, 0, -1, 100000, true);
         advance.start_offset = found < 0 ? start : found;
     }
     uint8_t bytes[LOG_START_ADVANCE_SIZE];

@@ -155,7 +155,7 @@ X(NUMBER,  log_retention_ms, "log.retention.ms", "ms", "7 d", -1, INT64_MAX, \
 X(NUMBER,  log_retention_bytes, "log.retention.bytes", "bytes", "-1", -1, INT64_MAX, \
   "Size of a partition beyond which its oldest segments are deleted; -1: no limit") \
 X(NUMBER,  log_retention_check_interval_ms, "log.retention.check.interval.ms", "ms", "5 min", 1, INT64_MAX, \
-  "How often retention is looked at; a full disk does not wait for it") \
+  "How often retention looks at open segments; sealed ones and a full disk do not wait for it") \
 X(NUMBER,  log_segment_bytes, "log.segment.bytes", "bytes", "1 GiB", CONF_KIB, INT32_MAX, \
   "Size at which a segment is sealed; smaller than Kafka allows is allowed") \
 X(NUMBER,  log_roll_ms, "log.roll.ms", "ms", "7 d", 1, INT64_MAX, \

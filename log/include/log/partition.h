@@ -138,12 +138,13 @@ int log_partition_find_time(struct log_partition *p, struct log_time_lookup *req
  * checkpoint. Never goes back; beyond next_offset it is cut to it. */
 void log_partition_advance_start(struct log_partition *p, int64_t start_offset);
 
-/* What retention would do now: the new start offset (a segment boundary), or -1 for nothing. As
- * Kafka, the open segment goes too when all in it is old. Time goes by record timestamps (largest
- * of a segment), or by the entries' clock where records have none. -1 settings mean no limit. The
- * leader proposes it as an entry. */
+/* What retention would do now: the new start offset (a segment boundary), or -1 for nothing. With
+ * `with_open` the open segment goes too when all in it is old, as in Kafka. Time goes by record
+ * timestamps (largest of a segment), or by the entries' clock where records have none. -1 settings
+ * mean no limit. The leader proposes it as an entry. */
 int64_t log_partition_retention_offset(const struct log_partition *p, int64_t now_ms,
-                                       int64_t retention_ms, int64_t retention_bytes);
+                                       int64_t retention_ms, int64_t retention_bytes,
+                                       bool with_open);
 
 /* Tail memory: bytes referenced (counted in whole owners once), and how much of it is already in
  * segments and could be dropped. */
