@@ -8,7 +8,6 @@ import pathlib
 import re
 import shutil
 import subprocess
-import time
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
@@ -19,7 +18,6 @@ from kafka import TopicPartition as PythonPartition
 import cluster as clusters
 import java_tools
 import records
-from protocol_records_test import NONE, Log, batch
 from topics import create_topic
 
 SETTINGS = {"checkpoint_interval_ms": "300 ms", "log.cleaner.backoff.ms": "100 ms",
@@ -286,18 +284,6 @@ def test_compact_and_delete_together_do_both(cluster):
     admin = cluster.admin()
     assert admin.delete_records([place])[place].result(20).low_watermark == place.offset
     assert records.watermarks(cluster, topic)[0] == place.offset
-
-
-def test_retention_goes_by_the_records_own_time(cluster, new_topic):
-    log = Log(cluster, new_topic(segment_bytes=2_048, retention_ms=86_400_000))
-    now_ms = int(time.time() * 1000)
-    for age_ms in [2 * 86_400_000] * 6 + [0] * 6:
-        at_ms = now_ms - age_ms
-        assert log.produce(batch(os.urandom(1_000), base_timestamp=at_ms,
-                                 max_timestamp=at_ms))["error_code"] == NONE
-    clusters.wait_until(lambda: log.list_offsets(-2)["offset"] >= 4, 30, "old segments are deleted")
-    assert log.list_offsets(-2)["offset"] <= 6, "and no other"
-    assert log.list_offsets(-1)["offset"] == 12
 
 
 def test_a_record_without_key_is_refused_where_the_topic_is_compacted(cluster):

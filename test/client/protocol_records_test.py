@@ -2,6 +2,7 @@
 what is marked trilog_only."""
 
 import os
+import time
 
 import pytest
 
@@ -208,6 +209,19 @@ def test_versions_that_only_tell_features_are_not_taken(log):
         with Connection(log.node) as c:
             assert c.ask(wire.PRODUCE, version, message) is None
     assert log.produce(batch())["base_offset"] == 0
+
+
+@pytest.mark.trilog_only  # Kafka's segments are a MiB at least, and it looks at them every five minutes
+def test_retention_goes_by_the_records_own_time(cluster, new_topic):
+    log = Log(cluster, new_topic(segment_bytes=2_048, retention_ms=86_400_000))
+    now_ms = int(time.time() * 1000)
+    for age_ms in [2 * 86_400_000] * 6 + [0] * 6:
+        at_ms = now_ms - age_ms
+        assert log.produce(batch(os.urandom(1_000), base_timestamp=at_ms,
+                                 max_timestamp=at_ms))["error_code"] == NONE
+    clusters.wait_until(lambda: log.list_offsets(-2)["offset"] >= 4, 30, "old segments are deleted")
+    assert log.list_offsets(-2)["offset"] <= 6, "and no other"
+    assert log.list_offsets(-1)["offset"] == 12
 
 
 @pytest.mark.trilog_only  # Kafka has transactions
