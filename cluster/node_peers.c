@@ -1,11 +1,14 @@
 /* Peers by the metadata.
  *
  * Addresses in group 0 come from the nodes' own handshakes (maintain_cluster), so that a node which
- * moved while others were cut off from it is found by those, too.
+ * moved while others were cut off from it is found by those, too. A node that is not in group 0 as
+ * far as it has that, because it begins anew, takes in who calls from its cluster: the settings may
+ * be older than who leads now.
  *
  * A node that was removed hears so in group 0, which it follows until then, and ends by itself. It
  * keeps its links for a moment longer, for that word to reach it; then it is refused, also when it
- * comes back with its old data. */
+ * comes back with its old data. One that was added again, emptied, reads of its own end while it
+ * catches up: that was another incarnation's. */
 #include "node_peers.h"
 
 #include <signal.h>
@@ -48,16 +51,19 @@ static void leave(struct broker *b)
 void node_peers_sync(struct broker *b)
 {
     uint64_t now_ms = clock_now_ms(&b->clock);
-    bool is_own_gone = false;
+    bool is_own_gone = false, is_own_known = false;
     metadata_read_lock(b->metadata);
     for (unsigned i = 0; i < metadata_node_count(b->metadata); i++) {
         const struct metadata_node *node = metadata_node_at(b->metadata, i);
-        if (node->node_id != (uint32_t)b->conf.node_id)
+        if (node->node_id != (uint32_t)b->conf.node_id) {
             sync_node(b, node, now_ms);
-        else
+        } else if (node->incarnation == b->incarnation) {
+            is_own_known = true;
             is_own_gone = node->state == METADATA_NODE_GONE;
+        }
     }
     metadata_read_unlock(b->metadata);
+    peer_links_take_strangers(b->links, !is_own_known);
     if (is_own_gone)
         leave(b);
 }

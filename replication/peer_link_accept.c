@@ -139,6 +139,24 @@ static void tell_refused(const struct peer_hello *hello, struct peer_remote *pee
                peer_refusal_text(refusal));
 }
 
+/* NULL when it stays a stranger. */
+static struct peer_remote *take_stranger(struct peer_links *l, const struct peer_hello *hello,
+                                         const struct peer_identity *self)
+{
+    const struct peer_identity *peer = &hello->identity;
+    struct peer_address address = {.node_id = peer->node_id};
+    memcpy(address.site, peer->site, sizeof address.site);
+    memcpy(address.host, peer->peer_host, sizeof address.host);
+    address.port = peer->peer_host[0] == '\0' ? 0 : peer->peer_port;
+    if (!l->takes_strangers || peer->node_id >= PEER_NODES_MAX || !peer_identity_is_founded(peer) ||
+        !peer_identity_is_founded(self) || peer_hello_judge(hello, self, &address) != PEER_ACCEPTED)
+        return NULL;
+    event_info("peer_taken_in", "peer=%u peer_site=%s host=%s port=%u", address.node_id,
+               address.site, address.host, address.port);
+    peer_links_set_peer(l, &address);
+    return peer_links_find(l, address.node_id);
+}
+
 static int welcome(struct peer_guest *g, const struct peer_frame *f, size_t consumed)
 {
     struct peer_hello hello;
@@ -149,6 +167,8 @@ static int welcome(struct peer_guest *g, const struct peer_frame *f, size_t cons
     struct peer_identity self = peer_links_self(g->links);
     struct peer_remote *peer = peer_links_find(g->links, hello.identity.node_id);
     struct peer_address expected = {0};
+    if (peer == NULL)
+        peer = take_stranger(g->links, &hello, &self);
     if (peer != NULL)
         expected = peer_remote_expected(peer);
     enum peer_refusal refusal = peer_hello_judge(&hello, &self, peer != NULL ? &expected : NULL);

@@ -89,6 +89,7 @@ struct peer_links {
     bool is_listening;              /* `listener` is open */
     struct peer_guest *guests;      /* accepted, hello not read yet; shard 0 */
     unsigned guest_count;
+    bool takes_strangers; /* shard 0 */
     pthread_mutex_t lock; /* guards `self` and the shards' is_closed */
     pthread_cond_t closed;
     struct peer_identity self;

@@ -181,3 +181,8 @@ void peer_links_remove_peer(struct peer_links *l, uint32_t node_id)
     if (peer != NULL && !atomic_exchange(&peer->is_removed, true))
         match_everywhere(l, peer);
 }
+
+void peer_links_take_strangers(struct peer_links *l, bool takes_strangers)
+{
+    l->takes_strangers = takes_strangers;
+}

@@ -1,6 +1,7 @@
 """Nodes that come, go, die and move, under load: no client sees an error, nothing is lost, and no
 site could decide alone for any partition at any time somebody looks."""
 
+import shutil
 import threading
 
 import pytest
@@ -129,6 +130,11 @@ def test_nodes_come_and_go_under_load_also_when_their_driver_is_killed(loaded):
     wait_until(lambda: any(refused in line for line in loaded.node(2).events_since(told)), 20,
                "the others say whom they refuse")
     removed.terminate()
+    operate(loaded.node(3), "add", node_id=1, site="a")
+    shutil.rmtree(removed.data)
+    removed.start()  # and reads in group 0 that it was removed
+    wait_at_rest(loaded, node_1="active")
+    assert removed.is_running()
 
 
 def partition_folders(node):

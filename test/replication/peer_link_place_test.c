@@ -114,3 +114,28 @@ Test(peer_link_place, refuses_a_removed_peer_until_it_is_set_again)
     station_stop(&b);
     ports_release(&ports);
 }
+
+static void take_strangers(void *data)
+{
+    struct station *s = data;
+    peer_links_take_strangers(s->links, true);
+}
+
+/* A node that begins anew knows those of its settings; who leads may have come later. */
+Test(peer_link_place, takes_in_who_calls_from_its_cluster_once_it_is_told_to)
+{
+    for (uint32_t stranger = 1; stranger < 4; stranger += 2) { /* it connects; it knocks */
+        struct ports ports = ports_reserve();
+        struct station anew, other;
+        start_alone(&anew, 2, &ports, 2);
+        start_alone(&other, stranger, &ports, 2);
+        set_peer(&other, 2, ports.of[2]);
+        run_on(anew.shards[0], take_strangers, &anew);
+        cr_assert(await(&anew, &anew.heard.up[stranger], 1));
+        cr_assert(await(&other, &other.heard.up[2], 1));
+        cr_assert(await(&anew, &anew.heard.shard_up[1], 1));
+        station_stop(&anew);
+        station_stop(&other);
+        ports_release(&ports);
+    }
+}

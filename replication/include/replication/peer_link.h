@@ -90,6 +90,10 @@ void peer_links_set_identity(struct peer_links *l, const struct peer_identity *s
 void peer_links_set_peer(struct peer_links *l, const struct peer_address *address);
 /* Closes what there is to the node, and refuses it until it is set again. Shard 0, or before. */
 void peer_links_remove_peer(struct peer_links *l, uint32_t node_id);
+/* Whether a node that is not known is taken in as if it had been set, when it calls as one of this
+ * very cluster (at first: no). For a node that can't know yet which others there are. Shard 0, or
+ * before the shards start. */
+void peer_links_take_strangers(struct peer_links *l, bool takes_strangers);
 /* Closes on every shard and waits for that; not from a shard. Handlers hear nothing more. Also
  * before the shards were started: then their destruction ends what is closing. */
 void peer_links_stop(struct peer_links *l);
