@@ -14,7 +14,7 @@
 struct choice {
     struct world *world;
     const char *folder;
-    char path[200];
+    char *path;
     unsigned seen;
 };
 
@@ -22,26 +22,17 @@ static void choose(void *data, const char *name, bool is_directory)
 {
     struct choice *c = data;
     if (!is_directory && world_between(c->world, 0, c->seen++) == 0)
-        snprintf(c->path, sizeof c->path, "%s/%s", c->folder, name);
+        snprintf(c->path, SIM_PATH_SIZE, "%s/%s", c->folder, name);
 }
 
-static bool choose_file(struct sim_node *n, enum sim_damage part, char path[200])
+bool sim_damage_choose_file(struct sim_node *n, const char *folder, char path[SIM_PATH_SIZE])
 {
-    struct world *w = n->sim->world;
-    struct choice c = {.world = w, .folder = "wal"};
-    if (part == SIM_DAMAGE_MANIFEST)
-        snprintf(path, 200, "groups/%u/manifest", (unsigned)world_between(w, 1, SIM_GROUPS));
-    else if (part == SIM_DAMAGE_IDENTITY)
-        snprintf(path, 200, "%s", random_chance(world_random(w), 0.5) ? "node" : "node.copy");
-    if (part != SIM_DAMAGE_WAL)
-        return true;
-    if (disk_list(fake_disk_seam(n->disk), c.folder, choose, &c) != 0 || c.seen == 0)
-        return false;
-    memcpy(path, c.path, sizeof c.path);
-    return true;
+    struct choice c = {.world = n->sim->world, .folder = folder, .path = path};
+    disk_list(fake_disk_seam(n->disk), folder, choose, &c);
+    return c.seen > 0;
 }
 
-static int64_t size_of(struct sim_node *n, const char *path)
+int64_t sim_damage_size_of(struct sim_node *n, const char *path)
 {
     struct disk_file *file;
     const struct disk *disk = fake_disk_seam(n->disk);
@@ -52,12 +43,26 @@ static int64_t size_of(struct sim_node *n, const char *path)
     return size;
 }
 
+static bool choose_file(struct sim_node *n, enum sim_damage part, char path[SIM_PATH_SIZE])
+{
+    struct world *w = n->sim->world;
+    if (part == SIM_DAMAGE_WAL)
+        return sim_damage_choose_file(n, "wal", path);
+    if (part == SIM_DAMAGE_MANIFEST)
+        snprintf(path, SIM_PATH_SIZE, "groups/%u/manifest",
+                 (unsigned)world_between(w, 1, SIM_GROUPS));
+    else if (part == SIM_DAMAGE_IDENTITY)
+        snprintf(path, SIM_PATH_SIZE, "%s",
+                 random_chance(world_random(w), 0.5) ? "node" : "node.copy");
+    return true;
+}
+
 /* ---- ways ---- */
 
 struct block {
     struct sim_node *node;
     struct fake_disk *disk; /* the node's may be another by then */
-    char path[200];
+    char path[SIM_PATH_SIZE];
     uint64_t position;
     size_t size;
     uint8_t bytes[BLOCK];
@@ -108,8 +113,10 @@ static bool lose_write_later(struct sim_node *n, const char *path, uint64_t posi
     struct block *b = malloc(sizeof *b);
     if (b == NULL)
         abort();
-    if (!read_block(n, path, position, b))
+    if (!read_block(n, path, position, b)) {
+        free(b);
         return false;
+    }
     note(n); /* nobody else's disk is hit meanwhile */
     world_in(n->sim->world, world_between(n->sim->world, WORLD_MS, 3 * WORLD_S), NULL, on_stale, b);
     return true;
@@ -174,11 +181,11 @@ static bool strike(struct sim_node *n, const char *path, uint64_t size)
 
 bool sim_damage(struct sim_node *n, enum sim_damage part)
 {
-    char path[200];
+    char path[SIM_PATH_SIZE];
     if (!choose_file(n, part, path))
         return false;
     bool is_both = part == SIM_DAMAGE_IDENTITY && random_chance(world_random(n->sim->world), 0.5);
-    int64_t size = size_of(n, path);
+    int64_t size = sim_damage_size_of(n, path);
     bool has_struck = size > 0 && strike(n, path, (uint64_t)size);
     if (is_both && has_struck)
         has_struck = flip_some(n, strcmp(path, "node") == 0 ? "node.copy" : "node", (uint64_t)size);

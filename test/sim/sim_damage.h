@@ -14,6 +14,13 @@ enum sim_damage {
     SIM_DAMAGE_KINDS
 };
 
+#define SIM_PATH_SIZE 200
+
+/* A file of the folder, drawn; false when it has none. */
+bool sim_damage_choose_file(struct sim_node *n, const char *folder, char path[SIM_PATH_SIZE]);
+/* In bytes; -1 when it can't be opened. */
+int64_t sim_damage_size_of(struct sim_node *n, const char *path);
+
 /* Changes some file of the part, in a way that is drawn: flipped bits, a block that lost its write
  * (zeros, or what stood there a while before), one that another write hit, a file cut off or gone.
  * False when there is nothing to change yet. */

@@ -189,35 +189,17 @@ static void fail_disk(struct sim *s)
                        world_between(s->world, 1, 20), UV_EIO);
 }
 
-struct file_choice {
-    struct sim_node *node;
-    const char *folder;
-    char path[200];
-    unsigned seen;
-};
-
-static void choose_file(void *data, const char *name, bool is_directory)
-{
-    struct file_choice *c = data;
-    if (!is_directory && world_between(c->node->sim->world, 0, c->seen++) == 0)
-        snprintf(c->path, sizeof c->path, "%s/%s", c->folder, name);
-}
-
 bool sim_fault_flip(struct sim_node *n, const char *folder)
 {
     struct world *w = n->sim->world;
-    struct file_choice c = {.node = n, .folder = folder};
-    struct disk_file *file;
-    const struct disk *disk = fake_disk_seam(n->disk);
-    disk_list(disk, folder, choose_file, &c);
-    if (c.seen == 0 || disk_open(disk, c.path, DISK_READ, &file) != 0)
+    char path[SIM_PATH_SIZE];
+    if (!sim_damage_choose_file(n, folder, path))
         return false;
-    int64_t size = disk_size(disk, file);
-    disk_close(disk, file);
-    if (size <= 0 || fake_disk_flip_bit(n->disk, c.path, world_between(w, 0, (uint64_t)size - 1),
+    int64_t size = sim_damage_size_of(n, path);
+    if (size <= 0 || fake_disk_flip_bit(n->disk, path, world_between(w, 0, (uint64_t)size - 1),
                                         (unsigned)world_between(w, 0, 7)) != 0)
         return false;
-    sim_tell(n->sim, "a bit of %s on node %u flips", c.path, sim_node_id(n));
+    sim_tell(n->sim, "a bit of %s on node %u flips", path, sim_node_id(n));
     n->is_damaged = true;
     n->damaged_ns = world_now_ns(w);
     n->has_tail_damage = true;

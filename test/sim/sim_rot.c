@@ -26,29 +26,15 @@ static struct watch watches[SIM_NODES_MAX]; /* one simulation a process */
 
 /* ---- files ---- */
 
-struct file_choice {
-    struct sim_node *node;
-    const char *folder;
-    char path[200];
-    unsigned seen;
-};
-
-static void choose_file(void *data, const char *name, bool is_directory)
-{
-    struct file_choice *c = data;
-    if (!is_directory && world_between(c->node->sim->world, 0, c->seen++) == 0)
-        snprintf(c->path, sizeof c->path, "%s/%s", c->folder, name);
-}
-
 static bool damage_file(struct sim_node *n, const char *folder)
 {
     struct world *w = n->sim->world;
-    struct file_choice c = {.node = n, .folder = folder};
+    char path[SIM_PATH_SIZE];
     enum fake_damage kind = (enum fake_damage)world_between(w, 0, FAKE_DAMAGE_COUNT - 1);
-    disk_list(fake_disk_seam(n->disk), folder, choose_file, &c);
-    if (c.seen == 0 || !fake_damage(n->disk, c.path, kind, UINT64_MAX, world_random(w)))
+    if (!sim_damage_choose_file(n, folder, path) ||
+        !fake_damage(n->disk, path, kind, UINT64_MAX, world_random(w)))
         return false;
-    sim_tell(n->sim, "%s: %s on node %u", fake_damage_name(kind), c.path, sim_node_id(n));
+    sim_tell(n->sim, "%s: %s on node %u", fake_damage_name(kind), path, sim_node_id(n));
     sim_count(n->sim, SIM_segment_files_damaged, 1);
     return true;
 }
