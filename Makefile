@@ -64,12 +64,12 @@ LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
 .PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bounds bounds-short fmt install clean clients raft-is-sound \
-        unit-asan unit-tsan fuzz-short fuzz-binaries check-clang check-format check-tidy
+        unit-asan unit-tsan fuzz-short fuzz-binaries programs check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd $(if $(CLI_SOURCES),$(B)/trilog)
 
 build/.need-%: tools/need
 	@mkdir -p build
-	flock build/.need-lock tools/need $*
+	tools/need $*
 	@touch $@
 
 raft-is-sound: | build/.need-build
@@ -111,7 +111,7 @@ $(B)/trilog: $(CLI_OBJECTS) $(B)/libbase.a
 
 # ---- tests ------------------------------------------------------------------------------------
 FAKES := $(patsubst %.c,$(B)/%.o,$(wildcard test/fake/*.c))
-$(B)/test/%.o: test/%.c | build/.need-test $(GENERATED_H)
+$(B)/test/%.o: test/%.c | build/.need-test build/.need-chaos $(GENERATED_H)
 	@mkdir -p $(dir $@)
 	$(CC) $(CFLAGS) $(TEST_INCLUDES) -c $< -o $@
 
@@ -164,7 +164,7 @@ $(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-
 	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) $(TEST_RUNNER) -o $@
 
 UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) $(if $(filter tsan,$(VARIANT)),,cli),$(B)/test/$(f)_tests)
-unit: build/.need-test build/.need-chaos $(UNIT_BINARIES)
+unit: $(UNIT_BINARIES)
 	tools/run-unit $(UNIT_BINARIES)
 
 clients: all
@@ -201,11 +201,15 @@ fuzz fuzz-short: build/.need-fuzz
 	tools/run-fuzz $(if $(filter fuzz-short,$@),$(FUZZ_SHORT_SECONDS),$(FUZZ_SECONDS)) $(FUZZ_BINARIES)
 
 # ---- all that belongs to a change ---------------------------------------------------------------
-TEST_SUITES := unit sim sim-broken $(if $(wildcard test/client/run),clients) chaos-tests chaos-short chaos-broken-short bounds-short \
-               $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan
+# Real processes first and foremost; beside them what only computes.
+PROCESS_SUITES := $(if $(wildcard test/client/run),clients) chaos-tests chaos-short chaos-broken-short bounds-short
+COMPUTE_SUITES := unit sim sim-broken $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan check-clang check-format
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
-test: build/.need-test
-	tools/run-suites $(foreach s,$(TEST_SUITES),$(s) "$(MAKE) $(s)")
+test: programs
+	tools/run-suites $(foreach s,$(PROCESS_SUITES),$(s) "$(MAKE) $(s)") \
+	    --beside $(foreach s,$(COMPUTE_SUITES),$(s) "$(MAKE) $(s)")
+# All that the suites need of the release variant, so that none builds under another's feet.
+programs: all chaos-programs $(UNIT_BINARIES) $(B)/test/sim/sim $(B)/bench/load
 check: build/.need-check
 	tools/run-suites $(foreach s,$(CHECK_SUITES),$(s) "$(MAKE) $(s)")
 
@@ -284,4 +288,4 @@ install: all
 clean:
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

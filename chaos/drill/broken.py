@@ -100,7 +100,7 @@ def build(make, case):
                               stdout=file, stderr=file, timeout=BUILD_S, check=False)
     if done.returncode != 0:
         raise GroundError(f"{case.name} does not build: see {log}")
-    return ROOT / f"build/break-{case.name}/trilogd"
+    return ROOT / f"build/break-{case.name}-trilogd/trilogd"
 
 
 def drill(case, programs, seed, folder):
