@@ -374,6 +374,9 @@ void group_role_tick(struct repl_group *g)
     }
     group_transfer_tick(g, now_ms);
     group_heard_tick(g, now_ms);
-    node_publish(g->options.node, g->options.identity.group_id, leader_raft_id(g),
-                 g->raft.current_term, g->raft.commit_index);
+    /* Who has no part in the group only hears who leads it: its own term may be above the leader's,
+     * which would pass for a leader of the past (group_leave.c). */
+    if (g->raft.configuration.n > 0)
+        node_publish(g->options.node, g->options.identity.group_id, leader_raft_id(g),
+                     g->raft.current_term, g->raft.commit_index);
 }

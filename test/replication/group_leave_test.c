@@ -94,6 +94,15 @@ static void until_left(struct replica *r)
     cr_assert_eq(log_store_state(r->store)->index, 0);
 }
 
+/* Every node answers who leads, whatever it has a part in. */
+static void check_knows_leader(struct replica *r)
+{
+    struct repl_leader heard;
+    cluster_run_ms(&c, 300);
+    cr_assert(repl_node_leader(r->node, GROUP_ID, &heard));
+    cr_assert_eq(heard.node_id, cluster_leader_now(&c)->node_id);
+}
+
 static struct log_wal_state wal_of(const struct replica *r)
 {
     struct log_wal_state state;
@@ -108,13 +117,14 @@ Test(repl_group_leave, frees_what_a_removed_replica_has_and_keeps_its_vote)
     replace(old, &c.replicas[3]);
     uint64_t term = wal_of(old).term;
     until_left(old);
-    cluster_run_ms(&c, 100);
+    check_knows_leader(old);
     cr_assert_eq(wal_of(old).last_index, 0, "the WAL holds nothing for it");
     cr_assert_eq(wal_of(old).term, term + 1);
     cr_assert_eq(wal_of(old).voted_for, 0);
     replica_kill(old);
     replica_start(old); /* a founder, but its founding is over */
     cluster_run_ms(&c, 2000);
+    check_knows_leader(old);
     cr_assert_eq(replica_status(old).last_index, 0);
     cr_assert_eq(wal_of(old).term, term + 1, "it rises once");
     cluster_append(&c, 3);
