@@ -231,8 +231,9 @@ def test_fetches_wait_for_room_that_other_clients_hold(narrow):
         assert wire.produced(c.ask(wire.PRODUCE, 3, wire.produce(topic, one)))[0] == 0
     greedy = [From(node) for _ in range(10)]
     for connection in greedy:  # more than sockets and the room take, and no one reads it
-        for _ in range(20):
-            connection.send(wire.frame(wire.header(wire.FETCH, 4) + wire.fetch(topic, 0)))
+        for _ in range(20):  # they wait for room: answered empty at once, they would hold nothing
+            connection.send(wire.frame(wire.header(wire.FETCH, 4) +
+                                       wire.fetch(topic, 0, max_wait_ms=600_000)))
     with From(node) as c:
         def records():
             error, _, data = wire.fetched(c.ask(wire.FETCH, 4, wire.fetch(topic, 0, max_wait_ms=50)))
