@@ -81,24 +81,6 @@ static ssize_t read_some(struct system_disk *d, int descriptor, uint8_t *into, s
     return pread(descriptor, into, size, (off_t)position);
 }
 
-static int64_t system_read_at(void *data, struct disk_file *file, uint64_t position, void *into,
-                              size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = read_some(data, descriptor_of(file), (uint8_t *)into + done, size - done,
-                                position + done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return failed();
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    return (int64_t)done;
-}
-
 /* What is in the page cache already is taken from there and stays; the rest passes through and is
  * let go again. */
 static ssize_t read_past_cache(struct system_disk *d, int descriptor, uint8_t *into, size_t size,
@@ -107,9 +89,8 @@ static ssize_t read_past_cache(struct system_disk *d, int descriptor, uint8_t *i
     struct iovec part = {.iov_base = into, .iov_len = size};
     if (atomic_load(&d->has_uncached)) {
         ssize_t got = preadv2(descriptor, &part, 1, (off_t)position, RWF_DONTCACHE);
-        if (got >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
+        if (!is_uncached_refused(d, got))
             return got;
-        atomic_store(&d->has_uncached, false); /* this kernel or file system has no such flag */
     }
     ssize_t cached = preadv2(descriptor, &part, 1, (off_t)position, RWF_NOWAIT);
     if (cached > 0)
@@ -120,13 +101,15 @@ static ssize_t read_past_cache(struct system_disk *d, int descriptor, uint8_t *i
     return got;
 }
 
-static int64_t system_read_at_once(void *data, struct disk_file *file, uint64_t position,
-                                   void *into, size_t size)
+typedef ssize_t (*read_piece)(struct system_disk *d, int descriptor, uint8_t *into, size_t size,
+                              uint64_t position);
+
+static int64_t read_all(struct system_disk *d, struct disk_file *file, uint64_t position,
+                        uint8_t *into, size_t size, read_piece read_next)
 {
     size_t done = 0;
     while (done < size) {
-        ssize_t got = read_past_cache(data, descriptor_of(file), (uint8_t *)into + done,
-                                      size - done, position + done);
+        ssize_t got = read_next(d, descriptor_of(file), into + done, size - done, position + done);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -136,6 +119,18 @@ static int64_t system_read_at_once(void *data, struct disk_file *file, uint64_t 
         done += (size_t)got;
     }
     return (int64_t)done;
+}
+
+static int64_t system_read_at(void *data, struct disk_file *file, uint64_t position, void *into,
+                              size_t size)
+{
+    return read_all(data, file, position, into, size, read_some);
+}
+
+static int64_t system_read_at_once(void *data, struct disk_file *file, uint64_t position,
+                                   void *into, size_t size)
+{
+    return read_all(data, file, position, into, size, read_past_cache);
 }
 
 static ssize_t write_some(struct system_disk *d, int descriptor, const struct iovec *parts,
