@@ -19,11 +19,6 @@
 #define ROW_SIZE         28
 #define CONFIRMED_MS_MAX 3000
 
-static uint64_t bit_of(uint32_t node_id)
-{
-    return node_id < 64 ? (uint64_t)1 << node_id : 0;
-}
-
 static void confirm(struct broker_group *g, uint64_t level, uint64_t voters, uint64_t learners)
 {
     atomic_store(&g->level_mask, level);
@@ -41,10 +36,10 @@ void level_watch(struct broker_group *g)
         return;
     }
     repl_group_status(g->raft, &status);
-    uint64_t level = bit_of((uint32_t)g->broker->conf.node_id);
+    uint64_t level = level_mask_of((uint32_t)g->broker->conf.node_id);
     for (unsigned i = 0; i < status.replica_count; i++) {
         const struct repl_member *member = &status.replicas[i].member;
-        uint64_t bit = bit_of(repl_raft_id_node(member->raft_id));
+        uint64_t bit = level_mask_of(repl_raft_id_node(member->raft_id));
         *(member->is_voter ? &voters : &learners) |= bit;
         if (status.replicas[i].is_level && member->is_voter)
             level |= bit;

@@ -19,9 +19,13 @@ void level_on_message(struct broker *b, struct bytes message);
 /* The members of a group by node id, voters and learners, as bits; false, and the last that was
  * told (or zeros), when nobody has confirmed them lately. Any shard. */
 bool level_members(struct broker *b, uint32_t group_id, uint64_t *voters, uint64_t *learners);
+static inline uint64_t level_mask_of(uint32_t node_id)
+{
+    return node_id < 64 ? (uint64_t)1 << node_id : 0;
+}
 static inline bool level_mask_has(uint64_t mask, uint32_t node_id)
 {
-    return node_id < 64 && (mask >> node_id & 1) != 0;
+    return (mask & level_mask_of(node_id)) != 0;
 }
 
 /* True when the node's replica of the group is level, as far as is known. Any shard. */

@@ -20,14 +20,6 @@ struct wanted {
     bool is_known; /* all voters' incarnations are */
 };
 
-static bool is_voter_of(const struct metadata_group *group, uint32_t node_id)
-{
-    for (unsigned i = 0; i < group->node_count; i++)
-        if (group->node_ids[i] == node_id)
-            return true;
-    return false;
-}
-
 static void want(struct wanted *w, const struct metadata_node *node, bool is_voter)
 {
     struct placement_member *member = &w->members[w->count++];
@@ -44,7 +36,7 @@ static void read_wanted(struct broker_group *g, struct wanted *w)
     const struct metadata_group *group = metadata_group_by_id(m, g->group_id);
     for (unsigned i = 0; group != NULL && i < metadata_node_count(m); i++) {
         const struct metadata_node *node = metadata_node_at(m, i);
-        bool is_voter = is_voter_of(group, node->node_id);
+        bool is_voter = metadata_group_has(group, node->node_id);
         bool is_follower = g->group_id == 0 && node->state != METADATA_NODE_GONE;
         if (node->incarnation == 0 || (!is_voter && !is_follower))
             continue;
@@ -68,7 +60,7 @@ static uint64_t raft_id_to_ask(struct broker_group *g)
     metadata_read_lock(m);
     const struct metadata_group *group = metadata_group_by_id(m, g->group_id);
     const struct metadata_node *node = metadata_node_by_id(m, leader);
-    bool has_part = group == NULL || is_voter_of(group, (uint32_t)b->conf.node_id) ||
+    bool has_part = group == NULL || metadata_group_has(group, (uint32_t)b->conf.node_id) ||
                     metadata_has_move(m, g->group_id);
     if (leader != 0 && node != NULL && node->incarnation != 0 && !has_part)
         raft_id = repl_raft_id(leader, node->incarnation);

@@ -21,16 +21,11 @@
 #define TELL_MS  60000
 #define AGAIN_MS 1000 /* after a proposal that nothing was heard of */
 
-static uint64_t bit_of(uint32_t node_id)
-{
-    return node_id < 64 ? (uint64_t)1 << node_id : 0;
-}
-
 static uint64_t wanted_mask(const struct metadata_group *group)
 {
     uint64_t mask = 0;
     for (unsigned i = 0; i < group->node_count; i++)
-        mask |= bit_of(group->node_ids[i]);
+        mask |= level_mask_of(group->node_ids[i]);
     return mask;
 }
 
@@ -65,8 +60,7 @@ static bool carries_nothing(struct broker *b, uint32_t node_id)
         const struct metadata_group *group = metadata_group_at(b->metadata, i);
         uint64_t voters, learners;
         bool is_told = level_members(b, group->group_id, &voters, &learners);
-        if (!is_told || (wanted_mask(group) & bit_of(node_id)) != 0 ||
-            level_mask_has(voters, node_id) ||
+        if (!is_told || metadata_group_has(group, node_id) || level_mask_has(voters, node_id) ||
             (group->group_id != 0 && level_mask_has(learners, node_id)))
             return false;
     }
@@ -127,15 +121,10 @@ static bool is_any_moving(struct broker *b)
     return false;
 }
 
-static bool has_same_nodes(const struct metadata_group *a, const struct metadata_group *b)
-{
-    return wanted_mask(a) == wanted_mask(b);
-}
-
 static bool must_any_go(const struct placement *p, const struct metadata_group *group)
 {
     for (unsigned i = 0; i < p->node_count; i++)
-        if (p->nodes[i].must_go && (wanted_mask(group) & bit_of(p->nodes[i].node_id)) != 0)
+        if (p->nodes[i].must_go && metadata_group_has(group, p->nodes[i].node_id))
             return true;
     return false;
 }
@@ -147,7 +136,7 @@ next_group(const struct metadata *m, const struct placement *now, const struct p
 {
     const struct metadata_group *next = NULL;
     for (unsigned i = 0; i < now->group_count; i++) {
-        if (has_same_nodes(&now->groups[i], &then->groups[i]) || metadata_has_move(m, i))
+        if (metadata_groups_match(&now->groups[i], &then->groups[i]) || metadata_has_move(m, i))
             continue;
         if (must_any_go(now, &now->groups[i]))
             return &then->groups[i];
@@ -175,7 +164,7 @@ static bool move_leaders(struct broker_group *g, const struct placement *now,
     static _Thread_local struct metadata_group rows[METADATA_GROUPS_MAX];
     unsigned count = 0;
     for (unsigned i = 0; i < now->group_count; i++)
-        if (has_same_nodes(&now->groups[i], &then->groups[i]) &&
+        if (metadata_groups_match(&now->groups[i], &then->groups[i]) &&
             now->groups[i].preferred_node_id != then->groups[i].preferred_node_id)
             rows[count++] = then->groups[i];
     if (count > 0)

@@ -103,11 +103,6 @@ static void on_level(struct rebuild *r)
 
 /* ---- whose majority is gone ---- */
 
-static uint64_t bit_of(uint32_t node_id)
-{
-    return node_id < 64 ? (uint64_t)1 << node_id : 0;
-}
-
 /* What the nodes have said of themselves: 0 when nothing is known. */
 static uint64_t raft_id_now(const struct metadata_node *nodes, unsigned count, uint32_t node_id)
 {
@@ -133,7 +128,7 @@ static void judge_group(struct rebuild *r, uint32_t group_id, const struct metad
             continue;
         loss.voter_count++;
         lost_count += is_lost;
-        *(is_lost ? &loss.lost : now != 0 ? &loss.here : &loss.silent) |= bit_of(node_id);
+        *(is_lost ? &loss.lost : now != 0 ? &loss.here : &loss.silent) |= level_mask_of(node_id);
     }
     bool can_have_majority = loss.voter_count - lost_count > loss.voter_count / 2;
     if (seen->member_count > 0 && !can_have_majority && r->status.loss_count < REBUILD_LOSSES_MAX)

@@ -52,11 +52,9 @@ void resource_livez(struct admin_call *call)
 /* As group 0 knows it: does this node belong to the group? */
 static bool is_member(struct broker *b, uint32_t group_id)
 {
-    bool is_in = false;
     metadata_read_lock(b->metadata);
     const struct metadata_group *group = metadata_group_by_id(b->metadata, group_id);
-    for (unsigned i = 0; group != NULL && i < group->node_count; i++)
-        is_in |= group->node_ids[i] == (uint32_t)b->conf.node_id;
+    bool is_in = group != NULL && metadata_group_has(group, (uint32_t)b->conf.node_id);
     metadata_read_unlock(b->metadata);
     return is_in;
 }

@@ -61,14 +61,6 @@ static json_t *node_json(struct broker *b, const struct node_view *v)
         disk_json(b, node->node_id));
 }
 
-static uint64_t voters_of(const struct metadata_group *group)
-{
-    uint64_t mask = 0;
-    for (unsigned i = 0; i < group->node_count; i++)
-        mask |= (uint64_t)1 << (group->node_ids[i] % 64);
-    return mask;
-}
-
 /* Groups that are to get other voters or another preferred leader, one after the other: between two
  * of them nothing moves, and yet it is not over. The plan is pure, so any node has the same. */
 static int count_planned(struct broker *b, unsigned *count)
@@ -83,7 +75,7 @@ static int count_planned(struct broker *b, unsigned *count)
     *then = *now;
     int err = placement_plan(then, NULL);
     for (unsigned i = 0; err == 0 && i < now->group_count; i++)
-        *count += voters_of(&now->groups[i]) != voters_of(&then->groups[i]) ||
+        *count += !metadata_groups_match(&now->groups[i], &then->groups[i]) ||
                   now->groups[i].preferred_node_id != then->groups[i].preferred_node_id;
     free(plans);
     return err;

@@ -64,16 +64,14 @@ static int32_t shown_leader(struct metadata_work *w, uint32_t group_id, uint64_t
 /* Where the group votes now, as its leader tells, in the order of where it is to vote. */
 static unsigned voters_of(struct broker *b, const struct metadata_group *group, uint32_t into[64])
 {
-    uint64_t voters, learners, placed = 0;
+    uint64_t voters, learners;
     unsigned count = 0;
     level_members(b, group->group_id, &voters, &learners);
     for (unsigned i = 0; i < group->node_count; i++)
-        if (voters == 0 || level_mask_has(voters, group->node_ids[i])) {
+        if (voters == 0 || level_mask_has(voters, group->node_ids[i]))
             into[count++] = group->node_ids[i];
-            placed |= group->node_ids[i] < 64 ? (uint64_t)1 << group->node_ids[i] : 0;
-        }
     for (uint32_t id = 1; id < 64; id++)
-        if (level_mask_has(voters & ~placed, id))
+        if (level_mask_has(voters, id) && !metadata_group_has(group, id))
             into[count++] = id;
     return count;
 }

@@ -58,22 +58,6 @@ static int read_change(struct bytes_reader *r, uint8_t id[16], struct metadata_m
 
 /* ---- the start ---- */
 
-static bool has_node(const struct metadata_group *g, uint32_t node_id)
-{
-    for (unsigned i = 0; i < g->node_count; i++)
-        if (g->node_ids[i] == node_id)
-            return true;
-    return false;
-}
-
-static bool have_same_nodes(const struct metadata_group *a, const struct metadata_group *b)
-{
-    bool are_same = a->node_count == b->node_count;
-    for (unsigned i = 0; i < a->node_count && are_same; i++)
-        are_same = has_node(b, a->node_ids[i]);
-    return are_same;
-}
-
 static bool gives_and_takes(const struct metadata *m, uint32_t from, uint32_t to)
 {
     for (unsigned i = 0; i < m->move_count; i++)
@@ -95,7 +79,7 @@ int metadata_move_check(const struct metadata *m, const struct metadata_topic *t
         return ERR_INVALID;
     if (metadata_move_of(m, topic->id, partition) != NULL)
         return ERR_EXISTS;
-    if (!have_same_nodes(from, to) || gives_and_takes(m, place->group_id, group_id))
+    if (!metadata_groups_match(from, to) || gives_and_takes(m, place->group_id, group_id))
         return ERR_CANT_CHANGE;
     bool has_room = m->move_count < METADATA_MOVES_MAX &&
                     to->next_partition_number <= UINT32_MAX - METADATA_PARTITIONS_MAX;
@@ -167,7 +151,7 @@ static int taken(struct metadata *m, struct metadata_move *move,
                  const struct metadata_move_change *c)
 {
     if (c->number != move->to.number || move->phase == METADATA_MOVE_CLOSING ||
-        !has_node(metadata_image_group(m, move->to.group_id), c->node_id))
+        !metadata_group_has(metadata_image_group(m, move->to.group_id), c->node_id))
         return ERR_INVALID;
     if (is_taken_by(move, c->node_id))
         return ERR_EXISTS;

@@ -200,14 +200,6 @@ static bool is_each_once(const struct metadata_group *g)
     return true;
 }
 
-static bool has(const struct metadata_group *g, uint32_t node_id)
-{
-    for (unsigned i = 0; i < g->node_count; i++)
-        if (g->node_ids[i] == node_id)
-            return true;
-    return false;
-}
-
 /* Nodes that are there. Who stays in its place may be in any state but GONE. */
 static bool are_nodes_there(const struct metadata *m, const struct metadata_group *g,
                             const struct metadata_group *known)
@@ -215,7 +207,7 @@ static bool are_nodes_there(const struct metadata *m, const struct metadata_grou
     for (unsigned i = 0; i < g->node_count; i++) {
         const struct metadata_node *node = metadata_node_by_id(m, g->node_ids[i]);
         if (node == NULL || node->state == METADATA_NODE_GONE ||
-            (node->state != METADATA_NODE_ACTIVE && !has(known, node->node_id)))
+            (node->state != METADATA_NODE_ACTIVE && !metadata_group_has(known, node->node_id)))
             return false;
     }
     return true;
@@ -231,24 +223,17 @@ bool metadata_has_move(const struct metadata *m, uint32_t group_id)
     return false;
 }
 
-static bool are_nodes_equal(const struct metadata_group *a, const struct metadata_group *b)
-{
-    bool are_equal = a->node_count == b->node_count;
-    for (unsigned i = 0; i < a->node_count && are_equal; i++)
-        are_equal = has(b, a->node_ids[i]);
-    return are_equal;
-}
-
 static int check_place(const struct metadata *m, const struct metadata_group *g)
 {
     static _Thread_local struct placement now;
     const struct metadata_group *known = metadata_group_by_id(m, g->group_id);
     if (known == NULL)
         return ERR_NOT_FOUND;
-    if (!is_each_once(g) || !has(g, g->preferred_node_id) || !are_nodes_there(m, g, known) ||
+    if (!is_each_once(g) || !metadata_group_has(g, g->preferred_node_id) ||
+        !are_nodes_there(m, g, known) ||
         (g->node_count > PLACEMENT_VOTERS_MAX && g->node_count > known->node_count))
         return ERR_INVALID;
-    if (!are_nodes_equal(g, known) && metadata_has_move(m, g->group_id))
+    if (!metadata_groups_match(g, known) && metadata_has_move(m, g->group_id))
         return ERR_CANT_CHANGE;
     placement_of(m, &now);
     unsigned sites = placement_site_count(&now, g), known_sites = placement_site_count(&now, known);

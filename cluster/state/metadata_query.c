@@ -110,6 +110,22 @@ const struct metadata_group *metadata_group_by_id(const struct metadata *m, uint
     return NULL;
 }
 
+bool metadata_group_has(const struct metadata_group *group, uint32_t node_id)
+{
+    for (unsigned i = 0; i < group->node_count; i++)
+        if (group->node_ids[i] == node_id)
+            return true;
+    return false;
+}
+
+bool metadata_groups_match(const struct metadata_group *a, const struct metadata_group *b)
+{
+    bool is_match = a->node_count == b->node_count;
+    for (unsigned i = 0; i < a->node_count && is_match; i++)
+        is_match = metadata_group_has(b, a->node_ids[i]);
+    return is_match;
+}
+
 const char *metadata_topic_config(const struct metadata_topic *t, const char *name)
 {
     for (unsigned i = 0; i < t->config_count; i++)

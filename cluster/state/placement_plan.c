@@ -30,14 +30,6 @@ static bool is_same_site(const struct placement *p, uint32_t a, uint32_t b)
     return first != NULL && second != NULL && strcmp(first->site, second->site) == 0;
 }
 
-static bool has(const struct metadata_group *g, uint32_t node_id)
-{
-    for (unsigned i = 0; i < g->node_count; i++)
-        if (g->node_ids[i] == node_id)
-            return true;
-    return false;
-}
-
 static unsigned count_in_site(const struct placement *p, const struct metadata_group *g,
                               uint32_t node_id)
 {
@@ -77,7 +69,7 @@ static unsigned load_of(const struct placement *p, uint32_t node_id)
 {
     unsigned count = 0;
     for (unsigned i = 1; i < p->group_count; i++)
-        count += has(&p->groups[i], node_id);
+        count += metadata_group_has(&p->groups[i], node_id);
     return count;
 }
 
@@ -133,7 +125,8 @@ static uint32_t place_for(const struct placement *p, const struct metadata_group
     uint32_t best = 0;
     for (unsigned i = 0; i < p->node_count; i++) {
         const struct placement_node *n = &p->nodes[i];
-        if (!n->may_carry || has(g, n->node_id) || strcmp(n->site, leaving->site) != 0)
+        if (!n->may_carry || metadata_group_has(g, n->node_id) ||
+            strcmp(n->site, leaving->site) != 0)
             continue;
         if (n->node_id == leaving->successor_id)
             return n->node_id;
@@ -177,7 +170,7 @@ static int empty_node(struct placement *p, const struct placement_node *n, struc
 {
     for (unsigned i = 0; i < p->group_count; i++) {
         struct metadata_group *g = &p->groups[i];
-        if (!has(g, n->node_id))
+        if (!metadata_group_has(g, n->node_id))
             continue;
         uint32_t enters = place_for(p, g, n);
         int err = 0;
@@ -227,7 +220,7 @@ static struct metadata_group *group_to_move(struct placement *p, uint32_t from, 
     struct metadata_group *any = NULL;
     for (unsigned i = 1; i < p->group_count; i++) {
         struct metadata_group *g = &p->groups[i];
-        if (!has(g, from) || has(g, to))
+        if (!metadata_group_has(g, from) || metadata_group_has(g, to))
             continue;
         if ((g->preferred_node_id == from) == should_be_led)
             return g;
@@ -313,7 +306,7 @@ static bool even_by_way_of(struct placement *p, struct metadata_group *a, uint32
         for (unsigned i = 1; i < p->group_count; i++) {
             struct metadata_group *b = &p->groups[i];
             uint32_t gives = b->preferred_node_id;
-            if (b == a || gets == from || !may_lead(p, gets) || !has(b, to) ||
+            if (b == a || gets == from || !may_lead(p, gets) || !metadata_group_has(b, to) ||
                 !is_same_site(p, gets, gives) || is_same_site(p, gives, to) ||
                 (gets != gives && leaders_of(p, gets) >= leaders_of(p, gives)))
                 continue;
@@ -331,7 +324,7 @@ static bool even_pair(struct placement *p, uint32_t from, uint32_t to)
         struct metadata_group *g = &p->groups[i];
         if (g->preferred_node_id != from)
             continue;
-        if (has(g, to)) {
+        if (metadata_group_has(g, to)) {
             g->preferred_node_id = to;
             return true;
         }
@@ -411,9 +404,9 @@ unsigned placement_moves(const struct placement *before, const struct placement 
         const struct metadata_group *old = &before->groups[i], *new = &after->groups[i];
         unsigned o = 0, n = 0;
         while (count < PLACEMENT_MOVES_MAX) {
-            while (o < old->node_count && has(new, old->node_ids[o]))
+            while (o < old->node_count && metadata_group_has(new, old->node_ids[o]))
                 o++;
-            while (n < new->node_count && has(old, new->node_ids[n]))
+            while (n < new->node_count && metadata_group_has(old, new->node_ids[n]))
                 n++;
             if (o >= old->node_count && n >= new->node_count)
                 break;

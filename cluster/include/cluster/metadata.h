@@ -137,6 +137,10 @@ const struct metadata_node *metadata_node_by_id(const struct metadata *m, uint32
 unsigned metadata_group_count(const struct metadata *m); /* group 0 included */
 const struct metadata_group *metadata_group_at(const struct metadata *m, unsigned position);
 const struct metadata_group *metadata_group_by_id(const struct metadata *m, uint32_t group_id);
+/* Is the node one of those where the group is to vote? */
+bool metadata_group_has(const struct metadata_group *group, uint32_t node_id);
+/* Are they to vote on the same nodes, in whatever order? */
+bool metadata_groups_match(const struct metadata_group *a, const struct metadata_group *b);
 const char *metadata_topic_config(const struct metadata_topic *t, const char *name); /* or NULL */
 unsigned metadata_move_count(const struct metadata *m);
 const struct metadata_move *metadata_move_at(const struct metadata *m, unsigned position);
