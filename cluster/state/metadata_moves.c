@@ -3,7 +3,8 @@
  *   CLOSING    the old group's leader closes the partition in its log, at an offset
  *   OPENING    its place is the new group now: that one's leader opens it there, from the old
  *              one's state; each replica of the new group takes the files over and says so
- *   SETTLING   all have said so: the new group settles, the old one forgets
+ *   SETTLING   all that are not dead, or to go, have said so: the new group settles, the old one
+ *              forgets
  *
  * Whoever leads does the next step from what stands here, so no death of anyone ends a move half
  * way, and saying a step again changes nothing. There is no way back: once closed, going on is
@@ -205,12 +206,22 @@ int metadata_apply_move(struct metadata *m, struct bytes_reader *r)
     return c.step == METADATA_MOVE_TAKEN ? taken(m, move, &c) : finished(m, move, &c);
 }
 
+/* Who is dead, or is to go, is not waited for: its groups stay where they are while partitions
+ * change hands, and nobody would ever take its place. Should it come back, what the old group has
+ * forgotten by then is fetched from the others, as by any node that was away. */
+static bool is_waited_for(const struct metadata *m, uint32_t node_id)
+{
+    const struct metadata_node *node = metadata_node_by_id(m, node_id);
+    return node == NULL ||
+           (node->state != METADATA_NODE_DEAD && node->state != METADATA_NODE_LEAVING);
+}
+
 static bool is_taken_by_all(const struct metadata *m, const struct metadata_move *move)
 {
     const struct metadata_group *to = metadata_group_by_id(m, move->to.group_id);
     bool is_all = true;
     for (unsigned i = 0; i < to->node_count && is_all; i++)
-        is_all = is_taken_by(move, to->node_ids[i]);
+        is_all = is_taken_by(move, to->node_ids[i]) || !is_waited_for(m, to->node_ids[i]);
     return is_all;
 }
 

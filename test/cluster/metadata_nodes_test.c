@@ -177,6 +177,48 @@ Test(cluster_metadata_nodes, keeps_a_group_where_it_is_while_its_partitions_chan
     metadata_destroy(t.m);
 }
 
+static int move_step(struct meta *t, const uint8_t id[16], const struct metadata_move_change *step)
+{
+    struct metadata_change change = {.kind = METADATA_MOVE, .move = *step};
+    memcpy(change.id, id, sizeof change.id);
+    return meta_apply(t, &change).error;
+}
+
+Test(cluster_metadata_nodes, a_partition_on_its_way_does_not_wait_for_the_dead_and_the_leaving)
+{
+    static const enum metadata_node_state states[] = {METADATA_NODE_DEAD, METADATA_NODE_LEAVING};
+    for (unsigned i = 0; i < 2; i++) {
+        struct meta t = founded();
+        cr_assert_eq(meta_topic_create(&t, 1, "orders", 1), 0);
+        const struct metadata_topic *topic = meta_topic(&t, "orders");
+        const struct metadata_partition from = topic->partitions[0];
+        const struct metadata_move *move;
+        set_state(&t, 4, METADATA_NODE_JOINING, "a");
+        say(&t, 4, 14, "a"); /* so that a node of its site may leave */
+        cr_assert_eq(
+            move_step(&t, topic->id,
+                      &(struct metadata_move_change){.step = METADATA_MOVE_START,
+                                                     .group_id = from.group_id == 1 ? 2 : 1}),
+            0);
+        cr_assert_not_null(move = metadata_move_of(t.m, topic->id, 0));
+        cr_assert_eq(move_step(&t, topic->id,
+                               &(struct metadata_move_change){.step = METADATA_MOVE_CLOSED,
+                                                              .number = from.number,
+                                                              .index = 9}),
+                     0);
+        for (uint32_t node_id = 2; node_id <= 3; node_id++)
+            cr_assert_eq(move_step(&t, topic->id,
+                                   &(struct metadata_move_change){.step = METADATA_MOVE_TAKEN,
+                                                                  .number = move->to.number,
+                                                                  .node_id = node_id}),
+                         0);
+        cr_assert_eq(move->phase, METADATA_MOVE_OPENING, "node 1 may come any moment");
+        cr_assert_eq(set_state(&t, 1, states[i], ""), 0);
+        cr_assert_eq(move->phase, METADATA_MOVE_SETTLING);
+        metadata_destroy(t.m);
+    }
+}
+
 Test(cluster_metadata_nodes, come_back_from_a_checkpoint_as_they_were)
 {
     struct meta t = founded(), into = meta_create();

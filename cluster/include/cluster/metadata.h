@@ -67,8 +67,8 @@ struct metadata_partition {
 
 /* CLOSING --closed in the old group--> OPENING --every replica of the new group has its files-->
  * SETTLING --settled in the new group, gone from the old one--> over
- * From OPENING on the partition's place is the new one. A deleted topic's moves are gone with it.
- */
+ * From OPENING on the partition's place is the new one. Nodes that are dead, or to go, are not
+ * waited for. A deleted topic's moves are gone with it. */
 enum metadata_move_phase {
     METADATA_MOVE_CLOSING = 1,
     METADATA_MOVE_OPENING = 2,
