@@ -3,8 +3,8 @@
  * A move is started by one change of group 0. Everything after that is done by whoever leads the
  * two groups and by each of their replicas, from what group 0 and the groups' own logs say
  * (cluster/move_step.h): nobody drives it who could die of it, and it ends once majorities live and
- * every node of the new group has taken the files over. Producers wait at the new leader for some
- * milliseconds; consumers and committed offsets notice nothing.
+ * every node of the new group has taken the files over, but those that are dead or leave. Producers
+ * wait at the new leader for some milliseconds; consumers and committed offsets notice nothing.
  *
  * Moves are between groups with the same nodes: then nothing is copied. */
 #ifndef CLUSTER_TOPIC_MOVE_H
@@ -40,8 +40,9 @@ struct topic_move_plan {
 
 /* What would move where, were it started now, by this node's copy of group 0. 0 (a count of 0:
  * nothing to do), or ERR_NOT_FOUND (no such topic, partition or group), ERR_EXISTS (it is moving),
- * ERR_CANT_CHANGE (the groups' nodes differ; one of them gives while the other takes), ERR_INVALID
- * (a topic that doesn't move), ERR_FULL, with the reason in words. Any thread; `plan` is large. */
+ * ERR_CANT_CHANGE (the groups' nodes differ; one of them gives while the other takes; one is on its
+ * way between nodes), ERR_INVALID (a topic that doesn't move), ERR_FULL, with the reason in words.
+ * Any thread; `plan` is large. */
 int topic_move_plan(struct broker *b, const struct topic_move_wish *wish,
                     struct topic_move_plan *plan, struct err_note *note);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "node_drive.h"
 #include "topic_move.h"
 
 const char *topic_move_phase_name(enum metadata_move_phase phase)
@@ -29,6 +30,29 @@ static int refuse(struct err_note *note, int err, const struct metadata_topic *t
                       : err == ERR_FULL ? "too many partitions are moving"
                                         : "it can't be there: no such group, or it is there";
     return err_set(note, err, "%s-%d to group %u: %s", t->name, partition, group_id, why);
+}
+
+/* Files change hands on the nodes where both groups vote: so where they do is at rest before. Group
+ * 0 can't know, for it has no raft configuration but its own; what comes between only delays. */
+static int check_at_rest(struct broker *b, uint32_t group_id, struct err_note *note)
+{
+    const struct metadata_group *group = metadata_group_by_id(b->metadata, group_id);
+    if (group == NULL || !node_drive_is_moving(b, group))
+        return 0; /* the other checks say that there is none */
+    return err_set(note, ERR_CANT_CHANGE,
+                   "raft group %u has no leader, or its replicas are on their way between nodes: "
+                   "wait until none is moving",
+                   group_id);
+}
+
+static int check(struct broker *b, const struct metadata_topic *t, int32_t partition,
+                 uint32_t to_group, struct err_note *note)
+{
+    int err = metadata_move_check(b->metadata, t, partition, to_group);
+    if (err != 0)
+        return refuse(note, err, t, partition, to_group);
+    err = check_at_rest(b, t->partitions[partition].group_id, note);
+    return err == 0 ? check_at_rest(b, to_group, note) : err;
 }
 
 /* Coordinators of consumer groups would have to hand their sessions over. */
@@ -57,7 +81,7 @@ static bool add(const struct metadata *m, struct topic_move_plan *plan,
     return true;
 }
 
-static int plan_to_group(const struct metadata *m, const struct metadata_topic *t,
+static int plan_to_group(struct broker *b, const struct metadata_topic *t,
                          const struct topic_move_wish *wish, struct topic_move_plan *plan,
                          struct err_note *note)
 {
@@ -67,10 +91,10 @@ static int plan_to_group(const struct metadata *m, const struct metadata_topic *
         bool is_there = i < t->partition_count && t->partitions[i].group_id == wish->to_group;
         if (is_there && wish->partition < 0)
             continue;
-        int err = metadata_move_check(m, t, i, wish->to_group);
+        int err = check(b, t, i, wish->to_group, note);
         if (err != 0)
-            return refuse(note, err, t, i, wish->to_group);
-        if (!add(m, plan, t, i, wish->to_group))
+            return err;
+        if (!add(b->metadata, plan, t, i, wish->to_group))
             break;
     }
     return 0;
@@ -139,19 +163,26 @@ static bool move_one(struct balance *b)
     return true;
 }
 
-static void plan_balance(const struct metadata *m, const struct metadata_topic *t,
-                         struct topic_move_plan *plan)
+static int plan_balance(struct broker *b, const struct metadata_topic *t,
+                        struct topic_move_plan *plan, struct err_note *note)
 {
-    static _Thread_local struct balance b;
-    b = (struct balance){.m = m, .topic = t, .plan = plan};
-    metadata_each_topic(m, count_topic, &b);
-    while (move_one(&b))
+    static _Thread_local struct balance balance;
+    int err = 0;
+    for (uint32_t id = 1; id < metadata_group_count(b->metadata) && err == 0; id++)
+        err = check_at_rest(b, id, note);
+    if (err != 0)
+        return err;
+    balance = (struct balance){.m = b->metadata, .topic = t, .plan = plan};
+    metadata_each_topic(b->metadata, count_topic, &balance);
+    while (move_one(&balance))
         ;
+    return 0;
 }
 
-static int plan_locked(const struct metadata *m, const struct topic_move_wish *wish,
+static int plan_locked(struct broker *b, const struct topic_move_wish *wish,
                        struct topic_move_plan *plan, struct err_note *note)
 {
+    const struct metadata *m = b->metadata;
     const struct metadata_topic *t = NULL;
     if (wish->topic[0] != '\0') {
         t = metadata_topic_by_name(m, wish->topic, strlen(wish->topic));
@@ -163,11 +194,10 @@ static int plan_locked(const struct metadata *m, const struct topic_move_wish *w
     if (t == NULL && (wish->to_group != 0 || wish->partition >= 0))
         return err_set(note, ERR_INVALID, "a group or a partition wants a topic");
     if (wish->to_group != 0)
-        return plan_to_group(m, t, wish, plan, note);
+        return plan_to_group(b, t, wish, plan, note);
     if (wish->partition >= 0)
         return err_set(note, ERR_INVALID, "one partition wants a group to move to");
-    plan_balance(m, t, plan);
-    return 0;
+    return plan_balance(b, t, plan, note);
 }
 
 int topic_move_plan(struct broker *b, const struct topic_move_wish *wish,
@@ -176,7 +206,7 @@ int topic_move_plan(struct broker *b, const struct topic_move_wish *wish,
     plan->count = 0;
     plan->is_more = false;
     metadata_read_lock(b->metadata);
-    int err = plan_locked(b->metadata, wish, plan, note);
+    int err = plan_locked(b, wish, plan, note);
     metadata_read_unlock(b->metadata);
     return err;
 }
