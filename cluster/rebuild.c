@@ -38,7 +38,6 @@ int rebuild_create(struct broker *b, const struct storage_report *report, struct
         return UV_ENOMEM;
     r->broker = b;
     r->status.report = *report;
-    r->status.group_count = b->group_count;
     pthread_mutex_init(&r->lock, NULL);
     *rebuild = r;
     return 0;
@@ -75,13 +74,32 @@ static bool is_voter_here(const struct rebuild *r, const struct seen_group *seen
     return false;
 }
 
-static unsigned count_voters(const struct rebuild *r)
+/* A group that is not to vote here may still count on what this node had before. */
+static bool is_let_go(const struct rebuild *r, uint32_t group_id)
+{
+    uint64_t voters, learners;
+    return level_members(r->broker, group_id, &voters, &learners) &&
+           !level_mask_has(voters, (uint32_t)r->broker->conf.node_id);
+}
+
+/* True when all groups are where they are to be, as far as that is here. */
+static bool count_voters(struct rebuild *r)
 {
     uint32_t own = (uint32_t)r->broker->conf.node_id;
-    unsigned count = 0;
-    for (unsigned i = 0; i < r->broker->group_count; i++)
-        count += is_voter_here(r, &r->groups[i]) && level_is_in_sync(r->broker, i, own);
-    return count;
+    struct metadata *m = r->broker->metadata;
+    bool is_done = true;
+    r->status.voter_count = r->status.group_count = 0;
+    metadata_read_lock(m);
+    for (unsigned i = 0; i < r->broker->group_count; i++) {
+        const struct metadata_group *group = metadata_group_by_id(m, i);
+        bool is_wanted = group == NULL || metadata_group_has(group, own);
+        bool is_level = is_voter_here(r, &r->groups[i]) && level_is_in_sync(r->broker, i, own);
+        r->status.group_count += is_wanted;
+        r->status.voter_count += is_level;
+        is_done &= is_wanted ? is_level : is_let_go(r, i);
+    }
+    metadata_read_unlock(m);
+    return is_done;
 }
 
 static void run_remove(struct work_item *item)
@@ -228,8 +246,7 @@ void rebuild_watch(struct rebuild *r)
 {
     uint64_t now_ms = clock_now_ms(&r->broker->clock);
     pthread_mutex_lock(&r->lock);
-    r->status.voter_count = count_voters(r);
-    bool is_new_level = !r->status.is_level && r->status.voter_count == r->status.group_count;
+    bool is_new_level = count_voters(r) && !r->status.is_level;
     r->status.is_level |= is_new_level;
     judge_all(r, now_ms);
     tell_trouble(r, now_ms);

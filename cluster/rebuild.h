@@ -1,7 +1,8 @@
 /* Whether what this node keeps is whole, and what is left to do where it is not.
  *
  * After damage, or with an emptied disk, each of its replicas is taken in again by its group's
- * leader: learner, level, voter. When all are, what was set aside goes. Where a group has no leader
+ * leader: learner, level, voter. When all are that group 0 wants here, and no other group counts on
+ * this node any more, what was set aside goes. Where a group has no leader
  * because too many of its voters are gone for good (their nodes are here under other
  * incarnations, or empty), nothing mends itself and nothing is hidden: an event says every
  * ten seconds which nodes still hold its data and what an operator can do. */
@@ -33,10 +34,10 @@ struct rebuild_loss {
 
 struct rebuild_status {
     struct storage_report report; /* what was damaged at this start */
-    bool is_level;                /* all replicas here were voters and level since this start */
+    bool is_level;                /* since this start all of this was level at some time */
     unsigned voter_count;         /* of the groups, those whose replica here is a level voter */
-    unsigned group_count;
-    unsigned loss_count; /* of `losses`: as of a second ago */
+    unsigned group_count;         /* groups that this node is to vote in */
+    unsigned loss_count;          /* of `losses`: as of a second ago */
     struct rebuild_loss losses[REBUILD_LOSSES_MAX];
 };
 /* A copy. Any shard. */
