@@ -166,8 +166,8 @@ void placement_next_step(const struct repl_group_status *status, uint64_t own_ra
     const struct repl_replica_status *in = entering(&s);
     const struct repl_replica_status *out = going(&s, in == NULL ? NULL : in->member.site);
     bool may_enter = in != NULL && in->is_level && is_spanning(&s, &in->member, true);
-    bool is_out_first = in != NULL && in->is_level && out != NULL &&
-                        out->member.raft_id != own_raft_id && (!out->is_level || !may_enter);
+    bool is_out_gone = out != NULL && out->member.raft_id != own_raft_id && !out->is_level;
+    bool is_out_first = in != NULL && in->is_level && out != NULL && (is_out_gone || !may_enter);
     if (in == NULL && out == NULL)
         return;
     if (out != NULL && (in == NULL || is_out_first))

@@ -444,6 +444,27 @@ Test(cluster_placement_step, hands_over_when_the_leader_itself_is_to_go)
     cr_assert_neq(t.leader, repl_raft_id(1, 1));
 }
 
+/* Two voters of one site of three: a third one there would be a majority of that site alone. */
+Test(cluster_placement_step, hands_over_first_where_its_successor_can_not_vote_beside_the_leader)
+{
+    struct story t = three_voters();
+    struct placement_member wanted[4] = {voter(5, 1, 'a'), voter(4, 1, 'a'), voter(2, 1, 'b'),
+                                         voter(3, 1, 'c')};
+    struct placement_step step;
+    t.status.replica_count = 5;
+    for (unsigned i = 3; i < 5; i++) {
+        t.status.replicas[i].member.raft_id = wanted[4 - i].raft_id;
+        t.status.replicas[i].member.site[0] = 'a';
+        t.status.replicas[i].member.is_voter = i == 3;
+        t.status.replicas[i].is_level = true;
+    }
+    placement_next_step(&t.status, t.leader, wanted, 4, 0, &step);
+    cr_assert_eq(step.kind, PLACEMENT_HANDS_OVER);
+    struct random random;
+    random_init(&random, 3);
+    walk(&t, wanted, 4, &random);
+}
+
 Test(cluster_placement_step, keeps_learners_that_are_to_follow_and_no_others)
 {
     struct story t = three_voters();
