@@ -47,6 +47,15 @@ int ballast_make(const struct disk *disk, uint64_t size_bytes)
     return err;
 }
 
+bool ballast_is_there(const struct disk *disk)
+{
+    struct disk_file *file;
+    if (disk_open(disk, BALLAST_NAME, DISK_READ, &file) != 0)
+        return false;
+    disk_close(disk, file);
+    return true;
+}
+
 int ballast_give(const struct disk *disk)
 {
     return disk_remove(disk, BALLAST_NAME);

@@ -15,6 +15,9 @@ uint64_t ballast_size_bytes(uint64_t reserve_bytes);
  * then it is as it was, or gone. */
 int ballast_make(const struct disk *disk, uint64_t size_bytes);
 
+/* Is there one, of whatever size? Blocking. */
+bool ballast_is_there(const struct disk *disk);
+
 /* 0, or UV_ENOENT when there is none to give. Blocking. */
 int ballast_give(const struct disk *disk);
 

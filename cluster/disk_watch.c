@@ -77,7 +77,8 @@ static enum ballast_wish wish_of(struct disk_watch *w, const struct repl_disk_re
     if (w->has_ballast && is_needed)
         return GIVE;
     bool is_first = w->ballast_at_ms == 0;
-    bool may_make = r->state == REPL_DISK_OK && r->total_bytes != 0 && !w->has_ballast &&
+    bool is_wanted = is_first || !w->has_ballast; /* what an earlier start left may be too small */
+    bool may_make = r->state == REPL_DISK_OK && r->total_bytes != 0 && is_wanted &&
                     r->free_bytes > 2 * w->ballast_bytes;
     if (may_make && (is_first || (r->for_ms >= BALLAST_AFTER_MS &&
                                   now_ms - w->ballast_at_ms >= BALLAST_RETRY_MS)))
@@ -195,6 +196,7 @@ int disk_watch_create(struct broker *b, int lock_descriptor, struct disk_watch *
     w->broker = b;
     w->lock_descriptor = lock_descriptor;
     w->item.data = w;
+    w->has_ballast = ballast_is_there(&b->disk); /* the disk may be full by now */
     w->pool = work_pool_create("room", 1);
     repl_disk_judge_init(&w->judge, &(struct repl_disk_judge_options){
                                         .reserve_percent = (unsigned)b->conf.disk_reserve_percent,
