@@ -129,8 +129,8 @@ static void on_applied(struct machine_request *req, int status)
     struct compaction *c = req->data;
     if (status == 0)
         status = req->result.error;
-    if (status == ERR_INVALID || status == ERR_NOT_FOUND)
-        status = ERR_BUSY; /* retention, or another leader's step, was faster */
+    if (status == ERR_INVALID || status == ERR_NOT_FOUND || status == ERR_MOVED)
+        status = ERR_BUSY; /* retention, another leader's step or a move was faster */
     if (status != 0) {
         give_up(c, status == ERR_LEADERSHIP_LOST || status == ERR_CLOSED ? ERR_BUSY : status);
         return;
