@@ -20,7 +20,8 @@
 #include "admin/route.h"
 #include "base/event.h"
 
-#define TICK_MS 250
+#define TICK_MS     250
+#define RUNS_A_TURN 100 /* the loop has other work, too */
 
 /* ---- a call's life ---- */
 
@@ -257,11 +258,17 @@ static void close_slow(struct admin *a)
 
 /* ---- the loop ---- */
 
+/* One run takes one piece of what has come on each connection, and no event tells of the rest: only
+ * libmicrohttpd knows of it, by a timeout of 0. */
 static void on_turn(void *data)
 {
     struct admin *a = data;
-    if (a->daemon != NULL)
+    MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+    for (unsigned i = 0; a->daemon != NULL && wait_ms == 0 && i < RUNS_A_TURN; i++) {
         MHD_run(a->daemon);
+        if (MHD_get_timeout(a->daemon, &wait_ms) != MHD_YES)
+            return;
+    }
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)

@@ -54,6 +54,15 @@ def test_every_path_answers_json_on_every_node(cluster, path):
         assert (head.status, head.body) == (200, b"")
 
 
+def test_what_comes_in_pieces_waits_for_nothing_else(cluster):
+    """A body of 60 KB is many pieces; each once waited for a timer of 250 ms."""
+    begun = time.monotonic()
+    for _ in range(10):
+        answer = post(cluster.nodes[0].admin, "/v1/nodes/add", {"node_id": 4, "site": "x" * 60_000})
+        assert answer.status == 400
+    assert time.monotonic() - begun < 4
+
+
 def test_the_cluster_is_told_alike_by_every_node(cluster):
     told = [ask(node.admin, "/v1/cluster").json for node in cluster.nodes]
     assert [t["node_id"] for t in told] == [1, 2, 3]
