@@ -49,6 +49,10 @@ json_t *session_post_of(struct session *s, unsigned target, const char *path, js
 /* POST to any node: the same. Takes `body`. A fate that is not known is EXIT_PARTLY. */
 json_t *session_post(struct session *s, const char *path, json_t *body, int *status);
 
+/* Puts text of the command line into a body. False when it is not UTF-8, which is told: EXIT_USAGE.
+ */
+bool session_put_text(struct session *s, json_t *body, const char *name, const char *text);
+
 /* What the node said, as it said it. */
 void session_print_json(struct session *s, const json_t *json);
 /* Asks for "yes" unless --yes was given. EXIT_DONE to go on; EXIT_USAGE when nobody can be asked,

@@ -128,12 +128,12 @@ const char *http_error_text(const struct http_answer *answer)
     return json_string_value(json_object_get(answer->json, "message"));
 }
 
-/* It has done nothing, and another node may. */
-static bool is_next_worth_asking(const struct http_answer *answer)
+/* It has done nothing, and another node may; a question may be asked twice in any case. */
+static bool is_next_worth_asking(const struct http_answer *answer, bool is_change)
 {
     static const char *const codes[] = {"starting", "stopping", "busy", "no_leader"};
     const char *code = http_error_code(answer);
-    if (answer->outcome == HTTP_NOT_SENT)
+    if (answer->outcome == HTTP_NOT_SENT || (!is_change && answer->outcome != HTTP_ANSWERED))
         return true;
     for (size_t i = 0; code != NULL && i < sizeof codes / sizeof codes[0]; i++)
         if (strcmp(code, codes[i]) == 0)
@@ -141,14 +141,26 @@ static bool is_next_worth_asking(const struct http_answer *answer)
     return false;
 }
 
-void http_ask_any(const struct targets *targets, const char *path, const json_t *body,
-                  struct http_answer *answer, unsigned *target)
+/* A node that said why it can't tells more than one that says nothing. A change whose fate is not
+ * known comes before both. */
+static bool is_worth_more(const struct http_answer *earlier, const struct http_answer *later,
+                          bool is_change)
 {
-    for (*target = 0;; ++*target) {
-        http_ask(targets, *target, path, body, answer);
-        bool is_question = body == NULL && answer->outcome != HTTP_ANSWERED;
-        if (*target + 1 == targets->count || (!is_question && !is_next_worth_asking(answer)))
-            return;
+    return earlier->outcome == HTTP_ANSWERED && later->outcome != HTTP_ANSWERED &&
+           (!is_change || later->outcome == HTTP_NOT_SENT);
+}
+
+void http_ask_any(const struct targets *targets, const char *path, const json_t *body,
+                  struct http_answer *answer)
+{
+    bool is_change = body != NULL;
+    http_ask(targets, 0, path, body, answer);
+    for (unsigned i = 1; i < targets->count && is_next_worth_asking(answer, is_change); i++) {
+        struct http_answer next;
+        http_ask(targets, i, path, body, &next);
+        if (is_worth_more(answer, &next, is_change))
+            continue;
         http_answer_close(answer);
+        *answer = next;
     }
 }

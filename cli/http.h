@@ -33,10 +33,10 @@ void http_ask(const struct targets *targets, unsigned target, const char *path, 
 void http_answer_close(struct http_answer *answer);
 
 /* Asks one node after the other until one has done with it: those that can't be reached, that are
- * starting or ending, or that know no leader have done nothing, so the next is asked. Which node
- * answered last is in *target. */
+ * starting or ending, or that know no leader have done nothing, so the next is asked. Where none
+ * has done with it, the answer of one that said why goes before the silence of others. */
 void http_ask_any(const struct targets *targets, const char *path, const json_t *body,
-                  struct http_answer *answer, unsigned *target);
+                  struct http_answer *answer);
 
 /* "error" and "message" of an answer that refuses, or NULL. Borrowed from the answer. */
 const char *http_error_code(const struct http_answer *answer);

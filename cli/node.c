@@ -106,12 +106,10 @@ static bool read_node_id(struct session *s, const char *text, int64_t *id)
     return false;
 }
 
-static json_t *with_peer(struct session *s, json_t *body)
+static bool put_peer(struct session *s, json_t *body)
 {
     const char *peer = s->arguments.values[OPTION_PEER];
-    if (peer != NULL)
-        json_object_set_new(body, "peer_address", json_string(peer));
-    return body;
+    return peer == NULL || session_put_text(s, body, "peer_address", peer);
 }
 
 int node_add(struct session *s)
@@ -126,10 +124,12 @@ int node_add(struct session *s)
         return EXIT_USAGE;
     }
     snprintf(what, sizeof what, "Node %lld is added to site %.60s.", (long long)goal.enters, site);
-    return run_change(
-        s, "/v1/nodes/add",
-        with_peer(s, json_pack("{s:I, s:s}", "node_id", (json_int_t)goal.enters, "site", site)),
-        &goal, what);
+    json_t *body = json_pack("{s:I}", "node_id", (json_int_t)goal.enters);
+    if (!session_put_text(s, body, "site", site) || !put_peer(s, body)) {
+        json_decref(body);
+        return EXIT_USAGE;
+    }
+    return run_change(s, "/v1/nodes/add", body, &goal, what);
 }
 
 int node_remove(struct session *s)
@@ -157,8 +157,11 @@ int node_replace(struct session *s)
         return EXIT_USAGE;
     snprintf(what, sizeof what, "Node %lld takes the place of node %lld, which is then refused.",
              (long long)goal.enters, (long long)goal.leaves);
-    return run_change(s, "/v1/nodes/replace",
-                      with_peer(s, json_pack("{s:I, s:I}", "node_id", (json_int_t)goal.leaves,
-                                             "new_node_id", (json_int_t)goal.enters)),
-                      &goal, what);
+    json_t *body = json_pack("{s:I, s:I}", "node_id", (json_int_t)goal.leaves, "new_node_id",
+                             (json_int_t)goal.enters);
+    if (!put_peer(s, body)) {
+        json_decref(body);
+        return EXIT_USAGE;
+    }
+    return run_change(s, "/v1/nodes/replace", body, &goal, what);
 }

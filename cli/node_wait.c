@@ -53,17 +53,23 @@ void node_progress_of(const json_t *nodes, const struct node_goal *goal,
         is_in = has_entered(node, entering, sizeof entering);
     bool is_out = goal->leaves == 0 ||
                   has_left(find_node(nodes, goal->leaves), goal->leaves, leaving, sizeof leaving);
-    progress->is_done = is_in && is_out && moving == 0 && to_move == 0;
-    snprintf(progress->text, sizeof progress->text, "%s%s%lld groups moving, %lld to follow",
-             entering, leaving, (long long)moving, (long long)to_move);
+    bool has_plan = !json_is_null(json_object_get(nodes, "groups_to_move"));
+    progress->is_done = is_in && is_out && moving == 0 && to_move == 0 && has_plan;
+    snprintf(progress->text, sizeof progress->text, "%s%s%lld groups moving, ", entering, leaving,
+             (long long)moving);
+    size_t used = strlen(progress->text), left = sizeof progress->text - used;
+    if (has_plan)
+        snprintf(progress->text + used, left, "%lld to follow", (long long)to_move);
+    else
+        snprintf(progress->text + used, left,
+                 "what is to follow has no place (event placement_impossible)");
 }
 
 static bool look(struct session *s, void *data, char text[PROGRESS_TEXT_SIZE])
 {
     struct http_answer answer;
     struct node_progress progress = {0};
-    unsigned target;
-    http_ask_any(&s->targets, "/v1/nodes", NULL, &answer, &target);
+    http_ask_any(&s->targets, "/v1/nodes", NULL, &answer);
     if (answer.outcome == HTTP_ANSWERED && http_error_code(&answer) == NULL) {
         node_progress_of(answer.json, data, &progress);
         snprintf(text, PROGRESS_TEXT_SIZE, "%s", progress.text);

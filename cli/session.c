@@ -73,6 +73,13 @@ static int tell_unknown_fate(struct session *s, const char *why)
     return EXIT_PARTLY;
 }
 
+/* For scripts: the code is there, and what was said for people stands in the message. */
+static void print_refusal(struct session *s, const struct http_answer *answer)
+{
+    if (s->is_json && answer->outcome == HTTP_ANSWERED)
+        session_print_json(s, answer->json);
+}
+
 /* EXIT_DONE when the answer is a success. */
 static int judge(struct session *s, const struct http_answer *answer, bool is_change)
 {
@@ -84,10 +91,13 @@ static int judge(struct session *s, const struct http_answer *answer, bool is_ch
     if (answer->status < 400 || (code == NULL && !is_change))
         return EXIT_DONE; /* /livez and /readyz say "no" by their status */
     if (is_change && code != NULL &&
-        (strcmp(code, "timeout") == 0 || strcmp(code, "fate_unknown") == 0))
+        (strcmp(code, "timeout") == 0 || strcmp(code, "fate_unknown") == 0)) {
+        print_refusal(s, answer);
         return tell_unknown_fate(s, text == NULL ? code : text);
+    }
     fprintf(s->err, "trilog: refused: %s\n", text == NULL ? "without a reason" : text);
     advise(s, code);
+    print_refusal(s, answer);
     return EXIT_FAILED;
 }
 
@@ -96,8 +106,7 @@ static int judge(struct session *s, const struct http_answer *answer, bool is_ch
 json_t *session_get(struct session *s, const char *path, int *status)
 {
     struct http_answer answer;
-    unsigned target;
-    http_ask_any(&s->targets, path, NULL, &answer, &target);
+    http_ask_any(&s->targets, path, NULL, &answer);
     *status = judge(s, &answer, false);
     if (*status == EXIT_DONE)
         return answer.json;
@@ -121,6 +130,7 @@ static json_t *exchange_with(struct session *s, unsigned target, const char *pat
     else
         fprintf(s->err, "trilog: %s\n", answer.trouble);
     advise(s, http_error_code(&answer));
+    print_refusal(s, &answer);
     http_answer_close(&answer);
     return NULL;
 }
@@ -141,14 +151,21 @@ json_t *session_post_of(struct session *s, unsigned target, const char *path, js
 json_t *session_post(struct session *s, const char *path, json_t *body, int *status)
 {
     struct http_answer answer;
-    unsigned target;
-    http_ask_any(&s->targets, path, body, &answer, &target);
+    http_ask_any(&s->targets, path, body, &answer);
     json_decref(body);
     *status = judge(s, &answer, true);
     if (*status == EXIT_DONE)
         return answer.json;
     http_answer_close(&answer);
     return NULL;
+}
+
+bool session_put_text(struct session *s, json_t *body, const char *name, const char *text)
+{
+    if (json_object_set_new(body, name, json_string(text)) == 0)
+        return true;
+    fprintf(s->err, "trilog: a word of the command line is not UTF-8\n");
+    return false;
 }
 
 /* ---- the operator ---- */

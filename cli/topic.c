@@ -65,10 +65,10 @@ static bool look(struct session *s, void *data, char text[PROGRESS_TEXT_SIZE])
 {
     const char *topic = data;
     struct http_answer answer;
-    unsigned target, count = 0;
+    unsigned count = 0;
     size_t position;
     json_t *move;
-    http_ask_any(&s->targets, "/v1/topics/moves", NULL, &answer, &target);
+    http_ask_any(&s->targets, "/v1/topics/moves", NULL, &answer);
     bool is_answer = answer.outcome == HTTP_ANSWERED && http_error_code(&answer) == NULL;
     json_array_foreach(json_object_get(answer.json, "moves"), position, move)
     {
@@ -111,9 +111,7 @@ int topic_move(struct session *s)
 {
     const char *topic = s->arguments.operand_count > 0 ? s->arguments.operands[0] : NULL;
     json_t *body = json_object();
-    if (topic != NULL)
-        json_object_set_new(body, "topic", json_string(topic));
-    if (!add_numbers(s, body)) {
+    if ((topic != NULL && !session_put_text(s, body, "topic", topic)) || !add_numbers(s, body)) {
         json_decref(body);
         return EXIT_USAGE;
     }

@@ -3,19 +3,26 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-/* Progress by an answer whose nodes and moving groups are these. */
-static struct node_progress progress_of(const char *nodes, int moving, int64_t enters,
-                                        int64_t leaves)
+/* Progress by an answer whose nodes and groups on their way are these. */
+static struct node_progress progress_with(const char *nodes, int moving, const char *to_move,
+                                          int64_t enters, int64_t leaves)
 {
     char text[1024];
     struct node_progress progress;
     struct node_goal goal = {.enters = enters, .leaves = leaves};
-    snprintf(text, sizeof text, "{\"groups_moving\": %d, \"nodes\": [%s]}", moving, nodes);
+    snprintf(text, sizeof text, "{\"groups_moving\": %d, \"groups_to_move\": %s, \"nodes\": [%s]}",
+             moving, to_move, nodes);
     json_t *json = json_loads(text, 0, NULL);
     cr_assert_not_null(json);
     node_progress_of(json, &goal, &progress);
     json_decref(json);
     return progress;
+}
+
+static struct node_progress progress_of(const char *nodes, int moving, int64_t enters,
+                                        int64_t leaves)
+{
+    return progress_with(nodes, moving, "0", enters, leaves);
 }
 
 #define NODE_4(state, voting, level)                                                               \
@@ -39,4 +46,12 @@ Test(cli_node_wait, is_done_when_the_old_node_is_gone)
     struct node_progress p = progress_of(NODE_4("leaving", "2", "2"), 2, 0, 4);
     cr_assert_not(p.is_done);
     cr_assert_str_eq(p.text, "node 4 still votes in 2 groups; 2 groups moving, 0 to follow");
+}
+
+Test(cli_node_wait, is_not_done_while_groups_follow_or_have_no_place)
+{
+    cr_assert_not(progress_with(NODE_4("active", "6", "6"), 0, "2", 4, 0).is_done);
+    struct node_progress p = progress_with(NODE_4("active", "0", "0"), 0, "null", 4, 0);
+    cr_assert_not(p.is_done);
+    cr_assert(strstr(p.text, "has no place") != NULL, "%s", p.text);
 }

@@ -1,8 +1,10 @@
 """`trilog`, the operator's command: what it prints, how it ends, which node it asks."""
 
+import http.server
 import json
 import pathlib
 import subprocess
+import threading
 
 import pytest
 
@@ -105,6 +107,39 @@ def test_ends_with_4_when_no_node_answers_and_says_what_to_look_at(nowhere):
     assert done.returncode == 4
     assert nowhere in done.stderr and "admin_listen" in done.stderr
     assert done.stdout == ""
+
+
+def test_ends_with_1_when_it_is_refused_and_gives_scripts_the_nodes_own_words(cluster):
+    done = trilog("node", "remove", "9", "--yes", "-o", "json", "-a", cluster.nodes[0].admin)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"] == "not_found"
+    assert "node 9 is not in the cluster" in done.stderr
+
+
+def test_a_topic_that_is_no_text_is_not_taken_for_all_topics(cluster):
+    done = trilog("topic", "move", "\udcff", "--yes", "-a", cluster.nodes[0].admin)
+    assert (done.returncode, done.stdout) == (2, "") and "UTF-8" in done.stderr
+
+
+class Starting(http.server.BaseHTTPRequestHandler):
+    """A node that can't yet."""
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(b'{"error": "starting", "message": "not yet"}')
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_node_that_says_why_it_can_not_tells_more_than_silent_ones(nowhere):
+    with http.server.HTTPServer(("127.0.0.1", 0), Starting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = trilog("node", "list", "-a", f"127.0.0.1:{server.server_port}", "-a", nowhere)
+        server.shutdown()
+    assert done.returncode == 1
+    assert "refused: not yet" in done.stderr
 
 
 @pytest.mark.parametrize("words", [
