@@ -75,21 +75,22 @@ static bool is_to_vote(const struct stepping *s, uint64_t raft_id)
     return wanted != NULL && wanted->is_voter;
 }
 
-/* Would each quorum still span two sites with this voter more, or less? Where there is one site
- * only there is nothing to span. */
+/* Would each quorum still span two sites with this voter more, or less? Where all voters are of one
+ * site there is nothing to span, whoever else follows. */
 static bool is_spanning(const struct stepping *s, const struct repl_member *changed, bool is_added)
 {
     unsigned voters = 0, most = 0;
     bool has_two_sites = false;
     for (unsigned i = 0; i < s->status->replica_count; i++) {
         const struct repl_member *a = &s->status->replicas[i].member;
+        bool is_one = a->is_voter || a->raft_id == changed->raft_id;
         unsigned here = 0;
         voters += a->raft_id == changed->raft_id ? is_added : a->is_voter;
         for (unsigned k = 0; k < s->status->replica_count; k++) {
             const struct repl_member *b = &s->status->replicas[k].member;
             bool votes = b->raft_id == changed->raft_id ? is_added : b->is_voter;
             here += votes && strcmp(a->site, b->site) == 0;
-            has_two_sites |= strcmp(a->site, b->site) != 0;
+            has_two_sites |= is_one && b->is_voter && strcmp(a->site, b->site) != 0;
         }
         if (here > most)
             most = here;

@@ -465,6 +465,27 @@ Test(cluster_placement_step, hands_over_first_where_its_successor_can_not_vote_b
     walk(&t, wanted, 4, &random);
 }
 
+Test(cluster_placement_step, mends_a_group_of_one_site_also_while_others_follow_it)
+{
+    struct story t = three_voters();
+    struct placement_member wanted[4] = {voter(1, 1, 'a'), voter(2, 2, 'a'), voter(3, 1, 'a'),
+                                         voter(4, 1, 'b')};
+    struct placement_step step = {.kind = PLACEMENT_WAITS};
+    wanted[3].is_voter = false;
+    for (unsigned i = 0; i < 3; i++)
+        t.status.replicas[i].member.site[0] = 'a';
+    t.status.replicas[1].is_level = false; /* lost its disk, and is here under a new incarnation */
+    for (unsigned i = 0; i < 20 && step.kind != PLACEMENT_AT_REST; i++) {
+        placement_next_step(&t.status, t.leader, wanted, 4, 0, &step);
+        if (step.kind == PLACEMENT_CHANGES)
+            take(&t, &step);
+        for (unsigned k = 0; step.kind == PLACEMENT_WAITS && k < t.status.replica_count; k++)
+            t.status.replicas[k].is_level = t.status.replicas[k].member.raft_id !=
+                                            repl_raft_id(2, 1);
+    }
+    cr_assert_eq(step.kind, PLACEMENT_AT_REST);
+}
+
 Test(cluster_placement_step, keeps_learners_that_are_to_follow_and_no_others)
 {
     struct story t = three_voters();
