@@ -358,6 +358,30 @@ Test(fake_disk, takes_no_more_than_its_capacity_and_gives_space_back)
     fake_disk_destroy(d);
 }
 
+Test(fake_disk, lies_of_all_files_and_names_until_it_is_honest_again)
+{
+    for (int is_cut = 0; is_cut < 2; is_cut++) {
+        struct fake_disk *d = fake_disk_create(1);
+        make_file(d, "old", 3 * SECTOR, 1);
+        make_file(d, "gone", 10, 1);
+        fake_disk_lie(d, "");
+        make_file(d, "new", 10, 2);
+        make_file(d, "old", 4 * SECTOR, 2);
+        cr_assert_eq(disk_remove(fake_disk_seam(d), "gone"), 0);
+        cr_assert_eq(disk_sync_directory(fake_disk_seam(d), ""), 0);
+        cr_assert_eq(byte_at(d, "old", 0), 2, "who asks it sees what was written");
+        if (is_cut)
+            fake_disk_crash(d, NULL);
+        fake_disk_lie(d, NULL);
+        fake_disk_crash(d, NULL);
+        cr_assert_eq(is_there(d, "new"), !is_cut);
+        cr_assert_eq(is_there(d, "gone"), is_cut);
+        cr_assert_eq(size_of(d, "old"), is_cut ? 3 * SECTOR : 4 * SECTOR);
+        cr_assert_eq(byte_at(d, "old", 0), is_cut ? 1 : 2);
+        fake_disk_destroy(d);
+    }
+}
+
 Test(fake_disk, flips_bits_at_rest_that_stay_flipped)
 {
     struct fake_disk *d = fake_disk_create(1);

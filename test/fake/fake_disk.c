@@ -43,7 +43,7 @@ void fake_disk_crash(struct fake_disk *d, struct random *random)
 {
     lock(d);
     random = random != NULL ? random : &d->random;
-    tree_crash(&d->tree, random, draw_chance(random));
+    tree_crash(&d->tree, random, d->is_lying ? 0.0 : draw_chance(random));
     for (int i = 0; i < FAKE_DISK_OPERATION_COUNT; i++)
         d->faults[i].nth = 0;
     d->epoch++;
@@ -102,6 +102,9 @@ void fake_disk_lie(struct fake_disk *d, const char *folder)
     lock(d);
     for (struct node *n = d->tree.space.first; n != NULL; n = n->next)
         n->is_lied_of = false;
+    if (d->is_lying && folder == NULL)
+        tree_crash(&d->tree, &d->random, 1.0); /* what it held back is written */
+    d->is_lying = folder != NULL && folder[0] == '\0';
     const struct node *directory = folder == NULL ? NULL : tree_find(&d->tree, folder);
     for (size_t i = 0; directory != NULL && i < directory->current.count; i++)
         directory->current.items[i].node->is_lied_of = true;
@@ -168,6 +171,46 @@ bool fake_disk_is_synced(struct fake_disk *d, const char *path)
     lock(d);
     const struct node *n = tree_find(&d->tree, path);
     return unlock(d, n != NULL && !n->is_directory && node_is_synced(n)) != 0;
+}
+
+uint64_t fake_disk_peek(struct fake_disk *d, const char *path, uint8_t *into, uint64_t size_max)
+{
+    lock(d);
+    const struct node *n = tree_find(&d->tree, path);
+    uint64_t size = n == NULL || n->is_directory ? 0 : n->size;
+    if (size > 0 && size_max > 0)
+        node_read(n, 0, into, size < size_max ? size : size_max);
+    unlock(d, 0);
+    return size;
+}
+
+static unsigned list_unsynced(const struct node *directory, const char *folder,
+                              struct fake_disk_unsynced *into, unsigned max)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < directory->current.count && count < max; i++) {
+        const struct entry *e = &directory->current.items[i];
+        struct fake_disk_unsynced *u = &into[count];
+        snprintf(u->path, sizeof u->path, "%s%s%s", folder, folder[0] == '\0' ? "" : "/", e->name);
+        if (e->node->is_directory) {
+            char path[sizeof u->path];
+            memcpy(path, u->path, sizeof path);
+            count += list_unsynced(e->node, path, u, max - count);
+        } else if (!node_is_synced(e->node)) {
+            u->from = e->node->dirty_from * NODE_PAGE_SIZE;
+            u->to = e->node->dirty_until * NODE_PAGE_SIZE;
+            count++;
+        }
+    }
+    return count;
+}
+
+unsigned fake_disk_list_unsynced(struct fake_disk *d, struct fake_disk_unsynced *into, unsigned max)
+{
+    lock(d);
+    unsigned count = list_unsynced(d->tree.root, "", into, max);
+    unlock(d, 0);
+    return count;
 }
 
 bool fake_disk_is_name_synced(struct fake_disk *d, const char *path)

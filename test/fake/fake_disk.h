@@ -70,8 +70,9 @@ void fake_disk_fail_chance(struct fake_disk *d, enum fake_disk_operation operati
  * UV_ENOSPC. 0: no bound (free_bytes then answers 1 TiB). */
 void fake_disk_set_capacity(struct fake_disk *d, uint64_t bytes);
 
-/* From now on the disk lies of the files in this folder: a sync says 0 and makes nothing durable,
- * and a crash loses all of it. NULL: of none any more. */
+/* From now on the disk lies of the files that are in this folder: a sync says 0 and makes nothing
+ * durable, and a crash loses all of it. "": of all files and names, so that a crash brings back the
+ * whole disk as it was. NULL: of none any more; what is still there of "" is durable by then. */
 void fake_disk_lie(struct fake_disk *d, const char *folder);
 
 /* Flips one bit of a file at rest, on the device and in the cache. UV_ENOENT, or UV_EINVAL
@@ -94,5 +95,16 @@ uint64_t fake_disk_count(struct fake_disk *d, enum fake_disk_operation operation
 unsigned fake_disk_open_count(struct fake_disk *d);
 bool fake_disk_is_synced(struct fake_disk *d, const char *path);
 bool fake_disk_is_name_synced(struct fake_disk *d, const char *path);
+/* Copies a file's first bytes as who reads it would see them; returns its size, 0 when there is no
+ * such file. No operation: also while it is halted. */
+uint64_t fake_disk_peek(struct fake_disk *d, const char *path, uint8_t *into, uint64_t size_max);
+/* Files that would not survive as they are, at most `max`, and the bytes in question (none where
+ * only the size is); returns how many. */
+struct fake_disk_unsynced {
+    char path[200];
+    uint64_t from, to;
+};
+unsigned fake_disk_list_unsynced(struct fake_disk *d, struct fake_disk_unsynced *into,
+                                 unsigned max);
 
 #endif

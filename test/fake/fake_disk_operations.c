@@ -122,7 +122,7 @@ static int fake_sync(void *data, struct disk_file *file)
     int err = pass_file(d, file, FAKE_DISK_SYNC);
     uint64_t size = file->node->size;
     if (err == 0) {
-        if (!file->node->is_lied_of)
+        if (!d->is_lying && !file->node->is_lied_of)
             node_sync(&d->tree.space, file->node);
     } else if (!is_off) {
         node_settle(&d->tree.space, file->node, &d->random, 0.5);
@@ -250,7 +250,7 @@ static int fake_sync_directory(void *data, const char *path)
     int err = pass(d, FAKE_DISK_SYNC_DIRECTORY);
     if (err == 0)
         err = find_directory(d, path, &directory);
-    if (err == 0)
+    if (err == 0 && !d->is_lying)
         tree_sync(&d->tree, directory);
     return unlock(d, err);
 }

@@ -112,6 +112,7 @@ struct fake_disk {
     struct fault faults[FAKE_DISK_OPERATION_COUNT]; /* by operation */
     uint64_t halt_in;                               /* operations until the halt; 0: none */
     bool is_halted;                                 /* until the next crash */
+    bool is_lying;                                  /* of all files and names */
     unsigned epoch;                                 /* power cuts so far */
     unsigned open_count;                            /* handles not closed */
     pthread_mutex_t lock;                           /* of everything */
