@@ -185,7 +185,6 @@ void repl_group_tick(struct repl_group *g)
         group_role_tick(g);
     }
     group_ship_tick(g);
-    group_promise_tick(g);
     group_install_tick(g);
     group_repair_tick(g);
     group_leave_tick(g);

@@ -90,16 +90,8 @@ struct installation;
 struct repair;
 struct leave;
 
-/* The leader's word that this replica had more than it has. */
-struct reminder {
-    uint64_t since_ms; /* 0: there is none */
-    uint64_t term, from;
-    uint64_t promised_index, last_index;
-};
-
 struct repl_group {
     struct repl_group_options options;
-    struct reminder reminder; /* group_promise.c */
     struct raft raft;
     struct entry_cache cache;
     struct peer peers[REPL_MEMBERS_MAX];
@@ -143,7 +135,7 @@ struct repl_group {
     uint64_t lesser_asked_ms;
     uint32_t able_node_id; /* who asked last and has all that we have */
     uint64_t able_asked_ms;
-    uint64_t answered_to, answered_term, answered_index; /* last success told to a leader */
+    uint64_t answered_to, answered_term, answered_index; /* last answer, when it was a success */
     uint64_t answered_ms;
     uint64_t candidate_since_ms;
     uint64_t heard_majority_ms; /* leader: a majority was last alive; others: now */
@@ -225,8 +217,6 @@ void group_send_when_durable(struct repl_group *g, const struct raft_message *me
 /* group_promise.c: the leader tells a peer that has less than it acknowledged; the peer looks. */
 void group_promise_remind(struct repl_group *g, struct peer *p, const struct repl_message *result);
 void group_promise_on_reminder(struct repl_group *g, const struct repl_message *m);
-void group_promise_tick(struct repl_group *g);
-void group_promise_on_fit(struct repl_group *g); /* a leader's message was taken, not refused */
 void group_fatal(struct repl_group *g, int status, const char *what);
 /* A replica of a higher generation was heard. */
 void group_set_aside(struct repl_group *g, const struct repl_message *m);

@@ -193,7 +193,6 @@ static void begin(struct repl_group *g, uint64_t left_index)
     l->group = g;
     l->request = (struct log_leave){.data = l, .left_index = left_index};
     g->leave = l;
-    group_promise_on_fit(g); /* what a leader reminded it of is over */
     try_leave(l);
 }
 

@@ -59,8 +59,6 @@ static void fill_append_result(const struct raft *r,
 static bool is_answered(struct repl_group *g, const struct repl_message *m)
 {
     uint64_t now_ms = group_now_ms(g);
-    if (m->rejected == 0)
-        group_promise_on_fit(g);
     bool is_same = m->rejected == 0 && m->to == g->answered_to && m->term == g->answered_term &&
                    m->last_index == g->answered_index;
     if (is_same && now_ms - g->answered_ms < g->options.election_timeout_ms / 50)

@@ -97,7 +97,7 @@ def incarnation_of(event):
     return re.search(r" incarnation=([0-9a-f]+)", event).group(1)
 
 
-def assert_rebuilt(cluster, node, topic, lengths):
+def assert_rebuilt(cluster, node, topic, lengths, words=("before", "after")):
     """It is a voter everywhere: the cluster goes on without another one."""
     level = wait_event(node, lengths, "replicas_level")
     other = cluster.nodes[node.id % 3]
@@ -105,7 +105,7 @@ def assert_rebuilt(cluster, node, topic, lengths):
     send(cluster, topic, "again")
     other.start()
     cluster.wait_healthy()
-    assert_all_there(cluster, topic, ["before", "after", "again"])
+    assert_all_there(cluster, topic, [*words, "again"])
     return incarnation_of(level)
 
 
@@ -124,6 +124,30 @@ def test_a_flipped_bit_in_the_write_ahead_log_rebuilds_the_node_by_itself(damage
     assert now == incarnation_of(said) != old
     clusters.wait_until(lambda: not list(node.data.glob("wal.damaged-*")), 10,
                         "what was set aside goes when the node is whole again")
+
+
+@pytest.mark.timeout(240)
+def test_an_old_copy_of_a_folder_is_noticed_by_leaders_that_were_told_of_the_rest(damaged_cluster,
+                                                                                 topic):
+    """What a disk that lies about fsync leaves, or a backup: no byte of it is wrong."""
+    node = damaged_cluster.nodes[1]
+    node.kill9()
+    old = shutil.copytree(node.data, f"{node.data}.old")
+    node.start()
+    damaged_cluster.wait_healthy()
+    send(damaged_cluster, topic, "kept")
+    damaged_cluster.wait_healthy()
+    node.kill9()
+    lengths = damaged_cluster.log_lengths()
+    shutil.rmtree(node.data)
+    shutil.move(old, node.data)
+    node.start()
+    said = wait_event(node, lengths, "wal_writes_lost")
+    assert "which acknowledged" in said and "level=error" in said, said
+    clusters.wait_until(lambda: not node.is_running(), 30, "it ends")
+    node.start()
+    assert "which acknowledged" in wait_event(node, lengths, "wal_damaged")
+    assert_rebuilt(damaged_cluster, node, topic, lengths, ("before", "after", "kept"))
 
 
 @pytest.mark.slow
