@@ -16,7 +16,8 @@ struct compact_parameters {
     uint8_t seed[COMPACT_SEED_SIZE];
 };
 
-/* A segment to read: only place, size and offsets of the view's meta need be known. */
+/* Segments to read: of a view's meta place, size and offsets need be known, and where it is sealed
+ * the checksum, which is compared. */
 struct compact_sources {
     struct log_segment_view *views; /* without a gap between them */
     unsigned count;

@@ -3,6 +3,7 @@
  */
 #include "log/compact.h"
 
+#include "../../log/partition_internal.h"
 #include "keyed_batches.h"
 #include "log/store.h"
 #include "partition_bench.h"
@@ -473,5 +474,20 @@ Test(log_compact, leaves_segments_out_that_come_out_otherwise_and_never_serves_t
     cr_assert_eq(read_at(s.replicas[1].partition, &one_read, &s.work, 0, INT64_MAX, 1000),
                  ERR_CORRUPT, "to be fetched from the other replica");
     slice_unref(&plan.step);
+    story_close(&s);
+}
+
+/* The epoch of a batch lies outside its checksum: nothing but the file's own tells. */
+Test(log_compact, plans_on_no_segment_of_which_a_leader_epoch_is_damaged)
+{
+    static struct story s;
+    struct log_compact_plan plan;
+    story_open(&s, 9);
+    write_rounds(&s, 30, false);
+    cr_assert_eq(fake_disk_flip_bit(s.replicas[0].disk, FOLDER "/00000000000000000000.log", 14, 0),
+                 0);
+    cr_assert_eq(plan_step(&s, &plan), ERR_CORRUPT);
+    cr_assert(s.replicas[0].partition->segments.items[0]->is_suspect, "it is looked into");
+    cr_assert_eq(plan_step(&s, &plan), ERR_BUSY, "not before it is mended");
     story_close(&s);
 }
