@@ -234,25 +234,38 @@ static int make_segments(const struct disk *disk, const struct log_partition_id 
     return err == 0 ? disk_sync_directory(disk, folder) : err;
 }
 
-static int leave_out(const struct disk *disk, const struct log_partition_id *id,
-                     struct log_compaction *c)
+static int remove_outputs(const struct disk *disk, const struct log_partition_id *id,
+                          const struct log_compaction *c)
 {
     int err = 0;
-    c->is_different = true;
     for (uint32_t i = 0; i < c->step.output_count && err == 0; i++)
         err = log_segment_remove_files(disk, id, c->step.outputs[i].base_offset, c->step.version);
     return err;
 }
 
-int compact_due_run(const struct disk *disk, const struct log_partition_id *id,
-                    struct log_compaction *c)
+static int carry_out(const struct disk *disk, const struct log_partition_id *id,
+                     const struct log_compaction *c)
 {
     struct compact_map map = {0};
     int err = fill_map(c, &map);
     if (err == 0)
         err = make_segments(disk, id, c, &map);
     compact_map_close(&map);
-    return err == ERR_CORRUPT || err == ERR_TOO_LARGE ? leave_out(disk, id, c) : err;
+    return err;
+}
+
+/* A read that fails may be the moment's, and what is left out here is one copy less until it is
+ * fetched: so it is tried once more. */
+int compact_due_run(const struct disk *disk, const struct log_partition_id *id,
+                    struct log_compaction *c)
+{
+    int err = carry_out(disk, id, c);
+    if (err == ERR_CORRUPT)
+        err = carry_out(disk, id, c);
+    c->is_different = err == ERR_CORRUPT || err == ERR_TOO_LARGE;
+    if (c->is_different)
+        return remove_outputs(disk, id, c);
+    return err;
 }
 
 static void tell_different(const struct log_partition *p, const struct log_compaction *c)

@@ -491,3 +491,26 @@ Test(log_compact, plans_on_no_segment_of_which_a_leader_epoch_is_damaged)
     cr_assert_eq(plan_step(&s, &plan), ERR_BUSY, "not before it is mended");
     story_close(&s);
 }
+
+/* The files are sound: only an error that stays, or their bytes, say otherwise. */
+Test(log_compact, leaves_nothing_out_because_of_one_read_that_failed)
+{
+    static struct story s;
+    uint64_t failed = 0;
+    for (uint64_t nth = 1, before = 0, after = UINT64_MAX; before + nth <= after; nth++) {
+        story_open(&s, 11);
+        write_rounds(&s, 30, false);
+        struct replica *r = &s.replicas[1];
+        before = fake_disk_count(r->disk, FAKE_DISK_READ);
+        fake_disk_fail_nth(r->disk, FAKE_DISK_READ, nth, UV_EIO);
+        cr_assert_eq(compact_and_carry_out(&s), 0);
+        after = fake_disk_count(r->disk, FAKE_DISK_READ);
+        failed += before + nth <= after;
+        fake_disk_fail_nth(r->disk, FAKE_DISK_READ, 0, 0);
+        for (unsigned i = 0; i < r->partition->segments.count; i++)
+            cr_assert_not(r->partition->segments.items[i]->is_suspect);
+        end_story(&s);
+        story_close(&s);
+    }
+    cr_assert_gt(failed, 1);
+}
