@@ -265,6 +265,8 @@ int compact_due_run(const struct disk *disk, const struct log_partition_id *id,
     c->is_different = err == ERR_CORRUPT || err == ERR_TOO_LARGE;
     if (c->is_different)
         return remove_outputs(disk, id, c);
+    if (err_is_no_room(err)) /* it is made again: until then others need what it took */
+        remove_outputs(disk, id, c);
     return err;
 }
 

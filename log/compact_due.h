@@ -27,7 +27,7 @@ int64_t compact_due_unflushed(const struct log_partition *p, int64_t otherwise);
 
 /* On a worker, after everything before is in files: makes the step's segments, or finds that they
  * come out otherwise here (what they are made of is damaged, say) and leaves them out. 0,
- * UV_ENOMEM, a disk error. */
+ * UV_ENOMEM, a disk error; without room what was made is taken away again. */
 int compact_due_run(const struct disk *disk, const struct log_partition_id *id,
                     struct log_compaction *c);
 

@@ -514,3 +514,31 @@ Test(log_compact, leaves_nothing_out_because_of_one_read_that_failed)
     }
     cr_assert_gt(failed, 1);
 }
+
+Test(log_compact, gives_back_what_it_took_when_there_is_no_room_and_is_carried_out_later)
+{
+    static struct story s;
+    uint64_t missed = 0;
+    for (uint64_t nth = 1, is_missed = true; is_missed; nth++) {
+        story_open(&s, 10);
+        write_rounds(&s, 30, false);
+        struct replica *r = &s.replicas[1];
+        cr_assert_eq(compact_once(&s), 0);
+        flush_now(s.replicas[0].partition);
+        unsigned files = list_folder(r->disk);
+        struct log_flush *flush;
+        cr_assert_eq(log_partition_flush_prepare(r->partition, &flush), 0);
+        fake_disk_fail_nth(r->disk, FAKE_DISK_WRITE, nth, UV_ENOSPC);
+        int status = log_flush_run(flush);
+        fake_disk_fail_nth(r->disk, FAKE_DISK_WRITE, 0, 0);
+        log_partition_flush_finish(r->partition, flush, status);
+        is_missed = status == UV_ENOSPC;
+        missed += is_missed;
+        if (is_missed)
+            cr_assert_eq(list_folder(r->disk), files, "others need the room");
+        check_contents(&s, r->partition, false);
+        end_story(&s);
+        story_close(&s);
+    }
+    cr_assert_gt(missed, 1);
+}
