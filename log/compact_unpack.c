@@ -9,8 +9,10 @@
 #include <lz4frame.h>
 #include <snappy-c.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/err.h"
 
@@ -145,6 +147,13 @@ static int unpack_snappy(struct bytes packed, struct compact_room *room)
 
 /* ---- lz4 ---- */
 
+/* Without memory nothing can be said of the frame: on another replica there may be enough. */
+static int judge_lz4(size_t error)
+{
+    bool is_memory = strcmp(LZ4F_getErrorName(error), "ERROR_allocation_failed") == 0;
+    return is_memory ? UV_ENOMEM : ERR_MALFORMED;
+}
+
 static int decompress_frame(LZ4F_dctx *context, struct bytes packed, struct compact_room *room)
 {
     const uint8_t *at = packed.data, *end = packed.data + packed.size;
@@ -156,7 +165,7 @@ static int decompress_frame(LZ4F_dctx *context, struct bytes packed, struct comp
         size_t given = free_bytes;
         size_t hint = LZ4F_decompress(context, room->data + room->size, &given, at, &taken, NULL);
         if (LZ4F_isError(hint))
-            return ERR_MALFORMED;
+            return judge_lz4(hint);
         at += taken;
         room->size += given;
         if (hint == 0)
@@ -178,6 +187,12 @@ static int unpack_lz4(struct bytes packed, struct compact_room *room)
 
 /* ---- zstd ---- */
 
+/* Likewise; a frame says how much it needs, up to 128 MiB. */
+static int judge_zstd(size_t error)
+{
+    return ZSTD_getErrorCode(error) == ZSTD_error_memory_allocation ? UV_ENOMEM : ERR_MALFORMED;
+}
+
 static int decompress_frames(ZSTD_DStream *stream, struct bytes packed, struct compact_room *room)
 {
     ZSTD_inBuffer in = {.src = packed.data, .size = packed.size};
@@ -189,7 +204,7 @@ static int decompress_frames(ZSTD_DStream *stream, struct bytes packed, struct c
         ZSTD_outBuffer out = {.dst = room->data + room->size, .size = free_bytes};
         size_t hint = ZSTD_decompressStream(stream, &out, &in);
         if (ZSTD_isError(hint))
-            return ERR_MALFORMED;
+            return judge_zstd(hint);
         room->size += out.pos;
         if (hint == 0 && in.pos == in.size)
             return 0;
