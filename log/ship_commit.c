@@ -9,7 +9,8 @@
  *
  * Before 2 nothing live has changed. After 2 an opening store repeats 3 and 4 (store.c): a move
  * that has happened finds no staged file, and one that has not finds it. Files of ours that the
- * snapshot has no longer are named by no manifest then and go last. */
+ * snapshot has no longer are named by no manifest then and go last. On a full disk the same is done
+ * without a restart: before 2 the snapshot can be given up, after it there is only waiting. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -39,7 +40,8 @@ static int crc_of_file(const struct disk *disk, struct disk_file *file, uint32_t
     return err;
 }
 
-/* Checks one staged file and makes it durable. A wrong one is removed, to be fetched again. */
+/* Checks one staged file and makes it durable. A wrong one is removed, to be fetched again; so is
+ * one that there was no room for: what a failed sync has lost of it can't be known. */
 static int settle_file(const struct log_install *i, const struct ship_file *file)
 {
     const struct disk *disk = i->store->disk;
@@ -62,8 +64,16 @@ static int settle_file(const struct log_install *i, const struct ship_file *file
         event_warn("snapshot_file_damaged", "file=%s", path);
         int removed = disk_remove(disk, path);
         err = removed == 0 ? ERR_CORRUPT : removed;
+    } else if (err_is_no_room(err)) {
+        disk_remove(disk, path);
     }
     return err;
+}
+
+static void forget_pieces(struct log_install *i, unsigned file)
+{
+    memset(i->files[file].pieces, PIECE_MISSING, i->files[file].piece_count);
+    i->file_next = 0;
 }
 
 /* A leftover under the name of a file that we keep would replace it in step 3. */
@@ -82,13 +92,13 @@ static int settle_files(struct log_install *i)
     store_path(i->store, "/incoming", incoming);
     int err = ship_prepare_folder(i), damaged = 0;
     for (unsigned f = 0; f < i->list.count && err == 0; f++) {
-        err = i->files[f].is_ours ? drop_staged(i, &i->list.files[f])
-                                  : settle_file(i, &i->list.files[f]);
+        bool is_ours = i->files[f].is_ours;
+        err = is_ours ? drop_staged(i, &i->list.files[f]) : settle_file(i, &i->list.files[f]);
+        if (!is_ours && (err == ERR_CORRUPT || err_is_no_room(err)))
+            forget_pieces(i, f);
         if (err == ERR_CORRUPT) {
             damaged = err; /* go on: find all of them in one attempt */
             err = 0;
-            memset(i->files[f].pieces, PIECE_MISSING, i->files[f].piece_count);
-            i->file_next = 0;
         }
     }
     if (err == 0)
@@ -116,27 +126,39 @@ static void add_if_gone(struct manifest_bytes *b, const struct log_install *i,
 }
 
 /* The snapshot's records, and which of our partitions it no longer has. */
+static void compose_manifest(const struct log_install *i, struct manifest_bytes *b)
+{
+    const struct log_store *s = i->store;
+    manifest_add_header(b, s->group_id);
+    for (uint32_t n = 0; n < i->manifest.partition_count; n++)
+        if (!i->manifest.partitions[n].is_removed)
+            manifest_add(b, &(struct manifest_record){.kind = MANIFEST_PARTITION,
+                                                      .number = i->manifest.partitions[n].number,
+                                                      .payload = i->manifest.partitions[n].record});
+    for (uint32_t n = 0; n < s->partition_count; n++)
+        add_if_gone(b, i, s->partitions[n]);
+    for (const struct store_partition *r = s->removed; r != NULL; r = r->next_removed)
+        add_if_gone(b, i, r);
+    manifest_add(b, &(struct manifest_record){.kind = MANIFEST_MACHINE,
+                                              .payload = i->manifest.state.machine});
+    manifest_add_commit(b, &i->manifest.state, 0, MANIFEST_COMMIT_INSTALLING);
+    manifest_finish_header(b);
+}
+
 static int replace_manifest(struct log_install *i)
 {
     struct log_store *s = i->store;
     struct manifest_bytes b = {0};
-    manifest_add_header(&b, s->group_id);
-    for (uint32_t n = 0; n < i->manifest.partition_count; n++)
-        if (!i->manifest.partitions[n].is_removed)
-            manifest_add(&b,
-                         &(struct manifest_record){.kind = MANIFEST_PARTITION,
-                                                   .number = i->manifest.partitions[n].number,
-                                                   .payload = i->manifest.partitions[n].record});
-    for (uint32_t n = 0; n < s->partition_count; n++)
-        add_if_gone(&b, i, s->partitions[n]);
-    for (const struct store_partition *r = s->removed; r != NULL; r = r->next_removed)
-        add_if_gone(&b, i, r);
-    manifest_add(&b, &(struct manifest_record){.kind = MANIFEST_MACHINE,
-                                               .payload = i->manifest.state.machine});
-    manifest_add_commit(&b, &i->manifest.state, 0, MANIFEST_COMMIT_INSTALLING);
-    manifest_finish_header(&b);
-    int err = b.err != 0 ? b.err : store_replace_manifest(s, bytes_of(b.data, b.size));
-    s->manifest_size = s->manifest_durable = b.size;
+    compose_manifest(i, &b);
+    int err = b.err != 0 ? b.err : store_prepare_manifest(s, bytes_of(b.data, b.size));
+    if (err == 0) {
+        i->is_decided = true;
+        err = store_place_manifest(s);
+    }
+    if (err == 0) {
+        i->is_placed = true;
+        s->manifest_size = s->manifest_durable = b.size;
+    }
     manifest_bytes_close(&b);
     return err;
 }
@@ -264,20 +286,32 @@ static int remove_gone(const struct log_install *i, const struct store_partition
     return table_has_folder(&i->table, id) ? 0 : log_partition_remove_folder(i->store->disk, id);
 }
 
+static int remove_all_gone(const struct log_install *i)
+{
+    const struct log_store *s = i->store;
+    int err = 0;
+    for (uint32_t n = 0; n < s->partition_count && err == 0; n++)
+        err = remove_gone(i, s->partitions[n]);
+    for (struct store_partition *r = s->removed; r != NULL && err == 0; r = r->next_removed)
+        err = remove_gone(i, r);
+    return err;
+}
+
+/* Where there was no room it is done again: all of what is not behind the point, else the rest. */
 static int swap_files(struct log_install *i)
 {
     struct log_store *s = i->store;
-    int err = settle_files(i);
-    if (err == 0)
+    int err = i->is_decided ? 0 : settle_files(i);
+    if (err == 0 && !i->is_placed)
         err = replace_manifest(i);
     if (err == 0)
         err = store_finish_install(s, &i->manifest, NULL);
     if (err == 0)
         err = store_table_open(s, &i->manifest, &i->table, NULL);
-    for (uint32_t n = 0; n < s->partition_count && err == 0; n++)
-        err = remove_gone(i, s->partitions[n]);
-    for (struct store_partition *r = s->removed; r != NULL && err == 0; r = r->next_removed)
-        err = remove_gone(i, r);
+    if (err == 0)
+        err = remove_all_gone(i);
+    if (err != 0)
+        store_table_close(&i->table);
     return err;
 }
 
@@ -361,10 +395,12 @@ static void finish_commit(struct work_item *item)
     struct log_install_commit *req = item->data;
     struct log_install *i = req->install;
     struct log_store *s = i->store;
-    store_hold_reads(s, false);
-    if (i->has_claims)
+    bool is_half_done = req->status != 0 && i->is_decided;
+    store_hold_reads(s, is_half_done);
+    if (i->has_claims && !is_half_done) {
         each_folder(i, release_folder); /* the table has its own by now */
-    i->has_claims = false;
+        i->has_claims = false;
+    }
     if (req->status == 0) {
         store_take_table(s, &i->table);
         store_tell_index(s);
@@ -386,6 +422,11 @@ static void run_commit(struct work_item *item)
     work_submit(s->home, item, finish_commit);
 }
 
+bool log_install_is_decided(const struct log_install *i)
+{
+    return i->is_decided;
+}
+
 void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb)
 {
     struct log_install *i = req->install;
@@ -395,13 +436,13 @@ void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb
         req->status = ERR_INVALID;
     else if (store_is_in_use(i->store))
         req->status = ERR_BUSY;
-    else
+    else if (!i->has_claims)
         req->status = each_folder(i, check_folder);
-    if (req->status == 0) { /* from here to the end nobody removes one */
+    if (req->status == 0 && !i->has_claims) { /* from here to the end nobody removes one */
         req->status = each_folder(i, claim_folder);
         i->has_claims = req->status == 0;
     }
-    store_hold_reads(i->store, req->status == 0);
+    store_hold_reads(i->store, req->status == 0 || i->is_decided);
     req->item.data = req;
     work_submit(i->store->worker, &req->item, run_commit);
 }

@@ -29,6 +29,8 @@ struct log_install {
     int folder_err;           /* of its preparation */
     struct store_table table; /* what commit has opened, until the swap */
     bool has_claims;          /* on the folders of its partitions */
+    bool is_decided;          /* the manifest may be the snapshot's: there is no way back ... */
+    bool is_placed;           /* ... and it is */
 };
 
 /* Where a file is staged; `path` has LOG_PATH_SIZE bytes. */

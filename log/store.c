@@ -75,18 +75,27 @@ int store_append_manifest(const struct log_store *s, uint64_t position, struct b
     return write_synced(s, path, DISK_WRITE, position, contents);
 }
 
-int store_replace_manifest(const struct log_store *s, struct bytes contents)
+int store_prepare_manifest(const struct log_store *s, struct bytes contents)
+{
+    char fresh[LOG_PATH_SIZE];
+    store_path(s, "/manifest.new", fresh);
+    return write_synced(s, fresh, DISK_WRITE | DISK_CREATE, 0, contents);
+}
+
+int store_place_manifest(const struct log_store *s)
 {
     char folder[LOG_PATH_SIZE], path[LOG_PATH_SIZE], fresh[LOG_PATH_SIZE];
     store_path(s, "", folder);
     store_path(s, "/manifest", path);
     store_path(s, "/manifest.new", fresh);
-    int err = write_synced(s, fresh, DISK_WRITE | DISK_CREATE, 0, contents);
-    if (err == 0)
-        err = disk_rename(s->disk, fresh, path);
-    if (err == 0)
-        err = disk_sync_directory(s->disk, folder);
-    return err;
+    int err = disk_rename(s->disk, fresh, path);
+    return err == 0 ? disk_sync_directory(s->disk, folder) : err;
+}
+
+int store_replace_manifest(const struct log_store *s, struct bytes contents)
+{
+    int err = store_prepare_manifest(s, contents);
+    return err == 0 ? store_place_manifest(s) : err;
 }
 
 static int make_empty_manifest(struct log_store *s)

@@ -67,6 +67,10 @@ void store_path(const struct log_store *s, const char *suffix, char *path);
 
 /* Puts the bytes in place of the manifest: new file, synced, renamed, folder synced. Blocking. */
 int store_replace_manifest(const struct log_store *s, struct bytes contents);
+/* Its two halves: after a failure of the first the manifest is what it was, after one of the second
+ * it may be either. */
+int store_prepare_manifest(const struct log_store *s, struct bytes contents);
+int store_place_manifest(const struct log_store *s);
 /* Cuts off what stands behind the first `size` bytes, durably. Blocking. */
 int store_cut_manifest(const struct log_store *s, uint64_t size);
 /* Appends and syncs. Blocking. */

@@ -17,6 +17,7 @@
 #define ASKS_MAX            20         /* of one piece without an answer: the source is lost */
 #define IN_FLIGHT_BYTES_MAX (4u << 20) /* asked for */
 #define RETRY_COMMIT_MS     10
+#define RETRY_ROOM_MS       500 /* ... on a full disk */
 #define REPAIRS_MAX         3
 
 struct installation;
@@ -49,8 +50,9 @@ struct installation {
     uint64_t tried_ms;      /* last attempt to commit */
     bool has_written;       /* a piece */
     bool is_committing;
-    bool is_lost;     /* end it when the disk is done */
-    unsigned repairs; /* times that staged files were found damaged */
+    bool waits_for_room; /* the last attempt to commit found the disk full, too late to give up */
+    bool is_lost;        /* end it when the disk is done */
+    unsigned repairs;    /* times that staged files were found damaged */
     struct log_install_commit commit;
 };
 
@@ -214,6 +216,21 @@ static void finish(struct installation *i)
 
 static void go_on(struct installation *i);
 
+/* What was sent is given up, as long as nothing live has changed; the leader names one again when
+ * there is room. Else the tick tries again. */
+static void on_no_room(struct installation *i, int status)
+{
+    if (!log_install_is_decided(i->install)) {
+        give_up(i, err_text(status));
+        return;
+    }
+    if (!i->waits_for_room)
+        event_error("snapshot_waits_for_room", "group=%u index=%llu error=%s",
+                    i->group->options.identity.group_id, (unsigned long long)i->metadata.index,
+                    err_name(status));
+    i->waits_for_room = true;
+}
+
 static void on_commit(struct log_install_commit *commit, int status)
 {
     struct installation *i = commit->data;
@@ -228,6 +245,8 @@ static void on_commit(struct log_install_commit *commit, int status)
         go_on(i); /* what an earlier attempt left half written was dropped: ask again */
     else if (status == ERR_CORRUPT || status == ERR_INVALID)
         give_up(i, err_text(status));
+    else if (err_is_no_room(status))
+        on_no_room(i, status);
     else if (status != ERR_BUSY) /* busy: a reader is still there, the tick tries again */
         group_fatal(i->group, status, "commit a snapshot");
 }
@@ -264,7 +283,8 @@ static void go_on(struct installation *i)
     while (has_more && i->piece_count < count_max && i->in_flight_bytes < IN_FLIGHT_BYTES_MAX &&
            node_may_fetch(i->group->options.node))
         has_more = ask_next(i);
-    if (!has_more && i->piece_count == 0 && group_now_ms(i->group) - i->tried_ms >= RETRY_COMMIT_MS)
+    uint64_t retry_ms = i->waits_for_room ? RETRY_ROOM_MS : RETRY_COMMIT_MS;
+    if (!has_more && i->piece_count == 0 && group_now_ms(i->group) - i->tried_ms >= retry_ms)
         commit(i);
 }
 

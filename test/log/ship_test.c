@@ -223,6 +223,80 @@ Test(log_ship, is_wholly_there_or_not_at_all_after_a_crash_at_any_point)
     stage_close(&from);
 }
 
+/* One operation of the commit finds no room. Returns how often it did. */
+static uint64_t commit_without_room(struct stage *from, struct stage *to,
+                                    enum fake_disk_operation operation, uint64_t nth,
+                                    unsigned *given_up)
+{
+    struct log_pin *pin;
+    struct log_install *install;
+    unsigned carried;
+    cr_assert_eq(log_store_pin(from->store, &pin), 0);
+    cr_assert_eq(log_store_install_begin(to->store, log_pin_contents(pin), &install), 0);
+    cr_assert_eq(carry(from, pin, to, install, UINT32_MAX, &carried), 0);
+    fake_disk_fail_nth(to->disk, operation, nth, UV_ENOSPC);
+    int status = commit(to, install);
+    fake_disk_fail_nth(to->disk, operation, 0, 0);
+    cr_assert(status == 0 || status == UV_ENOSPC, "%s", err_name(status));
+    if (status != 0 && log_install_is_decided(install)) {
+        struct log_partition *p = log_store_partition(to->store, 1);
+        struct piece_result result = {0};
+        struct log_read read = {.data = &result,
+                                .readers = &to->work.seam,
+                                .home = &to->work.seam,
+                                .size_bytes_max = 1};
+        if (p != NULL && log_partition_start_offset(p) < log_partition_next_offset(p)) {
+            log_partition_trim_tail(p, 0);
+            read.offset = log_partition_start_offset(p);
+            read.offset_max = INT64_MAX;
+            cr_assert_eq(log_partition_read(p, &read, NULL), ERR_BUSY, "nothing half done is read");
+        }
+        cr_assert_eq(commit(to, install), 0, "it is done when there is room");
+    } else if (status != 0) {
+        log_install_abort(install);
+        cr_assert_eq(log_store_state(to->store)->index, SOURCE_INDEX / 2);
+        tell(to, 11, SOURCE_INDEX / 2 + 1, SOURCE_INDEX / 2 + 20); /* it goes on as it was */
+        if (nth % 2 == 0) {
+            log_store_close(to->store);
+            cr_assert_eq(stage_open(to), 0);
+        }
+        cr_assert_eq(log_store_state(to->store)->index, SOURCE_INDEX / 2 + 20);
+        cr_assert_eq(ship(from, to, &carried), 0);
+        (*given_up)++;
+    }
+    log_store_unpin(from->store, pin);
+    return status != 0;
+}
+
+Test(log_ship, is_given_up_or_done_later_where_the_swap_finds_no_room)
+{
+    static const enum fake_disk_operation operations[] = {
+        FAKE_DISK_WRITE,  FAKE_DISK_SYNC,           FAKE_DISK_OPEN,          FAKE_DISK_TRUNCATE,
+        FAKE_DISK_RENAME, FAKE_DISK_MAKE_DIRECTORY, FAKE_DISK_SYNC_DIRECTORY};
+    unsigned given_up = 0;
+    uint64_t missed = 0;
+    struct stage from;
+    stage_init(&from, 11);
+    tell(&from, 11, 1, SOURCE_INDEX);
+    for (unsigned i = 0; i < sizeof operations / sizeof operations[0]; i++)
+        for (uint64_t nth = 1, has_missed = 1; has_missed; nth++) {
+            struct stage to;
+            stage_init(&to, nth);
+            tell(&to, 11, 1, SOURCE_INDEX / 2);
+            has_missed = commit_without_room(&from, &to, operations[i], nth, &given_up);
+            missed += has_missed;
+            check_level(&from, &to);
+            log_store_close(to.store);
+            cr_assert_eq(stage_open(&to), 0);
+            check_level(&from, &to);
+            stage_close(&to);
+        }
+    cr_assert_gt(given_up, 30);
+    cr_assert_gt(missed, given_up + 30);
+    stage_close(&from);
+    cr_assert_eq(buffer_total_bytes(), 0, "a buffer leaked");
+}
+
 Test(log_ship, keeps_pinned_files_while_retention_and_removal_go_on)
 {
     for (uint64_t seed = 1; seed <= 20; seed++) {

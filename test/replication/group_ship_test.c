@@ -142,6 +142,52 @@ Test(repl_group_ship, survives_a_power_cut_of_the_receiver_at_any_point)
     }
 }
 
+static unsigned contents_asked;
+
+static bool count_asks(struct cluster *cluster, unsigned from, unsigned to,
+                       const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    contents_asked += m->type == REPL_SHIP_ASK && m->file == UINT32_MAX && m->position == 0;
+    return true;
+}
+
+/* Before the point of no return (a staged file that can't be settled) and after it. */
+Test(repl_group_ship, outlives_a_swap_that_finds_no_room)
+{
+    static const struct {
+        enum fake_disk_operation operation;
+        uint64_t nth;
+        bool is_given_up;
+    } failures[] = {
+        {FAKE_DISK_TRUNCATE, 1, true}, {FAKE_DISK_RENAME, 1, false}, {FAKE_DISK_RENAME, 3, false}};
+    for (unsigned i = 0; i < 3; i++) {
+        struct replica *leader = started(3, 3, 60 + i);
+        struct replica *gone = cluster_other(&c, leader, 0);
+        leave_behind(gone);
+        replica_start(gone);
+        c.filter = count_asks;
+        contents_asked = 0;
+        uint64_t before = fake_disk_count(gone->disk, failures[i].operation);
+        fake_disk_fail_nth(gone->disk, failures[i].operation, failures[i].nth, UV_ENOSPC);
+        cluster_settle(&c, 8000);
+        cr_assert_gt(fake_disk_count(gone->disk, failures[i].operation), before + failures[i].nth,
+                     "it has failed, and was done again");
+        cr_assert_eq(gone->fatal_count, 0, "%s", err_name(gone->fatal_status));
+        cr_assert_eq(replica_counters(gone).snapshots_installed, 1);
+        cr_assert_eq(contents_asked > 1, failures[i].is_given_up);
+        check_partitions();
+        cluster_append(&c, 5);
+        cluster_settle(&c, 1000);
+        cluster_checkpoint(&c, gone);
+        replica_kill(gone);
+        replica_start(gone);
+        cluster_settle(&c, 3000);
+        cluster_check_same(&c);
+        cluster_close(&c);
+    }
+}
+
 Test(repl_group_ship, ends_at_a_stop_in_its_middle)
 {
     struct replica *leader = started(3, 3, 54);

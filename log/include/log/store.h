@@ -217,9 +217,13 @@ struct log_install_commit {
  * changes. The owner has stopped appends, reads and flushes of the group until `cb`.
  * ERR_INVALID: pieces are missing; ERR_BUSY: a read, flush, checkpoint or pin is under way;
  * ERR_CORRUPT: a file's bytes are not the sender's, it was dropped and log_install_next asks
- * for it again. These three leave `install` as it is, to go on with or to abort. Any other error is
- * the disk's: final. */
+ * for it again; err_is_no_room: of what there was no room for, the same. These leave `install` as
+ * it is, to go on with or to abort, unless it is decided. Any other error is the disk's: final. */
 void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb);
+/* A commit has come so far that there is no way back: where it found no room, it is to be called
+ * again until it is done. Until then the group's partitions can't be read, and are not to be
+ * appended to. A restart comes to the same end. */
+bool log_install_is_decided(const struct log_install *i);
 /* Frees; staged pieces stay for the next begin. No write may be under way. NULL is allowed. */
 void log_install_abort(struct log_install *i);
 
