@@ -176,11 +176,21 @@ static void begin_again(struct repair *r)
     work(r);
 }
 
+static bool is_for_later(int status)
+{
+    return err_is_no_room(status) || status == UV_ENOMEM || status == UV_EMFILE;
+}
+
 static void on_progress(void *data, int status)
 {
     struct repair *r = data;
     struct repl_group *g = r->group;
     if (group_is_over(g) || g->installation != NULL) {
+        end(r);
+        return;
+    }
+    if (is_for_later(status)) {
+        log_repair_defer(r->repair, group_now_ms(g), false, err_text(status));
         end(r);
         return;
     }
@@ -199,12 +209,6 @@ static void on_progress(void *data, int status)
         break;
     case ERR_CORRUPT:
         begin_again(r);
-        break;
-    case UV_ENOSPC:
-    case UV_ENOMEM:
-    case UV_EMFILE:
-        log_repair_defer(r->repair, group_now_ms(g), false, err_text(status));
-        end(r);
         break;
     default:
         end(r);

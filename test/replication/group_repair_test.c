@@ -1,4 +1,5 @@
 /* Damaged segments of a replica, mended with the help of its peers (replication/group_repair.c). */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -248,6 +249,26 @@ Test(repl_group_repair, waits_for_a_peer_to_write_what_is_in_its_memory)
     flush_all();
     check_same_files();
     cluster_close(&c);
+}
+
+/* A quota that is used up is a full disk, too. */
+Test(repl_group_repair, tries_again_later_where_there_is_no_room)
+{
+    const int errors[] = {UV_ENOSPC, uv_translate_sys_error(EDQUOT)};
+    for (unsigned i = 0; i < 2; i++) {
+        struct replica *leader = started(3, 90 + i);
+        struct replica *follower = cluster_other(&c, leader, 0);
+        flush_all();
+        damage_at(follower, 5000);
+        fake_disk_fail_nth(follower->disk, FAKE_DISK_RENAME, 1, errors[i]);
+        cr_assert_eq(read_offset(follower, 4), ERR_CORRUPT);
+        cluster_run_ms(&c, 1000);
+        cr_assert_eq(damage_of(follower).damaged, 1, "it waits");
+        cr_assert_eq(follower->fatal_count, 0, "%s", err_name(follower->fatal_status));
+        cluster_run_until(&c, is_all_mended, 5000, "mended");
+        check_same_files();
+        cluster_close(&c);
+    }
 }
 
 Test(repl_group_repair, starts_with_segments_missing_and_fetches_them)
