@@ -2,7 +2,10 @@
  *
  * Whoever finds something odd only says "suspect": an error of a read may be the moment's, an index
  * may point to a batch that is itself damaged, a scrubber may have read what was replaced while it
- * did. The repair looks at the files first, and what it says is what an operator reads. */
+ * did. The repair looks at the files first, and what it says is what an operator reads.
+ *
+ * A partition on its way to another group is that group's to mend, once it has the files: what one
+ * store knows when it closes the partition, the other looks into when it takes over. */
 #include <assert.h>
 #include <inttypes.h>
 
@@ -16,9 +19,14 @@ bool log_partition_has_segment(const struct log_partition *p, const struct log_s
     return false;
 }
 
+bool log_partition_is_ours_to_mend(const struct log_partition *p)
+{
+    return !p->is_frozen && !p->is_awaiting;
+}
+
 void log_partition_suspect(struct log_partition *p, struct log_segment *s)
 {
-    if (p->is_frozen || p->is_awaiting || s->is_suspect || s->damaged != 0 ||
+    if (!log_partition_is_ours_to_mend(p) || s->is_suspect || s->damaged != 0 ||
         !log_partition_has_segment(p, s))
         return;
     s->is_suspect = true;
@@ -50,7 +58,7 @@ static struct log_segment *next_in(struct log_partition *p, uint64_t now_ms)
     for (unsigned i = 0; i < p->segments.count && ready == NULL; i++) {
         struct log_segment *s = p->segments.items[i];
         has_flaws |= s->is_suspect || s->damaged != 0;
-        if (is_ready(s, now_ms))
+        if (log_partition_is_ours_to_mend(p) && is_ready(s, now_ms))
             ready = s;
     }
     p->has_flaws = has_flaws;

@@ -27,6 +27,7 @@ struct claim {
 struct folder {
     struct log_partition_id id;
     unsigned count, writer_count;
+    bool is_doubted;
     UT_hash_handle hh; /* by id */
 };
 
@@ -212,6 +213,28 @@ bool log_folders_has_writer(struct log_folders *f, const struct log_partition_id
     bool has = folder != NULL && folder->writer_count > (own != NULL && own->is_writing);
     pthread_mutex_unlock(&f->lock);
     return has;
+}
+
+void log_folders_doubt(struct log_folders *f, const struct log_partition_id *id)
+{
+    struct folder *folder;
+    pthread_mutex_lock(&f->lock);
+    HASH_FIND(hh, f->folders, id, sizeof *id, folder);
+    assert(folder != NULL); /* the caller has a claim */
+    folder->is_doubted = true;
+    pthread_mutex_unlock(&f->lock);
+}
+
+bool log_folders_take_doubt(struct log_folders *f, const struct log_partition_id *id)
+{
+    struct folder *folder;
+    pthread_mutex_lock(&f->lock);
+    HASH_FIND(hh, f->folders, id, sizeof *id, folder);
+    bool is_doubted = folder != NULL && folder->is_doubted;
+    if (is_doubted)
+        folder->is_doubted = false;
+    pthread_mutex_unlock(&f->lock);
+    return is_doubted;
 }
 
 bool log_folders_begin_removal(struct log_folders *f, const struct log_partition_id *id,

@@ -56,6 +56,8 @@ void log_partition_changed(struct log_partition *p);
 int log_partition_note_read(struct log_partition *p, struct log_segment *s, unsigned mended_count,
                             int status);
 void log_partition_suspect(struct log_partition *p, struct log_segment *s);
+/* False of a partition on its way to another group: its files may be another store's any moment. */
+bool log_partition_is_ours_to_mend(const struct log_partition *p);
 /* Is it part of the log, and in files? */
 bool log_partition_has_segment(const struct log_partition *p, const struct log_segment *s);
 
@@ -110,6 +112,8 @@ int log_partition_look_prepare(const struct log_partition *p, struct log_look *l
 int log_partition_look_run(struct log_look *look);
 /* On the shard. The files are this partition's now; what is missing is fetched as if damaged. */
 void log_partition_take_over(struct log_partition *p, const struct log_look *look);
+/* The old group's store knew of damage: all are looked into. */
+void log_partition_suspect_all(struct log_partition *p);
 
 /* The first half of log_partition_decode: from the record alone, no file is looked at. */
 int log_partition_decode_memory(const struct disk *disk, struct bytes record,

@@ -112,6 +112,12 @@ int log_partition_look_run(struct log_look *look)
     return look->missing_count > 0 ? make_folder(look->disk, &look->id) : 0;
 }
 
+void log_partition_suspect_all(struct log_partition *p)
+{
+    for (unsigned i = 0; i < p->segments.count; i++)
+        log_partition_suspect(p, p->segments.items[i]);
+}
+
 void log_partition_take_over(struct log_partition *p, const struct log_look *look)
 {
     assert(p->is_awaiting);

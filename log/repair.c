@@ -160,6 +160,12 @@ static void end_closing(struct log_repair *r)
     answer(r, 0);
 }
 
+bool log_repair_is_over(const struct log_repair *r)
+{
+    return !log_partition_has_segment(r->partition, r->segment) ||
+           !log_partition_is_ours_to_mend(r->partition);
+}
+
 static void on_home(struct work_item *item)
 {
     struct log_repair *r = item->data;
@@ -168,7 +174,7 @@ static void on_home(struct work_item *item)
         r->has_found_data = false;
         r->segment->damaged |= LOG_DAMAGE_DATA;
     }
-    if (!log_partition_has_segment(r->partition, r->segment))
+    if (log_repair_is_over(r))
         answer(r, ERR_NOT_FOUND);
     else if (status < 0)
         answer(r, status);
@@ -205,7 +211,7 @@ static void on_worker(struct work_item *item)
 void log_repair_run(struct log_repair *r, log_repair_cb cb)
 {
     r->cb = cb;
-    if (!log_partition_has_segment(r->partition, r->segment)) {
+    if (log_repair_is_over(r)) {
         answer_later(r, ERR_NOT_FOUND);
         return;
     }

@@ -46,7 +46,8 @@ static uint64_t segment_bytes(const struct log_segment *s)
 
 static bool is_readable(const struct log_partition *p, const struct log_segment *s)
 {
-    return s->damaged == 0 && !s->is_suspect && log_partition_has_segment(p, s);
+    return log_partition_is_ours_to_mend(p) && s->damaged == 0 && !s->is_suspect &&
+           log_partition_has_segment(p, s);
 }
 
 /* ---- the cursor on disk ---- */

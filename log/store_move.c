@@ -74,6 +74,8 @@ void log_store_partition_freeze(struct log_store *s, uint32_t partition_number)
     const struct store_partition *entry = store_find(s, partition_number);
     log_partition_freeze(entry->partition);
     store_set_writing(entry, false);
+    if (entry->has_claim && entry->partition->has_flaws)
+        log_folders_doubt(s->folders, &entry->partition->id);
 }
 
 void store_give_ghost_id(const struct log_store *s, uint32_t number, struct log_partition_id *id)
@@ -158,6 +160,8 @@ static void finish_look(struct work_item *item)
                    s->group_id, job->number, err_name(job->status));
     } else if (entry != NULL && entry->partition->is_awaiting) {
         log_partition_take_over(entry->partition, &job->look);
+        if (s->folders != NULL && log_folders_take_doubt(s->folders, &entry->partition->id))
+            log_partition_suspect_all(entry->partition);
         store_set_writing(entry, true);
         s->awaiting_count--;
         event_info(

@@ -284,8 +284,9 @@ void group_repair_tick(struct repl_group *g)
     log_store_scrub(g->options.store);
     if (r == NULL)
         begin(g);
-    else if (r->state <= REPAIR_RESTING && r->state != REPAIR_WORKING && g->installation != NULL)
-        end(r); /* all of the group's segments are about to be others */
+    else if ((r->state == REPAIR_ASKING || r->state == REPAIR_RESTING) &&
+             (g->installation != NULL || log_repair_is_over(r->repair)))
+        end(r); /* with an installation all of the group's segments are about to be others */
     else if (r->state == REPAIR_ASKING)
         tick_asking(r);
     else if (r->state == REPAIR_RESTING && group_now_ms(g) - r->asked_ms >= r->rest_ms)

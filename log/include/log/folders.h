@@ -41,6 +41,11 @@ void log_folders_set_writing(struct log_folders *f, const struct log_partition_i
 bool log_folders_has_writer(struct log_folders *f, const struct log_partition_id *id,
                             uint32_t group_id);
 
+/* Files in the folder may be damaged: said by a store that gives the partition away, asked once by
+ * the one that takes it over. It is forgotten with the last claim. */
+void log_folders_doubt(struct log_folders *f, const struct log_partition_id *id);
+bool log_folders_take_doubt(struct log_folders *f, const struct log_partition_id *id);
+
 /* The folder is about to be removed: false when another group's store has it. Otherwise nobody
  * takes it over until the end of the removal. */
 bool log_folders_begin_removal(struct log_folders *f, const struct log_partition_id *id,

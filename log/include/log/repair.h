@@ -70,9 +70,9 @@ int log_repair_begin(struct log_store *s, const struct log_flaw *flaw, void *dat
  *   0              the segment is sound, or is so again
  *   ERR_NEED_MORE  a piece is needed (log_repair_need): log_repair_add
  *   ERR_BUSY       the partition is being flushed: call again in a while
- *   ERR_NOT_FOUND  the segment has left the log
+ *   ERR_NOT_FOUND  the segment has left the log, or is another group's to mend
  *   ERR_CORRUPT    all is here and not as it should be: log_repair_restart, or give up
- *   UV_ENOSPC      no room; nothing was changed
+ *   err_is_no_room: nothing is worse than it was
  *   another        the disk failed on a write: final */
 void log_repair_run(struct log_repair *r, log_repair_cb cb);
 void log_repair_need(const struct log_repair *r, struct log_repair_need *need);
@@ -85,6 +85,9 @@ void log_repair_restart(struct log_repair *r);
  * some seconds, each time longer, up to a minute. `is_final`: all replicas were asked and none has
  * what is needed; when that is new an event says so. */
 void log_repair_defer(struct log_repair *r, uint64_t now_ms, bool is_final, const char *reason);
+/* The segment has left the log meanwhile, or its partition is on its way to another group, whose
+ * store is about to take the files over: end it soon. */
+bool log_repair_is_over(const struct log_repair *r);
 /* Takes what is half made away and frees; `cb` once. Nothing may be under way. */
 void log_repair_end(struct log_repair *r, log_repair_cb cb);
 

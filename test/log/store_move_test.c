@@ -1,0 +1,197 @@
+/* A partition whose files change hands between two groups' stores (log/store_move.c), while some of
+ * them are damaged. */
+#include "../../log/repair_internal.h"
+#include "fake/fake_clock.h"
+#include "log/scrub.h"
+#include "store_story.h"
+
+#define NUMBER 1u
+
+/* Groups 1 and 2 on one disk; a partition of the first one, all of it in files. */
+struct desk {
+    struct stage from, to;
+    struct log_folders *folders;
+    struct log_partition *partition;
+};
+
+static void open_store(struct desk *d, struct stage *s, uint32_t group_id)
+{
+    struct err_note note = {0};
+    fake_work_init(&s->work);
+    cr_assert_eq(log_store_open(fake_disk_seam(s->disk), group_id, &s->work.seam, &s->work.seam,
+                                &s->store, &note),
+                 0, "%s", note.text);
+    cr_assert_eq(log_store_set_folders(s->store, d->folders), 0);
+}
+
+static void desk_init(struct desk *d, uint64_t seed)
+{
+    struct log_partition_id id = id_numbered(3);
+    struct log_partition_settings settings = small_settings();
+    *d = (struct desk){.folders = log_folders_create()};
+    d->from.disk = d->to.disk = fake_disk_create(seed);
+    open_store(d, &d->from, 1);
+    open_store(d, &d->to, 2);
+    cr_assert_eq(log_store_partition_add(d->from.store, NUMBER, &id, &settings, 0, &d->partition),
+                 0);
+    for (int64_t i = 0; i < 200; i++)
+        append_planned(d->partition,
+                       &(struct batch_plan){.base_offset = i, .record_count = 1, .wall_ms = i});
+    cr_assert_eq(stage_checkpoint(&d->from, 1), 0);
+    log_partition_trim_tail(d->partition, 0);
+    cr_assert_gt(d->partition->segments.count, 3);
+}
+
+static void desk_close(struct desk *d)
+{
+    fake_work_run_all(&d->from.work, NULL);
+    fake_work_run_all(&d->to.work, NULL);
+    log_store_close(d->from.store);
+    log_store_close(d->to.store);
+    log_folders_destroy(d->folders);
+    cr_assert_eq(fake_disk_open_count(d->from.disk), 0, "a file stayed open");
+    fake_disk_destroy(d->from.disk);
+}
+
+static void path_of(const struct desk *d, unsigned segment, char *path)
+{
+    log_segment_path(path, &d->partition->id,
+                     d->partition->segments.items[segment]->written.base_offset, 0, LOG_FILE_DATA);
+}
+
+static void damage(struct desk *d, unsigned segment)
+{
+    char path[LOG_PATH_SIZE];
+    path_of(d, segment, path);
+    cr_assert_eq(fake_disk_flip_bit(d->from.disk, path, 100, 2), 0);
+    log_partition_suspect(d->partition, d->partition->segments.items[segment]);
+}
+
+/* Closed in the old group, opened in the new one; the files are the new one's. */
+static struct log_partition *move(struct desk *d)
+{
+    struct slice record;
+    struct log_partition *moved;
+    struct log_partition_source source = {.index = 2, .group_id = 1};
+    log_store_partition_freeze(d->from.store, NUMBER);
+    cr_assert_eq(log_store_partition_record(d->from.store, NUMBER, &record), ERR_BUSY);
+    cr_assert_eq(stage_checkpoint(&d->from, 2), 0);
+    cr_assert_eq(log_store_partition_record(d->from.store, NUMBER, &record), 0);
+    cr_assert_eq(log_store_partition_import(d->to.store, NUMBER, &d->partition->id, record.bytes,
+                                            &source, &moved),
+                 0);
+    slice_unref(&record);
+    cr_assert_eq(log_store_tend(d->to.store), 1);
+    fake_work_run_all(&d->to.work, NULL);
+    cr_assert_eq(log_store_tend(d->to.store), 0);
+    return moved;
+}
+
+static int repair_status;
+
+static void on_repair(void *data, int status)
+{
+    (void)data;
+    repair_status = status;
+}
+
+static int run_repair(struct stage *s, struct log_repair *repair)
+{
+    log_repair_run(repair, on_repair);
+    fake_work_run_all(&s->work, NULL);
+    return repair_status;
+}
+
+static void end_repair(struct stage *s, struct log_repair *repair)
+{
+    log_repair_end(repair, on_repair);
+    fake_work_run_all(&s->work, NULL);
+}
+
+static struct log_repair *begin_repair(struct stage *s)
+{
+    struct log_flaw flaw;
+    struct log_repair *repair;
+    if (!log_store_next_flaw(s->store, 1, &flaw))
+        return NULL;
+    cr_assert_eq(log_repair_begin(s->store, &flaw, NULL, &repair), 0);
+    return repair;
+}
+
+Test(log_store_move, of_damaged_files_leaves_it_to_the_new_group_to_mend_them)
+{
+    struct desk d;
+    struct log_damage_status status;
+    struct log_repair *repair;
+    unsigned sound = 0, damaged = 0;
+    desk_init(&d, 1);
+    damage(&d, 1);
+    struct log_partition *moved = move(&d);
+    cr_assert_null(begin_repair(&d.from), "both would write the same file");
+    log_store_damage(d.to.store, &status);
+    cr_assert_eq(status.suspected, moved->segments.count, "all are looked into");
+    while (sound + damaged < moved->segments.count && (repair = begin_repair(&d.to)) != NULL) {
+        int got = run_repair(&d.to, repair);
+        cr_assert(got == 0 || got == ERR_NEED_MORE, "%s", err_name(got));
+        sound += got == 0;
+        damaged += got == ERR_NEED_MORE;
+        if (got == ERR_NEED_MORE)
+            log_repair_defer(repair, 1, false, "a peer is asked later");
+        end_repair(&d.to, repair);
+    }
+    cr_assert_eq(damaged, 1);
+    cr_assert_eq(sound, moved->segments.count - 1);
+    desk_close(&d);
+}
+
+Test(log_store_move, of_sound_files_looks_into_none)
+{
+    struct desk d;
+    desk_init(&d, 2);
+    move(&d);
+    cr_assert_null(begin_repair(&d.to));
+    desk_close(&d);
+}
+
+Test(log_store_move, ends_a_repair_that_is_under_way)
+{
+    struct desk d;
+    desk_init(&d, 3);
+    damage(&d, 0);
+    struct log_repair *repair = begin_repair(&d.from);
+    cr_assert_eq(run_repair(&d.from, repair), ERR_NEED_MORE);
+    cr_assert_not(log_repair_is_over(repair));
+    log_store_partition_freeze(d.from.store, NUMBER);
+    cr_assert(log_repair_is_over(repair));
+    cr_assert_eq(run_repair(&d.from, repair), ERR_NOT_FOUND);
+    end_repair(&d.from, repair);
+    desk_close(&d);
+}
+
+/* The new group may have compacted or removed what the old one's store still names. */
+Test(log_store_move, keeps_the_old_groups_scrubber_from_the_files)
+{
+    struct desk d;
+    struct fake_clock clock;
+    struct log_scrub_status status;
+    char path[LOG_PATH_SIZE];
+    desk_init(&d, 4);
+    fake_clock_init(&clock);
+    struct log_scrubber_options options = {.clock = &clock.seam, .bytes_per_second = 1 << 30};
+    struct log_scrubber *scrubber = log_scrubber_create(&options);
+    log_store_set_scrubber(d.from.store, scrubber);
+    move(&d);
+    path_of(&d, 0, path);
+    cr_assert_eq(disk_remove(fake_disk_seam(d.from.disk), path), 0);
+    log_scrubber_start_now(scrubber);
+    for (unsigned i = 0; i < 1000; i++) {
+        fake_clock_advance_ms(&clock, 10);
+        log_store_scrub(d.from.store);
+        fake_work_run_all(&d.from.work, NULL);
+    }
+    log_scrubber_status(scrubber, &status);
+    cr_assert_eq(status.passes_finished, 1);
+    cr_assert_eq(status.suspected, 0);
+    desk_close(&d);
+    log_scrubber_destroy(scrubber);
+}
