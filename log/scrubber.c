@@ -16,8 +16,8 @@
 struct log_scrubber {
     pthread_mutex_t lock; /* of everything */
     struct log_scrubber_options options;
-    uint64_t pass; /* number of the one that runs, or ran last; 0: none yet */
-    unsigned store_count, begun_count, done_count; /* begun and done: in this pass */
+    uint64_t pass;                    /* number of the one that runs, or ran last; 0: none yet */
+    unsigned store_count, done_count; /* done: with this pass */
     uint64_t started_ns;
     uint64_t next_ns; /* when the next piece may be read */
     bool is_partial;  /* the pass goes on where an earlier process was: a whole one follows */
@@ -45,7 +45,7 @@ void log_scrubber_destroy(struct log_scrubber *s)
 static void begin_pass(struct log_scrubber *s, bool is_hurried)
 {
     s->pass++;
-    s->begun_count = s->done_count = 0;
+    s->done_count = 0;
     s->started_ns = s->next_ns = clock_now_ns(s->options.clock);
     s->is_partial = false;
     s->status.is_running = true;
@@ -101,10 +101,8 @@ void scrubber_leave(struct log_scrubber *s, uint64_t pass, bool is_done)
 {
     pthread_mutex_lock(&s->lock);
     s->store_count--;
-    if (pass == s->pass && s->pass > 0) {
-        s->begun_count--;
+    if (pass == s->pass && s->pass > 0)
         s->done_count -= is_done;
-    }
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -134,7 +132,6 @@ uint64_t scrubber_pass(struct log_scrubber *s)
 void scrubber_store_begins(struct log_scrubber *s, uint64_t bytes_done, uint64_t bytes_total)
 {
     pthread_mutex_lock(&s->lock);
-    s->begun_count++;
     s->is_partial |= bytes_done > 0;
     s->status.bytes_done += bytes_done;
     s->status.bytes_total += bytes_total;
