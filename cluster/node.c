@@ -13,55 +13,23 @@
 
 #include "base/event.h"
 #include "base/machine.h"
-#include "compaction.h"
+#include "upkeep/compaction.h"
 #include "controller.h"
-#include "coordinator.h"
-#include "disk_watch.h"
-#include "founding.h"
-#include "level.h"
-#include "listener.h"
-#include "maintain.h"
+#include "consumer/coordinator.h"
+#include "upkeep/disk_watch.h"
+#include "start/founding_peers.h"
+#include "start/founding_phase.h"
+#include "membership/level.h"
+#include "server/listener.h"
+#include "upkeep/maintain.h"
 #include "node_parts.h"
-#include "node_peers.h"
+#include "membership/node_peers.h"
 #include "produce_path.h"
-#include "topic_move.h"
-#include "rebuild.h"
+#include "membership/topic_move.h"
+#include "membership/rebuild.h"
 
 #define TRAILING_ENTRIES 1000000
 #define MEMORY_OVER_WAL  16 /* with so many times the WAL's files its pages are in nobody's way */
-
-void node_peer_identity(const struct conf_settings *conf, const struct identity *identity,
-                        struct peer_identity *peer)
-{
-    memset(peer, 0, sizeof *peer);
-    memcpy(peer->cluster_id, identity->cluster_id, sizeof peer->cluster_id);
-    peer->node_id = identity->node_id;
-    peer->incarnation = identity->incarnation;
-    bytes_copy_text(peer->site, sizeof peer->site, conf->site);
-    bytes_copy_text(peer->client_host, sizeof peer->client_host, conf->advertised.host);
-    peer->client_port = conf->advertised.port;
-    bytes_copy_text(peer->peer_host, sizeof peer->peer_host, conf->peer_advertised.host);
-    peer->peer_port = conf->peer_advertised.port;
-    peer->has_data = identity->state == IDENTITY_FOUNDED;
-}
-
-unsigned node_peer_addresses(const struct conf_settings *conf,
-                             struct peer_address addresses[REPL_NODES_MAX])
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < conf->nodes.count && count < REPL_NODES_MAX; i++) {
-        const struct conf_node *from = &conf->nodes.entries[i];
-        if (from->id == (uint32_t)conf->node_id)
-            continue;
-        struct peer_address *into = &addresses[count++];
-        memset(into, 0, sizeof *into);
-        into->node_id = from->id;
-        bytes_copy_text(into->site, sizeof into->site, from->site);
-        bytes_copy_text(into->host, sizeof into->host, from->peer.host);
-        into->port = from->peer.port;
-    }
-    return count;
-}
 
 /* ---- opening ---- */
 
@@ -159,12 +127,12 @@ static int open_links(struct node *n, struct err_note *note)
     struct broker *b = &n->broker;
     struct peer_identity self;
     struct peer_address addresses[REPL_NODES_MAX];
-    node_peer_identity(&b->conf, &n->identity, &self);
+    founding_peer_identity(&b->conf, &n->identity, &self);
     struct peer_links_options options = {
         .listen_host = b->conf.peer_listen.host,
         .listen_port = b->conf.peer_listen.port,
         .peers = addresses,
-        .peer_count = node_peer_addresses(&b->conf, addresses),
+        .peer_count = founding_peer_addresses(&b->conf, addresses),
         .window_bytes = (size_t)b->conf.peer_window_bytes,
         .reconnect_ms = 20,
         .on_hello = controller_on_hello,

@@ -4,7 +4,7 @@
 #define CLUSTER_NODE_PARTS_H
 
 #include "node.h"
-#include "storage.h"
+#include "start/storage.h"
 #include "server/client_shard.h"
 
 struct listener;

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "error_code.h"
 #include "protocol/record_batch.h"
-#include "topic_move.h"
+#include "membership/topic_move.h"
 
 /* A client whose first batch was refused here, because we did not lead yet, has sent more behind it
  * before it knew. To these a gap is our doing, not a loss; told OUT_OF_ORDER_SEQUENCE, or

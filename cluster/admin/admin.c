@@ -10,7 +10,7 @@
 
 #include "admin/admin_parts.h"
 #include "base/event.h"
-#include "listen_socket.h"
+#include "server/listen_socket.h"
 
 #define BACKLOG 64
 

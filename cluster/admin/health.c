@@ -7,7 +7,7 @@
  * without a token, for probes have none; they tell no more than that then. */
 #include "admin/route.h"
 #include "admin/survey.h"
-#include "level.h"
+#include "membership/level.h"
 
 static void answer_health(struct admin_call *call, bool is_well, const char *name, json_t *reasons)
 {

@@ -3,8 +3,8 @@
 
 #include "admin/route.h"
 #include "admin/survey.h"
-#include "node_operation.h"
-#include "rebuild.h"
+#include "membership/node_operation.h"
+#include "membership/rebuild.h"
 
 /* Over all groups, as this node hears them. */
 static void count_groups(struct broker *b, unsigned *led, unsigned *total)

@@ -1,7 +1,7 @@
 /* GET /v1/disk: this node's disk, its write-ahead log, and what was found damaged on it. */
 #include "admin/route.h"
 #include "admin/survey.h"
-#include "rebuild.h"
+#include "membership/rebuild.h"
 
 static json_t *wal_json(struct broker *b)
 {

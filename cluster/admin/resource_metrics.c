@@ -6,7 +6,7 @@
 
 #include "admin/metrics.h"
 #include "admin/route.h"
-#include "rebuild.h"
+#include "membership/rebuild.h"
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

@@ -7,7 +7,7 @@
 
 #include "admin/route.h"
 #include "admin/survey.h"
-#include "node_operation.h"
+#include "membership/node_operation.h"
 
 #define GROUP_0_MS_MAX 10000 /* for its word */
 #define NODE_ID_MAX    63    /* what masks over nodes have room for */

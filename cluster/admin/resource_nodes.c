@@ -9,7 +9,7 @@
 #include "admin/route.h"
 #include "admin/survey.h"
 #include "cluster/placement.h"
-#include "node_operation.h"
+#include "membership/node_operation.h"
 
 static const char *state_text(enum metadata_node_state state)
 {

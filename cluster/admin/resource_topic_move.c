@@ -4,7 +4,7 @@
 
 #include "admin/route.h"
 #include "admin/survey.h"
-#include "topic_move.h"
+#include "membership/topic_move.h"
 
 #define GROUP_0_MS_MAX 10000 /* for its word on each partition */
 #define VIEWS_MAX      1024

@@ -2,7 +2,7 @@
 #ifndef CLUSTER_CONSUMER_COMMIT_WAIT_H
 #define CLUSTER_CONSUMER_COMMIT_WAIT_H
 
-#include "coordinator.h"
+#include "consumer/coordinator.h"
 
 typedef void (*commit_wait_cb)(void *data, int16_t error_code);
 

@@ -4,7 +4,7 @@
 
 #include "cluster/consumer_table.h"
 #include "cluster/live_group.h"
-#include "coordinator.h"
+#include "consumer/coordinator.h"
 
 struct commit_wait_list {
     struct commit_wait *first; /* the earliest deadline */

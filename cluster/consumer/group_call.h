@@ -8,7 +8,7 @@
 
 #include "cluster/consumer_table.h"
 #include "cluster/live_group.h"
-#include "coordinator.h"
+#include "consumer/coordinator.h"
 #include "request.h"
 
 struct group_call;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "coordinator.h"
+#include "consumer/coordinator.h"
 
 #define REPLACEMENT 0xfffdu
 

@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "consumer/group_place.h"
 #include "controller.h"
-#include "coordinator.h"
+#include "consumer/coordinator.h"
 #include "protocol/error.h"
 #include "request.h"
 #include "request/text.h"

@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "consumer/group_place.h"
 #include "error_code.h"
-#include "level.h"
+#include "membership/level.h"
 #include "request/change_list.h"
 #include "request/operations.h"
 #include "request/text.h"

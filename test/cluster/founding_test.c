@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "../cluster/founding.h"
+#include "../cluster/start/founding.h"
 #include "base/random.h"
 
 #define NODES        3

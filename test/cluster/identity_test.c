@@ -1,7 +1,7 @@
 /* Who a node is: kept through restarts, refused under another name, never believed when torn. */
 #include <criterion/criterion.h>
 
-#include "../cluster/identity.h"
+#include "../cluster/start/identity.h"
 #include "base/event.h"
 #include "fake/fake_disk.h"
 

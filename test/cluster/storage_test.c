@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "../cluster/storage.h"
+#include "../cluster/start/storage.h"
 #include "base/event.h"
 #include "fake/fake_clock.h"
 #include "fake/fake_disk.h"

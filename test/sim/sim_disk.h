@@ -1,5 +1,5 @@
-/* The nodes' eyes on their disks, as in the daemon (cluster/disk_watch.c), and what breaks disks
- * without damaging them: no room, a pace, a stand-still. */
+/* The nodes' eyes on their disks, as in the daemon (cluster/upkeep/disk_watch.c), and what breaks
+ * disks without damaging them: no room, a pace, a stand-still. */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
 

@@ -12,7 +12,7 @@
 #include "replication/node.h"
 #include "sim/sim.h"
 #include "sim/sim_work.h"
-#include "storage.h"
+#include "start/storage.h"
 
 struct sim_call;
 
