@@ -20,7 +20,7 @@
 #define CLUSTER_START_FOUNDING_H
 
 #include "base/bytes.h"
-#include "start/identity.h"
+#include "identity.h"
 
 enum founding_step {
     FOUNDING_WAIT,    /* nothing to do but to tell the others */

@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 #include "replication/node.h"
 #include "replication/peer_link.h"
-#include "start/identity.h"
+#include "identity.h"
 
 /* Who we are for peers, from configuration and identity. */
 void founding_peer_identity(const struct conf_settings *conf, const struct identity *identity,

@@ -7,7 +7,7 @@
 #include "base/disk.h"
 #include "base/err.h"
 #include "conf/conf.h"
-#include "start/identity.h"
+#include "identity.h"
 
 /* Talks to the other founders until the identity is FOUNDED. Blocking; ERR_CLOSED once
  * `should_stop` is set. */

@@ -18,7 +18,7 @@
 #define CLUSTER_START_STORAGE_H
 
 #include "base/random.h"
-#include "start/identity.h"
+#include "identity.h"
 #include "log/store.h"
 #include "log/wal.h"
 #include "replication/group.h"

@@ -5,7 +5,7 @@
  * u8 partition number, u16 size and its body. */
 #include <stdlib.h>
 
-#include "../cluster/founding.h"
+#include "../cluster/start/founding.h"
 #include "../cluster/state/machine_parts.h"
 #include "base/crc32c.h"
 #include "base/event.h"
