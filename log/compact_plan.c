@@ -34,7 +34,9 @@ static bool is_ready(const struct log_segment *s)
     return s->due == NULL && s->written.is_sealed && s->damaged == 0 && !s->is_suspect;
 }
 
-/* Segments of [0, count) may be cleaned: up to the first that is open, or too young. */
+/* Segments of [0, count) may be cleaned: up to the first that is open, too young, or not as it will
+ * stay. Under a steady load the newest sealed one is hardly ever flushed: those before don't wait
+ * for it. */
 static unsigned cleanable_count(const struct log_partition *p, int64_t now_ms, int64_t lag_ms_min)
 {
     unsigned count = 0;
@@ -42,7 +44,7 @@ static unsigned cleanable_count(const struct log_partition *p, int64_t now_ms, i
         const struct log_segment *s = p->segments.items[count];
         bool is_dirty = s->next_offset > p->compact.clean_until;
         bool is_young = lag_ms_min > 0 && s->max_timestamp > now_ms - lag_ms_min;
-        if (!s->is_sealed || (is_dirty && is_young))
+        if (!is_ready(s) || (is_dirty && is_young))
             break;
         count++;
     }
@@ -133,9 +135,6 @@ static int make_job(struct log_partition *p, const struct log_compact_plan *plan
     int64_t from = pass_at < map_from ? pass_at : map_from;
     if (!compact_span_of(p, from, map_until, false, &all))
         return ERR_NOT_FOUND;
-    for (unsigned i = all.first; i < all.first + all.count; i++)
-        if (!is_ready(p->segments.items[i]))
-            return ERR_BUSY;
     struct plan_job *job = hold_segments(p, all);
     if (job == NULL)
         return UV_ENOMEM;

@@ -373,7 +373,7 @@ Test(log_compact, keeps_the_newest_record_of_each_key_and_the_same_bytes_on_ever
 }
 
 /* A few keys over and over, then enough to seal what they are in. */
-static void write_rounds(struct story *s, int rounds, bool ends_with_tombstones)
+static void append_rounds(struct story *s, int rounds, bool ends_with_tombstones)
 {
     for (int round = 0; round < rounds + 12; round++) {
         struct keyed_batch plan = {.base_offset = s->next_offset,
@@ -392,6 +392,11 @@ static void write_rounds(struct story *s, int rounds, bool ends_with_tombstones)
         append_batch(s, &plan);
         s->now_ms += 10;
     }
+}
+
+static void write_rounds(struct story *s, int rounds, bool ends_with_tombstones)
+{
+    append_rounds(s, rounds, ends_with_tombstones);
     flush_all(s);
 }
 
@@ -434,6 +439,28 @@ Test(log_compact, takes_tombstones_away_when_their_time_since_the_first_compacti
     cr_assert_eq(compact_and_carry_out(&s), 0);
     for (int key = 0; key < 3; key++)
         cr_assert_not(holds_key(&s, key), "its time is over");
+    story_close(&s);
+}
+
+Test(log_compact, does_not_wait_for_segments_that_are_not_flushed_yet)
+{
+    static struct story s;
+    struct log_compact_backlog flushed, backlog;
+    story_open(&s, 8);
+    append_rounds(&s, 30, false);
+    log_partition_compact_backlog(s.replicas[0].partition, s.now_ms, 0, &backlog);
+    cr_assert_eq(backlog.dirty_bytes, 0, "nothing is on the disk");
+    cr_assert_eq(compact_once(&s), ERR_NOT_FOUND);
+    flush_all(&s);
+    log_partition_compact_backlog(s.replicas[0].partition, s.now_ms, 0, &flushed);
+    cr_assert_gt(flushed.dirty_bytes, 0);
+    append_rounds(&s, 30, false);
+    log_partition_compact_backlog(s.replicas[0].partition, s.now_ms, 0, &backlog);
+    cr_assert_eq(backlog.dirty_bytes, flushed.dirty_bytes);
+    cr_assert_eq(compact_and_carry_out(&s), 0);
+    cr_assert_gt(s.clean_until, 0);
+    cr_assert_lt(s.clean_until, s.next_offset);
+    check_contents(&s, s.replicas[1].partition, true);
     story_close(&s);
 }
 

@@ -26,8 +26,8 @@ struct log_compact_state {
 };
 void log_partition_compact_state(const struct log_partition *p, struct log_compact_state *state);
 
-/* What a plan would find; for choosing. Only sealed segments, and of those that are not clean only
- * the ones whose records are all older than `lag_ms_min`. */
+/* What a plan would find; for choosing. Only sealed segments, flushed to their end, and of those
+ * that are not clean only the ones whose records are all older than `lag_ms_min`. */
 struct log_compact_backlog {
     int64_t clean_bytes, dirty_bytes;
     int64_t oldest_dirty_ms; /* clock of the first dirty segment's first entry; -1: nothing dirty */
@@ -68,7 +68,7 @@ struct log_compact_plan {
 };
 
 /* Reads on the worker; nothing changes. Returns 0: `cb` runs once on `home`. ERR_NOT_FOUND: nothing
- * to compact; ERR_BUSY: a step is due, or files are not flushed or being replaced: later. The
+ * to compact; ERR_BUSY: a step is due, or the files are being replaced or moved: later. The
  * partition must not be destroyed until `cb` (log_partition_pending_reads says). In `cb`,
  * ERR_CORRUPT: stored bytes fail their checksum; UV_ENOENT: retention was faster. */
 int log_partition_compact_plan(struct log_partition *p, struct log_compact_plan *plan,
