@@ -280,6 +280,17 @@ static void tell_different(const struct log_partition *p, const struct log_compa
                 folder, c->step.version, c->step.target_from, c->step.target_until);
 }
 
+/* The segments that are left out are fetched; of those that were read what is still in the log is
+ * looked into, for it may be why. */
+static void suspect_all(struct log_partition *p, const struct log_compaction *c)
+{
+    tell_different(p, c);
+    for (uint32_t i = 0; i < c->step.output_count; i++)
+        log_partition_suspect(p, c->outputs[i]);
+    for (unsigned i = 0; i < c->input_count; i++)
+        log_partition_suspect(p, c->inputs[i]);
+}
+
 /* What is in memory still holds what has gone. Oldest first, as the tail is a run of offsets. */
 static void drop_from_tail(struct log_partition *p, int64_t until)
 {
@@ -297,9 +308,7 @@ void compact_due_finish(struct log_partition *p, unsigned count)
         }
         drop_from_tail(p, c->step.target_until);
         if (c->is_different)
-            tell_different(p, c);
-        for (uint32_t i = 0; i < c->step.output_count && c->is_different; i++)
-            log_partition_suspect(p, c->outputs[i]);
+            suspect_all(p, c);
         p->compactions = c->next;
         destroy_one(c);
     }

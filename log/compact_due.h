@@ -32,7 +32,8 @@ int compact_due_run(const struct disk *disk, const struct log_partition_id *id,
                     struct log_compaction *c);
 
 /* On the shard: the oldest `count` steps have been carried out. Segments that were left out are
- * suspected: the repair fetches them from a replica that has them, the leader first. */
+ * suspected: the repair fetches them from a replica that has them, the leader first; so are those
+ * that were read and stay. */
 void compact_due_finish(struct log_partition *p, unsigned count);
 
 #endif

@@ -508,6 +508,31 @@ Test(log_compact, leaves_segments_out_that_come_out_otherwise_and_never_serves_t
     story_close(&s);
 }
 
+/* Of what only the keys were taken, nobody else may read for long. */
+Test(log_compact, suspects_what_it_read_and_found_damaged)
+{
+    static struct story s;
+    struct log_compact_plan plan;
+    story_open(&s, 12);
+    s.step_bytes_max = 1; /* one segment at a time: the others are read for their keys */
+    for (int round = 0; round < 6; round++)
+        write_rounds(&s, 30, false);
+    struct log_partition *p = s.replicas[1].partition;
+    struct log_segment *read = log_segment_ref(p->segments.items[2]);
+    char path[LOG_PATH_SIZE];
+    cr_assert(read->is_sealed);
+    log_segment_path(path, &p->id, read->written.base_offset, 0, LOG_FILE_DATA);
+    cr_assert_eq(plan_step(&s, &plan), 0);
+    cr_assert_eq(fake_disk_flip_bit(s.replicas[1].disk, path, 200, 3), 0);
+    cr_assert_eq(log_partition_compact(p, plan.step.bytes), 0);
+    flush_now(p);
+    cr_assert(log_partition_has_segment(p, read), "it stays in the log");
+    cr_assert(read->is_suspect);
+    log_segment_unref(read);
+    slice_unref(&plan.step);
+    story_close(&s);
+}
+
 /* The epoch of a batch lies outside its checksum: nothing but the file's own tells. */
 Test(log_compact, plans_on_no_segment_of_which_a_leader_epoch_is_damaged)
 {
