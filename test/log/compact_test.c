@@ -544,7 +544,7 @@ Test(log_compact, plans_on_no_segment_of_which_a_leader_epoch_is_damaged)
                  0);
     cr_assert_eq(plan_step(&s, &plan), ERR_CORRUPT);
     cr_assert(s.replicas[0].partition->segments.items[0]->is_suspect, "it is looked into");
-    cr_assert_eq(plan_step(&s, &plan), ERR_BUSY, "not before it is mended");
+    cr_assert_lt(plan_step(&s, &plan), 0, "not before it is mended");
     story_close(&s);
 }
 
