@@ -13,9 +13,10 @@
 #include "sim/sim_net.h"
 #include "sim/world.h"
 
-#define SIM_GROUPS              2  /* raft groups, numbered from 1 */
-#define SIM_COMPACTED_PARTITION 4  /* of each group: its records have keys; in no history */
-#define SIM_PARTITION_NUMBERS   40 /* partition numbers of a group are below */
+#define SIM_GROUPS              2   /* raft groups, numbered from 1 */
+#define SIM_COMPACTED_PARTITION 4   /* of each group: its records have keys; in no history */
+#define SIM_HOME_NUMBERS        40  /* numbers below are opened by the groups' keepers */
+#define SIM_PARTITION_NUMBERS   140 /* partition numbers of a group are below */
 
 /* What a run counts: name, and whether it must be above 0 over a whole run of many seeds. */
 #define SIM_COUNTERS(X)                                                                            \
@@ -37,6 +38,8 @@
     X(configuration_changes, true)                                                                 \
     X(groups_moved, false)                                                                         \
     X(groups_freed, false)                                                                         \
+    X(moves_started, false)                                                                        \
+    X(partitions_moved, false)                                                                     \
     X(replicas_rebuilt, true)                                                                      \
     X(batches_acknowledged, true)                                                                  \
     X(repeated_batches, true)                                                                      \
@@ -110,11 +113,12 @@ struct sim {
     struct sim_check *check;
     struct sim_clients *clients;
     struct sim_counters *counters;
-    bool is_verbose;    /* print every event of the nodes */
-    bool is_blind;      /* the model sees and says nothing: for who judges the history alone */
-    bool is_restarting; /* a node that went down comes back after a random time */
-    bool do_nodes_move; /* the operator moves groups from node to node (sim_places.h) */
-    bool does_repair;   /* the operator replaces wiped nodes and adds spare ones */
+    bool is_verbose;         /* print every event of the nodes */
+    bool is_blind;           /* the model sees and says nothing: for who judges the history alone */
+    bool is_restarting;      /* a node that went down comes back after a random time */
+    bool do_nodes_move;      /* the operator moves groups from node to node (sim_places.h) */
+    bool do_partitions_move; /* from group to group (sim_moves.h) */
+    bool does_repair;        /* the operator replaces wiped nodes and adds spare ones */
     double lost_answer_chance;
     FILE *history; /* of its clients (sim_history.h), NULL: none is written */
     jmp_buf loop;  /* where a process that ends in mid-code returns to */
@@ -145,6 +149,8 @@ struct sim_seed_options {
 
 /* Seeds from here on are of clusters of six whose nodes come and go. */
 #define SIM_MOVING_SEEDS 1000000
+/* And from here on of ordinary ones whose partitions move from group to group. */
+#define SIM_PARTITION_SEEDS 2000000
 
 /* A whole seed: load, faults, quiet, comparison. Returns when all invariants held. */
 void sim_seed_run(uint64_t seed, struct sim_counters *counters,

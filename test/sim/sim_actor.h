@@ -21,10 +21,10 @@ struct sim_batch {
 
 struct sim_actor {
     struct sim *sim;
-    unsigned number; /* of the client */
-    uint32_t group_id, partition;
-    unsigned node;    /* where it last heard that the leader is */
-    uint64_t pace_ns; /* between acts, about */
+    unsigned number;              /* of the client */
+    uint32_t group_id, partition; /* their home: see sim_moves.h */
+    unsigned node;                /* where it last heard that the leader is */
+    uint64_t pace_ns;             /* between acts, about */
     struct sim_wire wire;
     void (*act)(struct sim_actor *a);
     bool is_act_queued;
@@ -52,8 +52,9 @@ struct sim_clients {
     bool is_stopping;
 };
 
-/* Where the client believes the leader is; asks any living node. */
-unsigned sim_actor_node(struct sim_actor *a);
+/* Where the client believes the group's leader is; asks any living node. */
+unsigned sim_actor_node(struct sim_actor *a, uint32_t group_id);
+/* To where the client believes its partition to be. */
 struct sim_call *sim_actor_call(struct sim_actor *a, sim_call_cb run, sim_call_cb cb);
 void sim_actor_send(struct sim_actor *a, struct sim_call *call);
 void sim_actor_act_in(struct sim_actor *a, uint64_t delay_ns);

@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "cluster/move_entry.h"
 #include "protocol/record.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_moves.h"
 
 #define SAMPLE_EVERY 16 /* entries between comparisons of checksums */
 
@@ -37,6 +39,12 @@ void *check_grow(void *items, size_t *capacity, size_t index, size_t item_size)
     memset((char *)items + *capacity * item_size, 0, (grown - *capacity) * item_size);
     *capacity = grown;
     return items;
+}
+
+bool check_is_compacted(const struct sim_check *c, uint32_t group_id, uint32_t partition)
+{
+    struct sim_place place = {group_id, partition};
+    return sim_moves_home(c->sim, place).partition == SIM_COMPACTED_PARTITION;
 }
 
 /* ---- what clients do ---- */
@@ -156,21 +164,92 @@ static void add_batch(struct sim_check *c, struct check_group *g, const struct s
         world_violation(c->sim->world, "2 one history",
                         "group %u partition %u goes on at %" PRId64 " instead of %" PRId64,
                         g->group_id, a->head->partition_number, a->next_before, p->next_offset);
+    if (p->moved_index != 0)
+        world_violation(c->sim->world, "2 one history",
+                        "group %u partition %u has moved away and takes a batch at index %" PRIu64,
+                        g->group_id, a->head->partition_number, a->entry->index);
     check_order(c, p, client, number);
     p->batches = check_grow(p->batches, &p->batch_capacity, p->batch_count, sizeof *p->batches);
     p->batches[p->batch_count++] = (struct seen_batch){.base_offset = a->next_before,
                                                        .next_offset = a->next_after,
                                                        .crc = batch.crc,
-                                                       .leader_epoch = (int32_t)a->entry->term,
+                                                       .leader_epoch = p->epoch_base +
+                                                                       (int32_t)a->entry->term,
                                                        .index = a->entry->index,
                                                        .client = client,
                                                        .number = number};
-    if (a->head->partition_number == SIM_COMPACTED_PARTITION)
+    if (check_is_compacted(c, g->group_id, a->head->partition_number))
         sim_compaction_note(p, &batch, a->next_before);
     p->next_offset = a->next_after;
     sent->seen_offset = a->next_before;
     sent->group_id = g->group_id;
     sent->partition = a->head->partition_number;
+}
+
+/* ---- moves ---- */
+
+static const struct check_partition *find_moved(const struct check_group *g, uint64_t moved_index)
+{
+    for (uint32_t i = 1; i < SIM_PARTITION_NUMBERS; i++)
+        if (g->partitions[i].moved_index == moved_index)
+            return &g->partitions[i];
+    return NULL;
+}
+
+static void *copy_of(const void *items, size_t count, size_t item_size)
+{
+    void *copy = malloc(count * item_size + 1);
+    if (copy == NULL)
+        abort();
+    return count == 0 ? copy : memcpy(copy, items, count * item_size);
+}
+
+/* The new group goes on with the old one's history, to the last offset. */
+static void note_moved_in(struct sim_check *c, struct check_group *g, const struct sim_applied *a)
+{
+    struct check_partition *p = &g->partitions[a->head->partition_number];
+    struct move_in move;
+    if (move_in_decode(a->entry->body.bytes, &move) != 0)
+        return;
+    const struct check_partition *old = find_moved(check_group_of(c, move.from_group),
+                                                   move.from_index);
+    if (old == NULL || old->is_closed || old->next_offset != a->next_after)
+        world_violation(c->sim->world, "2 one history",
+                        "group %u partition %u goes on at %" PRId64
+                        ", group %u ended it at %" PRId64,
+                        g->group_id, a->head->partition_number, a->next_after, move.from_group,
+                        old == NULL ? -1 : old->next_offset);
+    *p = *old;
+    p->moved_index = 0;
+    p->epoch_base = move.state.epoch_base;
+    p->batches = copy_of(old->batches, old->batch_capacity, sizeof *old->batches);
+    p->records = copy_of(old->records, old->record_capacity, sizeof *old->records);
+}
+
+static void note_moved_out(struct check_partition *p, const struct sim_applied *a)
+{
+    struct partition_state state;
+    if (partition_state_decode(a->entry->body.bytes, &state) == 0 &&
+        state.action == PARTITION_MOVE_OUT && p->moved_index == 0)
+        p->moved_index = a->entry->index;
+}
+
+static void note_state(struct sim_check *c, struct check_group *g, const struct sim_applied *a)
+{
+    struct check_partition *p = &g->partitions[a->head->partition_number];
+    if (a->next_before < 0 && a->next_after >= 0) {
+        p->is_open = true;
+        sim_count(c->sim, SIM_partitions_opened, 1);
+    }
+    if (a->next_before < 0 && a->next_after >= 0 &&
+        a->entry->body.bytes.size > PARTITION_STATE_SIZE)
+        note_moved_in(c, g, a);
+    if (a->next_before >= 0 && a->next_after >= 0)
+        note_moved_out(p, a);
+    if (a->next_before >= 0 && a->next_after < 0) {
+        p->is_closed = true;
+        sim_count(c->sim, SIM_partitions_closed, 1);
+    }
 }
 
 static void note_effect(struct sim_check *c, struct check_group *g, const struct sim_applied *a)
@@ -185,14 +264,8 @@ static void note_effect(struct sim_check *c, struct check_group *g, const struct
             p->log_start = advance.start_offset;
         sim_count(c->sim, SIM_log_start_moves, 1);
     }
-    if (a->head->kind == ENTRY_PARTITION_STATE && a->next_before < 0 && a->next_after >= 0) {
-        p->is_open = true;
-        sim_count(c->sim, SIM_partitions_opened, 1);
-    }
-    if (a->head->kind == ENTRY_PARTITION_STATE && a->next_before >= 0 && a->next_after < 0) {
-        p->is_closed = true;
-        sim_count(c->sim, SIM_partitions_closed, 1);
-    }
+    if (a->head->kind == ENTRY_PARTITION_STATE)
+        note_state(c, g, a);
 }
 
 static void note_first(struct sim_check *c, struct check_group *g, struct seen_entry *e,

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "sim/sim_actor.h"
 #include "sim/sim_check_parts.h"
-#include "sim/sim_history.h"
+#include "sim/sim_moves.h"
 
 void sim_check_level(struct sim_check *c)
 {
@@ -104,7 +104,7 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
                         "node %u group %u partition %u begins at %" PRId64
                         ", asked for was %" PRId64,
                         node, g->group_id, number, offset, model->log_start);
-    struct sim_place place = {g->group_id, number};
+    struct sim_place place = sim_moves_home(c->sim, (struct sim_place){g->group_id, number});
     sim_history_moved(c->sim, "replica", node, place, offset, is_last);
     static struct read_back r;
     while (offset < log_partition_next_offset(log)) {
@@ -131,17 +131,25 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
                         node, g->group_id, number, offset, model->next_offset);
 }
 
+/* One that every run has, for who knows nothing else. */
+static bool is_first(const struct sim *s, struct sim_group *g, uint32_t number)
+{
+    struct sim_place home = sim_moves_home(s, (struct sim_place){g->group_id, number});
+    return home.partition >= 1 && home.partition <= SIM_FIRST_PARTITIONS &&
+           machine_partition(g->machine, number) != NULL;
+}
+
 void sim_check_history(struct sim_check *c, bool is_last)
 {
     for (unsigned i = 0; i < c->sim->node_count; i++)
         for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++)
             for (uint32_t number = 1; number < SIM_PARTITION_NUMBERS; number++) {
                 const struct check_partition *p = &c->groups[group_id - 1].partitions[number];
-                bool is_there = c->sim->is_blind ? number <= SIM_FIRST_PARTITIONS
+                struct sim_group *g = sim_node_group(c->sim->nodes[i], group_id);
+                bool is_there = c->sim->is_blind ? is_first(c->sim, g, number)
                                                  : p->is_open && !p->is_closed;
                 if (is_there)
-                    read_partition(c, sim_node_group(c->sim->nodes[i], group_id), number, p,
-                                   is_last);
+                    read_partition(c, g, number, p, is_last);
             }
 }
 

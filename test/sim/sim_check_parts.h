@@ -38,6 +38,8 @@ struct seen_record {
 
 struct check_partition {
     bool is_open, is_closed;
+    uint64_t moved_index; /* of the entry that closed it for a move; 0: none */
+    int32_t epoch_base;
     int64_t next_offset;
     int64_t log_start;          /* highest that an entry asked for */
     struct seen_batch *batches; /* by offset */
@@ -95,6 +97,9 @@ static inline struct check_group *check_group_of(struct sim_check *c, uint32_t g
 {
     return &c->groups[group_id - 1];
 }
+
+/* The partition of this place is, wherever it is, one whose records have keys. */
+bool check_is_compacted(const struct sim_check *c, uint32_t group_id, uint32_t partition);
 
 /* Makes room for `index` in an array of items of this size, zeroed. */
 void *check_grow(void *items, size_t *capacity, size_t index, size_t item_size);

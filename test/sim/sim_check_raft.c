@@ -195,7 +195,7 @@ int64_t sim_check_read(struct sim_check *c, const struct sim_group *g, uint32_t 
                             "node %u serves no whole batch "
                             "at offset %" PRId64,
                             sim_node_id(g->life->node), offset);
-        if (!c->sim->is_blind && partition == SIM_COMPACTED_PARTITION)
+        if (!c->sim->is_blind && check_is_compacted(c, g->group_id, partition))
             sim_compaction_check_read(g, &check_group_of(c, g->group_id)->partitions[partition],
                                       offset, &batch);
         else if (!c->sim->is_blind)

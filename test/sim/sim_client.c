@@ -6,8 +6,9 @@
 #include "base/err.h"
 #include "sim/sim_actor.h"
 #include "sim/sim_check.h"
+#include "sim/sim_moves.h"
 
-unsigned sim_actor_node(struct sim_actor *a)
+unsigned sim_actor_node(struct sim_actor *a, uint32_t group_id)
 {
     struct sim *s = a->sim;
     struct world *w = s->world;
@@ -15,7 +16,7 @@ unsigned sim_actor_node(struct sim_actor *a)
         return (unsigned)world_between(w, 0, s->node_count - 1); /* an old address */
     struct sim_node *asked = s->nodes[world_between(w, 0, s->node_count - 1)];
     struct repl_leader leader;
-    if (asked->life != NULL && repl_node_leader(asked->life->repl, a->group_id, &leader) &&
+    if (asked->life != NULL && repl_node_leader(asked->life->repl, group_id, &leader) &&
         leader.node_id != 0 && leader.node_id <= s->node_count)
         a->node = leader.node_id - 1;
     return a->node;
@@ -28,8 +29,9 @@ struct sim_call *sim_actor_call(struct sim_actor *a, sim_call_cb run, sim_call_c
         abort();
     call->sim = a->sim;
     call->data = a;
-    call->group_id = a->group_id;
-    call->partition = a->partition;
+    struct sim_place place = sim_moves_place(a->sim, (struct sim_place){a->group_id, a->partition});
+    call->group_id = place.group_id;
+    call->partition = place.partition;
     call->run = run;
     call->cb = cb;
     a->open_count++;
@@ -38,7 +40,7 @@ struct sim_call *sim_actor_call(struct sim_actor *a, sim_call_cb run, sim_call_c
 
 void sim_actor_send(struct sim_actor *a, struct sim_call *call)
 {
-    call->node = sim_actor_node(a);
+    call->node = sim_actor_node(a, call->group_id);
     sim_call_send(call, &a->wire);
 }
 

@@ -14,12 +14,19 @@
 #include "protocol/record.h"
 #include "sim/sim_actor.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_moves.h"
 
 /* A step on its way; of one process, as long as it lives. */
 struct step {
     struct log_compact_plan plan;
     struct machine_request request;
     struct sim_group *group;
+    uint32_t number;
+};
+
+struct search {
+    struct sim_group *group;
+    struct partition *found;
 };
 
 static void end_step(struct step *s)
@@ -45,17 +52,35 @@ static void on_planned(struct log_compact_plan *plan, int status)
     struct step *s = plan->data;
     s->request.data = s;
     s->request.submit.head.kind = ENTRY_COMPACTION_STEP;
-    s->request.submit.head.partition_number = SIM_COMPACTED_PARTITION;
+    s->request.submit.head.partition_number = s->number;
     s->request.submit.body = plan->step;
     if (status != 0 || machine_submit(s->group->machine, &s->request, on_applied) != 0)
         end_step(s);
+}
+
+/* As in the daemon: not while it moves away, nor before its files are there. */
+static void keep_compacted(void *data, struct partition *p)
+{
+    struct search *search = data;
+    struct sim_place place = {search->group->group_id, p->number};
+    if (sim_moves_home(search->group->life->node->sim, place).partition ==
+            SIM_COMPACTED_PARTITION &&
+        p->moved_index == 0 && log_partition_has_files(p->log))
+        search->found = p;
+}
+
+static struct partition *find_compacted(struct sim_group *g)
+{
+    struct search search = {.group = g};
+    machine_each_partition(g->machine, keep_compacted, &search);
+    return search.found;
 }
 
 void sim_compaction_upkeep(struct sim_group *g)
 {
     const struct sim *sim = g->life->node->sim;
     struct world *w = sim->world;
-    struct partition *p = machine_partition(g->machine, SIM_COMPACTED_PARTITION);
+    struct partition *p = find_compacted(g);
     bool is_quiet = sim->clients == NULL || sim->clients->is_stopping;
     if (is_quiet || g->is_compacting || p == NULL || !machine_is_ready(g->machine) ||
         !random_chance(world_random(w), 0.3))
@@ -64,6 +89,7 @@ void sim_compaction_upkeep(struct sim_group *g)
     if (s == NULL)
         abort();
     s->group = g;
+    s->number = p->number;
     s->plan = (struct log_compact_plan){
         .data = s,
         .now_ms = g->life->clock.wall_ms(g->life->clock.data),

@@ -11,6 +11,7 @@
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
 #include "sim/sim_actor.h"
+#include "sim/sim_moves.h"
 
 #define BUFFER_SIZE (1u << 18)
 
@@ -276,12 +277,15 @@ void sim_history_deleted(struct sim *s, uint64_t id, struct sim_place place, int
 
 void sim_history_leads(struct sim *s, uint32_t node, uint32_t group_id, uint64_t term)
 {
-    for (uint32_t partition = 1; partition <= SIM_FIRST_PARTITIONS && s->history != NULL;
-         partition++) {
-        struct out o = begin(s, "metadata", "node", node, (struct sim_place){group_id, partition});
+    for (uint32_t i = 0; i < SIM_GROUPS * SIM_FIRST_PARTITIONS && s->history != NULL; i++) {
+        int32_t epoch_base;
+        struct sim_place home = {i / SIM_FIRST_PARTITIONS + 1, i % SIM_FIRST_PARTITIONS + 1};
+        if (sim_moves_true_place(s, home, &epoch_base).group_id != group_id)
+            continue;
+        struct out o = begin(s, "metadata", "node", node, home);
         put_number(&o, ",\"node\":", node);
         put_number(&o, ",\"leader\":", node);
-        put_number(&o, ",\"epoch\":", (int64_t)term);
+        put_number(&o, ",\"epoch\":", epoch_base + (int64_t)term);
         write_line(s, &o, "");
     }
 }

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "sim/sim_actor.h"
-#include "sim/sim_history.h"
+#include "sim/sim_moves.h"
 
 static struct log_partition_settings draw_settings(struct world *w)
 {
@@ -28,11 +28,13 @@ static void on_ended(struct sim_call *call)
     struct sim_actor *a = call->data;
     a->open_count--;
     if (call->request.submit.head.kind == ENTRY_LOG_START)
-        sim_history_deleted(a->sim, call->number,
-                            (struct sim_place){call->group_id, call->partition}, call->offset,
-                            call->status == 0                   ? SIM_HISTORY_OK
-                            : sim_call_is_unknown(call->status) ? SIM_HISTORY_UNKNOWN
-                                                                : SIM_HISTORY_FAIL);
+        sim_history_deleted(
+            a->sim, call->number,
+            sim_moves_home(a->sim, (struct sim_place){call->group_id, call->partition}),
+            call->offset,
+            call->status == 0                   ? SIM_HISTORY_OK
+            : sim_call_is_unknown(call->status) ? SIM_HISTORY_UNKNOWN
+                                                : SIM_HISTORY_FAIL);
     if (call->request.submit.head.kind == ENTRY_PARTITION_STATE && call->number == PARTITION_OPEN &&
         (call->status == 0 || call->status == ERR_EXISTS)) {
         a->is_open[call->partition] = true;
@@ -42,14 +44,15 @@ static void on_ended(struct sim_call *call)
         sim_actor_act_in(a, a->step < SIM_OPEN_PARTITIONS ? 50 * WORLD_MS : sim_actor_pace(a));
 }
 
-static struct sim_call *propose(struct sim_actor *a, uint32_t partition, enum entry_kind kind,
+static struct sim_call *propose(struct sim_actor *a, struct sim_place place, enum entry_kind kind,
                                 struct slice body, uint64_t number)
 {
     struct sim_call *call = sim_actor_call(a, sim_call_submit, on_ended);
-    call->partition = partition;
+    call->group_id = place.group_id;
+    call->partition = place.partition;
     call->number = number;
     call->request.submit.head = (struct repl_entry_head){.kind = (uint8_t)kind,
-                                                         .partition_number = partition};
+                                                         .partition_number = place.partition};
     call->request.submit.body = body;
     return call;
 }
@@ -57,19 +60,22 @@ static struct sim_call *propose(struct sim_actor *a, uint32_t partition, enum en
 static void propose_state(struct sim_actor *a, uint32_t partition, enum partition_action action)
 {
     uint8_t bytes[PARTITION_STATE_SIZE];
+    struct sim_place home = {a->group_id, partition};
     struct partition_state state = {.action = action, .settings = draw_settings(a->sim->world)};
-    state.id.topic_id[0] = (uint8_t)a->group_id;
-    state.id.partition = (int32_t)partition;
+    state.id = sim_moves_id(a->sim, home);
+    state.metadata_version = sim_moves_version(a->sim);
     size_t size = partition_state_encode(&state, bytes);
-    sim_actor_send(a, propose(a, partition, ENTRY_PARTITION_STATE, copied(bytes, size), action));
+    sim_actor_send(a, propose(a, sim_moves_place(a->sim, home), ENTRY_PARTITION_STATE,
+                              copied(bytes, size), action));
 }
 
 /* What a leader would propose: a place in the log that it has now. */
 static void propose_start(struct sim_actor *a, uint32_t partition)
 {
     struct sim *s = a->sim;
-    struct sim_group *g = sim_leader(s, a->group_id);
-    struct partition *p = g == NULL ? NULL : machine_partition(g->machine, partition);
+    struct sim_place home = {a->group_id, partition}, place = sim_moves_place(s, home);
+    struct sim_group *g = sim_leader(s, place.group_id);
+    struct partition *p = g == NULL ? NULL : machine_partition(g->machine, place.partition);
     if (p == NULL) {
         sim_actor_act_in(a, sim_actor_pace(a));
         return;
@@ -84,9 +90,8 @@ static void propose_start(struct sim_actor *a, uint32_t partition)
     }
     uint8_t bytes[LOG_START_ADVANCE_SIZE];
     size_t size = log_start_advance_encode(&advance, bytes);
-    uint64_t id = sim_history_delete(s, (struct sim_place){a->group_id, partition},
-                                     advance.start_offset);
-    struct sim_call *call = propose(a, partition, ENTRY_LOG_START, copied(bytes, size), id);
+    uint64_t id = sim_history_delete(s, home, advance.start_offset);
+    struct sim_call *call = propose(a, place, ENTRY_LOG_START, copied(bytes, size), id);
     call->offset = advance.start_offset;
     sim_actor_send(a, call);
 }
@@ -111,7 +116,7 @@ static void act(struct sim_actor *a)
         propose_start(a, any);
     else if (choice < 5)
         propose_state(a, any, PARTITION_SETTINGS);
-    else if (choice < 8 && a->next_partition < SIM_PARTITION_NUMBERS)
+    else if (choice < 8 && a->next_partition < SIM_HOME_NUMBERS)
         propose_state(a, a->next_partition++, PARTITION_OPEN);
     else
         propose_state(a, (uint32_t)world_between(w, SIM_OPEN_PARTITIONS + 1, a->next_partition),

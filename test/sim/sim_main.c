@@ -30,7 +30,7 @@
 #define CHILD_SECONDS  120 /* of CPU: a run beyond this hangs, however busy the machine */
 #define REPORT_TAIL    4000
 #define FAILURES_SHOWN 20
-#define ALSO_MAX       64
+#define ALSO_MAX       1024
 #define PATH_BYTES     4096
 
 struct child {

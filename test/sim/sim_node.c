@@ -11,10 +11,12 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "log/folders.h"
 #include "log/repair.h"
 #include "sim/sim_call.h"
 #include "sim/sim_check.h"
 #include "sim/sim_disk.h"
+#include "sim/sim_moves.h"
 #include "sim/sim_replica.h"
 
 #define TICK_NS           (10 * WORLD_MS)
@@ -109,6 +111,7 @@ static void run_tick(struct work_item *item)
     repl_node_tick(life->repl);
     for (unsigned i = 0; i < SIM_GROUPS; i++)
         repl_group_tick(life->groups[i].raft);
+    sim_moves_tick(life);
 }
 
 static void on_tick_time(void *data)
@@ -208,6 +211,7 @@ static int open_storage(struct sim_life *life, struct err_note *note)
         .readers = &life->readers.seam,
         .home = home_of,
         .data = life,
+        .folders = life->folders,
         .first_group_id = 1,
         .group_count = SIM_GROUPS,
         .random = &life->random,
@@ -244,7 +248,8 @@ static int open_scrubber(struct sim_life *life)
     struct log_scrubber_options options = {
         .clock = &life->clock, .interval_ms = SCRUB_MS, .bytes_per_second = SCRUB_BYTES};
     life->scrubber = log_scrubber_create(&options);
-    return life->scrubber == NULL ? UV_ENOMEM : 0;
+    life->folders = log_folders_create();
+    return life->scrubber == NULL || life->folders == NULL ? UV_ENOMEM : 0;
 }
 
 static int open_parts(struct sim_life *life, struct err_note *note)

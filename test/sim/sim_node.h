@@ -29,6 +29,7 @@ struct sim_group {
     uint64_t checkpoint_index; /* as last seen */
     bool is_compacting;        /* a step of it is planned or proposed */
     bool has_left;             /* as last seen: it gave up all that it had */
+    bool *is_moving;           /* by partition, see sim_moves.c: a task of its move is under way */
 };
 
 /* A process: from start to crash. */
@@ -41,6 +42,7 @@ struct sim_life {
     struct log_wal *wal;
     struct log_store *stores[SIM_GROUPS]; /* the groups' own */
     struct log_scrubber *scrubber;
+    struct log_folders *folders;
     struct repl_node *repl;
     struct sim_group groups[SIM_GROUPS];
     struct repl_member founders[REPL_MEMBERS_MAX]; /* borrowed by the groups */

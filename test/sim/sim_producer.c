@@ -109,7 +109,7 @@ static void send_batch(struct sim_actor *a, struct sim_batch *batch)
     call->number = batch->number;
     call->request.submit.data = (void *)(uintptr_t)a->number;
     call->request.submit.head = (struct repl_entry_head){.kind = ENTRY_RECORD_BATCH,
-                                                         .partition_number = a->partition};
+                                                         .partition_number = call->partition};
     call->request.submit.body = slice_ref(batch->bytes);
     batch->is_in_flight = true;
     a->in_flight_count++;

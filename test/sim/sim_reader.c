@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "sim/sim_actor.h"
-#include "sim/sim_history.h"
+#include "sim/sim_moves.h"
 
 /* ---- records ---- */
 
@@ -20,7 +20,7 @@ static void take(struct sim_call *call)
         slice_unref(&req->slices[i]);
     }
     struct sim_actor *a = call->data;
-    struct sim_place place = {call->group_id, call->partition};
+    struct sim_place place = {a->group_id, a->partition};
     struct bytes all = bytes_of(bytes, (size_t)(at - bytes));
     char reader[32];
     snprintf(reader, sizeof reader, "reader-%u-", a->number);
@@ -36,7 +36,7 @@ static void finish(struct sim_call *call, int status)
     if (status == 0)
         take(call);
     if (status == ERR_CORRUPT && !call->life->node->is_damaged &&
-        !call->life->node->has_damaged_segments)
+        !call->life->node->has_damaged_segments && !sim_moves_lack_files(call->life))
         world_violation(call->sim->world, "19 known damage only",
                         "node %u can't read offset %lld of"
                         " partition %u of group %u on a sound disk",

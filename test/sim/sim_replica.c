@@ -216,6 +216,9 @@ int sim_replica_open(struct sim_life *life, unsigned index, struct err_note *not
     struct sim_node *n = life->node;
     g->life = life;
     g->group_id = index + 1;
+    g->is_moving = calloc(SIM_GROUPS * SIM_HOME_NUMBERS, sizeof *g->is_moving);
+    if (g->is_moving == NULL)
+        return UV_ENOMEM;
     random_init(&g->random, random_u64(world_random(n->sim->world)));
     struct machine_options options = {.group_id = g->group_id};
 #ifdef TRILOG_BREAK_APPLY_READS_LOCAL

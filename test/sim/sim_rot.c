@@ -10,6 +10,7 @@
 #include "log/compact.h"
 #include "log/repair.h"
 #include "sim/sim_damage.h"
+#include "sim/sim_moves.h"
 
 #define LOOK_NS   (WORLD_S / 4)
 #define FILES_MAX 4
@@ -71,6 +72,13 @@ static bool is_changing(struct sim_life *life)
     return is_due;
 }
 
+/* Of a partition on its way from group to group nobody marks what is damaged: its next owner's pass
+ * finds it. So only a pass that finds nothing says that all is sound. */
+static bool is_forgotten(const struct watch *k, const struct log_scrub_status *status)
+{
+    return k->node->sim->do_partitions_move && status->suspected > 0;
+}
+
 static void look(struct watch *k, struct sim_life *life)
 {
     struct log_scrub_status status;
@@ -84,6 +92,8 @@ static void look(struct watch *k, struct sim_life *life)
         k->has_asked = true;
         k->passes_before = status.passes_finished;
         log_scrubber_start_now(life->scrubber);
+    } else if (status.passes_finished > k->passes_before && is_forgotten(k, &status)) {
+        k->has_asked = false;
     } else if (status.passes_finished > k->passes_before && !has_flaws(life)) {
         sim_tell(k->node->sim, "node %u is sound again", sim_node_id(k->node));
         k->node->has_damaged_segments = false;
@@ -108,8 +118,10 @@ void sim_rot_node(struct sim_node *n, unsigned count)
     bool is_done = false;
     for (unsigned i = 0; i < count; i++) {
         char folder[80];
-        snprintf(folder, sizeof folder, "topics/%02x%030x-%u",
-                 (unsigned)world_between(w, 1, SIM_GROUPS), 0, (unsigned)world_between(w, 1, 3));
+        struct sim_place home = {.group_id = (uint32_t)world_between(w, 1, SIM_GROUPS)};
+        home.partition = (uint32_t)world_between(w, 1, 3);
+        struct log_partition_id id = sim_moves_id(n->sim, home);
+        snprintf(folder, sizeof folder, "topics/%02x%030x-%d", id.topic_id[0], 0, id.partition);
         is_done |= damage_file(n, folder);
     }
     k->has_asked &= !is_done;

@@ -6,6 +6,7 @@
 
 #include "sim/sim_check.h"
 #include "sim/sim_history.h"
+#include "sim/sim_moves.h"
 #include "sim/sim_places.h"
 #include "sim/sim_rot.h"
 
@@ -117,6 +118,7 @@ void sim_conclude(struct sim *s)
     s->lost_answer_chance = 0;
     s->is_restarting = false;
     must(s, MENDED_NS, sim_rot_is_mended, "mending all damaged segments");
+    must(s, MENDED_NS, sim_moves_are_over, "the end of all moves");
     sim_clients_count_anew(s);
     must(s, PROGRESS_NS, has_progress, "an acknowledgement for every producer");
     sim_run_until(s, world_now_ns(s->world) + 2 * WORLD_S);
@@ -151,7 +153,7 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     random_init(&shape, seed * 7 + 1);
     uint64_t draw = random_below(&shape, 10);
     unsigned node_count = draw < 6 ? 3 : draw < 8 ? 4 : 5;
-    bool do_nodes_move = seed >= SIM_MOVING_SEEDS;
+    bool do_nodes_move = seed >= SIM_MOVING_SEEDS && seed < SIM_PARTITION_SEEDS;
     if (do_nodes_move)
         node_count = SIM_MOVING_NODES;
     unsigned founder_count = node_count == 4 || do_nodes_move ? 3 : node_count;
@@ -159,15 +161,20 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     s->is_blind = options->is_blind;
     if (options->history_path != NULL)
         sim_history_start(s, options->history_path);
+    if (seed >= SIM_PARTITION_SEEDS)
+        sim_moves_found(s);
     sim_begin(s, world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS));
     s->lost_answer_chance = 0.01;
     if (do_nodes_move)
         sim_places_start(s);
+    if (s->do_partitions_move)
+        sim_moves_start(s);
     sim_faults_start(s, world_now_ns(s->world) + FAULTS_NS,
                      world_between(s->world, WORLD_S / 2, 2 * WORLD_S));
     sim_run_until(s, world_now_ns(s->world) + FAULTS_NS);
     sim_faults_end(s);
     sim_places_settle(s);
+    sim_moves_settle(s);
     sim_run_until(s, world_now_ns(s->world) + 8 * WORLD_S); /* what was cut off times out */
     sim_conclude(s);
     sim_history_end(s);
