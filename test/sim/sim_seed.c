@@ -105,6 +105,22 @@ void sim_begin(struct sim *s, uint64_t pace_ns)
     must(s, PROGRESS_NS, are_partitions_open, "opening the first partitions");
 }
 
+/* Also by those that have no part in a group, or no more. */
+static bool are_leaders_known(struct sim *s, void *data)
+{
+    (void)data;
+    for (unsigned i = 0; i < s->node_count * SIM_GROUPS; i++) {
+        const struct sim_node *n = s->nodes[i / SIM_GROUPS];
+        uint32_t group_id = 1 + i % SIM_GROUPS;
+        const struct sim_group *g = sim_leader(s, group_id);
+        struct repl_leader heard;
+        if (n->life != NULL && (g == NULL || !repl_node_leader(n->life->repl, group_id, &heard) ||
+                                heard.node_id != sim_node_id(g->life->node)))
+            return false;
+    }
+    return true;
+}
+
 static void restart_all(struct sim *s)
 {
     for (unsigned i = 0; i < s->node_count; i++) {
@@ -121,6 +137,7 @@ void sim_conclude(struct sim *s)
     must(s, MENDED_NS, sim_moves_are_over, "the end of all moves");
     sim_clients_count_anew(s);
     must(s, PROGRESS_NS, has_progress, "an acknowledgement for every producer");
+    must(s, PROGRESS_NS, are_leaders_known, "every node's knowing who leads");
     sim_run_until(s, world_now_ns(s->world) + 2 * WORLD_S);
     sim_clients_stop(s);
     must(s, PROGRESS_NS, sim_clients_are_idle, "the end of all requests");
