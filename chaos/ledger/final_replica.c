@@ -1,8 +1,9 @@
-/* One node's own replica of every partition, whether it leads or follows.
+/* One node's own replica of every partition that it has one of, whether it leads or follows.
  *
  * The node is told its own rack, by which a follower knows that it may answer (KIP-392) and a
  * leader that nobody is nearer. It may refuse for a while, as a follower does that has not heard
- * its leader lately: it is asked again until the time is up. */
+ * its leader lately: it is asked again until the time is up. Where nodes have come and gone, others
+ * have some of the partitions: the node's own word on that is taken, once all is level. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,10 @@
 #define TIMEOUT_MS   5000
 #define ASK_AGAIN_NS 100000000
 
+struct place {
+    bool is_somewhere, is_here;
+};
+
 struct replica {
     struct process process;
     struct final *final;
@@ -23,6 +28,7 @@ struct replica {
     struct wire_fetch_from *from; /* room for all partitions */
     int64_t *next;                /* by partition: the next offset to read */
     const char **errors;          /* by partition: the last trouble, or NULL */
+    struct place *places;         /* by partition: as the node says */
     int32_t node;
     char rack[64]; /* its own */
     uint64_t poll_id;
@@ -40,6 +46,15 @@ static void on_broker(void *data, int32_t node, const char *address, struct wire
     (void)address;
     if (node == r->node && rack.data != NULL && rack.size < sizeof r->rack)
         snprintf(r->rack, sizeof r->rack, "%.*s", (int)rack.size, (const char *)rack.data);
+}
+
+static void on_replica(void *data, int32_t partition, int32_t node)
+{
+    struct replica *r = data;
+    if (partition < 0 || partition >= r->final->partition_count)
+        return;
+    r->places[partition].is_somewhere = true;
+    r->places[partition].is_here |= node == r->node;
 }
 
 /* Records that were there before, of a batch that began earlier, and those that came since the end
@@ -83,7 +98,9 @@ static void on_answer(void *data, int32_t partition, const char *error)
 
 static bool is_left(const struct replica *r, int32_t partition)
 {
-    return r->next[partition] < r->final->ranges[partition].next;
+    const struct place *place = &r->places[partition];
+    return r->next[partition] < r->final->ranges[partition].next &&
+           (place->is_here || !place->is_somewhere);
 }
 
 /* Those that are not at their end, starting behind the last one that had its turn. */
@@ -109,6 +126,19 @@ static void note_ends(struct replica *r, int32_t count)
     }
 }
 
+/* The node's rack, and who has which partition. */
+static const char *learn(struct replica *r)
+{
+    const char *error = NULL;
+    const struct wire_metadata ask = {.topic = r->final->options->topic,
+                                      .on_broker = on_broker,
+                                      .on_partition = on_partition,
+                                      .on_replica = on_replica,
+                                      .data = r};
+    r->count = 0;
+    return wire_metadata(&r->connection, &ask, TIMEOUT_MS, &error) < 0 ? error : NULL;
+}
+
 static const char *fetch_once(struct replica *r, int32_t count)
 {
     const char *error;
@@ -119,14 +149,8 @@ static const char *fetch_once(struct replica *r, int32_t count)
                                      .on_record = on_record,
                                      .on_answer = on_answer,
                                      .data = r};
-    const struct wire_metadata ask = {.topic = r->final->options->topic,
-                                      .on_broker = on_broker,
-                                      .on_partition = on_partition,
-                                      .data = r};
     r->count = 0;
     r->asked_at_us = now_us();
-    if (r->rack[0] == '\0' && wire_metadata(&r->connection, &ask, TIMEOUT_MS, &error) < 0)
-        return error;
     wire_fetch(&r->connection, &fetch, TIMEOUT_MS, &error);
     if (r->count > 0)
         note_poll_end(&r->process, now_us(), r->poll_id, r->count);
@@ -152,7 +176,7 @@ static int32_t read_all(struct replica *r)
     const char *last_error = NULL;
     note_empty(r);
     while ((count = choose(r, last)) > 0 && now_us() < r->final->until_us) {
-        const char *error = fetch_once(r, count);
+        const char *error = r->rack[0] == '\0' ? learn(r) : fetch_once(r, count);
         if (error != NULL && error != last_error)
             note_error(&r->process, now_us(), error, (struct note_place){NULL, NOTE_NONE},
                        "replica read");
@@ -174,8 +198,9 @@ void *final_replica_run(void *data)
     struct wire_fetch_from *from = calloc(count, sizeof *from);
     int64_t *next = calloc(count, sizeof *next);
     const char **errors = calloc(count, sizeof *errors);
+    struct place *places = calloc(count, sizeof *places);
     int32_t left_count = task->final->partition_count;
-    if (r != NULL && from != NULL && next != NULL && errors != NULL) {
+    if (r != NULL && from != NULL && next != NULL && errors != NULL && places != NULL) {
         char what[32];
         snprintf(what, sizeof what, "replica-%d", (int)task->node.id);
         r->final = task->final;
@@ -183,12 +208,14 @@ void *final_replica_run(void *data)
         r->from = from;
         r->next = next;
         r->errors = errors;
+        r->places = places;
         wire_init(&r->connection, task->node.address);
         final_process_begin(r->final, task->pen, &r->process, what, "reader", PROCESS_WIRE_CLIENT);
         left_count = read_all(r);
         wire_close(&r->connection);
     }
     atomic_fetch_add(&task->final->missing_count, left_count);
+    free(places);
     free(errors);
     free(next);
     free(from);

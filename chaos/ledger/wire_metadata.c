@@ -48,6 +48,16 @@ static void skip_nodes(struct wire_reader *r)
     wire_read_raw(r, (int64_t)count * 4);
 }
 
+static void take_replicas(struct wire_reader *r, const struct wire_metadata *m, int32_t partition)
+{
+    int32_t count = wire_read_count(r, 4);
+    for (int32_t i = 0; i < count && !r->is_bad; i++) {
+        int32_t node = wire_read_int32(r);
+        if (m != NULL && m->on_replica != NULL)
+            m->on_replica(m->data, partition, node);
+    }
+}
+
 /* `m` is NULL for a topic that was not asked for. */
 static void take_partitions(struct wire_reader *r, const struct wire_metadata *m)
 {
@@ -57,8 +67,9 @@ static void take_partitions(struct wire_reader *r, const struct wire_metadata *m
         int32_t partition = wire_read_int32(r);
         int32_t leader = wire_read_int32(r);
         int32_t epoch = wire_read_int32(r);
-        for (int list = 0; list < 3; list++)
-            skip_nodes(r);
+        take_replicas(r, m, partition);
+        skip_nodes(r); /* in sync */
+        skip_nodes(r); /* offline */
         if (!r->is_bad && m != NULL)
             m->on_partition(m->data, partition, leader, epoch);
     }

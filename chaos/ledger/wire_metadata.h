@@ -7,11 +7,13 @@
 typedef void (*wire_broker_cb)(void *data, int32_t node, const char *address,
                                struct wire_bytes rack);
 typedef void (*wire_partition_cb)(void *data, int32_t partition, int32_t leader, int32_t epoch);
+typedef void (*wire_replica_cb)(void *data, int32_t partition, int32_t node);
 
 struct wire_metadata {
     const char *topic;
     wire_broker_cb on_broker; /* NULL: no matter; all brokers come before the partitions */
     wire_partition_cb on_partition;
+    wire_replica_cb on_replica; /* NULL: no matter; each node that has the partition */
     void *data;
 };
 

@@ -15,7 +15,7 @@
 static uint8_t buffer[4096];
 static struct wire_writer w;
 
-static int record_count, answer_count, offset_count, partition_count;
+static int record_count, answer_count, offset_count, partition_count, replica_count;
 static struct wire_record first_record;
 static const char *answered_error;
 static int32_t last_epoch;
@@ -24,7 +24,7 @@ static bool is_broker_right;
 static void begin(void)
 {
     w = (struct wire_writer){.data = buffer, .size_max = sizeof buffer};
-    record_count = answer_count = offset_count = partition_count = 0;
+    record_count = answer_count = offset_count = partition_count = replica_count = 0;
     answered_error = "none came";
 }
 
@@ -55,6 +55,12 @@ static void on_partition(void *data, int32_t partition, int32_t leader, int32_t 
     (void)data, (void)partition, (void)leader;
     partition_count++;
     last_epoch = epoch;
+}
+
+static void on_replica(void *data, int32_t partition, int32_t node)
+{
+    (void)data;
+    replica_count += partition == 0 && (node == 2 || node == 5);
 }
 
 static void on_broker(void *data, int32_t node, const char *address, struct wire_bytes rack)
@@ -191,7 +197,10 @@ static void write_metadata(void)
     wire_write_int32(&w, 0);
     wire_write_int32(&w, 2);
     wire_write_int32(&w, 7);
-    for (int list = 0; list < 3; list++) {
+    wire_write_int32(&w, 2);
+    wire_write_int32(&w, 2);
+    wire_write_int32(&w, 5);
+    for (int list = 0; list < 2; list++) {
         wire_write_int32(&w, 1);
         wire_write_int32(&w, 2);
     }
@@ -218,8 +227,10 @@ static int take_offsets(size_t size)
 
 static int take_metadata(size_t size)
 {
-    const struct wire_metadata ask = {
-        .topic = TOPIC, .on_broker = on_broker, .on_partition = on_partition};
+    const struct wire_metadata ask = {.topic = TOPIC,
+                                      .on_broker = on_broker,
+                                      .on_partition = on_partition,
+                                      .on_replica = on_replica};
     struct wire_reader reader = reader_of(size);
     int err = wire_metadata_take(&reader, &ask);
     drop(&reader);
@@ -441,6 +452,7 @@ Test(chaos_ledger_wire, takes_leaders_epochs_and_the_racks_of_nodes)
     write_metadata();
     cr_assert_eq(take_metadata(w.size), 0);
     cr_assert_eq(partition_count, 1);
+    cr_assert_eq(replica_count, 2);
     cr_assert_eq(last_epoch, 7);
     cr_assert(is_broker_right);
     size_t whole = w.size;
