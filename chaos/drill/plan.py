@@ -116,11 +116,16 @@ def _links():
 def _rest():
     yield Row("slow-cpu", "cpu", "follower", 5, "minority",
               "a node has 10 % of a core, seen from what others lead", options={"percent": 10})
+    yield Row("topic-move", "topic-move", "all", 15, "progress",
+              "all partitions move to one raft group and back to all, again and again")
     yield Row("random-pairs", "random-pairs", "any", 8, "none",
               "two faults of this table at a time, as the seed says", "disk")
     yield Row("kill-site", "kill", "site", 4, "node", "kill -9 of all of a site", "pairs")
     yield Row("node-leaves", "node-leaves", "leader", 240, "progress",
               "a node is removed; gone, it is emptied and added again", "pairs", is_long=True)
+    yield Row("node-replace", "node-replace", "leader", 480, "progress",
+              "a node is replaced by one of its site; gone, it is emptied and added again", "pairs",
+              is_long=True)
     yield Row("kill-site-1000", "kill", "site", 5, "site",
               "kill -9 of all of a site that leads 1,000 partitions", "thousand")
     yield Row("clock-forward", "clock", "leader", 5, "none",

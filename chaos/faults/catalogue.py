@@ -5,7 +5,7 @@ mean something in a cluster of three sites. Both are names for make() and the co
 """
 from dataclasses import dataclass, field
 
-from . import clock, disk, membership, network, pairs, process, processor
+from . import clock, disk, membership, moves, network, pairs, process, processor
 from .fault import Fault, Impossible
 
 KINDS: dict[str, type[Fault]] = {
@@ -20,7 +20,8 @@ KINDS: dict[str, type[Fault]] = {
     "power": disk.Power, "torn": disk.Torn, "bit-flips": disk.BitFlips,
     "stale-blocks": disk.StaleBlocks, "lost-writes": disk.LostWrites,
     "misdirected-writes": disk.MisdirectedWrites, "cut-off": disk.CutOff, "emptied": disk.Emptied,
-    "node-leaves": membership.Leave,
+    "node-leaves": membership.Leave, "node-replace": membership.Replace,
+    "topic-move": moves.TopicMove,
     "random-pairs": pairs.RandomPair,
 }
 

@@ -51,11 +51,16 @@ class Leave(Fault):
                         and said["groups_to_move"] == 0)
 
     def _come_back(self, scene: Scene) -> None:
-        folder = scene.lab.nodes[self._node].data_folder
-        run_at(scene, self._node, "find", folder, "-mindepth", "1", "-delete")
+        """Known again before it starts: who is told that it was removed ends."""
         self._step = self._wait_until_back
-        scene.lab.start_node(self._node)
         operate(scene, self._node, "add", str(self._node), "--site", scene.lab.nodes[self._node].site)
+        self._start_emptied(scene, self._node)
+
+    @staticmethod
+    def _start_emptied(scene: Scene, node: int) -> None:
+        folder = scene.lab.nodes[node].data_folder
+        run_at(scene, node, "find", folder, "-mindepth", "1", "-delete")
+        scene.lab.start_node(node)
 
     def _come_back_for_sure(self, scene: Scene) -> None:
         give_up_at = time.monotonic() + HEALED_SECONDS_MAX
@@ -66,9 +71,40 @@ class Leave(Fault):
             time.sleep(LOOK_SECONDS)
 
 
+class Replace(Leave):
+    """Over when all nodes of the site are back. The new node is the other one of the site, which
+    has left before: a lab has no spare ones."""
+    sentence = ("a node is replaced by one of its site that had left; then it is emptied, started "
+                "and added again")
+    seconds = 600.0
+
+    def begin(self, scene: Scene) -> None:
+        self._replaced = scene.target.nodes[0]
+        site = scene.lab.nodes[self._replaced].site
+        spares = [node.id for node in scene.lab.nodes_of(site) if node.id != self._replaced]
+        if not spares:
+            raise Impossible(f"node {self._replaced} is the only one of site {site}")
+        self._node = spares[0]
+        self._give_up_at = time.monotonic() + 2 * MOVED_SECONDS_MAX
+        self._step = self._wait_until_gone
+        scene.undo.add(lambda: self._come_back_for_sure(scene))
+        operate(scene, self._node, "remove", str(self._node))
+
+    def _come_back(self, scene: Scene) -> None:
+        if self._node == self._replaced:
+            super()._come_back(scene)
+            return
+        spare, self._node = self._node, self._replaced
+        self._step = self._wait_until_gone  # the replaced one is gone in the end, and comes back
+        operate(scene, self._replaced, "replace", str(self._replaced), "--by", str(spare))
+        self._start_emptied(scene, spare)
+
+
 def others(scene: Scene, node: int) -> list[int]:
+    """In its own site somebody may have just been started, and not serve yet."""
+    site = scene.lab.nodes[node].site
     return [one.id for one in scene.lab.nodes.values()
-            if one.id != node and scene.lab.state(one.id) == "running"]
+            if one.site != site and scene.lab.state(one.id) == "running"]
 
 
 def operate(scene: Scene, node: int, verb: str, *words: str) -> None:
