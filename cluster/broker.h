@@ -103,6 +103,7 @@ struct broker {
     /* node_drive.c, shard 0 */
     uint64_t driven_version; /* of the metadata when something was last proposed */
     uint64_t driven_at_ms;
+    uint64_t settled_version;  /* of the placement, whose plan had nothing to do */
     uint64_t impossible_at_ms; /* when it was last told that there is no plan, or 0 */
 
     /* node_peers.c, shard 0 */

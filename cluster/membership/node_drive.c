@@ -182,12 +182,25 @@ static void tell_impossible(struct broker *b, const struct err_note *note)
     event_warn("placement_impossible", "reason=\"%s\"", note->text);
 }
 
-/* True when something was proposed. */
+static bool are_places_equal(const struct placement *a, const struct placement *b)
+{
+    bool are_equal = true;
+    for (unsigned i = 0; i < a->group_count && are_equal; i++)
+        are_equal = metadata_groups_match(&a->groups[i], &b->groups[i]) &&
+                    a->groups[i].preferred_node_id == b->groups[i].preferred_node_id;
+    return are_equal;
+}
+
+/* True when something was proposed. A plan of many groups takes milliseconds, so one that had
+ * nothing to do is not made again before there is something else to plan from. */
 static bool drive_places(struct broker_group *g)
 {
     static _Thread_local struct placement now, then;
     struct broker *b = g->broker;
     struct err_note note = {0};
+    uint64_t version = metadata_placement_version(b->metadata);
+    if (version == b->settled_version)
+        return false;
     placement_of(b->metadata, &now);
     then = now;
     if (placement_plan(&then, &note) != 0) {
@@ -195,6 +208,10 @@ static bool drive_places(struct broker_group *g)
         return false;
     }
     b->impossible_at_ms = 0;
+    if (are_places_equal(&now, &then)) {
+        b->settled_version = version;
+        return false;
+    }
     const struct metadata_group *next = next_group(b->metadata, &now, &then);
     if (next != NULL) {
         event_info("group_moves", "group=%u voters=%llx to=%llx", next->group_id,
