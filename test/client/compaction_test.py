@@ -163,8 +163,8 @@ def read_librdkafka(cluster, topic, start, count):
     consumer = records.consumer(cluster)
     consumer.assign([TopicPartition(topic, 0, start)])
     messages = []
-    clusters.wait_until(lambda: messages.extend(consumer.consume(500, 1)) or len(messages) >= count,
-                        30, "librdkafka reads all")
+    clusters.wait_until(lambda: messages.extend(consumer.consume(count - len(messages), 1)) or
+                        len(messages) >= count, 30, "librdkafka reads all")
     consumer.close()
     return [(m.offset(), m.key(), m.value()) for m in messages]
 
@@ -192,7 +192,8 @@ KAFKAJS = """
 const { Kafka, logLevel } = require('kafkajs')
 const [servers, topic, count] = process.argv.slice(-3)
 const kafka = new Kafka({ brokers: servers.split(','), logLevel: logLevel.NOTHING })
-const consumer = kafka.consumer({ groupId: topic + '-kafkajs' })
+// Before it ends it waits for its last fetch: half a second, not five.
+const consumer = kafka.consumer({ groupId: topic + '-kafkajs', maxWaitTimeInMs: 500 })
 const seen = []
 async function main() {
   await consumer.connect()

@@ -36,9 +36,11 @@ async function produce(seen) {
     await producer.disconnect()
 }
 
-/* Reads in the group until `count` records came or the time is over, then commits by leaving. */
+/* Reads in the group until `count` records came or the time is over, then commits by leaving, when
+ * its last fetch has been answered: that waits half a second at most, not five. */
 async function consume(count) {
-    const consumer = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 500 })
+    const consumer = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 500,
+        maxWaitTimeInMs: 500 })
     const messages = []
     await consumer.connect()
     await consumer.subscribe({ topics: [topic], fromBeginning: true })
