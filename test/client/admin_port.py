@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-from cluster import trilogd
+from cluster import new_cluster, trilogd, wait_until
 
 ANSWER_S = 30
 
@@ -51,6 +51,18 @@ def ask(address, path, method="GET", body=None, headers=None, timeout_s=ANSWER_S
 
 def post(address, path, body, **headers):
     return ask(address, path, "POST", body, headers)
+
+
+def ready_cluster(name, settings=None):
+    """For a fixture: a cluster of its own, each node of which says that it is ready."""
+    running = new_cluster(name, settings)
+    try:
+        running.start()
+        wait_until(lambda: all(ask(n.admin, "/readyz").status == 200 for n in running.nodes), 60,
+                   "all nodes are ready", 0.1)
+        yield running
+    finally:
+        running.stop()
 
 
 def exchange_raw(address, sent, timeout_s=ANSWER_S):

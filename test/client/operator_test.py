@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-import cluster as clusters
-from admin_port import ask, clean_environment, post, trilog, trilog_at_terminal, trilog_path
+from admin_port import (ask, clean_environment, post, ready_cluster, trilog, trilog_at_terminal,
+                        trilog_path)
 from cluster import wait_until
 from fault_test import PARTITIONS, Load, finish
 from topics import create_topic
@@ -19,14 +19,7 @@ WAIT_S = 120
 
 @pytest.fixture
 def own():
-    running = clusters.new_cluster("operator", {"raft_groups_per_node": 2})  # one moves a second
-    try:
-        running.start()
-        wait_until(lambda: all(ask(n.admin, "/readyz").status == 200 for n in running.nodes), 60,
-                   "all nodes are ready", 0.1)
-        yield running
-    finally:
-        running.stop()
+    yield from ready_cluster("operator", {"raft_groups_per_node": 2})  # one moves a second
 
 
 @pytest.fixture

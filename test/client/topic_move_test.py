@@ -4,8 +4,7 @@ import random
 
 import pytest
 
-import cluster as clusters
-from admin_port import ask, post
+from admin_port import ask, post, ready_cluster
 from cluster import wait_until
 from fault_test import PARTITIONS, Load, finish
 from topics import create_topic
@@ -17,14 +16,7 @@ ROUNDS = 6
 
 @pytest.fixture
 def own():
-    running = clusters.new_cluster("topic-move")
-    try:
-        running.start()
-        wait_until(lambda: all(ask(n.admin, "/readyz").status == 200 for n in running.nodes), 60,
-                   "all nodes are ready", 0.1)
-        yield running
-    finally:
-        running.stop()
+    yield from ready_cluster("topic-move")
 
 
 def begin_move(own, topic, partition, group_id):
