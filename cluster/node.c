@@ -161,6 +161,7 @@ static int open_repl_node(struct node *n)
         .settle_ms = 3000,
         .peer_window_bytes = (size_t)b->conf.peer_window_bytes,
         .ship_bytes_per_second = (uint64_t)b->conf.ship_bytes_per_second,
+        .ship_compression = (enum repl_ship_compression)b->conf.ship_compression,
         .on_application = on_application,
         .application_data = n,
     };

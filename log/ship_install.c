@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ship_install.h"
+#include "ship_pack.h"
 
 #define STAGED_NAME_MAX 110 /* ours are shorter; others are not ours */
 
@@ -219,7 +220,8 @@ int ship_prepare_folder(struct log_install *i)
     return err == 0 ? check.err : err;
 }
 
-static int stage_piece(const struct log_install *i, const struct log_install_write *req)
+static int write_piece(const struct log_install *i, const struct log_install_write *req,
+                       struct bytes piece)
 {
     const struct disk *disk = i->store->disk;
     char path[LOG_PATH_SIZE];
@@ -228,10 +230,28 @@ static int stage_piece(const struct log_install *i, const struct log_install_wri
     int err = disk_open(disk, path, DISK_WRITE | DISK_CREATE, &file);
     if (err != 0)
         return err;
-    struct iovec part = {.iov_base = (void *)(uintptr_t)req->piece.bytes.data,
-                         .iov_len = req->piece.bytes.size};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)piece.data, .iov_len = piece.size};
     err = disk_write_at(disk, file, req->position, &part, 1, DISK_WRITE_UNCACHED);
     disk_close(disk, file);
+    return err;
+}
+
+static uint32_t wanted_size(const struct log_install_write *req)
+{
+    return piece_size(&req->install->list.files[req->file],
+                      (uint32_t)(req->position / SHIP_PIECE_SIZE));
+}
+
+static int stage_piece(const struct log_install *i, const struct log_install_write *req)
+{
+    struct slice piece;
+    if (!req->is_compressed)
+        return write_piece(i, req, req->piece.bytes);
+    int err = ship_unpack(req->piece.bytes, wanted_size(req), &piece);
+    if (err != 0)
+        return err;
+    err = write_piece(i, req, piece.bytes);
+    slice_unref(&piece);
     return err;
 }
 
@@ -300,7 +320,7 @@ static bool is_wanted(const struct log_install_write *req)
         return false;
     uint64_t piece = req->position / SHIP_PIECE_SIZE;
     return piece < i->files[req->file].piece_count &&
-           req->piece.bytes.size == piece_size(&i->list.files[req->file], (uint32_t)piece);
+           (req->is_compressed || req->piece.bytes.size == wanted_size(req));
 }
 
 void log_install_write(struct log_install_write *req, log_install_write_cb cb)

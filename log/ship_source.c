@@ -6,7 +6,8 @@
  * removes any. Each file's checksum was computed while it was written, from memory: damage that
  * the disk did later is found, here where a file is one piece, else by the receiver, and never
  * becomes part of another replica. A receiver that asks for a file from its beginning once more has
- * found some, perhaps: the segment is looked into. */
+ * found some, perhaps: the segment is looked into. Compression comes last: what is compressed has
+ * been checked as far as it can be. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "base/crc32c.h"
 #include "repair_internal.h"
 #include "ship.h"
+#include "ship_pack.h"
 
 struct log_pin {
     struct log_pin *next;           /* in the store's list */
@@ -250,6 +252,14 @@ static int read_piece(const struct disk *disk, const struct ship_file *file,
     return got < 0 ? (int)got : ERR_CORRUPT;
 }
 
+/* What reads the piece compresses it: the shard never waits for that. */
+static void compress_piece(struct log_pin_read *req)
+{
+    uint64_t since_ns = clock_now_ns(req->compress_clock);
+    req->is_compressed = ship_pack(&req->piece);
+    req->compress_ns = clock_now_ns(req->compress_clock) - since_ns;
+}
+
 static void finish_read(struct work_item *item)
 {
     struct log_pin_read *req = item->data;
@@ -265,6 +275,9 @@ static void run_read(struct work_item *item)
     req->status = ERR_OUT_OF_RANGE; /* no such file: the number came from the peer */
     if (req->file < req->pin->list.count)
         req->status = read_piece(req->store->disk, &req->pin->list.files[req->file], req);
+    req->size = (uint32_t)req->piece.bytes.size;
+    if (req->status == 0 && req->compress_clock != NULL)
+        compress_piece(req);
     work_submit(req->store->home, item, finish_read);
 }
 
@@ -273,6 +286,8 @@ void log_pin_read(struct log_store *s, struct log_pin_read *req, log_pin_read_cb
     req->store = s;
     req->cb = cb;
     req->piece = (struct slice){0};
+    req->is_compressed = false;
+    req->compress_ns = 0;
     req->item.data = req;
     if (req->file < req->pin->list.count && req->position == 0) {
         if (req->pin->has_begun[req->file])

@@ -77,6 +77,20 @@ bool configuration_is_voter(const struct raft_configuration *c, uint64_t raft_id
     return false;
 }
 
+static const char *site_of(const struct raft_configuration *c, uint64_t raft_id)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->servers[i].id == raft_id)
+            return strchr(c->servers[i].address, '@');
+    return NULL;
+}
+
+bool configuration_is_same_site(const struct raft_configuration *c, uint64_t one, uint64_t other)
+{
+    const char *site = site_of(c, one), *other_site = site_of(c, other);
+    return site != NULL && other_site != NULL && strcmp(site, other_site) == 0;
+}
+
 bool configuration_has_sole_voter(const struct raft_configuration *c, uint64_t raft_id)
 {
     unsigned voters = 0, own = 0;

@@ -3,36 +3,29 @@
  * It asks for the snapshot's contents, then for pieces, several at a time (a group of thousands of
  * partitions has as many small files, and a round trip each would take minutes), writes them beside
  * its live data, and swaps at the end; only then is libraft told. A window per group
- * and a rate for the node bound what it asks for: its return hurts nobody. When the leader is lost
- * meanwhile, or refuses, the replica begins again from what is on its own disk: nothing live was
- * changed, and pieces that are there are not asked for again. */
+ * and a rate for the node bound what it asks for: its return hurts nobody. It offers to take pieces
+ * compressed, and says what the link takes (ship_gain.c). When the leader is lost meanwhile, or
+ * refuses, the replica begins again from what is on its own disk: nothing live was changed, and
+ * pieces that are there are not asked for again. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/event.h"
 #include "group_internal.h"
+#include "ship_window.h"
 
 #define ASK_REPEAT_MS       500        /* without any piece */
 #define ASKS_MAX            20         /* of one piece without an answer: the source is lost */
 #define IN_FLIGHT_BYTES_MAX (4u << 20) /* asked for */
 #define RETRY_COMMIT_MS     10
 #define RETRY_ROOM_MS       500 /* ... on a full disk */
+#define OFFERS_MAX          2   /* of a piece, to a source that has never understood one */
 #define REPAIRS_MAX         3
 
-struct installation;
-
-/* A piece that is being asked for or written. */
-struct piece {
-    struct installation *installation; /* NULL: unused */
-    uint32_t file;                     /* REPL_SHIP_CONTENTS at first */
-    uint64_t position;
-    uint32_t size;
-    uint64_t asked_ms;
-    unsigned asks;
-    bool is_writing;
-    struct log_install_write write;
-};
+/* Does the source know that pieces may be compressed? One of an earlier release refuses to read an
+ * ask that says so. */
+enum offer { OFFER_UNKNOWN, OFFER_KNOWN, OFFER_IGNORED };
 
 struct installation {
     struct repl_group *group;
@@ -42,13 +35,12 @@ struct installation {
     uint8_t *contents;                      /* pages of them so far, owned */
     size_t contents_size;
     struct log_install *install; /* NULL until the contents are here */
-    struct piece pieces[REPL_SHIP_ASKS_MAX];
-    unsigned piece_count;   /* used */
-    unsigned write_count;   /* under way */
-    size_t in_flight_bytes; /* asked for */
-    uint64_t heard_ms;      /* last piece that came */
-    uint64_t tried_ms;      /* last attempt to commit */
-    bool has_written;       /* a piece */
+    struct ship_window window;   /* pieces under way */
+    struct ship_link link;       /* what they come over */
+    enum offer offer;
+    uint64_t heard_ms; /* last piece that came */
+    uint64_t tried_ms; /* last attempt to commit */
+    bool has_written;  /* a piece */
     bool is_committing;
     bool waits_for_room; /* the last attempt to commit found the disk full, too late to give up */
     bool is_lost;        /* end it when the disk is done */
@@ -58,9 +50,22 @@ struct installation {
 
 /* ---- asking ---- */
 
-static void ask(struct piece *p)
+static bool should_offer(const struct installation *i, const struct ship_piece *p)
 {
-    struct installation *i = p->installation;
+    return p->file != REPL_SHIP_CONTENTS && i->offer != OFFER_IGNORED &&
+           node_ship_compression(i->group->options.node) != REPL_SHIP_COMPRESSION_NEVER &&
+           (i->offer == OFFER_KNOWN || p->asks < OFFERS_MAX);
+}
+
+/* Rounded up: 0 says that the link is not the limit. */
+static uint32_t link_kib_per_second(const struct installation *i)
+{
+    uint64_t kib = (i->link.bytes_per_second + 1023) >> 10;
+    return kib < UINT32_MAX ? (uint32_t)kib : UINT32_MAX;
+}
+
+static void ask(struct installation *i, struct ship_piece *p)
+{
     struct repl_message m;
     group_fill_message(i->group, REPL_SHIP_ASK, i->source, &m);
     m.round = i->number;
@@ -68,43 +73,12 @@ static void ask(struct piece *p)
     m.file = p->file;
     m.position = p->position;
     m.size = p->size;
+    m.may_compress = should_offer(i, p);
+    m.link_kib_per_second = m.may_compress ? link_kib_per_second(i) : 0;
+    p->was_offered |= m.may_compress;
     p->asked_ms = group_now_ms(i->group);
     p->asks++;
     group_send_message(i->group, NET_SHIPPING, &m, NULL, 0);
-}
-
-static struct piece *begin_piece(struct installation *i, uint32_t file, uint64_t position,
-                                 uint32_t size)
-{
-    for (unsigned n = 0; n < REPL_SHIP_ASKS_MAX; n++) {
-        struct piece *p = &i->pieces[n];
-        if (p->installation != NULL)
-            continue;
-        *p = (struct piece){.installation = i, .file = file, .position = position, .size = size};
-        i->piece_count++;
-        i->in_flight_bytes += size;
-        return p;
-    }
-    return NULL;
-}
-
-static void end_piece(struct piece *p)
-{
-    struct installation *i = p->installation;
-    i->piece_count--;
-    i->in_flight_bytes -= p->size;
-    p->installation = NULL;
-}
-
-static struct piece *find_piece(struct installation *i, const struct repl_message *m)
-{
-    for (unsigned n = 0; n < REPL_SHIP_ASKS_MAX; n++) {
-        struct piece *p = &i->pieces[n];
-        if (p->installation != NULL && !p->is_writing && p->file == m->file &&
-            p->position == m->position)
-            return p;
-    }
-    return NULL;
 }
 
 /* ---- beginning and ending ---- */
@@ -127,7 +101,7 @@ void group_install_begin(struct repl_group *g, const struct raft_snapshot_metada
 
 static bool is_on_disk(const struct installation *i)
 {
-    return i->write_count > 0 || i->is_committing;
+    return i->window.write_count > 0 || i->is_committing;
 }
 
 void group_install_drop(struct repl_group *g)
@@ -137,6 +111,7 @@ void group_install_drop(struct repl_group *g)
     if (i == NULL)
         return;
     raft_configuration_close(&i->metadata.configuration);
+    ship_window_close(&i->window);
     log_install_abort(i->install);
     free(i->contents);
     free(i);
@@ -269,7 +244,7 @@ static bool ask_next(struct installation *i)
     if (!log_install_next(i->install, &file, &position, &size))
         return false;
     node_fetches(i->group->options.node, size);
-    ask(begin_piece(i, file, position, size));
+    ask(i, ship_window_begin(&i->window, file, position, size));
     return true;
 }
 
@@ -278,41 +253,66 @@ static bool ask_next(struct installation *i)
  * which workers write at once. */
 static void go_on(struct installation *i)
 {
+    struct ship_window *w = &i->window;
     unsigned count_max = i->has_written ? REPL_SHIP_ASKS_MAX : 1;
-    bool has_more = true;
-    while (has_more && i->piece_count < count_max && i->in_flight_bytes < IN_FLIGHT_BYTES_MAX &&
-           node_may_fetch(i->group->options.node))
-        has_more = ask_next(i);
+    bool has_more = true, may_fetch = true;
+    while (has_more && may_fetch && w->count < count_max &&
+           w->in_flight_bytes < IN_FLIGHT_BYTES_MAX) {
+        may_fetch = node_may_fetch(i->group->options.node);
+        has_more = !may_fetch || ask_next(i);
+    }
+    if (!may_fetch)
+        ship_link_hold(&i->link, clock_now_ns(i->group->options.clock));
     uint64_t retry_ms = i->waits_for_room ? RETRY_ROOM_MS : RETRY_COMMIT_MS;
-    if (!has_more && i->piece_count == 0 && group_now_ms(i->group) - i->tried_ms >= retry_ms)
+    if (!has_more && w->count == 0 && group_now_ms(i->group) - i->tried_ms >= retry_ms)
         commit(i);
+}
+
+static void on_write(struct log_install_write *write, int status);
+
+static void write_piece(struct installation *i, struct ship_piece *p)
+{
+    struct buffer *owner = p->write.piece.owner;
+    p->state = SHIP_PIECE_WRITING;
+    i->window.write_count++;
+    log_install_write(&p->write, on_write);
+    buffer_unref(owner); /* the write has a reference of its own */
+}
+
+static void end_write(struct installation *i, struct ship_piece *p, int status)
+{
+    i->window.write_count--;
+    i->has_written = true;
+    uint32_t file = p->file;
+    ship_window_end(&i->window, p);
+    struct ship_piece *next = ship_window_next(&i->window, file);
+    if (next != NULL && status == 0 && !i->is_lost && !group_is_over(i->group))
+        write_piece(i, next);
 }
 
 static void on_write(struct log_install_write *write, int status)
 {
-    struct piece *p = write->data;
-    struct installation *i = p->installation;
-    i->write_count--;
-    i->has_written = true;
-    end_piece(p);
+    struct installation *i = write->data;
+    end_write(i, ship_window_written(&i->window, write), status);
+    bool is_wrong = status == ERR_CORRUPT || status == ERR_INVALID; /* what came is no such piece */
     if (err_is_no_room(status))
         i->is_lost = true; /* the leader names one again; what is here is not fetched anew */
-    else if (status != 0)
+    else if (status != 0 && !is_wrong)
         group_fatal(i->group, status, "write a snapshot");
     if (i->group->is_stopped)
         group_install_stop(i->group);
-    else if (i->is_lost)
-        give_up(i, err_is_no_room(status) ? err_text(status) : "the source was lost");
+    else if (i->is_lost || is_wrong)
+        give_up(i, status != 0 ? err_text(status) : "the source was lost");
     else if (status == 0)
         go_on(i);
 }
 
-static void take_contents(struct installation *i, struct piece *p, struct bytes contents)
+static void take_contents(struct installation *i, struct ship_piece *p, struct bytes contents)
 {
     int err = log_store_install_begin(i->group->options.store, contents, &i->install);
     if (err == ERR_BUSY)
         return; /* the tick asks again for the last page */
-    end_piece(p);
+    ship_window_end(&i->window, p);
     free(i->contents);
     i->contents = NULL;
     i->contents_size = 0;
@@ -329,7 +329,7 @@ static uint32_t page_size(const struct installation *i)
 
 static void ask_for_page(struct installation *i, uint64_t position)
 {
-    ask(begin_piece(i, REPL_SHIP_CONTENTS, position, page_size(i)));
+    ask(i, ship_window_begin(&i->window, REPL_SHIP_CONTENTS, position, page_size(i)));
 }
 
 static int add_page(struct installation *i, struct bytes page)
@@ -348,7 +348,7 @@ static int add_page(struct installation *i, struct bytes page)
 
 /* The contents of thousands of partitions are more than a frame may be. A page shorter than asked
  * for is the last; one that is longer is all that there is, from a source of the release before. */
-static void take_page(struct installation *i, struct piece *p, struct bytes page)
+static void take_page(struct installation *i, struct ship_piece *p, struct bytes page)
 {
     if (p->position == 0 && page.size != page_size(i)) {
         take_contents(i, p, page);
@@ -361,9 +361,39 @@ static void take_page(struct installation *i, struct piece *p, struct bytes page
     } else if (page.size < page_size(i)) {
         take_contents(i, p, bytes_of(i->contents, i->contents_size));
     } else {
-        end_piece(p);
+        ship_window_end(&i->window, p);
         ask_for_page(i, i->contents_size);
     }
+}
+
+/* A piece of a file: what its coming says of source and link, then to the disk in its turn. */
+static void note_piece(struct installation *i, const struct ship_piece *p,
+                       const struct repl_message *m)
+{
+    bool is_busy = ship_window_is_busy(&i->window, IN_FLIGHT_BYTES_MAX);
+    if (m->may_compress)
+        i->offer = OFFER_KNOWN;
+    else if (p->was_offered && i->offer == OFFER_UNKNOWN)
+        i->offer = OFFER_IGNORED; /* only the plain ask was answered */
+    ship_link_on_piece(&i->link, clock_now_ns(i->group->options.clock), m->piece.size,
+                       m->is_compressed, is_busy);
+}
+
+static void take_piece(struct installation *i, struct ship_piece *p, const struct repl_message *m,
+                       struct buffer *owner)
+{
+    if (m->piece.size == 0 || m->piece.size > p->size || (m->is_compressed && !p->was_offered))
+        return;
+    note_piece(i, p, m);
+    p->write = (struct log_install_write){.data = i,
+                                          .install = i->install,
+                                          .file = p->file,
+                                          .position = p->position,
+                                          .is_compressed = m->is_compressed};
+    p->write.piece = slice_ref((struct slice){.owner = owner, .bytes = m->piece});
+    p->state = SHIP_PIECE_WAITING;
+    if (ship_window_is_turn(&i->window, p))
+        write_piece(i, p);
 }
 
 void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
@@ -372,7 +402,7 @@ void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
     struct installation *i = g->installation;
     if (i == NULL || i->is_committing || i->is_lost || m->round != i->number)
         return;
-    struct piece *p = find_piece(i, m);
+    struct ship_piece *p = ship_window_find(&i->window, m->file, m->position);
     if (p == NULL)
         return;
     if (m->is_refused) {
@@ -380,18 +410,10 @@ void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
         return;
     }
     i->heard_ms = group_now_ms(g);
-    if (p->file == REPL_SHIP_CONTENTS) {
+    if (p->file == REPL_SHIP_CONTENTS)
         take_page(i, p, m->piece);
-        return;
-    }
-    if (m->piece.size == 0 || m->piece.size > p->size)
-        return;
-    p->is_writing = true;
-    i->write_count++;
-    p->write = (struct log_install_write){
-        .data = p, .install = i->install, .file = p->file, .position = p->position};
-    p->write.piece = (struct slice){.owner = owner, .bytes = m->piece};
-    log_install_write(&p->write, on_write);
+    else
+        take_piece(i, p, m, owner);
 }
 
 /* ---- time ---- */
@@ -401,15 +423,15 @@ static void ask_again(struct installation *i)
 {
     uint64_t now_ms = group_now_ms(i->group);
     for (unsigned n = 0; n < REPL_SHIP_ASKS_MAX; n++) {
-        struct piece *p = &i->pieces[n];
-        if (p->installation == NULL || p->is_writing || now_ms - p->asked_ms < ASK_REPEAT_MS ||
+        struct ship_piece *p = &i->window.pieces[n];
+        if (p->state != SHIP_PIECE_ASKED || now_ms - p->asked_ms < ASK_REPEAT_MS ||
             now_ms - i->heard_ms < ASK_REPEAT_MS)
             continue;
         if (p->asks >= ASKS_MAX) {
             give_up(i, "the source does not answer");
             return;
         }
-        ask(p);
+        ask(i, p);
     }
 }
 
@@ -418,7 +440,7 @@ static void ask_again(struct installation *i)
 static void tick_pieces(struct installation *i)
 {
     struct repl_group *g = i->group;
-    if (i->piece_count > 0)
+    if (i->window.count > 0)
         ask_again(i);
     if (g->installation == i && !i->is_lost && i->install != NULL)
         go_on(i);
@@ -436,7 +458,7 @@ void group_install_tick(struct repl_group *g)
     }
     if (g->is_checkpointing)
         return; /* the store does one thing at a time */
-    if (i->install == NULL && i->piece_count == 0)
+    if (i->install == NULL && i->window.count == 0)
         ask_for_page(i, 0);
     else
         tick_pieces(i);

@@ -12,6 +12,7 @@
 #include "message.h"
 #include "node_internal.h"
 #include "replication/group.h"
+#include "ship_gain.h"
 
 _Static_assert(RAFT_VERSION_NUMBER >= 2201,
                "libraft 0.22.1 or newer is needed: 0.15 acknowledges nothing under a steady stream "
@@ -71,6 +72,7 @@ struct peer {
     uint64_t pin_asked_ms;         /* last ask for a piece of it, or 0 */
     unsigned pin_reads;            /* under way */
     bool is_pin_damaged;           /* a file of it can't be read: another one is pinned next */
+    struct ship_gain ship_gain;    /* of compressing it */
     bool is_install_due;           /* it was to get a snapshot and there was none to pin */
     unsigned char install_version; /* libraft's, of the message that was due */
     uint64_t install_index_min;    /* of the snapshot that libraft has in mind, or 0 */
@@ -204,6 +206,8 @@ int configuration_add(struct raft_configuration *c, const struct repl_member *me
 void configuration_member(const struct raft_server *server, struct repl_member *member);
 /* Would libraft read these bytes and nothing behind them? */
 bool configuration_is_sound(struct bytes encoded);
+/* Do both members stand in the same site? False where one is no member. */
+bool configuration_is_same_site(const struct raft_configuration *c, uint64_t one, uint64_t other);
 /* 0 (*c is owned: raft_configuration_close), ERR_MALFORMED or UV_ENOMEM. */
 int configuration_decode(struct bytes encoded, struct raft_configuration *c);
 bool configuration_is_voter(const struct raft_configuration *c, uint64_t raft_id);

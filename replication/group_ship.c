@@ -1,6 +1,6 @@
 /* Shipping, the source: a pinned checkpoint, piece by piece, to a replica that is behind what the
  * leader keeps. The pin stays while the peer asks; what it asks for and when is its own affair
- * (group_install.c). */
+ * (group_install.c). Between sites a piece goes compressed where that is faster (ship_gain.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +48,7 @@ struct piece_read {
 };
 
 static void send_piece(struct repl_group *g, const struct repl_message *ask, struct slice *piece,
-                       bool is_refused)
+                       bool is_compressed, bool is_refused)
 {
     struct repl_message m;
     group_fill_message(g, REPL_SHIP_PIECE, ask->from, &m);
@@ -57,7 +57,19 @@ static void send_piece(struct repl_group *g, const struct repl_message *ask, str
     m.file = ask->file;
     m.position = ask->position;
     m.is_refused = is_refused;
+    m.may_compress = ask->may_compress;
+    m.is_compressed = is_compressed;
     group_send_message(g, NET_SHIPPING, &m, piece, piece == NULL ? 0 : 1);
+}
+
+static void count_piece(struct piece_read *pr)
+{
+    struct log_pin_read *read = &pr->read;
+    size_t wire_bytes = read->piece.bytes.size;
+    pr->group->counters.shipped_bytes += read->size;
+    pr->group->counters.shipped_wire_bytes += wire_bytes;
+    if (read->compress_clock != NULL)
+        ship_gain_tried(&pr->peer->ship_gain, read->size, wire_bytes, read->compress_ns);
 }
 
 static void on_piece_read(struct log_pin_read *read, int status)
@@ -67,8 +79,11 @@ static void on_piece_read(struct log_pin_read *read, int status)
     pr->peer->is_pin_damaged |= status != 0;
     if (!group_is_leader(pr->group))
         group_ship_unpin(pr->group, pr->peer); /* the leadership ended with it being read */
+    if (status == 0)
+        count_piece(pr);
     if (!group_is_over(pr->group))
-        send_piece(pr->group, &pr->ask, status == 0 ? &read->piece : NULL, status != 0);
+        send_piece(pr->group, &pr->ask, status == 0 ? &read->piece : NULL, read->is_compressed,
+                   status != 0);
     if (status == 0)
         slice_unref(&read->piece);
     free(pr);
@@ -80,7 +95,7 @@ static void send_contents(struct repl_group *g, struct peer *p, const struct rep
 {
     struct bytes contents = log_pin_contents(p->pin);
     if (ask->position > contents.size) {
-        send_piece(g, ask, NULL, true);
+        send_piece(g, ask, NULL, false, true);
         return;
     }
     contents = bytes_of(contents.data + ask->position, contents.size - (size_t)ask->position);
@@ -92,15 +107,24 @@ static void send_contents(struct repl_group *g, struct peer *p, const struct rep
     if (contents.size > 0)
         memcpy(copy->data, contents.data, contents.size);
     struct slice piece = {.owner = copy, .bytes = bytes_of(copy->data, contents.size)};
-    send_piece(g, ask, &piece, false);
+    send_piece(g, ask, &piece, false, false);
     buffer_unref(copy);
+}
+
+/* Within a site links are wide, and processors are what producers need. */
+static bool should_compress(struct repl_group *g, struct peer *p, const struct repl_message *ask)
+{
+    return ask->may_compress &&
+           !configuration_is_same_site(&g->raft.configuration, g->options.raft_id, p->raft_id) &&
+           ship_gain_should_try(&p->ship_gain, node_ship_compression(g->options.node),
+                                (uint64_t)ask->link_kib_per_second << 10, ask->size);
 }
 
 void group_ship_on_ask(struct repl_group *g, const struct repl_message *m)
 {
     struct peer *p = group_find_peer(g, m->from);
     if (p == NULL || !group_is_leader(g) || p->pin == NULL || p->pin_index != m->last_index) {
-        send_piece(g, m, NULL, true);
+        send_piece(g, m, NULL, false, true);
         return;
     }
     p->pin_used_ms = p->pin_asked_ms = group_now_ms(g);
@@ -119,6 +143,7 @@ void group_ship_on_ask(struct repl_group *g, const struct repl_message *m)
     pr->read.file = m->file;
     pr->read.position = m->position;
     pr->read.size_max = m->size;
+    pr->read.compress_clock = should_compress(g, p, m) ? g->options.clock : NULL;
     p->pin_reads++;
     log_pin_read(g->options.store, &pr->read, on_piece_read);
 }

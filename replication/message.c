@@ -6,6 +6,11 @@
 #include "base/crc32c.h"
 #include "base/err.h"
 
+/* Flags of SHIP. */
+#define SHIP_REFUSED      1u
+#define SHIP_MAY_COMPRESS 2u
+#define SHIP_COMPRESSED   4u
+
 #define ENTRY_ROW_SIZE 24 /* u64 term, u8 type, u8 0, u16 head size, u32 size, u32 crc, u32 0 */
 
 struct writer {
@@ -74,7 +79,11 @@ static void put_ship(struct writer *w, const struct repl_message *m)
     put32(w, m->file);
     put64(w, m->position);
     put32(w, m->size);
-    put8(w, m->is_refused);
+    put8(w,
+         (uint8_t)((m->is_refused ? SHIP_REFUSED : 0) | (m->may_compress ? SHIP_MAY_COMPRESS : 0) |
+                   (m->is_compressed ? SHIP_COMPRESSED : 0)));
+    if (m->type == REPL_SHIP_ASK && m->may_compress)
+        put32(w, m->link_kib_per_second);
 }
 
 static void put_repair(struct writer *w, const struct repl_message *m)
@@ -254,10 +263,18 @@ static void read_ship(struct bytes_reader *r, struct repl_message *m)
     m->file = bytes_read_le32(r);
     m->position = bytes_read_le64(r);
     m->size = bytes_read_le32(r);
-    uint8_t is_refused = bytes_read_u8(r);
-    m->is_refused = is_refused == 1;
+    uint8_t flags = bytes_read_u8(r);
+    m->is_refused = flags & SHIP_REFUSED;
+    m->may_compress = flags & SHIP_MAY_COMPRESS;
+    m->is_compressed = flags & SHIP_COMPRESSED;
+    bool is_ask = m->type == REPL_SHIP_ASK;
+    if (is_ask && m->may_compress)
+        m->link_kib_per_second = bytes_read_le32(r);
     m->piece = bytes_read(r, bytes_reader_left(r));
-    r->is_bad |= is_refused > 1 || (m->piece.size > 0 && m->type == REPL_SHIP_ASK);
+    bool is_empty = m->piece.size == 0;
+    r->is_bad |= flags > (SHIP_REFUSED | SHIP_MAY_COMPRESS | SHIP_COMPRESSED) ||
+                 (is_ask && (!is_empty || m->is_compressed)) ||
+                 (m->is_compressed && (is_empty || m->is_refused || !m->may_compress));
 }
 
 static void read_repair(struct bytes_reader *r, struct repl_message *m)

@@ -78,8 +78,11 @@ struct repl_message {
     uint32_t file; /* of the contents; UINT32_MAX: the contents themselves */
     uint64_t position;
     uint32_t size;
-    bool is_refused;    /* PIECE: the sender can't: ask for a new snapshot */
-    struct bytes piece; /* borrowed from the frame */
+    bool is_refused;              /* PIECE: the sender can't: ask for a new snapshot */
+    bool may_compress;            /* ASK: the answer may be compressed; PIECE: it was asked so */
+    bool is_compressed;           /* PIECE */
+    uint32_t link_kib_per_second; /* ASK that may be: what the link takes; 0: it is not the limit */
+    struct bytes piece;           /* borrowed from the frame */
     /* REPAIR: `round` is the number of the repair; `position`, `size` and `piece` as above */
     uint32_t partition_number;
     int64_t base_offset, offset;        /* of the segment; of the batch at `position` */

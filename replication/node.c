@@ -209,6 +209,11 @@ void node_fetches(struct repl_node *n, size_t bytes)
     while (!atomic_compare_exchange_weak(&n->fetched_until_ns, &until_ns, next_ns));
 }
 
+enum repl_ship_compression node_ship_compression(const struct repl_node *n)
+{
+    return n->options.ship_compression;
+}
+
 bool node_may_return_leader(struct repl_node *n)
 {
     uint64_t now_ms = clock_now_ms(n->options.clock);

@@ -47,8 +47,9 @@ size_t node_window_take(struct repl_node *n, uint32_t node_id, size_t bytes);
 void node_window_give(struct repl_node *n, uint32_t node_id, size_t bytes);
 /* May more of a snapshot be asked for now? All groups of this node share a rate. */
 bool node_may_fetch(struct repl_node *n);
-/* So many bytes are asked for. */
+/* So many bytes of files are asked for. */
 void node_fetches(struct repl_node *n, size_t bytes);
+enum repl_ship_compression node_ship_compression(const struct repl_node *n);
 /* At most one returning leader in 100 ms. */
 bool node_may_return_leader(struct repl_node *n);
 

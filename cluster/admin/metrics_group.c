@@ -33,6 +33,8 @@ VALUE(terms_led, view->counters.terms_led)
 VALUE(truncations, view->counters.truncations)
 VALUE(snapshots_sent, view->counters.snapshots_sent)
 VALUE(snapshots_installed, view->counters.snapshots_installed)
+VALUE(shipped_bytes, view->counters.shipped_bytes)
+VALUE(shipped_wire_bytes, view->counters.shipped_wire_bytes)
 VALUE(transfers_done, view->counters.transfers_done)
 VALUE(transfers_failed, view->counters.transfers_failed)
 VALUE(entries_applied, view->counters.entries_applied)
@@ -68,6 +70,11 @@ static const struct group_metric group_metrics[] = {
      snapshots_sent},
     {"trilog_group_snapshots_installed_total", METRIC_COUNTER, "Snapshots installed here",
      snapshots_installed},
+    {"trilog_group_shipped_bytes_total", METRIC_COUNTER,
+     "Bytes of segments sent to replicas far behind, as they are in files", shipped_bytes},
+    {"trilog_group_shipped_wire_bytes_total", METRIC_COUNTER,
+     "The same as they went over the network: fewer where they were compressed",
+     shipped_wire_bytes},
     {"trilog_group_transfers_total", METRIC_COUNTER, "Leaderships handed over on purpose",
      transfers_done},
     {"trilog_group_transfers_failed_total", METRIC_COUNTER, "Hand-overs that nobody took",

@@ -36,6 +36,7 @@ void cluster_init(struct cluster *c, unsigned count, unsigned founder_count, uin
     c->speaking = -1;
     c->next_value = 1;
     c->value_size = 64;
+    c->segment_bytes = 40000;
     c->cache_bytes_max = 1u << 20;
     c->in_flight_bytes_max = 1u << 20;
     c->append_bytes_max = 64u << 10;

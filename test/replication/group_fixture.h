@@ -96,10 +96,13 @@ struct cluster {
     frame_filter filter;
     void *filter_data;
     unsigned frame_count;
-    bool has_partition; /* values also go to a partition of the store */
-    size_t value_size;  /* bytes of a body */
+    bool has_partition;     /* values also go to a partition of the store */
+    size_t value_size;      /* bytes of a body */
+    size_t record_size;     /* ... of its record in the partition; 0: the same */
+    uint32_t segment_bytes; /* of the partition */
     size_t cache_bytes_max, in_flight_bytes_max, append_bytes_max, peer_window_bytes;
     uint64_t ship_bytes_per_second;
+    enum repl_ship_compression ship_compression; /* of who is started from now on */
     unsigned in_flight_entries_max;
     uint64_t trailing_entries, wal_kept_bytes;
     uint32_t preferred_node_id;

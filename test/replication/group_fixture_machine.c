@@ -19,7 +19,7 @@ static void record_in_partition(struct replica *r, const struct log_entry *entry
     if (p == NULL) {
         struct log_partition_id id = id_numbered(1);
         struct log_partition_settings settings = small_settings();
-        settings.segment_bytes = 40000;
+        settings.segment_bytes = r->cluster->segment_bytes;
         cr_assert_eq(log_store_partition_add(r->store, PARTITION_RECORDS, &id, &settings, 0, &p),
                      0);
     }
@@ -27,7 +27,8 @@ static void record_in_partition(struct replica *r, const struct log_entry *entry
                               .record_count = 1,
                               .leader_epoch = (int32_t)entry->term,
                               .base_timestamp = (int64_t)value,
-                              .value_size = r->cluster->value_size,
+                              .value_size = r->cluster->record_size != 0 ? r->cluster->record_size
+                                                                         : r->cluster->value_size,
                               .wall_ms = (int64_t)entry->index};
     append_planned(p, &plan);
 }

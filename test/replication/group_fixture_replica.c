@@ -54,6 +54,7 @@ static void open_node(struct replica *r)
                                         .settle_ms = 2000,
                                         .peer_window_bytes = r->cluster->peer_window_bytes,
                                         .ship_bytes_per_second = r->cluster->ship_bytes_per_second,
+                                        .ship_compression = r->cluster->ship_compression,
                                         .on_change = on_node_change,
                                         .change_data = r};
     bytes_copy_text(options.site, sizeof options.site, r->site);

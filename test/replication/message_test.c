@@ -76,6 +76,8 @@ static void fill(struct sample *s, enum repl_message_type type)
     } else if (type == REPL_SHIP_ASK || type == REPL_SHIP_PIECE) {
         m->round = 99, m->last_index = 100, m->file = 3, m->position = 1 << 20, m->size = 4096;
         m->is_refused = type == REPL_SHIP_PIECE;
+        m->may_compress = true;
+        m->link_kib_per_second = type == REPL_SHIP_ASK ? 12345 : 0;
     } else {
         m->rest = bytes_of(some, sizeof some);
     }
@@ -138,6 +140,8 @@ Test(repl_message, comes_back_as_it_went_whatever_its_type)
                   bytes_is_equal(m.configuration, w->configuration));
         cr_assert(m.round == w->round && m.file == w->file && m.position == w->position &&
                   m.size == w->size && m.is_refused == w->is_refused);
+        cr_assert(m.may_compress == w->may_compress && m.is_compressed == w->is_compressed &&
+                  m.link_kib_per_second == w->link_kib_per_second);
         cr_assert(bytes_is_equal(m.rest, w->rest) && bytes_is_equal(m.piece, w->piece));
         check_entries(&s, &m);
         cr_assert_eq(repl_message_group_id(frame), 3);
@@ -231,6 +235,28 @@ Test(repl_message, with_impossible_terms_is_malformed)
     fill(&s, REPL_APPEND);
     s.message.previous_index = UINT64_MAX - 1;
     cr_assert_eq(decode_changed(&s), ERR_MALFORMED);
+}
+
+Test(repl_message, that_is_compressed_without_having_been_asked_so_is_malformed)
+{
+    static struct sample s;
+    fill(&s, REPL_SHIP_PIECE);
+    s.message.is_refused = false;
+    s.message.is_compressed = true;
+    cr_assert_eq(decode_changed(&s), 0);
+    s.message.is_refused = true;
+    cr_assert_eq(decode_changed(&s), ERR_MALFORMED);
+    s.message.is_refused = s.message.may_compress = false;
+    cr_assert_eq(decode_changed(&s), ERR_MALFORMED);
+    s.message.may_compress = true;
+    s.payload_size = 0;
+    cr_assert_eq(decode_changed(&s), ERR_MALFORMED, "no bytes are not compressed ones");
+    fill(&s, REPL_SHIP_ASK);
+    s.message.is_compressed = true;
+    cr_assert_eq(decode_changed(&s), ERR_MALFORMED);
+    fill(&s, REPL_SHIP_ASK);
+    s.frame[s.size - 5] |= 8; /* an unknown flag */
+    cr_assert_eq(decode(&s, s.size, &(struct repl_message){0}, entries), ERR_MALFORMED);
 }
 
 Test(repl_message, with_entries_where_none_are_expected_is_malformed)

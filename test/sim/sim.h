@@ -29,6 +29,8 @@
     X(transfers, true)                                                                             \
     X(snapshots_sent, true)                                                                        \
     X(snapshots_installed, true)                                                                   \
+    X(shipped_bytes, true)                                                                         \
+    X(shipped_bytes_saved, true)                                                                   \
     X(entries_applied, true)                                                                       \
     X(entries_from_cache, true)                                                                    \
     X(entries_from_wal, true)                                                                      \

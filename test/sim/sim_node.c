@@ -235,6 +235,7 @@ static int open_repl_node(struct sim_life *life)
         .heartbeat_ms = 75,
         .gone_ms = 300,
         .settle_ms = 3000,
+        .ship_compression = (enum repl_ship_compression)(n->number % 3), /* they differ */
     };
     memcpy(options.site, n->site, sizeof options.site);
     int err = repl_node_create(&options, &life->repl);
@@ -337,6 +338,8 @@ void sim_node_collect(struct sim_life *life)
         sim_count(s, SIM_truncations, c.truncations);
         sim_count(s, SIM_snapshots_sent, c.snapshots_sent);
         sim_count(s, SIM_snapshots_installed, c.snapshots_installed);
+        sim_count(s, SIM_shipped_bytes, c.shipped_bytes);
+        sim_count(s, SIM_shipped_bytes_saved, c.shipped_bytes - c.shipped_wire_bytes);
         sim_count(s, SIM_transfers, c.transfers_done);
         sim_count(s, SIM_entries_applied, c.entries_applied);
         sim_count(s, SIM_entries_from_cache, c.entries_from_cache);

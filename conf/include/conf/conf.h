@@ -21,7 +21,8 @@
 #define CONF_SITES_MAX      5
 #define CONF_FILE_BYTES_MAX CONF_MIB
 
-/* Values of the CHOICE settings, in the order of the table. `event_level` is enum event_level. */
+/* Values of the CHOICE settings, in the order of the table. `event_level` is enum event_level,
+ * `ship_compression` enum repl_ship_compression. */
 enum conf_timestamp_type { CONF_TIMESTAMP_CREATE_TIME, CONF_TIMESTAMP_LOG_APPEND_TIME };
 
 /* "host:port"; an IPv6 host stands in brackets in the file, not here. */

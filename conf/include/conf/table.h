@@ -82,7 +82,11 @@ X(NUMBER,  peer_window_bytes, "peer_window_bytes", "bytes", "64 MiB", CONF_MIB, 
   "Unacknowledged bytes to one peer, all raft groups together; at least bandwidth times round trip. " \
   "A raft group holds as many that are not applied yet; beyond it produce waits") \
 X(NUMBER,  ship_bytes_per_second, "ship_bytes_per_second", "bytes", "64 MiB", 4 * CONF_MIB, 1 * CONF_TIB, \
-  "Segments that this node fetches a second when it is too far behind to catch up by entries") \
+  "Segments that this node fetches a second when it is too far behind to catch up by entries; counted " \
+  "as in files, also when they come compressed") \
+X(CHOICE,  ship_compression, "ship_compression", "auto|always|never", "auto", 0, 0, \
+  "Segments between sites compressed (LZ4), where both nodes agree; auto: while the link is slower than " \
+  "ship_bytes_per_second and it gains; always: whatever the link takes, if it gains") \
 X(NUMBER,  node_dead_after_ms, "node_dead_after_ms", "ms", "30 min", 0, 365 * CONF_DAY, \
   "A node silent for so long counts as dead: its replicas are built on other nodes of its site, if there " \
   "are any; 0: never") \

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/disk.h"
 #include "base/err.h"
 #include "base/work.h"
@@ -163,7 +164,12 @@ struct log_pin_read {
     unsigned file; /* index into the contents */
     uint64_t position;
     uint32_t size_max;
-    struct slice piece; /* out: owned by the caller; shorter only at the file's end */
+    const struct clock *compress_clock; /* NULL: as it is; else compressed there, timed by it, when
+                                           that makes it at least a tenth smaller */
+    struct slice piece;   /* out: owned by the caller; shorter only at the file's end */
+    uint32_t size;        /* out: of the piece in the file */
+    bool is_compressed;   /* out */
+    uint64_t compress_ns; /* out: how long that took, also in vain */
     log_pin_read_cb cb;
     struct log_store *store; /* private */
     struct work_item item;   /* private */
@@ -196,12 +202,16 @@ struct log_install_write {
     unsigned file;
     uint64_t position;
     struct slice piece; /* referenced until cb */
+    bool is_compressed; /* it came so */
     log_install_write_cb cb;
     struct log_install_write *next; /* private */
     struct work_item item;          /* private */
     int status;                     /* private */
 };
-/* One whole piece as log_install_next named it, in any order; ERR_INVALID for anything else. */
+/* One whole piece as log_install_next named it; ERR_INVALID for anything else, ERR_CORRUPT when it
+ * does not decompress to that size (then abort). In any order; but only who writes a file's pieces
+ * in theirs, one after the other, finds them again after the process has ended: what is there of a
+ * file is then known by its size. */
 void log_install_write(struct log_install_write *req, log_install_write_cb cb);
 struct log_install_commit;
 typedef void (*log_install_commit_cb)(struct log_install_commit *req, int status);

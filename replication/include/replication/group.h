@@ -224,6 +224,8 @@ struct repl_counters {
     uint64_t elections_started, terms_led, truncations, snapshots_sent, snapshots_installed,
         transfers_done, transfers_failed, reads_served, entries_applied, entries_from_cache,
         entries_from_wal, generation_refused;
+    uint64_t shipped_bytes;      /* of files, sent to replicas far behind */
+    uint64_t shipped_wire_bytes; /* the same as they went over the network */
 };
 void repl_group_counters(const struct repl_group *g, struct repl_counters *counters);
 

@@ -27,6 +27,14 @@ typedef void (*repl_application_cb)(void *data, uint32_t from_node_id, struct by
                                     struct buffer *owner);
 typedef void (*repl_node_change_cb)(void *data);
 
+/* Are segments compressed on their way to other sites? Both ends must agree to it. */
+enum repl_ship_compression {
+    REPL_SHIP_COMPRESSION_AUTO,   /* while the link is what a returning replica waits for, and it
+                                     gains */
+    REPL_SHIP_COMPRESSION_ALWAYS, /* whatever the link takes, but not what gains nothing */
+    REPL_SHIP_COMPRESSION_NEVER
+};
+
 struct repl_node_options {
     uint32_t node_id;
     uint64_t incarnation;
@@ -38,8 +46,10 @@ struct repl_node_options {
     unsigned settle_ms;             /* quiet time before leaders return to their preferred node */
     size_t peer_window_bytes;       /* of entries to a peer, sent and not acknowledged, all groups
                                        together; a group without any sends one frame; 0: no limit */
-    uint64_t ship_bytes_per_second; /* of segments fetched by this node, all groups; 0: no limit */
-    repl_application_cb on_application; /* on shard 0 */
+    uint64_t ship_bytes_per_second; /* of segments fetched by this node, all groups, as they are in
+                                       files; 0: no limit */
+    enum repl_ship_compression ship_compression; /* of what it sends and fetches */
+    repl_application_cb on_application;          /* on shard 0 */
     void *application_data;
     repl_node_change_cb on_change; /* leadership or liveness map changed; on shard 0 */
     void *change_data;
