@@ -2,8 +2,8 @@
  *
  * Pieces are staged in "groups/<id>/incoming"; a staged file's name carries the size and checksum
  * it will have, so a later attempt, also at a newer snapshot and after a restart, goes on where
- * files are the same. Sealed segments that this replica has with the same checksum are not
- * fetched. Nothing here is durable and nothing live changes: ship_commit.c does both. */
+ * files are the same. Files of segments that this replica has with the same size and checksum are
+ * not fetched. Nothing here is durable and nothing live changes: ship_commit.c does both. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -52,7 +52,8 @@ void ship_install_free(struct log_install *i)
     free(i);
 }
 
-/* Does this replica hold the same bytes in a segment that never changes again? */
+/* Does this replica hold the same bytes? An open segment counts as well: what may be written behind
+ * them until the swap is cut off when the store opens, or written again. */
 static bool is_ours(const struct log_store *s, const struct ship_file *file)
 {
     const struct log_partition *p = log_store_partition((struct log_store *)(uintptr_t)s,
@@ -64,8 +65,7 @@ static bool is_ours(const struct log_store *s, const struct ship_file *file)
         if (p->segments.items[i]->due != NULL)
             continue; /* its files are not there yet */
         if (m->base_offset == file->base_offset && m->version == file->version)
-            return m->is_sealed && p->segments.items[i]->damaged == 0 &&
-                   !p->segments.items[i]->is_suspect &&
+            return p->segments.items[i]->damaged == 0 && !p->segments.items[i]->is_suspect &&
                    log_segment_file_size(m, file->kind) == file->size_bytes &&
                    log_segment_file_crc(m, file->kind) == file->crc;
     }

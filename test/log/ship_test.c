@@ -138,6 +138,23 @@ Test(log_ship, does_not_fetch_sealed_segments_that_are_there)
     stage_close(&empty);
 }
 
+/* Most partitions of a group are idle: their open segments are the same wherever they are. */
+Test(log_ship, does_not_fetch_open_segments_that_have_not_grown)
+{
+    struct stage from, to;
+    unsigned carried;
+    stage_init(&from, 4);
+    stage_init(&to, 4);
+    tell(&from, 4, 1, SOURCE_INDEX);
+    tell(&to, 4, 1, SOURCE_INDEX);
+    tell(&from, 4, SOURCE_INDEX + 1, SOURCE_INDEX + 2);
+    cr_assert_eq(ship(&from, &to, &carried), 0);
+    cr_assert_leq(carried, 2 * 3, "%u: the files of two partitions at most", carried);
+    check_level(&from, &to);
+    stage_close(&from);
+    stage_close(&to);
+}
+
 /* Ended after any number of pieces, by an abort or with its process: what is left is fetched. */
 static void resume_after(unsigned piece_count, bool with_restart)
 {
