@@ -233,6 +233,8 @@ static int read_piece(const struct disk *disk, const struct ship_file *file,
         size = file->size_bytes - (size_t)req->position;
     if (size > req->size_max)
         size = req->size_max;
+    if (size > SHIP_PIECE_SIZE)
+        size = SHIP_PIECE_SIZE; /* a peer named the size: memory is not for it to decide */
     char path[LOG_PATH_SIZE];
     struct disk_file *opened;
     log_segment_path(path, &file->id, file->base_offset, file->version, file->kind);

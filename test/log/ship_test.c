@@ -392,6 +392,37 @@ Test(log_ship, ships_no_file_that_is_damaged_at_its_source)
     stage_close(&from);
 }
 
+/* A store with one file of a mebibyte and a half. */
+static void tell_of_a_large_file(struct stage *s)
+{
+    struct log_partition_id id = id_numbered(1);
+    struct log_partition_settings settings = small_settings();
+    struct log_partition *p;
+    settings.segment_bytes = 4u << 20;
+    cr_assert_eq(log_store_partition_add(s->store, 1, &id, &settings, 0, &p), 0);
+    append_planned(p, &(struct batch_plan){.record_count = 1, .value_size = 3u << 19});
+    cr_assert_eq(stage_checkpoint(s, 1), 0);
+}
+
+Test(log_ship, reads_no_more_than_a_piece_however_much_a_peer_asks_for)
+{
+    struct stage from;
+    struct log_pin *pin;
+    stage_init(&from, 8);
+    tell_of_a_large_file(&from);
+    cr_assert_eq(log_store_pin(from.store, &pin), 0);
+    struct piece_result result = {0};
+    struct log_pin_read read = {.data = &result, .pin = pin, .size_max = UINT32_MAX};
+    log_pin_read(from.store, &read, on_piece_read);
+    fake_work_run_all(&from.work, NULL);
+    cr_assert(result.is_done && result.status == 0);
+    cr_assert_eq(read.size, 1u << 20);
+    cr_assert_eq(read.piece.bytes.size, read.size);
+    slice_unref(&read.piece);
+    log_store_unpin(from.store, pin);
+    stage_close(&from);
+}
+
 Test(log_ship, refuses_a_file_with_a_flipped_bit_and_asks_for_it_again)
 {
     struct stage from, to;

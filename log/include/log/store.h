@@ -163,10 +163,10 @@ struct log_pin_read {
     struct log_pin *pin;
     unsigned file; /* index into the contents */
     uint64_t position;
-    uint32_t size_max;
+    uint32_t size_max; /* above a mebibyte it counts as one: who asks may be anybody */
     const struct clock *compress_clock; /* NULL: as it is; else compressed there, timed by it, when
                                            that makes it at least a tenth smaller */
-    struct slice piece;   /* out: owned by the caller; shorter only at the file's end */
+    struct slice piece;   /* out: owned by the caller; as large as wanted but at the file's end */
     uint32_t size;        /* out: of the piece in the file */
     bool is_compressed;   /* out */
     uint64_t compress_ns; /* out: how long that took, also in vain */
