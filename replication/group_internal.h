@@ -71,6 +71,7 @@ struct peer {
     uint64_t pin_used_ms;
     uint64_t pin_asked_ms;         /* last ask for a piece of it, or 0 */
     unsigned pin_reads;            /* under way */
+    uint64_t pin_read_bytes;       /* ... asked for by them */
     bool is_pin_damaged;           /* a file of it can't be read: another one is pinned next */
     struct ship_gain ship_gain;    /* of compressing it */
     bool is_install_due;           /* it was to get a snapshot and there was none to pin */

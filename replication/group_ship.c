@@ -76,6 +76,7 @@ static void on_piece_read(struct log_pin_read *read, int status)
 {
     struct piece_read *pr = (struct piece_read *)read;
     pr->peer->pin_reads--;
+    pr->peer->pin_read_bytes -= pr->ask.size;
     pr->peer->is_pin_damaged |= status != 0;
     if (!group_is_leader(pr->group))
         group_ship_unpin(pr->group, pr->peer); /* the leadership ended with it being read */
@@ -143,8 +144,10 @@ void group_ship_on_ask(struct repl_group *g, const struct repl_message *m)
     pr->read.file = m->file;
     pr->read.position = m->position;
     pr->read.size_max = m->size;
+    ship_gain_on_ask(&p->ship_gain, p->pin_read_bytes);
     pr->read.compress_clock = should_compress(g, p, m) ? g->options.clock : NULL;
     p->pin_reads++;
+    p->pin_read_bytes += m->size;
     log_pin_read(g->options.store, &pr->read, on_piece_read);
 }
 

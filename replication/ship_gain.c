@@ -8,7 +8,11 @@
  * What n, m and the time are is known from the newest pieces. Batches that producers have
  * compressed gain nothing: after a few such pieces the next megabytes go as they are, then one is
  * tried again, for a topic's data may be followed by another's. Decompression is some times
- * faster than compression and not looked at. */
+ * faster than compression and not looked at.
+ *
+ * A receiver can't tell a slow link from a source that is busy. The source can: asks come one by
+ * one as the link delivers, or they find the ones before still being read. Then its disk or its
+ * processors are the limit, and compressing would take more of what producers need. */
 #include "ship_gain.h"
 
 #define SECOND_NS       UINT64_C(1000000000)
@@ -19,6 +23,9 @@
 #define POOR_MAX        4u
 #define POOR_SHARE      10u /* under a tenth is next to nothing */
 #define REST_BYTES      (UINT64_C(32) << 20)
+#define ASKS_KNOWN      8u                   /* bits of ask_history that count */
+#define ASKS_BUSY_MIN   6u                   /* so many of them had to queue: we are the limit */
+#define QUEUE_BYTES_MIN (UINT64_C(1) << 20)  /* small files are asked for in bunches */
 #define KNOWN_BYTES_MAX (UINT64_C(16) << 20) /* older pieces count half, then a quarter, ... */
 
 /* ---- the receiver ---- */
@@ -62,7 +69,18 @@ void ship_link_hold(struct ship_link *l, uint64_t now_ns)
 
 static void rest(struct ship_gain *g)
 {
-    *g = (struct ship_gain){.rest_bytes = REST_BYTES};
+    *g = (struct ship_gain){.rest_bytes = REST_BYTES, .ask_history = g->ask_history};
+}
+
+void ship_gain_on_ask(struct ship_gain *g, uint64_t reading_bytes)
+{
+    bool must_queue = reading_bytes >= QUEUE_BYTES_MIN;
+    g->ask_history = (g->ask_history << 1 | must_queue) & ((1u << ASKS_KNOWN) - 1);
+}
+
+static bool is_source_busy(const struct ship_gain *g)
+{
+    return (unsigned)__builtin_popcount(g->ask_history) >= ASKS_BUSY_MIN;
 }
 
 static bool does_pay(const struct ship_gain *g, uint64_t link_bytes_per_second)
@@ -78,7 +96,7 @@ bool ship_gain_should_try(struct ship_gain *g, enum repl_ship_compression compre
     bool is_forced = compression == REPL_SHIP_COMPRESSION_ALWAYS;
     if (compression == REPL_SHIP_COMPRESSION_NEVER || size < PIECE_SIZE_MIN)
         return false;
-    if (!is_forced && link_bytes_per_second == 0)
+    if (!is_forced && (link_bytes_per_second == 0 || is_source_busy(g)))
         return false;
     if (g->rest_bytes > 0) {
         g->rest_bytes -= size < g->rest_bytes ? size : g->rest_bytes;

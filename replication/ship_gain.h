@@ -34,8 +34,12 @@ struct ship_gain {
     uint64_t compress_ns;             /* which took so long */
     unsigned poor_count;              /* the last ones in a row that gained next to nothing */
     uint64_t rest_bytes;              /* to go as they are before one is tried again */
+    unsigned ask_history;             /* a bit for each of the newest asks: it had to queue */
 };
 
+/* An ask has come, and so many bytes for the same peer are still being read. If most asks find
+ * some, it is not the link that pieces wait for. */
+void ship_gain_on_ask(struct ship_gain *g, uint64_t reading_bytes);
 /* Should this piece be tried? Counts it as sent. `link_bytes_per_second` as the receiver says. */
 bool ship_gain_should_try(struct ship_gain *g, enum repl_ship_compression compression,
                           uint64_t link_bytes_per_second, size_t size);

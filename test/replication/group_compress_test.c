@@ -129,6 +129,28 @@ Test(repl_group_compress, is_left_out_where_the_link_is_not_the_limit)
     cluster_close(&c);
 }
 
+/* Its disk answers one question in 20 ms; three more wait. */
+Test(repl_group_compress, is_left_out_where_the_source_is_the_limit)
+{
+    struct replica *gone;
+    prepare(78);
+    c.record_size = 60000;
+    c.segment_bytes = 64u << 20;
+    struct replica *leader = begin(&gone, 100);
+    replica_start(gone);
+    for (unsigned i = 0; i < 20000 && replica_counters(gone).snapshots_installed == 0; i++) {
+        leader->is_worker_paused = true;
+        if (i % 20 == 0)
+            fake_work_run_one(&leader->worker);
+        cluster_run_ms(&c, 1);
+    }
+    leader->is_worker_paused = false;
+    install(gone);
+    cr_assert_gt(offers, 20);
+    cr_assert_leq(compressed_pieces, 2, "%u of %u", compressed_pieces, offers);
+    cluster_close(&c);
+}
+
 Test(repl_group_compress, is_done_whatever_the_link_when_the_setting_says_so)
 {
     struct replica *gone;

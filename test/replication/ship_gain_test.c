@@ -69,6 +69,21 @@ Test(repl_ship_gain, finds_data_that_compresses_behind_data_that_does_not)
     cr_assert_geq(send_pieces(&g, AUTO, NARROW, 100, MIB / 4), 100 - 32);
 }
 
+Test(repl_ship_gain, leaves_alone_what_waits_for_the_source_and_not_for_the_link)
+{
+    struct ship_gain g = {0};
+    for (unsigned i = 0; i < 100; i++)
+        ship_gain_on_ask(&g, 3 * MIB);
+    cr_assert_eq(send_pieces(&g, AUTO, NARROW, 100, MIB / 2), 0);
+    cr_assert_eq(send_pieces(&g, ALWAYS, NARROW, 100, MIB / 2), 100, "it is told to");
+    for (unsigned i = 0; i < 16; i++)
+        ship_gain_on_ask(&g, i % 2 == 0 ? MIB : 0); /* two at a time are no sign of it */
+    cr_assert_eq(send_pieces(&g, AUTO, NARROW, 100, MIB / 2), 100);
+    for (unsigned i = 0; i < 16; i++)
+        ship_gain_on_ask(&g, 30 * 4096); /* nor are small files */
+    cr_assert_eq(send_pieces(&g, AUTO, NARROW, 100, MIB / 2), 100);
+}
+
 Test(repl_ship_gain, does_as_it_is_told)
 {
     struct ship_gain g = {0};
