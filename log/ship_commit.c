@@ -73,6 +73,7 @@ static int settle_file(const struct log_install *i, const struct ship_file *file
 static void forget_pieces(struct log_install *i, unsigned file)
 {
     memset(i->files[file].pieces, PIECE_MISSING, i->files[file].piece_count);
+    i->files[file].own_size = 0; /* what was copied may be what was wrong */
     i->file_next = 0;
 }
 

@@ -3,7 +3,9 @@
  * Pieces are staged in "groups/<id>/incoming"; a staged file's name carries the size and checksum
  * it will have, so a later attempt, also at a newer snapshot and after a restart, goes on where
  * files are the same. Files of segments that this replica has with the same size and checksum are
- * not fetched. Nothing here is durable and nothing live changes: ship_commit.c does both. */
+ * not fetched, and of an open segment that has grown only what is new: its front is copied, piece
+ * by piece as what is fetched. The checksum of the whole decides in the end. Nothing here is
+ * durable and nothing live changes: ship_commit.c does both. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -52,24 +54,36 @@ void ship_install_free(struct log_install *i)
     free(i);
 }
 
-/* Does this replica hold the same bytes? An open segment counts as well: what may be written behind
- * them until the swap is cut off when the store opens, or written again. */
-static bool is_ours(const struct log_store *s, const struct ship_file *file)
+/* What this replica has written of the segment, or NULL. */
+static const struct log_segment_meta *own_segment(const struct log_store *s,
+                                                  const struct ship_file *file)
 {
     const struct log_partition *p = log_store_partition((struct log_store *)(uintptr_t)s,
                                                         file->number);
     if (p == NULL || p->is_awaiting || memcmp(&p->id, &file->id, sizeof p->id) != 0)
-        return false;
+        return NULL;
     for (unsigned i = 0; i < p->segments.count; i++) {
-        const struct log_segment_meta *m = &p->segments.items[i]->written;
-        if (p->segments.items[i]->due != NULL)
+        const struct log_segment *own = p->segments.items[i];
+        const struct log_segment_meta *m = &own->written;
+        if (own->due != NULL)
             continue; /* its files are not there yet */
         if (m->base_offset == file->base_offset && m->version == file->version)
-            return p->segments.items[i]->damaged == 0 && !p->segments.items[i]->is_suspect &&
-                   log_segment_file_size(m, file->kind) == file->size_bytes &&
-                   log_segment_file_crc(m, file->kind) == file->crc;
+            return own->damaged == 0 && !own->is_suspect ? m : NULL;
     }
-    return false;
+    return NULL;
+}
+
+/* An open segment's files only grow: what may be written behind these bytes until the swap is cut
+ * off when the store opens, or written again. */
+static void look_at_own(const struct log_install *i, const struct ship_file *file,
+                        struct install_file *f)
+{
+    const struct log_segment_meta *m = own_segment(i->store, file);
+    if (m == NULL)
+        return;
+    uint32_t size = log_segment_file_size(m, file->kind);
+    f->is_ours = size == file->size_bytes && log_segment_file_crc(m, file->kind) == file->crc;
+    f->own_size = size < file->size_bytes && !m->is_sealed ? size : 0;
 }
 
 static uint64_t staged_size(const struct log_store *s, const char *name)
@@ -84,7 +98,7 @@ static int begin_file(struct log_install *i, unsigned number)
 {
     const struct ship_file *file = &i->list.files[number];
     struct install_file *f = &i->files[number];
-    f->is_ours = is_ours(i->store, file);
+    look_at_own(i, file, f);
     if (f->is_ours)
         return 0;
     f->piece_count = pieces_of(file->size_bytes);
@@ -174,6 +188,12 @@ bool log_install_next(struct log_install *i, unsigned *file, uint64_t *position,
     return false;
 }
 
+bool log_install_is_own(const struct log_install *i, unsigned file, uint64_t position)
+{
+    uint32_t piece = (uint32_t)(position / SHIP_PIECE_SIZE);
+    return position + piece_size(&i->list.files[file], piece) <= i->files[file].own_size;
+}
+
 bool log_install_is_complete(const struct log_install *i)
 {
     for (unsigned f = 0; f < i->list.count; f++)
@@ -242,9 +262,34 @@ static uint32_t wanted_size(const struct log_install_write *req)
                       (uint32_t)(req->position / SHIP_PIECE_SIZE));
 }
 
+/* From the live file to the staged one. */
+static int copy_piece(const struct log_install *i, const struct log_install_write *req)
+{
+    const struct disk *disk = i->store->disk;
+    const struct ship_file *file = &i->list.files[req->file];
+    char path[LOG_PATH_SIZE];
+    struct disk_file *opened;
+    uint32_t size = wanted_size(req);
+    struct buffer *buffer = buffer_create(size);
+    if (buffer == NULL)
+        return UV_ENOMEM;
+    log_segment_path(path, &file->id, file->base_offset, file->version, file->kind);
+    int err = disk_open(disk, path, DISK_READ, &opened);
+    if (err == 0) {
+        int64_t got = disk_read_at(disk, opened, req->position, buffer->data, size);
+        err = got == (int64_t)size ? 0 : ERR_NOT_FOUND;
+        disk_close(disk, opened);
+    }
+    err = err != 0 ? ERR_NOT_FOUND : write_piece(i, req, bytes_of(buffer->data, size));
+    buffer_unref(buffer);
+    return err;
+}
+
 static int stage_piece(const struct log_install *i, const struct log_install_write *req)
 {
     struct slice piece;
+    if (req->is_own)
+        return copy_piece(i, req);
     if (!req->is_compressed)
         return write_piece(i, req, req->piece.bytes);
     int err = ship_unpack(req->piece.bytes, wanted_size(req), &piece);
@@ -255,12 +300,27 @@ static int stage_piece(const struct log_install *i, const struct log_install_wri
     return err;
 }
 
+/* Our own file does not give what it should: the peer has it. */
+static void fetch_instead(struct log_install *i, const struct log_install_write *req)
+{
+    struct install_file *f = &i->files[req->file];
+    f->own_size = 0;
+    f->pieces[req->position / SHIP_PIECE_SIZE] = PIECE_MISSING;
+    if (i->file_next > req->file)
+        i->file_next = req->file;
+}
+
 static void finish_write(struct work_item *item)
 {
     struct log_install_write *req = item->data;
     struct log_install *i = req->install;
     i->pending_writes--;
-    if (req->status == 0)
+    bool is_gone = req->is_own && req->status == ERR_NOT_FOUND;
+    if (is_gone)
+        fetch_instead(i, req);
+    if (is_gone)
+        req->status = 0;
+    else if (req->status == 0)
         i->files[req->file].pieces[req->position / SHIP_PIECE_SIZE] = PIECE_HERE;
     slice_unref(&req->piece);
     req->cb(req, req->status);
@@ -320,7 +380,7 @@ static bool is_wanted(const struct log_install_write *req)
         return false;
     uint64_t piece = req->position / SHIP_PIECE_SIZE;
     return piece < i->files[req->file].piece_count &&
-           (req->is_compressed || req->piece.bytes.size == wanted_size(req));
+           (req->is_own || req->is_compressed || req->piece.bytes.size == wanted_size(req));
 }
 
 void log_install_write(struct log_install_write *req, log_install_write_cb cb)

@@ -12,7 +12,8 @@ enum piece_state { PIECE_MISSING, PIECE_ASKED, PIECE_HERE };
 struct install_file {
     uint8_t *pieces; /* enum piece_state each; NULL when the file is ours already */
     uint32_t piece_count;
-    bool is_ours; /* a segment of this replica has the same bytes */
+    bool is_ours;      /* a segment of this replica has the same bytes */
+    uint32_t own_size; /* else its front, so long, is what an open segment of this replica has */
 };
 
 struct log_install {

@@ -3,10 +3,10 @@
  * It asks for the snapshot's contents, then for pieces, several at a time (a group of thousands of
  * partitions has as many small files, and a round trip each would take minutes), writes them beside
  * its live data, and swaps at the end; only then is libraft told. A window per group
- * and a rate for the node bound what it asks for: its return hurts nobody. It offers to take pieces
- * compressed, and says what the link takes (ship_gain.c). When the leader is lost meanwhile, or
- * refuses, the replica begins again from what is on its own disk: nothing live was changed, and
- * pieces that are there are not asked for again. */
+ * and one for the node, and its rate, bound what it asks for: its return hurts nobody. It offers to
+ * take pieces compressed, and says what the link takes (ship_gain.c). When the leader is lost
+ * meanwhile, or refuses, the replica begins again from what is on its own disk: nothing live was
+ * changed, and pieces that are there are not asked for again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +111,7 @@ void group_install_drop(struct repl_group *g)
     if (i == NULL)
         return;
     raft_configuration_close(&i->metadata.configuration);
+    node_fetched(g->options.node, ship_window_asked_bytes(&i->window));
     ship_window_close(&i->window);
     log_install_abort(i->install);
     free(i->contents);
@@ -236,7 +237,27 @@ static void commit(struct installation *i)
 
 /* ---- pieces ---- */
 
-/* False when all have been asked for. */
+static void on_write(struct log_install_write *write, int status);
+
+static void write_piece(struct installation *i, struct ship_piece *p)
+{
+    struct buffer *owner = p->write.piece.owner;
+    p->state = SHIP_PIECE_WRITING;
+    i->window.write_count++;
+    log_install_write(&p->write, on_write);
+    buffer_unref(owner); /* the write has a reference of its own */
+}
+
+/* What is in p->write goes to the disk when what is before it in its file is there. */
+static void write_in_turn(struct installation *i, struct ship_piece *p)
+{
+    node_fetched(i->group->options.node, p->size);
+    p->state = SHIP_PIECE_WAITING;
+    if (ship_window_is_turn(&i->window, p))
+        write_piece(i, p);
+}
+
+/* False when all have been asked for. Copying what is here takes its part of the rate, too. */
 static bool ask_next(struct installation *i)
 {
     uint32_t file, size;
@@ -244,7 +265,14 @@ static bool ask_next(struct installation *i)
     if (!log_install_next(i->install, &file, &position, &size))
         return false;
     node_fetches(i->group->options.node, size);
-    ask(i, ship_window_begin(&i->window, file, position, size));
+    struct ship_piece *p = ship_window_begin(&i->window, file, position, size);
+    if (!log_install_is_own(i->install, file, position)) {
+        ask(i, p);
+        return true;
+    }
+    p->write = (struct log_install_write){
+        .data = i, .install = i->install, .file = file, .position = position, .is_own = true};
+    write_in_turn(i, p);
     return true;
 }
 
@@ -257,7 +285,8 @@ static void go_on(struct installation *i)
     unsigned count_max = i->has_written ? REPL_SHIP_ASKS_MAX : 1;
     bool has_more = true, may_fetch = true;
     while (has_more && may_fetch && w->count < count_max &&
-           w->in_flight_bytes < IN_FLIGHT_BYTES_MAX) {
+           w->in_flight_bytes < IN_FLIGHT_BYTES_MAX &&
+           (w->count == 0 || !node_fetches_enough(i->group->options.node))) {
         may_fetch = node_may_fetch(i->group->options.node);
         has_more = !may_fetch || ask_next(i);
     }
@@ -266,17 +295,6 @@ static void go_on(struct installation *i)
     uint64_t retry_ms = i->waits_for_room ? RETRY_ROOM_MS : RETRY_COMMIT_MS;
     if (!has_more && w->count == 0 && group_now_ms(i->group) - i->tried_ms >= retry_ms)
         commit(i);
-}
-
-static void on_write(struct log_install_write *write, int status);
-
-static void write_piece(struct installation *i, struct ship_piece *p)
-{
-    struct buffer *owner = p->write.piece.owner;
-    p->state = SHIP_PIECE_WRITING;
-    i->window.write_count++;
-    log_install_write(&p->write, on_write);
-    buffer_unref(owner); /* the write has a reference of its own */
 }
 
 static void end_write(struct installation *i, struct ship_piece *p, int status)
@@ -370,7 +388,8 @@ static void take_page(struct installation *i, struct ship_piece *p, struct bytes
 static void note_piece(struct installation *i, const struct ship_piece *p,
                        const struct repl_message *m)
 {
-    bool is_busy = ship_window_is_busy(&i->window, IN_FLIGHT_BYTES_MAX);
+    bool is_busy = ship_window_is_busy(&i->window, IN_FLIGHT_BYTES_MAX) ||
+                   node_fetches_much(i->group->options.node);
     if (m->may_compress)
         i->offer = OFFER_KNOWN;
     else if (p->was_offered && i->offer == OFFER_UNKNOWN)
@@ -391,9 +410,7 @@ static void take_piece(struct installation *i, struct ship_piece *p, const struc
                                           .position = p->position,
                                           .is_compressed = m->is_compressed};
     p->write.piece = slice_ref((struct slice){.owner = owner, .bytes = m->piece});
-    p->state = SHIP_PIECE_WAITING;
-    if (ship_window_is_turn(&i->window, p))
-        write_piece(i, p);
+    write_in_turn(i, p);
 }
 
 void group_install_on_piece(struct repl_group *g, const struct repl_message *m,

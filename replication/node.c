@@ -12,6 +12,7 @@
 
 #define RETURN_EVERY_MS 100
 #define FETCH_SAVED_NS  UINT64_C(30000000)
+#define FETCH_SHARE     4 /* of the window to a peer */
 
 int repl_node_create(const struct repl_node_options *options, struct repl_node **node)
 {
@@ -195,10 +196,34 @@ bool node_may_fetch(struct repl_node *n)
            atomic_load(&n->fetched_until_ns) <= clock_now_ns(n->options.clock);
 }
 
+static bool is_fetching(const struct repl_node *n, size_t share)
+{
+    size_t window = n->options.peer_window_bytes;
+    return window > 0 && atomic_load(&n->fetching_bytes) >= window / share;
+}
+
+bool node_fetches_enough(const struct repl_node *n)
+{
+    return is_fetching(n, FETCH_SHARE);
+}
+
+bool node_fetches_much(const struct repl_node *n)
+{
+    return is_fetching(n, 2 * FETCH_SHARE);
+}
+
+void node_fetched(struct repl_node *n, size_t bytes)
+{
+    size_t before = atomic_fetch_sub(&n->fetching_bytes, bytes);
+    assert(before >= bytes);
+    (void)before;
+}
+
 /* Ticks are 10 ms apart: what was not used for a little longer than that is not lost. */
 void node_fetches(struct repl_node *n, size_t bytes)
 {
     uint64_t rate = n->options.ship_bytes_per_second, now_ns = clock_now_ns(n->options.clock);
+    atomic_fetch_add(&n->fetching_bytes, bytes);
     if (rate == 0)
         return;
     uint64_t takes_ns = bytes * UINT64_C(1000000000) / rate;

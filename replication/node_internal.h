@@ -47,8 +47,14 @@ size_t node_window_take(struct repl_node *n, uint32_t node_id, size_t bytes);
 void node_window_give(struct repl_node *n, uint32_t node_id, size_t bytes);
 /* May more of a snapshot be asked for now? All groups of this node share a rate. */
 bool node_may_fetch(struct repl_node *n);
-/* So many bytes of files are asked for. */
+/* So many bytes of files are asked for; they have come, or are waited for no longer. */
 void node_fetches(struct repl_node *n, size_t bytes);
+void node_fetched(struct repl_node *n, size_t bytes);
+/* Is so much under way, for all groups, that only who has nothing under way should ask for more? A
+ * quarter of what may be: sources keep half of their window to a peer for it, and drop the rest. */
+bool node_fetches_enough(const struct repl_node *n);
+/* Half as much at least: who sends it has had no rest. */
+bool node_fetches_much(const struct repl_node *n);
 enum repl_ship_compression node_ship_compression(const struct repl_node *n);
 /* At most one returning leader in 100 ms. */
 bool node_may_return_leader(struct repl_node *n);

@@ -65,6 +65,7 @@ struct repl_node {
     atomic_bool is_leaving;   /* ... and told to the peers */
     atomic_uint_least64_t returned_at_ms;
     atomic_uint_least64_t fetched_until_ns; /* what was asked for takes until then, by the rate */
+    atomic_size_t fetching_bytes;           /* asked for and not here */
     bool has_changed;                       /* shard 0: tell the owner at the tick's end */
 };
 

@@ -37,16 +37,21 @@ struct ship_piece *ship_window_find(struct ship_window *w, uint32_t file, uint64
     return NULL;
 }
 
-bool ship_window_is_busy(const struct ship_window *w, size_t bytes_max)
+size_t ship_window_asked_bytes(const struct ship_window *w)
 {
     size_t bytes = 0;
+    for (unsigned n = 0; n < REPL_SHIP_ASKS_MAX; n++)
+        if (w->pieces[n].state == SHIP_PIECE_ASKED && w->pieces[n].file != REPL_SHIP_CONTENTS)
+            bytes += w->pieces[n].size;
+    return bytes;
+}
+
+bool ship_window_is_busy(const struct ship_window *w, size_t bytes_max)
+{
     unsigned count = 0;
-    for (unsigned n = 0; n < REPL_SHIP_ASKS_MAX; n++) {
-        bool is_asked = w->pieces[n].state == SHIP_PIECE_ASKED;
-        bytes += is_asked ? w->pieces[n].size : 0;
-        count += is_asked;
-    }
-    return bytes >= bytes_max / 2 || count >= REPL_SHIP_ASKS_MAX / 2;
+    for (unsigned n = 0; n < REPL_SHIP_ASKS_MAX; n++)
+        count += w->pieces[n].state == SHIP_PIECE_ASKED;
+    return ship_window_asked_bytes(w) >= bytes_max / 2 || count >= REPL_SHIP_ASKS_MAX / 2;
 }
 
 bool ship_window_is_turn(const struct ship_window *w, const struct ship_piece *p)

@@ -39,6 +39,8 @@ struct ship_piece *ship_window_begin(struct ship_window *w, uint32_t file, uint6
 void ship_window_end(struct ship_window *w, struct ship_piece *p);
 /* One that is still waited for, or NULL. */
 struct ship_piece *ship_window_find(struct ship_window *w, uint32_t file, uint64_t position);
+/* Bytes of files that were asked for and have not come. */
+size_t ship_window_asked_bytes(const struct ship_window *w);
 /* So much was asked for and has not come yet that who sends it has had no rest: half of the pieces,
  * or of `bytes_max`. */
 bool ship_window_is_busy(const struct ship_window *w, size_t bytes_max);

@@ -39,22 +39,26 @@ static int carry(struct stage *from, struct log_pin *pin, struct stage *to,
         struct piece_result result = {0};
         struct log_pin_read read = {
             .data = &result, .pin = pin, .file = file, .position = position, .size_max = size_max};
-        log_pin_read(from->store, &read, on_piece_read);
-        fake_work_run_all(&from->work, NULL);
-        cr_assert(result.is_done && result.status == 0);
+        bool is_own = log_install_is_own(install, file, position);
+        if (!is_own) {
+            log_pin_read(from->store, &read, on_piece_read);
+            fake_work_run_all(&from->work, NULL);
+            cr_assert(result.is_done && result.status == 0);
+        }
         result = (struct piece_result){0};
         struct log_install_write write = {.data = &result,
                                           .install = install,
                                           .file = file,
                                           .position = position,
-                                          .piece = read.piece};
+                                          .piece = read.piece,
+                                          .is_own = is_own};
         log_install_write(&write, on_piece_written);
         slice_unref(&read.piece);
         fake_work_run_all(&to->work, NULL);
         cr_assert(result.is_done);
         if (result.status != 0)
             return result.status;
-        (*carried)++;
+        *carried += !is_own;
     }
     return 0;
 }
@@ -153,6 +157,84 @@ Test(log_ship, does_not_fetch_open_segments_that_have_not_grown)
     check_level(&from, &to);
     stage_close(&from);
     stage_close(&to);
+}
+
+/* A store with one large file, of batches of a mebibyte and a half. */
+static void tell_of_a_large_file(struct stage *s)
+{
+    struct log_partition_id id = id_numbered(1);
+    struct log_partition_settings settings = small_settings();
+    struct log_partition *p;
+    settings.segment_bytes = 16u << 20;
+    cr_assert_eq(log_store_partition_add(s->store, 1, &id, &settings, 0, &p), 0);
+    append_planned(p, &(struct batch_plan){.record_count = 1, .value_size = 3u << 19});
+    cr_assert_eq(stage_checkpoint(s, 1), 0);
+}
+
+static void tell_more(struct stage *s, uint64_t index)
+{
+    struct log_partition *p = log_store_partition(s->store, 1);
+    struct batch_plan plan = {.base_offset = log_partition_next_offset(p),
+                              .record_count = 1,
+                              .base_timestamp = (int64_t)index,
+                              .value_size = 3u << 19};
+    append_planned(p, &plan);
+    cr_assert_eq(stage_checkpoint(s, index), 0);
+}
+
+enum own_file { OWN_SOUND, OWN_DAMAGED, OWN_CUT };
+
+/* Five batches are here, two more are there. Returns the pieces that were fetched. */
+static unsigned fetch_what_has_grown(enum own_file own)
+{
+    static const char path[] = "topics/abcd0000000000000000000000000000-1/00000000000000000000.log";
+    struct stage from, to;
+    unsigned carried, again = 0;
+    stage_init(&from, 9);
+    stage_init(&to, 9);
+    tell_of_a_large_file(&from);
+    tell_of_a_large_file(&to);
+    for (uint64_t index = 2; index <= 7; index++) {
+        tell_more(&from, index);
+        if (index <= 5)
+            tell_more(&to, index);
+    }
+    if (own == OWN_DAMAGED)
+        cr_assert_eq(fake_disk_flip_bit(to.disk, path, 4000000, 3), 0);
+    if (own == OWN_CUT) {
+        struct disk_file *file;
+        cr_assert_eq(disk_open(fake_disk_seam(to.disk), path, DISK_WRITE, &file), 0);
+        cr_assert_eq(disk_truncate(fake_disk_seam(to.disk), file, 3000000), 0);
+        disk_close(fake_disk_seam(to.disk), file);
+    }
+    struct log_pin *pin;
+    struct log_install *install;
+    cr_assert_eq(log_store_pin(from.store, &pin), 0);
+    cr_assert_eq(log_store_install_begin(to.store, log_pin_contents(pin), &install), 0);
+    cr_assert_eq(carry(&from, pin, &to, install, UINT32_MAX, &carried), 0);
+    if (own == OWN_DAMAGED) {
+        cr_assert_eq(commit(&to, install), ERR_CORRUPT, "the whole is checked");
+        cr_assert_eq(carry(&from, pin, &to, install, UINT32_MAX, &again), 0);
+    }
+    cr_assert_eq(commit(&to, install), 0);
+    log_store_unpin(from.store, pin);
+    check_level(&from, &to);
+    stage_close(&from);
+    stage_close(&to);
+    return carried + again;
+}
+
+Test(log_ship, fetches_only_what_is_new_of_an_open_segment)
+{
+    cr_assert_leq(fetch_what_has_grown(OWN_SOUND), 4 + 2,
+                  "3 MiB, the piece they begin in, indexes");
+}
+
+Test(log_ship, fetches_what_its_own_segment_turns_out_not_to_have)
+{
+    cr_assert_geq(fetch_what_has_grown(OWN_DAMAGED), 4 + 11, "all of it, after what seemed new");
+    unsigned cut = fetch_what_has_grown(OWN_CUT);
+    cr_assert(cut > 6 && cut < 4 + 11, "%u: what is behind the cut", cut);
 }
 
 /* Ended after any number of pieces, by an abort or with its process: what is left is fetched. */
@@ -390,18 +472,6 @@ Test(log_ship, ships_no_file_that_is_damaged_at_its_source)
     cr_assert(log_store_next_flaw(from.store, 1, &flaw));
     log_store_unpin(from.store, pin);
     stage_close(&from);
-}
-
-/* A store with one file of a mebibyte and a half. */
-static void tell_of_a_large_file(struct stage *s)
-{
-    struct log_partition_id id = id_numbered(1);
-    struct log_partition_settings settings = small_settings();
-    struct log_partition *p;
-    settings.segment_bytes = 4u << 20;
-    cr_assert_eq(log_store_partition_add(s->store, 1, &id, &settings, 0, &p), 0);
-    append_planned(p, &(struct batch_plan){.record_count = 1, .value_size = 3u << 19});
-    cr_assert_eq(stage_checkpoint(s, 1), 0);
 }
 
 Test(log_ship, reads_no_more_than_a_piece_however_much_a_peer_asks_for)

@@ -185,7 +185,7 @@ static inline void sum_entry(void *data, const char *name, bool is_directory)
         sum->file_count += inner.file_count;
         return;
     }
-    static uint8_t bytes[1 << 16];
+    static uint8_t bytes[1 << 24];
     struct disk_file *file;
     cr_assert_eq(disk_open(sum->disk, path, DISK_READ, &file), 0);
     int64_t size = disk_read_at(sum->disk, file, 0, bytes, sizeof bytes);

@@ -168,6 +168,21 @@ Test(repl_group_compress, is_done_whatever_the_link_when_the_setting_says_so)
     cluster_close(&c);
 }
 
+/* The rate spares disks, and they have as much to do with what came compressed. */
+Test(repl_group_compress, does_not_let_files_come_faster_than_their_rate)
+{
+    struct replica *gone;
+    prepare(79);
+    c.ship_compression = REPL_SHIP_COMPRESSION_ALWAYS;
+    c.ship_bytes_per_second = 1 << 20;
+    struct replica *leader = begin(&gone, 30);
+    uint64_t took_ms = install(gone);
+    struct repl_counters counters = replica_counters(leader);
+    cr_assert_lt(counters.shipped_wire_bytes, counters.shipped_bytes / 10);
+    cr_assert_geq(took_ms, counters.shipped_bytes * 1000 / (1 << 20) * 9 / 10);
+    cluster_close(&c);
+}
+
 Test(repl_group_compress, is_left_out_within_a_site)
 {
     struct replica *gone;
@@ -180,6 +195,66 @@ Test(repl_group_compress, is_left_out_within_a_site)
     cr_assert_gt(offers, 0);
     cr_assert_eq(compressed_pieces, 0);
     cluster_close(&c);
+}
+
+/* ---- what is here already ---- */
+
+Test(repl_group_ship_window, fetches_only_what_an_open_segment_has_grown_by)
+{
+    struct replica *gone;
+    prepare(81);
+    c.ship_compression = REPL_SHIP_COMPRESSION_NEVER;
+    c.record_size = 60000;
+    c.segment_bytes = 64u << 20; /* all in one */
+    begin(&gone, 25);
+    install(gone);
+    uint64_t first_bytes = wire_bytes;
+    cr_assert_geq(first_bytes, 6000000);
+    leave_behind(gone, 5);
+    wire_bytes = 0;
+    install(gone);
+    cr_assert_leq(wire_bytes, first_bytes / 2, "%llu of %llu", (unsigned long long)wire_bytes,
+                  (unsigned long long)first_bytes);
+    cr_assert_geq(wire_bytes, 20 * 60000);
+    cluster_close(&c);
+}
+
+/* ---- how much is under way ---- */
+
+static int64_t asked_bytes, asked_bytes_most;
+
+static bool count_asked(struct cluster *cluster, unsigned from, unsigned to,
+                        const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    if (m->file == REPL_SHIP_CONTENTS)
+        return true;
+    asked_bytes += m->type == REPL_SHIP_ASK ? (int64_t)m->size : 0;
+    asked_bytes -= m->type == REPL_SHIP_PIECE ? (int64_t)m->piece.size : 0;
+    asked_bytes_most = asked_bytes > asked_bytes_most ? asked_bytes : asked_bytes_most;
+    return true;
+}
+
+static int64_t most_asked_bytes(size_t peer_window_bytes)
+{
+    struct replica *gone;
+    prepare(80);
+    c.ship_compression = REPL_SHIP_COMPRESSION_NEVER;
+    c.peer_window_bytes = peer_window_bytes;
+    begin(&gone, 30);
+    c.filter = count_asked;
+    asked_bytes = asked_bytes_most = 0;
+    install(gone);
+    cr_assert_eq(asked_bytes, 0, "no piece was asked for twice");
+    cluster_close(&c);
+    return asked_bytes_most;
+}
+
+/* The source drops what does not fit in its half of the window, after having read it. */
+Test(repl_group_ship_window, holds_no_more_than_a_quarter_of_what_may_go_to_a_peer)
+{
+    cr_assert_leq(most_asked_bytes(1024 * KIB), (256 + 64) * KIB);
+    cr_assert_geq(most_asked_bytes(0), 512 * KIB, "the group's own bound");
 }
 
 /* ---- peers of another release, and hostile ones ---- */

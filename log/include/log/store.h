@@ -184,8 +184,8 @@ void log_pin_read(struct log_store *s, struct log_pin_read *req, log_pin_read_cb
 /* An incoming snapshot, staged beside the live data so that a crash leaves the old state. */
 struct log_install;
 /* Checks the contents (ERR_MALFORMED, ERR_CORRUPT, ERR_VERSION); begins, or resumes what an
- * earlier attempt has that is the same. Sealed segments that this replica has, byte for byte, are
- * not fetched. Touches no disk. ERR_BUSY when an installation is under way. Until commit or abort
+ * earlier attempt has that is the same. Files that this replica has, byte for byte, are not
+ * fetched. Touches no disk. ERR_BUSY when an installation is under way. Until commit or abort
  * checkpoints are refused. */
 int log_store_install_begin(struct log_store *s, struct bytes contents,
                             struct log_install **install);
@@ -203,11 +203,15 @@ struct log_install_write {
     uint64_t position;
     struct slice piece; /* referenced until cb */
     bool is_compressed; /* it came so */
+    bool is_own; /* none came: it is copied from what this replica has (then `piece` is empty);
+                    where that can't be read, it is missing again, and the status 0 */
     log_install_write_cb cb;
     struct log_install_write *next; /* private */
     struct work_item item;          /* private */
     int status;                     /* private */
 };
+/* Is that piece within what this replica has of the file? Then it need not be fetched: is_own. */
+bool log_install_is_own(const struct log_install *i, unsigned file, uint64_t position);
 /* One whole piece as log_install_next named it; ERR_INVALID for anything else, ERR_CORRUPT when it
  * does not decompress to that size (then abort). In any order; but only who writes a file's pieces
  * in theirs, one after the other, finds them again after the process has ended: what is there of a
