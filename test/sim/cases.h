@@ -1,5 +1,4 @@
-/* The stories themselves: cases_raft.c, cases_disk.c, cases_pressure.c. */
-/* The stories themselves: cases_raft.c, cases_disk.c, cases_damage.c. */
+/* The stories themselves: cases_*.c. */
 #ifndef SIM_CASES_H
 #define SIM_CASES_H
 
@@ -23,6 +22,7 @@ void case_disk_full(uint64_t seed, struct sim_counters *counters, bool is_verbos
 void case_all_disks_full(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_disk_slow(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_disk_hangs(uint64_t seed, struct sim_counters *counters, bool is_verbose);
+void case_disk_lies(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 void case_majority_damaged(uint64_t seed, struct sim_counters *counters, bool is_verbose);
 
 /* Waits for a leader of the group, at most 30 s (a majority may have to be shipped first); a broken

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "sim/sim_harm.h"
 #include "sim/sim_net.h"
 #include "sim/world.h"
 
@@ -81,6 +82,9 @@
     X(rebuilt_by_itself, true)                                                                     \
     X(identities_lost, true)                                                                       \
     X(damage_found, true)                                                                          \
+    X(disks_lied, true)                                                                            \
+    X(lies_noticed, true)                                                                          \
+    X(lies_levelled, true)                                                                         \
     X(segment_files_damaged, true)                                                                 \
     X(files_found_damaged, true)                                                                   \
     X(segments_repaired, true)                                                                     \
@@ -99,6 +103,7 @@ enum sim_counter {
 
 struct sim_counters {
     uint64_t values[SIM_COUNTER_COUNT];
+    struct sim_harms harms;
     uint64_t hash; /* of the run: see world_hash */
 };
 

@@ -22,6 +22,7 @@ const struct sim_case sim_cases[] = {
     {"all_disks_full", case_all_disks_full},
     {"disk_slow", case_disk_slow},
     {"disk_hangs", case_disk_hangs},
+    {"disk_lies", case_disk_lies},
     {"majority_damaged", case_majority_damaged},
     {NULL, NULL},
 };

@@ -28,6 +28,9 @@ void sim_check_leader(struct sim_check *c, struct sim_group *g, uint64_t term);
 /* After each turn: roles, votes, configurations. */
 void sim_check_turn(struct sim_check *c, struct sim_group *g);
 
+/* Its disk has lost terms and votes, perhaps: what it says of them from now on is the beginning. */
+void sim_check_forget_votes(struct sim_check *c, const struct sim_node *n);
+
 /* A producer is about to send this batch, whole and with its checksum. */
 void sim_check_sent(struct sim_check *c, uint32_t client, uint64_t number, bool is_idempotent,
                     struct bytes batch);

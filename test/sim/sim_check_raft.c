@@ -75,6 +75,13 @@ static void check_vote(struct sim_check *c, struct sim_group *g)
     last->voted_for = state.voted_for;
 }
 
+void sim_check_forget_votes(struct sim_check *c, const struct sim_node *n)
+{
+    uint64_t raft_id = sim_node_raft_id(n);
+    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++)
+        *last_vote(check_group_of(c, group_id), raft_id) = (struct seen_vote){.raft_id = raft_id};
+}
+
 /* ---- configurations ---- */
 
 static unsigned voters_at(const struct repl_group_status *status, const char *site)

@@ -9,6 +9,7 @@
 
 enum sim_damage {
     SIM_DAMAGE_WAL,
+    SIM_DAMAGE_VOTE, /* a record of term and vote in it */
     SIM_DAMAGE_MANIFEST,
     SIM_DAMAGE_IDENTITY, /* one of its two files, or both */
     SIM_DAMAGE_KINDS

@@ -8,6 +8,7 @@
 
 #include "sim/sim_damage.h"
 #include "sim/sim_disk.h"
+#include "sim/sim_lie.h"
 #include "sim/sim_operator.h"
 #include "sim/sim_rot.h"
 
@@ -15,6 +16,7 @@ struct faults {
     struct sim *sim;
     uint64_t until_ns, pace_ns;
     bool has_lost_disk; /* one was replaced or damaged */
+    bool are_held;      /* none comes */
 };
 
 static struct faults *faults; /* one simulation a process */
@@ -196,8 +198,10 @@ bool sim_fault_flip(struct sim_node *n, const char *folder)
     if (!sim_damage_choose_file(n, folder, path))
         return false;
     int64_t size = sim_damage_size_of(n, path);
-    if (size <= 0 || fake_disk_flip_bit(n->disk, path, world_between(w, 0, (uint64_t)size - 1),
-                                        (unsigned)world_between(w, 0, 7)) != 0)
+    uint64_t position = size <= 0 ? 0 : world_between(w, 0, (uint64_t)size - 1);
+    sim_harm_note(n, SIM_HARM_FLIPPED, path, position, position + 1);
+    if (size <= 0 ||
+        fake_disk_flip_bit(n->disk, path, position, (unsigned)world_between(w, 0, 7)) != 0)
         return false;
     sim_tell(n->sim, "a bit of %s on node %u flips", path, sim_node_id(n));
     n->is_damaged = true;
@@ -277,7 +281,8 @@ static const struct fault table[] = {
     {"all disks full", 1, sim_fault_all_disks_full},
     {"bit flips", 2, flip_bits},
     {"rotten segments", 6, sim_rot_strike},
-    {"damage", 10, damage},
+    {"damage", 14, damage},
+    {"lying disk", 4, sim_fault_lie},
     {"new disk", 2, replace_disk},
     {"wall clock jump", 4, jump_wall_clock},
     {"transfer", 8, transfer},
@@ -295,15 +300,21 @@ static const struct fault *draw_fault(struct sim *s)
     return &table[i];
 }
 
+static void strike_one(struct sim *s)
+{
+    const struct fault *f = draw_fault(s);
+    sim_tell(s, "fault: %s", f->name);
+    sim_count(s, SIM_faults, 1);
+    f->strike(s);
+}
+
 static void on_fault_time(void *data)
 {
     struct sim *s = data;
     if (world_now_ns(s->world) >= faults->until_ns)
         return;
-    const struct fault *f = draw_fault(s);
-    sim_tell(s, "fault: %s", f->name);
-    sim_count(s, SIM_faults, 1);
-    f->strike(s);
+    if (!faults->are_held)
+        strike_one(s);
     world_in(s->world, world_between(s->world, faults->pace_ns / 5, faults->pace_ns * 9 / 5), NULL,
              on_fault_time, s);
 }
@@ -325,17 +336,16 @@ static void mend_node(struct sim_node *n)
     fake_disk_set_capacity(n->disk, 0);
     if (n->is_damaged) /* it looks for itself when it starts */
         sim_node_end(n, SIM_END_KILL);
-    if (n->life == NULL)
+    if (n->life == NULL && !n->has_lost_writes) /* that one's story brings it back */
         sim_node_restart_in(n, WORLD_S / 10);
-    else {
+    else if (n->life != NULL) {
         n->life->writer.delay_ns_max = WORLD_MS;
         n->life->writer.paused_until_ns = n->life->readers.paused_until_ns = 0;
     }
 }
 
-void sim_faults_end(struct sim *s)
+static void mend_all(struct sim *s)
 {
-    sim_tell(s, "faults end");
     sim_net_heal_all(s->net);
     for (unsigned a = 0; a < s->node_count; a++) {
         mend_node(s->nodes[a]);
@@ -345,4 +355,20 @@ void sim_faults_end(struct sim *s)
                 sim_net_set_delay(s->net, a, b, 5 * WORLD_MS, WORLD_MS);
             }
     }
+}
+
+void sim_faults_hold(struct sim *s, bool are_held)
+{
+    if (faults == NULL)
+        return;
+    sim_tell(s, are_held ? "faults pause" : "faults go on");
+    faults->are_held = are_held;
+    if (are_held)
+        mend_all(s);
+}
+
+void sim_faults_end(struct sim *s)
+{
+    sim_tell(s, "faults end");
+    mend_all(s);
 }

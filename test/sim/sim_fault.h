@@ -11,6 +11,9 @@ void sim_faults_start(struct sim *s, uint64_t until_ns, uint64_t pace_ns);
 /* Mends everything at once: links, disks, sleeping processes; starts what is down. */
 void sim_faults_end(struct sim *s);
 
+/* While they are held, none comes; what has come ends at once, but for disks that are damaged. */
+void sim_faults_hold(struct sim *s, bool are_held);
+
 /* Flips a bit of a file whose path begins so; false when there is none. For cases too. */
 bool sim_fault_flip(struct sim_node *n, const char *folder);
 

@@ -32,6 +32,7 @@
 #define FAILURES_SHOWN 20
 #define ALSO_MAX       1024
 #define PATH_BYTES     4096
+#define HARMS_FULL     1000 /* seeds: by then every damage at rest has met every kind of file */
 
 struct child {
     pid_t pid;                    /* 0: free */
@@ -241,6 +242,7 @@ static void end(struct runner *r, struct child *c, int status)
     r->failed += !has_passed;
     for (int i = 0; i < SIM_COUNTER_COUNT; i++)
         r->sum.values[i] += c->counters->values[i];
+    sim_harms_add(&r->sum.harms, &c->counters->harms);
     if (!has_passed)
         report_failure(r, c, status);
     fflush(stdout);
@@ -360,6 +362,7 @@ static void print_counters(struct runner *r, bool must_be_full)
                is_missing ? "  FAILED: it must be above 0" : "");
         r->failed += is_missing;
     }
+    r->failed += sim_harms_print(&r->sum.harms, must_be_full && r->seeds >= HARMS_FULL);
 }
 
 /* The judge's status is the run's, where there is one. */

@@ -18,6 +18,7 @@
 #include "sim/sim_disk.h"
 #include "sim/sim_moves.h"
 #include "sim/sim_replica.h"
+#include "sim/sim_rot.h"
 
 #define TICK_NS           (10 * WORLD_MS)
 #define SHARD_DELAY_NS    (50 * WORLD_US)
@@ -128,13 +129,19 @@ static void on_tick_time(void *data)
 
 /* ---- opening ---- */
 
-/* Its replicas are others from here on: what it had as the one it was is not forgotten by the check
- * of what a majority has. */
-static void sim_node_is_another(struct sim_node *n)
+void sim_node_keep_durable(struct sim_node *n)
 {
     for (unsigned i = 0; i < SIM_GROUPS; i++)
         if (n->wiped_index[i] < n->durable_index[i])
             n->wiped_index[i] = n->durable_index[i];
+}
+
+/* Its replicas are others from here on: what it had as the one it was is not forgotten by the check
+ * of what a majority has. */
+static void sim_node_is_another(struct sim_node *n)
+{
+    sim_node_keep_durable(n);
+    n->has_lost_writes = false;
     n->incarnation = n->identity.incarnation;
     sim_tell(n->sim, "node %u is incarnation %llx from here on", sim_node_id(n),
              (unsigned long long)n->incarnation);
@@ -145,10 +152,12 @@ static void sim_node_is_rebuilt(struct sim_node *n, const struct storage_report 
     struct sim *s = n->sim;
     for (unsigned i = 0; i < report->damage_count && i < STORAGE_DAMAGES_MAX; i++)
         sim_tell(s, "node %u found damage: %s", sim_node_id(n), report->damages[i].text);
-    if (!n->is_damaged && !s->is_blind)
+    if (!n->is_damaged && !n->has_lost_writes && !s->is_blind)
         world_violation(s->world, "19 known damage only",
                         "node %u finds damage on a sound disk: %s", sim_node_id(n),
                         report->damages[0].text);
+    if (report->damages[0].part == STORAGE_GROUP)
+        sim_rot_watch(n); /* an older manifest names segments that are gone since */
     sim_count(s, SIM_damage_found, 1);
     sim_count(s, SIM_rebuilt_by_itself, 1);
     sim_node_is_another(n);
@@ -276,12 +285,23 @@ static void replace_damaged(struct sim_node *n, const char *why)
     sim_node_restart_in(n, world_between(s->world, 1, WORLD_S));
 }
 
+/* A disk that lies loses all of it when the story says so, and else nothing. */
+static void crash_disk(struct sim_node *n)
+{
+    if (n->is_lying && !n->has_lost_writes) {
+        n->is_lying = false;
+        fake_disk_lie(n->disk, NULL);
+    }
+    sim_harm_note_cut(n, n->is_lying ? SIM_HARM_LIED_OF : SIM_HARM_UNSYNCED);
+    fake_disk_crash(n->disk, NULL);
+}
+
 static void fail_to_start(struct sim_node *n, int err, const struct err_note *note)
 {
     struct sim *s = n->sim;
     sim_tell(s, "node %u can't start: %s (%s)", sim_node_id(n), err_name(err), note->text);
     if (fake_disk_is_halted(n->disk))
-        fake_disk_crash(n->disk, NULL);
+        crash_disk(n);
     else if (err == ERR_CORRUPT && n->is_damaged)
         replace_damaged(n, note->text);
     else if (err != UV_EIO && err != UV_ENOSPC)
@@ -395,7 +415,7 @@ void sim_node_end(struct sim_node *n, enum sim_end how)
     sim_net_leave(s->net, n->number);
     sim_calls_broken(life);
     if (how == SIM_END_POWER)
-        fake_disk_crash(n->disk, NULL);
+        crash_disk(n);
     /* Damage to the very last write can't be told from a torn one (docs/wal_format.md): a disk that
      * was damaged just before the end is not used again. */
     if (n->has_tail_damage && world_now_ns(s->world) < n->damaged_ns + DAMAGE_SETTLES_NS)
@@ -406,13 +426,11 @@ void sim_node_end(struct sim_node *n, enum sim_end how)
 
 void sim_node_wipe(struct sim_node *n)
 {
-    for (unsigned i = 0; i < SIM_GROUPS; i++) {
-        if (n->wiped_index[i] < n->durable_index[i])
-            n->wiped_index[i] = n->durable_index[i];
-        n->durable_index[i] = 0;
-    }
+    sim_node_keep_durable(n);
+    memset(n->durable_index, 0, sizeof n->durable_index);
     n->incarnation++;
     n->is_damaged = n->has_tail_damage = n->has_damaged_segments = false;
+    n->is_lying = n->has_lost_writes = false;
     n->disk = fake_disk_create(random_u64(world_random(n->sim->world)));
     sim_count(n->sim, SIM_replicas_rebuilt, 1);
 }

@@ -76,6 +76,8 @@ struct sim_node {
     bool has_tail_damage;      /* perhaps in the WAL's last write: see sim_node_end */
     bool has_damaged_segments; /* its partitions' files were damaged, and not all is mended yet */
     uint64_t damaged_ns;       /* when */
+    bool is_lying;             /* its disk: see sim_lie.h */
+    bool has_lost_writes;      /* by that; it is neither another one nor level since */
     uint64_t full_until_ns;    /* its disk */
     bool is_restart_queued;
     uint64_t durable_index[SIM_GROUPS]; /* while down: how far its WAL or checkpoint had come */
@@ -100,6 +102,8 @@ enum sim_end {
 /* Ends the process. It comes back after a random time when the simulation is restarting nodes. */
 void sim_node_end(struct sim_node *n, enum sim_end how);
 void sim_node_restart_in(struct sim_node *n, uint64_t delay_ns);
+/* What it has counts as its own for ever, whatever its disk says from now on. */
+void sim_node_keep_durable(struct sim_node *n);
 /* Replaces the disk by an empty one; the node is down. It comes back as another raft id. */
 void sim_node_wipe(struct sim_node *n);
 

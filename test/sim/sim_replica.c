@@ -147,11 +147,14 @@ static void on_fatal(void *data, int status)
     struct sim *s = n->sim;
     sim_tell(s, "group %u failed: %s", g->group_id, err_name(status));
     bool is_power = fake_disk_is_halted(n->disk);
-    if (!is_power && n->is_damaged)
+    if (!is_power && n->has_lost_writes && status == ERR_CORRUPT)
+        sim_count(s, SIM_lies_noticed, 1);
+    else if (!is_power && n->is_damaged)
         sim_count(s, SIM_damage_found, 1); /* also a file that is gone */
     else if (!is_power && status != UV_EIO && status != UV_ENOSPC)
-        world_violation(s->world, "10 honest", "node %u gives up without a disk error: %s",
-                        sim_node_id(n), err_name(status));
+        world_violation(s->world, status == ERR_CORRUPT ? "19 known damage only" : "10 honest",
+                        "node %u gives up without a disk error: %s", sim_node_id(n),
+                        err_name(status));
     sim_node_end(n, is_power ? SIM_END_POWER : SIM_END_KILL);
     longjmp(s->loop, 1);
 }

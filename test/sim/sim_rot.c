@@ -29,12 +29,20 @@ static struct watch watches[SIM_NODES_MAX]; /* one simulation a process */
 
 static bool damage_file(struct sim_node *n, const char *folder)
 {
+    static const enum sim_harm harms[FAKE_DAMAGE_COUNT] = {
+        [FAKE_DAMAGE_FLIP] = SIM_HARM_FLIPPED,
+        [FAKE_DAMAGE_CUT] = SIM_HARM_CUT_OFF,
+        [FAKE_DAMAGE_REMOVE] = SIM_HARM_GONE,
+        [FAKE_DAMAGE_STALE] = SIM_HARM_STALE,
+        [FAKE_DAMAGE_MISDIRECTED] = SIM_HARM_MISDIRECTED,
+    };
     struct world *w = n->sim->world;
     char path[SIM_PATH_SIZE];
     enum fake_damage kind = (enum fake_damage)world_between(w, 0, FAKE_DAMAGE_COUNT - 1);
     if (!sim_damage_choose_file(n, folder, path) ||
         !fake_damage(n->disk, path, kind, UINT64_MAX, world_random(w)))
         return false;
+    sim_harm_note(n, harms[kind], path, 0, UINT64_MAX);
     sim_tell(n->sim, "%s: %s on node %u", fake_damage_name(kind), path, sim_node_id(n));
     sim_count(n->sim, SIM_segment_files_damaged, 1);
     return true;
@@ -111,6 +119,17 @@ static void on_look(void *data)
         k->node = NULL;
 }
 
+void sim_rot_watch(struct sim_node *n)
+{
+    struct watch *k = &watches[n->number];
+    if (n->has_damaged_segments)
+        return;
+    n->has_damaged_segments = true;
+    if (k->node == NULL)
+        world_in(n->sim->world, LOOK_NS, NULL, on_look, k);
+    k->node = n;
+}
+
 void sim_rot_node(struct sim_node *n, unsigned count)
 {
     struct watch *k = &watches[n->number];
@@ -125,12 +144,8 @@ void sim_rot_node(struct sim_node *n, unsigned count)
         is_done |= damage_file(n, folder);
     }
     k->has_asked &= !is_done;
-    if (!is_done || n->has_damaged_segments)
-        return;
-    n->has_damaged_segments = true;
-    if (k->node == NULL)
-        world_in(w, LOOK_NS, NULL, on_look, k);
-    k->node = n;
+    if (is_done)
+        sim_rot_watch(n);
 }
 
 void sim_rot_strike(struct sim *s)

@@ -11,6 +11,9 @@ void sim_rot_strike(struct sim *s);
 /* Damages `count` files of this one, and has it scrubbed. */
 void sim_rot_node(struct sim_node *n, unsigned count);
 
+/* Some of its files may be damaged, or gone: it is scrubbed until nothing is left of that. */
+void sim_rot_watch(struct sim_node *n);
+
 /* Is every node that was damaged sound again? */
 bool sim_rot_is_mended(struct sim *s, void *data);
 

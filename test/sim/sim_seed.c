@@ -6,6 +6,7 @@
 
 #include "sim/sim_check.h"
 #include "sim/sim_history.h"
+#include "sim/sim_lie.h"
 #include "sim/sim_moves.h"
 #include "sim/sim_places.h"
 #include "sim/sim_rot.h"
@@ -132,6 +133,7 @@ static void restart_all(struct sim *s)
 void sim_conclude(struct sim *s)
 {
     s->lost_answer_chance = 0;
+    must(s, MENDED_NS, sim_lie_is_at_rest, "coming back from a disk that lied"); /* it restarts */
     s->is_restarting = false;
     must(s, MENDED_NS, sim_rot_is_mended, "mending all damaged segments");
     must(s, MENDED_NS, sim_moves_are_over, "the end of all moves");
