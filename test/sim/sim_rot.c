@@ -15,11 +15,21 @@
 #define LOOK_NS   (WORLD_S / 4)
 #define FILES_MAX 4
 
+/* What a store was doing when the last damage came: writing files, or about to replace some, which
+ * are read until then. The scrubber looks at what stays, so that is waited for: a moment of rest,
+ * or the end of a checkpoint that began after the damage. */
+struct rest {
+    bool has_come;
+    unsigned checkpoints; /* that ended since */
+    uint64_t index;       /* of the last one */
+};
+
 /* The watch over one node, for one process of it. */
 struct watch {
     struct sim_node *node;
     struct sim_life *life; /* whose scrubber is waited for; NULL: none yet */
-    bool has_asked;        /* for a pass, after the last damage */
+    struct rest rests[SIM_GROUPS];
+    bool has_asked; /* for a pass, after the last damage */
     uint64_t passes_before;
 };
 
@@ -68,16 +78,30 @@ static void note_due(void *data, uint32_t number, struct log_partition *p)
     *is_due |= log_partition_is_compaction_due(p);
 }
 
-/* Damaged may be a file that is being written, or one that a compaction is about to replace, which
- * is read until then: the scrubber looks at what stays. */
-static bool is_changing(struct sim_life *life)
+static void begin_rest(struct watch *k)
+{
+    memset(k->rests, 0, sizeof k->rests);
+    for (unsigned i = 0; k->life != NULL && i < SIM_GROUPS; i++)
+        k->rests[i].index = log_store_state(k->life->groups[i].store)->index;
+}
+
+static bool has_rested(struct rest *r, struct log_store *store)
 {
     bool is_due = false;
-    for (unsigned i = 0; i < SIM_GROUPS; i++) {
-        is_due |= log_store_is_checkpointing(life->groups[i].store);
-        log_store_each_partition(life->groups[i].store, note_due, &is_due);
-    }
-    return is_due;
+    uint64_t index = log_store_state(store)->index;
+    log_store_each_partition(store, note_due, &is_due);
+    r->checkpoints += index != r->index;
+    r->index = index;
+    r->has_come |= r->checkpoints >= 2 || (!is_due && !log_store_is_checkpointing(store));
+    return r->has_come;
+}
+
+static bool is_changing(struct watch *k)
+{
+    bool is_changing = false;
+    for (unsigned i = 0; i < SIM_GROUPS; i++)
+        is_changing |= !has_rested(&k->rests[i], k->life->groups[i].store);
+    return is_changing;
 }
 
 /* Of a partition on its way from group to group nobody marks what is damaged: its next owner's pass
@@ -91,10 +115,12 @@ static void look(struct watch *k, struct sim_life *life)
 {
     struct log_scrub_status status;
     log_scrubber_status(life->scrubber, &status);
-    if (k->life != life)
+    if (k->life != life) {
+        k->life = life;
         k->has_asked = false;
-    k->life = life;
-    if (!k->has_asked && (status.is_running || is_changing(life)))
+        begin_rest(k);
+    }
+    if (!k->has_asked && (is_changing(k) || status.is_running))
         return; /* it may have read what was damaged since */
     if (!k->has_asked) {
         k->has_asked = true;
@@ -102,6 +128,7 @@ static void look(struct watch *k, struct sim_life *life)
         log_scrubber_start_now(life->scrubber);
     } else if (status.passes_finished > k->passes_before && is_forgotten(k, &status)) {
         k->has_asked = false;
+        begin_rest(k);
     } else if (status.passes_finished > k->passes_before && !has_flaws(life)) {
         sim_tell(k->node->sim, "node %u is sound again", sim_node_id(k->node));
         k->node->has_damaged_segments = false;
@@ -143,9 +170,11 @@ void sim_rot_node(struct sim_node *n, unsigned count)
         snprintf(folder, sizeof folder, "topics/%02x%030x-%d", id.topic_id[0], 0, id.partition);
         is_done |= damage_file(n, folder);
     }
-    k->has_asked &= !is_done;
-    if (is_done)
-        sim_rot_watch(n);
+    if (!is_done)
+        return;
+    k->has_asked = false;
+    k->life = NULL; /* what its stores do now is looked at anew */
+    sim_rot_watch(n);
 }
 
 void sim_rot_strike(struct sim *s)
