@@ -108,8 +108,8 @@ static void on_name(void *data, const char *name, bool is_directory)
 int log_partition_check_files(struct log_partition *p, struct err_note *note)
 {
     int err = 0;
-    if (p->is_frozen)
-        return 0; /* another group's store has the files by now, or will: nothing is touched here */
+    if (p->is_frozen || p->is_awaiting)
+        return 0; /* another group's store has the files, or will: nothing is touched here */
     for (unsigned i = 0; i < p->segments.count && err == 0; i++)
         err = fit_segment(p, p->segments.items[i], note);
     if (err != 0)

@@ -40,7 +40,7 @@ struct log_partition {
     bool has_folder;                    /* a flush has made it */
     bool has_flaws;                     /* a segment is suspected or damaged; may be out of date */
     bool is_frozen;                     /* moved away: nothing is appended any more */
-    bool is_awaiting;                   /* moved here: its files are another store's still */
+    bool is_awaiting;                   /* moved here: its folder is another store's still */
     struct log_partition_source source; /* moved here, and not settled: from where */
     log_partition_changed_cb on_change; /* the store's; may be NULL */
     log_partition_changed_cb on_flaw;   /* likewise: `has_flaws` became true */
@@ -93,6 +93,9 @@ int log_partition_import(const struct disk *disk, struct bytes record,
                          const struct log_partition_source *source,
                          struct log_partition **imported);
 bool log_partition_record_is_frozen(struct bytes record);
+bool log_partition_record_is_awaiting(struct bytes record);
+/* Into the record's bytes; it is a sound one, and not frozen. */
+void log_partition_record_set_awaiting(uint8_t *record, bool is_awaiting);
 int log_partition_record_source(struct bytes record, struct log_partition_id *id,
                                 struct log_partition_source *source);
 

@@ -122,6 +122,7 @@ void log_partition_take_over(struct log_partition *p, const struct log_look *loo
 {
     assert(p->is_awaiting);
     p->is_awaiting = false;
+    log_partition_changed(p); /* a record may say that it waits */
     for (unsigned i = 0; i < p->segments.count; i++)
         for (unsigned k = 0; k < look->count; k++)
             if (look->segments[k].is_missing &&

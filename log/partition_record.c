@@ -13,6 +13,8 @@
 #define RECORD_VERSION    2
 #define RECORD_HEAD_SIZE  128
 #define RECORD_FROZEN     1u /* flag: closed here, moved to another group */
+#define RECORD_AWAITING   2u /* flag: here by a snapshot, its folder was another store's then */
+#define RECORD_FLAGS_AT   2
 #define SEGMENT_COUNT_MAX 1000000
 
 /* The fixed part at the front. */
@@ -23,7 +25,7 @@ struct record_head {
     uint32_t epoch_count, segment_count, producers_size;
     struct log_compact_state compact;
     struct log_partition_source source;
-    bool is_frozen;
+    bool is_frozen, is_awaiting;
 };
 
 static uint8_t *encode_head(const struct log_partition *p, uint32_t producers_size, uint8_t *into)
@@ -128,7 +130,9 @@ static int decode_head(struct bytes_reader *r, struct record_head *h)
     h->source.index = bytes_read_le64(r);
     h->source.group_id = bytes_read_le32(r);
     h->is_frozen = (flags & RECORD_FROZEN) != 0;
-    bool is_clean = bytes_read_le32(r) == 0 && (flags & ~RECORD_FROZEN) == 0 && !r->is_bad &&
+    h->is_awaiting = (flags & RECORD_AWAITING) != 0;
+    bool is_clean = bytes_read_le32(r) == 0 && (flags & ~(RECORD_FROZEN | RECORD_AWAITING)) == 0 &&
+                    !(h->is_frozen && h->is_awaiting) && !r->is_bad &&
                     (h->source.group_id == 0) == (h->source.index == 0) &&
                     h->compact.clean_until >= 0 && h->compact.pass_until >= 0 &&
                     h->compact.pass_at >= 0;
@@ -210,6 +214,20 @@ bool log_partition_record_is_frozen(struct bytes record)
     return decode_head(&r, &head) == 0 && head.is_frozen;
 }
 
+bool log_partition_record_is_awaiting(struct bytes record)
+{
+    struct bytes_reader r = bytes_reader_of(record);
+    struct record_head head;
+    return decode_head(&r, &head) == 0 && head.is_awaiting;
+}
+
+void log_partition_record_set_awaiting(uint8_t *record, bool is_awaiting)
+{
+    unsigned flags = bytes_get_le16(record + RECORD_FLAGS_AT) & ~RECORD_AWAITING;
+    bytes_put_le16(record + RECORD_FLAGS_AT,
+                   (uint16_t)(is_awaiting ? flags | RECORD_AWAITING : flags));
+}
+
 static int add_segment(void *data, const struct log_partition_id *id,
                        const struct log_segment_meta *meta)
 {
@@ -228,6 +246,7 @@ static int decode_body(struct log_partition *p, const struct record_head *head,
     p->has_folder = head->segment_count > 0;
     p->compact = head->compact;
     p->is_frozen = head->is_frozen;
+    p->is_awaiting = head->is_awaiting;
     p->source = head->source;
     int err = log_epoch_table_decode(&p->epochs, r, head->epoch_count);
     if (err == 0)

@@ -7,6 +7,10 @@
  *   3 move staged files to their places, sync folders
  *   4 append the same commit without the flag, remove "incoming"
  *
+ * A partition whose folder the store of another group still has (it moved from there, and that
+ * group's replica is behind as well) may come without files: its record says that it is awaited,
+ * steps 3 and opening leave the folder alone, and store_move.c takes it over when it is free.
+ *
  * Before 2 nothing live has changed. After 2 an opening store repeats 3 and 4 (store.c): a move
  * that has happened finds no staged file, and one that has not finds it. Files of ours that the
  * snapshot has no longer are named by no manifest then and go last. On a full disk the same is done
@@ -232,18 +236,23 @@ static int move_partition(struct log_store *s, struct bytes record)
     return disk_sync_directory(s->disk, path);
 }
 
+static bool brings_files(const struct manifest_partition *p)
+{
+    return !p->is_removed && !log_partition_record_is_awaiting(p->record);
+}
+
 /* Folders are durable before anything moves into them: else a power cut could keep the move and
  * lose where it went. */
 static int move_all(struct log_store *s, const struct manifest *m)
 {
     int err = 0;
     for (uint32_t n = 0; n < m->partition_count && err == 0; n++)
-        if (!m->partitions[n].is_removed)
+        if (brings_files(&m->partitions[n]))
             err = make_folder(s, m->partitions[n].record);
     if (err == 0)
         err = disk_sync_directory(s->disk, "topics");
     for (uint32_t n = 0; n < m->partition_count && err == 0; n++)
-        if (!m->partitions[n].is_removed)
+        if (brings_files(&m->partitions[n]))
             err = move_partition(s, m->partitions[n].record);
     return err;
 }
@@ -341,47 +350,57 @@ void store_forget_removed(struct log_store *s)
 
 /* ---- folders that another store may have: a move between groups ---- */
 
-typedef int (*folder_cb)(const struct log_store *s, const struct log_partition_id *id,
-                         const struct log_partition_source *source, bool is_frozen);
+static bool has_folder_to_take(const struct log_install *i, uint32_t n)
+{
+    return i->store->folders != NULL && !i->manifest.partitions[n].is_removed;
+}
 
-static int each_folder(const struct log_install *i, folder_cb cb)
+/* Of what moved away, the new group's store may well have the files: they are the same. */
+static int check_folder(const struct log_install *i, struct bytes record, bool may_await)
+{
+    struct log_partition_id id;
+    struct log_partition_source source;
+    int err = log_partition_record_source(record, &id, &source);
+    if (err != 0 || log_partition_record_is_frozen(record))
+        return err;
+    bool is_free = store_may_take(i->store, &id, &source);
+    uint8_t *own = i->contents.owner->data + (record.data - i->contents.owner->data);
+    log_partition_record_set_awaiting(own, !is_free);
+    return is_free || may_await ? 0 : ERR_BUSY;
+}
+
+static int check_folders(const struct log_install *i, bool may_await)
 {
     int err = 0;
-    for (uint32_t n = 0; i->store->folders != NULL && n < i->manifest.partition_count && err == 0;
-         n++) {
-        struct log_partition_id id;
-        struct log_partition_source source;
-        if (i->manifest.partitions[n].is_removed)
-            continue;
-        err = log_partition_record_source(i->manifest.partitions[n].record, &id, &source);
-        if (err == 0)
-            err = cb(i->store, &id, &source,
-                     log_partition_record_is_frozen(i->manifest.partitions[n].record));
-    }
+    for (uint32_t n = 0; n < i->manifest.partition_count && err == 0; n++)
+        if (has_folder_to_take(i, n))
+            err = check_folder(i, i->manifest.partitions[n].record, may_await);
     return err;
 }
 
-static int check_folder(const struct log_store *s, const struct log_partition_id *id,
-                        const struct log_partition_source *source, bool is_frozen)
+static void release_folders(const struct log_install *i, uint32_t count)
 {
-    /* Of what moved away, the new group's store may well have the files: they are the same. */
-    return is_frozen || store_may_take(s, id, source) ? 0 : ERR_BUSY;
+    struct log_partition_id id;
+    for (uint32_t n = 0; n < count; n++)
+        if (has_folder_to_take(i, n) &&
+            log_partition_record_id(i->manifest.partitions[n].record, &id) == 0)
+            log_folders_release(i->store->folders, &id, i->store->group_id);
 }
 
-static int claim_folder(const struct log_store *s, const struct log_partition_id *id,
-                        const struct log_partition_source *source, bool is_frozen)
+/* From here to the end nobody removes one. */
+static int claim_folders(struct log_install *i)
 {
-    (void)source;
-    (void)is_frozen;
-    return log_folders_claim(s->folders, id, s->group_id);
-}
-
-static int release_folder(const struct log_store *s, const struct log_partition_id *id,
-                          const struct log_partition_source *source, bool is_frozen)
-{
-    (void)source;
-    (void)is_frozen;
-    log_folders_release(s->folders, id, s->group_id);
+    for (uint32_t n = 0; n < i->manifest.partition_count; n++) {
+        struct log_partition_id id;
+        if (!has_folder_to_take(i, n) ||
+            log_partition_record_id(i->manifest.partitions[n].record, &id) != 0)
+            continue;
+        if (log_folders_claim(i->store->folders, &id, i->store->group_id) != 0) {
+            release_folders(i, n);
+            return UV_ENOMEM;
+        }
+    }
+    i->has_claims = true;
     return 0;
 }
 
@@ -399,7 +418,7 @@ static void finish_commit(struct work_item *item)
     bool is_half_done = req->status != 0 && i->is_decided;
     store_hold_reads(s, is_half_done);
     if (i->has_claims && !is_half_done) {
-        each_folder(i, release_folder); /* the table has its own by now */
+        release_folders(i, i->manifest.partition_count); /* the table has its own by now */
         i->has_claims = false;
     }
     if (req->status == 0) {
@@ -438,11 +457,9 @@ void log_install_commit(struct log_install_commit *req, log_install_commit_cb cb
     else if (store_is_in_use(i->store))
         req->status = ERR_BUSY;
     else if (!i->has_claims)
-        req->status = each_folder(i, check_folder);
-    if (req->status == 0 && !i->has_claims) { /* from here to the end nobody removes one */
-        req->status = each_folder(i, claim_folder);
-        i->has_claims = req->status == 0;
-    }
+        req->status = check_folders(i, req->may_await);
+    if (req->status == 0 && !i->has_claims)
+        req->status = claim_folders(i);
     store_hold_reads(i->store, req->status == 0 || i->is_decided);
     req->item.data = req;
     work_submit(i->store->worker, &req->item, run_commit);

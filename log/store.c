@@ -310,11 +310,13 @@ void store_take_table(struct log_store *s, struct store_table *table)
     s->state = table->state;
     s->live_size = table->live_size;
     s->dirty = NULL;
-    s->has_flaws = true;   /* what opening found, perhaps */
-    s->awaiting_count = 0; /* no checkpoint is made with one */
-    for (uint32_t i = 0; i < s->partition_count; i++)
+    s->has_flaws = true; /* what opening found, perhaps */
+    s->awaiting_count = 0;
+    for (uint32_t i = 0; i < s->partition_count; i++) {
+        s->awaiting_count += s->partitions[i]->partition->is_awaiting;
         if (s->partitions[i]->partition->dead.count > 0) /* files that may have to go */
             on_partition_change(s->partitions[i]);
+    }
     *table = (struct store_table){0};
 }
 

@@ -10,9 +10,10 @@
  * its files to what an older manifest knows, and write them again from the WAL. So the new store
  * makes no checkpoint before: after a crash it comes to the same place from its own WAL. Nothing
  * waits the other way round, as a group that gives partitions away takes none meanwhile (metadata
- * sees to that): no two stores ever wait for each other. What the old store never had (this node
- * was away, and its old replica came level by a snapshot without the partition) is fetched from
- * peers, segment by segment, like a damaged one. */
+ * sees to that). Only snapshots of a node that was away for several moves may: there the new store
+ * comes to have a partition without its files (ship_commit.c), and its manifest says so. What the
+ * old store never had (this node was away, and its old replica came level by a snapshot without the
+ * partition) is fetched from peers, segment by segment, like a damaged one. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>

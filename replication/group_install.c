@@ -19,8 +19,9 @@
 #define ASKS_MAX            20         /* of one piece without an answer: the source is lost */
 #define IN_FLIGHT_BYTES_MAX (4u << 20) /* asked for */
 #define RETRY_COMMIT_MS     10
-#define RETRY_ROOM_MS       500 /* ... on a full disk */
-#define OFFERS_MAX          2   /* of a piece, to a source that has never understood one */
+#define AWAIT_MS            2000 /* ... until folders that another group has are not waited for */
+#define RETRY_ROOM_MS       500  /* ... on a full disk */
+#define OFFERS_MAX          2    /* of a piece, to a source that has never understood one */
 #define REPAIRS_MAX         3
 
 /* Does the source know that pieces may be compressed? One of an earlier release refuses to read an
@@ -40,6 +41,7 @@ struct installation {
     enum offer offer;
     uint64_t heard_ms; /* last piece that came */
     uint64_t tried_ms; /* last attempt to commit */
+    uint64_t busy_ms;  /* since when these found something under way; 0: none did */
     bool has_written;  /* a piece */
     bool is_committing;
     bool waits_for_room; /* the last attempt to commit found the disk full, too late to give up */
@@ -223,15 +225,19 @@ static void on_commit(struct log_install_commit *commit, int status)
         give_up(i, err_text(status));
     else if (err_is_no_room(status))
         on_no_room(i, status);
-    else if (status != ERR_BUSY) /* busy: a reader is still there, the tick tries again */
+    else if (status != ERR_BUSY)
         group_fatal(i->group, status, "commit a snapshot");
+    else if (i->busy_ms == 0) /* a reader is still there, say: the tick tries again */
+        i->busy_ms = i->tried_ms;
 }
 
 static void commit(struct installation *i)
 {
     i->is_committing = true;
     i->tried_ms = group_now_ms(i->group);
-    i->commit = (struct log_install_commit){.data = i, .install = i->install};
+    bool may_await = i->busy_ms != 0 && i->tried_ms - i->busy_ms >= AWAIT_MS;
+    i->commit = (struct log_install_commit){
+        .data = i, .install = i->install, .may_await = may_await};
     log_install_commit(&i->commit, on_commit);
 }
 

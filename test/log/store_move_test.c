@@ -3,7 +3,7 @@
 #include "../../log/repair_internal.h"
 #include "fake/fake_clock.h"
 #include "log/scrub.h"
-#include "store_story.h"
+#include "shipping.h"
 
 #define NUMBER 1u
 
@@ -194,4 +194,64 @@ Test(log_store_move, keeps_the_old_groups_scrubber_from_the_files)
     cr_assert_eq(status.suspected, 0);
     desk_close(&d);
     log_scrubber_destroy(scrubber);
+}
+
+static void crash(struct desk *d)
+{
+    fake_disk_halt(d->from.disk);
+    fake_work_run_all(&d->from.work, NULL);
+    fake_work_run_all(&d->to.work, NULL);
+    log_store_close(d->from.store);
+    log_store_close(d->to.store);
+    log_folders_destroy(d->folders);
+    fake_disk_crash(d->from.disk, NULL);
+    d->folders = log_folders_create();
+    open_store(d, &d->from, 1);
+    open_store(d, &d->to, 2);
+    d->partition = log_store_partition(d->from.store, NUMBER);
+}
+
+/* The snapshot of the new group, of a node where all is done, to one that has not heard of it. */
+static void ship_ahead_of_the_old_group(struct desk *there, struct desk *here)
+{
+    struct log_pin *pin;
+    struct log_install *install;
+    unsigned carried;
+    cr_assert_eq(log_store_pin(there->to.store, &pin), 0);
+    cr_assert_eq(log_store_install_begin(here->to.store, log_pin_contents(pin), &install), 0);
+    cr_assert_eq(carry(&there->to, pin, &here->to, install, UINT32_MAX, &carried), 0);
+    cr_assert_eq(commit_as(&here->to, install, false), ERR_BUSY, "the old group writes there");
+    cr_assert_eq(commit_as(&here->to, install, true), 0);
+    log_store_unpin(there->to.store, pin);
+}
+
+/* A node that was away while partitions moved one way and another: each group's snapshot has what
+ * the other group's store here still writes, and neither would come first. */
+Test(log_store_move, needs_not_wait_for_the_old_group_when_it_comes_by_a_snapshot)
+{
+    struct desk there, here;
+    desk_init(&there, 5);
+    desk_init(&here, 5);
+    move(&there);
+    cr_assert_eq(stage_checkpoint(&there.to, 3), 0);
+    ship_ahead_of_the_old_group(&there, &here);
+    for (unsigned round = 0; round < 2; round++) {
+        const struct log_partition *moved = log_store_partition(here.to.store, NUMBER);
+        cr_assert_eq(log_store_state(here.to.store)->index, 3);
+        cr_assert_not(log_partition_has_files(moved));
+        cr_assert_eq(log_store_tend(here.to.store), 1, "the old group still has the folder");
+        if (round == 0)
+            crash(&here);
+    }
+    log_store_partition_freeze(here.from.store, NUMBER);
+    cr_assert_eq(stage_checkpoint(&here.from, 2), 0);
+    log_store_tend(here.to.store);
+    fake_work_run_all(&here.to.work, NULL);
+    cr_assert(log_partition_has_files(log_store_partition(here.to.store, NUMBER)));
+    cr_assert_eq(stage_checkpoint(&here.to, 4), 0);
+    crash(&here);
+    cr_assert(log_partition_has_files(log_store_partition(here.to.store, NUMBER)), "it is its own");
+    cr_assert_null(begin_repair(&here.to), "nothing was missing");
+    desk_close(&there);
+    desk_close(&here);
 }

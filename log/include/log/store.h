@@ -223,13 +223,18 @@ struct log_install_commit {
     void *data;
     struct log_install *install;
     log_install_commit_cb cb;
+    bool may_await;        /* in: see below */
     struct work_item item; /* private */
     int status;            /* private */
 };
 /* Checks, syncs and swaps: afterwards the store holds the snapshot's state and partitions (all
  * pointers to old partitions are invalid) and `install` is freed. Before the swap nothing live
  * changes. The owner has stopped appends, reads and flushes of the group until `cb`.
- * ERR_INVALID: pieces are missing; ERR_BUSY: a read, flush, checkpoint or pin is under way;
+ * ERR_INVALID: pieces are missing; ERR_BUSY: a read, flush, checkpoint or pin is under way,
+ * or the store of another group has the folder of a partition that moved from there. With
+ * `may_await` the latter is not waited for: such a partition comes without its files, which are
+ * looked for when the folder is free (log_store_tend), and fetched as damaged ones are. Two stores
+ * of a node that was away while partitions moved to and fro would wait for each other for ever;
  * ERR_CORRUPT: a file's bytes are not the sender's, it was dropped and log_install_next asks
  * for it again; err_is_no_room: of what there was no room for, the same. These leave `install` as
  * it is, to go on with or to abort, unless it is decided. Any other error is the disk's: final. */
