@@ -4,6 +4,7 @@ import time
 from bounds import sidebyside as side, wire
 
 CONNECTIONS = 10000
+SETTINGS = [f"{name}: {CONNECTIONS + 1000}" for name in ("max.connections", "max.connections.per.ip")]
 QUESTION = wire.frame(wire.API_VERSIONS, 0, b"")
 
 
@@ -27,7 +28,7 @@ def cpu_share(cluster, seconds):
 
 def run(bench, report, is_short):
     count = 2000 if is_short else CONNECTIONS
-    with bench.cluster() as cluster:
+    with bench.cluster(settings=SETTINGS) as cluster:  # a producer comes on top of them
         side.prepare(cluster)
         connect(cluster.pair(0), 100)[0].close()  # what is made once is made
         series = side.Series()

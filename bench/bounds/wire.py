@@ -270,9 +270,20 @@ def read_fetched(data):
     _, error, _, _ = r.take(">ihqq")
     if error:
         raise ValueError(f"fetch: error {error}")
-    r.at += 16 * max(r.count(), 0)  # aborted transactions
+    aborted = r.count()
+    r.at += 16 * max(aborted, 0)  # of transactions: there are none
     size = r.count()
     return data[r.at:r.at + size]
+
+
+def read_end(data):
+    """The offset behind the last record that readers may have, of the answer's first partition."""
+    r = Reader(data)
+    r.count()  # throttle time
+    r.count()  # topics
+    r.text()
+    r.count()  # partitions
+    return r.take(">ihqq")[2]
 
 
 def next_offset(records):
