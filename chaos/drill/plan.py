@@ -44,6 +44,8 @@ LABS = {
                         partitions=3000, records_per_s=1500),
     "clock": LabKind("every node under libfaketime", clock="faketime"),
     "disk": LabKind("every node's data folder on faultfs", disk="faultfs"),
+    "segments": LabKind("the same, with a checkpoint each second: there are segments to damage",
+                        disk="faultfs", settings=(("checkpoint_interval_ms", "1 s"),)),
 }
 
 
@@ -196,13 +198,13 @@ def _damage():
               "a manifest of a node is cut off; the same", "disk", {"path": manifest},
               is_damage=True)
     yield Row("bit-flips-segments", "bit-flips", "leader", 6, "node",
-              "64 bits of a node's segments and indexes are flipped; the same", "disk",
+              "64 bits of a node's segments and indexes are flipped; the same", "segments",
               {"path": segments, "count": 64}, is_damage=True)
     yield Row("stale-blocks-segments", "stale-blocks", "leader", 6, "node",
-              "8 blocks of a node's segments and indexes lose their last write; the same", "disk",
-              {"path": segments, "count": 8}, is_damage=True)
+              "8 blocks of a node's segments and indexes lose their last write; the same",
+              "segments", {"path": segments, "count": 8}, is_damage=True)
     yield Row("cut-off-segments", "cut-off", "leader", 6, "node",
-              "6 segments or indexes of a node are cut off; the same", "disk",
+              "6 segments or indexes of a node are cut off; the same", "segments",
               {"path": segments, "count": 6}, is_damage=True)
     yield Row("emptied-disk", "emptied", "follower", 4, "none",
               "a node's disk is emptied; killed and started", "disk", is_damage=True)
