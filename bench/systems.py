@@ -20,10 +20,16 @@ PR_SET_PDEATHSIG = 1
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def free_port(host):
-    with socket.socket() as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+def free_ports(host, count):
+    """Different ones: each is held until all are known."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for s in held:
+            s.bind((host, 0))
+        return [s.getsockname()[1] for s in held]
+    finally:
+        for s in held:
+            s.close()
 
 
 def die_with_parent():
@@ -44,8 +50,7 @@ class System:
         """All nodes, until each of them names three brokers."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.ports = [free_port(h) for h in HOSTS]
-        self.peer_ports = [free_port(h) for h in HOSTS]
+        self.ports, self.peer_ports = zip(*(free_ports(h, 2) for h in HOSTS))
         self.prepare()
         for i in NODES:
             self.start_node(i)

@@ -28,10 +28,16 @@ def wait_until(is_true, what, timeout_s=HEALTHY_S):
     return answer
 
 
-def free_port(host):
-    with socket.socket() as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+def free_ports(host, count):
+    """Different ones: each is held until all are known."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for s in held:
+            s.bind((host, 0))
+        return [s.getsockname()[1] for s in held]
+    finally:
+        for s in held:
+            s.close()
 
 
 class Node:
@@ -41,8 +47,7 @@ class Node:
         self.id = number
         self.settings = {**SETTINGS, **settings}
         host = f"127.0.0.{number}"
-        self.address = f"{host}:{free_port(host)}"
-        self.peer = f"{host}:{free_port(host)}"
+        self.address, self.peer = (f"{host}:{port}" for port in free_ports(host, 2))
         self.folder = folder / f"node-{number}"
         self.config = self.folder / "config.yaml"
         self.log = self.folder / "log"
