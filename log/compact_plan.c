@@ -182,15 +182,17 @@ static int map_keys(struct plan_job *job, const struct log_compact_plan *plan,
     return err;
 }
 
-/* The next segments to replace: within the step's bound, at least one. */
+/* The next segments to replace: within the step's bound, at least one, and up to a gap at most. */
 static struct compact_span window_at(const struct plan_job *job, int64_t at, int64_t bytes_max)
 {
     struct compact_span rest = span_in(job, at, job->map_until);
     struct compact_span window = {.first = rest.first};
     int64_t bytes = 0;
     while (window.count < rest.count) {
-        bytes += job->views[rest.first + window.count].meta.size_bytes;
-        if (window.count > 0 && bytes > bytes_max)
+        const struct log_segment_view *view = &job->views[rest.first + window.count];
+        bytes += view->meta.size_bytes;
+        if (window.count > 0 &&
+            (bytes > bytes_max || view->meta.base_offset != view[-1].meta.next_offset))
             break;
         window.count++;
     }

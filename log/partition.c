@@ -18,7 +18,8 @@ static bool is_sound(const struct log_partition *p)
     return p->start_offset <= p->next_offset && p->flushed_offset <= p->next_offset &&
            log_tail_first_offset(&p->tail, p->next_offset) <= p->flushed_offset &&
            (p->segments.count == 0 ||
-            p->segments.items[p->segments.count - 1]->next_offset == p->next_offset);
+            log_offset_may_follow(p->next_offset,
+                                  p->segments.items[p->segments.count - 1]->next_offset));
 }
 
 static void producers_changed(void *data)
@@ -213,6 +214,15 @@ void log_partition_epoch_end(const struct log_partition *p, int32_t epoch, int32
 int32_t log_partition_last_epoch(const struct log_partition *p)
 {
     return log_epoch_table_last(&p->epochs);
+}
+
+int32_t log_partition_epoch_of(const struct log_partition *p, int64_t offset)
+{
+    int64_t epoch_end;
+    if (offset >= p->next_offset || p->epochs.count == 0 ||
+        offset < p->epochs.entries[0].start_offset)
+        return -1;
+    return log_epoch_table_at(&p->epochs, offset, &epoch_end);
 }
 
 struct log_segment *log_partition_segment_of(const struct log_partition *p, int64_t offset)

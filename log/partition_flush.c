@@ -368,6 +368,8 @@ void log_partition_flush_finish(struct log_partition *p, struct log_flush *f, in
         if (p->flushed_offset < f->end_offset)
             p->flushed_offset = f->end_offset;
         log_tail_mark_flushed(&p->tail, p->flushed_offset);
+        if (p->tail.flushed_count == p->tail.count)
+            p->flushed_offset = p->next_offset; /* it may have left a gap meanwhile */
         compact_due_finish(p, f->compaction_count);
     }
     free_flush(f);

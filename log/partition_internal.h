@@ -118,6 +118,9 @@ void log_partition_take_over(struct log_partition *p, const struct log_look *loo
 /* The old group's store knew of damage: all are looked into. */
 void log_partition_suspect_all(struct log_partition *p);
 
+/* May a segment begin, or the log end, at `offset` when what is before it ends at `end`? */
+bool log_offset_may_follow(int64_t offset, int64_t end);
+
 /* The first half of log_partition_decode: from the record alone, no file is looked at. */
 int log_partition_decode_memory(const struct disk *disk, struct bytes record,
                                 struct log_partition **p);

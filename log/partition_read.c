@@ -161,6 +161,7 @@ int log_partition_read(struct log_partition *p, struct log_read *req, log_read_c
     req->status = 0;
     if (req->offset < p->start_offset || req->offset >= p->next_offset)
         return ERR_OUT_OF_RANGE;
+    req->offset = log_partition_behind_gap(p, req->offset);
     if (req->offset >= log_tail_first_offset(&p->tail, p->next_offset))
         return read_from_tail(p, req);
     if (req->offset >= req->offset_max)

@@ -140,19 +140,22 @@ static int decode_head(struct bytes_reader *r, struct record_head *h)
                     producer_count_max <= UINT32_MAX && settings_are_sound(&h->settings) &&
                     h->start_offset >= 0 && h->next_offset >= h->start_offset &&
                     h->segment_count <= SEGMENT_COUNT_MAX &&
-                    (h->segment_count > 0 || h->next_offset == h->start_offset);
+                    (h->segment_count > 0 ||
+                     log_offset_may_follow(h->next_offset, h->start_offset));
     uint64_t rest = (uint64_t)h->epoch_count * LOG_EPOCH_ENCODED_SIZE +
                     (uint64_t)h->segment_count * LOG_SEGMENT_META_SIZE + h->producers_size;
     return is_clean && is_sound && rest == bytes_reader_left(r) ? 0 : ERR_MALFORMED;
 }
 
-/* Segments must follow each other without a gap, the last one ends the log. */
+/* Segments must follow each other, the last one ends the log; but for gaps (partition_stride.c). */
 static int check_order(const struct record_head *h, const struct log_segment_meta *m,
                        uint32_t number, int64_t *expected)
 {
     bool is_last = number + 1 == h->segment_count;
-    bool follows = number == 0 ? m->base_offset <= h->start_offset : m->base_offset == *expected;
-    bool ends = is_last ? m->next_offset == h->next_offset : m->is_sealed;
+    int64_t before = number == 0 ? h->start_offset : *expected;
+    bool follows = (number == 0 && m->base_offset <= before) ||
+                   log_offset_may_follow(m->base_offset, before);
+    bool ends = is_last ? log_offset_may_follow(h->next_offset, m->next_offset) : m->is_sealed;
     *expected = m->next_offset;
     return follows && ends && m->version <= h->compact.version ? 0 : ERR_MALFORMED;
 }

@@ -7,7 +7,11 @@
  * of the recorded batches alone, so every replica evicts the same producer at the same entry.
  *
  * Sequences are 31 bits and wrap to 0 after INT32_MAX (KIP-98). Of two numbers the one is "before"
- * the other when it is less than half the circle behind. Stored form: docs/manifest_format.md. */
+ * the other when it is less than half the circle behind. Stored form: docs/manifest_format.md.
+ *
+ * After a forced recovery a producer may have been told of batches that are lost. It goes on behind
+ * them: so each producer of then may leave out sequences once, and one that is not known here may
+ * begin anywhere (log_producer_stride). What is repeated is still found. */
 #include "log/producer_state.h"
 
 #include <assert.h>
@@ -18,7 +22,9 @@
 #include "producer_state_hook.h"
 
 #define BUCKET_COUNT_FIRST 8
-#define STATE_VERSION      1
+#define STATE_VERSION      1 /* of a state that no forced recovery has met */
+#define STATE_STRIDDEN     2 /* ... of others: an id more, and a flag per producer */
+#define MAY_JUMP           (1u << 15)
 #define STATE_HEAD_SIZE    8
 #define PRODUCER_HEAD_SIZE 20
 #define BATCH_ENCODED_SIZE 24
@@ -35,7 +41,8 @@ struct producer {
     struct producer *earlier, *later; /* eviction list */
     int64_t wall_ms;                  /* clock of the entry that carried the last batch */
     int16_t epoch;
-    uint8_t batch_count;                              /* 1..LOG_PRODUCER_WINDOW */
+    bool may_jump;       /* its last batches may be lost: the next one need not follow */
+    uint8_t batch_count; /* 1..LOG_PRODUCER_WINDOW */
     struct window_batch batches[LOG_PRODUCER_WINDOW]; /* oldest first */
 };
 
@@ -43,6 +50,7 @@ struct log_producer_state {
     struct producer **buckets; /* chains; NULL until the first producer */
     unsigned bucket_count;     /* 0 or a power of two */
     unsigned count, count_max;
+    int64_t unknown_end; /* ids below it, unknown here, may begin with any sequence */
     struct producer *earliest, *latest; /* eviction list's ends */
     log_producer_changed_cb on_change;  /* may be NULL */
     void *on_change_data;
@@ -66,6 +74,7 @@ static void forget_all(struct log_producer_state *s)
     }
     s->latest = NULL;
     s->count = 0;
+    s->unknown_end = 0;
     free(s->buckets);
     s->buckets = NULL;
     s->bucket_count = 0;
@@ -145,11 +154,14 @@ enum log_producer_verdict log_producer_check(const struct log_producer_state *s,
         return LOG_PRODUCER_NEW;
     const struct producer *p = find(s, batch->producer_id);
     if (p == NULL)
-        return batch->base_sequence == 0 ? LOG_PRODUCER_NEW : LOG_PRODUCER_UNKNOWN;
+        return batch->base_sequence == 0 || batch->producer_id < s->unknown_end
+                   ? LOG_PRODUCER_NEW
+                   : LOG_PRODUCER_UNKNOWN;
     if (batch->producer_epoch < p->epoch)
         return LOG_PRODUCER_FENCED;
     if (batch->producer_epoch > p->epoch)
-        return batch->base_sequence == 0 ? LOG_PRODUCER_NEW : LOG_PRODUCER_OUT_OF_ORDER;
+        return batch->base_sequence == 0 || p->may_jump ? LOG_PRODUCER_NEW
+                                                        : LOG_PRODUCER_OUT_OF_ORDER;
 
     const struct window_batch *repeated = find_repeated(p, batch);
     if (repeated != NULL) {
@@ -160,8 +172,9 @@ enum log_producer_verdict log_producer_check(const struct log_producer_state *s,
     int32_t expected = sequence_after(last_batch(p)->last_sequence);
     if (batch->base_sequence == expected)
         return LOG_PRODUCER_NEW;
-    return is_before(batch->base_sequence, expected) ? LOG_PRODUCER_OLD_DUPLICATE
-                                                     : LOG_PRODUCER_OUT_OF_ORDER;
+    if (is_before(batch->base_sequence, expected))
+        return LOG_PRODUCER_OLD_DUPLICATE;
+    return p->may_jump ? LOG_PRODUCER_NEW : LOG_PRODUCER_OUT_OF_ORDER;
 }
 
 static void unlink_from_list(struct log_producer_state *s, struct producer *p)
@@ -242,6 +255,7 @@ int log_producer_record(struct log_producer_state *s, const struct log_producer_
     if (p->batch_count > 0 && p->epoch != batch->producer_epoch)
         p->batch_count = 0; /* a new epoch numbers from 0 again */
     p->epoch = batch->producer_epoch;
+    p->may_jump = false;
     p->wall_ms = wall_ms;
     if (p->batch_count == LOG_PRODUCER_WINDOW) {
         memmove(p->batches, p->batches + 1, sizeof p->batches - sizeof p->batches[0]);
@@ -277,6 +291,15 @@ void log_producer_state_set_count_max(struct log_producer_state *s, unsigned pro
     changed(s);
 }
 
+void log_producer_stride(struct log_producer_state *s, int64_t producer_id_end)
+{
+    for (struct producer *p = s->earliest; p != NULL; p = p->later)
+        p->may_jump = true;
+    if (s->unknown_end < producer_id_end)
+        s->unknown_end = producer_id_end;
+    changed(s);
+}
+
 unsigned log_producer_count(const struct log_producer_state *s)
 {
     return s->count;
@@ -284,7 +307,7 @@ unsigned log_producer_count(const struct log_producer_state *s)
 
 size_t log_producer_state_encoded_size(const struct log_producer_state *s)
 {
-    size_t size = STATE_HEAD_SIZE;
+    size_t size = STATE_HEAD_SIZE + (s->unknown_end > 0 ? 8 : 0);
     for (const struct producer *p = s->earliest; p != NULL; p = p->later)
         size += PRODUCER_HEAD_SIZE + p->batch_count * (size_t)BATCH_ENCODED_SIZE;
     return size;
@@ -292,13 +315,15 @@ size_t log_producer_state_encoded_size(const struct log_producer_state *s)
 
 void log_producer_state_encode(const struct log_producer_state *s, uint8_t *into)
 {
-    into = bytes_put_le32(into, STATE_VERSION);
+    into = bytes_put_le32(into, s->unknown_end > 0 ? STATE_STRIDDEN : STATE_VERSION);
     into = bytes_put_le32(into, s->count);
+    if (s->unknown_end > 0)
+        into = bytes_put_le64(into, (uint64_t)s->unknown_end);
     for (const struct producer *p = s->earliest; p != NULL; p = p->later) {
         into = bytes_put_le64(into, (uint64_t)p->id);
         into = bytes_put_le64(into, (uint64_t)p->wall_ms);
         into = bytes_put_le16(into, (uint16_t)p->epoch);
-        into = bytes_put_le16(into, p->batch_count);
+        into = bytes_put_le16(into, (uint16_t)(p->batch_count | (p->may_jump ? MAY_JUMP : 0)));
         for (unsigned i = 0; i < p->batch_count; i++) {
             into = bytes_put_le32(into, (uint32_t)p->batches[i].base_sequence);
             into = bytes_put_le32(into, (uint32_t)p->batches[i].last_sequence);
@@ -313,9 +338,10 @@ static int decode_producer(struct log_producer_state *s, struct bytes_reader *r)
     int64_t id = (int64_t)bytes_read_le64(r);
     int64_t wall_ms = (int64_t)bytes_read_le64(r);
     int16_t epoch = (int16_t)bytes_read_le16(r);
-    uint16_t batch_count = bytes_read_le16(r);
-    if (r->is_bad || id < 0 || batch_count < 1 || batch_count > LOG_PRODUCER_WINDOW ||
-        find(s, id) != NULL)
+    unsigned flags = bytes_read_le16(r), batch_count = flags & ~MAY_JUMP;
+    bool may_jump = batch_count != flags;
+    if (r->is_bad || (may_jump && s->unknown_end == 0) || id < 0 || batch_count < 1 ||
+        batch_count > LOG_PRODUCER_WINDOW || find(s, id) != NULL)
         return ERR_MALFORMED;
     struct producer *p;
     int err = add(s, id, &p);
@@ -323,6 +349,7 @@ static int decode_producer(struct log_producer_state *s, struct bytes_reader *r)
         return err;
     p->wall_ms = wall_ms;
     p->epoch = epoch;
+    p->may_jump = may_jump;
     p->batch_count = (uint8_t)batch_count;
     for (unsigned i = 0; i < batch_count; i++) {
         p->batches[i].base_sequence = (int32_t)bytes_read_le32(r);
@@ -339,7 +366,12 @@ int log_producer_state_decode(struct log_producer_state *s, struct bytes from)
     struct bytes_reader r = bytes_reader_of(from);
     uint32_t version = bytes_read_le32(&r);
     uint32_t count = bytes_read_le32(&r);
-    int err = r.is_bad || version != STATE_VERSION || count > s->count_max ? ERR_MALFORMED : 0;
+    bool is_known = version == STATE_VERSION || version == STATE_STRIDDEN;
+    int err = r.is_bad || !is_known || count > s->count_max ? ERR_MALFORMED : 0;
+    if (err == 0 && version == STATE_STRIDDEN) {
+        s->unknown_end = (int64_t)bytes_read_le64(&r);
+        err = r.is_bad || s->unknown_end <= 0 ? ERR_MALFORMED : 0;
+    }
     for (uint32_t i = 0; i < count && err == 0; i++)
         err = decode_producer(s, &r);
     if (err == 0 && bytes_reader_left(&r) != 0)

@@ -155,6 +155,16 @@ static inline void bench_close(struct bench *b)
     fake_disk_destroy(b->disk);
 }
 
+/* One more batch; now and then a flush, and a tail cut to less than so many bytes. */
+static inline void bench_grow(struct bench *b, double trim_chance, size_t keep_bytes_max)
+{
+    append_random(b->partition, &b->model, &b->random);
+    if (random_chance(&b->random, 0.1))
+        flush_now(b->partition);
+    if (random_chance(&b->random, trim_chance))
+        log_partition_trim_tail(b->partition, random_below(&b->random, keep_bytes_max));
+}
+
 static inline void read_file(struct fake_disk *disk, const char *path, uint8_t *into, size_t *size)
 {
     const struct disk *seam = fake_disk_seam(disk);

@@ -100,13 +100,8 @@ Test(log_partition_read, finds_the_first_record_of_a_time_as_a_walk_over_all_rec
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct bench b;
         bench_init(&b, seed);
-        for (unsigned i = 0; i < 120; i++) {
-            append_random(b.partition, &b.model, &b.random);
-            if (random_chance(&b.random, 0.1))
-                flush_now(b.partition);
-            if (random_chance(&b.random, 0.1))
-                log_partition_trim_tail(b.partition, random_below(&b.random, 4000));
-        }
+        for (unsigned i = 0; i < 120; i++)
+            bench_grow(&b, 0.1, 4000);
         b.model.start_offset = (int64_t)random_below(&b.random, 60);
         log_partition_advance_start(b.partition, b.model.start_offset);
         for (unsigned i = 0; i < 50; i++)

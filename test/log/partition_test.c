@@ -7,13 +7,8 @@ Test(log_partition, gives_back_what_was_appended_from_tail_and_segments)
     for (uint64_t seed = 1; seed <= 60; seed++) {
         struct bench b;
         bench_init(&b, seed);
-        for (unsigned i = 0; i < 150; i++) {
-            append_random(b.partition, &b.model, &b.random);
-            if (random_chance(&b.random, 0.1))
-                flush_now(b.partition);
-            if (random_chance(&b.random, 0.05))
-                log_partition_trim_tail(b.partition, random_below(&b.random, 3000));
-        }
+        for (unsigned i = 0; i < 150; i++)
+            bench_grow(&b, 0.05, 3000);
         for (unsigned i = 0; i < 8; i++)
             check_all_from(b.partition, &b.model, &b.work,
                            (int64_t)random_below(&b.random, (uint64_t)b.model.next_offset),
@@ -149,6 +144,28 @@ Test(log_partition, says_where_an_epoch_ended)
     log_partition_epoch_end(b.partition, 100, &found, &end);
     cr_assert(found == 9 && end == 40);
     cr_assert_eq(log_partition_last_epoch(b.partition), 9);
+    bench_close(&b);
+}
+
+Test(log_partition, says_which_epoch_a_record_is_of_as_far_as_it_knows)
+{
+    struct bench b;
+    bench_init(&b, 1);
+    cr_assert_eq(log_partition_epoch_of(b.partition, 0), -1, "there is no record");
+    int32_t epochs[] = {2, 5, 9};
+    struct batch_plan plan = {.record_count = 10};
+    for (int i = 0; i < 3; i++) {
+        plan.leader_epoch = epochs[i];
+        append_planned(b.partition, &plan);
+        plan.base_offset += 10;
+    }
+    for (int64_t offset = 0; offset < 30; offset++)
+        cr_assert_eq(log_partition_epoch_of(b.partition, offset), epochs[offset / 10]);
+    cr_assert_eq(log_partition_epoch_of(b.partition, 30), -1, "not there yet");
+    flush_now(b.partition);
+    log_partition_advance_start(b.partition, 15);
+    cr_assert_eq(log_partition_epoch_of(b.partition, 9), -1, "where that began is forgotten");
+    cr_assert_eq(log_partition_epoch_of(b.partition, 14), 5, "gone, and still known");
     bench_close(&b);
 }
 

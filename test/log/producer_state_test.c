@@ -181,3 +181,25 @@ Test(log_producer_state, refuses_stored_bytes_cut_anywhere_and_stays_empty)
     free((void *)(uintptr_t)stored.data);
     log_producer_state_destroy(s);
 }
+
+Test(log_producer_state, lets_each_producer_leave_out_what_a_forced_recovery_lost_once)
+{
+    struct log_producer_state *s = log_producer_state_create(10);
+    struct log_producer_state *read_back = log_producer_state_create(10);
+    uint8_t bytes[400];
+    record(s, 7, 0, 0, 5, 100, 1);
+    log_producer_stride(s, 50);
+    size_t size = log_producer_state_encoded_size(s);
+    log_producer_state_encode(s, bytes);
+    cr_assert_eq(log_producer_state_decode(read_back, bytes_of(bytes, size)), 0);
+    cr_assert_eq(check(read_back, 7, 0, 0, 5), LOG_PRODUCER_DUPLICATE, "repeats are still known");
+    cr_assert_eq(check(read_back, 7, 0, 9, 1), LOG_PRODUCER_NEW, "5 to 8 were lost");
+    cr_assert_eq(check(read_back, 7, 2, 9, 1), LOG_PRODUCER_NEW, "its epoch rose there");
+    cr_assert_eq(check(read_back, 8, 0, 30, 1), LOG_PRODUCER_NEW, "it began there");
+    cr_assert_eq(check(read_back, 50, 0, 30, 1), LOG_PRODUCER_UNKNOWN, "its id is younger");
+    record(read_back, 7, 0, 9, 1, 200, 2);
+    cr_assert_eq(check(read_back, 7, 0, 11, 1), LOG_PRODUCER_OUT_OF_ORDER, "only once");
+    cr_assert_eq(check(read_back, 7, 0, 5, 1), LOG_PRODUCER_OLD_DUPLICATE);
+    log_producer_state_destroy(s);
+    log_producer_state_destroy(read_back);
+}

@@ -83,12 +83,16 @@ struct log_producer_state *log_partition_producers(struct log_partition *p);
 void log_partition_epoch_end(const struct log_partition *p, int32_t epoch, int32_t *epoch_found,
                              int64_t *end_offset);
 int32_t log_partition_last_epoch(const struct log_partition *p);
+/* The leader epoch of the record at `offset`; -1 when this replica does not know it: it has no such
+ * record yet, or the epoch's beginning is gone with the log's. */
+int32_t log_partition_epoch_of(const struct log_partition *p, int64_t offset);
 
 struct log_read;
 typedef void (*log_read_cb)(struct log_read *req, int status);
 #define LOG_READ_SLICES_MAX 512
 
-/* Reads whole batches from the one that contains `offset` on. */
+/* Reads whole batches from the one that contains `offset` on; from the first behind it where the
+ * offset lies in a gap: there may be none yet. */
 struct log_read {
     void *data;                 /* the caller's own */
     int64_t offset;             /* start_offset <= offset < next_offset, else ERR_OUT_OF_RANGE */
@@ -133,6 +137,23 @@ struct log_time_lookup {
  * for uncompressed batches; in a compressed batch the first offset of the batch is answered. */
 int log_partition_find_time(struct log_partition *p, struct log_time_lookup *req,
                             log_time_lookup_cb cb);
+
+/* ---- the gap of a forced recovery (partition_stride.c) ---- */
+
+#define LOG_OFFSET_STRIDE ((int64_t)1 << 40) /* more than anybody appends meanwhile */
+
+/* The next offset moves on to the next multiple of the stride; the last segment is sealed. Until
+ * there the newest epoch reaches (a log without any gets `epoch`). Each known producer may leave
+ * out sequences once, and unknown ones with ids below `producer_id_end` may begin with any. 0,
+ * ERR_INVALID (no offsets left: nothing has changed) or UV_ENOMEM. */
+int log_partition_stride(struct log_partition *p, int32_t epoch, int64_t producer_id_end);
+/* The offset itself, or where the gap that it lies in ends (perhaps the next offset). */
+int64_t log_partition_behind_gap(const struct log_partition *p, int64_t offset);
+/* Offsets of [from, until) that lie in no gap, as far as the log still has them. */
+int64_t log_partition_count_between(const struct log_partition *p, int64_t from, int64_t until);
+/* The first gap that ends behind `offset`, as far as the log reaches: [from, until). False: no. */
+bool log_partition_gap(const struct log_partition *p, int64_t offset, int64_t *from,
+                       int64_t *until);
 
 /* Moves the log start (an entry said so); whole segments below it are deleted after the next
  * checkpoint. Never goes back; beyond next_offset it is cut to it. */

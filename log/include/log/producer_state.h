@@ -12,8 +12,9 @@
 #define LOG_PRODUCER_WINDOW 5
 
 enum log_producer_verdict {
-    LOG_PRODUCER_NEW,          /* in order: append it, then log_producer_record() */
-    LOG_PRODUCER_DUPLICATE,    /* seen: answer with the offset given */
+    LOG_PRODUCER_NEW,       /* in order, or behind what a forced recovery has lost: append it, then
+                               log_producer_record() */
+    LOG_PRODUCER_DUPLICATE, /* seen: answer with the offset given */
     LOG_PRODUCER_OUT_OF_ORDER, /* a gap: OUT_OF_ORDER_SEQUENCE_NUMBER */
     LOG_PRODUCER_FENCED,       /* an older epoch: INVALID_PRODUCER_EPOCH */
     LOG_PRODUCER_UNKNOWN,      /* not its first batch and nothing known: UNKNOWN_PRODUCER_ID */
@@ -47,6 +48,10 @@ int log_producer_record(struct log_producer_state *s, const struct log_producer_
 
 /* Forgets producers whose last batch is older than `before_ms` (an entry says so). */
 void log_producer_expire(struct log_producer_state *s, int64_t before_ms);
+
+/* A forced recovery has lost what came last: each known producer may leave out sequences once, and
+ * unknown ones with ids below `producer_id_end` may begin with any. */
+void log_producer_stride(struct log_producer_state *s, int64_t producer_id_end);
 
 unsigned log_producer_count(const struct log_producer_state *s);
 
