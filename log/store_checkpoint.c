@@ -463,20 +463,44 @@ static bool is_any_flushing(const struct log_store *s)
     return false;
 }
 
+static struct checkpoint_job *create_job(struct log_store *s)
+{
+    struct checkpoint_job *job = calloc(1, sizeof *job);
+    if (job == NULL)
+        return NULL;
+    job->store = s;
+    job->rewrites = wants_rewrite(s);
+    job->cuts_manifest = s->has_manifest_rest;
+    job->manifest_size = s->manifest_size;
+    job->manifest_durable = s->manifest_durable;
+    return job;
+}
+
+int log_store_begin(struct log_store *s, const struct log_store_state *state)
+{
+    assert(s->state.index == 0 && s->partition_count == 0 && state->index > 0);
+    assert(!s->is_checkpointing && s->removed == NULL);
+    struct checkpoint_job *job = create_job(s);
+    if (job == NULL)
+        return UV_ENOMEM;
+    int err = take_state(job, state);
+    if (err == 0)
+        err = write_manifest(job);
+    if (err == 0)
+        move_state(job);
+    free_job(job);
+    return err;
+}
+
 int log_store_checkpoint(struct log_store *s, struct log_checkpoint *req, log_checkpoint_cb cb)
 {
     assert(req->state.index >= s->state.index);
     if (s->is_checkpointing || s->install != NULL || s->awaiting_count > 0 || is_any_flushing(s))
         return ERR_BUSY;
-    struct checkpoint_job *job = calloc(1, sizeof *job);
+    struct checkpoint_job *job = create_job(s);
     if (job == NULL)
         return UV_ENOMEM;
-    job->store = s;
     job->req = req;
-    job->rewrites = wants_rewrite(s);
-    job->cuts_manifest = s->has_manifest_rest;
-    job->manifest_size = s->manifest_size;
-    job->manifest_durable = s->manifest_durable;
     int err = take_state(job, &req->state);
     if (err == 0)
         err = take_removed(job);

@@ -22,10 +22,17 @@ struct log_leave_folder {
 
 /* ---- on the worker ---- */
 
+static struct log_store_state left_state(const struct log_leave *req)
+{
+    return (struct log_store_state){.left_index = req->left_index,
+                                    .generation = req->generation,
+                                    .recovery_id = req->recovery_id};
+}
+
 static int replace_manifest(struct log_leave *req, bool has_names)
 {
     struct log_store *s = req->store;
-    struct log_store_state state = {.left_index = req->left_index};
+    struct log_store_state state = left_state(req);
     struct manifest_bytes b = {0};
     manifest_add_header(&b, s->group_id);
     for (uint32_t i = 0; i < req->folder_count && has_names; i++)
@@ -95,7 +102,7 @@ static int take_folders(struct log_leave *req)
 
 static void empty(struct log_store *s, const struct log_leave *req)
 {
-    store_take_table(s, &(struct store_table){.state = {.left_index = req->left_index}});
+    store_take_table(s, &(struct store_table){.state = left_state(req)});
     store_forget_removed(s);
     s->staged.count = 0;
     s->has_held_files = s->has_manifest_rest = s->must_rewrite = false;

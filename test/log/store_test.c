@@ -37,6 +37,31 @@ Test(log_store, opens_empty_and_keeps_its_checkpoint)
     stage_close(&s);
 }
 
+Test(log_store, may_begin_with_a_state_that_is_agreed_on_elsewhere)
+{
+    struct stage s;
+    stage_init(&s, 1);
+    struct log_store_state state = {.index = 1,
+                                    .term = 1,
+                                    .configuration_index = 1,
+                                    .configuration = bytes_of_text("who"),
+                                    .machine = bytes_of_text("nothing"),
+                                    .feature_level = 1};
+    cr_assert_eq(log_store_begin(s.store, &state), 0);
+    reopen(&s);
+    const struct log_store_state *kept = log_store_state(s.store);
+    cr_assert_eq(kept->index, 1);
+    cr_assert_eq(kept->configuration_index, 1);
+    cr_assert(bytes_is_equal(kept->configuration, state.configuration));
+    cr_assert(bytes_is_equal(kept->machine, state.machine));
+    for (uint64_t index = 2; index <= 100; index++)
+        story_apply(s.store, 1, index);
+    cr_assert_eq(stage_checkpoint(&s, 100), 0);
+    reopen(&s);
+    cr_assert_eq(log_store_state(s.store)->index, 100);
+    stage_close(&s);
+}
+
 Test(log_store, ends_equal_to_an_undisturbed_one_after_any_crashes)
 {
     unsigned crash_count = 0, torn_count = 0;

@@ -46,6 +46,11 @@ int log_store_open(const struct disk *disk, uint32_t group_id, const struct work
  * it is next opened. Files of segments stay where they are; what belongs to the snapshot that
  * is shipped then takes their place. Durable when it returns 0. Blocking, while it is not open. */
 int log_store_set_aside(const struct disk *disk, uint32_t group_id);
+/* All that the group has, its folders of partitions included, goes below `directory`, laid out as
+ * on a disk of its own: the group is empty when it is next opened. What an earlier call has begun
+ * is ended; what was begun anew since must not be there. Durable when it returns 0. Blocking, while
+ * it is not open. */
+int log_store_move_aside(const struct disk *disk, uint32_t group_id, const char *directory);
 /* Frees store and partitions; no checkpoint may be under way. */
 void log_store_close(struct log_store *s);
 
@@ -92,6 +97,11 @@ unsigned log_store_tend(struct log_store *s);
 /* Nothing of it is under way on the worker. */
 bool log_store_is_tending(const struct log_store *s);
 
+/* The first checkpoint of a store that has nothing: a state that is agreed on elsewhere, and on
+ * which the group's log goes on. Durable when it returns 0. Blocking, before anything else uses
+ * the store. */
+int log_store_begin(struct log_store *s, const struct log_store_state *state);
+
 struct log_checkpoint;
 typedef void (*log_checkpoint_cb)(struct log_checkpoint *req, int status);
 struct log_checkpoint {
@@ -116,6 +126,8 @@ typedef void (*log_leave_cb)(struct log_leave *req, int status);
 struct log_leave {
     void *data;                       /* the caller's own */
     uint64_t left_index;              /* in: see log_store_state */
+    uint32_t generation;              /* in: of the group, that may come again */
+    uint64_t recovery_id;             /* in */
     log_leave_cb cb;                  /* set by log_store_leave */
     struct log_store *store;          /* private */
     struct log_leave_folder *folders; /* private */
