@@ -10,6 +10,7 @@
  * thrown away that nobody has read. */
 #include "compact_rewrite.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -108,10 +109,12 @@ typedef void (*segment_cb)(void *data, const struct log_segment_view *view);
 
 static int scan_segment(struct scan *s, batch_cb on_batch, void *data)
 {
-    struct bytes batch;
+    struct bytes batch = {0};
     int got = 1, err = 0;
-    while (err == 0 && (got = scan_next(s, &batch)) == 1)
+    while (err == 0 && (got = scan_next(s, &batch)) == 1) {
+        assert(batch.data != NULL);
         err = on_batch(data, batch);
+    }
     return err != 0 ? err : got;
 }
 
@@ -218,10 +221,7 @@ static bool keeps_record(struct rewriting *w, struct bytes batch,
         return true;
     if (!record->has_key || compact_map_get(w->map, record->key) > offset)
         return false;
-    if (record->has_value || !has_tombstone_expired(w, batch))
-        return true;
-    w->counts->tombstones_removed++;
-    return false;
+    return record->has_value || !has_tombstone_expired(w, batch);
 }
 
 static int judge(struct rewriting *w, const struct compact_batch *b, struct verdict *verdict)
@@ -241,7 +241,6 @@ static int judge(struct rewriting *w, const struct compact_batch *b, struct verd
         verdict->kept_count += w->keeps[i];
         verdict->has_kept_tombstone |= w->keeps[i] && !record.has_value;
     }
-    w->counts->records_read += b->record_count;
     w->counts->records_removed += b->record_count - verdict->kept_count;
     return 0;
 }
@@ -300,7 +299,6 @@ static int rewrite_batch(void *data, struct bytes batch)
 {
     struct rewriting *w = data;
     struct compact_batch b;
-    w->counts->bytes_read += batch.size;
     if (is_control(batch) || batch_base_offset(batch.data) >= w->parameters->map_until)
         return keep_whole(w, batch);
     if (is_empty(batch))

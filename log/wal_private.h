@@ -123,9 +123,6 @@ void log_wal_visit_records(const struct log_wal_append *req, log_wal_record_visi
 
 int log_wal_write_init(struct wal_write *w);
 void log_wal_write_close(struct wal_write *w);
-/* Begins an empty write. */
-void log_wal_write_begin(struct wal_write *w, const struct wal_write_header *header,
-                         struct wal_position place);
 /* True when so many requests with so many entries in all still fit. */
 bool log_wal_write_has_room(const struct wal_write *w, unsigned request_count,
                             unsigned entry_count);

@@ -68,8 +68,9 @@ static void add_data(struct wal_write *w, struct bytes data, size_t copied_max)
         add_part(w, data.data, data.size);
 }
 
-void log_wal_write_begin(struct wal_write *w, const struct wal_write_header *header,
-                         struct wal_position place)
+/* Begins an empty write. */
+static void begin(struct wal_write *w, const struct wal_write_header *header,
+                  struct wal_position place)
 {
     w->staging_used = 0;
     w->part_count = 0;
@@ -114,8 +115,7 @@ void log_wal_write_begin_next(struct log_wal *wal)
         .mark = wal->mark,
         .oldest_file_id = wal->oldest_file_id,
     };
-    log_wal_write_begin(&wal->write, &header,
-                        (struct wal_position){file->header.file_id, file->end});
+    begin(&wal->write, &header, (struct wal_position){file->header.file_id, file->end});
 }
 
 int log_wal_write_issue(struct log_wal *wal, struct wal_write *w, struct wal_file *file)

@@ -22,10 +22,10 @@ struct compaction {
     struct log_compact_plan plan;
     struct machine_request request;
     struct random random;
-    struct compaction_status status;
     uint32_t number;        /* of the partition at work */
     uint32_t failed_number; /* not to be tried at the next look; 0: none */
     uint64_t looked_at_ms;  /* clock */
+    bool is_running;        /* a plan or its entry is under way */
 };
 
 int compaction_create(struct broker_group *g, struct compaction **created)
@@ -37,11 +37,6 @@ int compaction_create(struct broker_group *g, struct compaction **created)
     random_init_system(&c->random);
     *created = c;
     return 0;
-}
-
-void compaction_status(const struct compaction *c, struct compaction_status *status)
-{
-    *status = c->status;
 }
 
 /* ---- choosing ---- */
@@ -94,24 +89,17 @@ static void consider(void *data, struct partition *p)
 static void give_up(struct compaction *c, int status)
 {
     c->failed_number = c->number;
-    c->status.is_running = false;
+    c->is_running = false;
     slice_unref(&c->plan.step);
     if (status == ERR_NOT_FOUND || status == ERR_BUSY || status == UV_ENOENT)
         return; /* nothing to do after all, or not just now */
-    c->status.failures++;
     event_warn("compaction_failed", "group=%u partition_number=%u error=%s", c->group->group_id,
                c->number, err_name(status));
 }
 
-static void count(struct compaction *c)
+static void tell(const struct compaction *c)
 {
     const struct log_compact_plan *plan = &c->plan;
-    c->status.steps++;
-    c->status.records_removed += plan->counts.records_removed;
-    c->status.tombstones_removed += plan->counts.tombstones_removed;
-    c->status.batches_unreadable += plan->counts.batches_unreadable;
-    c->status.bytes_before += plan->bytes_before;
-    c->status.bytes_after += plan->bytes_after;
     event_info("partition_compacted",
                "group=%u partition_number=%u records_removed=%llu bytes_before=%llu "
                "bytes_after=%llu",
@@ -135,9 +123,9 @@ static void on_applied(struct machine_request *req, int status)
         give_up(c, status == ERR_LEADERSHIP_LOST || status == ERR_CLOSED ? ERR_BUSY : status);
         return;
     }
-    count(c);
+    tell(c);
     slice_unref(&c->plan.step);
-    c->status.is_running = false;
+    c->is_running = false;
     c->looked_at_ms = 0; /* there may be more to do */
     repl_group_checkpoint(c->group->raft);
 }
@@ -179,7 +167,7 @@ static void begin(struct compaction *c, const struct candidate *chosen)
     bytes_put_le64(c->plan.seed, random_u64(&c->random));
     bytes_put_le64(c->plan.seed + 8, random_u64(&c->random));
     int err = log_partition_compact_plan(chosen->p->log, &c->plan, on_planned);
-    c->status.is_running = err == 0;
+    c->is_running = err == 0;
     if (err != 0)
         give_up(c, err);
 }
@@ -190,7 +178,7 @@ void compaction_tick(struct compaction *c)
     uint64_t now_ms = clock_now_ms(&b->clock);
     bool is_early = c->looked_at_ms != 0 &&
                     now_ms - c->looked_at_ms < (uint64_t)b->conf.log_cleaner_backoff_ms;
-    if (c->status.is_running || is_early || !machine_is_ready(c->group->machine) ||
+    if (c->is_running || is_early || !machine_is_ready(c->group->machine) ||
         c->group->is_without_room)
         return;
     struct candidate best = {.compaction = c, .now_ms = clock_wall_ms(&b->clock)};

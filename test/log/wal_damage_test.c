@@ -1,5 +1,5 @@
 /* What is damage and what is a torn tail: bytes on the disk are changed by hand. */
-#include "base/event.h"
+#include "fake/quiet.h"
 #include "wal_fixture.h"
 
 #define FIRST_FILE "wal/00000000.wal"
@@ -43,18 +43,6 @@ static uint32_t end_of_writes(struct wal_fixture *f, const char *path, uint32_t 
         at += (64 + bytes_get_le32(head + 28) + BLOCK - 1) / BLOCK * BLOCK;
     }
     return at;
-}
-
-static void ignore_line(void *data, enum event_level level, const char *line)
-{
-    (void)data;
-    (void)level;
-    (void)line;
-}
-
-static void be_quiet(void)
-{
-    event_set_sink(ignore_line, NULL);
 }
 
 TestSuite(log_wal_damage, .init = be_quiet);

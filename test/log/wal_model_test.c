@@ -3,7 +3,7 @@
  * The model is the list of operations in the order they were appended. Whatever happens, what the
  * WAL shows after opening must be the state after some prefix of that list, and the prefix must
  * hold everything that was acknowledged: nothing lost, nothing invented, nothing out of order. */
-#include "base/event.h"
+#include "fake/quiet.h"
 #include "wal_fixture.h"
 
 #define GROUPS            3
@@ -396,18 +396,11 @@ static void world_close(struct world *w)
     free(w->read);
 }
 
-static void ignore_line(void *data, enum event_level level, const char *line)
-{
-    (void)data;
-    (void)level;
-    (void)line;
-}
-
 static void run_seeds(uint64_t first, uint64_t end)
 {
     struct world *w = calloc(1, sizeof *w);
     uint64_t recycled = 0;
-    event_set_sink(ignore_line, NULL);
+    be_quiet();
     for (uint64_t seed = first; seed < end; seed++) {
         world_init(w, seed);
         begin_life(w);

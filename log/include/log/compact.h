@@ -39,11 +39,10 @@ void log_partition_compact_backlog(const struct log_partition *p, int64_t now_ms
 bool log_partition_is_compaction_due(const struct log_partition *p);
 
 struct log_compact_counts {
-    uint64_t records_read, records_removed, tombstones_removed;
+    uint64_t records_removed;
     uint64_t batches_unreadable; /* kept as they are: damaged inside, or of an unknown codec */
     int64_t unreadable_offset;   /* the first of them */
-    uint64_t bytes_read;
-    bool has_changed; /* any batch is not what it was */
+    bool has_changed;            /* any batch is not what it was */
 };
 
 struct log_compact_plan;
