@@ -64,6 +64,7 @@ void log_wal_pace(struct log_wal *wal, struct log_wal_pace *pace)
                                        recent);
     uint64_t since_ns = wal->pace.since_ns;
     *pace = (struct log_wal_pace){
+        .sync_count = wal->pace.next,
         .writing_us = since_ns == 0 ? 0 : (now_ns - since_ns) / 1000,
         .is_out_of_files = wal->is_waiting_for_file && wal->is_room_missed,
     };

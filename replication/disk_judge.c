@@ -3,9 +3,10 @@
  * FULL goes by free space, with a tenth of the reserve between the two ends, so that a node at the
  * border does not take and give leadership in turn. SLOW is a comparison: all replicas of a group
  * write the same, so a disk that takes several times as long as its peers' does so by itself. A
- * loaded machine makes all of them slow, and then nobody is. It is believed after a second, and
- * stays for a while after it was last seen: each change of leaders costs clients a little. STUCK
- * needs no comparison.
+ * loaded machine makes all of them slow, and then nobody is. It is believed after a second in which
+ * several writes told of it: where little is written, one that was slow is all that a second has to
+ * tell. And it stays for a while after it was last seen: each change of leaders costs clients a
+ * little. STUCK needs no comparison.
  *
  * Pure: time and measures come in, a report goes out. */
 #include <stdlib.h>
@@ -13,7 +14,9 @@
 
 #include "replication/disk_state.h"
 
-#define BELIEVED_MS    1000  /* slower for so long: SLOW */
+#define BELIEVED_MS    1000  /* slower for so long: SLOW ... */
+#define BELIEVED_COUNT 3     /* ... by so many writes, ... */
+#define QUIET_MS       3000  /* ... or for so long: what is measured tells of the last second */
 #define SLOW_STAYS_MS  10000 /* ... and so long after */
 #define QUEUE_IS_FULL  100   /* percent */
 #define QUEUE_IS_USUAL 50
@@ -93,15 +96,25 @@ static bool is_worse(const struct repl_disk_judge *j, const struct repl_disk_mea
     return is_slower || is_behind;
 }
 
+static bool is_believed(const struct repl_disk_judge *j, uint64_t now_ms,
+                        const struct repl_disk_measure *m)
+{
+    uint64_t worse_ms = j->worse_since_ms != 0 ? now_ms - j->worse_since_ms : 0;
+    bool has_several = m->sync_count - j->worse_at_count >= BELIEVED_COUNT;
+    return worse_ms >= (has_several ? BELIEVED_MS : QUIET_MS);
+}
+
 static void judge_pace(struct repl_disk_judge *j, uint64_t now_ms,
                        const struct repl_disk_measure *m, const struct repl_disk_report *peers,
                        unsigned count)
 {
-    if (!is_worse(j, m, peers, count))
+    if (!is_worse(j, m, peers, count)) {
         j->worse_since_ms = 0;
-    else if (j->worse_since_ms == 0)
+    } else if (j->worse_since_ms == 0) {
         j->worse_since_ms = now_ms;
-    if (j->worse_since_ms != 0 && now_ms - j->worse_since_ms >= BELIEVED_MS)
+        j->worse_at_count = m->sync_count;
+    }
+    if (is_believed(j, now_ms, m))
         j->slow_until_ms = now_ms + SLOW_STAYS_MS;
     j->is_slow = j->slow_until_ms > now_ms;
 }

@@ -23,7 +23,6 @@
 
 #define LOOK_MS          200 /* between two looks; below REPL_DISK_LOOK_MS_MAX */
 #define SLOW_FACTOR      4
-#define SLOW_MS          50 /* a write; what is faster delays no client by more than a round trip */
 #define STUCK_MS         2000  /* a write under way */
 #define BALLAST_AFTER_MS 10000 /* of a disk that is well */
 #define BALLAST_RETRY_MS 60000
@@ -149,6 +148,7 @@ static struct repl_disk_measure measure(struct disk_watch *w, struct log_wal_pac
         .sync_p50_us = pace->p50_us,
         .sync_p99_us = pace->p99_us,
         .sync_recent_us = pace->recent_us,
+        .sync_count = pace->sync_count,
         .writing_ms = writing_ms < UINT32_MAX ? (uint32_t)writing_ms : UINT32_MAX,
         .is_out_of_files = pace->is_out_of_files,
         .queue_percent = (uint8_t)pace->queue_percent,
@@ -202,7 +202,7 @@ int disk_watch_create(struct broker *b, int lock_descriptor, struct disk_watch *
                                         .reserve_percent = (unsigned)b->conf.disk_reserve_percent,
                                         .reserve_bytes = (uint64_t)b->conf.disk_reserve_bytes,
                                         .slow_factor = SLOW_FACTOR,
-                                        .slow_ms = SLOW_MS,
+                                        .slow_ms = (unsigned)b->conf.disk_slow_ms,
                                         .stuck_ms = STUCK_MS});
     if (w->pool == NULL) {
         free(w);

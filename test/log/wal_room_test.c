@@ -170,6 +170,7 @@ Test(log_wal_pace, tells_how_long_writes_take_and_that_one_is_under_way)
     log_wal_pace(f.wal, &pace);
     cr_assert_gt(pace.p50_us, 0);
     cr_assert_gt(pace.recent_us, 0);
+    cr_assert_eq(pace.sync_count, 1);
     fake_clock_advance_ms(&f.clock, 1100);
     log_wal_pace(f.wal, &pace);
     cr_assert_eq(pace.recent_us, 0, "a second without a write");

@@ -10,6 +10,7 @@ static struct repl_disk_judge judge;
 static uint64_t now_ms;
 static struct repl_disk_measure measure;
 static struct repl_disk_report peers[2];
+static bool is_quiet; /* nothing more is written */
 
 static void begin(void)
 {
@@ -20,14 +21,17 @@ static void begin(void)
                                                            .stuck_ms = 2000};
     repl_disk_judge_init(&judge, &options);
     now_ms = 1000;
+    is_quiet = false;
     measure = (struct repl_disk_measure){.free_bytes = 90 * GIB, .total_bytes = 100 * GIB};
     for (unsigned i = 0; i < 2; i++)
         peers[i] = (struct repl_disk_report){.sync_recent_us = 1000};
 }
 
+/* Two writes since the last one. */
 static const struct repl_disk_report *look(void)
 {
     now_ms += LOOK;
+    measure.sync_count += is_quiet ? 0 : 2;
     return repl_disk_judge_look(&judge, now_ms, &measure, peers, 2);
 }
 
@@ -83,6 +87,22 @@ Test(repl_disk_judge, calls_slow_what_takes_four_times_its_peers_time_for_a_seco
     measure.sync_recent_us = 1000;
     cr_assert_eq(look_for(9000)->state, REPL_DISK_SLOW, "nor well at once");
     cr_assert_eq(look_for(2000)->state, REPL_DISK_OK);
+}
+
+/* The measure tells of the last second: where nothing else was written, of one write. */
+Test(repl_disk_judge, believes_a_second_of_one_slow_write_to_be_a_hiccup)
+{
+    begin();
+    look();
+    is_quiet = true;
+    measure.sync_recent_us = 200000;
+    measure.sync_count++;
+    cr_assert_eq(look_for(1500)->state, REPL_DISK_OK, "it and a second after it");
+    measure.sync_recent_us = 1000;
+    look();
+    measure.sync_recent_us = 200000;
+    cr_assert_eq(look_for(2500)->state, REPL_DISK_OK, "another one, long under way");
+    cr_assert_eq(look_for(1000)->state, REPL_DISK_SLOW, "and never anything else");
 }
 
 Test(repl_disk_judge, calls_nobody_slow_where_all_are_or_where_it_hurts_nobody)

@@ -115,6 +115,8 @@ X(NUMBER,  disk_reserve_percent, "disk_reserve_percent", "", "5", 0, 50, \
   "room, and produce is refused where a majority has none; reads go on") \
 X(NUMBER,  disk_reserve_bytes, "disk_reserve_bytes", "bytes", "512 MiB", 0, 16 * CONF_TIB, \
   "The same in bytes: whichever is more counts. An eighth of it, at most 64 MiB, is held in a file of its own") \
+X(NUMBER,  disk_slow_ms, "disk_slow_ms", "ms", "50", 1, CONF_HOUR, \
+  "A disk whose writes take four times as long as its peers', and at least so long, is slow: others lead") \
 X(NUMBER,  disk_hang_ms_max, "disk_hang_ms_max", "ms", "60 s", 0, CONF_HOUR, \
   "A write to the disk that does not come back for so long ends the process, whose groups others lead by " \
   "then; 0: it waits") \

@@ -195,6 +195,7 @@ struct log_wal_pace {
     uint32_t p50_us, p99_us; /* of the newest few hundred synced writes; 0: there was none */
     uint32_t recent_us;      /* median of those that ended within the last second, or writing_us
                                 where that is more; 0: nothing was written and nothing is */
+    unsigned sync_count;     /* synced writes since the start */
     uint64_t writing_us;     /* the write under way has taken so long; 0: there is none */
     unsigned queue_percent;  /* of queue_bytes_max; at most 100 */
     bool is_out_of_files;    /* what is queued waits for room on the disk for another file */

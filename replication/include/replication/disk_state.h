@@ -53,6 +53,7 @@ struct repl_disk_judge_options {
 struct repl_disk_measure {
     uint64_t free_bytes, total_bytes; /* total 0: could not be read, the last ones count */
     uint32_t sync_p50_us, sync_p99_us, sync_recent_us; /* as in the report */
+    unsigned sync_count;                               /* synced writes since the start */
     uint32_t writing_ms;   /* the write under way has taken so long; 0: there is none */
     bool is_out_of_files;  /* the WAL waits for room: that is no slow write */
     uint8_t queue_percent; /* as in the report */
@@ -65,6 +66,7 @@ struct repl_disk_judge {
     uint64_t looked_at_ms;   /* when last judged; 0: never */
     uint64_t since_ms;       /* in this state */
     uint64_t worse_since_ms; /* slower than the peers without a break, or 0 */
+    unsigned worse_at_count; /* synced writes until then */
     uint64_t slow_until_ms;  /* SLOW so long after it was last seen to be */
     bool is_slow, is_stuck;
 };
