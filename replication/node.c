@@ -11,8 +11,8 @@
 #include "node_state.h"
 
 #define RETURN_EVERY_MS 100
-#define FETCH_SAVED_NS  UINT64_C(30000000)
-#define FETCH_SHARE     4 /* of the window to a peer */
+#define FLAP_FREE       3 /* losses soon after another that cost nothing */
+#define FLAP_DOUBLES    16
 
 int repl_node_create(const struct repl_node_options *options, struct repl_node **node)
 {
@@ -41,11 +41,6 @@ void repl_node_set_shard(struct repl_node *n, unsigned index, const struct net *
     n->shards[index] = (struct node_shard){.node = n, .index = index, .net = net, .home = home};
     if (index >= n->shard_count)
         n->shard_count = index + 1;
-}
-
-unsigned repl_node_shard_count(const struct repl_node *n)
-{
-    return n->shard_count;
 }
 
 int repl_node_add_group(struct repl_node *n, struct repl_group *g, uint32_t group_id,
@@ -159,81 +154,6 @@ unsigned repl_node_leave(struct repl_node *n)
     return led_count;
 }
 
-/* ---- what is under way to a peer ---- */
-
-bool node_has_window(struct repl_node *n, uint32_t node_id, size_t bytes)
-{
-    size_t window = n->options.peer_window_bytes;
-    struct node_peer *p = node_find_peer(n, node_id);
-    size_t taken = p == NULL ? 0 : atomic_load(&p->window_bytes);
-    return window == 0 || taken == 0 || (taken < window && bytes <= window - taken);
-}
-
-/* A peer stays in its place for good, so what was taken is given back to the same. */
-size_t node_window_take(struct repl_node *n, uint32_t node_id, size_t bytes)
-{
-    struct node_peer *p = node_find_peer(n, node_id);
-    if (p == NULL)
-        return 0;
-    atomic_fetch_add(&p->window_bytes, bytes);
-    return bytes;
-}
-
-void node_window_give(struct repl_node *n, uint32_t node_id, size_t bytes)
-{
-    struct node_peer *p = node_find_peer(n, node_id);
-    if (bytes == 0)
-        return;
-    assert(p != NULL && atomic_load(&p->window_bytes) >= bytes);
-    atomic_fetch_sub(&p->window_bytes, bytes);
-}
-
-/* ---- how much a returning node fetches ---- */
-
-bool node_may_fetch(struct repl_node *n)
-{
-    return n->options.ship_bytes_per_second == 0 ||
-           atomic_load(&n->fetched_until_ns) <= clock_now_ns(n->options.clock);
-}
-
-static bool is_fetching(const struct repl_node *n, size_t share)
-{
-    size_t window = n->options.peer_window_bytes;
-    return window > 0 && atomic_load(&n->fetching_bytes) >= window / share;
-}
-
-bool node_fetches_enough(const struct repl_node *n)
-{
-    return is_fetching(n, FETCH_SHARE);
-}
-
-bool node_fetches_much(const struct repl_node *n)
-{
-    return is_fetching(n, 2 * FETCH_SHARE);
-}
-
-void node_fetched(struct repl_node *n, size_t bytes)
-{
-    size_t before = atomic_fetch_sub(&n->fetching_bytes, bytes);
-    assert(before >= bytes);
-    (void)before;
-}
-
-/* Ticks are 10 ms apart: what was not used for a little longer than that is not lost. */
-void node_fetches(struct repl_node *n, size_t bytes)
-{
-    uint64_t rate = n->options.ship_bytes_per_second, now_ns = clock_now_ns(n->options.clock);
-    atomic_fetch_add(&n->fetching_bytes, bytes);
-    if (rate == 0)
-        return;
-    uint64_t takes_ns = bytes * UINT64_C(1000000000) / rate;
-    uint64_t least_ns = now_ns > FETCH_SAVED_NS ? now_ns - FETCH_SAVED_NS : 0;
-    uint64_t until_ns = atomic_load(&n->fetched_until_ns), next_ns;
-    do
-        next_ns = (until_ns > least_ns ? until_ns : least_ns) + takes_ns;
-    while (!atomic_compare_exchange_weak(&n->fetched_until_ns, &until_ns, next_ns));
-}
-
 enum repl_ship_compression node_ship_compression(const struct repl_node *n)
 {
     return n->options.ship_compression;
@@ -293,11 +213,6 @@ bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader
 }
 
 /* ---- sending ---- */
-
-const struct net *node_group_net(struct repl_node *n, uint32_t group_id)
-{
-    return n->shards[n->groups[group_id].shard].net;
-}
 
 struct posted_frame {
     struct work_item item;

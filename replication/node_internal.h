@@ -4,9 +4,6 @@
 
 #include "replication/node.h"
 
-/* The network and home of the shard that a group lives on. */
-const struct net *node_group_net(struct repl_node *n, uint32_t group_id);
-
 /* Sends on CONTROL or SHIPPING, from any shard: posts to shard 0 when needed (then a failure is
  * silent, as a lost frame is). ENTRIES go by the group's own shard. */
 int node_send(struct repl_node *n, uint32_t group_id, uint32_t node_id, enum net_channel channel,

@@ -182,6 +182,22 @@ struct repl_group_status {
  * yet. Group's shard. */
 unsigned repl_group_members(const struct repl_group *g,
                             struct repl_member members[REPL_MEMBERS_MAX]);
+/* What lies behind an index, in any role: as growth is known here (group_lag.c). False where it
+ * reaches back further: then it is at least so much. */
+struct repl_lag {
+    uint64_t entries, records, bytes, ms;
+};
+bool repl_group_lag_after(const struct repl_group *g, uint64_t index, struct repl_lag *lag);
+/* The same by partition, sorted, at most REPL_SHARES_MAX. Returns how many; together they are the
+ * whole, but where entries of very many partitions lie behind the index: then the oldest are left
+ * out. */
+#define REPL_SHARES_MAX 8192
+struct repl_lag_share {
+    uint32_t partition_number;
+    uint64_t records, bytes;
+};
+unsigned repl_group_lag_shares(const struct repl_group *g, uint64_t index,
+                               struct repl_lag_share shares[REPL_SHARES_MAX]);
 /* It has won its election and is not set aside; whether it may serve yet is told by on_role. */
 bool repl_group_is_elected(const struct repl_group *g);
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status);

@@ -63,7 +63,6 @@ void repl_node_destroy(struct repl_node *n);
  * network carries CONTROL and SHIPPING for all. */
 void repl_node_set_shard(struct repl_node *n, unsigned index, const struct net *net,
                          const struct work *home);
-unsigned repl_node_shard_count(const struct repl_node *n);
 
 /* What the network of a shard reports to (see struct net_handler): valid as long as the node. */
 struct net_handler repl_node_handler(struct repl_node *n, unsigned shard);
