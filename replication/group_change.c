@@ -2,7 +2,8 @@
  *
  * libraft takes any configuration; what is safe is decided here: one voter more or less than now,
  * a learner becomes a voter only when level, and the site rule: at rest the voters outside any
- * one site are a majority, so that every quorum spans two sites (design, section 3). */
+ * one site are a majority, so that every quorum spans two sites (design, section 3). A group that
+ * is replicated asynchronously has its voters in one site, and no such rule. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,11 @@ static int submit(struct repl_group *g, struct bytes configuration)
     return err < 0 ? err : 0;
 }
 
+void repl_group_set_within_site(struct repl_group *g, bool is_within_site)
+{
+    g->is_within_site = is_within_site;
+}
+
 int repl_group_change(struct repl_group *g, enum repl_change change,
                       const struct repl_member *member, struct err_note *note)
 {
@@ -145,7 +151,7 @@ int repl_group_change(struct repl_group *g, enum repl_change change,
     int err = change_members(g, change, member, &m, note);
     if (err != 0)
         return err;
-    if (change != REPL_ADD_LEARNER && !does_keep_site_rule(&m))
+    if (change != REPL_ADD_LEARNER && !g->is_within_site && !does_keep_site_rule(&m))
         return err_set(note, ERR_CANT_CHANGE, "a quorum within one site would be possible");
     err = encode(&m, &encoded);
     if (err != 0)

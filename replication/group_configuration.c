@@ -4,6 +4,7 @@
  * peer or a disk is checked here first. Layout (libraft's, little-endian): u8 format 1, u64
  * servers, per server u64 id, text and NUL, u8 role; zeros up to a multiple of 8. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -67,6 +68,26 @@ int configuration_decode(struct bytes encoded, struct raft_configuration *c)
     if (rv == RAFT_NOMEM)
         return UV_ENOMEM;
     return ERR_MALFORMED;
+}
+
+int repl_configuration_encode(const struct repl_member *members, unsigned count, uint8_t **bytes,
+                              size_t *size)
+{
+    struct raft_configuration c;
+    struct raft_buffer encoded = {0};
+    int err = 0;
+    raft_configuration_init(&c);
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = configuration_add(&c, &members[i]);
+    if (err == 0 && raft_configuration_encode(&c, &encoded) != 0)
+        err = UV_ENOMEM;
+    raft_configuration_close(&c);
+    *size = encoded.len;
+    *bytes = err == 0 ? malloc(encoded.len) : NULL;
+    if (*bytes != NULL)
+        memcpy(*bytes, encoded.base, encoded.len);
+    raft_free(encoded.base);
+    return err == 0 && *bytes == NULL ? UV_ENOMEM : err;
 }
 
 bool configuration_is_voter(const struct raft_configuration *c, uint64_t raft_id)

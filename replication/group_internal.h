@@ -100,6 +100,7 @@ struct repl_group {
     struct peer peers[REPL_MEMBERS_MAX];
     bool is_stopped;
     bool is_failed;    /* on_fatal was told: nothing is answered any more */
+    bool is_held;      /* elected, it serves only when it is held no more */
     bool is_set_aside; /* of a past generation: it says nothing and takes nothing, but keeps its
                           disk in order */
     bool is_deaf;      /* it leads and hears no majority: it says so, and sends no entries */
@@ -144,6 +145,8 @@ struct repl_group {
     uint64_t heard_majority_ms; /* leader: a majority was last alive; others: now */
     uint64_t beaten_ms;         /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
+    bool is_within_site;        /* the site rule is not for it */
+    bool is_alone;              /* it is the only voter, as the node was told */
     uint64_t transfer_since_ms; /* or 0 */
     uint64_t transfer_sent_ms;  /* last TimeoutNow */
     uint64_t tried_home_ms;     /* last attempt to go where leadership belongs */
@@ -223,8 +226,6 @@ void group_send_when_durable(struct repl_group *g, const struct raft_message *me
 void group_promise_remind(struct repl_group *g, struct peer *p, const struct repl_message *result);
 void group_promise_on_reminder(struct repl_group *g, const struct repl_message *m);
 void group_fatal(struct repl_group *g, int status, const char *what);
-/* A replica of a higher generation was heard. */
-void group_set_aside(struct repl_group *g, const struct repl_message *m);
 /* Stopped or failed: nothing is begun, sent, applied or answered. */
 bool group_is_over(const struct repl_group *g);
 bool group_is_leader(const struct repl_group *g);

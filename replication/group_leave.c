@@ -191,7 +191,10 @@ static void begin(struct repl_group *g, uint64_t left_index)
     if (l == NULL)
         return; /* it asks again */
     l->group = g;
-    l->request = (struct log_leave){.data = l, .left_index = left_index};
+    l->request = (struct log_leave){.data = l,
+                                    .left_index = left_index,
+                                    .generation = g->options.identity.generation,
+                                    .recovery_id = g->options.identity.recovery_id};
     g->leave = l;
     try_leave(l);
 }

@@ -302,7 +302,7 @@ static bool is_for_us(struct repl_group *g, const struct repl_message *m)
 {
     const struct log_wal_group *own = &g->options.identity;
     if (m->group.generation > own->generation)
-        group_set_aside(g, m);
+        repl_group_set_aside(g, m->group.generation);
     if (m->group.generation != own->generation || m->group.recovery_id != own->recovery_id) {
         g->counters.generation_refused++;
         return false;

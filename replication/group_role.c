@@ -121,7 +121,7 @@ void group_role_ready(struct repl_group *g)
 {
     if (g->needs_barrier && group_is_leader(g))
         submit_barrier(g);
-    if (group_is_leader(g) && g->role != REPL_LEADER && !g->needs_barrier &&
+    if (group_is_leader(g) && g->role != REPL_LEADER && !g->needs_barrier && !g->is_held &&
         g->applied_index >= g->ready_index) {
         g->role = REPL_LEADER;
         g->options.machine.on_role(g->options.machine.data, REPL_LEADER, g->raft.current_term);

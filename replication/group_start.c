@@ -2,7 +2,8 @@
  *
  * The founders' configuration is no entry: a founded replica begins with a snapshot of nothing at
  * index 1, term 1, whose configuration the node's identity file keeps. It is the same on every
- * founder, needs no write, and goes with the first checkpoint. */
+ * founder, needs no write, and goes with the first checkpoint. A group that comes later begins with
+ * that snapshot as a checkpoint, for the identity file does not know it (repl_group_found). */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,24 @@ static int founding_snapshot(struct repl_group *g, struct start *s)
             return UV_ENOMEM;
     s->has_metadata = true;
     return 0;
+}
+
+int repl_group_found(struct log_store *store, const struct repl_member *founders,
+                     unsigned founder_count, struct bytes machine, uint32_t feature_level)
+{
+    uint8_t *configuration = NULL;
+    size_t size = 0;
+    int err = repl_configuration_encode(founders, founder_count, &configuration, &size);
+    struct log_store_state state = {.index = 1,
+                                    .term = 1,
+                                    .configuration_index = 1,
+                                    .configuration = bytes_of(configuration, size),
+                                    .machine = machine,
+                                    .feature_level = feature_level};
+    if (err == 0)
+        err = log_store_begin(store, &state);
+    free(configuration);
+    return err;
 }
 
 static int checkpoint_snapshot(const struct log_store_state *state, struct start *s)

@@ -23,15 +23,30 @@ bool group_is_leader(const struct repl_group *g)
 
 /* The others went on without this replica, from a state that an operator chose; were it to serve,
  * vote or lead, there would be two histories. What it has stays as it is. */
-void group_set_aside(struct repl_group *g, const struct repl_message *m)
+void repl_group_set_aside(struct repl_group *g, uint32_t generation)
 {
-    if (g->is_set_aside)
+    if (g->is_set_aside || generation <= g->options.identity.generation)
         return;
-    event_error("replica_set_aside", "group=%u generation=%u heard=%u from=%u",
-                g->options.identity.group_id, g->options.identity.generation, m->group.generation,
-                repl_raft_id_node(m->from));
+    event_error("replica_set_aside", "group=%u generation=%u heard=%u",
+                g->options.identity.group_id, g->options.identity.generation, generation);
+    repl_group_sit_out(g);
+}
+
+void repl_group_sit_out(struct repl_group *g)
+{
     g->is_set_aside = true;
     group_role_give_up(g);
+}
+
+void repl_group_hold(struct repl_group *g, bool is_held)
+{
+    assert(!is_held || g->role != REPL_LEADER);
+    g->is_held = is_held;
+}
+
+bool repl_group_is_held(const struct repl_group *g)
+{
+    return g->is_held;
 }
 
 bool group_is_over(const struct repl_group *g)

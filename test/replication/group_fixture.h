@@ -86,6 +86,8 @@ struct cluster {
     unsigned count;
     unsigned founder_count;
     struct repl_member founders[REPLICAS_MAX]; /* borrowed by the groups */
+    bool is_founded_later;      /* by a checkpoint, as a group that comes after the founding */
+    unsigned founding_learners; /* then: bits of replicas that have no vote */
     struct replica replicas[REPLICAS_MAX];
     struct flying *first, *last;
     uint64_t delay_ms[REPLICAS_MAX][REPLICAS_MAX];

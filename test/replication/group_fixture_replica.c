@@ -64,20 +64,41 @@ static void open_node(struct replica *r)
     r->handler = repl_node_handler(r->node, 0);
 }
 
+/* As a founder of a group that comes later does, on a store that has nothing yet. */
+static void found_later(struct replica *r)
+{
+    struct cluster *c = r->cluster;
+    struct repl_machine machine = machine_of(r);
+    uint8_t *state;
+    size_t size;
+    uint32_t feature_level;
+    if (log_store_state(r->store)->index > 0 || !r->is_founder)
+        return;
+    cr_assert_eq(machine.encode_state(machine.data, &state, &size, &feature_level), 0);
+    cr_assert_eq(repl_group_found(r->store, c->founders, c->founder_count, bytes_of(state, size),
+                                  feature_level),
+                 0);
+    free(state);
+}
+
 static int open_group(struct replica *r, struct err_note *note)
 {
     struct cluster *c = r->cluster;
+    bool has_founders = r->is_founder && !c->is_founded_later;
     for (unsigned i = 0; i < c->founder_count; i++) {
         c->founders[i] = replica_member(&c->replicas[i]);
         c->founders[i].raft_id = repl_raft_id(c->replicas[i].node_id, 1); /* first incarnations */
+        c->founders[i].is_voter = (c->founding_learners >> i & 1) == 0;
     }
+    if (c->is_founded_later)
+        found_later(r);
     struct repl_group_options options = {
         .identity = {.group_id = GROUP_ID,
                      .generation = r->generation,
                      .recovery_id = r->recovery_id},
         .raft_id = replica_raft_id(r),
-        .founders = r->is_founder ? c->founders : NULL,
-        .founder_count = r->is_founder ? c->founder_count : 0,
+        .founders = has_founders ? c->founders : NULL,
+        .founder_count = has_founders ? c->founder_count : 0,
         .clock = &c->clock.seam,
         .random = &r->random,
         .home = &r->home.seam,

@@ -115,8 +115,16 @@ struct repl_group_options {
  * options only. Blocking. */
 int repl_group_check(const struct repl_group_options *options, struct err_note *note);
 
+/* Founds a replica of a group that comes when the cluster is there already: its store begins with a
+ * checkpoint of nothing, at index 1, with this configuration, and with the state of an empty
+ * machine. The same on every founder, whenever it comes to it; only on a store that has nothing,
+ * under a raft id that is one of the founders. Durable when it returns 0. Blocking. */
+int repl_group_found(struct log_store *store, const struct repl_member *founders,
+                     unsigned founder_count, struct bytes machine, uint32_t feature_level);
+
 /* Starts the replica from WAL and store (RAFT_START), or founds it. Blocking reads happen here:
- * before shards run, or on a worker. Returned owned (repl_group_destroy). */
+ * before shards run, or on the group's shard while it has next to nothing. Returned owned
+ * (repl_group_destroy). */
 int repl_group_create(const struct repl_group_options *options, struct repl_group **group,
                       struct err_note *note);
 /* Pending submits and reads fail with ERR_CLOSED. WAL requests under way must have ended:
@@ -218,6 +226,28 @@ int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *h
 int repl_group_transfer(struct repl_group *g, uint32_t node_id);
 /* Where leadership belongs when all is well; 0: anywhere. */
 void repl_group_set_preferred(struct repl_group *g, uint32_t node_id);
+/* Nobody should lead in that site, unless nobody else can: a leader there goes to the preferred
+ * node at once, without a quiet time. "": every site will do. */
+void repl_group_set_avoided(struct repl_group *g, const char *site);
+
+/* Its voters belong to one site, whichever that is: the site rule is not for it (asynchronous
+ * replication). As the owner last said; a group keeps the rule until it does. */
+void repl_group_set_within_site(struct repl_group *g, bool is_within_site);
+
+/* While it is held a replica that was elected serves nothing yet: who was away does not know
+ * whether the others went on without it (forced recovery), and a sole voter asks nobody before it
+ * leads. Not of one that serves already. */
+void repl_group_hold(struct repl_group *g, bool is_held);
+bool repl_group_is_held(const struct repl_group *g);
+
+/* There is a higher generation of this group: it serves, sends and takes nothing any more. */
+void repl_group_set_aside(struct repl_group *g, uint32_t generation);
+/* The same without having heard of one: there may be. Before the first turn, or on the shard. */
+void repl_group_sit_out(struct repl_group *g);
+
+/* A configuration as checkpoints have it; *bytes is owned (free). 0 or UV_ENOMEM. Pure. */
+int repl_configuration_encode(const struct repl_member *members, unsigned count, uint8_t **bytes,
+                              size_t *size);
 
 /* One change of the configuration (libraft checks nothing: the site rule and one voter at a time
  * are checked here). 0: proposed. ERR_CANT_CHANGE says why not in the note. */

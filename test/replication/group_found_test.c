@@ -1,0 +1,173 @@
+/* Groups that come when the cluster is there already: their first configuration is a checkpoint.
+ * Also those whose voters are of one site: they commit there, and may go to another. */
+#include "base/err.h"
+#include "group_fixture.h"
+
+static struct cluster c;
+
+/* Three nodes in three sites; the first votes, the others learn. */
+static void start_async(uint64_t seed)
+{
+    cluster_init(&c, 3, 3, seed);
+    c.is_founded_later = true;
+    c.founding_learners = 1u << 1 | 1u << 2;
+    cluster_start(&c);
+    cr_assert_eq(cluster_leader(&c, 1000), &c.replicas[0]);
+}
+
+static void kill_all(void)
+{
+    for (unsigned i = 0; i < c.count; i++)
+        if (c.replicas[i].group != NULL)
+            replica_kill(&c.replicas[i]);
+}
+
+static void start_all(void)
+{
+    for (unsigned i = 0; i < c.count; i++)
+        replica_start(&c.replicas[i]);
+}
+
+Test(repl_group_found, later_with_votes_everywhere_is_as_a_group_of_the_founding)
+{
+    cluster_init(&c, 3, 3, 1);
+    c.is_founded_later = true;
+    cluster_start(&c);
+    cluster_leader(&c, 1000);
+    cluster_append(&c, 20);
+    cluster_settle(&c, 2000);
+    cluster_check_same(&c);
+    for (unsigned i = 0; i < c.count; i++)
+        cr_assert_eq(log_store_state(c.replicas[i].store)->configuration_index, 1);
+    kill_all();
+    start_all();
+    cluster_leader(&c, 3000);
+    cluster_append(&c, 5);
+    cluster_settle(&c, 2000);
+    cluster_check_same(&c);
+    cr_assert_eq(c.replicas[2].applied_count, 25);
+    cluster_close(&c);
+}
+
+Test(repl_group_found, commits_in_its_voters_site_alone_and_the_others_follow)
+{
+    start_async(2);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 2000);
+    cr_assert_eq(c.replicas[2].applied_count, 10);
+    cluster_cut(&c, 0, 1);
+    cluster_cut(&c, 0, 2);
+    cluster_run_ms(&c, 3000);
+    cr_assert_eq(cluster_leader_now(&c), &c.replicas[0], "learners stand for nothing");
+    cluster_append(&c, 5);
+    cr_assert_eq(c.replicas[1].applied_count, 10);
+    cluster_heal(&c);
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cr_assert_eq(c.replicas[1].applied_count, 15);
+    cr_assert_eq(repl_node_leave(c.replicas[0].node), 0, "nobody could take it: no reason to wait");
+    cluster_close(&c);
+}
+
+Test(repl_group_found, outlives_power_cuts_of_all_and_a_member_that_comes_late)
+{
+    start_async(3);
+    replica_kill(&c.replicas[2]);
+    cluster_append(&c, 10);
+    kill_all();
+    start_all();
+    cr_assert_eq(cluster_leader(&c, 3000), &c.replicas[0]);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cr_assert_eq(c.replicas[2].applied_count, 20);
+    cluster_close(&c);
+}
+
+/* The others may have gone on without it: that is for its owner to find out. */
+Test(repl_group_found, who_is_held_serves_nothing_though_nobody_else_could_be_elected)
+{
+    struct replica *home = &c.replicas[0];
+    start_async(5);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 2000);
+    replica_kill(home);
+    replica_start(home);
+    repl_group_hold(home->group, true);
+    cluster_run_ms(&c, 3000);
+    cr_assert(repl_group_is_elected(home->group));
+    cr_assert_not(replica_status(home).is_ready);
+    cr_assert_neq(home->role, REPL_LEADER);
+    repl_group_hold(home->group, false);
+    cluster_run_ms(&c, 200);
+    cr_assert(replica_status(home).is_ready);
+    cluster_append(&c, 5);
+    cluster_settle(&c, 2000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+/* ---- its voters go to another site ---- */
+
+static int change(enum repl_change what, const struct replica *r)
+{
+    struct repl_member member = replica_member(r);
+    struct err_note note = {0};
+    return repl_group_change(cluster_leader_now(&c)->group, what, &member, &note);
+}
+
+static bool does_second_lead(struct cluster *cluster)
+{
+    return cluster_leader_now(cluster) == &cluster->replicas[1];
+}
+
+Test(repl_group_found, within_a_site_may_change_its_site_and_no_other_group_may)
+{
+    start_async(4);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 2000);
+    cr_assert_eq(change(REPL_PROMOTE, &c.replicas[1]), 0, "of two voters none is a quorum");
+    cluster_append(&c, 1);
+    cluster_settle(&c, 2000);
+    cr_assert_eq(repl_group_transfer(c.replicas[0].group, c.replicas[1].node_id), 0);
+    cluster_run_until(&c, does_second_lead, 2000, "the second leads");
+    cluster_append(&c, 1);
+    cluster_settle(&c, 2000);
+    cr_assert_eq(change(REPL_DEMOTE, &c.replicas[0]), ERR_CANT_CHANGE, "the site rule");
+    repl_group_set_within_site(c.replicas[1].group, true);
+    cr_assert_eq(change(REPL_DEMOTE, &c.replicas[0]), 0);
+    cluster_append(&c, 1);
+    cluster_settle(&c, 2000);
+    cluster_isolate(&c, 1);
+    cluster_append(&c, 3);
+    cr_assert_eq(c.replicas[1].applied_count, 16);
+    cluster_heal(&c);
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+/* Past the deadline of a switch all is to be as before, also when the site where the votes were to
+ * go is lost while both have one. */
+Test(repl_group_found, takes_its_second_site_out_again_when_that_is_lost_while_both_vote)
+{
+    start_async(7);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 2000);
+    repl_group_set_within_site(c.replicas[0].group, true);
+    cr_assert_eq(change(REPL_PROMOTE, &c.replicas[1]), 0);
+    cluster_append(&c, 1);
+    cluster_isolate(&c, 1);
+    struct proposal *waiting = cluster_propose(&c, &c.replicas[0], NULL);
+    cluster_run_ms(&c, 200);
+    cr_assert_eq(waiting->answers, 0, "of two voters none is a quorum");
+    cr_assert_eq(change(REPL_DEMOTE, &c.replicas[1]), 0);
+    cluster_run_ms(&c, 200);
+    cr_assert(waiting->is_applied, "it commits alone, as before");
+    cluster_append(&c, 3);
+    cluster_heal(&c);
+    cluster_settle(&c, 5000);
+    cr_assert_eq(cluster_leader_now(&c), &c.replicas[0]);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
