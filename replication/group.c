@@ -17,13 +17,11 @@
 
 /* ---- submit ---- */
 
-int repl_group_submit(struct repl_group *g, struct repl_submit *req, repl_submit_cb on_failed)
+static int enqueue(struct repl_group *g, struct repl_submit *req, repl_submit_cb on_failed)
 {
     size_t size = LOG_ENTRY_HEAD_SIZE + req->body.bytes.size;
     if (size > LOG_ENTRY_SIZE_MAX)
         return ERR_TOO_LARGE;
-    if (g->raft.state != RAFT_LEADER || g->role != REPL_LEADER || group_is_over(g))
-        return ERR_NOT_LEADER;
     if (g->pending_bytes > 0 && g->pending_bytes + size > g->options.in_flight_bytes_max)
         return ERR_BUSY;
     req->on_failed = on_failed;
@@ -36,6 +34,24 @@ int repl_group_submit(struct repl_group *g, struct repl_submit *req, repl_submit
         g->queued = req;
     g->queued_last = req;
     return 0;
+}
+
+int repl_group_submit(struct repl_group *g, struct repl_submit *req, repl_submit_cb on_failed)
+{
+    return g->role == REPL_LEADER && repl_group_may_submit_ahead(g) ? enqueue(g, req, on_failed)
+                                                                    : ERR_NOT_LEADER;
+}
+
+/* Raft asks for nothing more: it is the answer that waits for the term's first entry, and that is
+ * before it in the log. */
+bool repl_group_may_submit_ahead(const struct repl_group *g)
+{
+    return repl_group_is_elected(g) && !g->needs_barrier;
+}
+
+int repl_group_submit_ahead(struct repl_group *g, struct repl_submit *req, repl_submit_cb on_failed)
+{
+    return repl_group_may_submit_ahead(g) ? enqueue(g, req, on_failed) : ERR_NOT_LEADER;
 }
 
 static struct slice encode_head(struct buffer *heads, unsigned position,
@@ -127,6 +143,8 @@ static bool submit_some(struct repl_group *g)
     buffer_unref(heads);
     if (err < 0)
         group_fail_pending(g, ERR_LEADERSHIP_LOST);
+    else if (g->role != REPL_LEADER)
+        group_send_ahead(g, entries[0].index, count);
     return err >= 0;
 }
 
@@ -158,8 +176,10 @@ void repl_group_turn(struct repl_group *g)
     group_pump(g);
     persist_flush(g);
     group_apply(g);
-    if (!g->is_set_aside)
+    if (!g->is_set_aside) {
+        group_handover_turn(g);
         group_role_ready(g);
+    }
     persist_flush(g); /* a barrier, perhaps */
     group_pump(g);
     group_tell_commit(g);
@@ -204,7 +224,7 @@ void repl_group_stop(struct repl_group *g)
     group_fail_pending(g, ERR_CLOSED);
     group_reads_fail(g, ERR_CLOSED);
     node_publish(g->options.node, g->options.identity.group_id, 0, g->raft.current_term,
-                 g->raft.commit_index);
+                 g->raft.commit_index, NULL);
 }
 
 bool repl_group_is_idle(const struct repl_group *g)
@@ -224,8 +244,14 @@ void repl_group_destroy(struct repl_group *g)
     group_forget_peers(g);
     persist_drop_all(g);
     cache_close(&g->cache);
+    growth_close(&g->growth);
     raft_close(&g->raft, NULL);
     free(g);
+}
+
+void repl_group_set_cache(struct repl_group *g, size_t bytes_max)
+{
+    g->options.cache_bytes_max = bytes_max;
 }
 
 void repl_group_set_preferred(struct repl_group *g, uint32_t node_id)
@@ -233,29 +259,12 @@ void repl_group_set_preferred(struct repl_group *g, uint32_t node_id)
     g->preferred_node_id = node_id;
 }
 
+void repl_group_set_avoided(struct repl_group *g, const char *site)
+{
+    bytes_copy_text(g->avoided_site, sizeof g->avoided_site, site);
+}
+
 /* ---- status ---- */
-
-/* When an entry entered the log, as far as samples remember: the first sample at or beyond it. */
-static uint64_t entered_at_ms(const struct repl_group *g, uint64_t index)
-{
-    uint64_t at_ms = group_now_ms(g);
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        const struct sample *s = &g->samples[(g->sample_next + SAMPLES - 1 - i) % SAMPLES];
-        if (s->at_ms == 0 || s->index < index)
-            break;
-        at_ms = s->at_ms;
-    }
-    return at_ms;
-}
-
-static uint64_t bytes_after(const struct repl_group *g, uint64_t index)
-{
-    uint64_t last = raft_last_index((struct raft *)(uintptr_t)&g->raft);
-    uint64_t lacking = last - index;
-    if (lacking == 0 || g->cache.count == 0)
-        return 0;
-    return lacking >= g->cache.count ? g->cache.bytes : lacking * (g->cache.bytes / g->cache.count);
-}
 
 static void fill_replica(const struct repl_group *g, const struct raft_server *server,
                          struct repl_replica_status *r)
@@ -269,14 +278,12 @@ static void fill_replica(const struct repl_group *g, const struct raft_server *s
     for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
         if (g->peers[i].raft_id == server->id)
             heard_ns = g->peers[i].heard_ns;
-    r->match_index = match;
-    r->lag_entries = last > match ? last - match : 0;
-    r->lag_bytes = bytes_after(g, match < last ? match : last);
-    r->lag_ms = match < last ? group_now_ms(g) - entered_at_ms(g, match + 1) : 0;
+    group_lag_of(g, match, r);
     bool is_heard = clock_now_ns(g->options.clock) - heard_ns < CONTACT_MS * 1000000ull;
     /* Who has nothing yet is not level with a group, however young that is. */
     r->is_level = (is_own || (is_heard && match > 0)) && r->lag_ms <= LEVEL_LAG_MS &&
-                  (is_own || node_is_alive(g->options.node, repl_raft_id_node(server->id))) &&
+                  (is_own ||
+                   node_has_said(g->options.node, repl_raft_id_node(server->id), heard_ns)) &&
                   match + g->options.in_flight_entries_max >= last;
 }
 
@@ -310,6 +317,9 @@ void repl_group_status(const struct repl_group *g, struct repl_group_status *sta
     status->checkpoint_index = g->checkpoint_index;
     status->heard_commit_index = g->heard.commit_index;
     status->heard_ns = g->heard_ns;
+    status->led_term = g->led_term;
+    status->led_until_ms = g->led_until_ms;
+    group_lag_fill(g, status);
     if (status->role != REPL_LEADER)
         return;
     status->is_changing = r->configuration_uncommitted_index != 0;

@@ -22,7 +22,9 @@ void group_fail_pending(struct repl_group *g, int status)
             struct repl_submit *req = lists[i];
             lists[i] = req->next;
             slice_unref(&req->body);
-            req->on_failed(req, status);
+            bool is_certain = i == 1 &&
+                              status == ERR_LEADERSHIP_LOST; /* it never entered the log */
+            req->on_failed(req, is_certain ? ERR_NOT_LEADER : status);
         }
 }
 

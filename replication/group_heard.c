@@ -1,27 +1,52 @@
 /* What a follower last heard of its leader, kept in the WAL once a second.
  *
  * When a majority is lost for good, the operator must be told what is known to be lost and since
- * when more may be: this says how far the leader was, as of when. It rides with other appends and
- * asks for no sync of its own. Layout: u8 version 1, u8 × 7 zero, u64 leader's raft id, u64 term,
- * u64 commit index, i64 wall clock of this node in ms; little-endian. */
+ * when more may be: this says how far the leader was, as of when, and up to when by the leader's
+ * clock all that it had acknowledged is here. It rides with other appends and asks for no sync of
+ * its own. Layout, little-endian: u8 version 2, u8 × 7 zero, u64 leader's raft id, u64 term,
+ * u64 commit index, i64 wall clock of this node in ms, u64 position of the leader (its applied
+ * index), u64 records and u64 bytes up to there, i64 its wall clock then, i64 its newest wall
+ * clock of a position that is on this disk. Version 1 ends before the position. */
 #include <string.h>
 
 #include "base/err.h"
+#include "beat.h"
 #include "group_internal.h"
 
-#define HEARD_VERSION  1
+#define HEARD_VERSION  2
+#define HEARD_SIZE_1   40
 #define HEARD_EVERY_MS 1000
 
-_Static_assert(HEARD_SIZE == 40, "the layout above");
+_Static_assert(HEARD_SIZE == 80, "the layout above");
 
 static void encode(const struct repl_heard *heard, uint8_t into[HEARD_SIZE])
 {
     memset(into, 0, HEARD_SIZE);
     into[0] = HEARD_VERSION;
-    bytes_put_le64(into + 8, heard->leader_raft_id);
-    bytes_put_le64(into + 16, heard->term);
-    bytes_put_le64(into + 24, heard->commit_index);
-    bytes_put_le64(into + 32, (uint64_t)heard->wall_ms);
+    uint8_t *at = bytes_put_le64(into + 8, heard->leader_raft_id);
+    at = bytes_put_le64(at, heard->term);
+    at = bytes_put_le64(at, heard->commit_index);
+    at = bytes_put_le64(at, (uint64_t)heard->wall_ms);
+    at = bytes_put_le64(at, heard->position);
+    at = bytes_put_le64(at, heard->totals.records);
+    at = bytes_put_le64(at, heard->totals.bytes);
+    at = bytes_put_le64(at, (uint64_t)heard->leader_wall_ms);
+    bytes_put_le64(at, (uint64_t)heard->level_wall_ms);
+}
+
+static void decode(struct bytes_reader *r, bool is_whole, struct repl_heard *heard)
+{
+    *heard = (struct repl_heard){.leader_raft_id = bytes_read_le64(r)};
+    heard->term = bytes_read_le64(r);
+    heard->commit_index = bytes_read_le64(r);
+    heard->wall_ms = (int64_t)bytes_read_le64(r);
+    if (!is_whole)
+        return;
+    heard->position = bytes_read_le64(r);
+    heard->totals.records = bytes_read_le64(r);
+    heard->totals.bytes = bytes_read_le64(r);
+    heard->leader_wall_ms = (int64_t)bytes_read_le64(r);
+    heard->level_wall_ms = (int64_t)bytes_read_le64(r);
 }
 
 int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *heard)
@@ -31,15 +56,38 @@ int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *h
     size_t size = log_wal_heard(wal, group_id, from, sizeof from);
     if (size == 0)
         return ERR_NOT_FOUND;
-    if (from[0] != HEARD_VERSION)
+    if (from[0] == 0 || from[0] > HEARD_VERSION)
         return ERR_VERSION;
-    if (size != HEARD_SIZE || memcmp(from + 1, zeros, sizeof zeros) != 0)
+    bool is_whole = from[0] == HEARD_VERSION;
+    if (size != (is_whole ? HEARD_SIZE : HEARD_SIZE_1) || memcmp(from + 1, zeros, 7) != 0)
         return ERR_MALFORMED;
-    *heard = (struct repl_heard){.leader_raft_id = bytes_get_le64(from + 8),
-                                 .term = bytes_get_le64(from + 16),
-                                 .commit_index = bytes_get_le64(from + 24),
-                                 .wall_ms = (int64_t)bytes_get_le64(from + 32)};
+    struct bytes_reader r = bytes_reader_of(bytes_of(from + 8, size - 8));
+    decode(&r, is_whole, heard);
     return 0;
+}
+
+/* Is what the leader had applied on this replica's disk? A log whose last entry is of the leader's
+ * term, or of a later one, has all of that leader's up to there; in an earlier term's it may be
+ * another entry, unless it is committed here as well. */
+static bool has_place(const struct repl_group *g, const struct heard_place *place)
+{
+    struct raft *raft = (struct raft *)(uintptr_t)&g->raft;
+    uint64_t stored = raft->last_stored, term = 0;
+    if (place->leader_wall_ms == 0 || place->position > stored)
+        return false;
+    return place->position <= raft->commit_index ||
+           (group_term_of((struct repl_group *)(uintptr_t)g, stored, &term) && term >= place->term);
+}
+
+struct repl_heard group_heard_now(const struct repl_group *g)
+{
+    struct repl_heard heard = g->heard;
+    for (unsigned i = 0; i < HEARD_PLACES; i++) {
+        const struct heard_place *place = &g->heard_places[i];
+        if (place->leader_wall_ms > heard.level_wall_ms && has_place(g, place))
+            heard.level_wall_ms = place->leader_wall_ms;
+    }
+    return heard;
 }
 
 static void on_kept(struct log_wal_append *append, int status)
@@ -50,12 +98,33 @@ static void on_kept(struct log_wal_append *append, int status)
         group_fatal(g, status, "write-ahead log");
 }
 
-void group_heard_note(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit)
+/* A clock that was set back says nothing of before: what it said is forgotten. */
+static void note_place(struct repl_group *g, const struct repl_beat_row *row)
 {
-    g->heard = (struct repl_heard){.leader_raft_id = leader,
-                                   .term = term,
-                                   .commit_index = commit,
-                                   .wall_ms = clock_wall_ms(g->options.clock)};
+    struct heard_place *newest =
+        &g->heard_places[(g->heard_next + HEARD_PLACES - 1) % HEARD_PLACES];
+    if (row->wall_ms == 0)
+        return;
+    if (row->wall_ms < newest->leader_wall_ms) {
+        memset(g->heard_places, 0, sizeof g->heard_places);
+        g->heard.level_wall_ms = 0;
+    }
+    g->heard_places[g->heard_next] = (struct heard_place){
+        .position = row->position, .term = row->term, .leader_wall_ms = row->wall_ms};
+    g->heard_next = (g->heard_next + 1) % HEARD_PLACES;
+}
+
+void group_heard_note(struct repl_group *g, const struct repl_beat_row *row)
+{
+    g->heard.level_wall_ms = group_heard_now(g).level_wall_ms;
+    note_place(g, row);
+    g->heard.leader_raft_id = row->leader;
+    g->heard.term = row->term;
+    g->heard.commit_index = row->commit;
+    g->heard.wall_ms = clock_wall_ms(g->options.clock);
+    g->heard.position = row->position;
+    g->heard.totals = row->totals;
+    g->heard.leader_wall_ms = row->wall_ms;
     g->heard_ns = clock_now_ns(g->options.clock);
     g->is_heard_new = true;
 }
@@ -64,9 +133,10 @@ void group_heard_tick(struct repl_group *g, uint64_t now_ms)
 {
     if (!g->is_heard_new || g->is_keeping_heard || now_ms - g->heard_kept_ms < HEARD_EVERY_MS)
         return;
+    struct repl_heard heard = group_heard_now(g);
     g->is_heard_new = false;
     g->heard_kept_ms = now_ms;
-    encode(&g->heard, g->heard_bytes);
+    encode(&heard, g->heard_bytes);
     g->heard_append = (struct log_wal_append){.data = g,
                                               .group = g->options.identity,
                                               .heard = bytes_of(g->heard_bytes, HEARD_SIZE),

@@ -106,7 +106,7 @@ static bool is_on_disk(const struct installation *i)
     return i->window.write_count > 0 || i->is_committing;
 }
 
-void group_install_drop(struct repl_group *g)
+static void drop(struct repl_group *g)
 {
     struct installation *i = g->installation;
     g->installation = NULL;
@@ -133,7 +133,7 @@ static void give_up(struct installation *i, const char *why)
     i->is_lost = true;
     if (is_on_disk(i) || g->persists != NULL || group_is_over(g))
         return;
-    group_install_drop(g);
+    drop(g);
     int err = group_restart(g, &note);
     if (err != 0)
         group_fatal(g, err, note.text);
@@ -142,7 +142,7 @@ static void give_up(struct installation *i, const char *why)
 void group_install_stop(struct repl_group *g)
 {
     if (g->installation != NULL && !is_on_disk(g->installation))
-        group_install_drop(g);
+        drop(g);
 }
 
 /* What is already here is finished without the source. */
@@ -166,7 +166,7 @@ static void finish(struct installation *i)
     struct repl_group *g = i->group;
     const struct log_store_state *state = log_store_state(g->options.store);
     if (state->index != i->metadata.index || state->term != i->metadata.term) {
-        group_install_drop(g);
+        drop(g);
         group_fatal(g, ERR_CORRUPT, "the shipped snapshot is another one than named");
         return;
     }

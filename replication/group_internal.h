@@ -7,6 +7,7 @@
 
 #include <raft.h>
 
+#include "growth.h"
 #include "log/repair.h"
 #include "log/scrub.h"
 #include "message.h"
@@ -80,14 +81,22 @@ struct peer {
     uint64_t reminded_ms;          /* when it was last told what it had acknowledged */
 };
 
-/* Times at which indexes entered the log, coarse: for lag in milliseconds. */
-#define SAMPLES 512
-struct sample {
-    uint64_t index;
-    uint64_t at_ms;
+#define HEARD_SIZE 80
+
+/* Where a leader was and when, by its clock: of what was heard lately. */
+#define HEARD_PLACES 64
+struct heard_place {
+    uint64_t position;
+    uint64_t term;
+    int64_t leader_wall_ms; /* 0: unused */
 };
 
-#define HEARD_SIZE 40
+/* Leadership that this replica gave away by its own vote; `to` 0: none under way. */
+struct handover {
+    uint64_t to;                          /* raft id */
+    uint64_t term, last_index, last_term; /* of our lead, and the end of its log */
+    uint64_t since_ms, sent_ms;
+};
 
 struct installation;
 struct repair;
@@ -143,19 +152,29 @@ struct repl_group {
     uint64_t answered_ms;
     uint64_t candidate_since_ms;
     uint64_t heard_majority_ms; /* leader: a majority was last alive; others: now */
+    uint64_t led_term;          /* the last one that this replica led in, since its start, or 0 */
+    uint64_t led_until_ms;      /* ... and heard a majority */
     uint64_t beaten_ms;         /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
     bool is_within_site;        /* the site rule is not for it */
     bool is_alone;              /* it is the only voter, as the node was told */
     uint64_t transfer_since_ms; /* or 0 */
-    uint64_t transfer_sent_ms;  /* last TimeoutNow */
     uint64_t tried_home_ms;     /* last attempt to go where leadership belongs */
     unsigned hand_over_count;   /* attempts, since this node is leaving or its disk in trouble */
     uint64_t handed_over_ms;    /* last attempt because of the disk */
+    struct handover handover;
+    uint64_t asked_target_ms;       /* when the target of a transfer was last told to stand */
+    struct repl_message early_vote; /* came before our own was durable; `from` 0: none */
+    char avoided_site[32];          /* nobody should lead there; "": none */
+    uint64_t uneven_ms;             /* `home_id` was last seen not level, or first looked at */
+    uint64_t looked_home_ms;
+    uint32_t home_id;
 
     /* heard of the leader */
     struct repl_heard heard;
     uint64_t heard_ns;
+    struct heard_place heard_places[HEARD_PLACES];
+    unsigned heard_next;   /* the oldest of them */
     bool is_heard_new;     /* since it was last kept */
     bool is_keeping_heard; /* heard_append is with the WAL */
     uint64_t heard_kept_ms;
@@ -192,8 +211,7 @@ struct repl_group {
     uint64_t left_term;
     struct leave *leave; /* what it has is being removed: it hears and says nothing */
 
-    struct sample samples[SAMPLES];
-    unsigned sample_next;
+    struct growth growth; /* of the log: what came, and when */
     struct repl_counters counters;
     struct log_entry received[REPL_APPEND_ENTRIES_MAX]; /* of the frame being handled */
 };
@@ -256,6 +274,8 @@ void group_send_due_installs(struct repl_group *g); /* there is a new checkpoint
 
 /* group_send.c */
 void group_send_append(struct repl_group *g, const struct raft_message *message);
+/* A new leader's first entries go to all voters, as if libraft had asked for them already. */
+void group_send_ahead(struct repl_group *g, uint64_t first, unsigned count);
 void group_pump(struct repl_group *g);
 void group_tell_commit(struct repl_group *g);
 void group_beat_blocked(struct repl_group *g);
@@ -268,7 +288,16 @@ void group_window_acknowledge(struct repl_group *g, struct peer *p, uint64_t ind
 int group_send_message(struct repl_group *g, enum net_channel channel, const struct repl_message *m,
                        const struct slice *payload, unsigned payload_count);
 
+/* group_handover.c */
+void group_handover_turn(struct repl_group *g);
+void group_handover_tick(struct repl_group *g, uint64_t now_ms);
+/* True when it is kept, to be counted once our own vote is durable. */
+bool group_handover_keep_vote(struct repl_group *g, const struct repl_message *m);
+
 /* group_receive.c */
+#define REPL_VOTE_VERSION 2 /* of libraft's vote messages, with pre-votes */
+int group_receive_vote(struct repl_group *g, const struct repl_message *m);
+int group_receive_vote_result(struct repl_group *g, const struct repl_message *m);
 void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);
 
 /* group_apply.c */
@@ -299,7 +328,6 @@ void group_install_begin(struct repl_group *g, const struct raft_snapshot_metada
 void group_install_on_piece(struct repl_group *g, const struct repl_message *m,
                             struct buffer *owner);
 void group_install_tick(struct repl_group *g);
-void group_install_drop(struct repl_group *g);
 /* The group stops: what the disk is not busy with goes now, the rest when it is done. */
 void group_install_stop(struct repl_group *g);
 void group_install_on_node_gone(struct repl_group *g, uint32_t node_id);
@@ -328,6 +356,8 @@ void group_help_on_ask(struct repl_group *g, const struct repl_message *m);
 
 /* group_role.c */
 void group_role_on_candidate(struct repl_group *g, const struct repl_message *vote);
+/* Before libraft hears of it: who asks for a vote leads no more. */
+void group_role_before_vote(struct repl_group *g, const struct repl_message *vote);
 void group_role_term_rose(struct repl_group *g, const struct raft_event *event);
 void group_role_changed(struct repl_group *g);
 /* It leads no more, whatever libraft thinks. */
@@ -351,9 +381,19 @@ unsigned group_leader_order(const struct repl_group *g, uint32_t order[REPL_MEMB
 /* The peer gets no entries now: its disk has no room for them, and the others need it not. */
 bool group_spares_peer(const struct repl_group *g, uint32_t node_id);
 
+/* group_lag.c */
+void group_lag_begin(struct repl_group *g); /* the log is another, or was just opened */
+void group_lag_add(struct repl_group *g, const struct log_entry *entries, unsigned count);
+void group_lag_of(const struct repl_group *g, uint64_t match, struct repl_replica_status *r);
+void group_lag_fill(const struct repl_group *g, struct repl_group_status *status);
+/* What is told of this replica's place: to peers where it leads. */
+struct repl_place group_lag_place(const struct repl_group *g);
+
 /* group_heard.c */
-void group_heard_note(struct repl_group *g, uint64_t leader, uint64_t term, uint64_t commit);
+void group_heard_note(struct repl_group *g, const struct repl_beat_row *row);
 void group_heard_tick(struct repl_group *g, uint64_t now_ms);
+/* As of now, with what this replica has got since. */
+struct repl_heard group_heard_now(const struct repl_group *g);
 
 /* group_start.c */
 int group_restart(struct repl_group *g, struct err_note *note);

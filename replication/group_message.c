@@ -139,12 +139,7 @@ void group_send(struct repl_group *g, const struct raft_message *message)
             group_send_message(g, NET_ENTRIES, &m, NULL, 0);
         return;
     case RAFT_TIMEOUT_NOW:
-        m.type = REPL_TIMEOUT_NOW;
-        m.term = message->timeout_now.term;
-        m.raft_version = message->timeout_now.version;
-        m.last_index = message->timeout_now.last_log_index;
-        m.last_term = message->timeout_now.last_log_term;
-        break;
+        return; /* not before all is answered (group_handover.c) */
     }
     group_send_message(g, NET_CONTROL, &m, NULL, 0);
 }

@@ -21,6 +21,9 @@ int repl_group_read(struct repl_group *g, struct repl_read *req, repl_read_cb cb
     req->cb = cb;
     req->index = g->raft.commit_index;
     req->round = g->round + 1; /* one that begins after this call */
+#ifdef TRILOG_BREAK_SKIP_READ_INDEX
+    req->round = 0; /* on purpose wrong, for the simulation to find: nobody else is asked */
+#endif
     req->at_ms = group_now_ms(g);
     req->next = NULL;
     if (g->reads_last != NULL)

@@ -135,7 +135,7 @@ static struct raft_server *own_server(struct repl_group *g)
     return NULL;
 }
 
-static int receive_vote(struct repl_group *g, const struct repl_message *m)
+int group_receive_vote(struct repl_group *g, const struct repl_message *m)
 {
     struct raft_message message = {
         .type = RAFT_REQUEST_VOTE, .server_id = m->from, .server_address = no_address};
@@ -153,6 +153,7 @@ static int receive_vote(struct repl_group *g, const struct repl_message *m)
     int role = self == NULL ? RAFT_VOTER : self->role;
     if (self != NULL)
         self->role = RAFT_VOTER;
+    group_role_before_vote(g, m);
     int err = receive(g, &message);
     self = own_server(g);
     if (self != NULL)
@@ -172,7 +173,7 @@ static bool is_vote_awaited(const struct repl_group *g, const struct repl_messag
            m->is_pre_vote == g->raft.candidate_state.in_pre_vote;
 }
 
-static int receive_vote_result(struct repl_group *g, const struct repl_message *m)
+int group_receive_vote_result(struct repl_group *g, const struct repl_message *m)
 {
     struct raft_message message = {
         .type = RAFT_REQUEST_VOTE_RESULT, .server_id = m->from, .server_address = no_address};
@@ -182,7 +183,7 @@ static int receive_vote_result(struct repl_group *g, const struct repl_message *
                                                                     .pre_vote = m->is_pre_vote,
                                                                     .features = m->features,
                                                                     .capacity = m->capacity};
-    if (!is_vote_awaited(g, m))
+    if (!is_vote_awaited(g, m) || group_handover_keep_vote(g, m))
         return 0;
     int err = receive(g, &message);
 #ifdef TRILOG_BREAK_COUNT_VOTE_TWICE
@@ -359,9 +360,9 @@ static int dispatch(struct repl_group *g, const struct repl_message *m, struct b
         g->leave_round = 0; /* a leader has it in its configuration: an answer is out of date */
     switch (m->type) {
     case REPL_REQUEST_VOTE:
-        return receive_vote(g, m);
+        return group_receive_vote(g, m);
     case REPL_REQUEST_VOTE_RESULT:
-        return receive_vote_result(g, m);
+        return group_receive_vote_result(g, m);
     case REPL_APPEND:
         return receive_append(g, m);
     case REPL_APPEND_RESULT:

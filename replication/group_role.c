@@ -19,6 +19,7 @@
 #define LESSER_MS             1000 /* so long one that can't win is left out of the order */
 #define HEARD_OF_LEADER_MS    1000
 #define WAIT_FOR_PREFERRED_MS 1000 /* after the start of this node */
+#define ELECTION_MS_MAX       15000
 #define DEAF_MS               50 /* without a majority: more than a tick, for it may just be won */
 
 static bool has_leader(const struct repl_group *g)
@@ -55,7 +56,7 @@ void group_role_give_up(struct repl_group *g)
     g->role_term = 0;
     lose(g);
     node_publish(g->options.node, g->options.identity.group_id, 0, g->raft.current_term,
-                 g->raft.commit_index);
+                 g->raft.commit_index, NULL);
 }
 
 static void win(struct repl_group *g)
@@ -113,7 +114,20 @@ static void submit_barrier(struct repl_group *g)
     if (group_step(g, &event, &entry, entry.index) == 1) {
         g->needs_barrier = false;
         g->ready_index = entry.index;
+        group_send_ahead(g, entry.index, 1);
     }
+}
+
+/* From the last word of the leader before; what took longer was no election, but a majority that
+ * was missing. */
+static void note_election(struct repl_group *g)
+{
+    uint64_t now_ms = group_now_ms(g), heard_ms = g->heard_ns / 1000000;
+    uint32_t before = repl_raft_id_node(g->heard.leader_raft_id);
+    bool is_handed_over = node_is_alive(g->options.node, before);
+    uint64_t since_ms = is_handed_over ? g->candidate_since_ms : heard_ms;
+    if (g->heard_ns != 0 && since_ms != 0 && now_ms - since_ms <= ELECTION_MS_MAX)
+        node_note_election(g->options.node, is_handed_over, now_ms - since_ms);
 }
 
 /* Once a turn, after apply. */
@@ -124,6 +138,7 @@ void group_role_ready(struct repl_group *g)
     if (group_is_leader(g) && g->role != REPL_LEADER && !g->needs_barrier && !g->is_held &&
         g->applied_index >= g->ready_index) {
         g->role = REPL_LEADER;
+        note_election(g);
         g->options.machine.on_role(g->options.machine.data, REPL_LEADER, g->raft.current_term);
     }
 }
@@ -224,7 +239,7 @@ void group_on_heartbeat(struct repl_group *g, const struct repl_beat_row *row)
         g->is_set_aside || g->leave != NULL)
         return;
     bool is_our_term = row->term == g->raft.current_term;
-    group_heard_note(g, row->leader, row->term, row->commit);
+    group_heard_note(g, row);
     if (row->is_deaf) {
         if (is_our_term)
             on_deaf_leader(g, row);
@@ -261,6 +276,17 @@ void group_role_on_candidate(struct repl_group *g, const struct repl_message *vo
     *(is_lesser ? &g->lesser_asked_ms : &g->able_asked_ms) = group_now_ms(g);
 }
 
+/* Its followers may not have noticed yet, and would refuse it as a disturber of itself. The vote is
+ * of a higher term, so it was sent after that lead had ended. */
+void group_role_before_vote(struct repl_group *g, const struct repl_message *vote)
+{
+    if (vote->from != leader_raft_id(g) || vote->term <= g->raft.current_term ||
+        g->raft.state != RAFT_FOLLOWER)
+        return;
+    forget_leader(g);
+    g->leaderless_since_ms = group_now_ms(g);
+}
+
 static bool is_before_us(const struct repl_group *g, uint32_t node_id)
 {
     uint32_t order[REPL_MEMBERS_MAX], own = repl_raft_id_node(g->options.raft_id);
@@ -278,12 +304,25 @@ static bool is_others_turn(const struct repl_group *g, uint64_t now_ms)
            node_may_lead(g->options.node, g->able_node_id) && is_before_us(g, g->able_node_id);
 }
 
+/* Some voter was not heard yet, and may be about to say that the group has gone on without us: two
+ * lost sites that return together must not find a majority before they hear of the third. */
+static bool is_any_awaited(const struct repl_group *g)
+{
+    const struct raft_configuration *c = &g->raft.configuration;
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->servers[i].role == RAFT_VOTER &&
+            node_is_awaited(g->options.node, repl_raft_id_node(c->servers[i].id)))
+            return true;
+    return false;
+}
+
 /* Nodes that start together are up a little apart. Whoever is first would lead everything. */
 static bool is_early(const struct repl_group *g)
 {
     uint32_t order[REPL_MEMBERS_MAX];
     return node_age_ms(g->options.node) < WAIT_FOR_PREFERRED_MS &&
-           group_leader_order(g, order) > 0 && !node_is_known(g->options.node, order[0]);
+           ((group_leader_order(g, order) > 0 && !node_is_known(g->options.node, order[0])) ||
+            is_any_awaited(g));
 }
 
 static bool hears_majority(const struct repl_group *g)
@@ -351,6 +390,10 @@ static void watch_majority(struct repl_group *g)
     uint64_t now_ms = group_now_ms(g);
     if (!group_is_leader(g) || hears_majority(g))
         g->heard_majority_ms = now_ms;
+    if (group_is_leader(g) && now_ms == g->heard_majority_ms) {
+        g->led_term = g->raft.current_term;
+        g->led_until_ms = now_ms;
+    }
     bool is_deaf = now_ms - g->heard_majority_ms >= DEAF_MS;
     if (is_deaf == g->is_deaf)
         return;
@@ -361,10 +404,28 @@ static void watch_majority(struct repl_group *g)
                    (unsigned long long)g->raft.current_term);
 }
 
+/* A sole voter has nobody to hand over to: when its node stops, it is not waited for. */
+static void watch_votes(struct repl_group *g)
+{
+    bool is_alone = configuration_has_sole_voter(&g->raft.configuration, g->options.raft_id);
+    if (is_alone == g->is_alone)
+        return;
+    g->is_alone = is_alone;
+    node_publish_alone(g->options.node, g->options.identity.group_id, is_alone);
+}
+
+static void publish(struct repl_group *g)
+{
+    struct repl_place place = group_lag_place(g);
+    node_publish(g->options.node, g->options.identity.group_id, leader_raft_id(g),
+                 g->raft.current_term, g->raft.commit_index, &place);
+}
+
 void group_role_tick(struct repl_group *g)
 {
     uint64_t now_ms = group_now_ms(g);
     watch_majority(g);
+    watch_votes(g);
     if (has_leader(g)) {
         g->leaderless_since_ms = 0;
     } else {
@@ -373,10 +434,10 @@ void group_role_tick(struct repl_group *g)
         stand_in_order(g, now_ms);
     }
     group_transfer_tick(g, now_ms);
+    group_handover_tick(g, now_ms);
     group_heard_tick(g, now_ms);
     /* Who has no part in the group only hears who leads it: its own term may be above the leader's,
      * which would pass for a leader of the past (group_leave.c). */
     if (g->raft.configuration.n > 0)
-        node_publish(g->options.node, g->options.identity.group_id, leader_raft_id(g),
-                     g->raft.current_term, g->raft.commit_index);
+        publish(g);
 }

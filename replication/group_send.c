@@ -339,6 +339,28 @@ void group_send_append(struct repl_group *g, const struct raft_message *message)
         group_checkpoint_begin(g);
 }
 
+/* libraft begins a term by asking each peer for a sign, at the end of its log, and would send no
+ * entry before that is answered: a round trip more until a leader serves. Its first entries follow
+ * just what the question is about. Who can answer can also take them, and libraft counts what a
+ * peer says it has, also what it has not asked for yet. When it does ask, nothing is sent again. */
+void group_send_ahead(struct repl_group *g, uint64_t first, unsigned count)
+{
+    const struct raft_configuration *c = &g->raft.configuration;
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES};
+    message.append_entries.prev_log_index = first - 1;
+    message.append_entries.n_entries = count;
+    for (unsigned i = 0; i < c->n; i++) {
+        struct peer *p = group_find_peer(g, c->servers[i].id);
+        if (p == NULL || c->servers[i].role != RAFT_VOTER)
+            continue;
+        /* Who has been found to lack more gets that first. */
+        if (p->base == 0 ? first != g->ready_index : first != p->to + 1)
+            continue;
+        message.server_id = c->servers[i].id;
+        group_send_when_durable(g, &message);
+    }
+}
+
 static int send_at_match(struct repl_group *g, struct peer *p, uint64_t match,
                          enum net_channel channel)
 {

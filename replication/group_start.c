@@ -280,8 +280,10 @@ static int open_raft(struct repl_group *g, struct start *s, struct err_note *not
         err = start_raft(g, s); /* libraft has the configuration from here on */
     else if (s->has_metadata)
         raft_configuration_close(&s->metadata.configuration);
-    if (err == 0)
+    if (err == 0) {
         align_wal(g, s);
+        group_lag_begin(g);
+    }
     free_start(s);
     return err;
 }
@@ -356,6 +358,7 @@ int repl_group_create(const struct repl_group_options *options, struct repl_grou
         err = repl_node_add_group(options->node, g, options->identity.group_id, options->shard);
     if (err != 0) {
         persist_drop_all(g);
+        growth_close(&g->growth);
         raft_close(&g->raft, NULL);
         free(g);
         return err;

@@ -91,18 +91,6 @@ void group_fill_message(const struct repl_group *g, enum repl_message_type type,
     m->term = g->raft.current_term;
 }
 
-static void note_sample(struct repl_group *g, uint64_t index)
-{
-    uint64_t now_ms = group_now_ms(g);
-    struct sample *last = &g->samples[(g->sample_next + SAMPLES - 1) % SAMPLES];
-    if (last->at_ms == now_ms) {
-        last->index = index;
-        return;
-    }
-    g->samples[g->sample_next] = (struct sample){.index = index, .at_ms = now_ms};
-    g->sample_next = (g->sample_next + 1) % SAMPLES;
-}
-
 static void note_wall(struct repl_group *g, const struct log_entry *e)
 {
     struct repl_entry_head head;
@@ -145,7 +133,7 @@ static void take_entries(struct repl_group *g, const struct raft_update *update,
         if (cache_push(&g->cache, &entries[i]) != 0)
             group_fatal(g, UV_ENOMEM, "cache entries");
     }
-    note_sample(g, first + count - 1);
+    group_lag_add(g, entries, count);
     bool has_vote = update->flags & (RAFT_UPDATE_CURRENT_TERM | RAFT_UPDATE_VOTED_FOR);
     int err = persist_add(g, has_vote, entries, count, truncate_from);
     free(entries);

@@ -1,19 +1,23 @@
 /* Leadership that moves on purpose: to where it belongs, and away from a node that stops or whose
  * disk is in trouble.
  *
+ * Home goes a leader only to a node that has been there, and level, for the quiet time; one after
+ * another. Away from a site that an operator has sent leaders from it goes at once.
+ *
  * libraft refuses submits from RAFT_TRANSFER on, sends TimeoutNow once when the target has all
  * entries, and never gives up by itself; here the message is repeated and the transfer ends. */
 #include <assert.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/event.h"
 #include "group_internal.h"
 #include "leader_order.h"
 
-#define TRANSFER_MS        200
-#define TRANSFER_REPEAT_MS 50
-#define TRY_HOME_MS        1000
-#define HAND_OVER_MS       500 /* between two attempts because of the disk */
+#define TRANSFER_MS  200
+#define TRY_HOME_MS  1000
+#define LOOK_HOME_MS 100
+#define HAND_OVER_MS 500 /* between two attempts because of the disk */
 
 /* ---- where it belongs ---- */
 
@@ -30,6 +34,33 @@ static void sort_by_disk(const struct repl_group *g, uint32_t *order, unsigned c
         }
 }
 
+/* Its voter stands in the site where nobody should lead. */
+static bool is_avoided(const struct repl_group *g, uint32_t node_id)
+{
+    const struct raft_configuration *c = &g->raft.configuration;
+    struct repl_member member;
+    for (unsigned i = 0; g->avoided_site[0] != '\0' && i < c->n; i++) {
+        if (repl_raft_id_node(c->servers[i].id) != node_id || c->servers[i].role != RAFT_VOTER)
+            continue;
+        configuration_member(&c->servers[i], &member);
+        return strcmp(member.site, g->avoided_site) == 0;
+    }
+    return false;
+}
+
+static void sort_by_site(const struct repl_group *g, uint32_t *order, unsigned count)
+{
+    uint32_t rest[REPL_MEMBERS_MAX];
+    unsigned kept = 0, rest_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (is_avoided(g, order[i]))
+            rest[rest_count++] = order[i];
+        else
+            order[kept++] = order[i];
+    }
+    memcpy(&order[kept], rest, rest_count * sizeof rest[0]);
+}
+
 unsigned group_leader_order(const struct repl_group *g, uint32_t order[REPL_MEMBERS_MAX])
 {
     const struct raft_configuration *c = &g->raft.configuration;
@@ -38,6 +69,8 @@ unsigned group_leader_order(const struct repl_group *g, uint32_t order[REPL_MEMB
         if (c->servers[i].role == RAFT_VOTER)
             order[count++] = repl_raft_id_node(c->servers[i].id);
     leader_order(g->options.identity.group_id, g->preferred_node_id, order, count);
+    if (g->avoided_site[0] != '\0')
+        sort_by_site(g, order, count);
     sort_by_disk(g, order, count);
     return count;
 }
@@ -62,27 +95,12 @@ int repl_group_transfer(struct repl_group *g, uint32_t node_id)
             return ERR_BUSY;
         event.transfer.server_id = r->member.raft_id;
         g->transfer_since_ms = group_now_ms(g);
-        g->transfer_sent_ms = g->transfer_since_ms;
         int err = group_step(g, &event, NULL, 0);
         if (err < 0)
             g->transfer_since_ms = 0;
         return err < 0 ? err : 0;
     }
     return ERR_NOT_FOUND;
-}
-
-/* TimeoutNow is sent once by libraft and ignored while the target writes: so it is repeated. */
-static void repeat_timeout_now(struct repl_group *g, uint64_t now_ms)
-{
-    struct repl_message m;
-    uint64_t last = raft_last_index(&g->raft);
-    if (!g->raft.leader_state.transferring || now_ms - g->transfer_sent_ms < TRANSFER_REPEAT_MS)
-        return;
-    g->transfer_sent_ms = now_ms;
-    group_fill_message(g, REPL_TIMEOUT_NOW, g->raft.leader_state.transferee, &m);
-    m.last_index = last;
-    if (group_term_of(g, last, &m.last_term))
-        group_send_message(g, NET_CONTROL, &m, NULL, 0);
 }
 
 static void tick_transfer(struct repl_group *g, uint64_t now_ms)
@@ -95,40 +113,10 @@ static void tick_transfer(struct repl_group *g, uint64_t now_ms)
         g->raft.leader_state.transferring = false;
         g->transfer_since_ms = 0;
         g->counters.transfers_failed++;
-    } else {
-        repeat_timeout_now(g, now_ms);
     }
 }
 
-/* The first of the order that may lead; 0 when that is not settled: it, or one that should go
- * before it, has just come or gone. */
-static uint32_t home_of(const struct repl_group *g)
-{
-    uint32_t order[REPL_MEMBERS_MAX];
-    unsigned count = group_leader_order(g, order);
-    for (unsigned i = 0; i < count; i++) {
-        if (!node_is_settled(g->options.node, order[i]))
-            return 0;
-        if (node_may_lead(g->options.node, order[i]))
-            return order[i];
-    }
-    return 0;
-}
-
-static void go_home(struct repl_group *g, uint64_t now_ms)
-{
-    if (now_ms - g->tried_home_ms < TRY_HOME_MS)
-        return;
-    uint32_t home = g->preferred_node_id != 0 ? home_of(g) : 0;
-    if (home == 0 || home == repl_raft_id_node(g->options.raft_id) ||
-        !node_may_return_leader(g->options.node))
-        return; /* it is there, or others go first */
-    g->tried_home_ms = now_ms;
-    if (repl_group_transfer(g, home) == 0)
-        event_info("leader_returns", "group=%u to=%u", g->options.identity.group_id, home);
-}
-
-/* ---- away ---- */
+/* ---- home ---- */
 
 static bool is_level(const struct repl_group_status *status, uint32_t node_id)
 {
@@ -138,6 +126,61 @@ static bool is_level(const struct repl_group_status *status, uint32_t node_id)
             return status->replicas[i].is_level;
     return false;
 }
+
+/* The first of the order that may lead; not settled while it, or one that should go before it, has
+ * just come or gone. */
+static uint32_t home_of(const struct repl_group *g, bool *is_settled)
+{
+    uint32_t order[REPL_MEMBERS_MAX];
+    unsigned count = group_leader_order(g, order);
+    *is_settled = true;
+    for (unsigned i = 0; i < count; i++) {
+        *is_settled &= node_is_settled(g->options.node, order[i]);
+        if (node_may_lead(g->options.node, order[i]))
+            return order[i];
+    }
+    return 0;
+}
+
+/* Has it been level for the quiet time, without a break? One that catches up is level now and then
+ * long before it can carry a leader's load. */
+static bool is_long_level(struct repl_group *g, uint32_t home, uint64_t now_ms)
+{
+    struct repl_group_status status;
+    if (home != g->home_id)
+        g->uneven_ms = now_ms;
+    if (home != g->home_id || now_ms - g->looked_home_ms >= LOOK_HOME_MS) {
+        g->home_id = home;
+        g->looked_home_ms = now_ms;
+        repl_group_status(g, &status);
+        if (!is_level(&status, home))
+            g->uneven_ms = now_ms;
+    }
+    return now_ms - g->uneven_ms >= node_settle_ms(g->options.node);
+}
+
+static void go_home(struct repl_group *g, uint64_t now_ms)
+{
+    bool is_settled;
+    uint32_t own = repl_raft_id_node(g->options.raft_id);
+    uint32_t home = g->preferred_node_id != 0 ? home_of(g, &is_settled) : 0;
+    if (home == 0 || home == own) {
+        g->home_id = 0;
+        return; /* it is there */
+    }
+    bool is_quiet = is_long_level(g, home, now_ms) && is_settled;
+    bool is_sent_away = is_avoided(g, own) && !is_avoided(g, home);
+    if ((!is_quiet && !is_sent_away) || now_ms - g->tried_home_ms < TRY_HOME_MS ||
+        !node_may_return_leader(g->options.node))
+        return;
+    if (repl_group_transfer(g, home) != 0)
+        return; /* not level: it is looked at again */
+    g->tried_home_ms = now_ms;
+    event_info(is_sent_away ? "leader_sent_away" : "leader_returns", "group=%u to=%u",
+               g->options.identity.group_id, home);
+}
+
+/* ---- away ---- */
 
 /* Our disk is worse than it could be: then somebody with a better one should lead. */
 static bool is_better(const struct repl_group *g, uint32_t node_id)

@@ -48,8 +48,8 @@ int repl_node_add_group(struct repl_node *n, struct repl_group *g, uint32_t grou
 {
     if (group_id >= GROUPS_MAX || n->groups[group_id].group != NULL)
         return ERR_INVALID;
-    n->groups[group_id].group = g;
     n->groups[group_id].shard = shard;
+    n->groups[group_id].group = g; /* from here on its frames come: it may be later than others */
     return 0;
 }
 
@@ -83,6 +83,12 @@ bool node_is_alive(struct repl_node *n, uint32_t node_id)
     return node_id == n->options.node_id || (p != NULL && atomic_load(&p->is_alive));
 }
 
+bool node_has_said(struct repl_node *n, uint32_t node_id, uint64_t heard_ns)
+{
+    struct node_peer *p = node_find_peer(n, node_id);
+    return node_is_alive(n, node_id) && (p == NULL || heard_ns >= atomic_load(&p->back_ns));
+}
+
 bool repl_node_is_alive(struct repl_node *n, uint32_t node_id)
 {
     return node_is_alive(n, node_id);
@@ -97,6 +103,12 @@ bool node_is_known(struct repl_node *n, uint32_t node_id)
 {
     struct node_peer *p = node_find_peer(n, node_id);
     return node_id == n->options.node_id || (p != NULL && atomic_load(&p->was_known));
+}
+
+bool node_is_awaited(struct repl_node *n, uint32_t node_id)
+{
+    struct node_peer *p = node_find_peer(n, node_id);
+    return p != NULL && !atomic_load(&p->was_known) && !atomic_load(&p->is_lost);
 }
 
 uint64_t node_age_ms(const struct repl_node *n)
@@ -120,6 +132,24 @@ bool node_may_lead(struct repl_node *n, uint32_t node_id)
            !atomic_load(&p->is_leaving);
 }
 
+uint64_t node_settle_ms(const struct repl_node *n)
+{
+    return n->options.settle_ms;
+}
+
+/* Leaders that go to and fro with a link, or a node, that comes and goes cost more than they gain:
+ * from its fourth loss in a row on, it is to be well twice as long each time. */
+static uint64_t quiet_ms_of(const struct repl_node *n, const struct node_peer *p)
+{
+    unsigned flaps = p == NULL ? 0 : atomic_load(&p->flaps);
+    unsigned doubles = flaps > FLAP_FREE ? flaps - FLAP_FREE : 0;
+    uint64_t quiet_ms = (uint64_t)n->options.settle_ms
+                        << (doubles < FLAP_DOUBLES ? doubles : FLAP_DOUBLES);
+    if (doubles == 0 || n->options.freeze_ms_max == 0)
+        return n->options.settle_ms;
+    return quiet_ms < n->options.freeze_ms_max ? quiet_ms : n->options.freeze_ms_max;
+}
+
 bool node_is_settled(struct repl_node *n, uint32_t node_id)
 {
     struct node_peer *p = node_find_peer(n, node_id);
@@ -127,7 +157,7 @@ bool node_is_settled(struct repl_node *n, uint32_t node_id)
     if (since_ms < n->started_at_ms)
         since_ms = n->started_at_ms;
     return node_id == n->options.node_id ||
-           clock_now_ms(n->options.clock) - since_ms >= n->options.settle_ms;
+           clock_now_ms(n->options.clock) - since_ms >= quiet_ms_of(n, p);
 }
 
 static bool has_successor(struct repl_node *n)
@@ -148,8 +178,9 @@ unsigned repl_node_leave(struct repl_node *n)
         return 0;
     pthread_mutex_lock(&n->lock);
     for (uint32_t id = 0; id < GROUPS_MAX; id++)
-        led_count += n->groups[id].group != NULL &&
-                     repl_raft_id_node(n->groups[id].leader) == n->options.node_id;
+        led_count += n->groups[id].group != NULL && !n->groups[id].is_alone &&
+                     (n->groups[id].is_handing_over ||
+                      repl_raft_id_node(n->groups[id].leader) == n->options.node_id);
     pthread_mutex_unlock(&n->lock);
     return led_count;
 }
@@ -163,7 +194,9 @@ bool node_may_return_leader(struct repl_node *n)
 {
     uint64_t now_ms = clock_now_ms(n->options.clock);
     uint64_t last = atomic_load(&n->returned_at_ms);
-    return now_ms - last >= RETURN_EVERY_MS &&
+    unsigned every_ms = n->options.return_every_ms == 0 ? RETURN_EVERY_MS
+                                                        : n->options.return_every_ms;
+    return now_ms - last >= every_ms &&
            atomic_compare_exchange_strong(&n->returned_at_ms, &last, now_ms);
 }
 
@@ -177,8 +210,22 @@ void node_publish_deaf(struct repl_node *n, uint32_t group_id, bool is_deaf)
     pthread_mutex_unlock(&n->lock);
 }
 
+void node_publish_handover(struct repl_node *n, uint32_t group_id, bool is_under_way)
+{
+    pthread_mutex_lock(&n->lock);
+    n->groups[group_id].is_handing_over = is_under_way;
+    pthread_mutex_unlock(&n->lock);
+}
+
+void node_publish_alone(struct repl_node *n, uint32_t group_id, bool is_alone)
+{
+    pthread_mutex_lock(&n->lock);
+    n->groups[group_id].is_alone = is_alone;
+    pthread_mutex_unlock(&n->lock);
+}
+
 void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader, uint64_t term,
-                  uint64_t commit)
+                  uint64_t commit, const struct repl_place *place)
 {
     struct node_group *g = &n->groups[group_id];
     pthread_mutex_lock(&n->lock);
@@ -189,6 +236,8 @@ void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader, uint6
         g->leader = leader;
         g->term = term > g->term ? term : g->term;
         g->commit = commit > g->commit ? commit : g->commit;
+        if (place != NULL)
+            g->place = *place;
         if (leader != 0)
             g->heard_ns = clock_now_ns(n->options.clock);
     }
@@ -360,8 +409,12 @@ static void on_alive(void *data, uint32_t node_id)
 static void on_up(void *data, uint32_t node_id)
 {
     struct node_shard *s = data;
-    if (s->index == 0)
-        on_alive(data, node_id);
+    if (s->index != 0)
+        return;
+    on_alive(data, node_id);
+    struct node_peer *p = node_find_peer(s->node, node_id);
+    if (p != NULL)
+        atomic_store(&p->back_ns, clock_now_ns(s->node->options.clock));
 }
 
 /* Refused: nobody listens there. Reset: the links reconnect at once; a process that died refuses

@@ -3,7 +3,7 @@
  * One frame for all groups that this node leads, to every peer; any byte of a peer is a sign of its
  * life. A peer that is silent for gone_ms, or whose host refuses to connect, is gone: the groups
  * are told, each on its shard, and judge for themselves. While this process stood still, nobody was
- * silent: what they sent waits to be read.
+ * silent: what they sent waits to be read. Only a word of its own makes a peer that is gone alive.
  *
  * A leader that hears no majority says so, for as long as it is heard itself: its followers need
  * not wait until raft makes it step down. */
@@ -15,38 +15,79 @@
 
 #define PUBLISHED_MS_MAX 1000 /* a leader's own word, without which it is not told on */
 
-#define AWAKE_MS 100 /* ticks further apart: this process stood still */
+#define ROUND_TRIP_NS_MAX UINT64_C(60000000000)
+
+#define FLAP_MS  60000 /* lost again within: it comes and goes */
+#define AWAKE_MS 100   /* ticks further apart: this process stood still */
 
 /* ---- heartbeats ---- */
 
-static size_t encode_beats(struct repl_node *n, uint8_t *into)
+/* Rows behind the place of the head; what the head says of this node is filled in. */
+static size_t encode_rows(struct repl_node *n, struct repl_beat *head, uint8_t *into)
 {
-    struct repl_beat head = {.is_leaving = node_is_leaving(n)};
     uint64_t now_ns = clock_now_ns(n->options.clock);
     uint8_t *at = into + REPL_BEAT_HEAD_SIZE;
     pthread_mutex_lock(&n->lock);
-    head.disk = n->disk;
+    head->disk = n->disk;
+    election_report(&n->elections, &head->elections);
+    election_report(&n->transfers, &head->transfers);
     for (uint32_t id = 0; id < GROUPS_MAX; id++) {
         const struct node_group *g = &n->groups[id];
         if (g->group == NULL || repl_raft_id_node(g->leader) != n->options.node_id ||
             now_ns - g->heard_ns > PUBLISHED_MS_MAX * 1000000ull)
             continue;
-        struct repl_beat_row row = {id, g->leader, g->term, g->commit, g->is_deaf};
+        struct repl_beat_row row = {.group_id = id,
+                                    .leader = g->leader,
+                                    .term = g->term,
+                                    .commit = g->commit,
+                                    .is_deaf = g->is_deaf,
+                                    .position = g->place.position,
+                                    .totals = g->place.totals,
+                                    .wall_ms = g->place.wall_ms};
         at = repl_beat_row_encode(&row, at);
-        head.row_count++;
+        head->row_count++;
     }
     pthread_mutex_unlock(&n->lock);
-    repl_beat_encode(&head, into);
     return (size_t)(at - into);
+}
+
+/* Each peer gets back the clock that it sent last, with how long that was here: so it knows how
+ * long a message takes to and fro. */
+static void encode_times(struct repl_node *n, const struct node_peer *p, struct repl_beat *head)
+{
+    uint64_t now_ns = clock_now_ns(n->options.clock);
+    uint64_t held_us = (now_ns - p->echo_at_ns) / 1000;
+    head->sent_ns = now_ns;
+    head->echo_ns = held_us <= UINT32_MAX ? p->echo_ns : 0;
+    head->held_us = held_us <= UINT32_MAX ? (uint32_t)held_us : 0;
+}
+
+static void hear_times(struct repl_node *n, struct node_peer *p, const struct repl_beat *beat)
+{
+    uint64_t now_ns = clock_now_ns(n->options.clock);
+    uint64_t held_ns = beat->held_us * UINT64_C(1000);
+    p->echo_ns = beat->sent_ns;
+    p->echo_at_ns = now_ns;
+    if (beat->echo_ns == 0 || beat->echo_ns + held_ns > now_ns ||
+        now_ns - beat->echo_ns - held_ns > ROUND_TRIP_NS_MAX)
+        return; /* of a life before, or nonsense */
+    uint32_t us = (uint32_t)((now_ns - beat->echo_ns - held_ns) / 1000);
+    uint32_t mean = atomic_load(&p->round_trip_us);
+    atomic_store(&p->round_trip_us, mean == 0 ? us + 1 : (uint32_t)((mean * 7ull + us) / 8) + 1);
 }
 
 static void beat(struct repl_node *n)
 {
     static _Thread_local uint8_t beats[REPL_BEAT_HEAD_SIZE + GROUPS_MAX * REPL_BEAT_ROW_SIZE];
-    struct bytes rest = bytes_of(beats, encode_beats(n, beats));
-    for (unsigned i = 0; i < REPL_NODES_MAX; i++)
-        if (n->peers[i].node_id != 0)
-            node_send_between(n, n->peers[i].node_id, REPL_HEARTBEAT, rest);
+    struct repl_beat head = {.is_leaving = node_is_leaving(n)};
+    struct bytes rest = bytes_of(beats, encode_rows(n, &head, beats));
+    for (unsigned i = 0; i < REPL_NODES_MAX; i++) {
+        if (n->peers[i].node_id == 0)
+            continue;
+        encode_times(n, &n->peers[i], &head);
+        repl_beat_encode(&head, beats);
+        node_send_between(n, n->peers[i].node_id, REPL_HEARTBEAT, rest);
+    }
 }
 
 struct posted_beat {
@@ -111,6 +152,8 @@ static void note_beat(struct repl_node *n, uint32_t node_id, const struct repl_b
         if (p->node_id != node_id)
             continue;
         atomic_store(&p->was_known, true);
+        hear_times(n, p, beat);
+        node_hear_elections(n, p, beat);
         bool is_first = !atomic_exchange(&p->has_beaten, true);
         bool is_news = atomic_exchange(&p->is_leaving, is_leaving) != is_leaving;
         bool is_disk_news = node_hear_disk(n, p, &beat->disk);
@@ -133,7 +176,7 @@ void node_on_beats(struct repl_node *n, uint32_t node_id, struct bytes beats)
         return;
     note_beat(n, node_id, &beat);
     for (unsigned i = 0; i < beat.row_count; i++) {
-        repl_beat_row_decode(rows, i, &row);
+        repl_beat_row_decode(&beat, rows, i, &row);
         if (repl_raft_id_node(row.leader) == node_id) /* each leader tells of itself */
             hear_beat(n, &row);
     }
@@ -161,11 +204,20 @@ static void tell_gone(struct repl_node *n, uint32_t node_id)
     n->has_changed = true;
 }
 
+static void note_loss(struct node_peer *p, uint64_t now_ms)
+{
+    bool is_again = atomic_load(&p->flaps) > 0 && now_ms - atomic_load(&p->lost_ms) < FLAP_MS;
+    atomic_store(&p->flaps, is_again ? atomic_load(&p->flaps) + 1 : 1);
+    atomic_store(&p->lost_ms, now_ms);
+}
+
 static void watch_peer(struct repl_node *n, struct node_peer *p)
 {
     uint64_t now_ns = clock_now_ns(n->options.clock);
-    uint64_t alive_ns = atomic_load(&p->alive_ns);
-    uint64_t since_ns = alive_ns > n->awake_since_ns ? alive_ns : n->awake_since_ns;
+    uint64_t alive_ns = atomic_load(&p->alive_ns), since_ns = alive_ns;
+    /* Who was gone already is so until it says something. */
+    if (atomic_load(&p->is_alive) && n->awake_since_ns > since_ns)
+        since_ns = n->awake_since_ns;
     bool is_silent = now_ns > since_ns && now_ns - since_ns > n->options.gone_ms * 1000000ull;
     bool is_alive = alive_ns != 0 && !is_silent && !atomic_load(&p->is_lost);
     if (is_alive == atomic_load(&p->is_alive))
@@ -174,10 +226,12 @@ static void watch_peer(struct repl_node *n, struct node_peer *p)
     atomic_store(&p->is_alive, is_alive);
     n->has_changed = true;
     if (is_alive) {
+        atomic_store(&p->back_ns, now_ns);
         event_info("peer_alive", "peer=%u", p->node_id);
         n->is_beat_due = true; /* it wants to know who leads, and that we may */
     } else {
         atomic_store(&p->has_beaten, false);
+        note_loss(p, now_ns / 1000000);
         tell_gone(n, p->node_id);
     }
 }

@@ -9,23 +9,47 @@
 int node_send(struct repl_node *n, uint32_t group_id, uint32_t node_id, enum net_channel channel,
               const struct net_frame *frame);
 
-/* What a group knows of its leader, for the map and the heartbeats. Any shard. */
+/* How far a replica has applied, and when it looked. */
+struct repl_place {
+    uint64_t position; /* applied index */
+    struct repl_totals totals;
+    int64_t wall_ms;
+};
+/* What a group knows of its leader, for the map and the heartbeats; `place` is its own, NULL where
+ * it tells of no leader. Any shard. */
 void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader_raft_id, uint64_t term,
-                  uint64_t commit_index);
+                  uint64_t commit_index, const struct repl_place *place);
 
 /* This node's replica leads the group and hears no majority of its voters, or does again: the
  * heartbeats say so. Any shard. */
 void node_publish_deaf(struct repl_node *n, uint32_t group_id, bool is_deaf);
 
+/* This node's replica is the group's only voter, or no longer. Any shard. */
+void node_publish_alone(struct repl_node *n, uint32_t group_id, bool is_alone);
+
+/* A replica of this node serves as leader, so long after the last word of the one before. Any
+ * shard. */
+void node_note_election(struct repl_node *n, bool is_handed_over, uint64_t took_ms);
+
+/* This node's replica has given its lead away; nobody is known to have taken it, or somebody is, or
+ * it is given up. Any shard. */
+void node_publish_handover(struct repl_node *n, uint32_t group_id, bool is_under_way);
+
 bool node_is_alive(struct repl_node *n, uint32_t node_id);
+/* The node is alive, and what was heard then is of the life, and so of the incarnation, that it has
+ * now: one that was emptied may be back a moment later, as another server. */
+bool node_has_said(struct repl_node *n, uint32_t node_id, uint64_t heard_ns);
 uint32_t node_own_id(const struct repl_node *n);
 /* It has been running groups since this node started: a heartbeat was heard. */
 bool node_is_known(struct repl_node *n, uint32_t node_id);
+/* Nothing was ever heard of it, nor that nobody listens there. */
+bool node_is_awaited(struct repl_node *n, uint32_t node_id);
 /* Since this node started. */
 uint64_t node_age_ms(const struct repl_node *n);
 /* Alive, running its groups, and not about to stop. */
 bool node_may_lead(struct repl_node *n, uint32_t node_id);
-/* That has been so, or not been so, for settle_ms. Of this node always. */
+/* That has been so, or not been so, for settle_ms; of a node that comes and goes longer, the more
+ * often it does. Of this node always. */
 bool node_is_settled(struct repl_node *n, uint32_t node_id);
 /* This node is about to stop, and its peers were told. */
 bool node_is_leaving(const struct repl_node *n);
@@ -53,7 +77,9 @@ bool node_fetches_enough(const struct repl_node *n);
 /* Half as much at least: who sends it has had no rest. */
 bool node_fetches_much(const struct repl_node *n);
 enum repl_ship_compression node_ship_compression(const struct repl_node *n);
-/* At most one returning leader in 100 ms. */
+/* The quiet time before leaders go home. */
+uint64_t node_settle_ms(const struct repl_node *n);
+/* At most one leader that goes home, or is sent away, in return_every_ms. */
 bool node_may_return_leader(struct repl_node *n);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "beat.h"
+#include "election_time.h"
 #include "message.h"
 #include "node_internal.h"
 
@@ -21,8 +22,11 @@ struct node_shard {
 struct node_peer {
     atomic_uint node_id;            /* 0: unused; written on shard 0 only */
     atomic_uint_least64_t alive_ns; /* last byte received */
+    atomic_uint_least64_t back_ns;  /* when it was last connected, or alive again */
     atomic_uint_least64_t since_ms; /* may lead, or may not, without a break since */
     atomic_size_t window_bytes;     /* sent and not acknowledged */
+    atomic_uint_least64_t lost_ms;  /* when it was last lost, and ... */
+    atomic_uint flaps;              /* ... how often, each time soon after the last */
     atomic_bool is_alive;
     atomic_bool has_beaten;  /* a heartbeat was heard since it is alive: it has groups running */
     atomic_bool is_leaving;  /* it said so with its last heartbeat */
@@ -33,16 +37,22 @@ struct node_peer {
     atomic_bool disk_is_full, disk_is_low; /* likewise */
     atomic_bool disk_is_out_of_files;      /* likewise */
     struct repl_disk_report disk;          /* as last heard; under the node's lock */
+    uint64_t echo_ns, echo_at_ns;          /* its clock as last heard, and when; shard 0 */
+    atomic_uint round_trip_us;             /* mean of the last ones, 0: none yet */
+    struct repl_election_report elections, transfers; /* as last heard; under the node's lock */
 };
 
 struct node_group {
-    struct repl_group *group; /* NULL: not here */
-    unsigned shard;
-    uint64_t leader; /* raft id; the map */
+    struct repl_group *_Atomic group; /* NULL: not here */
+    unsigned shard;                   /* set before it */
+    uint64_t leader;                  /* raft id; the map */
     uint64_t term;
     uint64_t commit;
     uint64_t heard_ns;
-    bool is_deaf; /* our replica leads and hears no majority */
+    struct repl_place place; /* of our own replica */
+    bool is_deaf;            /* our replica leads and hears no majority */
+    bool is_handing_over;    /* it has given its lead away, and nobody is known to have taken it */
+    bool is_alone;           /* ... is the only voter */
 };
 
 struct repl_node {
@@ -50,7 +60,8 @@ struct repl_node {
     unsigned shard_count;
     struct node_shard shards[REPL_SHARDS_MAX];
     struct node_peer peers[REPL_NODES_MAX];
-    pthread_mutex_t lock; /* guards groups' map fields, and reports of disks */
+    pthread_mutex_t lock; /* guards groups' map fields, reports of disks and of elections */
+    struct election_time elections, transfers; /* that replicas of this node won */
     struct node_group groups[GROUPS_MAX];
     uint64_t started_at_ms;
     uint64_t beaten_at_ms;
@@ -86,5 +97,8 @@ void node_on_beats(struct repl_node *n, uint32_t node_id, struct bytes beats);
 
 /* node_disk.c: a peer has told of its disk. True when its state is another than before. */
 bool node_hear_disk(struct repl_node *n, struct node_peer *p, const struct repl_disk_report *disk);
+
+/* election_time.c: a peer has told of its elections. */
+void node_hear_elections(struct repl_node *n, struct node_peer *p, const struct repl_beat *beat);
 
 #endif

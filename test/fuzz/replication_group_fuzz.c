@@ -8,10 +8,10 @@
 
 #include "../../replication/message.h"
 #include "base/err.h"
-#include "base/event.h"
 #include "fake/fake_clock.h"
 #include "fake/fake_disk.h"
 #include "fake/fake_work.h"
+#include "fake/quiet.h"
 #include "replication/node.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -66,6 +66,18 @@ static void on_progress(void *data)
     (void)data;
 }
 
+static uint32_t on_count(void *data, const struct repl_entry_head *head, struct bytes body)
+{
+    (void)data, (void)head;
+    return body.size > 0 ? body.data[0] : 0;
+}
+
+static void on_totals(void *data, struct repl_totals *totals)
+{
+    const struct target *t = data;
+    *totals = (struct repl_totals){.records = t->applied_index, .bytes = t->applied_index};
+}
+
 static int on_encode(void *data, uint8_t **bytes, size_t *size, uint32_t *feature_level)
 {
     (void)data;
@@ -107,24 +119,30 @@ static void open_disk(struct target *t)
 
 static void open_group(struct target *t)
 {
-    struct repl_group_options options = {
-        .identity = {.group_id = GROUP_ID},
-        .raft_id = repl_raft_id(1, 1),
-        .founders = t->founders,
-        .founder_count = 3,
-        .clock = &t->clock.seam,
-        .random = &t->random,
-        .home = &t->work.seam,
-        .wal = t->wal,
-        .store = t->store,
-        .node = t->node,
-        .machine = {t, on_apply, on_role, on_progress, on_encode, on_restore},
-        .election_timeout_ms = 1000,
-        .in_flight_entries_max = 100,
-        .in_flight_bytes_max = 1u << 20,
-        .append_bytes_max = 16u << 10,
-        .cache_bytes_max = 1u << 20,
-        .on_fatal = on_fatal};
+    struct repl_group_options options = {.identity = {.group_id = GROUP_ID},
+                                         .raft_id = repl_raft_id(1, 1),
+                                         .founders = t->founders,
+                                         .founder_count = 3,
+                                         .clock = &t->clock.seam,
+                                         .random = &t->random,
+                                         .home = &t->work.seam,
+                                         .wal = t->wal,
+                                         .store = t->store,
+                                         .node = t->node,
+                                         .machine = {.data = t,
+                                                     .count = on_count,
+                                                     .totals = on_totals,
+                                                     .apply = on_apply,
+                                                     .on_role = on_role,
+                                                     .on_progress = on_progress,
+                                                     .encode_state = on_encode,
+                                                     .restore = on_restore},
+                                         .election_timeout_ms = 1000,
+                                         .in_flight_entries_max = 100,
+                                         .in_flight_bytes_max = 1u << 20,
+                                         .append_bytes_max = 16u << 10,
+                                         .cache_bytes_max = 1u << 20,
+                                         .on_fatal = on_fatal};
     for (uint32_t i = 0; i < 3; i++)
         t->founders[i] = (struct repl_member){
             .raft_id = repl_raft_id(i + 1, 1), .site = {(char)('a' + i)}, .is_voter = true};
@@ -213,17 +231,12 @@ static void take(struct target *t, struct bytes bytes)
     repl_group_tick(t->group);
 }
 
-static void ignore(void *data, enum event_level level, const char *line)
-{
-    (void)data, (void)level, (void)line;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct target t;
     struct bytes_reader r = bytes_reader_of(bytes_of(data, size));
     memset(&t, 0, sizeof t);
-    event_set_sink(ignore, NULL);
+    be_quiet();
     open_target(&t);
     for (unsigned i = 0; i < FRAMES_MAX && bytes_reader_left(&r) >= 2; i++) {
         size_t wanted = bytes_read_le16(&r), left = bytes_reader_left(&r);

@@ -112,6 +112,29 @@ Test(repl_group_change, replaces_a_wiped_replica_by_its_new_incarnation_as_often
     cluster_close(&c);
 }
 
+/* The one that was emptied holds nothing any more of what its old raft id had. */
+Test(repl_group_change, calls_nobody_level_whose_node_is_back_as_another_server)
+{
+    started(3, 3, 63);
+    cluster_append(&c, 3);
+    cluster_settle(&c, 3000);
+    struct replica *leader = cluster_leader_now(&c);
+    struct replica *wiped = &c.replicas[(leader->number + 1) % 3];
+    uint64_t old_id = repl_raft_id(wiped->node_id, wiped->incarnation);
+    replica_kill(wiped);
+    cluster_run_ms(&c, 400);
+    replica_wipe(wiped);
+    replica_start(wiped);
+    for (unsigned ms = 0; ms < 3000; ms++) {
+        cluster_run_ms(&c, 1);
+        struct repl_group_status s = replica_status(leader);
+        for (unsigned i = 0; i < s.replica_count; i++)
+            cr_assert(s.replicas[i].member.raft_id != old_id || !s.replicas[i].is_level,
+                      "level %u ms after it was back", ms);
+    }
+    cluster_close(&c);
+}
+
 Test(repl_group_change, keeps_the_site_rule)
 {
     cluster_init(&c, 5, 3, 63);

@@ -196,7 +196,7 @@ struct proposal *cluster_propose(struct cluster *c, struct replica *r, int *err)
     p->submit.data = p;
     p->submit.head.kind = COMMAND_KIND;
     p->submit.body = (struct slice){body, bytes_of(body->data, body->capacity)};
-    int status = repl_group_submit(r->group, &p->submit, on_failed);
+    int status = repl_group_submit_ahead(r->group, &p->submit, on_failed);
     buffer_unref(body);
     if (err != NULL)
         *err = status;

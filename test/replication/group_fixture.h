@@ -23,6 +23,7 @@
 #define ELECTION_MS       1000u
 #define GONE_MS           300u
 #define COMMAND_KIND      9
+#define RECORDS_A_VALUE   3  /* as the machine counts them */
 #define PARTITION_RECORDS 1u /* number of the partition that every value goes to */
 
 struct cluster;
@@ -108,6 +109,7 @@ struct cluster {
     unsigned in_flight_entries_max;
     uint64_t trailing_entries, wal_kept_bytes;
     uint32_t preferred_node_id;
+    unsigned return_every_ms, freeze_ms_max; /* as struct repl_node_options has them */
 
     struct proposal *proposals[HISTORY_MAX];
     unsigned proposal_count;

@@ -121,9 +121,24 @@ static int on_restore(void *data, struct log_store *store, const struct log_stor
     return 0;
 }
 
+static uint32_t on_count(void *data, const struct repl_entry_head *head, struct bytes body)
+{
+    (void)data, (void)head, (void)body;
+    return RECORDS_A_VALUE;
+}
+
+static void on_totals(void *data, struct repl_totals *totals)
+{
+    const struct replica *r = data;
+    *totals = (struct repl_totals){.records = r->applied_count * RECORDS_A_VALUE,
+                                   .bytes = r->applied_count * (8 + r->cluster->value_size)};
+}
+
 struct repl_machine machine_of(struct replica *r)
 {
     return (struct repl_machine){.data = r,
+                                 .count = on_count,
+                                 .totals = on_totals,
                                  .apply = on_apply,
                                  .on_role = on_role,
                                  .on_progress = on_progress,

@@ -52,6 +52,8 @@ static void open_node(struct replica *r)
                                         .heartbeat_ms = 75,
                                         .gone_ms = GONE_MS,
                                         .settle_ms = 2000,
+                                        .return_every_ms = r->cluster->return_every_ms,
+                                        .freeze_ms_max = r->cluster->freeze_ms_max,
                                         .peer_window_bytes = r->cluster->peer_window_bytes,
                                         .ship_bytes_per_second = r->cluster->ship_bytes_per_second,
                                         .ship_compression = r->cluster->ship_compression,

@@ -339,7 +339,7 @@ Test(repl_group, a_leader_that_hears_of_a_higher_generation_serves_nothing_any_m
                              .term = 50};
     cluster_inject(&c, other->number, leader->number, &m, NULL, 0);
     cr_assert_eq(leader->role, REPL_FOLLOWER, "at once");
-    cr_assert_eq(waiting->status, ERR_LEADERSHIP_LOST);
+    cr_assert_eq(waiting->status, ERR_NOT_LEADER, "it never entered the log");
     cr_assert_eq(read.status, ERR_LEADERSHIP_LOST);
     cr_assert(replica_status(leader).is_set_aside);
     cr_assert_not(repl_group_is_elected(leader->group), "nobody shall wait for it to serve");

@@ -16,24 +16,24 @@ static void begin_trace(void)
 /* Node 1 leads; the next in order is node 3. Its machine falls silent at 0 ms, and is back after a
  * second and a half. */
 static const char *const story =
-    "  301 ms node 2: peer_gone peer=1\n"
-    "  301 ms node 2: leader_gone group=7 leader=1 term=2\n"
-    "  302 ms node 1: peer_gone peer=2\n"
-    "  302 ms node 1: peer_gone peer=3\n"
-    "  310 ms node 3: peer_gone peer=1\n"
-    "  310 ms node 3: leader_gone group=7 leader=1 term=2\n"
-    "  342 ms node 1: leader_hears_no_majority group=7 term=2\n"
-    "  350 ms node 3: replica_stands group=7 term=2 last_index=7\n"
-    "  364 ms node 3: replica_elected group=7 term=3 last_index=7\n"
-    " 1232 ms node 1: replica_steps_down group=7 term=2 last_index=7\n"
-    " 1520 ms node 3: peer_alive peer=1\n"
-    " 1522 ms node 1: peer_alive peer=3\n"
-    " 1531 ms node 2: peer_alive peer=1\n"
-    " 1532 ms node 1: peer_alive peer=2\n"
-    " 3530 ms node 3: leader_returns group=7 to=1\n"
-    " 3533 ms node 1: replica_stands group=7 term=4 last_index=13\n"
-    " 3537 ms node 3: replica_steps_down group=7 term=4 last_index=13\n"
-    " 3541 ms node 1: replica_elected group=7 term=4 last_index=13\n";
+    "  306 ms node 3: peer_gone peer=1\n"
+    "  306 ms node 3: leader_gone group=7 leader=1 term=2\n"
+    "  307 ms node 2: peer_gone peer=1\n"
+    "  307 ms node 2: leader_gone group=7 leader=1 term=2\n"
+    "  308 ms node 1: peer_gone peer=2\n"
+    "  308 ms node 1: peer_gone peer=3\n"
+    "  346 ms node 3: replica_stands group=7 term=2 last_index=7\n"
+    "  348 ms node 1: leader_hears_no_majority group=7 term=2\n"
+    "  360 ms node 3: replica_elected group=7 term=3 last_index=7\n"
+    " 1238 ms node 1: replica_steps_down group=7 term=2 last_index=7\n"
+    " 1518 ms node 1: peer_alive peer=3\n"
+    " 1526 ms node 3: peer_alive peer=1\n"
+    " 1527 ms node 2: peer_alive peer=1\n"
+    " 1528 ms node 1: peer_alive peer=2\n"
+    " 3526 ms node 3: leader_returns group=7 to=1\n"
+    " 3526 ms node 3: replica_steps_down group=7 term=4 last_index=13\n"
+    " 3529 ms node 1: replica_stands group=7 term=4 last_index=13\n"
+    " 3530 ms node 1: replica_elected group=7 term=4 last_index=13\n";
 
 Test(repl_group_trace, of_a_leader_that_falls_silent_and_comes_back)
 {

@@ -1,5 +1,6 @@
 /* What a node knows of its peers and of who leads. */
 #include "../../replication/beat.h"
+#include "../../replication/node_internal.h"
 #include "base/err.h"
 #include "group_fixture.h"
 
@@ -92,6 +93,28 @@ Test(repl_node, takes_silence_for_gone_and_any_frame_for_alive)
     cluster_close(&c);
 }
 
+/* While it did not run itself, nobody was silent: but who was gone before has not come back. */
+Test(repl_node, that_stood_still_misses_nobody_and_takes_nobody_for_returned)
+{
+    struct replica *leader = started(127), *other = other_than(leader);
+    struct replica *third = &c.replicas[3 - leader->number - other->number];
+    cluster_cut(&c, leader->number, other->number);
+    cluster_run_ms(&c, GONE_MS + 100);
+    cr_assert_not(repl_node_is_alive(other->node, leader->node_id));
+    for (unsigned i = 0; i < 5; i++) {
+        c.clock.now_ns += 3 * GONE_MS * UINT64_C(1000000); /* all stand still */
+        for (unsigned ms = 0; ms < GONE_MS / 2; ms += 10) {
+            cluster_run_ms(&c, 10);
+            cr_assert_not(repl_node_is_alive(other->node, leader->node_id));
+            cr_assert(repl_node_is_alive(other->node, third->node_id));
+        }
+    }
+    cluster_heal(&c);
+    cluster_run_ms(&c, 100);
+    cr_assert(repl_node_is_alive(other->node, leader->node_id));
+    cluster_close(&c);
+}
+
 static void beat(const struct replica *from, const struct replica *to, uint64_t leader,
                  uint64_t term)
 {
@@ -145,5 +168,24 @@ Test(repl_node, carries_the_messages_of_the_layer_above)
     cr_assert_eq(heard_from, 2);
     cluster_isolate(&c, 0);
     cr_assert_eq(repl_node_send(c.replicas[0].node, 3, bytes_of_text("hello")), ERR_CLOSED);
+    cluster_close(&c);
+}
+
+/* Each return costs its group a pause: a site that is back does not get all of its leaders at once.
+ */
+Test(repl_node, lets_one_leader_return_in_its_interval)
+{
+    cluster_init(&c, 3, 3, 127);
+    c.return_every_ms = 200;
+    cluster_start(&c);
+    cluster_run_ms(&c, 1000);
+    struct repl_node *node = c.replicas[0].node;
+    unsigned returned = 0;
+    for (unsigned ms = 0; ms < 1000; ms++) {
+        returned += node_may_return_leader(node);
+        cr_assert_not(node_may_return_leader(node), "the next one waits");
+        cluster_run_ms(&c, 1);
+    }
+    cr_assert_eq(returned, 5);
     cluster_close(&c);
 }

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/event.h"
+#include "fake/quiet.h"
 #include "replication/peer_link.h"
 
 #ifdef __SANITIZE_THREAD__
@@ -58,13 +58,6 @@ struct station {
     struct heard heard;
 };
 
-static inline void station_forget_event(void *data, enum event_level level, const char *line)
-{
-    (void)data;
-    (void)level;
-    (void)line;
-}
-
 /* Ports that stay ours: bound with SO_REUSEADDR and never listened on, so that links may listen
  * there, and a connect is refused while none does. */
 struct ports {
@@ -75,7 +68,7 @@ struct ports {
 static inline struct ports ports_reserve(void)
 {
     struct ports p = {0};
-    event_set_sink(station_forget_event, NULL); /* here, before any thread */
+    be_quiet(); /* here, before any thread */
     for (unsigned i = 1; i < STATIONS_MAX; i++) {
         struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         socklen_t size = sizeof a;

@@ -44,7 +44,8 @@ struct repl_member {
 #define REPL_MEMBERS_MAX 20 /* the nodes of a cluster, and some that are being replaced */
 
 struct repl_submit;
-/* `status` is negative and final: ERR_LEADERSHIP_LOST (unknown fate: it may still be committed).
+/* `status` is negative and final: ERR_LEADERSHIP_LOST (unknown fate: it may still be committed),
+ * ERR_NOT_LEADER (it never entered the log), ERR_CLOSED.
  * On success there is no callback: the machine's apply gets the request. */
 typedef void (*repl_submit_cb)(struct repl_submit *req, int status);
 
@@ -60,9 +61,20 @@ struct repl_submit {
     struct repl_submit *next; /* private */
 };
 
+/* What a group's log has carried since it began, up to some index: the same on every replica. */
+struct repl_totals {
+    uint64_t records; /* as the machine counts them */
+    uint64_t bytes;   /* of the bodies of entries with records */
+};
+
 /* The state machine of a group (cluster/). All callbacks on the group's shard. */
 struct repl_machine {
     void *data;
+    /* How many records a COMMAND carries: a function of the entry alone. NULL: none has any. */
+    uint32_t (*count)(void *data, const struct repl_entry_head *head, struct bytes body);
+    /* Of all entries up to the last applied one: the sum of `count`, which goes with the machine's
+     * state. NULL: not known. */
+    void (*totals)(void *data, struct repl_totals *totals);
     /* A committed COMMAND. `own` is the request of this node that made the entry, or NULL: apply
      * completes it. Must not fail: what can't be applied has a verdict, the same everywhere. */
     void (*apply)(void *data, const struct log_entry *entry, const struct repl_entry_head *head,
@@ -136,6 +148,11 @@ void repl_group_destroy(struct repl_group *g);
 /* Queues an entry; all that are queued in one turn enter the log together. Returns 0, or
  * ERR_NOT_LEADER, ERR_BUSY (in-flight bytes), ERR_TOO_LARGE: `on_failed` is then not called. */
 int repl_group_submit(struct repl_group *g, struct repl_submit *req, repl_submit_cb on_failed);
+/* The same, also for who has won its election and may not serve yet: what depends on nothing that
+ * is still to be applied need not wait for the term's first entry, only come behind it. */
+int repl_group_submit_ahead(struct repl_group *g, struct repl_submit *req,
+                            repl_submit_cb on_failed);
+bool repl_group_may_submit_ahead(const struct repl_group *g);
 
 struct repl_read;
 typedef void (*repl_read_cb)(struct repl_read *req, int status);
@@ -165,12 +182,32 @@ bool repl_group_has_room(const struct repl_group *g);
 
 struct repl_replica_status {
     struct repl_member member;
-    uint64_t match_index; /* known durable there */
+    uint64_t match_index; /* known durable there; 0: it was not heard by this leader */
     uint64_t lag_entries; /* entries that it lacks */
-    uint64_t lag_bytes;
-    uint64_t lag_ms; /* since the oldest entry that it lacks was submitted */
-    bool is_level;   /* near enough to take over (lag_ms small, and heard of lately) */
+    uint64_t lag_records; /* in them: exact of the newest 8,192 entries, else between marks */
+    uint64_t lag_bytes;   /* of their bodies */
+    uint64_t lag_ms;      /* since the oldest entry that it lacks was submitted */
+    bool is_lag_known;    /* else nothing is known (match_index is 0), or it lacks more than this
+                             leader counted, at least so much */
+    bool is_level;        /* near enough to take over (lag_ms small, and heard of lately) */
 };
+
+/* What a replica knows of its leader. A leader's position is the last entry that it has applied:
+ * nothing behind it was acknowledged when it said so. */
+struct repl_heard {
+    uint64_t leader_raft_id; /* 0: nothing was heard */
+    uint64_t term;
+    uint64_t commit_index;
+    int64_t wall_ms; /* this node's clock, when it was heard */
+
+    /* In what version 2 keeps, else zero. */
+    uint64_t position;         /* of the leader: its last applied index */
+    struct repl_totals totals; /* up to there */
+    int64_t leader_wall_ms;    /* the leader's clock, when it was there */
+    int64_t level_wall_ms; /* the newest such clock of a position that this replica has on its disk:
+                              what was acknowledged before is here. 0: none */
+};
+
 struct repl_group_status {
     uint32_t group_id;
     uint32_t generation;
@@ -185,6 +222,12 @@ struct repl_group_status {
     struct repl_replica_status replicas[REPL_MEMBERS_MAX];
     uint64_t heard_commit_index; /* follower: the leader's, as last heard */
     uint64_t heard_ns;           /* follower: when the leader was last heard (clock) */
+    struct repl_heard heard;     /* the same and more, since this process started */
+    uint64_t led_term;           /* the last one that it led in, since its start; 0: none */
+    uint64_t led_until_ms;       /* clock: when it last led and heard a majority */
+    struct repl_totals totals;   /* up to the applied index */
+    bool is_tail_counted;        /* false just after a start, until all of then is applied: */
+    struct repl_totals tail;     /* what lies between the applied and the last index */
 };
 /* The newest configuration that this replica knows; returns how many, 0 when nobody has taken it in
  * yet. Group's shard. */
@@ -211,19 +254,15 @@ bool repl_group_is_elected(const struct repl_group *g);
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status);
 
 /* What this node's WAL kept of the leader, at most a second old when it was last heard, as far as a
- * sync has covered it: where it was, and by this node's clock when. */
-struct repl_heard {
-    uint64_t leader_raft_id;
-    uint64_t term;
-    uint64_t commit_index;
-    int64_t wall_ms;
-};
-/* 0, ERR_NOT_FOUND when nothing was heard, ERR_VERSION or ERR_MALFORMED. Any shard. */
+ * sync has covered it. 0, ERR_NOT_FOUND when nothing was heard, ERR_VERSION or ERR_MALFORMED. Any
+ * shard. */
 int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *heard);
 
 /* Hands leadership to a level voter on that node. 0, ERR_NOT_LEADER, ERR_NOT_FOUND, ERR_BUSY (not
  * level, or a transfer is under way). No new leader in 200 ms: it goes on as leader. */
 int repl_group_transfer(struct repl_group *g, uint32_t node_id);
+/* Recent entries kept in memory for peers from now on: groups may become more, and share. */
+void repl_group_set_cache(struct repl_group *g, size_t bytes_max);
 /* Where leadership belongs when all is well; 0: anywhere. */
 void repl_group_set_preferred(struct repl_group *g, uint32_t node_id);
 /* Nobody should lead in that site, unless nobody else can: a leader there goes to the preferred

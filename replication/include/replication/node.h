@@ -44,6 +44,9 @@ struct repl_node_options {
     unsigned heartbeat_ms;          /* between heartbeat frames, default 75 */
     unsigned gone_ms;               /* silence after which a peer is gone, default 300 */
     unsigned settle_ms;             /* quiet time before leaders return to their preferred node */
+    unsigned return_every_ms;       /* ... one of this node's at a time; 0: 100 */
+    unsigned freeze_ms_max;         /* the quiet time of a node that is lost again and again
+                                       doubles up to this; 0: it does not */
     size_t peer_window_bytes;       /* of entries to a peer, sent and not acknowledged, all groups
                                        together; a group without any sends one frame; 0: no limit */
     uint64_t ship_bytes_per_second; /* of segments fetched by this node, all groups, as they are in
@@ -87,6 +90,21 @@ struct repl_leader {
 bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader *leader);
 bool repl_node_is_alive(struct repl_node *n, uint32_t node_id);
 
+/* How long a message takes to a peer and back: the mean of the last heartbeats, with what they
+ * waited on both nodes. False when it is not known. Any thread. */
+bool repl_node_round_trip(struct repl_node *n, uint32_t node_id, uint32_t *us);
+
+/* How long groups were without a leader, in the newest elections that a node's replicas won: from
+ * the last word of the leader before until they served. */
+struct repl_election_report {
+    uint32_t count; /* that the figures are of; 0: there were none */
+    uint32_t median_ms, longest_ms;
+};
+/* As measured by this node, or heard of a peer: after leaders were lost, and when one handed over.
+ * False when nothing is known. Any thread. */
+bool repl_node_elections(struct repl_node *n, uint32_t node_id, struct repl_election_report *lost,
+                         struct repl_election_report *handed_over);
+
 /* How this node's disk does, a few times a second: it goes with the heartbeats, and groups go by
  * it. Any thread, one at a time. */
 void repl_node_set_disk(struct repl_node *n, const struct repl_disk_report *report);
@@ -97,7 +115,8 @@ unsigned repl_node_peer_disks(struct repl_node *n, struct repl_disk_report *repo
 
 /* This node is about to stop: its peers hear it and stand in its place, and its groups hand
  * leadership to level voters. Called again and again, from any thread: how many groups it still
- * leads; 0 also when nobody is there to take them. There is no way back. */
+ * leads and another could, or has given away without having heard who leads them; 0 also when
+ * nobody is there to take them. There is no way back. */
 unsigned repl_node_leave(struct repl_node *n);
 
 /* Sends a message of the layer above on CONTROL. Shard 0. 0, ERR_CLOSED or ERR_BUSY. */

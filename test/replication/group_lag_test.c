@@ -1,0 +1,164 @@
+/* How far replicas are behind, in records, bytes and time, and what survivors know of a leader
+ * (replication/group_lag.c, group_heard.c). */
+#include "base/err.h"
+#include "group_fixture.h"
+
+static struct cluster c;
+
+static struct replica *started(uint64_t seed)
+{
+    cluster_init(&c, 3, 3, seed);
+    cluster_start(&c);
+    struct replica *leader = cluster_leader(&c, 1000);
+    cluster_append(&c, 5);
+    cluster_settle(&c, 1000);
+    return leader;
+}
+
+static struct repl_replica_status of(const struct replica *leader, const struct replica *other)
+{
+    struct repl_group_status status = replica_status(leader);
+    for (unsigned i = 0; i < status.replica_count; i++)
+        if (repl_raft_id_node(status.replicas[i].member.raft_id) == other->node_id)
+            return status.replicas[i];
+    cr_assert_fail("no replica of node %u", other->node_id);
+    return (struct repl_replica_status){0};
+}
+
+Test(repl_group_lag, is_nothing_for_whoever_has_all)
+{
+    struct replica *leader = started(201);
+    for (unsigned i = 0; i < 3; i++) {
+        struct repl_replica_status r = of(leader, &c.replicas[i]);
+        cr_assert(r.is_lag_known && r.lag_entries == 0 && r.lag_records == 0 && r.lag_bytes == 0 &&
+                  r.lag_ms == 0);
+    }
+    cluster_close(&c);
+}
+
+Test(repl_group_lag, counts_records_bytes_and_time_of_what_a_replica_lacks)
+{
+    struct replica *leader = started(202), *away = cluster_other(&c, leader, 0);
+    cluster_isolate(&c, away->number);
+    cluster_append(&c, 40);
+    cluster_run_ms(&c, 1000);
+    cluster_append(&c, 2);
+    struct repl_replica_status r = of(leader, away);
+    cr_assert(r.is_lag_known);
+    cr_assert_eq(r.lag_entries, 42);
+    cr_assert_eq(r.lag_records, 42 * RECORDS_A_VALUE);
+    cr_assert_eq(r.lag_bytes, 42 * (8 + c.value_size));
+    cr_assert(r.lag_ms >= 1000 && r.lag_ms < 1500, "%llu ms", (unsigned long long)r.lag_ms);
+    cr_assert_eq(of(leader, cluster_other(&c, leader, 1)).lag_records, 0);
+    cluster_heal(&c);
+    cluster_settle(&c, 5000);
+    cluster_run_ms(&c, 100);
+    cr_assert_eq(of(leader, away).lag_records, 0);
+    cluster_close(&c);
+}
+
+/* Who comes to lead has counted all along. A replica that it never heard is not said to be level,
+ * nor its lag to be known. */
+Test(repl_group_lag, is_known_to_a_new_leader_of_those_that_it_hears)
+{
+    struct replica *old = started(203), *next = cluster_other(&c, old, 0);
+    struct replica *away = cluster_other(&c, old, 1);
+    cluster_delay(&c, 5);
+    cluster_cut(&c, next->number, away->number);
+    cluster_append(&c, 10);
+    cr_assert_eq(repl_group_transfer(old->group, next->node_id), 0);
+    cluster_run_ms(&c, 500);
+    cr_assert_eq(cluster_leader(&c, 2000), next);
+    cluster_append(&c, 10);
+    cluster_run_ms(&c, 50);
+    cr_assert(of(next, old).is_lag_known && of(next, old).lag_records == 0);
+    cr_assert_not(of(next, away).is_lag_known);
+    cr_assert_not(of(next, away).is_level);
+    cluster_heal(&c);
+    cluster_settle(&c, 5000);
+    cluster_run_ms(&c, 100);
+    cr_assert(of(next, away).is_lag_known && of(next, away).lag_records == 0);
+    cluster_close(&c);
+}
+
+static unsigned starved; /* gets no entries */
+
+static bool starve(struct cluster *cluster, unsigned from, unsigned to,
+                   const struct repl_message *m)
+{
+    (void)cluster, (void)from;
+    return to != starved || m->type != REPL_APPEND;
+}
+
+/* A majority dies: what the survivor was told of the leader's place, and what it has itself, give
+ * what is known to be lost. */
+Test(repl_group_lag, lets_a_survivor_say_what_it_knows_to_be_lost)
+{
+    struct replica *leader = started(204), *survivor = cluster_other(&c, leader, 0);
+    cluster_run_ms(&c, 500);
+    int64_t before_ms = clock_wall_ms(&c.clock.seam);
+    starved = survivor->number;
+    c.filter = starve; /* heartbeats pass */
+    cluster_append(&c, 8);
+    cluster_run_ms(&c, 400);
+    uint64_t place = replica_status(leader).applied_index;
+    cluster_isolate(&c, survivor->number);
+    cluster_run_ms(&c, 20);
+    struct repl_group_status s = replica_status(survivor);
+    cr_assert_eq(s.heard.position, place, "nothing came behind the last heartbeat");
+    cr_assert(s.is_tail_counted && s.last_index < place);
+    cr_assert_eq(s.heard.totals.records - s.totals.records - s.tail.records,
+                 (place - s.last_index) * RECORDS_A_VALUE);
+    cr_assert_leq(s.heard.level_wall_ms, before_ms + 50, "what was acknowledged since may be lost");
+    cr_assert_gt(s.heard.level_wall_ms, 0);
+    cr_assert_gt(s.heard.leader_wall_ms, before_ms + 50);
+    cluster_close(&c);
+}
+
+Test(repl_group_lag, of_a_leader_is_kept_through_a_power_cut_with_totals_and_clocks)
+{
+    struct replica *leader = started(205), *follower = cluster_other(&c, leader, 0);
+    struct repl_heard heard;
+    cluster_run_ms(&c, 1500);
+    cluster_append(&c, 1); /* its sync covers what was heard before */
+    cluster_run_ms(&c, 100);
+    replica_kill(follower);
+    replica_start(follower);
+    cr_assert_eq(repl_heard_read(follower->wal, GROUP_ID, &heard), 0);
+    cr_assert_geq(heard.totals.records, 5 * RECORDS_A_VALUE);
+    cr_assert_leq(heard.totals.records, 6 * RECORDS_A_VALUE);
+    cr_assert(heard.position > 0 && heard.leader_wall_ms > 0);
+    cr_assert(heard.level_wall_ms > 0 && heard.level_wall_ms <= heard.leader_wall_ms);
+    cr_assert_not(replica_status(follower).is_tail_counted,
+                  "what its WAL has is counted when it is applied");
+    cluster_settle(&c, 3000);
+    cr_assert(replica_status(follower).is_tail_counted);
+    cluster_close(&c);
+}
+
+/* ---- how long things take ---- */
+
+Test(repl_group_lag, goes_with_measured_round_trips_and_elections)
+{
+    struct replica *leader = started(206), *other = cluster_other(&c, leader, 0);
+    struct repl_election_report lost, handed_over;
+    uint32_t us = 0;
+    cluster_delay(&c, 20);
+    cluster_run_ms(&c, 3000);
+    cr_assert(repl_node_round_trip(other->node, leader->node_id, &us));
+    cr_assert(us >= 35000 && us < 80000, "%u us over 20 ms one way", us);
+    replica_kill(leader);
+    struct replica *next = cluster_leader(&c, 5000);
+    cr_assert(repl_node_elections(next->node, next->node_id, &lost, &handed_over));
+    cr_assert(lost.count == 1 && lost.median_ms >= 20 && lost.median_ms < 5000);
+    cluster_run_ms(&c, 500);
+    struct replica *third = &c.replicas[3 - leader->number - next->number];
+    cr_assert(repl_node_elections(third->node, next->node_id, &lost, &handed_over),
+              "peers are told");
+    cr_assert_eq(lost.count, 1);
+    cr_assert_eq(repl_group_transfer(next->group, third->node_id), 0);
+    cluster_run_ms(&c, 500);
+    cr_assert(repl_node_elections(third->node, third->node_id, &lost, &handed_over));
+    cr_assert(handed_over.count == 1 && handed_over.median_ms < 500);
+    cluster_close(&c);
+}
