@@ -45,6 +45,7 @@ struct request {
     struct kafka_writer writer; /* the answer */
     uint64_t received_ms;       /* clock */
     enum request_state state;
+    bool is_held;                            /* until an earlier one is answered */
     struct request *next;                    /* in the connection's queue, oldest first */
     void (*on_abandoned)(struct request *r); /* of a handler that parks, or NULL */
     void *parked;                            /* that handler's own */
@@ -109,6 +110,7 @@ void request_handle_leave_group(struct request *r);
 void request_handle_sync_group(struct request *r);
 void request_handle_describe_groups(struct request *r);
 void request_handle_list_groups(struct request *r);
+void request_handle_sasl_handshake(struct request *r);
 void request_handle_api_versions(struct request *r);
 void request_handle_create_topics(struct request *r);
 void request_handle_delete_topics(struct request *r);
@@ -116,9 +118,11 @@ void request_handle_delete_records(struct request *r);
 void request_handle_init_producer_id(struct request *r);
 void request_handle_offset_for_leader_epoch(struct request *r);
 void request_handle_describe_configs(struct request *r);
+void request_handle_alter_configs(struct request *r);
 void request_handle_create_partitions(struct request *r);
 void request_handle_delete_groups(struct request *r);
 void request_handle_incremental_alter_configs(struct request *r);
+void request_handle_list_partition_reassignments(struct request *r);
 void request_handle_offset_delete(struct request *r);
 void request_handle_describe_cluster(struct request *r);
 

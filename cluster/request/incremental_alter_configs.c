@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "error_code.h"
-#include "request/change_list.h"
+#include "request/alter_configs.h"
 #include "request/text.h"
 #include "topic_config.h"
 
 #define RESOURCE_TOPIC        2
-#define RESOURCES_MAX         1000 /* of one request: names are compared with each other */
+#define RESOURCE_GROUP        32
 #define ANSWER_RESOURCE_BYTES 4096 /* a resource's edits and its sentence, where one is refused */
 #define OPERATIONS_MAX        1000 /* on one resource, for the same reason */
 
@@ -18,6 +18,7 @@ enum operation { OPERATION_SET, OPERATION_DELETE, OPERATION_APPEND, OPERATION_SU
 
 struct alter_configs {
     struct change_list list;
+    const struct kafka_incremental_alter_configs_request *message;
     struct kafka_incremental_alter_configs_response response;
 };
 
@@ -158,7 +159,7 @@ static void begin(struct alter_configs *ac,
                   struct kafka_incremental_alter_configs_response_resource *answer)
 {
     struct request *r = ac->list.request;
-    const struct kafka_incremental_alter_configs_request *message = r->message;
+    const struct kafka_incremental_alter_configs_request *message = ac->message;
     struct edits *edits = request_allocate(r, sizeof *edits);
     struct change_item *item = request_allocate(r, sizeof *item);
     struct metadata_change change = {.kind = METADATA_TOPIC_CONFIG};
@@ -203,19 +204,11 @@ static void begin(struct alter_configs *ac,
         refuse(r, answer, error_code, "the change could not be proposed");
 }
 
-static void answer_all(struct change_list *list)
+void alter_configs_begin(struct request *r,
+                         const struct kafka_incremental_alter_configs_request *message,
+                         change_list_cb finish)
 {
-    request_answer(list->request, list->response);
-}
-
-void request_handle_incremental_alter_configs(struct request *r)
-{
-    const struct kafka_incremental_alter_configs_request *message = r->message;
     size_t count = (size_t)message->resources_count;
-    if (count > RESOURCES_MAX) {
-        request_close_connection(r, "it names more resources than one request may");
-        return;
-    }
     r->arena.limit_bytes += count * ANSWER_RESOURCE_BYTES;
     struct alter_configs *ac = request_allocate(r, sizeof *ac);
     struct kafka_incremental_alter_configs_response_resource *resources = request_array(
@@ -224,11 +217,26 @@ void request_handle_incremental_alter_configs(struct request *r)
         request_close_connection(r, "its answer needs too much memory");
         return;
     }
+    ac->message = message;
     kafka_incremental_alter_configs_response_init(&ac->response);
     ac->response.resources = resources;
     ac->response.resources_count = message->resources_count;
-    change_list_begin(&ac->list, r, &ac->response, answer_all);
+    change_list_begin(&ac->list, r, &ac->response, finish);
     for (size_t i = 0; i < count; i++)
         begin(ac, &message->resources[i], &resources[i]);
     change_list_end(&ac->list);
+}
+
+static void answer_all(struct change_list *list)
+{
+    request_answer(list->request, list->response);
+}
+
+void request_handle_incremental_alter_configs(struct request *r)
+{
+    const struct kafka_incremental_alter_configs_request *message = r->message;
+    if (message->resources_count > ALTER_RESOURCES_MAX)
+        request_close_connection(r, "it names more resources than one request may");
+    else
+        alter_configs_begin(r, message, answer_all);
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-struct kafka_string text_copy_of(struct request *r, const char *data, size_t size)
+static struct kafka_string copy_of(struct request *r, const char *data, size_t size)
 {
     char *copy = request_allocate(r, size + 1);
     if (copy == NULL)
@@ -14,7 +14,7 @@ struct kafka_string text_copy_of(struct request *r, const char *data, size_t siz
 
 struct kafka_string text_copy(struct request *r, const char *text)
 {
-    return text_copy_of(r, text, strlen(text));
+    return copy_of(r, text, strlen(text));
 }
 
 char *text_terminated(struct request *r, struct kafka_string string)
@@ -39,7 +39,7 @@ struct kafka_string text_cluster_id(struct request *r)
         for (int j = 0; j < 4; j++)
             text[i * 4 + j] = digits[three >> (18 - 6 * j) & 63];
     }
-    return text_copy_of(r, text, 22);
+    return copy_of(r, text, 22);
 }
 
 bool text_is_topic_name(struct kafka_string name)
@@ -54,4 +54,15 @@ bool text_is_topic_name(struct kafka_string name)
             return false;
     }
     return true;
+}
+
+const char *text_for_event(char into[TEXT_EVENT_SIZE], struct kafka_string text)
+{
+    int32_t size = 0;
+    for (; size < text.size && size < TEXT_EVENT_SIZE - 1; size++) {
+        char c = text.data[size];
+        into[size] = c > ' ' && c < 0x7f && c != '"' ? c : '?';
+    }
+    into[size] = '\0';
+    return into;
 }

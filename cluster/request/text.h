@@ -6,11 +6,14 @@
 
 /* A copy that lives as long as the request; null when the arena is at its limit. */
 struct kafka_string text_copy(struct request *r, const char *text);
-struct kafka_string text_copy_of(struct request *r, const char *data, size_t size);
 
 /* A terminated copy of a request's string; NULL when it is null, has a zero byte, or the arena is
  * at its limit. */
 char *text_terminated(struct request *r, struct kafka_string string);
+
+/* A client's text for an event: cut to fit, '?' for what would break the line or its fields. */
+#define TEXT_EVENT_SIZE 128
+const char *text_for_event(char into[TEXT_EVENT_SIZE], struct kafka_string text);
 
 /* The cluster's id as Kafka shows ids: 22 characters of base64url. */
 struct kafka_string text_cluster_id(struct request *r);

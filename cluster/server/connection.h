@@ -20,6 +20,7 @@ struct connection {
     uint64_t claimed_at_ms;       /* when */
     struct request *first, *last; /* requests in order, answered or not */
     unsigned request_count;       /* of them */
+    unsigned held_count;          /* of them: wait for an earlier one (request_order.c) */
     unsigned claims;              /* open handle, queued requests, writes under way */
     size_t unwritten_bytes;       /* handed to uv_write and not done */
     size_t untaken_bytes;         /* of answers, from their making until they are written */
@@ -62,6 +63,10 @@ void connection_write_answers(struct connection *c);
 
 /* request.c: makes a request of a frame (bytes inside c->input) and dispatches it. */
 void request_begin(struct connection *c, struct bytes frame);
+/* Begins with those that were held and need not wait any more. */
+void request_run_held(struct connection *c);
+/* request_order.c: is one before it under way whose change it may see? */
+bool request_has_to_wait(const struct request *r);
 /* Gives back all but the answer: the request's bytes and what it was worked on in. */
 void request_release_work(struct request *r);
 /* Frees a request that was answered and written, or dropped. */

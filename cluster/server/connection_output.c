@@ -133,6 +133,7 @@ static void write_answers(struct connection *c, struct request *first, size_t sl
 
 void connection_write_answers(struct connection *c)
 {
+    request_run_held(c);
     if (c->is_closed) {
         connection_drop_answered(c);
         return;

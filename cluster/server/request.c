@@ -35,6 +35,7 @@ static const struct {
     {KAFKA_API_SYNC_GROUP, request_handle_sync_group},
     {KAFKA_API_DESCRIBE_GROUPS, request_handle_describe_groups},
     {KAFKA_API_LIST_GROUPS, request_handle_list_groups},
+    {KAFKA_API_SASL_HANDSHAKE, request_handle_sasl_handshake},
     {KAFKA_API_API_VERSIONS, request_handle_api_versions},
     {KAFKA_API_CREATE_TOPICS, request_handle_create_topics},
     {KAFKA_API_DELETE_TOPICS, request_handle_delete_topics},
@@ -42,9 +43,11 @@ static const struct {
     {KAFKA_API_INIT_PRODUCER_ID, request_handle_init_producer_id},
     {KAFKA_API_OFFSET_FOR_LEADER_EPOCH, request_handle_offset_for_leader_epoch},
     {KAFKA_API_DESCRIBE_CONFIGS, request_handle_describe_configs},
+    {KAFKA_API_ALTER_CONFIGS, request_handle_alter_configs},
     {KAFKA_API_CREATE_PARTITIONS, request_handle_create_partitions},
     {KAFKA_API_DELETE_GROUPS, request_handle_delete_groups},
     {KAFKA_API_INCREMENTAL_ALTER_CONFIGS, request_handle_incremental_alter_configs},
+    {KAFKA_API_LIST_PARTITION_REASSIGNMENTS, request_handle_list_partition_reassignments},
     {KAFKA_API_OFFSET_DELETE, request_handle_offset_delete},
     {KAFKA_API_DESCRIBE_CLUSTER, request_handle_describe_cluster},
 };
@@ -196,10 +199,14 @@ static void dispatch(struct request *r)
         return;
     }
     err = decode_message(r, &reader);
-    if (err != 0)
+    if (err != 0) {
         request_close_connection(r, err_text(err));
-    else
+    } else if (request_has_to_wait(r)) {
+        r->is_held = true;
+        r->connection->held_count++;
+    } else {
         handler_of(api->key)(r);
+    }
 }
 
 void request_begin(struct connection *c, struct bytes frame)
@@ -223,6 +230,20 @@ static void set_state(struct request *r, enum request_state state)
     request_count_ended(&r->clients->count, r->header.api, state == REQUEST_CLOSING,
                         clock_now_ms(&r->broker->clock) - r->received_ms);
     connection_answer_soon(r->connection);
+}
+
+void request_run_held(struct connection *c)
+{
+    for (struct request *r = c->first; r != NULL && c->held_count > 0; r = r->next) {
+        if (!r->is_held || (!c->is_closed && request_has_to_wait(r)))
+            continue;
+        r->is_held = false;
+        c->held_count--;
+        if (c->is_closed)
+            set_state(r, REQUEST_CLOSING); /* nobody waits for it any more */
+        else
+            handler_of(r->header.api->key)(r);
+    }
 }
 
 void request_answer(struct request *r, const void *response)

@@ -1,0 +1,47 @@
+/* Which request waits for an earlier one of its connection.
+ *
+ * Kafka works on one request of a connection at a time. Here they are worked on side by side, and
+ * only their answers keep the order. So what reads would be answered from before a change that its
+ * own connection has asked for and not been answered yet:
+ *
+ *   Kafka   OffsetCommit 5 ──▶ done   OffsetFetch ──▶ 5
+ *   else    OffsetCommit 5 ─────┬──▶ done
+ *           OffsetFetch ──▶ 20  ┘                       (and kafkajs has not moved by its seek)
+ *
+ * What may see such a change waits until that is answered; all others go on beside it, so a parked
+ * join or fetch holds nobody up. Those that wait change nothing themselves. Weighed against one
+ * request at a time: that would be one produce request a round trip. */
+#include "server/connection.h"
+
+static const struct {
+    int16_t reader, writer;
+} order[] = {
+    {KAFKA_API_OFFSET_FETCH, KAFKA_API_OFFSET_COMMIT},
+    {KAFKA_API_OFFSET_FETCH, KAFKA_API_OFFSET_DELETE},
+    {KAFKA_API_OFFSET_FETCH, KAFKA_API_DELETE_GROUPS},
+    {KAFKA_API_LIST_OFFSETS, KAFKA_API_PRODUCE},
+    {KAFKA_API_LIST_OFFSETS, KAFKA_API_DELETE_RECORDS},
+    {KAFKA_API_METADATA, KAFKA_API_CREATE_TOPICS},
+    {KAFKA_API_METADATA, KAFKA_API_CREATE_PARTITIONS},
+    {KAFKA_API_METADATA, KAFKA_API_DELETE_TOPICS},
+    {KAFKA_API_DESCRIBE_CONFIGS, KAFKA_API_CREATE_TOPICS},
+    {KAFKA_API_DESCRIBE_CONFIGS, KAFKA_API_ALTER_CONFIGS},
+    {KAFKA_API_DESCRIBE_CONFIGS, KAFKA_API_INCREMENTAL_ALTER_CONFIGS},
+};
+
+static bool is_behind(int16_t reader, int16_t writer)
+{
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        if (order[i].reader == reader && order[i].writer == writer)
+            return true;
+    return false;
+}
+
+bool request_has_to_wait(const struct request *r)
+{
+    for (const struct request *e = r->connection->first; e != r; e = e->next)
+        if (e->state == REQUEST_WORKING && e->header.api != NULL &&
+            is_behind(r->header.api->key, e->header.api->key))
+            return true;
+    return false;
+}
