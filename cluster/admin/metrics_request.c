@@ -64,6 +64,24 @@ static void add_errors(struct metric_text *t, struct broker *b, enum request_cou
     }
 }
 
+/* ---- committed offsets ---- */
+
+static void add_commits(struct metric_text *t, struct broker *b)
+{
+    static const char *const names[COMMIT_OUTCOME_COUNT] = {
+        [COMMIT_STORED] = "stored",    [COMMIT_REWIND] = "rewind", [COMMIT_OUTSIDE] = "outside",
+        [COMMIT_KEPT] = "kept_higher", [COMMIT_DENIED] = "denied",
+    };
+    metric_family(t, "trilog_offset_commits_total", METRIC_COUNTER,
+                  "Offsets that consumers committed at this coordinator, by what became of them");
+    for (unsigned outcome = 0; outcome < COMMIT_OUTCOME_COUNT; outcome++) {
+        uint64_t sum = 0;
+        for (unsigned i = 0; i < b->shard_count; i++)
+            sum += atomic_load(&b->clients[i].count.commits[outcome]);
+        metric_whole(t, "", sum, 1, "outcome", names[outcome]);
+    }
+}
+
 /* ---- connections and memory ---- */
 
 static void add_connections(struct metric_text *t, struct broker *b)
@@ -131,4 +149,6 @@ void metrics_of_requests(struct metric_text *t, struct broker *b)
                   "Partitions of answers with an error, by API and Kafka's name of the error");
     add_errors(t, b, REQUEST_COUNT_PRODUCE, "Produce");
     add_errors(t, b, REQUEST_COUNT_FETCH, "Fetch");
+    add_errors(t, b, REQUEST_COUNT_OFFSET_COMMIT, "OffsetCommit");
+    add_commits(t, b);
 }

@@ -32,19 +32,19 @@ static void unlist(struct commit_wait *w)
     w->previous = NULL;
 }
 
-static void answer(struct commit_wait *w, int16_t error_code)
+static void answer(struct commit_wait *w, int16_t error_code, struct bytes detail)
 {
     commit_wait_cb cb = w->cb;
     unlist(w);
     w->cb = NULL;
     if (cb != NULL)
-        cb(w->data, error_code);
+        cb(w->data, error_code, detail);
 }
 
-static void on_done(void *data, int status)
+static void on_done(void *data, int status, struct bytes detail)
 {
     struct commit_wait *w = data;
-    answer(w, group_error_of(status));
+    answer(w, group_error_of(status), detail);
     free(w);
 }
 
@@ -61,10 +61,11 @@ void commit_wait_begin(struct coordinator *c, uint32_t partition_number, struct 
                        commit_wait_cb cb, void *data)
 {
     struct commit_wait *w = calloc(1, sizeof *w);
-    int err = w == NULL ? UV_ENOMEM : coordinator_propose(c, partition_number, body, on_done, w);
+    int err = w == NULL ? UV_ENOMEM
+                        : coordinator_propose_commit(c, partition_number, body, on_done, w);
     if (err != 0) {
         free(w);
-        cb(data, group_error_of(err));
+        cb(data, group_error_of(err), bytes_of(NULL, 0));
         return;
     }
     w->coordinator = c;
@@ -78,5 +79,5 @@ void commit_wait_tick(struct coordinator *c)
 {
     uint64_t now_ms = clock_now_ms(&c->group->broker->clock);
     while (c->commits.first != NULL && c->commits.first->deadline_ms <= now_ms)
-        answer(c->commits.first, KAFKA_ERROR_REQUEST_TIMED_OUT);
+        answer(c->commits.first, KAFKA_ERROR_REQUEST_TIMED_OUT, bytes_of(NULL, 0));
 }

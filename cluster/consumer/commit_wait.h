@@ -4,7 +4,9 @@
 
 #include "consumer/coordinator.h"
 
-typedef void (*commit_wait_cb)(void *data, int16_t error_code);
+/* `detail`: of a commit without an error, what became of its offsets (commit_detail_read);
+ * borrowed. Else empty. */
+typedef void (*commit_wait_cb)(void *data, int16_t error_code, struct bytes detail);
 
 /* Proposes a copy of the body. `cb` runs exactly once, perhaps from inside the call: with the
  * verdict as Kafka's code, or REQUEST_TIMED_OUT. On the coordinator's shard. */

@@ -12,7 +12,7 @@
 #include "consumer/table_parts.h"
 
 #define GROUP_OVERHEAD_BYTES  256
-#define OFFSET_OVERHEAD_BYTES 192
+#define OFFSET_OVERHEAD_BYTES 256
 #define MEMBER_OVERHEAD_BYTES sizeof(struct table_member)
 
 int consumer_table_create(struct consumer_table **table)
@@ -27,6 +27,7 @@ void consumer_table_destroy(struct consumer_table *t)
         return;
     while (t->groups != NULL)
         table_group_remove(t, t->groups);
+    table_history_clear(t);
     free(t);
 }
 
@@ -84,6 +85,22 @@ void table_group_remove(struct consumer_table *t, struct table_group *g)
     free(g);
 }
 
+static int32_t raised(int32_t generation, int32_t by)
+{
+    return generation <= INT32_MAX - by ? generation + by : generation;
+}
+
+void consumer_table_stride(struct consumer_table *t, int32_t generations, int64_t wall_ms)
+{
+    for (struct table_group *g = t->groups; g != NULL; g = g->hh.next) {
+        if (g->shown.membership.member_count > 0)
+            g->shown.changed_at_ms = wall_ms;
+        drop_membership(t, g);
+        g->shown.generation_taken = raised(g->shown.generation_taken, generations);
+    }
+    t->generation_floor = raised(t->generation_floor, generations);
+}
+
 static void index_members(struct table_group *g)
 {
     struct bytes_reader r = bytes_reader_of(g->shown.membership.members);
@@ -129,10 +146,11 @@ int table_group_set_membership(struct consumer_table *t, struct table_group *g, 
 
 /* ---- offsets ---- */
 
-size_t table_offset_bytes(const struct table_group *g, const struct group_offset *offset)
+size_t table_offset_bytes(const struct table_group *g, const struct group_offset *offset,
+                          struct kafka_string member_id)
 {
     return OFFSET_OVERHEAD_BYTES + (size_t)g->shown.group_id.size + (size_t)offset->topic.size +
-           (size_t)offset->metadata.size;
+           (size_t)offset->metadata.size + (size_t)member_id.size;
 }
 
 static size_t key_of(uint8_t *into, struct kafka_string topic, int32_t partition)
@@ -151,44 +169,77 @@ struct table_offset *table_offset_find(const struct table_group *g, struct kafka
     return o;
 }
 
+/* Texts of the same sizes are written where the old ones stand: most commits allocate nothing. */
+static void fill_offset(struct table_offset *o, const struct consumer_offset *from)
+{
+    size_t metadata_size = (size_t)from->committed.metadata.size;
+    size_t member_size = (size_t)from->member_id.size;
+    o->shown = *from;
+    o->shown.committed.topic.data = (const char *)o->key + 4;
+    o->shown.committed.metadata.data = (const char *)o->key + o->key_size;
+    o->shown.member_id.data = (const char *)o->key + o->key_size + metadata_size;
+    if (metadata_size > 0)
+        memmove(o->key + o->key_size, from->committed.metadata.data, metadata_size);
+    if (member_size > 0)
+        memmove(o->key + o->key_size + metadata_size, from->member_id.data, member_size);
+}
+
 static struct table_offset *create_offset(const struct consumer_offset *from)
 {
     const struct group_offset *committed = &from->committed;
-    size_t topic_size = (size_t)committed->topic.size;
-    size_t metadata_size = (size_t)committed->metadata.size;
-    struct table_offset *o = malloc(sizeof *o + 4 + topic_size + metadata_size);
+    struct table_offset *o = malloc(sizeof *o + 4 + (size_t)committed->topic.size +
+                                    (size_t)committed->metadata.size +
+                                    (size_t)from->member_id.size);
     if (o == NULL)
         return NULL;
     memset(o, 0, sizeof *o);
-    o->shown = *from;
     o->key_size = key_of(o->key, committed->topic, committed->partition);
-    o->shown.committed.topic.data = (const char *)o->key + 4;
-    o->shown.committed.metadata.data = (const char *)o->key + o->key_size;
-    if (metadata_size > 0)
-        memcpy(o->key + o->key_size, committed->metadata.data, metadata_size);
+    fill_offset(o, from);
     return o;
 }
 
-int table_offset_set(struct consumer_table *t, struct table_group *g,
-                     const struct consumer_offset *offset)
+static void take_lines(struct table_offset *o, struct table_offset *from)
 {
+    for (unsigned i = 0; i < LINE_CLASS_COUNT; i++) {
+        o->lines[i] = from->lines[i];
+        if (o->lines[i] != NULL)
+            o->lines[i]->offset = o;
+        from->lines[i] = NULL;
+    }
+}
+
+static bool has_same_sizes(const struct consumer_offset *a, const struct consumer_offset *b)
+{
+    return a->committed.metadata.size == b->committed.metadata.size &&
+           a->member_id.size == b->member_id.size;
+}
+
+struct table_offset *table_offset_set(struct consumer_table *t, struct table_group *g,
+                                      struct table_offset *old,
+                                      const struct consumer_offset *offset)
+{
+    if (old != NULL && has_same_sizes(&old->shown, offset)) {
+        fill_offset(old, offset);
+        return old;
+    }
     struct table_offset *o = create_offset(offset);
-    struct table_offset *old = table_offset_find(g, offset->committed.topic,
-                                                 offset->committed.partition);
     if (o == NULL)
-        return UV_ENOMEM;
-    if (old != NULL)
+        return NULL;
+    if (old != NULL) {
+        take_lines(o, old);
         table_offset_remove(t, g, old);
-    o->bytes = table_offset_bytes(g, &o->shown.committed);
+    }
+    o->bytes = table_offset_bytes(g, &o->shown.committed, o->shown.member_id);
     HASH_ADD_KEYPTR(hh, g->offsets, o->key, (unsigned)o->key_size, o);
     g->shown.offset_count++;
     g->offset_bytes += o->bytes;
     t->bytes += o->bytes;
-    return 0;
+    return o;
 }
 
 void table_offset_remove(struct consumer_table *t, struct table_group *g, struct table_offset *o)
 {
+    table_history_end(o);
     HASH_DEL(g->offsets, o);
     g->shown.offset_count--;
     g->offset_bytes -= o->bytes;

@@ -14,7 +14,8 @@
 
 struct proposal {
     struct machine_request machine;
-    group_proposal_cb done;
+    group_proposal_cb done; /* one of these two */
+    coordinator_commit_cb done_commit;
     void *done_data;
 };
 
@@ -27,20 +28,23 @@ const struct consumer_table *coordinator_table(struct coordinator *c, uint32_t p
 static void on_applied(struct machine_request *req, int status)
 {
     struct proposal *p = req->data;
-    p->done(p->done_data, status != 0 ? status : req->result.error);
+    int verdict = status != 0 ? status : req->result.error;
+    if (p->done_commit != NULL)
+        p->done_commit(p->done_data, verdict,
+                       verdict == 0 ? req->result.detail : bytes_of(NULL, 0));
+    else
+        p->done(p->done_data, verdict);
     free(p);
 }
 
-int coordinator_propose(struct coordinator *c, uint32_t partition_number, struct bytes body,
-                        group_proposal_cb done, void *done_data)
+/* Takes the proposal (NULL: there was no memory), also when it fails. */
+static int submit(struct coordinator *c, uint32_t partition_number, struct bytes body,
+                  struct proposal *p)
 {
-    struct proposal *p = calloc(1, sizeof *p);
     struct buffer *owner = buffer_create(body.size);
     int err = p == NULL || owner == NULL ? UV_ENOMEM : 0;
     if (err == 0) {
         memcpy(owner->data, body.data, body.size);
-        p->done = done;
-        p->done_data = done_data;
         p->machine.data = p;
         p->machine.submit.head.kind = ENTRY_GROUP_STATE;
         p->machine.submit.head.partition_number = partition_number;
@@ -52,6 +56,28 @@ int coordinator_propose(struct coordinator *c, uint32_t partition_number, struct
     if (err != 0)
         free(p);
     return err;
+}
+
+int coordinator_propose(struct coordinator *c, uint32_t partition_number, struct bytes body,
+                        group_proposal_cb done, void *done_data)
+{
+    struct proposal *p = calloc(1, sizeof *p);
+    if (p != NULL) {
+        p->done = done;
+        p->done_data = done_data;
+    }
+    return submit(c, partition_number, body, p);
+}
+
+int coordinator_propose_commit(struct coordinator *c, uint32_t partition_number, struct bytes body,
+                               coordinator_commit_cb done, void *done_data)
+{
+    struct proposal *p = calloc(1, sizeof *p);
+    if (p != NULL) {
+        p->done_commit = done;
+        p->done_data = done_data;
+    }
+    return submit(c, partition_number, body, p);
 }
 
 /* ---- what the live groups ask for ---- */
@@ -97,15 +123,6 @@ int coordinator_create(struct broker_group *g, struct coordinator **coordinator)
     }
     *coordinator = c;
     return 0;
-}
-
-void coordinator_destroy(struct coordinator *c)
-{
-    if (c == NULL)
-        return;
-    group_set_clear(c->groups, KAFKA_ERROR_NOT_COORDINATOR);
-    group_set_destroy(c->groups);
-    free(c);
 }
 
 static void restore_partition(void *data, struct partition *p)

@@ -10,8 +10,8 @@
 #include "broker.h"
 #include "replication/group.h"
 
+/* Lives as long as the group. */
 int coordinator_create(struct broker_group *g, struct coordinator **coordinator);
-void coordinator_destroy(struct coordinator *c);
 
 /* Leadership was won (the table is complete) or lost (what waits is answered NOT_COORDINATOR). */
 void coordinator_on_role(struct coordinator *c, enum repl_role role, uint64_t term);

@@ -26,6 +26,12 @@ const struct consumer_table *coordinator_table(struct coordinator *c, uint32_t p
 int coordinator_propose(struct coordinator *c, uint32_t partition_number, struct bytes body,
                         group_proposal_cb done, void *done_data);
 
+/* The same of a commit: `done` gets what became of its offsets, too (commit_detail_read), borrowed
+ * and empty without a success. */
+typedef void (*coordinator_commit_cb)(void *done_data, int status, struct bytes detail);
+int coordinator_propose_commit(struct coordinator *c, uint32_t partition_number, struct bytes body,
+                               coordinator_commit_cb done, void *done_data);
+
 /* sweep.c: expired offsets, offsets of deleted topics, groups with nothing left. One partition a
  * time, every few seconds, on the leader. */
 void coordinator_sweep(struct coordinator *c);

@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "consumer/coordinator_parts.h"
 #include "protocol/error.h"
-#include "request/text.h"
+
+#define HOST_SIZE 80 /* of an address as text */
 
 static void on_back(struct work_item *item)
 {
@@ -165,14 +166,21 @@ int16_t group_error_of(int err)
 
 struct kafka_string group_client_host(struct request *r)
 {
-    char text[80];
-    snprintf(text, sizeof text, "/%s", r->context.address);
-    struct kafka_string host = text_copy(r, text);
-    return kafka_string_is_null(host) ? kafka_string_of("") : host;
+    char *text = request_allocate(r, HOST_SIZE);
+    if (text == NULL)
+        return kafka_string_of("");
+    snprintf(text, HOST_SIZE, "/%s", r->context.address);
+    return kafka_string_of(text);
 }
 
 struct kafka_string group_client_id(const struct request *r)
 {
     struct kafka_string id = r->context.client_id;
     return kafka_string_is_null(id) ? kafka_string_of("") : id;
+}
+
+struct group_actor group_actor_of(struct request *r)
+{
+    return (struct group_actor){.client_id = group_client_id(r),
+                                .client_host = group_client_host(r)};
 }

@@ -59,5 +59,7 @@ int16_t group_error_of(int err);
 struct kafka_string group_client_host(struct request *r);
 /* Never null. */
 struct kafka_string group_client_id(const struct request *r);
+/* Both. On the connection's shard, as these three use the request's arena. */
+struct group_actor group_actor_of(struct request *r);
 
 #endif

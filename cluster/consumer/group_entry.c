@@ -2,14 +2,21 @@
  *   0 u16 version   2 u8 kind   3 u8 0   4 u16 flags (0)   6 text group id, then by kind
  *
  *   COMMIT          i32 generation, text member id, text? instance id, text client id,
- *                   text client host, u64 metadata version, i64 expire at, u32 n, n x offset
+ *                   text client host, u64 metadata version, i64 expire at, u8 policy,
+ *                   u32 n, n x offset
  *   GENERATION      i32 generation
  *   MEMBERSHIP      i32 generation, text? protocol type, text? protocol name, text? leader,
  *                   u32 n, n x member
- *   OFFSETS_DELETE  u8 reason, u32 n, n x (16 topic id, text topic, i32 partition,
+ *   OFFSETS_DELETE  u8 reason, actor, u32 n, n x (16 topic id, text topic, i32 partition,
  *                   i64 committed at most at)
- *   DELETE          u8 only when bare
+ *   DELETE          u8 only when bare, actor
+ *   POLICY          u8 policy (0: the default again), actor
+ *   FORGET          i64 before; the group id is empty
  *
+ * Version 1 had no policy, no actors, and neither of the last two; its commits were applied as
+ * Kafka does, which is what they still mean: ALLOW.
+ *
+ * actor: text client id, text client host
  * offset: 16 topic id, text topic, i32 partition, i64 offset, i32 leader epoch, text metadata
  * member: text id, text? instance id, text client id, text client host, i32 session timeout,
  *   i32 rebalance timeout, u16 n, n x (text protocol, bytes metadata), bytes assignment
@@ -22,8 +29,9 @@
 #include "base/err.h"
 #include "state/byte_list.h"
 
-#define BODY_VERSION 1
-#define TEXT_NULL    0xffff
+#define BODY_VERSION           2
+#define BODY_VERSION_WITH_RULE 2
+#define TEXT_NULL              0xffff
 
 /* ---- texts ---- */
 
@@ -74,7 +82,14 @@ void group_commit_put(struct byte_list *list, struct kafka_string group_id,
     group_text_put(list, commit->client_host);
     byte_list_put_u64(list, commit->metadata_version);
     byte_list_put_u64(list, (uint64_t)commit->expire_at_ms);
+    byte_list_put_u8(list, (uint8_t)commit->policy);
     byte_list_put_u32(list, commit->offset_count);
+}
+
+static void put_actor(struct byte_list *list, const struct group_actor *actor)
+{
+    group_text_put(list, actor->client_id);
+    group_text_put(list, actor->client_host);
 }
 
 void group_offset_put(struct byte_list *list, const struct group_offset *offset)
@@ -116,10 +131,12 @@ void group_protocol_put(struct byte_list *list, const struct group_protocol *pro
 }
 
 void group_offsets_delete_put(struct byte_list *list, struct kafka_string group_id,
-                              enum group_offset_delete_reason reason, uint32_t offset_count)
+                              enum group_offset_delete_reason reason,
+                              const struct group_actor *actor, uint32_t offset_count)
 {
     put_head(list, GROUP_ENTRY_OFFSETS_DELETE, group_id);
     byte_list_put_u8(list, (uint8_t)reason);
+    put_actor(list, actor);
     byte_list_put_u32(list, offset_count);
 }
 
@@ -137,10 +154,26 @@ void group_generation_put(struct byte_list *list, struct kafka_string group_id, 
     byte_list_put_u32(list, (uint32_t)generation);
 }
 
-void group_delete_put(struct byte_list *list, struct kafka_string group_id, bool is_only_when_bare)
+void group_delete_put(struct byte_list *list, struct kafka_string group_id,
+                      const struct group_deletion *deletion)
 {
     put_head(list, GROUP_ENTRY_DELETE, group_id);
-    byte_list_put_u8(list, is_only_when_bare);
+    byte_list_put_u8(list, deletion->is_only_when_bare);
+    put_actor(list, &deletion->actor);
+}
+
+void group_policy_put(struct byte_list *list, struct kafka_string group_id,
+                      const struct group_policy_change *change)
+{
+    put_head(list, GROUP_ENTRY_POLICY, group_id);
+    byte_list_put_u8(list, (uint8_t)change->policy);
+    put_actor(list, &change->actor);
+}
+
+void group_forget_put(struct byte_list *list, int64_t before_ms)
+{
+    put_head(list, GROUP_ENTRY_FORGET, kafka_string_of(""));
+    byte_list_put_u64(list, (uint64_t)before_ms);
 }
 
 /* ---- reading elements ---- */
@@ -162,7 +195,7 @@ void group_offset_read(struct bytes_reader *r, struct group_offset *offset)
     offset->offset = (int64_t)bytes_read_le64(r);
     offset->leader_epoch = (int32_t)bytes_read_le32(r);
     offset->metadata = group_text_read(r, false);
-    if (offset->topic.size == 0 || offset->partition < 0 || offset->offset < 0 ||
+    if (offset->topic.size == 0 || offset->partition < 0 || offset->offset < -1 ||
         offset->leader_epoch < -1)
         r->is_bad = true;
 }
@@ -211,7 +244,24 @@ void group_removal_read(struct bytes_reader *r, struct group_removal *removal)
 
 /* ---- decoding ---- */
 
-static void decode_commit(struct bytes_reader *r, struct group_commit *commit)
+static void read_actor(struct bytes_reader *r, uint16_t version, struct group_actor *actor)
+{
+    actor->client_id = actor->client_host = kafka_string_of("");
+    if (version < BODY_VERSION_WITH_RULE)
+        return;
+    actor->client_id = group_text_read(r, false);
+    actor->client_host = group_text_read(r, false);
+}
+
+static enum group_policy read_policy(struct bytes_reader *r, unsigned least)
+{
+    uint8_t policy = bytes_read_u8(r);
+    if (policy < least || policy >= GROUP_POLICY_COUNT)
+        r->is_bad = true;
+    return policy;
+}
+
+static void decode_commit(struct bytes_reader *r, uint16_t version, struct group_commit *commit)
 {
     commit->generation = (int32_t)bytes_read_le32(r);
     commit->member_id = group_text_read(r, false);
@@ -220,6 +270,8 @@ static void decode_commit(struct bytes_reader *r, struct group_commit *commit)
     commit->client_host = group_text_read(r, false);
     commit->metadata_version = bytes_read_le64(r);
     commit->expire_at_ms = (int64_t)bytes_read_le64(r);
+    commit->policy = version < BODY_VERSION_WITH_RULE ? GROUP_POLICY_ALLOW
+                                                      : read_policy(r, GROUP_POLICY_GUARD);
     commit->offset_count = bytes_read_le32(r);
     commit->offsets = bytes_of(r->at, bytes_reader_left(r));
     struct group_offset offset;
@@ -271,10 +323,12 @@ static void decode_membership(struct bytes_reader *r, struct group_membership *m
         r->is_bad = true;
 }
 
-static void decode_offsets_delete(struct bytes_reader *r, struct group_offsets_delete *deletion)
+static void decode_offsets_delete(struct bytes_reader *r, uint16_t version,
+                                  struct group_offsets_delete *deletion)
 {
     struct group_removal removal;
     deletion->reason = bytes_read_u8(r);
+    read_actor(r, version, &deletion->actor);
     deletion->offset_count = bytes_read_le32(r);
     deletion->offsets = bytes_of(r->at, bytes_reader_left(r));
     for (uint32_t i = 0; i < deletion->offset_count && !r->is_bad; i++)
@@ -284,12 +338,20 @@ static void decode_offsets_delete(struct bytes_reader *r, struct group_offsets_d
         r->is_bad = true;
 }
 
-static void decode_kind(struct bytes_reader *r, struct group_entry *entry)
+static void decode_delete(struct bytes_reader *r, uint16_t version, struct group_deletion *deletion)
 {
-    uint8_t mode;
+    uint8_t mode = bytes_read_u8(r);
+    deletion->is_only_when_bare = mode != 0;
+    if (mode > 1)
+        r->is_bad = true;
+    read_actor(r, version, &deletion->actor);
+}
+
+static void decode_kind(struct bytes_reader *r, uint16_t version, struct group_entry *entry)
+{
     switch (entry->kind) {
     case GROUP_ENTRY_COMMIT:
-        decode_commit(r, &entry->commit);
+        decode_commit(r, version, &entry->commit);
         break;
     case GROUP_ENTRY_GENERATION:
         entry->generation = (int32_t)bytes_read_le32(r);
@@ -300,15 +362,20 @@ static void decode_kind(struct bytes_reader *r, struct group_entry *entry)
         decode_membership(r, &entry->membership);
         break;
     case GROUP_ENTRY_OFFSETS_DELETE:
-        decode_offsets_delete(r, &entry->offsets_delete);
+        decode_offsets_delete(r, version, &entry->offsets_delete);
         break;
     case GROUP_ENTRY_DELETE:
-        mode = bytes_read_u8(r);
-        entry->is_only_when_bare = mode != 0;
-        if (mode > 1)
-            r->is_bad = true;
+        decode_delete(r, version, &entry->deletion);
         break;
     case GROUP_ENTRY_POLICY:
+        entry->policy_change.policy = read_policy(r, GROUP_POLICY_DEFAULT);
+        read_actor(r, version, &entry->policy_change.actor);
+        break;
+    case GROUP_ENTRY_FORGET:
+        entry->forget_before_ms = (int64_t)bytes_read_le64(r);
+        if (entry->group_id.size != 0)
+            r->is_bad = true;
+        break;
     default:
         r->is_bad = true;
     }
@@ -319,14 +386,15 @@ int group_entry_decode(struct bytes body, struct group_entry *entry)
     struct bytes_reader r = bytes_reader_of(body);
     memset(entry, 0, sizeof *entry);
     uint16_t version = bytes_read_le16(&r);
-    if (!r.is_bad && version != BODY_VERSION)
+    if (!r.is_bad && (version == 0 || version > BODY_VERSION))
         return ERR_VERSION;
     entry->kind = bytes_read_u8(&r);
     uint8_t unused = bytes_read_u8(&r);
     uint16_t flags = bytes_read_le16(&r);
     entry->group_id = group_text_read(&r, false);
-    if (r.is_bad || unused != 0 || flags != 0)
+    if (r.is_bad || unused != 0 || flags != 0 ||
+        (version < BODY_VERSION_WITH_RULE && entry->kind >= GROUP_ENTRY_POLICY))
         return ERR_MALFORMED;
-    decode_kind(&r, entry);
+    decode_kind(&r, version, entry);
     return r.is_bad || bytes_reader_left(&r) != 0 ? ERR_MALFORMED : 0;
 }

@@ -44,7 +44,9 @@ static size_t read_code_point(const uint8_t *at, size_t left, uint32_t *code)
     return size;
 }
 
-int32_t group_place_hash(const char *group_id, size_t size)
+/* java.lang.String.hashCode of UTF-8 text, without the sign bit. Bytes that are not UTF-8 count
+ * as U+FFFD each. */
+static int32_t hash_of(const char *group_id, size_t size)
 {
     const uint8_t *at = (const uint8_t *)group_id;
     uint32_t hash = 0;
@@ -82,5 +84,5 @@ int coordinator_place(struct broker *b, const char *group_id, size_t group_id_si
     if (count == 0)
         return ERR_NOT_FOUND;
     return broker_find_partition(b, OFFSETS_TOPIC, strlen(OFFSETS_TOPIC),
-                                 group_place_hash(group_id, group_id_size) % count, place);
+                                 hash_of(group_id, group_id_size) % count, place);
 }

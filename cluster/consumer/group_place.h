@@ -13,8 +13,4 @@ struct metadata_change;
 /* Sets the configs that a creation of the topic has, as Kafka's: it is compacted. Static memory. */
 void group_place_configure(struct metadata_change *creation);
 
-/* java.lang.String.hashCode of UTF-8 text, without the sign bit. Bytes that are not UTF-8 count
- * as U+FFFD each. */
-int32_t group_place_hash(const char *group_id, size_t size);
-
 #endif

@@ -10,10 +10,16 @@
  * A tombstone is the key without value. Kafka's tools and mirrors read these. */
 #include "cluster/group_record.h"
 
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/err.h"
 #include "protocol/writer.h"
 
 #define RECORD_BYTES_MAX              (2 * GROUP_ENTRY_BYTES_MAX)
+#define OFFSET_RECORD_FIXED           64  /* more than numbers and sizes take */
+#define OFFSET_RECORD_FEW             512 /* what is laid out on the stack */
 #define OFFSET_KEY_VERSION            1
 #define OFFSET_VALUE_VERSION          3
 #define OFFSET_VALUE_VERSION_EXPIRING 1
@@ -54,40 +60,74 @@ static void append(struct kafka_record_batch_builder *b, int64_t timestamp_ms,
         kafka_writer_close(value);
 }
 
-static void put_offset_key(struct kafka_writer *w, struct kafka_string group_id,
-                           struct kafka_string topic, int32_t partition)
+/* ---- offsets: by the ten in each commit, so they are laid out in place ---- */
+
+static uint8_t *put_text(uint8_t *at, struct kafka_string text)
 {
-    begin(w, OFFSET_KEY_VERSION);
-    kafka_write_string(w, group_id, false);
-    kafka_write_string(w, topic, false);
-    kafka_write_int32(w, partition);
+    at = bytes_put_be16(at, (uint16_t)text.size);
+    if (text.size > 0)
+        memcpy(at, text.data, (size_t)text.size);
+    return at + text.size;
+}
+
+static uint8_t *put_offset_key(uint8_t *at, struct kafka_string group_id, struct kafka_string topic,
+                               int32_t partition)
+{
+    at = put_text(put_text(bytes_put_be16(at, OFFSET_KEY_VERSION), group_id), topic);
+    return bytes_put_be32(at, (uint32_t)partition);
+}
+
+static uint8_t *put_offset_value(uint8_t *at, const struct group_offset *offset,
+                                 int64_t committed_at_ms, int64_t expire_at_ms)
+{
+    bool is_expiring = expire_at_ms >= 0;
+    at = bytes_put_be16(at, is_expiring ? OFFSET_VALUE_VERSION_EXPIRING : OFFSET_VALUE_VERSION);
+    at = bytes_put_be64(at, (uint64_t)offset->offset);
+    if (!is_expiring)
+        at = bytes_put_be32(at, (uint32_t)offset->leader_epoch);
+    at = bytes_put_be64(put_text(at, offset->metadata), (uint64_t)committed_at_ms);
+    return is_expiring ? bytes_put_be64(at, (uint64_t)expire_at_ms) : at;
+}
+
+/* `offset` NULL: a tombstone. */
+static void append_offset(struct kafka_record_batch_builder *b, struct kafka_string group_id,
+                          struct kafka_string topic, int32_t partition,
+                          const struct group_offset *offset, int64_t at_ms, int64_t expire_at_ms)
+{
+    uint8_t few[OFFSET_RECORD_FEW];
+    size_t size = OFFSET_RECORD_FIXED + (size_t)group_id.size + (size_t)topic.size +
+                  (offset == NULL ? 0 : (size_t)offset->metadata.size);
+    uint8_t *key = size <= sizeof few ? few : malloc(size);
+    if (key == NULL) {
+        kafka_writer_fail(&b->records, UV_ENOMEM);
+        return;
+    }
+    uint8_t *value = put_offset_key(key, group_id, topic, partition), *end = value;
+    if (offset != NULL)
+        end = put_offset_value(value, offset, at_ms, expire_at_ms);
+    assert(end <= key + size);
+    kafka_record_batch_builder_append(
+        b, at_ms, bytes_of(key, (size_t)(value - key)),
+        offset == NULL ? (struct bytes){0} : bytes_of(value, (size_t)(end - value)), NULL, 0);
+    if (key != few)
+        free(key);
 }
 
 void group_record_offset(struct kafka_record_batch_builder *b, struct kafka_string group_id,
                          const struct group_offset *offset, int64_t committed_at_ms,
                          int64_t expire_at_ms)
 {
-    struct kafka_writer key, value;
-    bool is_expiring = expire_at_ms >= 0;
-    put_offset_key(&key, group_id, offset->topic, offset->partition);
-    begin(&value, is_expiring ? OFFSET_VALUE_VERSION_EXPIRING : OFFSET_VALUE_VERSION);
-    kafka_write_int64(&value, offset->offset);
-    if (!is_expiring)
-        kafka_write_int32(&value, offset->leader_epoch);
-    kafka_write_string(&value, offset->metadata, false);
-    kafka_write_int64(&value, committed_at_ms);
-    if (is_expiring)
-        kafka_write_int64(&value, expire_at_ms);
-    append(b, committed_at_ms, &key, &value);
+    append_offset(b, group_id, offset->topic, offset->partition, offset, committed_at_ms,
+                  expire_at_ms);
 }
 
 void group_record_offset_gone(struct kafka_record_batch_builder *b, struct kafka_string group_id,
                               struct kafka_string topic, int32_t partition, int64_t now_ms)
 {
-    struct kafka_writer key;
-    put_offset_key(&key, group_id, topic, partition);
-    append(b, now_ms, &key, NULL);
+    append_offset(b, group_id, topic, partition, NULL, now_ms, -1);
 }
+
+/* ---- groups ---- */
 
 static void put_group_key(struct kafka_writer *w, struct kafka_string group_id)
 {

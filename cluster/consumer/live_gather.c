@@ -14,6 +14,7 @@ void live_answer_joins(struct live_group *g)
     for (struct live_member *m = g->members; m != NULL; m = m->hh.next) {
         m->has_synced = false;
         m->is_new = false;
+        live_forget_beliefs(m);
         live_member_touch(m);
         if (m->join != NULL)
             live_answer_join(m, g->leader->id, m == g->leader);

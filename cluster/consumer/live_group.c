@@ -153,7 +153,7 @@ struct live_group *live_group_create(struct group_set *s, uint32_t partition_num
     return g;
 }
 
-void live_group_destroy(struct live_group *g)
+static void destroy(struct live_group *g)
 {
     struct pending_member *pending, *next;
     assert(g->members == NULL);
@@ -174,7 +174,7 @@ void live_group_release(struct live_group *g)
 {
     if (g->state == GROUP_EMPTY && g->members == NULL && g->pending == NULL &&
         !g->has_to_store_empty && g->proposals == NULL)
-        live_group_destroy(g);
+        destroy(g);
 }
 
 uint64_t live_now(const struct live_group *g)
@@ -223,6 +223,7 @@ int group_set_create(const struct group_host *host, const struct group_limits *l
     s->host = *host;
     s->limits = *limits;
     s->wake_at_ms = UINT64_MAX;
+    s->ticked_at_ms = host->now_ms(host->data);
     s->next_number = 1;
     random_init(&s->random, seed);
     *set = s;
@@ -244,7 +245,7 @@ void group_set_clear(struct group_set *s, int16_t error_code)
     {
         while (g->members != NULL)
             live_member_remove(g->members, error_code);
-        live_group_destroy(g);
+        destroy(g);
     }
     s->wake_at_ms = UINT64_MAX;
 }

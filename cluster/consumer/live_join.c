@@ -198,6 +198,12 @@ void live_expire_pending(struct live_group *g, uint64_t now_ms)
     }
 }
 
+void live_put_off_pending(struct live_group *g, uint64_t by_ms)
+{
+    for (struct pending_member *pending = g->pending; pending != NULL; pending = pending->hh.next)
+        pending->expires_at_ms += by_ms;
+}
+
 static void ask_to_come_again(struct live_group *g, struct group_join *join, struct kafka_string id)
 {
     struct pending_member *pending = calloc(1, sizeof *pending + ID_SIZE_MAX);
@@ -255,6 +261,7 @@ static void replace_static(struct live_member *m, struct group_join *join, struc
     }
     m->join = join;
     m->sync = NULL;
+    live_forget_beliefs(m);
     if (former_join != NULL)
         live_join_refuse(former_join, KAFKA_ERROR_FENCED_INSTANCE_ID);
     if (former_sync != NULL)
@@ -293,13 +300,27 @@ static void answer_again(struct live_member *m, struct group_join *join, bool wi
     live_answer_join(m, m->group->leader->id, with_members);
 }
 
+/* A number was taken for a next generation and perhaps told, by a coordinator that did not live to
+ * store it: whoever heard it must not be told a lower one. */
+static bool is_newest_generation(const struct live_group *g)
+{
+    const struct group_host *host = &g->set->host;
+    const struct consumer_table *table = host->table(host->data, g->partition_number);
+    struct consumer_group known;
+    return table != NULL && consumer_table_group(table, live_group_id(g), &known) &&
+           known.generation_taken <= g->generation;
+}
+
+/* With Kafka a leader that joins a stable group begins a new generation. But some clients join
+ * again whenever their coordinator has moved; so the leader is told what the others are, too, and
+ * only if it then brings another assignment is there anything to begin (live_sync.c). */
 static void join_again(struct live_group *g, struct live_member *m, struct group_join *join)
 {
     bool is_same = live_member_has_same_protocols(m, join->protocols, join->protocol_count);
-    if (g->state == GROUP_COMPLETING && is_same)
+    bool is_known = g->state == GROUP_COMPLETING ||
+                    (g->state == GROUP_STABLE && is_newest_generation(g));
+    if (is_same && is_known)
         answer_again(m, join, m == g->leader);
-    else if (g->state == GROUP_STABLE && is_same && m != g->leader)
-        answer_again(m, join, false);
     else
         update_and_rebalance(m, join);
 }

@@ -10,7 +10,7 @@
 
 #define MEMBER_OVERHEAD_BYTES 512
 
-static void count(struct live_member *m, size_t more, size_t less)
+void live_member_count(struct live_member *m, size_t more, size_t less)
 {
     m->bytes = m->bytes + more - less;
     m->group->bytes = m->group->bytes + more - less;
@@ -53,7 +53,7 @@ static int set_identity(struct live_member *m, const struct group_member *from)
     m->client_host = place_text(&at, from->client_host);
     free(m->identity);
     m->identity = identity;
-    count(m, size, former);
+    live_member_count(m, size, former);
     return 0;
 }
 
@@ -101,7 +101,7 @@ struct live_member *live_member_create(struct live_group *g, const struct group_
     }
     m->session_timeout_ms = identity->session_timeout_ms;
     m->rebalance_timeout_ms = identity->rebalance_timeout_ms;
-    count(m, MEMBER_OVERHEAD_BYTES, 0);
+    live_member_count(m, MEMBER_OVERHEAD_BYTES, 0);
     enlist(m);
     if (g->leader == NULL)
         g->leader = m;
@@ -130,7 +130,8 @@ void live_member_remove(struct live_member *m, int16_t error_code)
         live_join_refuse(m->join, error_code);
     if (m->sync != NULL)
         live_sync_refuse(m->sync, error_code);
-    count(m, 0, m->bytes);
+    live_forget_beliefs(m);
+    live_member_count(m, 0, m->bytes);
     free(m->identity);
     free(m->protocols);
     free(m->assignment);
@@ -168,7 +169,7 @@ int live_member_set_protocols(struct live_member *m, const struct group_protocol
             memcpy(at, protocols[i].metadata.data, protocols[i].metadata.size);
         at += protocols[i].metadata.size;
     }
-    count(m, size, protocols_size(m->protocols, m->protocol_count));
+    live_member_count(m, size, protocols_size(m->protocols, m->protocol_count));
     free(m->protocols);
     m->protocols = copies;
     m->protocol_count = n;
@@ -184,7 +185,7 @@ int live_member_set_assignment(struct live_member *m, struct bytes assignment)
             return UV_ENOMEM;
         memcpy(copy, assignment.data, assignment.size);
     }
-    count(m, assignment.size, m->assignment_size);
+    live_member_count(m, assignment.size, m->assignment_size);
     free(m->assignment);
     m->assignment = copy;
     m->assignment_size = assignment.size;

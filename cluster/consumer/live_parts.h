@@ -14,6 +14,15 @@
 #define NEW_MEMBER_TIMEOUT_MS   (5u * 60 * 1000) /* it has no session yet: it can't heartbeat */
 #define RETRY_MS                50               /* between two attempts to propose */
 
+/* An offset that a member committed and that is not stored. */
+struct live_belief {
+    struct kafka_string topic; /* behind the struct */
+    int32_t partition;
+    int64_t offset;
+    int32_t leader_epoch;
+    struct live_belief *next; /* of the member */
+};
+
 struct live_member {
     struct live_group *group;
     struct kafka_string id, instance_id, client_id, client_host; /* in `identity` */
@@ -23,8 +32,10 @@ struct live_member {
     uint32_t protocol_count;
     uint8_t *assignment;
     size_t assignment_size;
-    size_t bytes;            /* what it counts for */
-    uint64_t connection;     /* newest that it spoke on */
+    size_t bytes;                /* what it counts for */
+    uint64_t connection;         /* newest that it spoke on */
+    struct live_belief *beliefs; /* newest first */
+    uint32_t belief_count;
     bool is_new;             /* has not been part of a generation */
     bool has_synced;         /* in this generation */
     uint64_t expires_at_ms;  /* its session */
@@ -74,6 +85,7 @@ struct live_group {
     struct live_member *members;        /* by id */
     struct live_member *static_members; /* by instance id */
     struct pending_member *pending;
+    uint32_t belief_count;    /* of all members */
     size_t bytes;             /* of members and pending ones */
     uint64_t wake_at_ms;      /* nothing is due before */
     uint64_t join_until_ms;   /* PREPARING */
@@ -95,6 +107,7 @@ struct group_set {
     struct live_group *groups;
     size_t bytes;
     uint64_t wake_at_ms;       /* nothing is due before */
+    uint64_t ticked_at_ms;     /* last time that it was looked */
     uint64_t next_number;      /* of proposals */
     uint64_t since_connection; /* older ones were made before this node led */
 };
@@ -111,7 +124,6 @@ enum group_event {
 struct live_group *live_group_find(const struct group_set *s, struct kafka_string id);
 struct live_group *live_group_create(struct group_set *s, uint32_t partition_number,
                                      struct kafka_string id);
-void live_group_destroy(struct live_group *g);
 /* Destroys a group that has nothing left which the table does not say. */
 void live_group_release(struct live_group *g);
 struct kafka_string live_group_id(const struct live_group *g);
@@ -144,6 +156,11 @@ bool live_group_supports(const struct live_group *g, struct kafka_string type,
                          const struct group_protocol *protocols, uint32_t count);
 struct kafka_string live_group_vote(const struct live_group *g);
 
+void live_member_count(struct live_member *m, size_t more, size_t less); /* of its bytes */
+
+/* live_belief.c */
+void live_forget_beliefs(struct live_member *m);
+
 /* live_gather.c */
 void live_begin_join_phase(struct live_group *g);
 void live_answer_joins(struct live_group *g);
@@ -157,6 +174,7 @@ void live_answer_join(struct live_member *m, struct kafka_string leader, bool wi
 /* Member ids that were given out and not used. True: it was one. */
 bool live_forget_pending(struct live_group *g, struct kafka_string id);
 void live_expire_pending(struct live_group *g, uint64_t now_ms);
+void live_put_off_pending(struct live_group *g, uint64_t by_ms);
 
 /* live_sync.c */
 void live_answer_syncs(struct live_group *g, int16_t error_code);

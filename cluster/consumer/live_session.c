@@ -1,11 +1,17 @@
 /* Sessions: signs of life, leaving, and what happens when neither comes.
  *
  * Deadlines only ever move later while nothing else happens, so a group remembers a time before
- * which nothing is due, and a tick that comes before it does nothing at all. */
+ * which nothing is due, and a tick that comes before it does nothing at all.
+ *
+ * Time in which this node did not run counts for nobody: what members said meanwhile waits in their
+ * sockets, and is read after the tick that would throw them out. So a coordinator that was stopped,
+ * or a machine that slept, ends no session that would not have ended anyhow. */
 #include <assert.h>
 
 #include "base/err.h"
 #include "consumer/live_parts.h"
+
+#define STILL_MS 500 /* between two ticks: longer, and this node did not run */
 
 static void rebalance(struct live_group *g)
 {
@@ -16,6 +22,19 @@ static void rebalance(struct live_group *g)
 
 /* ---- heartbeat ---- */
 
+/* A member of this generation speaks: it lives. */
+static int16_t hear_member(struct live_group *g, int32_t generation, struct kafka_string member_id,
+                           struct kafka_string instance_id)
+{
+    int16_t error_code = live_check_member(g, member_id, instance_id);
+    if (error_code != KAFKA_ERROR_NONE)
+        return error_code;
+    if (generation != g->generation)
+        return KAFKA_ERROR_ILLEGAL_GENERATION;
+    live_member_touch(live_member_find(g, member_id));
+    return KAFKA_ERROR_NONE;
+}
+
 int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32_t generation,
                         struct kafka_string member_id, struct kafka_string instance_id)
 {
@@ -24,12 +43,9 @@ int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32
         return KAFKA_ERROR_INVALID_GROUP_ID;
     if (g == NULL)
         return KAFKA_ERROR_UNKNOWN_MEMBER_ID;
-    int16_t error_code = live_check_member(g, member_id, instance_id);
+    int16_t error_code = hear_member(g, generation, member_id, instance_id);
     if (error_code != KAFKA_ERROR_NONE)
         return error_code;
-    if (generation != g->generation)
-        return KAFKA_ERROR_ILLEGAL_GENERATION;
-    live_member_touch(live_member_find(g, member_id));
     return g->state == GROUP_PREPARING ? KAFKA_ERROR_REBALANCE_IN_PROGRESS : KAFKA_ERROR_NONE;
 }
 
@@ -37,7 +53,7 @@ int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
                            struct kafka_string group_id, int32_t generation,
                            struct kafka_string member_id, struct kafka_string instance_id)
 {
-    const struct live_group *g = live_group_find(s, group_id);
+    struct live_group *g = live_group_find(s, group_id);
     const struct consumer_table *table = s->host.table(s->host.data, partition_number);
     struct consumer_group known;
     if (g == NULL || g->state == GROUP_EMPTY) {
@@ -46,12 +62,9 @@ int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
         bool is_known = table != NULL && consumer_table_group(table, group_id, &known);
         return is_known ? KAFKA_ERROR_UNKNOWN_MEMBER_ID : KAFKA_ERROR_ILLEGAL_GENERATION;
     }
-    int16_t error_code = live_check_member(g, member_id, instance_id);
+    int16_t error_code = hear_member(g, generation, member_id, instance_id);
     if (error_code != KAFKA_ERROR_NONE)
         return error_code;
-    if (generation != g->generation)
-        return KAFKA_ERROR_ILLEGAL_GENERATION;
-    live_member_touch(live_member_find(g, member_id));
     return g->state == GROUP_COMPLETING ? KAFKA_ERROR_REBALANCE_IN_PROGRESS : KAFKA_ERROR_NONE;
 }
 
@@ -157,10 +170,31 @@ static void tick_group(struct live_group *g, uint64_t now_ms)
     live_group_release(g);
 }
 
+static void put_off(struct live_group *g, uint64_t by_ms)
+{
+    for (struct live_member *m = g->members; m != NULL; m = m->hh.next)
+        m->expires_at_ms += by_ms;
+    live_put_off_pending(g, by_ms);
+    g->join_until_ms += by_ms;
+    if (g->sync_until_ms != 0)
+        g->sync_until_ms += by_ms;
+}
+
+static void put_off_all(struct group_set *s, uint64_t now_ms)
+{
+    uint64_t still_ms = now_ms - s->ticked_at_ms;
+    s->ticked_at_ms = now_ms;
+    if (still_ms < STILL_MS || s->groups == NULL)
+        return;
+    for (struct live_group *g = s->groups; g != NULL; g = g->hh.next)
+        put_off(g, still_ms);
+}
+
 void group_set_tick(struct group_set *s)
 {
     uint64_t now_ms = s->host.now_ms(s->host.data);
     struct live_group *g, *next;
+    put_off_all(s, now_ms);
     if (now_ms < s->wake_at_ms)
         return;
     s->wake_at_ms = UINT64_MAX;
@@ -236,6 +270,7 @@ static void restore_group(void *data, const struct consumer_group *group)
 int group_set_restore(struct group_set *s, uint32_t partition_number)
 {
     struct restoring r = {.set = s, .partition_number = partition_number};
+    s->ticked_at_ms = s->host.now_ms(s->host.data);
     const struct consumer_table *table = s->host.table(s->host.data, partition_number);
     if (table != NULL)
         consumer_table_each_group(table, restore_group, &r);

@@ -1,4 +1,5 @@
-/* SyncGroup: the leader's assignment becomes an entry, and everyone is answered once it counts. */
+/* SyncGroup: the leader's assignment becomes an entry, and everyone is answered once it counts. In
+ * a stable group it is already there: a leader that brings another one begins a new generation. */
 #include <string.h>
 
 #include "base/err.h"
@@ -102,6 +103,22 @@ static void wait_for_assignment(struct live_group *g, struct live_member *m,
         store(g, sync);
 }
 
+/* Of a leader that joined again. Who is not named gets nothing; a bare sync asks only. */
+static bool wants_another(struct live_group *g, const struct group_sync *sync)
+{
+    size_t assigned_count = 0, same_count = 0;
+    for (const struct live_member *m = g->members; m != NULL; m = m->hh.next)
+        assigned_count += m->assignment_size > 0;
+    for (uint32_t i = 0; i < sync->assignment_count; i++) {
+        const struct live_member *m = live_member_find(g, sync->assignments[i].member_id);
+        struct bytes wanted = sync->assignments[i].assignment;
+        if (m == NULL || !bytes_is_equal(wanted, bytes_of(m->assignment, m->assignment_size)))
+            return true;
+        same_count += wanted.size > 0;
+    }
+    return sync->assignment_count > 0 && same_count < assigned_count;
+}
+
 /* ---- */
 
 static int16_t check(const struct live_group *g, const struct group_sync *sync)
@@ -137,6 +154,11 @@ void group_sync_begin(struct group_set *s, struct group_sync *sync)
     struct live_member *m = live_member_find(g, sync->member_id);
     if (g->state == GROUP_COMPLETING) {
         wait_for_assignment(g, m, sync);
+        return;
+    }
+    if (m == g->leader && wants_another(g, sync)) {
+        live_sync_refuse(sync, KAFKA_ERROR_REBALANCE_IN_PROGRESS);
+        live_group_on_event(g, GROUP_REBALANCE, 0);
         return;
     }
     m->has_synced = true;

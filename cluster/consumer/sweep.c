@@ -1,15 +1,16 @@
 /* What a coordinator tidies up, as entries, so that every replica does the same.
  *
- * Offsets expire when their group has had no members, and they no commit, for the retention time
- * (KIP-211), or at the time that an old client asked for. Offsets of a topic that was deleted go
- * too: a topic that is made again under its name must not begin where the former one was. That it
- * was deleted is known for sure: this node's metadata is at least as new as any in which a commit
- * saw its topic. A group with neither members nor offsets disappears. */
+ * Offsets expire (consumer/expiry.c). Offsets of a topic that was deleted go too: a topic that is
+ * made again under its name must not begin where the former one was. That it was deleted is known
+ * for sure: this node's metadata is at least as new as any in which a commit saw its topic. A group
+ * with neither members nor offsets, nor a policy of its own, disappears. So does the history that
+ * is older than the time set for it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/event.h"
 #include "consumer/coordinator_parts.h"
+#include "consumer/expiry.h"
 #include "state/byte_list.h"
 
 #define SWEEP_INTERVAL_MS 5000
@@ -25,7 +26,7 @@ struct sweep {
     bool knows_topics;                  /* the metadata is new enough to tell what was deleted */
     unsigned budget;                    /* entries left */
     const struct consumer_group *group; /* being looked at */
-    bool is_idle;                       /* it has no members */
+    struct expiry expiry;               /* of its offsets */
     struct byte_list expired, gone;     /* removals */
     uint32_t expired_count, gone_count;
 };
@@ -63,18 +64,6 @@ static bool is_topic_gone(const struct sweep *s, const struct group_offset *comm
     return is_gone;
 }
 
-static bool has_expired(const struct sweep *s, const struct consumer_offset *offset)
-{
-    int64_t since_ms = offset->committed_at_ms;
-    if (!s->is_idle)
-        return false;
-    if (offset->expire_at_ms >= 0)
-        return s->now_ms >= offset->expire_at_ms;
-    if (s->group->has_membership && s->group->changed_at_ms > since_ms)
-        since_ms = s->group->changed_at_ms; /* its last member left later */
-    return s->now_ms - since_ms >= s->retention_ms;
-}
-
 static void look_at_offset(void *data, const struct consumer_offset *offset)
 {
     struct sweep *s = data;
@@ -85,7 +74,7 @@ static void look_at_offset(void *data, const struct consumer_offset *offset)
     if (s->gone_count < REMOVALS_A_TIME && is_topic_gone(s, &offset->committed)) {
         group_removal_put(&s->gone, &removal);
         s->gone_count++;
-    } else if (s->expired_count < REMOVALS_A_TIME && has_expired(s, offset)) {
+    } else if (s->expired_count < REMOVALS_A_TIME && expiry_is_over(&s->expiry, offset)) {
         group_removal_put(&s->expired, &removal);
         s->expired_count++;
     }
@@ -94,9 +83,10 @@ static void look_at_offset(void *data, const struct consumer_offset *offset)
 static void propose_removals(struct sweep *s, enum group_offset_delete_reason reason,
                              struct byte_list *removals, uint32_t *count)
 {
+    struct group_actor nobody = {kafka_string_of(""), kafka_string_of("")};
     struct byte_list body = {0};
     if (*count > 0 && !removals->is_failed) {
-        group_offsets_delete_put(&body, s->group->group_id, reason, *count);
+        group_offsets_delete_put(&body, s->group->group_id, reason, &nobody, *count);
         byte_list_put(&body, removals->data, removals->size);
         propose(s, &body);
         event_info("offsets_removed", "group=%u partition_number=%u count=%u reason=%s",
@@ -116,17 +106,32 @@ static void look_at_group(void *data, const struct consumer_group *group)
     if (s->budget < 3)
         return; /* the next sweep goes on */
     s->group = group;
-    bool is_live = group_set_find(s->coordinator->groups, group->group_id) != NULL;
-    s->is_idle = !is_live && group->membership.member_count == 0;
-    if (s->is_idle && group->offset_count == 0) {
+    const struct live_group *live = group_set_find(s->coordinator->groups, group->group_id);
+    if (live == NULL && group->membership.member_count == 0 && group->offset_count == 0) {
+        struct group_deletion deletion = {.is_only_when_bare = true,
+                                          .actor = {kafka_string_of(""), kafka_string_of("")}};
         struct byte_list body = {0};
-        group_delete_put(&body, group->group_id, true);
+        if (group->policy != GROUP_POLICY_DEFAULT)
+            return; /* what an operator set stays */
+        group_delete_put(&body, group->group_id, &deletion);
         propose(s, &body);
         return;
     }
+    expiry_begin(&s->expiry, group, live, s->now_ms, s->retention_ms);
     consumer_table_each_offset(s->table, group->group_id, look_at_offset, s);
+    expiry_end(&s->expiry);
     propose_removals(s, GROUP_OFFSET_EXPIRED, &s->expired, &s->expired_count);
     propose_removals(s, GROUP_OFFSET_TOPIC_GONE, &s->gone, &s->gone_count);
+}
+
+static void forget_history(struct sweep *s)
+{
+    int64_t before_ms = s->now_ms - s->coordinator->group->broker->conf.commit_history_ms;
+    struct byte_list body = {0};
+    if (consumer_table_history_oldest_ms(s->table) >= before_ms)
+        return;
+    group_forget_put(&body, before_ms);
+    propose(s, &body);
 }
 
 struct choice {
@@ -175,5 +180,6 @@ void coordinator_sweep(struct coordinator *c)
         .knows_topics = knows_topics(b, table),
         .budget = PROPOSALS_A_TIME,
     };
+    forget_history(&s);
     consumer_table_each_group(table, look_at_group, &s);
 }

@@ -8,26 +8,18 @@
 
 #include "base/err.h"
 #include "cluster/group_record.h"
+#include "consumer/subscription.h"
 #include "consumer/table_parts.h"
 
 #define BATCH_BYTES_MAX (4u * GROUP_ENTRY_BYTES_MAX)
-#define TOPIC_SIZE_MAX  249 /* Kafka's */
 
-struct application {
-    struct consumer_table *table;
-    int64_t wall_ms;
-    struct kafka_record_batch_builder records;
-};
-
-/* A verdict is returned as it stands; UV_ENOMEM is not one. */
-
-static bool has_members(const struct table_group *g)
+bool table_group_has_members(const struct table_group *g)
 {
     return g != NULL && g->shown.membership.member_count > 0;
 }
 
-static int find_or_add(struct application *a, struct kafka_string group_id,
-                       struct table_group **group)
+int table_find_or_add(struct application *a, struct kafka_string group_id,
+                      struct table_group **group)
 {
     *group = table_group_find(a->table, group_id);
     if (*group != NULL)
@@ -38,68 +30,26 @@ static int find_or_add(struct application *a, struct kafka_string group_id,
     return *group == NULL ? UV_ENOMEM : 0;
 }
 
-/* ---- commits ---- */
-
-static int check_committer(const struct consumer_table *t, struct kafka_string group_id,
-                           const struct group_commit *commit)
+/* An act of somebody who is no member. `o` NULL: about the group. */
+static int record_act(struct application *a, struct table_group *g, struct table_offset *o,
+                      enum history_kind kind, const struct group_actor *actor, int64_t old_value,
+                      int64_t new_value)
 {
-    const struct table_group *g = table_group_find(t, group_id);
-    if (commit->generation < 0)
-        return has_members(g) ? ERR_GROUP_MEMBER : 0;
-    if (!has_members(g) || g->shown.membership.generation != commit->generation)
-        return ERR_GROUP_GENERATION;
-    return consumer_table_has_member(t, group_id, commit->member_id) ? 0 : ERR_GROUP_MEMBER;
-}
-
-static int check_room(const struct consumer_table *t, struct kafka_string group_id,
-                      const struct group_commit *commit)
-{
-    struct table_group unknown = {.shown.group_id = group_id};
-    const struct table_group *g = table_group_find(t, group_id);
-    struct bytes_reader r = bytes_reader_of(commit->offsets);
-    struct group_offset offset;
-    size_t bytes = 0; /* as if all were new: a little too much near the limit harms nobody */
-    for (uint32_t i = 0; i < commit->offset_count; i++) {
-        group_offset_read(&r, &offset);
-        if (offset.topic.size > TOPIC_SIZE_MAX)
-            return ERR_MALFORMED;
-        bytes += table_offset_bytes(g == NULL ? &unknown : g, &offset);
-    }
-    size_t held = g == NULL ? 0 : g->offset_bytes;
-    return held + bytes > CONSUMER_GROUP_BYTES_MAX || t->bytes + bytes > CONSUMER_TABLE_BYTES_MAX
-               ? ERR_FULL
-               : 0;
-}
-
-static int apply_offsets(struct application *a, struct table_group *g,
-                         const struct group_commit *commit)
-{
-    struct bytes_reader r = bytes_reader_of(commit->offsets);
-    struct consumer_offset offset = {.committed_at_ms = a->wall_ms,
-                                     .expire_at_ms = commit->expire_at_ms};
-    for (uint32_t i = 0; i < commit->offset_count; i++) {
-        group_offset_read(&r, &offset.committed);
-        if (table_offset_set(a->table, g, &offset) != 0)
-            return UV_ENOMEM;
-        group_record_offset(&a->records, g->shown.group_id, &offset.committed, a->wall_ms,
-                            commit->expire_at_ms);
-    }
-    return 0;
-}
-
-static int apply_commit(struct application *a, const struct group_entry *entry)
-{
-    struct table_group *g;
-    int err = check_committer(a->table, entry->group_id, &entry->commit);
-    if (err == 0)
-        err = check_room(a->table, entry->group_id, &entry->commit);
-    if (err == 0)
-        err = find_or_add(a, entry->group_id, &g);
-    if (err != 0)
-        return err;
-    if (entry->commit.metadata_version > a->table->metadata_version)
-        a->table->metadata_version = entry->commit.metadata_version;
-    return apply_offsets(a, g, &entry->commit);
+    struct history_line act = {
+        .kind = kind,
+        .first_at_ms = a->wall_ms,
+        .last_at_ms = a->wall_ms,
+        .count = 1,
+        .generation = -1,
+        .member_id = kafka_string_of(""),
+        .client_id = actor->client_id,
+        .client_host = actor->client_host,
+        .topic = o == NULL ? kafka_string_of("") : o->shown.committed.topic,
+        .partition = o == NULL ? -1 : o->shown.committed.partition,
+        .old_offset = old_value,
+        .new_offset = new_value,
+    };
+    return table_history_add(a->table, g->shown.group_id, &act, o) < 0 ? UV_ENOMEM : 0;
 }
 
 /* ---- generations and members ---- */
@@ -111,7 +61,7 @@ static int apply_generation(struct application *a, const struct group_entry *ent
     int32_t taken = g == NULL ? a->table->generation_floor : g->shown.generation_taken;
     if (entry->generation <= taken)
         return ERR_GROUP_GENERATION;
-    int err = find_or_add(a, entry->group_id, &g);
+    int err = table_find_or_add(a, entry->group_id, &g);
     if (err == 0)
         g->shown.generation_taken = entry->generation;
     return err;
@@ -127,9 +77,9 @@ static int apply_membership(struct application *a, const struct group_entry *ent
     if (entry->membership.generation > g->shown.generation_taken ||
         entry->membership.generation < g->shown.membership.generation)
         return ERR_GROUP_GENERATION;
-    if (entry->membership.member_count > 0 &&
-        a->table->bytes + body.size > CONSUMER_TABLE_BYTES_MAX)
-        return ERR_FULL;
+    if (entry->membership.member_count > 0 && body.size > g->body_size &&
+        a->table->bytes + body.size - g->body_size > CONSUMER_TABLE_BYTES_MAX)
+        return ERR_FULL; /* one that needs no more than the former always fits */
     if (table_group_set_membership(a->table, g, body, a->wall_ms) != 0)
         return UV_ENOMEM;
     group_record_membership(&a->records, g->shown.group_id, &g->shown.membership, a->wall_ms);
@@ -138,11 +88,14 @@ static int apply_membership(struct application *a, const struct group_entry *ent
 
 /* ---- deletions ---- */
 
-static void remove_offset(struct application *a, struct table_group *g, struct table_offset *o)
+static int remove_offset(struct application *a, struct table_group *g, struct table_offset *o,
+                         enum history_kind kind, const struct group_actor *actor)
 {
+    int err = record_act(a, g, o, kind, actor, o->shown.committed.offset, -1);
     group_record_offset_gone(&a->records, g->shown.group_id, o->shown.committed.topic,
                              o->shown.committed.partition, a->wall_ms);
     table_offset_remove(a->table, g, o);
+    return err;
 }
 
 static bool is_meant(const struct table_offset *o, const struct group_removal *removal)
@@ -153,22 +106,51 @@ static bool is_meant(const struct table_offset *o, const struct group_removal *r
             memcmp(removal->topic_id, o->shown.committed.topic_id, sizeof any) == 0);
 }
 
-static int apply_offsets_delete(struct application *a, const struct group_entry *entry)
+static int remove_offsets(struct application *a, struct table_group *g,
+                          const struct group_offsets_delete *deletion,
+                          const struct subscription_topics *kept)
 {
-    struct table_group *g = table_group_find(a->table, entry->group_id);
-    struct bytes_reader r = bytes_reader_of(entry->offsets_delete.offsets);
+    static const enum history_kind kinds[] = {
+        [GROUP_OFFSET_ASKED] = HISTORY_DELETED,
+        [GROUP_OFFSET_EXPIRED] = HISTORY_EXPIRED,
+        [GROUP_OFFSET_TOPIC_GONE] = HISTORY_TOPIC_GONE,
+    };
+    struct bytes_reader r = bytes_reader_of(deletion->offsets);
     struct group_removal removal;
-    if (g == NULL)
-        return ERR_NOT_FOUND;
-    if (entry->offsets_delete.reason == GROUP_OFFSET_EXPIRED && has_members(g))
-        return ERR_GROUP_NOT_EMPTY;
-    for (uint32_t i = 0; i < entry->offsets_delete.offset_count; i++) {
+    for (uint32_t i = 0; i < deletion->offset_count; i++) {
         group_removal_read(&r, &removal);
         struct table_offset *o = table_offset_find(g, removal.topic, removal.partition);
-        if (o != NULL && is_meant(o, &removal))
-            remove_offset(a, g, o);
+        if (o == NULL || !is_meant(o, &removal) ||
+            (kept != NULL && subscription_topics_has(kept, removal.topic)))
+            continue;
+        if (remove_offset(a, g, o, kinds[deletion->reason], &deletion->actor) != 0)
+            return UV_ENOMEM;
     }
     return 0;
+}
+
+/* What expires is of no topic that a member reads, by the members that there are now: the next
+ * generation may have come since the coordinator looked. */
+static int apply_offsets_delete(struct application *a, const struct group_entry *entry)
+{
+    const struct group_offsets_delete *deletion = &entry->offsets_delete;
+    struct table_group *g = table_group_find(a->table, entry->group_id);
+    struct subscription_topics *kept = NULL;
+    if (g == NULL)
+        return ERR_NOT_FOUND;
+    if (deletion->reason == GROUP_OFFSET_EXPIRED && table_group_has_members(g)) {
+        int err = subscription_topics_create(&g->shown.membership, &kept);
+        if (err != 0)
+            return err == UV_ENOMEM ? err : ERR_GROUP_NOT_EMPTY;
+    }
+    int err = remove_offsets(a, g, deletion, kept);
+    subscription_topics_destroy(kept);
+    return err;
+}
+
+static bool is_bare(const struct table_group *g)
+{
+    return g->offsets == NULL && g->shown.policy == GROUP_POLICY_DEFAULT;
 }
 
 static int apply_delete(struct application *a, const struct group_entry *entry)
@@ -176,15 +158,33 @@ static int apply_delete(struct application *a, const struct group_entry *entry)
     struct table_group *g = table_group_find(a->table, entry->group_id);
     if (g == NULL)
         return ERR_NOT_FOUND;
-    if (has_members(g) || (entry->is_only_when_bare && g->offsets != NULL))
+    if (table_group_has_members(g) || (entry->deletion.is_only_when_bare && !is_bare(g)))
         return ERR_GROUP_NOT_EMPTY;
     HASH_SRT(hh, g->offsets, table_by_offset_key); /* the same records on every replica */
     while (g->offsets != NULL)
-        remove_offset(a, g, g->offsets);
+        if (remove_offset(a, g, g->offsets, HISTORY_DELETED, &entry->deletion.actor) != 0)
+            return UV_ENOMEM;
     if (g->shown.has_membership)
         group_record_group_gone(&a->records, g->shown.group_id, a->wall_ms);
     table_group_remove(a->table, g);
     return 0;
+}
+
+/* ---- policy, history ---- */
+
+/* Kafka has no record of this, and no reader of __consumer_offsets needs one. */
+static int apply_policy(struct application *a, const struct group_entry *entry)
+{
+    struct table_group *g;
+    int err = table_find_or_add(a, entry->group_id, &g);
+    if (err != 0)
+        return err;
+    enum group_policy before = g->shown.policy;
+    g->shown.policy = entry->policy_change.policy;
+    return before == g->shown.policy
+               ? 0
+               : record_act(a, g, NULL, HISTORY_POLICY, &entry->policy_change.actor,
+                            (int64_t)before, (int64_t)g->shown.policy);
 }
 
 /* ---- */
@@ -193,7 +193,7 @@ static int apply_kind(struct application *a, const struct group_entry *entry, st
 {
     switch (entry->kind) {
     case GROUP_ENTRY_COMMIT:
-        return apply_commit(a, entry);
+        return table_apply_commit(a, entry);
     case GROUP_ENTRY_GENERATION:
         return apply_generation(a, entry);
     case GROUP_ENTRY_MEMBERSHIP:
@@ -203,7 +203,10 @@ static int apply_kind(struct application *a, const struct group_entry *entry, st
     case GROUP_ENTRY_DELETE:
         return apply_delete(a, entry);
     case GROUP_ENTRY_POLICY:
-        break;
+        return apply_policy(a, entry);
+    case GROUP_ENTRY_FORGET:
+        table_history_forget(a->table, entry->forget_before_ms);
+        return 0;
     }
     return ERR_MALFORMED;
 }
@@ -240,5 +243,7 @@ int consumer_table_apply(struct consumer_table *t, struct bytes body, int64_t wa
     *error = apply_kind(&a, &entry, body);
     int err = *error == UV_ENOMEM ? UV_ENOMEM : take_batch(&a, batch, batch_size);
     kafka_record_batch_builder_close(&a.records);
+    *detail = a.detail;
+    *detail_size = a.detail_size;
     return err;
 }

@@ -17,20 +17,28 @@ struct deletion {
 struct delete_groups {
     struct request *request;
     struct kafka_delete_groups_response response;
+    struct group_actor actor; /* for the history */
     unsigned pending;
 };
 
-static void on_deleted(void *data, int16_t error_code)
+static void on_deleted(void *data, int16_t error_code, struct bytes detail)
 {
+    (void)detail;
     struct deletion *d = data;
     group_call_done(&d->call, error_code);
 }
 
+/* That the last member has left may be on its way still: then the deletion comes behind it. */
 static int16_t check(const struct deletion *d)
 {
+    const struct live_group *live = group_set_find(group_call_groups(&d->call),
+                                                   d->answer->group_id);
+    struct group_description seen = {.state = GROUP_EMPTY};
     struct consumer_group group;
-    if (group_set_find(group_call_groups(&d->call), d->answer->group_id) != NULL)
-        return KAFKA_ERROR_NON_EMPTY_GROUP; /* has members, or someone is about to join */
+    if (live != NULL)
+        live_group_describe(live, &seen);
+    if (seen.state != GROUP_EMPTY)
+        return KAFKA_ERROR_NON_EMPTY_GROUP;
     return consumer_table_group(group_call_table(&d->call), d->answer->group_id, &group)
                ? KAFKA_ERROR_NONE
                : KAFKA_ERROR_GROUP_ID_NOT_FOUND;
@@ -42,7 +50,8 @@ static void run(struct group_call *call)
     struct byte_list body = {0};
     int16_t error_code = check(d);
     if (error_code == KAFKA_ERROR_NONE) {
-        group_delete_put(&body, d->answer->group_id, false);
+        struct group_deletion deletion = {.actor = d->all->actor};
+        group_delete_put(&body, d->answer->group_id, &deletion);
         if (body.is_failed)
             error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
     }
@@ -80,6 +89,7 @@ void request_handle_delete_groups(struct request *r)
     }
     kafka_delete_groups_response_init(&all->response);
     all->request = r;
+    all->actor = group_actor_of(r);
     all->response.groups = groups;
     all->response.groups_count = message->group_names_count;
     all->pending = 1; /* until all are handed out */

@@ -184,12 +184,13 @@ static void answer_when_elected(struct find_coordinator *f)
 
 /* ---- the topic ---- */
 
-/* The voters of a raft group, which is how many replicas there are; 0 before there are groups. */
+/* The voters of a raft group of the founding, which is how many replicas there are; 0 before there
+ * are groups. */
 static int16_t voters(struct broker *b)
 {
     metadata_read_lock(b->metadata);
     unsigned count = metadata_group_count(b->metadata);
-    const struct metadata_group *group = metadata_group_at(b->metadata, count - 1);
+    const struct metadata_group *group = metadata_group_at(b->metadata, count > 1 ? 1 : 0);
     int16_t voter_count = group == NULL ? 0 : (int16_t)group->node_count;
     metadata_read_unlock(b->metadata);
     return voter_count;

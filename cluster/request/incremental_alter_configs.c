@@ -1,11 +1,12 @@
 /* IncrementalAlterConfigs: sets, deletes and edits overrides of topics (KIP-339). A topic's
  * operations are one change, so that they take effect together; it names what it changes only, so
- * that others may change the rest meanwhile. */
+ * that others may change the rest meanwhile. A consumer group's policy is set here, too. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "error_code.h"
 #include "request/alter_configs.h"
+#include "request/group_policy.h"
 #include "request/text.h"
 #include "topic_config.h"
 
@@ -167,9 +168,13 @@ static void begin(struct alter_configs *ac,
     kafka_incremental_alter_configs_response_resource_init(answer);
     answer->resource_type = from->resource_type;
     answer->resource_name = from->resource_name;
+    if (from->resource_type == RESOURCE_GROUP) {
+        group_policy_alter(&ac->list, from, message->validate_only, answer);
+        return;
+    }
     if (from->resource_type != RESOURCE_TOPIC || edits == NULL || item == NULL) {
         refuse(r, answer, KAFKA_ERROR_INVALID_REQUEST,
-               "Configs can be altered for topics; a node's own are in its file.");
+               "Configs can be altered for topics and groups; a node's own are in its file.");
         return;
     }
     if (is_resource_repeated(message, from)) {

@@ -153,13 +153,13 @@ static void finish(struct group_call *call)
 void request_handle_list_groups(struct request *r)
 {
     struct list_groups *all = request_allocate(r, sizeof *all);
-    struct part *parts = request_array(r, r->broker->group_count, sizeof *parts);
+    unsigned count = r->broker->group_count;
+    struct part *parts = request_array(r, count, sizeof *parts);
     if (all == NULL || parts == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;
     }
-    *all = (struct list_groups){
-        .request = r, .pending = 1, .part_count = r->broker->group_count, .parts = parts};
+    *all = (struct list_groups){.request = r, .pending = 1, .part_count = count, .parts = parts};
     for (unsigned i = 0; i < all->part_count; i++) {
         parts[i].all = all;
         kafka_arena_init(&parts[i].arena, ARENA_BYTES_MAX);

@@ -12,6 +12,7 @@
 struct offset_delete {
     struct group_call call; /* first: the call is cast */
     struct kafka_offset_delete_response response;
+    struct group_actor actor; /* for the history */
     struct byte_list removals;
     uint32_t removal_count;
 };
@@ -63,8 +64,9 @@ static int16_t check(struct offset_delete *o)
     return KAFKA_ERROR_NONE;
 }
 
-static void on_deleted(void *data, int16_t error_code)
+static void on_deleted(void *data, int16_t error_code, struct bytes detail)
 {
+    (void)detail;
     group_call_done(data, error_code);
 }
 
@@ -72,7 +74,8 @@ static void propose(struct offset_delete *o)
 {
     const struct kafka_offset_delete_request *message = o->call.request->message;
     struct byte_list body = {0};
-    group_offsets_delete_put(&body, message->group_id, GROUP_OFFSET_ASKED, o->removal_count);
+    group_offsets_delete_put(&body, message->group_id, GROUP_OFFSET_ASKED, &o->actor,
+                             o->removal_count);
     byte_list_put(&body, o->removals.data, o->removals.size);
     if (body.is_failed || o->removals.is_failed)
         group_call_done(&o->call, KAFKA_ERROR_UNKNOWN_SERVER_ERROR);
@@ -140,6 +143,7 @@ static struct offset_delete *create(struct request *r)
     if (o == NULL)
         return NULL;
     kafka_offset_delete_response_init(&o->response);
+    o->actor = group_actor_of(r);
     o->response.topics = request_array(r, (size_t)message->topics_count,
                                        sizeof *o->response.topics);
     if (o->response.topics == NULL)

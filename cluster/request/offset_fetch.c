@@ -40,6 +40,22 @@ static void fill(struct kafka_offset_fetch_response_partition *into, int32_t par
     into->metadata = offset == NULL ? kafka_string_of("") : offset->committed.metadata;
 }
 
+/* What the member that asks has itself committed, though a higher offset stays for the others: some
+ * clients seek by a commit and then ask where they are. */
+static void fill_belief(const struct group_fetch *f, struct kafka_string topic,
+                        struct kafka_offset_fetch_response_partition *into)
+{
+    int64_t offset;
+    int32_t leader_epoch;
+    if (!group_belief(group_call_groups(&f->call), f->asked.group_id,
+                      f->call.request->context.connection, topic, into->partition_index, &offset,
+                      &leader_epoch))
+        return;
+    into->committed_offset = offset;
+    into->committed_leader_epoch = leader_epoch;
+    into->metadata = kafka_string_of("");
+}
+
 /* The table may change before the answer is encoded: its texts are copied. */
 static int copy_text(struct group_fetch *f, struct kafka_string *text)
 {
@@ -73,6 +89,8 @@ static int look_up_topic(struct group_fetch *f, const struct consumer_table *tab
         bool is_known = table != NULL && consumer_table_offset(table, f->asked.group_id, from->name,
                                                                from->partition_indexes[i], &offset);
         fill(&into->partitions[i], from->partition_indexes[i], is_known ? &offset : NULL);
+        if (table != NULL)
+            fill_belief(f, from->name, &into->partitions[i]);
         err = copy_text(f, &into->partitions[i].metadata);
         into->partitions_count = i + 1;
     }

@@ -260,6 +260,7 @@ void request_answer(struct request *r, const void *response)
     }
     count_answer(r, r->writer.size_bytes - r->fetched_bytes + kafka_arena_held_bytes(&r->arena),
                  r->fetched_bytes);
+    request_count_fetched(&r->clients->count, r->fetched_bytes);
     set_state(r, REQUEST_ANSWERED);
 }
 

@@ -37,6 +37,23 @@ void request_count_error(struct request_count *count, enum request_count_error_a
         add(&count->errors[api][is_known ? error_code : REQUEST_COUNT_ERRORS - 1], 1);
 }
 
+void request_count_commit(struct request_count *count, enum commit_outcome outcome)
+{
+    add(&count->commits[outcome], 1);
+}
+
+void request_count_produced(struct request_count *count, uint32_t records, size_t bytes)
+{
+    add(&count->records_in, records);
+    add(&count->bytes_in, bytes);
+}
+
+void request_count_fetched(struct request_count *count, size_t bytes)
+{
+    if (bytes > 0)
+        add(&count->bytes_out, bytes);
+}
+
 void request_count_paused(struct request_count *count, enum request_count_pause why)
 {
     add(&count->pauses[why], 1);

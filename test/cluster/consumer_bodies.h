@@ -16,24 +16,24 @@ struct verdict {
     int error;
     uint8_t *batch;
     size_t batch_size;
+    uint8_t *detail;
+    size_t detail_size;
 };
 
 static inline void verdict_free(struct verdict *v)
 {
     free(v->batch);
-    v->batch = NULL;
+    free(v->detail);
+    v->batch = v->detail = NULL;
 }
 
 static inline struct verdict apply_bytes(struct consumer_table *t, struct bytes body,
                                          int64_t wall_ms)
 {
     struct verdict v;
-    uint8_t *detail;
-    size_t detail_size;
-    cr_assert_eq(consumer_table_apply(t, body, wall_ms, &v.error, &v.batch, &v.batch_size, &detail,
-                                      &detail_size),
+    cr_assert_eq(consumer_table_apply(t, body, wall_ms, &v.error, &v.batch, &v.batch_size,
+                                      &v.detail, &v.detail_size),
                  0);
-    free(detail);
     return v;
 }
 
@@ -55,9 +55,10 @@ static inline int apply_error(struct consumer_table *t, struct byte_list *body, 
     return v.error;
 }
 
-static inline struct byte_list commit_body(const char *group, int32_t generation,
-                                           const char *member, const char *topic, int32_t partition,
-                                           int64_t offset)
+static inline struct byte_list commit_body_under(enum group_policy policy, const char *group,
+                                                 int32_t generation, const char *member,
+                                                 const char *topic, int32_t partition,
+                                                 int64_t offset)
 {
     struct byte_list list = {0};
     struct group_commit commit = {
@@ -68,6 +69,7 @@ static inline struct byte_list commit_body(const char *group, int32_t generation
         .client_host = kafka_string_of("/127.0.0.1"),
         .metadata_version = 7,
         .expire_at_ms = -1,
+        .policy = policy,
         .offset_count = 1,
     };
     struct group_offset committed = {
@@ -81,6 +83,14 @@ static inline struct byte_list commit_body(const char *group, int32_t generation
     group_commit_put(&list, kafka_string_of(group), &commit);
     group_offset_put(&list, &committed);
     return list;
+}
+
+static inline struct byte_list commit_body(const char *group, int32_t generation,
+                                           const char *member, const char *topic, int32_t partition,
+                                           int64_t offset)
+{
+    return commit_body_under(GROUP_POLICY_GUARD, group, generation, member, topic, partition,
+                             offset);
 }
 
 static inline struct byte_list generation_body(const char *group, int32_t generation)
@@ -128,10 +138,11 @@ static inline struct byte_list removal_body(const char *group, const char *topic
                                             int64_t committed_at_ms_max)
 {
     struct byte_list list = {0};
+    struct group_actor actor = {kafka_string_of("tool"), kafka_string_of("/127.0.0.9")};
     struct group_removal removal = {.topic = kafka_string_of(topic),
                                     .partition = partition,
                                     .committed_at_ms_max = committed_at_ms_max};
-    group_offsets_delete_put(&list, kafka_string_of(group), reason, 1);
+    group_offsets_delete_put(&list, kafka_string_of(group), reason, &actor, 1);
     group_removal_put(&list, &removal);
     return list;
 }
@@ -139,7 +150,27 @@ static inline struct byte_list removal_body(const char *group, const char *topic
 static inline struct byte_list delete_body(const char *group, bool is_only_when_bare)
 {
     struct byte_list list = {0};
-    group_delete_put(&list, kafka_string_of(group), is_only_when_bare);
+    struct group_deletion deletion = {
+        .is_only_when_bare = is_only_when_bare,
+        .actor = {kafka_string_of("tool"), kafka_string_of("/127.0.0.9")},
+    };
+    group_delete_put(&list, kafka_string_of(group), &deletion);
+    return list;
+}
+
+static inline struct byte_list policy_body(const char *group, enum group_policy policy)
+{
+    struct byte_list list = {0};
+    struct group_policy_change change = {
+        .policy = policy, .actor = {kafka_string_of("operator"), kafka_string_of("/127.0.0.9")}};
+    group_policy_put(&list, kafka_string_of(group), &change);
+    return list;
+}
+
+static inline struct byte_list forget_body(int64_t before_ms)
+{
+    struct byte_list list = {0};
+    group_forget_put(&list, before_ms);
     return list;
 }
 

@@ -124,6 +124,27 @@ Test(cluster_consumer_table, refuses_a_group_beyond_its_share_and_stays_unchange
     consumer_table_destroy(t);
 }
 
+/* Else a group would stand still, and after a switch read again all that it did since. */
+Test(cluster_consumer_table, lets_a_group_at_its_limit_go_on_with_what_it_has)
+{
+    struct consumer_table *t = table();
+    const char *const member = "m0";
+    char topic[250];
+    int32_t count = 0;
+    memset(topic, 'x', sizeof topic - 1);
+    topic[sizeof topic - 1] = '\0';
+    while (apply(t, commit_body("g", -1, "", topic, count, 1)) == 0)
+        count++;
+    for (int32_t partition = 0; partition < count; partition += count / 10)
+        cr_assert_eq(apply(t, commit_body("g", -1, "", topic, partition, 7)), 0);
+    cr_assert_eq(apply(t, generation_body("g", 1)), 0);
+    cr_assert_eq(apply(t, membership_body("g", 1, 1)), 0);
+    cr_assert_eq(apply(t, commit_body("g", 1, member, topic, 0, 8)), 0, "of a member from now on");
+    cr_assert_eq(offset_in(t, "g", topic, 0), 8);
+    cr_assert_eq(apply(t, commit_body("g", 1, member, topic, count, 1)), ERR_FULL);
+    consumer_table_destroy(t);
+}
+
 /* ---- bytes ---- */
 
 static struct byte_list any_body(struct random *r)
@@ -136,7 +157,7 @@ static struct byte_list any_body(struct random *r)
     int32_t generation = (int32_t)random_below(r, 12);
     char member[8];
     snprintf(member, sizeof member, "m%u", (unsigned)random_below(r, 3));
-    switch (random_below(r, 8)) {
+    switch (random_below(r, 10)) {
     case 0:
         return generation_body(group, generation);
     case 1:
@@ -146,6 +167,11 @@ static struct byte_list any_body(struct random *r)
     case 3:
         return delete_body(group, random_chance(r, 0.5));
     case 4:
+        return policy_body(group, (enum group_policy)random_below(r, GROUP_POLICY_COUNT));
+    case 5:
+        return forget_body((int64_t)random_below(r, 5000));
+    case 6:
+    case 7:
         return commit_body(group, generation, member, topic, partition,
                            (int64_t)random_below(r, 1000));
     default:
@@ -180,6 +206,7 @@ Test(cluster_consumer_table, makes_the_same_bytes_on_every_replica)
         cr_assert_eq(consumer_table_encode(other, &again, &again_size), 0);
         cr_assert(bytes_is_equal(bytes_of(snapshot, size), bytes_of(again, again_size)));
         cr_assert_eq(consumer_table_bytes(one), consumer_table_bytes(other));
+        cr_assert_eq(consumer_table_history_bytes(one), consumer_table_history_bytes(other));
         free(snapshot);
         free(again);
     }
@@ -276,10 +303,13 @@ Test(cluster_consumer_table, says_in_records_what_it_holds)
 Test(cluster_consumer_table, refuses_every_cut_body_and_snapshot)
 {
     struct consumer_table *t = table();
-    struct byte_list bodies[] = {commit_body("g", -1, "", "orders", 1, 5), generation_body("g", 1),
+    struct byte_list bodies[] = {commit_body("g", -1, "", "orders", 1, 5),
+                                 generation_body("g", 1),
                                  membership_body("g", 1, 2),
                                  removal_body("g", "orders", 1, GROUP_OFFSET_ASKED, 3),
-                                 delete_body("g", false)};
+                                 delete_body("g", false),
+                                 policy_body("g", GROUP_POLICY_DENY),
+                                 forget_body(1)};
     for (unsigned i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         for (size_t size = 0; size < bodies[i].size; size++) {
             uint8_t *exact = malloc(size + 1); /* so that a read beyond is seen */

@@ -149,6 +149,34 @@ Test(cluster_coordinator, tells_a_follower_again_without_a_rebalance)
     close_station();
 }
 
+Test(cluster_coordinator, begins_anew_for_a_leader_that_joins_again_only_when_it_assigns_otherwise)
+{
+    struct player a = player_of("orders"), b = player_of("orders");
+    players_settle(&station, &a, &b);
+    station_fail_over(&station);
+    player_join(&station, &a);
+    cr_assert_eq(a.join_code, 0, "some clients join again when their coordinator has moved");
+    cr_assert(a.is_leader);
+    cr_assert_eq(a.member_count, 2);
+    cr_assert_eq(a.generation, 2);
+    struct group_assignment assignments[] = {{kafka_string_of(a.id), bytes_of_text("A")},
+                                             {kafka_string_of(b.id), bytes_of_text("B")}};
+    player_sync(&station, &a, assignments, 2);
+    cr_assert_eq(a.sync_code, 0);
+    cr_assert_str_eq(a.assignment, "A");
+    cr_assert_eq(player_beat(&station, &b), 0, "nobody noticed");
+    cr_assert_eq(station.count, 0);
+    for (int i = 0; i < 3; i++) { /* another one, one less, one who is not there */
+        assignments[1].assignment = bytes_of_text(i == 0 ? "C" : "B");
+        assignments[1].member_id = kafka_string_of(i == 2 ? "nobody" : b.id);
+        player_sync(&station, &a, assignments, i == 1 ? 1 : 2);
+        cr_assert_eq(a.sync_code, KAFKA_ERROR_REBALANCE_IN_PROGRESS);
+        cr_assert_eq(player_beat(&station, &b), KAFKA_ERROR_REBALANCE_IN_PROGRESS);
+        station_fail_over(&station); /* as it was */
+    }
+    close_station();
+}
+
 Test(cluster_coordinator, votes_for_what_most_prefer_and_all_know)
 {
     struct player players[] = {player_of(""), player_of(""), player_of("")};
@@ -204,6 +232,23 @@ Test(cluster_coordinator, ends_a_silent_session_and_stores_that_nobody_is_left)
     cr_assert_eq(group.membership.generation, 1);
     cr_assert_null(group_set_find(station.groups, kafka_string_of("group")),
                    "the table says all there is");
+    close_station();
+}
+
+Test(cluster_coordinator, ends_no_session_for_the_time_in_which_it_did_not_run)
+{
+    struct player a = player_of("orders"), b = player_of("orders"), c = player_of("orders");
+    players_settle(&station, &a, &b);
+    player_join_as(&station, &c, true);
+    station.now_ms += 60000; /* stopped: heartbeats wait in the sockets */
+    group_set_tick(station.groups);
+    cr_assert_eq(player_beat(&station, &a), 0);
+    cr_assert_eq(player_beat(&station, &b), 0);
+    player_join_as(&station, &c, true);
+    cr_assert_eq(c.join_code, PENDING, "the id that it was given still counts");
+    station_pass(&station, 40020);
+    station_apply(&station);
+    cr_assert_eq(player_beat(&station, &a), KAFKA_ERROR_UNKNOWN_MEMBER_ID, "as ever from then on");
     close_station();
 }
 
@@ -373,6 +418,25 @@ Test(cluster_coordinator, never_repeats_a_generation_after_a_failover)
     close_station();
 }
 
+Test(cluster_coordinator, tells_no_member_a_lower_generation_after_a_failover)
+{
+    struct player a = player_of("orders"), b = player_of("orders"), c = player_of("orders");
+    players_settle(&station, &a, &b);
+    player_join(&station, &c);
+    player_join(&station, &b);
+    player_join(&station, &a);
+    station_apply(&station);
+    cr_assert_eq(b.generation, 3);
+    station_fail_over(&station);
+    player_join(&station, &b);
+    cr_assert_eq(b.join_code, PENDING, "of generation 2 it is a known member, but it knows of 3");
+    player_join(&station, &a);
+    station_apply(&station);
+    cr_assert_eq(b.join_code, 0);
+    cr_assert_eq(b.generation, 4);
+    close_station();
+}
+
 Test(cluster_coordinator, answers_all_who_wait_when_leadership_is_lost)
 {
     struct player a = player_of("orders"), b = player_of("orders");
@@ -380,6 +444,7 @@ Test(cluster_coordinator, answers_all_who_wait_when_leadership_is_lost)
     player_join(&station, &b);
     station_fail_over(&station);
     cr_assert_eq(b.join_code, KAFKA_ERROR_NOT_COORDINATOR);
+    a.protocols[0].metadata = bytes_of_text("payments");
     player_join(&station, &a);
     station_apply(&station);
     player_sync(&station, &a, NULL, 0);

@@ -21,8 +21,18 @@ enum group_entry_kind {
     GROUP_ENTRY_MEMBERSHIP = 3,     /* a generation's members and assignments; none: empty */
     GROUP_ENTRY_OFFSETS_DELETE = 4, /* some offsets of one group */
     GROUP_ENTRY_DELETE = 5,         /* the group */
-    GROUP_ENTRY_POLICY = 6          /* later: what a commit may lower */
+    GROUP_ENTRY_POLICY = 6,         /* what a commit to the group may lower */
+    GROUP_ENTRY_FORGET = 7          /* history that is too old, of all groups of the partition */
 };
+
+/* What a commit may lower (design, section 6, no-rollback rule). */
+enum group_policy {
+    GROUP_POLICY_DEFAULT = 0, /* of a group: as the commit's proposer says */
+    GROUP_POLICY_GUARD = 1,   /* what the member itself has committed; else the higher one stays */
+    GROUP_POLICY_DENY = 2,    /* nothing: refused */
+    GROUP_POLICY_ALLOW = 3    /* anything, as in Kafka */
+};
+#define GROUP_POLICY_COUNT 4
 
 struct group_commit {
     int32_t generation;              /* -1: not of a member */
@@ -32,15 +42,21 @@ struct group_commit {
     struct kafka_string client_host; /* and from where */
     uint64_t metadata_version;       /* in which the proposer saw the topics */
     int64_t expire_at_ms;            /* asked for by OffsetCommit 2-4; -1: none */
+    enum group_policy policy;        /* of groups without one of their own */
     uint32_t offset_count;
     struct bytes offsets; /* group_offset_read */
+};
+
+/* Who asked, of what no member does. */
+struct group_actor {
+    struct kafka_string client_id, client_host;
 };
 
 struct group_offset {
     uint8_t topic_id[16];
     struct kafka_string topic;
     int32_t partition;
-    int64_t offset;
+    int64_t offset;       /* -1, in a commit: no progress */
     int32_t leader_epoch; /* -1: not known */
     struct kafka_string metadata;
 };
@@ -79,6 +95,7 @@ enum group_offset_delete_reason {
 
 struct group_offsets_delete {
     enum group_offset_delete_reason reason;
+    struct group_actor actor; /* texts are "" when it is the coordinator itself */
     uint32_t offset_count;
     struct bytes offsets; /* group_removal_read */
 };
@@ -90,6 +107,16 @@ struct group_removal {
     int64_t committed_at_ms_max; /* a later commit stays */
 };
 
+struct group_deletion {
+    bool is_only_when_bare; /* not while it has offsets or a policy of its own */
+    struct group_actor actor;
+};
+
+struct group_policy_change {
+    enum group_policy policy;
+    struct group_actor actor;
+};
+
 struct group_entry {
     enum group_entry_kind kind;
     struct kafka_string group_id;
@@ -98,7 +125,9 @@ struct group_entry {
         int32_t generation; /* GENERATION */
         struct group_membership membership;
         struct group_offsets_delete offsets_delete;
-        bool is_only_when_bare; /* DELETE: not while it has offsets */
+        struct group_deletion deletion;           /* DELETE */
+        struct group_policy_change policy_change; /* POLICY */
+        int64_t forget_before_ms;                 /* FORGET: by entry clock; the group id is "" */
     };
 };
 
@@ -118,7 +147,8 @@ void group_commit_put(struct byte_list *list, struct kafka_string group_id,
 void group_membership_put(struct byte_list *list, struct kafka_string group_id,
                           const struct group_membership *membership);
 void group_offsets_delete_put(struct byte_list *list, struct kafka_string group_id,
-                              enum group_offset_delete_reason reason, uint32_t offset_count);
+                              enum group_offset_delete_reason reason,
+                              const struct group_actor *actor, uint32_t offset_count);
 /* Elements of the lists. A member's protocols follow it, then its assignment. */
 void group_offset_put(struct byte_list *list, const struct group_offset *offset);
 void group_member_put(struct byte_list *list, const struct group_member *member);
@@ -126,7 +156,11 @@ void group_protocol_put(struct byte_list *list, const struct group_protocol *pro
 void group_removal_put(struct byte_list *list, const struct group_removal *removal);
 /* Whole bodies. */
 void group_generation_put(struct byte_list *list, struct kafka_string group_id, int32_t generation);
-void group_delete_put(struct byte_list *list, struct kafka_string group_id, bool is_only_when_bare);
+void group_delete_put(struct byte_list *list, struct kafka_string group_id,
+                      const struct group_deletion *deletion);
+void group_policy_put(struct byte_list *list, struct kafka_string group_id,
+                      const struct group_policy_change *change);
+void group_forget_put(struct byte_list *list, int64_t before_ms);
 
 /* A text as entries and the table's checkpoint write it: u16 size (0xffff: null) and bytes. */
 void group_text_put(struct byte_list *list, struct kafka_string text);

@@ -48,8 +48,21 @@ void group_set_destroy(struct group_set *s); /* nothing waits any more: group_se
 int group_set_restore(struct group_set *s, uint32_t partition_number);
 /* Answers all that wait with the code, and forgets everything. */
 void group_set_clear(struct group_set *s, int16_t error_code);
-/* Sessions, rebalance timeouts, proposals to try again. Cheap when nothing is due. */
+/* Sessions, rebalance timeouts, proposals to try again. Cheap when nothing is due. To be called
+ * many times a second: time that passes without it counts for no session and no timeout. */
 void group_set_tick(struct group_set *s);
+
+/* A member committed an offset that was not stored, for a higher one stays: it is told its own one
+ * when it asks, until it commits one that is stored or its generation ends (live_belief.c). */
+void group_believe(struct group_set *s, struct kafka_string group_id, struct kafka_string member_id,
+                   const struct group_offset *asked);
+void group_believe_stored(struct group_set *s, struct kafka_string group_id,
+                          struct kafka_string member_id, struct kafka_string topic,
+                          int32_t partition);
+/* What the member that speaks on this connection believes of a partition; false: what is stored. */
+bool group_belief(const struct group_set *s, struct kafka_string group_id, uint64_t connection,
+                  struct kafka_string topic, int32_t partition, int64_t *offset,
+                  int32_t *leader_epoch);
 
 /* Connections are numbered as they are made; those below this one are older than our leadership. */
 void group_set_begin(struct group_set *s, uint64_t connection);

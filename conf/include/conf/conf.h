@@ -23,6 +23,7 @@
 
 /* Values of the CHOICE settings, in the order of the table. `event_level` is enum event_level,
  * `ship_compression` enum repl_ship_compression. */
+enum conf_commit_policy { CONF_COMMIT_GUARD, CONF_COMMIT_DENY, CONF_COMMIT_ALLOW };
 enum conf_timestamp_type { CONF_TIMESTAMP_CREATE_TIME, CONF_TIMESTAMP_LOG_APPEND_TIME };
 
 /* "host:port"; an IPv6 host stands in brackets in the file, not here. */

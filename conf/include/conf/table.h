@@ -187,6 +187,12 @@ X(NUMBER,  offsets_retention_minutes, "offsets.retention.minutes", "minutes", "7
   "Committed offsets of a group without members are kept for so long") \
 X(NUMBER,  offset_metadata_bytes_max, "offset.metadata.max.bytes", "bytes", "4096", 0, CONF_MIB, \
   "Largest text a consumer may keep with a committed offset") \
+X(CHOICE,  commit_policy, "commit_policy", "guard|deny|allow", "guard", 0, 0, \
+  "What a consumer's commit may lower, in groups without a policy of their own (`trilog group policy`): " \
+  "guard: what the consumer itself has committed; deny: nothing, it is refused; allow: anything, as in " \
+  "Kafka. The same on all nodes: the coordinator's counts") \
+X(NUMBER,  commit_history_ms, "commit_history_ms", "ms", "7 d", CONF_SECOND, 3650 * CONF_DAY, \
+  "How long it is remembered who moved a group's offsets (`trilog group history`); also bounded by number") \
 X(NUMBER,  group_min_session_timeout_ms, "group.min.session.timeout.ms", "ms", "6 s", 1, INT32_MAX, \
   "Shortest session timeout a member may ask for") \
 X(NUMBER,  group_max_session_timeout_ms, "group.max.session.timeout.ms", "ms", "30 min", 1, INT32_MAX, \
