@@ -83,6 +83,7 @@ struct broker {
     uint64_t cluster_id[2];        /* constant */
     struct clock clock;            /* any thread */
     struct disk disk;              /* any thread */
+    struct disk wal_disk;          /* any thread; `disk` again where the WAL has none of its own */
     struct work_pool *wal_writer;  /* one thread */
     struct work_pool *readers;     /* cold reads, checkpoints, shipping */
     struct log_wal *wal;           /* any thread */
@@ -121,6 +122,11 @@ struct broker {
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
     atomic_bool is_stopping;     /* no new connections */
 };
+
+static inline bool broker_wal_has_own_disk(const struct broker *b)
+{
+    return b->wal_disk.data != b->disk.data;
+}
 
 /* The other nodes of the cluster, as group 0 and the configuration have them, but those GONE.
  * Returns how many. Any shard. */

@@ -4,11 +4,8 @@
  * replicas, then links and listeners. */
 #include "node.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/event.h"
@@ -17,6 +14,7 @@
 #include "controller.h"
 #include "consumer/coordinator.h"
 #include "upkeep/disk_watch.h"
+#include "start/folders.h"
 #include "start/founding_peers.h"
 #include "start/founding_phase.h"
 #include "membership/level.h"
@@ -33,18 +31,6 @@
 
 /* ---- opening ---- */
 
-static int lock_folder(struct node *n, struct err_note *note)
-{
-    char path[CONF_PATH_SIZE + 8];
-    snprintf(path, sizeof path, "%s/lock", n->broker.conf.data_directory);
-    n->lock_descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (n->lock_descriptor < 0)
-        return err_set(note, uv_translate_sys_error(errno), "%s: %s", path, strerror(errno));
-    if (flock(n->lock_descriptor, LOCK_EX | LOCK_NB) != 0)
-        return err_set(note, UV_EBUSY, "%s: another process uses this data folder", path);
-    return 0;
-}
-
 /* The page cache is for what is read again. The WAL's files, each written in turn, fill it where
  * it is small, and push out all else. */
 static void spare_memory(struct broker *b)
@@ -54,23 +40,27 @@ static void spare_memory(struct broker *b)
     bool is_short = memory_bytes / MEMORY_OVER_WAL < wal_bytes;
     if (is_short)
         disk_system_spare_memory(&b->disk);
+    if (is_short && broker_wal_has_own_disk(b))
+        disk_system_spare_memory(&b->wal_disk);
     event_info("memory_seen", "memory_bytes=%llu page_cache=%s", (unsigned long long)memory_bytes,
                is_short ? "spared" : "used");
 }
 
-static int open_folder(struct node *n, struct err_note *note)
+static int open_folders(struct node *n, struct err_note *note)
 {
     struct broker *b = &n->broker;
+    struct folders folders;
     struct random random;
-    int err = disk_open_system(&b->disk, b->conf.data_directory);
+    int err = folders_open(&b->conf, &folders, note);
     if (err != 0)
-        return err_set(note, err, "data folder %s: %s", b->conf.data_directory, err_text(err));
+        return err;
+    b->disk = folders.data;
+    b->wal_disk = folders.wal;
+    n->lock_descriptor = folders.lock_descriptor;
     spare_memory(b);
     random_init_system(&random);
-    err = lock_folder(n, note);
-    return err != 0 ? err
-                    : identity_open(&b->disk, b->conf.cluster_name, (uint32_t)b->conf.node_id,
-                                    &random, &n->identity, note);
+    return identity_open(&b->disk, &b->wal_disk, b->conf.cluster_name, (uint32_t)b->conf.node_id,
+                         &random, &n->identity, note);
 }
 
 static int open_pools(struct broker *b)
@@ -223,7 +213,8 @@ static int open_storage(struct node *n, struct err_note *note)
         return UV_ENOMEM;
     struct storage_options options = {
         .disk = &b->disk,
-        .wal = {.directory = "wal",
+        .wal_disk = &b->wal_disk,
+        .wal = {.directory = FOLDERS_WAL_NAME,
                 .file_size_bytes = (uint64_t)b->conf.wal_file_bytes,
                 .queue_bytes_max = (uint64_t)b->conf.wal_queue_bytes_max,
                 .kept_bytes_max = (uint64_t)b->conf.wal_kept_bytes,
@@ -404,7 +395,7 @@ int node_start(const struct conf_settings *conf, const atomic_bool *should_stop,
         return UV_ENOMEM;
     n->broker.conf = *conf;
     n->broker.clock = clock_system();
-    int err = open_folder(n, note);
+    int err = open_folders(n, note);
     if (err == 0 && n->identity.state != IDENTITY_FOUNDED)
         err = founding_phase_run(conf, &n->broker.disk, &n->identity, should_stop, note);
     if (err == 0) {

@@ -3,8 +3,8 @@
  * Little-endian: "TRILOGID", u16 version, u16 state, u32 node id, u64 incarnation,
  * 16 cluster id, u8 is rebuilt, u8 has a WAL, u16 WALs set aside, u32 groups per node, u16 name
  * size and the cluster's name, u16 founders, per founder u32 node id, u64 incarnation, u16 size and
- * site; at the end the CRC-32C of all before. Version 1 had no copy, and one byte of zero in place
- * of the WAL's three. */
+ * site, u16 raft groups opened; at the end the CRC-32C of all before. Version 1 had no copy, and
+ * one byte of zero in place of the WAL's three; up to version 2 all groups were of the founding. */
 #include "start/identity.h"
 
 #include <stdio.h>
@@ -13,12 +13,13 @@
 
 #include "base/crc32c.h"
 #include "base/event.h"
+#include "start/small_file.h"
 #include "state/byte_list.h"
 
 #define FILE_NAME     "node"
 #define COPY_NAME     "node.copy"
 #define FILE_SIZE_MAX 8192
-#define FILE_VERSION  2
+#define FILE_VERSION  3
 
 static void encode(const struct identity *identity, struct byte_list *list)
 {
@@ -40,6 +41,7 @@ static void encode(const struct identity *identity, struct byte_list *list)
         byte_list_put_u64(list, identity->founders[i].incarnation);
         byte_list_put_text(list, identity->founders[i].site);
     }
+    byte_list_put_u16(list, identity->group_count);
     byte_list_put_u32(list, list->is_failed ? 0 : crc32c(0, bytes_of(list->data, list->size)));
 }
 
@@ -65,7 +67,7 @@ static int decode_founders(struct bytes_reader *r, struct identity *identity)
         if (r->is_bad || copy_text(site, founder->site, sizeof founder->site) != 0)
             return ERR_CORRUPT;
     }
-    return bytes_reader_left(r) == 0 ? 0 : ERR_CORRUPT;
+    return 0;
 }
 
 static int decode(struct bytes file, struct identity *identity)
@@ -75,7 +77,7 @@ static int decode(struct bytes file, struct identity *identity)
         return ERR_CORRUPT;
     struct bytes_reader r = bytes_reader_of(bytes_of(file.data + 8, file.size - 12));
     uint16_t version = bytes_read_le16(&r);
-    if (version != FILE_VERSION && version != 1)
+    if (version < 1 || version > FILE_VERSION)
         return ERR_VERSION;
     memset(identity, 0, sizeof *identity);
     identity->state = bytes_read_le16(&r);
@@ -91,26 +93,12 @@ static int decode(struct bytes file, struct identity *identity)
     if (r.is_bad || identity->state < IDENTITY_NEW || identity->state > IDENTITY_LOST)
         return ERR_CORRUPT;
     int err = copy_text(name, identity->cluster_name, sizeof identity->cluster_name);
-    return err != 0 ? err : decode_founders(&r, identity);
-}
-
-static int write_file(const struct disk *disk, const char *name, struct bytes contents)
-{
-    char fresh[32];
-    struct disk_file *file;
-    snprintf(fresh, sizeof fresh, "%s.new", name);
-    int err = disk_open(disk, fresh, DISK_WRITE | DISK_CREATE, &file);
-    if (err != 0)
-        return err;
-    err = disk_truncate(disk, file, 0);
     if (err == 0)
-        err = disk_write_bytes_at(disk, file, 0, contents);
-    if (err == 0)
-        err = disk_sync(disk, file);
-    disk_close(disk, file);
-    if (err == 0)
-        err = disk_rename(disk, fresh, name);
-    return err == 0 ? disk_sync_directory(disk, "") : err;
+        err = decode_founders(&r, identity);
+    identity->group_count = version < 3 ? 0 : bytes_read_le16(&r);
+    if (err == 0 && (r.is_bad || bytes_reader_left(&r) != 0))
+        err = ERR_CORRUPT;
+    return err;
 }
 
 /* The copy first: it may then say what does not count yet, and nobody has acted on, but never what
@@ -121,9 +109,9 @@ int identity_write(const struct disk *disk, const struct identity *identity)
     encode(identity, &list);
     if (list.is_failed)
         return UV_ENOMEM;
-    int err = write_file(disk, COPY_NAME, bytes_of(list.data, list.size));
+    int err = small_file_write(disk, COPY_NAME, bytes_of(list.data, list.size));
     if (err == 0)
-        err = write_file(disk, FILE_NAME, bytes_of(list.data, list.size));
+        err = small_file_write(disk, FILE_NAME, bytes_of(list.data, list.size));
     free(list.data);
     return err;
 }
@@ -165,11 +153,40 @@ static void note_data(void *data, const char *name, bool is_directory)
     *has_data |= is_directory && (strcmp(name, "wal") == 0 || strcmp(name, "groups") == 0);
 }
 
-static int draw(const struct disk *disk, const char *cluster_name, uint32_t node_id,
-                struct random *random, struct identity *identity)
+struct group_folders {
+    bool is_there[UINT16_MAX];
+};
+
+static void note_group(void *data, const char *name, bool is_directory)
+{
+    struct group_folders *folders = data;
+    char *end;
+    unsigned long group_id = strtoul(name, &end, 10);
+    if (is_directory && end != name && *end == '\0' && group_id < UINT16_MAX)
+        folders->is_there[group_id] = true;
+}
+
+/* How many groups were opened here, when nobody remembers: all have a folder. */
+static int count_groups(const struct disk *disk, uint16_t *count)
+{
+    struct group_folders *folders = calloc(1, sizeof *folders);
+    if (folders == NULL)
+        return UV_ENOMEM;
+    int err = disk_list(disk, "groups", note_group, folders);
+    *count = 0;
+    while (*count < UINT16_MAX && folders->is_there[*count])
+        ++*count;
+    free(folders);
+    return err == UV_ENOENT ? 0 : err;
+}
+
+static int draw(const struct disk *disk, const struct disk *wal_disk, const char *cluster_name,
+                uint32_t node_id, struct random *random, struct identity *identity)
 {
     bool has_data = false;
     int err = disk_list(disk, "", note_data, &has_data);
+    if (err == 0)
+        err = disk_list(wal_disk, "", note_data, &has_data);
     if (err != 0)
         return err;
     memset(identity, 0, sizeof *identity);
@@ -177,6 +194,9 @@ static int draw(const struct disk *disk, const char *cluster_name, uint32_t node
     identity->node_id = node_id;
     identity->state = has_data ? IDENTITY_LOST : IDENTITY_NEW;
     identity_draw_incarnation(identity, random);
+    err = has_data ? count_groups(disk, &identity->group_count) : 0;
+    if (err != 0)
+        return err;
     if (has_data)
         event_error("identity_lost",
                     "incarnation=%012llx reason=\"the data folder has data, and no"
@@ -217,12 +237,13 @@ static int read_either(const struct disk *disk, struct identity *identity)
     return identity_write(disk, identity);
 }
 
-int identity_open(const struct disk *disk, const char *cluster_name, uint32_t node_id,
-                  struct random *random, struct identity *identity, struct err_note *note)
+int identity_open(const struct disk *disk, const struct disk *wal_disk, const char *cluster_name,
+                  uint32_t node_id, struct random *random, struct identity *identity,
+                  struct err_note *note)
 {
     int err = read_either(disk, identity);
     if (err == UV_ENOENT)
-        err = draw(disk, cluster_name, node_id, random, identity);
+        err = draw(disk, wal_disk, cluster_name, node_id, random, identity);
     if (err != 0)
         return err_set(note, err, "file \"" FILE_NAME "\": %s", err_text(err));
     return check(identity, cluster_name, node_id, note);

@@ -41,16 +41,19 @@ struct identity {
     bool has_wal;             /* a write-ahead log was made: an empty one would be damage */
     uint16_t set_aside_count; /* write-ahead logs set aside so far (storage.h) */
     uint64_t cluster_id[2];   /* when FOUNDED */
+    uint16_t group_count;     /* raft groups that this folder has opened, also later than at the
+                                 founding; 0: those of the founding */
     uint32_t groups_per_node; /* READY and FOUNDED: what was agreed */
     unsigned founder_count;   /* READY and FOUNDED */
     struct identity_founder founders[IDENTITY_FOUNDERS_MAX]; /* by node id */
 };
 
 /* Reads the file, or draws a new identity and writes it: NEW in an empty folder, LOST in one with
- * data. What was damaged is told by an event. ERR_OTHER_CLUSTER and ERR_OTHER_NODE with a sentence
- * in the note. Blocking, at start. */
-int identity_open(const struct disk *disk, const char *cluster_name, uint32_t node_id,
-                  struct random *random, struct identity *identity, struct err_note *note);
+ * data, here or where the WAL is. What was damaged is told by an event. ERR_OTHER_CLUSTER and
+ * ERR_OTHER_NODE with a sentence in the note. Blocking, at start. */
+int identity_open(const struct disk *disk, const struct disk *wal_disk, const char *cluster_name,
+                  uint32_t node_id, struct random *random, struct identity *identity,
+                  struct err_note *note);
 /* Makes the identity durable. Blocking. */
 int identity_write(const struct disk *disk, const struct identity *identity);
 /* Another incarnation, not yet written. */

@@ -48,7 +48,7 @@ static int try_wal(struct opening *o)
 {
     struct log_wal_options options = o->options->wal;
     options.is_expected = o->identity->has_wal;
-    return log_wal_open(o->options->disk, &options, o->options->writer, o->options->readers,
+    return log_wal_open(o->options->wal_disk, &options, o->options->writer, o->options->readers,
                         &o->wal, o->note);
 }
 
@@ -66,7 +66,7 @@ static int replace_wal(struct opening *o)
                 o->note->text, options->wal.directory, number,
                 (unsigned long long)o->identity->incarnation,
                 (unsigned long long)o->report->lost_incarnation);
-    err = log_wal_set_aside(options->disk, options->wal.directory, number);
+    err = log_wal_set_aside(options->wal_disk, options->wal.directory, number);
     return err == 0 ? try_wal(o) : err_set(o->note, err, "set the WAL aside: %s", err_text(err));
 }
 
@@ -86,9 +86,12 @@ static int open_wal(struct opening *o)
 
 static int check_group(struct opening *o, uint32_t group_id, struct log_store *store)
 {
+    uint32_t first_later = o->options->first_later_group_id;
+    bool is_founded = first_later == 0 || group_id < first_later;
     struct repl_group_options options = {.identity = {.group_id = group_id},
                                          .founders = o->options->founders,
-                                         .founder_count = o->options->founder_count,
+                                         .founder_count = is_founded ? o->options->founder_count
+                                                                     : 0,
                                          .wal = o->wal,
                                          .store = store};
     return repl_group_check(&options, o->note);

@@ -40,6 +40,7 @@ struct storage_report {
 
 struct storage_options {
     const struct disk *disk;
+    const struct disk *wal_disk;
     struct log_wal_options wal; /* is_expected is set here */
     const struct work *writer, *readers;
     const struct work *(*home)(void *data, uint32_t group_id); /* a group's shard */
@@ -47,9 +48,13 @@ struct storage_options {
     struct log_folders *folders; /* told of all stores; outlives them; NULL: of one store only */
     uint32_t first_group_id;
     unsigned group_count;               /* consecutive ids */
+    uint32_t metadata_group_id;         /* the one that carries the cluster's metadata: 0, where ids
+                                           begin with that */
     const struct repl_member *founders; /* as of struct repl_group_options */
     unsigned founder_count;
-    struct random *random; /* of incarnations */
+    uint32_t first_later_group_id; /* from here on groups came after the founding, and have their
+                                      first configuration as a checkpoint; 0: there are none */
+    struct random *random;         /* of incarnations */
 };
 
 /* Opens WAL and stores; `identity` is changed and written as the damage asks for. *wal and

@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "upkeep/ballast.h"
 #include "base/err.h"
 #include "base/event.h"
+#include "upkeep/ballast.h"
 
 #define LOOK_MS          200 /* between two looks; below REPL_DISK_LOOK_MS_MAX */
 #define SLOW_FACTOR      4
@@ -51,17 +51,41 @@ struct disk_watch {
 
 /* ---- on the thread ---- */
 
+struct room {
+    uint64_t free_bytes, total_bytes;
+};
+
+static int64_t spare_bytes(const struct disk_watch *w, const struct room *room)
+{
+    return (int64_t)(room->free_bytes -
+                     repl_disk_reserve_bytes(&w->judge.options, room->total_bytes));
+}
+
+/* Of the disk with less room above its reserve, where the WAL has its own. */
+static int ask_room(const struct disk_watch *w, struct room *room)
+{
+    struct broker *b = w->broker;
+    struct room of_wal;
+    int err = disk_free_bytes(&b->disk, &room->free_bytes, &room->total_bytes);
+    if (err != 0 || !broker_wal_has_own_disk(b))
+        return err;
+    err = disk_free_bytes(&b->wal_disk, &of_wal.free_bytes, &of_wal.total_bytes);
+    if (err == 0 && spare_bytes(w, &of_wal) < spare_bytes(w, room))
+        *room = of_wal;
+    return err;
+}
+
 static void run_ask(struct work_item *item)
 {
     struct disk_watch *w = item->data;
-    uint64_t free_bytes, total_bytes;
+    struct room room;
     if (w->wish != KEEP)
         atomic_store(&w->ballast_status, w->wish == GIVE
                                              ? ballast_give(&w->broker->disk)
                                              : ballast_make(&w->broker->disk, w->ballast_bytes));
-    if (disk_free_bytes(&w->broker->disk, &free_bytes, &total_bytes) == 0) {
-        atomic_store(&w->free_bytes, free_bytes);
-        atomic_store(&w->total_bytes, total_bytes);
+    if (ask_room(w, &room) == 0) {
+        atomic_store(&w->free_bytes, room.free_bytes);
+        atomic_store(&w->total_bytes, room.total_bytes);
     }
     atomic_store(&w->is_asking, false);
 }

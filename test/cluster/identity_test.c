@@ -22,7 +22,8 @@ static int open_as(struct folder *f, const char *cluster, uint32_t node_id,
                    struct identity *identity)
 {
     f->note = (struct err_note){0};
-    return identity_open(fake_disk_seam(f->disk), cluster, node_id, &f->random, identity, &f->note);
+    return identity_open(fake_disk_seam(f->disk), fake_disk_seam(f->disk), cluster, node_id,
+                         &f->random, identity, &f->note);
 }
 
 Test(cluster_identity, is_drawn_once_and_kept)
@@ -50,6 +51,7 @@ Test(cluster_identity, keeps_all_it_says)
                             .has_wal = true,
                             .set_aside_count = 300,
                             .cluster_id = {1, 2},
+                            .group_count = 40,
                             .groups_per_node = 4,
                             .founder_count = IDENTITY_FOUNDERS_MAX};
     struct identity into;
@@ -150,12 +152,15 @@ Test(cluster_identity, is_taken_from_its_copy_when_it_is_torn_or_has_a_flipped_b
 Test(cluster_identity, is_lost_when_both_are_damaged_and_there_is_data)
 {
     static const char *const folders[] = {"lock", "wal", "groups"};
+    static const char *const groups[] = {"groups/0", "groups/1", "groups/3"};
     for (unsigned i = 0; i < 3; i++) {
         struct folder f = folder();
         struct identity before, after;
         struct said said = {0};
         cr_assert_eq(open_as(&f, "prod", 2, &before), 0);
         cr_assert_eq(disk_make_directory(fake_disk_seam(f.disk), folders[i]), 0);
+        for (unsigned k = 0; k < 3 && i == 2; k++)
+            cr_assert_eq(disk_make_directory(fake_disk_seam(f.disk), groups[k]), 0);
         event_set_sink(note_line, &said);
         overwrite(&f, "node", bytes_of("?", 1));
         overwrite(&f, "node.copy", bytes_of("?", 1));
@@ -164,6 +169,7 @@ Test(cluster_identity, is_lost_when_both_are_damaged_and_there_is_data)
         bool has_data = i > 0;
         cr_assert_eq(after.state, has_data ? IDENTITY_LOST : IDENTITY_NEW);
         cr_assert_neq(after.incarnation, before.incarnation);
+        cr_assert_eq(after.group_count, i == 2 ? 2 : 0, "as far as their folders have no gap");
         cr_assert_eq(said.lost, has_data);
         cr_assert_eq(said.damaged, 2);
         fake_disk_destroy(f.disk);

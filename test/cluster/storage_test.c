@@ -3,96 +3,23 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "../cluster/start/storage.h"
-#include "base/event.h"
-#include "fake/fake_clock.h"
-#include "fake/fake_disk.h"
-#include "fake/fake_work.h"
+#include "fake/quiet.h"
+#include "node_stage.h"
 
 #define GROUPS 3
 
-struct node {
-    struct fake_disk *disk;
-    struct fake_work work; /* all queues in one: nothing runs beside another here */
-    struct fake_clock clock;
-    struct random random;
-    struct identity identity;
-    struct repl_member founders[1];
-    struct log_wal *wal;
-    struct log_store *stores[GROUPS];
-    struct storage_report report;
-    struct err_note note;
-};
-
-static void ignore_line(void *data, enum event_level level, const char *line)
-{
-    (void)data;
-    (void)level;
-    (void)line;
-}
-
-static void be_quiet(void)
-{
-    event_set_sink(ignore_line, NULL);
-}
-
 TestSuite(cluster_storage, .init = be_quiet);
-
-static const struct work *home_of(void *data, uint32_t group_id)
-{
-    (void)group_id;
-    return &((struct node *)data)->work.seam;
-}
 
 static int try_open(struct node *n)
 {
-    const struct disk *disk = fake_disk_seam(n->disk);
-    struct storage_options options = {
-        .disk = disk,
-        .wal = {.directory = "wal",
-                .file_size_bytes = 256 << 10,
-                .queue_bytes_max = 1 << 20,
-                .kept_bytes_max = 1 << 20,
-                .cluster_id = {1, 2},
-                .clock = &n->clock.seam},
-        .writer = &n->work.seam,
-        .readers = &n->work.seam,
-        .home = home_of,
-        .data = n,
-        .group_count = GROUPS,
-        .founders = n->founders,
-        .founder_count = 1,
-        .random = &n->random,
-    };
-    n->note.text[0] = '\0';
-    int err = identity_open(disk, "prod", 2, &n->random, &n->identity, &n->note);
-    if (err == 0 && n->identity.state != IDENTITY_FOUNDED) {
-        n->identity.state = IDENTITY_FOUNDED;
-        err = identity_write(disk, &n->identity);
-    }
-    return err != 0
-               ? err
-               : storage_open(&options, &n->identity, &n->wal, n->stores, &n->report, &n->note);
+    int err = node_open_identity(n);
+    return err != 0 ? err : node_open_storage(n);
 }
 
 static void open_node(struct node *n)
 {
     int err = try_open(n);
     cr_assert_eq(err, 0, "%s: %s", err_name(err), n->note.text);
-}
-
-static void close_node(struct node *n)
-{
-    fake_work_drop(&n->work);
-    for (unsigned i = 0; i < GROUPS && n->wal != NULL; i++)
-        log_store_close(n->stores[i]);
-    log_wal_close(n->wal);
-    n->wal = NULL;
-}
-
-static void on_append(struct log_wal_append *req, int status)
-{
-    *(int *)req->data = status;
 }
 
 static void vote(struct node *n, uint32_t group_id, uint64_t term)
@@ -104,7 +31,7 @@ static void vote(struct node *n, uint32_t group_id, uint64_t term)
                                  .term = term,
                                  .voted_for = 77,
                                  .home = &n->work.seam};
-    cr_assert_eq(log_wal_append(n->wal, &req, on_append), 0);
+    cr_assert_eq(log_wal_append(n->wal, &req, node_on_append), 0);
     fake_work_run_all(&n->work, NULL);
     cr_assert_eq(status, 0);
 }
@@ -134,12 +61,9 @@ static void checkpoint(struct node *n, unsigned group, uint64_t index)
 /* It has voted in every group, and has two checkpoints of each; then the process ends. */
 static void make_node(struct node *n, uint64_t seed)
 {
-    *n = (struct node){.disk = fake_disk_create(seed),
-                       .founders = {{.raft_id = 9, .is_voter = true}}};
-    fake_work_init(&n->work);
-    fake_clock_init(&n->clock);
-    random_init(&n->random, seed);
-    memcpy(n->founders[0].site, "a", 2);
+    node_init(n, seed, 2, GROUPS);
+    n->founders[0] = (struct repl_member){.raft_id = 9, .site = "a", .is_voter = true};
+    n->founder_count = 1;
     open_node(n);
     cr_assert_eq(n->report.damage_count, 0);
     for (uint32_t group = 0; group < GROUPS; group++) {
@@ -149,13 +73,7 @@ static void make_node(struct node *n, uint64_t seed)
     }
     vote(n, 0, 50); /* so that no damage falls into the last write */
     vote(n, 0, 51);
-    close_node(n);
-}
-
-static void unmake_node(struct node *n)
-{
-    close_node(n);
-    fake_disk_destroy(n->disk);
+    node_close(n);
 }
 
 static bool has_votes(struct node *n, uint32_t group_id, uint64_t term)
@@ -173,7 +91,7 @@ Test(cluster_storage, keeps_all_it_has_when_nothing_is_damaged)
     cr_assert_eq(n.report.damage_count, 0);
     cr_assert_eq(n.identity.incarnation, incarnation);
     cr_assert(has_votes(&n, 0, 51) && has_votes(&n, 2, 7));
-    unmake_node(&n);
+    node_free(&n);
 }
 
 Test(cluster_storage, takes_a_new_incarnation_when_the_log_is_damaged_and_keeps_its_checkpoints)
@@ -194,11 +112,11 @@ Test(cluster_storage, takes_a_new_incarnation_when_the_log_is_damaged_and_keeps_
         cr_assert_eq(log_store_state(n.stores[group])->index, 20);
     }
     incarnation = n.identity.incarnation;
-    close_node(&n);
+    node_close(&n);
     open_node(&n);
     cr_assert_eq(n.identity.incarnation, incarnation, "once for one damage");
     cr_assert_eq(n.report.damage_count, 0);
-    unmake_node(&n);
+    node_free(&n);
 }
 
 Test(cluster_storage, takes_a_new_incarnation_when_a_manifest_is_damaged_and_keeps_all_else)
@@ -218,7 +136,7 @@ Test(cluster_storage, takes_a_new_incarnation_when_a_manifest_is_damaged_and_kee
     cr_assert(has_votes(&n, 0, 51) && has_votes(&n, 2, 7));
     struct log_wal_state state;
     cr_assert_eq(log_wal_state(n.wal, 1, &state), ERR_NOT_FOUND);
-    unmake_node(&n);
+    node_free(&n);
 }
 
 /* The log's entries begin behind a checkpoint that is gone, though no byte fails its checksum. */
@@ -233,16 +151,16 @@ Test(cluster_storage, misses_a_checkpoint_that_the_log_goes_on_from)
                                  .snapshot_index = 20,
                                  .snapshot_term = 1,
                                  .home = &n.work.seam};
-    cr_assert_eq(log_wal_append(n.wal, &req, on_append), 0);
+    cr_assert_eq(log_wal_append(n.wal, &req, node_on_append), 0);
     fake_work_run_all(&n.work, NULL);
-    close_node(&n);
+    node_close(&n);
     uint64_t incarnation = n.identity.incarnation;
     cr_assert_eq(disk_remove(fake_disk_seam(n.disk), "groups/1/manifest"), 0);
     open_node(&n);
     cr_assert_eq(n.report.damage_count, 1);
     cr_assert_eq(n.report.damages[0].group_id, 1);
     cr_assert_neq(n.identity.incarnation, incarnation);
-    unmake_node(&n);
+    node_free(&n);
 }
 
 /* Votes are there as they were, or they are another server's. */
@@ -265,15 +183,15 @@ static void cut_at_every_operation(const char *path, uint64_t position)
         fake_disk_halt_at(n.disk, nth);
         try_open(&n);
         bool was_cut = fake_disk_is_halted(n.disk);
-        close_node(&n);
+        node_close(&n);
         fake_disk_crash(n.disk, NULL);
         open_node(&n);
         check_promise(&n, incarnation, nth);
-        close_node(&n);
+        node_close(&n);
         open_node(&n);
         check_promise(&n, incarnation, nth);
         cr_assert_eq(n.report.damage_count, 0, "it was mended");
-        unmake_node(&n);
+        node_free(&n);
         if (!was_cut)
             return;
         cr_assert_lt(nth, 1000);

@@ -180,7 +180,8 @@ static void fuzz_identity(struct bytes input)
     for (int i = 0; i < 2; i++) {
         struct fake_disk *disk = fake_disk_create(1);
         put_file(fake_disk_seam(disk), "node", bytes_of(i == 0 ? input.data : mended, input.size));
-        identity_open(fake_disk_seam(disk), "tests", 1, &random, &identity, NULL);
+        identity_open(fake_disk_seam(disk), fake_disk_seam(disk), "tests", 1, &random, &identity,
+                      NULL);
         fake_disk_destroy(disk);
     }
 }

@@ -180,7 +180,7 @@ static int open_identity(struct sim_life *life, struct err_note *note)
 {
     struct sim_node *n = life->node;
     const struct disk *disk = fake_disk_seam(n->disk);
-    int err = identity_open(disk, "sim", sim_node_id(n), &life->random, &n->identity, note);
+    int err = identity_open(disk, disk, "sim", sim_node_id(n), &life->random, &n->identity, note);
     if (err == 0 && n->identity.state != IDENTITY_FOUNDED) {
         bool is_lost = n->identity.state == IDENTITY_LOST;
         sim_count(n->sim, SIM_identities_lost, is_lost);
@@ -210,6 +210,7 @@ static int open_storage(struct sim_life *life, struct err_note *note)
     struct storage_report report;
     struct storage_options options = {
         .disk = fake_disk_seam(n->disk),
+        .wal_disk = fake_disk_seam(n->disk),
         .wal = {.directory = "wal",
                 .file_size_bytes = n->settings.wal_file_bytes,
                 .queue_bytes_max = 4 << 20,

@@ -41,6 +41,8 @@ X(NAME,    site, "site", "", NULL, 1, 63, \
   "The datacenter this node stands in; clients see it as the rack") \
 X(PATH,    data_directory, "data_directory", "", NULL, 1, 1023, \
   "Where this node keeps everything; made when it is missing") \
+X(PATH,    wal_directory, "wal_directory", "", "", 0, 1023, \
+  "Where the WAL is, if not in data_directory: a disk of its own, which nobody reads from") \
 X(NODES,   nodes, "nodes", "", NULL, 1, CONF_NODES_MAX, \
   "The founding nodes: id, site, and peer, the address at which the others reach it") \
 \
