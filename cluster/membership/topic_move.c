@@ -35,6 +35,7 @@ struct topic_move_work {
     struct machine_request request;  /* an entry that is proposed */
     struct controller_change change; /* a report */
     struct work_item visit;          /* to the old group's shard and back */
+    struct metadata_partition left;  /* what is visited: `move` is copied anew meanwhile */
     uint8_t *state;                  /* what it brought; owned */
     size_t state_size;
     uint32_t position; /* of it, proposed so far */
@@ -125,6 +126,7 @@ static bool fill_opening(struct topic_move_work *w, struct move_opening *opening
         opening->settings = topic_log_settings(&settings, &b->conf);
         opening->flags = t->is_internal ? PARTITION_IS_OFFSETS : 0;
         opening->metadata_version = metadata_version(b->metadata);
+        opening->first_offset = metadata_first_offset(b->metadata, &w->move.to);
     }
     metadata_read_unlock(b->metadata);
     return t != NULL;
@@ -159,8 +161,8 @@ static void on_state_here(struct work_item *item)
 static void on_old_shard(struct work_item *item)
 {
     struct topic_move_work *w = item->data;
-    struct broker_group *old = broker_group(w->group->broker, w->move.from.group_id);
-    w->status = machine_moved_state(old->machine, w->move.from.number, &w->state, &w->state_size);
+    struct broker_group *old = broker_group(w->group->broker, w->left.group_id);
+    w->status = machine_moved_state(old->machine, w->left.number, &w->state, &w->state_size);
     broker_group_post(w->group, &w->visit, on_state_here);
 }
 
@@ -170,6 +172,7 @@ static int open_here(struct topic_move_work *w)
     if (old == NULL)
         return ERR_NOT_FOUND;
     w->visit.data = w;
+    w->left = w->move.from;
     broker_group_post(old, &w->visit, on_old_shard);
     return 0;
 }

@@ -136,6 +136,8 @@ struct repl_machine machine_callbacks(struct machine *m)
 {
     return (struct repl_machine){
         .data = m,
+        .count = machine_count,
+        .totals = machine_totals,
         .apply = machine_apply,
         .on_role = on_role,
         .on_progress = on_progress,
@@ -147,11 +149,6 @@ struct repl_machine machine_callbacks(struct machine *m)
 void machine_set_group(struct machine *m, struct repl_group *group)
 {
     m->group = group;
-}
-
-struct repl_group *machine_group(struct machine *m)
-{
-    return m->group;
 }
 
 static struct machine_request *request_of(struct repl_submit *submit)
@@ -170,6 +167,13 @@ int machine_submit(struct machine *m, struct machine_request *req, machine_cb cb
     assert(m->group != NULL);
     req->cb = cb;
     return repl_group_submit(m->group, &req->submit, on_failed);
+}
+
+int machine_submit_ahead(struct machine *m, struct machine_request *req, machine_cb cb)
+{
+    assert(m->group != NULL);
+    req->cb = cb;
+    return repl_group_submit_ahead(m->group, &req->submit, on_failed);
 }
 
 struct partition *machine_partition(struct machine *m, uint32_t number)

@@ -150,10 +150,13 @@ static void open_partition(struct machine *m, uint32_t number, const struct part
                           .epoch_base = state->epoch_base,
                           .id = state->id,
                           .settings = state->settings};
-    check_memory(log_store_partition_add(m->store, number, &state->id, &state->settings,
-                                         state->start_offset, &p.log));
+    bool begins_behind_gap = state->start_offset % LOG_OFFSET_STRIDE == 0;
+    int64_t log_start = begins_behind_gap ? 0 : state->start_offset;
+    check_memory(
+        log_store_partition_add(m->store, number, &state->id, &state->settings, log_start, &p.log));
     if (p.flags & PARTITION_IS_OFFSETS)
         check_memory(consumer_table_create(&p.consumers));
+    check_memory(machine_stride_to(&p, state->start_offset));
     if (machine_add(m, &p) == NULL)
         check_memory(UV_ENOMEM);
 }
@@ -294,8 +297,8 @@ static void apply_metadata(struct machine *m, const struct log_entry *entry,
         result->error = ERR_INVALID; /* only group 0 carries metadata */
         return;
     }
-    check_memory(
-        metadata_apply(m->options.metadata, entry->index, entry->body.bytes, &result->metadata));
+    check_memory(metadata_apply(m->options.metadata, entry->index, m->wall_ms, entry->body.bytes,
+                                &result->metadata));
     result->error = result->metadata.error;
     m->has_metadata_changed = true;
 }
@@ -349,6 +352,9 @@ static void apply_kind(struct machine *m, const struct log_entry *entry,
     case ENTRY_FEATURE_LEVEL:
         apply_feature_level(m, entry->body.bytes, result);
         break;
+    case ENTRY_RECOVERY:
+        check_memory(machine_apply_recovery(m, entry, result));
+        break;
     case ENTRY_NOTHING:
         break;
     default:
@@ -363,6 +369,7 @@ void machine_apply(void *data, const struct log_entry *entry, const struct repl_
     struct machine_result result = {.base_offset = -1, .log_append_time_ms = -1};
     uint8_t *detail = NULL;
     m->wall_ms = head->wall_ms;
+    machine_add_to_totals(m, head, entry->body.bytes);
     apply_kind(m, entry, head, &result, &detail);
     if (own != NULL) {
         struct machine_request *req =

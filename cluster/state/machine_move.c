@@ -2,7 +2,8 @@
  *
  * Leaving closes it where it is: its log ends, and stays, until every replica of the new group has
  * taken the files over (metadata_moves.c says when). Coming brings its state in pieces; the last
- * one opens it. Whatever a piece is wrong with is a verdict, the same on every replica. */
+ * one opens it, behind the strides of forced recoveries that lie between: a lost side may have
+ * opened it before. Whatever a piece is wrong with is a verdict, the same on every replica. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,8 @@ static int open_moved(struct machine *m, struct partition *p, const struct move_
         err = log_store_partition_import(m->store, p->number, &p->id, record, &source, &p->log);
     if (err == 0)
         log_partition_set_settings(p->log, &p->settings);
+    if (err == 0 && move->state.start_offset % LOG_OFFSET_STRIDE == 0)
+        err = machine_stride_to(p, move->state.start_offset);
     if (err == 0 && machine_add(m, p) == NULL)
         err = UV_ENOMEM;
     if (err != 0)

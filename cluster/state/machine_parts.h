@@ -35,6 +35,7 @@ struct machine {
     struct incoming *incoming;          /* by number */
     int64_t wall_ms;                    /* clock of the last applied entry */
     uint32_t feature_level;             /* of the group's log */
+    struct repl_totals totals;          /* of all entries applied since the group began */
     uint64_t closed_version;   /* newest metadata version by which a partition was closed */
     uint64_t term;             /* of the role */
     bool is_ready;             /* leader that may serve */
@@ -55,6 +56,16 @@ int machine_apply_move_in(struct machine *m, uint32_t number, const struct log_e
 bool machine_forget_incoming(struct machine *m, uint32_t number);
 void machine_put_incoming(struct machine *m, struct byte_list *list);
 int machine_read_incoming(struct machine *m, struct bytes_reader *r);
+
+/* machine_recovery.c: as what machine_apply.c does. 0 or UV_ENOMEM. */
+int machine_apply_recovery(struct machine *m, const struct log_entry *raft_entry,
+                           struct machine_result *result);
+/* Of a partition that is opened: a gap up to its first offset, if that is behind recoveries. */
+int machine_stride_to(struct partition *p, int64_t first_offset);
+
+/* machine_count.c */
+void machine_add_to_totals(struct machine *m, const struct repl_entry_head *head,
+                           struct bytes body);
 
 /* machine_snapshot.c */
 int machine_encode_state(void *data, uint8_t **bytes, size_t *size, uint32_t *feature_level);

@@ -2,12 +2,13 @@
  * are in the store's partition records; here is what the store does not know.
  *
  * u16 version, u16 flags (0), u32 feature level, i64 wall clock, u64 newest metadata version by
- * which a partition was closed, u32 n partitions, then per partition in the order of numbers:
- * u32 number, u16 flags, i32 epoch base, 16 topic id, i32 partition, i64 segment bytes,
- * i64 segment ms, i64 index interval bytes, u32 producers at most, u64 index of its MOVE_OUT or 0,
- * i32 leader epoch at that, bytes consumer table; then u32 n partitions that are moving here, each
- * u32 number, u32 old group, u64 index of the MOVE_OUT there, u32 size, bytes of it so far; then
- * bytes metadata (group 0, else empty) */
+ * which a partition was closed, u64 records and u64 bytes of all entries applied since the group
+ * began (not in version 2, where they count as none), u32 n partitions, then per partition in the
+ * order of numbers: u32 number, u16 flags, i32 epoch base, 16 topic id, i32 partition, i64 segment
+ * bytes, i64 segment ms, i64 index interval bytes, u32 producers at most, u64 index of its MOVE_OUT
+ * or 0, i32 leader epoch at that, bytes consumer table; then u32 n partitions that are moving here,
+ * each u32 number, u32 old group, u64 index of the MOVE_OUT there, u32 size, bytes of it so far;
+ * then bytes metadata (group 0, else empty) */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@
 #include "state/byte_list.h"
 #include "state/machine_parts.h"
 
-#define SNAPSHOT_VERSION 2
+#define SNAPSHOT_VERSION     3
+#define SNAPSHOT_VERSION_MIN 2
 
 static int by_number(const struct partition_entry *a, const struct partition_entry *b)
 {
@@ -86,6 +88,8 @@ int machine_encode_state(void *data, uint8_t **bytes, size_t *size, uint32_t *fe
     byte_list_put_u32(&list, m->feature_level);
     byte_list_put_u64(&list, (uint64_t)m->wall_ms);
     byte_list_put_u64(&list, m->closed_version);
+    byte_list_put_u64(&list, m->totals.records);
+    byte_list_put_u64(&list, m->totals.bytes);
     int err = put_partitions(&list, m);
     machine_put_incoming(m, &list);
     if (err == 0)
@@ -138,11 +142,16 @@ static int read_partition(struct machine *m, struct bytes_reader *r)
 
 static int restore_from(struct machine *m, struct bytes_reader *r)
 {
-    if (bytes_read_le16(r) != SNAPSHOT_VERSION || bytes_read_le16(r) != 0)
+    uint16_t version = bytes_read_le16(r);
+    if (version < SNAPSHOT_VERSION_MIN || version > SNAPSHOT_VERSION || bytes_read_le16(r) != 0)
         return ERR_VERSION;
     m->feature_level = bytes_read_le32(r);
     m->wall_ms = (int64_t)bytes_read_le64(r);
     m->closed_version = bytes_read_le64(r);
+    if (version > SNAPSHOT_VERSION_MIN) {
+        m->totals.records = bytes_read_le64(r);
+        m->totals.bytes = bytes_read_le64(r);
+    }
     uint32_t count = bytes_read_le32(r);
     if (m->feature_level > ENTRY_FEATURE_LEVEL_MAX)
         return ERR_VERSION;
@@ -171,6 +180,7 @@ int machine_restore(void *data, struct log_store *store, const struct log_store_
     m->wall_ms = 0;
     m->feature_level = 1;
     m->closed_version = 0;
+    m->totals = (struct repl_totals){0};
     m->has_metadata_changed = m->options.metadata != NULL;
     if (state == NULL || state->index == 0)
         return m->options.metadata == NULL

@@ -4,14 +4,15 @@
 
 #include "state/metadata_image.h"
 
-#define CHANGE_VERSION 2
+#define CHANGE_VERSION     3
+#define CHANGE_VERSION_MIN 2 /* groups without a mode */
 
 static bool is_all_read(const struct bytes_reader *r)
 {
     return !r->is_bad && bytes_reader_left(r) == 0;
 }
 
-static int apply_cluster(struct metadata *m, struct bytes_reader *r)
+static int apply_cluster(struct metadata *m, bool has_mode, struct bytes_reader *r)
 {
     static _Thread_local struct metadata_group groups[METADATA_GROUPS_MAX];
     struct bytes id = bytes_read(r, 16);
@@ -19,7 +20,7 @@ static int apply_cluster(struct metadata *m, struct bytes_reader *r)
     if (r->is_bad || count < 2 || count > METADATA_GROUPS_MAX)
         return ERR_MALFORMED;
     for (unsigned i = 0; i < count; i++) {
-        int err = metadata_read_group(r, &groups[i]);
+        int err = metadata_read_group(r, has_mode, &groups[i]);
         if (err != 0 || groups[i].group_id != i)
             return ERR_MALFORMED;
     }
@@ -205,12 +206,17 @@ static int apply_preferred(struct metadata *m, struct bytes_reader *r)
     return ERR_INVALID;
 }
 
-static int apply_failover_epoch(struct metadata *m, struct bytes_reader *r)
+static int apply_failover_epoch(struct metadata *m, int64_t wall_ms, struct bytes_reader *r)
 {
-    byte_list_read_text(r); /* the cause: for whoever reads the log */
+    struct metadata_epoch row = {
+        .cause = METADATA_EPOCH_COMMAND, .forecast_pause_ms = -1, .forecast_lost_records = -1};
+    struct bytes cause = byte_list_read_text(r);
     if (!is_all_read(r))
         return ERR_MALFORMED;
-    m->failover_epoch++;
+    size_t size = cause.size < sizeof row.note ? cause.size : sizeof row.note - 1;
+    if (memchr(cause.data, '\0', cause.size) == NULL)
+        memcpy(row.note, cause.data, size);
+    metadata_epoch_begin(m, &row, wall_ms < 0 ? 0 : wall_ms, 0)->outcome = METADATA_EPOCH_DONE;
     return 0;
 }
 
@@ -226,12 +232,13 @@ static int apply_producer_ids(struct metadata *m, struct bytes_reader *r,
     return 0;
 }
 
-static int apply_kind(struct metadata *m, uint16_t kind, struct bytes_reader *r,
-                      struct metadata_result *result)
+static int apply_kind(struct metadata *m, uint16_t version, uint16_t kind, int64_t wall_ms,
+                      struct bytes_reader *r, struct metadata_result *result)
 {
+    bool has_mode = version > CHANGE_VERSION_MIN;
     switch (kind) {
     case METADATA_CLUSTER:
-        return apply_cluster(m, r);
+        return apply_cluster(m, has_mode, r);
     case METADATA_NODE:
         return metadata_apply_node(m, r);
     case METADATA_TOPIC_CREATE:
@@ -245,15 +252,21 @@ static int apply_kind(struct metadata *m, uint16_t kind, struct bytes_reader *r,
     case METADATA_PRODUCER_IDS:
         return apply_producer_ids(m, r, result);
     case METADATA_FAILOVER_EPOCH:
-        return apply_failover_epoch(m, r);
+        return apply_failover_epoch(m, wall_ms, r);
     case METADATA_PREFERRED:
         return apply_preferred(m, r);
     case METADATA_NODE_STATE:
         return metadata_apply_node_state(m, r);
     case METADATA_PLACEMENT:
-        return metadata_apply_placement(m, r);
+        return metadata_apply_placement(m, has_mode, r);
     case METADATA_MOVE:
         return metadata_apply_move(m, r);
+    case METADATA_SWITCH:
+        return metadata_apply_switch(m, wall_ms, r);
+    case METADATA_RECOVERY:
+        return has_mode ? metadata_apply_recovery_order(m, wall_ms, r) : ERR_MALFORMED;
+    case METADATA_GROUP_ADD:
+        return has_mode ? metadata_apply_group_add(m, r) : ERR_MALFORMED;
     default:
         return ERR_MALFORMED;
     }
@@ -263,19 +276,20 @@ static int apply_kind(struct metadata *m, uint16_t kind, struct bytes_reader *r,
 static bool does_move_groups(uint16_t kind)
 {
     return kind == METADATA_CLUSTER || kind == METADATA_NODE || kind == METADATA_NODE_STATE ||
-           kind == METADATA_PLACEMENT || kind == METADATA_PREFERRED;
+           kind == METADATA_PLACEMENT || kind == METADATA_PREFERRED || kind == METADATA_GROUP_ADD ||
+           kind == METADATA_SWITCH || kind == METADATA_RECOVERY;
 }
 
-int metadata_apply(struct metadata *m, uint64_t index, struct bytes body,
+int metadata_apply(struct metadata *m, uint64_t index, int64_t wall_ms, struct bytes body,
                    struct metadata_result *result)
 {
     struct bytes_reader r = bytes_reader_of(body);
     uint16_t version = bytes_read_le16(&r);
     uint16_t kind = bytes_read_le16(&r);
     *result = (struct metadata_result){.index = index, .first_producer_id = -1};
-    bool is_known = !r.is_bad && version == CHANGE_VERSION;
+    bool is_known = !r.is_bad && version >= CHANGE_VERSION_MIN && version <= CHANGE_VERSION;
     pthread_rwlock_wrlock(&m->lock);
-    result->error = is_known ? apply_kind(m, kind, &r, result) : ERR_MALFORMED;
+    result->error = is_known ? apply_kind(m, version, kind, wall_ms, &r, result) : ERR_MALFORMED;
     metadata_review_moves(m);
     m->version = index; /* whatever the verdict: who waits for it must see it */
     if (result->error == 0 && does_move_groups(kind))

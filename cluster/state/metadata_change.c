@@ -13,16 +13,19 @@
  *   PREFERRED          u32 group id, u32 node id
  *   NODE_STATE         u16 n, n x node
  *   PLACEMENT          u64 placement version, u16 n, n x group
+ *   GROUP_ADD          the same, with one group
+ *   MOVE, SWITCH, RECOVERY   metadata_moves.c, metadata_switch.c, metadata_recovery.c
  * node: u32 id, u64 incarnation, text site, text host, u16 port, u8 state, u32 successor,
  *       text peer host, u16 peer port
- * group: u32 id, u32 preferred node, u32 next partition number, u16 n, n x u32 node id
+ * group: u32 id, u32 preferred node, u32 next partition number, u16 n, n x u32 node id, u16 of
+ *       them learners, u8 mode, text home site; up to version 2 without the last three
  * configs: u16 n, n x (text name, text value); text: u16 length and bytes */
 #include <stdlib.h>
 #include <string.h>
 
 #include "state/metadata_image.h"
 
-#define CHANGE_VERSION 2
+#define CHANGE_VERSION 3
 
 void metadata_put_node(struct byte_list *list, const struct metadata_node *node)
 {
@@ -37,8 +40,7 @@ void metadata_put_node(struct byte_list *list, const struct metadata_node *node)
     byte_list_put_u16(list, node->peer_port);
 }
 
-/* Copies a text that must fit and must not contain a zero byte. */
-static int copy_text(struct bytes text, char *into, size_t size)
+int metadata_copy_text(struct bytes text, char *into, size_t size)
 {
     if (text.size >= size || memchr(text.data, '\0', text.size) != NULL)
         return ERR_MALFORMED;
@@ -60,11 +62,11 @@ int metadata_read_node(struct bytes_reader *r, struct metadata_node *node)
     struct bytes peer_host = byte_list_read_text(r);
     node->peer_port = bytes_read_le16(r);
     if (r->is_bad || node->node_id == 0 || state > METADATA_NODE_GONE ||
-        copy_text(site, node->site, sizeof node->site) != 0 ||
-        copy_text(host, node->host, sizeof node->host) != 0)
+        metadata_copy_text(site, node->site, sizeof node->site) != 0 ||
+        metadata_copy_text(host, node->host, sizeof node->host) != 0)
         return ERR_MALFORMED;
     node->state = state;
-    return copy_text(peer_host, node->peer_host, sizeof node->peer_host);
+    return metadata_copy_text(peer_host, node->peer_host, sizeof node->peer_host);
 }
 
 void metadata_put_group(struct byte_list *list, const struct metadata_group *group)
@@ -75,9 +77,25 @@ void metadata_put_group(struct byte_list *list, const struct metadata_group *gro
     byte_list_put_u16(list, (uint16_t)group->node_count);
     for (unsigned i = 0; i < group->node_count; i++)
         byte_list_put_u32(list, group->node_ids[i]);
+    byte_list_put_u16(list, (uint16_t)group->learner_count);
+    byte_list_put_u8(list, (uint8_t)group->mode);
+    byte_list_put_text(list, group->home_site);
 }
 
-int metadata_read_group(struct bytes_reader *r, struct metadata_group *group)
+static int read_mode(struct bytes_reader *r, struct metadata_group *group)
+{
+    group->learner_count = bytes_read_le16(r);
+    uint8_t mode = bytes_read_u8(r);
+    struct bytes home_site = byte_list_read_text(r);
+    group->mode = (enum metadata_mode)mode;
+    bool is_async = mode == METADATA_ASYNC;
+    if (r->is_bad || mode > METADATA_ASYNC || group->learner_count >= group->node_count ||
+        (is_async ? home_site.size == 0 : group->learner_count != 0))
+        return ERR_MALFORMED;
+    return metadata_copy_text(home_site, group->home_site, sizeof group->home_site);
+}
+
+int metadata_read_group(struct bytes_reader *r, bool has_mode, struct metadata_group *group)
 {
     memset(group, 0, sizeof *group);
     group->group_id = bytes_read_le32(r);
@@ -89,6 +107,8 @@ int metadata_read_group(struct bytes_reader *r, struct metadata_group *group)
         return ERR_MALFORMED;
     for (unsigned i = 0; i < group->node_count; i++)
         group->node_ids[i] = bytes_read_le32(r);
+    if (has_mode)
+        return read_mode(r, group);
     return r->is_bad ? ERR_MALFORMED : 0;
 }
 
@@ -216,6 +236,7 @@ int metadata_change_encode(const struct metadata_change *c, uint8_t **bytes, siz
             metadata_put_node(&list, &c->nodes[i]);
         break;
     case METADATA_PLACEMENT:
+    case METADATA_GROUP_ADD:
         byte_list_put_u64(&list, c->placement_version);
         byte_list_put_u16(&list, (uint16_t)c->group_count);
         for (unsigned i = 0; i < c->group_count; i++)
@@ -223,6 +244,12 @@ int metadata_change_encode(const struct metadata_change *c, uint8_t **bytes, siz
         break;
     case METADATA_MOVE:
         metadata_put_move_change(&list, c);
+        break;
+    case METADATA_SWITCH:
+        metadata_put_switch_change(&list, c);
+        break;
+    case METADATA_RECOVERY:
+        metadata_put_recovery_change(&list, c);
         break;
     }
     return byte_list_take(&list, bytes, size);

@@ -1,7 +1,8 @@
 /* Group 0's state in memory: small tables, and hashes from names, ids and partition numbers.
  *
  * Placement is decided here, at apply, so that it is the same on every node: the partitions of a
- * topic go round the data groups, beginning at the group that carries fewest. Groups are spread
+ * topic go round the data groups of its mode and home site, beginning at the one that carries
+ * fewest. Groups are spread
  * over nodes by their preferred leader in the same order, so leaders of one topic differ by at
  * most one from node to node. */
 #include "state/metadata_image.h"
@@ -45,12 +46,17 @@ void metadata_image_clear(struct metadata *m)
     }
     m->has_cluster = false;
     memset(m->cluster_id, 0, sizeof m->cluster_id);
+    memset(m->foundings, 0, sizeof m->foundings);
+    memset(m->recovered, 0, sizeof m->recovered);
     m->version = m->failover_epoch = m->placement_version = 0;
     m->next_producer_id = 0;
     m->partition_total = m->node_count = m->group_count = 0;
     free(m->moves);
     m->moves = NULL;
     m->move_count = m->move_capacity = 0;
+    memset(&m->planned, 0, sizeof m->planned);
+    memset(m->epochs, 0, sizeof m->epochs);
+    m->epoch_count = 0;
 }
 
 void metadata_destroy(struct metadata *m)
@@ -164,14 +170,35 @@ bool metadata_image_has_room(const struct metadata *m, unsigned more)
     return m->group_count > 1 && more <= METADATA_PARTITIONS_MAX - m->partition_total;
 }
 
-/* The data group with the fewest partitions; the first of equals. */
-static unsigned emptiest_group(const struct metadata *m)
+/* What the topic wants, or as long as there is no such group, what is there without asking. */
+static struct metadata_wish wish_of(const struct metadata *m, const struct metadata_topic *t)
 {
-    unsigned best = 1;
-    for (unsigned i = 2; i < m->group_count; i++)
-        if (m->groups[i].partition_count < m->groups[best].partition_count)
+    struct metadata_wish wish;
+    metadata_topic_wish(t, &wish);
+    for (unsigned i = 1; i < m->group_count; i++)
+        if (metadata_group_serves(&m->groups[i], &wish))
+            return wish;
+    return (struct metadata_wish){.mode = METADATA_SYNC};
+}
+
+/* The data group with the fewest partitions; the first of equals. */
+static unsigned emptiest_group(const struct metadata *m, const struct metadata_wish *wish)
+{
+    unsigned best = 0;
+    for (unsigned i = 1; i < m->group_count; i++)
+        if (metadata_group_serves(&m->groups[i], wish) &&
+            (best == 0 || m->groups[i].partition_count < m->groups[best].partition_count))
             best = i;
     return best;
+}
+
+static unsigned group_after(const struct metadata *m, unsigned group,
+                            const struct metadata_wish *wish)
+{
+    do
+        group = group + 1 < m->group_count ? group + 1 : 1;
+    while (!metadata_group_serves(&m->groups[group], wish));
+    return group;
 }
 
 int metadata_image_place(struct metadata *m, struct topic_entry *entry, int32_t count)
@@ -183,7 +210,9 @@ int metadata_image_place(struct metadata *m, struct topic_entry *entry, int32_t 
     if (grown == NULL)
         return UV_ENOMEM;
     t->partitions = grown;
-    unsigned group = emptiest_group(m);
+    struct metadata_wish wish = wish_of(m, t);
+    unsigned group = emptiest_group(m, &wish);
+    assert(group != 0); /* the founding's groups are for whoever does not ask */
     while (t->partition_count < count) {
         struct metadata_partition place = {
             .group_id = m->groups[group].group_id,
@@ -195,7 +224,7 @@ int metadata_image_place(struct metadata *m, struct topic_entry *entry, int32_t 
         m->groups[group].next_partition_number++;
         t->partition_count++;
         m->partition_total++;
-        group = group + 1 < m->group_count ? group + 1 : 1;
+        group = group_after(m, group, &wish);
     }
     return 0;
 }

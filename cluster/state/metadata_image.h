@@ -36,12 +36,17 @@ struct metadata {
     unsigned node_count;
     struct metadata_node nodes[METADATA_NODES_MAX]; /* by id */
     unsigned group_count;
-    struct metadata_group groups[METADATA_GROUPS_MAX]; /* by id; [0] is group 0 */
+    struct metadata_group groups[METADATA_GROUPS_MAX];        /* by id; [0] is group 0 */
+    struct metadata_founding foundings[METADATA_GROUPS_MAX];  /* by group id */
+    struct metadata_recovered recovered[METADATA_GROUPS_MAX]; /* by group id */
     struct topic_entry *topics_by_name;
     struct topic_entry *topics_by_id;
     struct number_entry *numbers; /* those of moving partitions in both groups */
     struct metadata_move *moves;  /* in the order of their start; owned */
     unsigned move_count, move_capacity;
+    struct metadata_switch planned;
+    unsigned epoch_count;
+    struct metadata_epoch epochs[METADATA_EPOCHS_KEPT]; /* rises of the failover epoch, in order */
 };
 
 /* metadata_image.c: changes to the image; the caller holds the lock for writing. */
@@ -69,12 +74,16 @@ void metadata_image_clear(struct metadata *m);
 void metadata_put_node(struct byte_list *list, const struct metadata_node *node);
 int metadata_read_node(struct bytes_reader *r, struct metadata_node *node);
 void metadata_put_group(struct byte_list *list, const struct metadata_group *group);
-int metadata_read_group(struct bytes_reader *r, struct metadata_group *group);
+/* `has_mode`: of a version that says the group's mode; else it is synchronous. */
+int metadata_read_group(struct bytes_reader *r, bool has_mode, struct metadata_group *group);
 void metadata_put_configs(struct byte_list *list, const struct metadata_config *configs,
                           unsigned count);
 /* Reads at most METADATA_CONFIGS_MAX; texts are owned by the caller (metadata_free_configs). */
 int metadata_read_configs(struct bytes_reader *r, struct metadata_config *configs, unsigned *count);
 void metadata_free_configs(struct metadata_config *configs, unsigned count);
+
+/* Copies a text that must fit and must not contain a zero byte. */
+int metadata_copy_text(struct bytes text, char *into, size_t size);
 
 /* It has a site, and an address if it was ever heard. */
 bool metadata_node_is_sound(const struct metadata_node *node);
@@ -85,16 +94,45 @@ bool metadata_is_place_sound(struct metadata *m, struct metadata_partition place
 /* metadata_nodes.c: nodes and where groups are to vote; the rest of the change is in `r`. */
 int metadata_apply_node(struct metadata *m, struct bytes_reader *r);
 int metadata_apply_node_state(struct metadata *m, struct bytes_reader *r);
-int metadata_apply_placement(struct metadata *m, struct bytes_reader *r);
+int metadata_apply_placement(struct metadata *m, bool has_mode, struct bytes_reader *r);
+/* May the group stand where it is to be? Who was there before, in `known`, may be in any state. */
+int metadata_check_place(const struct metadata *m, const struct metadata_group *g,
+                         const struct metadata_group *known);
+
+/* metadata_groups.c: groups that come after the founding. */
+int metadata_apply_group_add(struct metadata *m, struct bytes_reader *r);
+void metadata_put_foundings(struct byte_list *list, const struct metadata *m);
+int metadata_read_foundings(struct metadata *m, struct bytes_reader *r);
+
+/* metadata_recovery.c: forced recoveries that group 0 orders. */
+int metadata_apply_recovery_order(struct metadata *m, int64_t wall_ms, struct bytes_reader *r);
+void metadata_put_recovery_change(struct byte_list *list, const struct metadata_change *change);
+void metadata_put_recovered(struct byte_list *list, const struct metadata *m);
+int metadata_read_recovered(struct metadata *m, struct bytes_reader *r);
 
 /* metadata_moves.c: partitions that move between groups. */
 int metadata_apply_move(struct metadata *m, struct bytes_reader *r);
 /* After each change: what waits for a group's nodes may have them all now. */
 void metadata_review_moves(struct metadata *m);
+/* The group was recovered: what its log may have lost of a move is done again. `is_all`: so was
+ * group 0. 0 or UV_ENOMEM. */
+int metadata_renew_moves(struct metadata *m, uint32_t group_id, bool is_all);
 /* The topic goes: its moves end, and the numbers that it has beside its places. */
 void metadata_end_moves(struct metadata *m, const struct metadata_topic *topic);
 void metadata_put_move_change(struct byte_list *list, const struct metadata_change *change);
 void metadata_put_moves(struct byte_list *list, const struct metadata *m);
 int metadata_read_moves(struct metadata *m, struct bytes_reader *r);
+
+/* metadata_epoch.c: rises of the failover epoch. */
+void metadata_put_epoch(struct byte_list *list, const struct metadata_epoch *row);
+int metadata_read_epoch(struct bytes_reader *r, struct metadata_epoch *row);
+void metadata_put_epochs(struct byte_list *list, const struct metadata *m);
+int metadata_read_epochs(struct metadata *m, struct bytes_reader *r);
+
+/* metadata_switch.c: the planned switch, and with it the epochs. */
+int metadata_apply_switch(struct metadata *m, int64_t wall_ms, struct bytes_reader *r);
+void metadata_put_switch_change(struct byte_list *list, const struct metadata_change *change);
+void metadata_put_switch(struct byte_list *list, const struct metadata *m);
+int metadata_read_switch(struct metadata *m, struct bytes_reader *r);
 
 #endif

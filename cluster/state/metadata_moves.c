@@ -11,6 +11,12 @@
  * always possible, and before there is nothing to undo. A group does not give and take at the same
  * time, so that no two replicas on a disk ever wait for each other (log/store_move.c).
  *
+ * A forced recovery may leave a group whose log lacks what group 0 has heard of it, or, where group
+ * 0 was recovered as well, has more. Then the step is begun again: the old group says once more
+ * where the partition is closed (in OPENING with index 0), having closed it anew if it must; a new
+ * group that has perhaps opened it already gets it under another number, and forgets the first one
+ * as one of a deleted topic.
+ *
  * Body of the change: u8 step, 16 topic id, i32 partition, u32 group id, u32 number, u32 node id,
  * i32 epoch, i64 offset, u64 index.
  * Of the checkpoint: u32 n, n x (16 topic id, i32 partition, u8 phase, u8 flags (1 settled, 2
@@ -128,14 +134,16 @@ static int start(struct metadata *m, struct topic_entry *entry,
 static int closed(struct topic_entry *entry, struct metadata_move *move,
                   const struct metadata_move_change *c)
 {
-    if (move->phase != METADATA_MOVE_CLOSING)
+    bool is_again = move->phase == METADATA_MOVE_OPENING && move->index == 0;
+    if (move->phase != METADATA_MOVE_CLOSING && !is_again)
         return ERR_EXISTS;
     if (c->number != move->from.number || c->index == 0 || c->epoch > EPOCH_BASE_MAX)
         return ERR_INVALID;
     move->phase = METADATA_MOVE_OPENING;
     move->offset = c->offset;
     move->index = c->index;
-    move->to.epoch_base = c->epoch + METADATA_MOVE_EPOCH_STRIDE;
+    if (!is_again || move->to.epoch_base < c->epoch + METADATA_MOVE_EPOCH_STRIDE)
+        move->to.epoch_base = c->epoch + METADATA_MOVE_EPOCH_STRIDE;
     entry->topic.partitions[move->partition] = move->to;
     return 0;
 }
@@ -230,6 +238,32 @@ void metadata_review_moves(struct metadata *m)
     for (unsigned i = 0; i < m->move_count; i++)
         if (m->moves[i].phase == METADATA_MOVE_OPENING && is_taken_by_all(m, &m->moves[i]))
             m->moves[i].phase = METADATA_MOVE_SETTLING;
+}
+
+static int renumber(struct metadata *m, struct metadata_move *move)
+{
+    struct metadata_group *to = metadata_image_group(m, move->to.group_id);
+    struct topic_entry *topic = metadata_image_topic(m, move->topic_id);
+    if (to->next_partition_number == UINT32_MAX)
+        return 0; /* nobody gets here */
+    metadata_image_forget_number(m, move->to);
+    move->to.number = to->next_partition_number++;
+    return metadata_image_add_number(m, topic, move->partition, move->to);
+}
+
+int metadata_renew_moves(struct metadata *m, uint32_t group_id, bool is_all)
+{
+    int err = 0;
+    for (unsigned i = 0; i < m->move_count && err == 0; i++) {
+        struct metadata_move *move = &m->moves[i];
+        if (move->from.group_id == group_id && move->phase == METADATA_MOVE_OPENING)
+            move->index = 0;
+        move->is_retired &= move->from.group_id != group_id;
+        move->is_settled &= move->to.group_id != group_id;
+        if (is_all && move->to.group_id == group_id && move->phase == METADATA_MOVE_CLOSING)
+            err = renumber(m, move);
+    }
+    return err;
 }
 
 void metadata_end_moves(struct metadata *m, const struct metadata_topic *topic)

@@ -206,8 +206,9 @@ static bool are_nodes_there(const struct metadata *m, const struct metadata_grou
 {
     for (unsigned i = 0; i < g->node_count; i++) {
         const struct metadata_node *node = metadata_node_by_id(m, g->node_ids[i]);
+        bool was_there = known != NULL && metadata_group_has(known, g->node_ids[i]);
         if (node == NULL || node->state == METADATA_NODE_GONE ||
-            (node->state != METADATA_NODE_ACTIVE && !metadata_group_has(known, node->node_id)))
+            (node->state != METADATA_NODE_ACTIVE && !was_there))
             return false;
     }
     return true;
@@ -223,27 +224,49 @@ bool metadata_has_move(const struct metadata *m, uint32_t group_id)
     return false;
 }
 
-static int check_place(const struct metadata *m, const struct metadata_group *g)
+/* The site rule: of a synchronous group its voters' sites, of an asynchronous one that they are in
+ * one. */
+static int check_sites(const struct metadata *m, const struct metadata_group *g,
+                       const struct metadata_group *known)
 {
     static _Thread_local struct placement now;
-    const struct metadata_group *known = metadata_group_by_id(m, g->group_id);
-    if (known == NULL)
-        return ERR_NOT_FOUND;
-    if (!is_each_once(g) || !metadata_group_has(g, g->preferred_node_id) ||
-        !are_nodes_there(m, g, known) ||
-        (g->node_count > PLACEMENT_VOTERS_MAX && g->node_count > known->node_count))
-        return ERR_INVALID;
-    if (!metadata_groups_match(g, known) && metadata_has_move(m, g->group_id))
-        return ERR_CANT_CHANGE;
     placement_of(m, &now);
+    bool is_sound = placement_is_sound(&now, g);
+    if (g->mode == METADATA_ASYNC || known == NULL)
+        return is_sound ? 0 : ERR_CANT_CHANGE;
     unsigned sites = placement_site_count(&now, g), known_sites = placement_site_count(&now, known);
     if (sites < known_sites && sites < 3)
         return ERR_CANT_CHANGE;
     /* A group that was founded against the rule may stay so, or become better. */
-    return placement_is_sound(&now, g) || !placement_is_sound(&now, known) ? 0 : ERR_CANT_CHANGE;
+    return is_sound || !placement_is_sound(&now, known) ? 0 : ERR_CANT_CHANGE;
 }
 
-int metadata_apply_placement(struct metadata *m, struct bytes_reader *r)
+int metadata_check_place(const struct metadata *m, const struct metadata_group *g,
+                         const struct metadata_group *known)
+{
+    unsigned voter_count = g->node_count - g->learner_count;
+    bool is_known_large = known != NULL && voter_count <= known->node_count - known->learner_count;
+    if (!is_each_once(g) || !metadata_group_votes(g, g->preferred_node_id) ||
+        !are_nodes_there(m, g, known) || (voter_count > PLACEMENT_VOTERS_MAX && !is_known_large))
+        return ERR_INVALID;
+    return check_sites(m, g, known);
+}
+
+/* A row of a placement says where; what the group is for stays as it is. */
+static int check_row(const struct metadata *m, struct metadata_group *g)
+{
+    const struct metadata_group *known = metadata_group_by_id(m, g->group_id);
+    if (known == NULL)
+        return ERR_NOT_FOUND;
+    if (g->mode != known->mode)
+        return ERR_INVALID;
+    memcpy(g->home_site, known->home_site, sizeof g->home_site);
+    if (!metadata_groups_match(g, known) && metadata_has_move(m, g->group_id))
+        return ERR_CANT_CHANGE;
+    return metadata_check_place(m, g, known);
+}
+
+int metadata_apply_placement(struct metadata *m, bool has_mode, struct bytes_reader *r)
 {
     static _Thread_local struct metadata_group groups[METADATA_GROUPS_MAX];
     uint64_t version = bytes_read_le64(r);
@@ -251,14 +274,14 @@ int metadata_apply_placement(struct metadata *m, struct bytes_reader *r)
     if (r->is_bad || count == 0 || count > METADATA_GROUPS_MAX)
         return ERR_MALFORMED;
     for (unsigned i = 0; i < count; i++)
-        if (metadata_read_group(r, &groups[i]) != 0)
+        if (metadata_read_group(r, has_mode, &groups[i]) != 0)
             return ERR_MALFORMED;
     if (!is_all_read(r))
         return ERR_MALFORMED;
     if (version != m->placement_version)
         return ERR_CANT_CHANGE;
     for (unsigned i = 0; i < count; i++) {
-        int err = check_place(m, &groups[i]);
+        int err = check_row(m, &groups[i]);
         if (err != 0)
             return err;
     }
@@ -266,6 +289,7 @@ int metadata_apply_placement(struct metadata *m, struct bytes_reader *r)
         struct metadata_group *known = metadata_image_group(m, groups[i].group_id);
         known->preferred_node_id = groups[i].preferred_node_id;
         known->node_count = groups[i].node_count;
+        known->learner_count = groups[i].learner_count;
         memcpy(known->node_ids, groups[i].node_ids, sizeof known->node_ids);
     }
     return 0;

@@ -24,6 +24,11 @@ uint64_t metadata_version(const struct metadata *m)
     return m->version;
 }
 
+int64_t metadata_next_producer_id(const struct metadata *m)
+{
+    return m->next_producer_id;
+}
+
 uint64_t metadata_failover_epoch(const struct metadata *m)
 {
     return m->failover_epoch;
@@ -124,6 +129,50 @@ bool metadata_groups_match(const struct metadata_group *a, const struct metadata
     for (unsigned i = 0; i < a->node_count && is_match; i++)
         is_match = metadata_group_has(b, a->node_ids[i]);
     return is_match;
+}
+
+bool metadata_group_votes(const struct metadata_group *group, uint32_t node_id)
+{
+    for (unsigned i = 0; i < group->node_count - group->learner_count; i++)
+        if (group->node_ids[i] == node_id)
+            return true;
+    return false;
+}
+
+bool metadata_groups_vote_alike(const struct metadata_group *a, const struct metadata_group *b)
+{
+    bool is_alike = metadata_groups_match(a, b) && a->learner_count == b->learner_count;
+    for (unsigned i = 0; i < a->node_count - a->learner_count && is_alike; i++)
+        is_alike = metadata_group_votes(b, a->node_ids[i]);
+    return is_alike;
+}
+
+bool metadata_groups_serve_alike(const struct metadata_group *a, const struct metadata_group *b)
+{
+    return a->mode == b->mode && strcmp(a->home_site, b->home_site) == 0;
+}
+
+const struct metadata_founding *metadata_group_founding(const struct metadata *m, uint32_t group_id)
+{
+    return group_id < m->group_count ? &m->foundings[group_id] : NULL;
+}
+
+void metadata_topic_wish(const struct metadata_topic *t, struct metadata_wish *wish)
+{
+    const char *mode = metadata_topic_config(t, METADATA_CONFIG_REPLICATION);
+    const char *home_site = metadata_topic_config(t, METADATA_CONFIG_HOME_SITE);
+    *wish = (struct metadata_wish){.mode = METADATA_SYNC};
+    if (t->is_internal) /* offsets are synchronous, whatever their topics are */
+        return;
+    if (home_site != NULL)
+        bytes_copy_text(wish->home_site, sizeof wish->home_site, home_site);
+    if (mode != NULL && strcmp(mode, "async") == 0 && wish->home_site[0] != '\0')
+        wish->mode = METADATA_ASYNC;
+}
+
+bool metadata_group_serves(const struct metadata_group *group, const struct metadata_wish *wish)
+{
+    return group->mode == wish->mode && strcmp(group->home_site, wish->home_site) == 0;
 }
 
 const char *metadata_topic_config(const struct metadata_topic *t, const char *name)

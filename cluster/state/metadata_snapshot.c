@@ -4,13 +4,16 @@
  * u16 version, u8 has cluster, 16 cluster id, u64 version index, u64 placement version,
  * u64 failover epoch, i64 next producer id, u16 n nodes, u16 n groups, u32 n topics, then per
  * topic: 16 id, text name, u8 is internal, u16 replication factor, configs, u32 n partitions, n x
- * (u32 group id, u32 number, i32 epoch base); then moves (metadata_moves.c) */
+ * (u32 group id, u32 number, i32 epoch base); then moves (metadata_moves.c); since version 4 the
+ * planned switch and the failover epochs (metadata_switch.c), the first configurations of groups
+ * (metadata_groups.c), and the recoveries that were ordered (metadata_recovery.c) */
 #include <stdlib.h>
 #include <string.h>
 
 #include "state/metadata_image.h"
 
-#define SNAPSHOT_VERSION 3
+#define SNAPSHOT_VERSION     4
+#define SNAPSHOT_VERSION_MIN 3 /* groups without a mode, and none after the founding */
 
 static void put_topic(struct byte_list *list, const struct metadata_topic *t)
 {
@@ -74,10 +77,13 @@ int metadata_encode(const struct metadata *m, uint8_t **bytes, size_t *size)
         return err;
     }
     metadata_put_moves(&list, m);
+    metadata_put_switch(&list, m);
+    metadata_put_foundings(&list, m);
+    metadata_put_recovered(&list, m);
     return byte_list_take(&list, bytes, size);
 }
 
-static int read_tables(struct metadata *m, struct bytes_reader *r)
+static int read_tables(struct metadata *m, bool has_mode, struct bytes_reader *r)
 {
     unsigned node_count = bytes_read_le16(r);
     if (r->is_bad || node_count > METADATA_NODES_MAX)
@@ -93,7 +99,7 @@ static int read_tables(struct metadata *m, struct bytes_reader *r)
     if (r->is_bad || group_count == 1 || group_count > METADATA_GROUPS_MAX)
         return ERR_MALFORMED;
     for (unsigned i = 0; i < group_count; i++) {
-        int err = metadata_read_group(r, &m->groups[i]);
+        int err = metadata_read_group(r, has_mode, &m->groups[i]);
         if (err != 0 || m->groups[i].group_id != i)
             return ERR_MALFORMED;
         m->group_count++;
@@ -163,8 +169,10 @@ static int read_topic(struct metadata *m, struct bytes_reader *r)
 
 static int decode_into(struct metadata *m, struct bytes_reader *r)
 {
-    if (bytes_read_le16(r) != SNAPSHOT_VERSION)
+    uint16_t version = bytes_read_le16(r);
+    if (version < SNAPSHOT_VERSION_MIN || version > SNAPSHOT_VERSION)
         return ERR_VERSION;
+    bool has_mode = version > SNAPSHOT_VERSION_MIN;
     m->has_cluster = bytes_read_u8(r) != 0;
     struct bytes id = bytes_read(r, 16);
     if (r->is_bad)
@@ -174,7 +182,7 @@ static int decode_into(struct metadata *m, struct bytes_reader *r)
     m->placement_version = bytes_read_le64(r);
     m->failover_epoch = bytes_read_le64(r);
     m->next_producer_id = (int64_t)bytes_read_le64(r);
-    int err = read_tables(m, r);
+    int err = read_tables(m, has_mode, r);
     if (err != 0)
         return err;
     if (m->next_producer_id < 0)
@@ -186,6 +194,12 @@ static int decode_into(struct metadata *m, struct bytes_reader *r)
             return err;
     }
     err = metadata_read_moves(m, r);
+    if (err == 0 && has_mode)
+        err = metadata_read_switch(m, r);
+    if (err == 0 && has_mode)
+        err = metadata_read_foundings(m, r);
+    if (err == 0 && has_mode)
+        err = metadata_read_recovered(m, r);
     if (err != 0)
         return err;
     return r->is_bad || bytes_reader_left(r) != 0 ? ERR_MALFORMED : 0;

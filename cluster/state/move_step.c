@@ -11,10 +11,12 @@ static unsigned tasks_of_old(const struct metadata_move *move, const struct move
     const struct partition *p = machine_partition(here->machine, move->from.number);
     bool is_leader = machine_is_ready(here->machine);
     bool is_closed = p != NULL && p->moved_index != 0;
+    bool is_awaited = move->phase == METADATA_MOVE_CLOSING ||
+                      (move->phase == METADATA_MOVE_OPENING && move->index == 0);
     unsigned tasks = 0;
     if (is_closed && here->checkpoint_index < p->moved_index)
         tasks |= MOVE_CHECKPOINT;
-    if (is_leader && move->phase == METADATA_MOVE_CLOSING && p != NULL)
+    if (is_leader && is_awaited && p != NULL)
         tasks |= is_closed ? MOVE_REPORT_CLOSED : MOVE_PROPOSE_OUT;
     if (is_leader && move->phase == METADATA_MOVE_SETTLING && !move->is_retired)
         tasks |= p != NULL ? MOVE_PROPOSE_CLOSE : MOVE_REPORT_RETIRED;
@@ -34,8 +36,10 @@ static unsigned tasks_of_new(const struct metadata_move *move, const struct move
 {
     const struct partition *p = machine_partition(here->machine, move->to.number);
     bool is_leader = machine_is_ready(here->machine);
-    if (p == NULL)
-        return is_leader && move->phase == METADATA_MOVE_OPENING ? MOVE_OPEN : 0;
+    if (p == NULL) {
+        bool may_open = is_leader && move->phase == METADATA_MOVE_OPENING && move->index != 0;
+        return may_open ? MOVE_OPEN : 0;
+    }
     unsigned tasks = 0;
     if (log_partition_has_files(p->log) && here->checkpoint_index < p->opened_index)
         tasks |= MOVE_CHECKPOINT;
@@ -104,7 +108,9 @@ int64_t move_opening_piece(const struct move_opening *opening, uint32_t position
     size_t left = opening->state.size - position;
     struct move_in in = {.state = {.action = PARTITION_MOVE_IN,
                                    .flags = opening->flags,
-                                   .start_offset = move->offset,
+                                   .start_offset = move->offset > opening->first_offset
+                                                       ? move->offset
+                                                       : opening->first_offset,
                                    .epoch_base = move->to.epoch_base,
                                    .settings = opening->settings,
                                    .metadata_version = opening->metadata_version},

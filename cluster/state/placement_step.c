@@ -75,12 +75,28 @@ static bool is_to_vote(const struct stepping *s, uint64_t raft_id)
     return wanted != NULL && wanted->is_voter;
 }
 
+/* An asynchronous group's voters are all to be in one site, also while they go from one to another;
+ * so are those of a cluster of one site. */
+static bool is_within_site(const struct stepping *s)
+{
+    const char *site = NULL;
+    for (unsigned i = 0; i < s->wanted_count; i++) {
+        if (site != NULL && s->wanted[i].is_voter && strcmp(site, s->wanted[i].site) != 0)
+            return false;
+        if (s->wanted[i].is_voter)
+            site = s->wanted[i].site;
+    }
+    return site != NULL;
+}
+
 /* Would each quorum still span two sites with this voter more, or less? Where all voters are of one
  * site there is nothing to span, whoever else follows. */
 static bool is_spanning(const struct stepping *s, const struct repl_member *changed, bool is_added)
 {
     unsigned voters = 0, most = 0;
     bool has_two_sites = false;
+    if (is_within_site(s))
+        return true;
     for (unsigned i = 0; i < s->status->replica_count; i++) {
         const struct repl_member *a = &s->status->replicas[i].member;
         bool is_one = a->is_voter || a->raft_id == changed->raft_id;

@@ -98,10 +98,16 @@ static void want_partition(struct difference *d, const struct metadata_topic *t,
     };
     if (p != NULL && are_settings_equal(&p->settings, settings))
         return;
-    if (metadata_move_of(d->group->broker->metadata, t->id, index) != NULL)
+    const struct metadata_move *move = metadata_move_of(d->group->broker->metadata, t->id, index);
+    if (move != NULL && (p != NULL || move->phase != METADATA_MOVE_CLOSING))
         return; /* it is opened from what the old group had; settings follow */
     memcpy(state.id.topic_id, t->id, sizeof state.id.topic_id);
     state.id.partition = index;
+    if (p == NULL) {
+        state.epoch_base = t->partitions[index].epoch_base;
+        state.start_offset = metadata_first_offset(d->group->broker->metadata,
+                                                   &t->partitions[index]);
+    }
     d->budget--;
     propose_state(d->group, number, &state);
 }
@@ -332,10 +338,11 @@ static void propose_cluster(struct broker_group *g)
     repl_group_status(g->raft, &status);
     if (status.replica_count == 0)
         return; /* it leads no more, and only a leader knows who the replicas are */
-    struct metadata_group *groups = calloc(b->group_count, sizeof *groups);
+    unsigned count = b->group_count;
+    struct metadata_group *groups = calloc(count, sizeof *groups);
     if (groups == NULL)
         return;
-    for (unsigned i = 0; i < b->group_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         groups[i].group_id = i;
         groups[i].next_partition_number = 1;
         groups[i].node_count = status.replica_count;
@@ -344,7 +351,7 @@ static void propose_cluster(struct broker_group *g)
         groups[i].preferred_node_id = groups[i].node_ids[i % status.replica_count];
     }
     struct metadata_change change = {
-        .kind = METADATA_CLUSTER, .groups = groups, .group_count = b->group_count};
+        .kind = METADATA_CLUSTER, .groups = groups, .group_count = count};
     memcpy(change.id, b->cluster_id, sizeof change.id);
     maintain_propose_metadata(g, &change);
     free(groups);

@@ -212,3 +212,35 @@ Test(cluster_machine_snapshot, cut_or_of_another_store_is_refused)
     machine_stage_close(&a);
     machine_stage_close(&b);
 }
+
+/* What a survivor compares with what its lost leader had said: every record that was in the log,
+ * also a duplicate's, through a checkpoint. */
+Test(cluster_machine_snapshot, counts_the_records_of_all_entries_and_keeps_the_totals)
+{
+    struct machine_stage s;
+    struct repl_totals before, after, restored;
+    struct log_store_state state = {.index = 1};
+    uint8_t *bytes;
+    uint32_t level;
+    machine_stage_open(&s, NULL);
+    stage_open_partition(&s, 1);
+    machine_totals(s.machine, &before);
+    cr_assert_eq(before.records, 0, "an opened partition is no record");
+    struct batch_of of = {.record_count = 5, .producer_id = 9};
+    stage_produce(&s, 1, of);
+    stage_produce(&s, 1, of); /* a duplicate */
+    machine_totals(s.machine, &after);
+    cr_assert_eq(after.records, 10);
+    cr_assert_gt(after.bytes, 2 * 61);
+    stage_close_partition(&s, 1); /* so that the state can be restored without its store */
+    cr_assert_eq(s.callbacks.encode_state(s.machine, &bytes, &state.machine.size, &level), 0);
+    state.machine.data = bytes;
+    cr_assert_eq(s.callbacks.restore(s.machine, s.store, NULL), 0);
+    machine_totals(s.machine, &restored);
+    cr_assert_eq(restored.records, 0);
+    cr_assert_eq(s.callbacks.restore(s.machine, s.store, &state), 0);
+    machine_totals(s.machine, &restored);
+    cr_assert(restored.records == after.records && restored.bytes == after.bytes);
+    free(bytes);
+    machine_stage_close(&s);
+}

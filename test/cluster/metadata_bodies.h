@@ -15,12 +15,13 @@
 struct meta {
     struct metadata *m;
     uint64_t index;
+    int64_t wall_ms; /* of the next change */
 };
 
 static inline struct metadata_result meta_apply_bytes(struct meta *t, struct bytes body)
 {
     struct metadata_result result;
-    cr_assert_eq(metadata_apply(t->m, ++t->index, body, &result), 0);
+    cr_assert_eq(metadata_apply(t->m, ++t->index, t->wall_ms, body, &result), 0);
     cr_assert_eq(result.index, t->index);
     return result;
 }

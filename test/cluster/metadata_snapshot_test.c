@@ -20,6 +20,18 @@ static struct meta furnished(void)
     meta_apply(&t, &node);
     meta_apply(&t, &config);
     meta_apply(&t, &ids);
+    struct metadata_group async = {.group_id = 1 + BODY_DATA_GROUPS,
+                                   .preferred_node_id = 2,
+                                   .next_partition_number = 1,
+                                   .node_count = 1,
+                                   .node_ids = {2},
+                                   .mode = METADATA_ASYNC,
+                                   .home_site = "b"};
+    struct metadata_change add = {.kind = METADATA_GROUP_ADD,
+                                  .groups = &async,
+                                  .group_count = 1,
+                                  .placement_version = metadata_placement_version(t.m)};
+    cr_assert_eq(meta_apply(&t, &add).error, 0);
     return t;
 }
 
@@ -138,7 +150,7 @@ Test(cluster_metadata, refuses_a_change_of_any_other_length_without_a_trace)
         assert_unchanged(&t, &before);
         free((void *)(uintptr_t)changes[i].data);
     }
-    uint8_t unknown[] = {2, 0, 99, 0}, later[] = {3, 0, 7, 0};
+    uint8_t unknown[] = {2, 0, 99, 0}, later[] = {4, 0, 7, 0};
     cr_assert_eq(meta_apply_bytes(&t, bytes_of(unknown, 4)).error, ERR_MALFORMED);
     cr_assert_eq(meta_apply_bytes(&t, bytes_of(later, 4)).error, ERR_MALFORMED);
     assert_unchanged(&t, &before);

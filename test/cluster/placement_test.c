@@ -1,4 +1,4 @@
-/* Plans for random clusters, and the steps of one group: the site rule in each of them. */
+/* Plans for random clusters: the site rule, evenness, and no move more than that takes. */
 #include "cluster/placement.h"
 
 #include <criterion/criterion.h>
@@ -47,6 +47,15 @@ static void found(unsigned site_count, unsigned nodes_per_site, unsigned groups_
         for (unsigned i = 0; i < node_count; i++)
             p.groups[g].node_ids[i] = i + 1;
     }
+}
+
+static void replace_in(struct metadata_group *group, uint32_t leaves, uint32_t enters)
+{
+    for (unsigned i = 0; i < group->node_count; i++)
+        if (group->node_ids[i] == leaves)
+            group->node_ids[i] = enters;
+    if (group->preferred_node_id == leaves)
+        group->preferred_node_id = enters;
 }
 
 static unsigned load(uint32_t node_id)
@@ -294,231 +303,100 @@ Test(cluster_placement, is_sound_even_and_minimal_whatever_comes_and_goes)
     }
 }
 
-/* ---- steps ---- */
+/* ---- asynchronous groups, and homes ---- */
 
-struct story {
-    struct repl_group_status status;
-    uint64_t leader;
-};
-
-static bool spans_two_sites(const struct repl_group_status *s)
+static struct metadata_group *add_group(enum metadata_mode mode, const char *home_site)
 {
-    unsigned voters = 0, most = 0;
-    for (unsigned i = 0; i < s->replica_count; i++) {
-        unsigned here = 0;
-        voters += s->replicas[i].member.is_voter;
-        for (unsigned k = 0; k < s->replica_count; k++)
-            here += s->replicas[k].member.is_voter &&
-                    strcmp(s->replicas[i].member.site, s->replicas[k].member.site) == 0;
-        most = here > most ? here : most;
-    }
-    return most <= voters / 2;
+    struct metadata_wish wish = {.mode = mode};
+    struct err_note note = {0};
+    struct metadata_group *group = &p.groups[p.group_count];
+    bytes_copy_text(wish.home_site, sizeof wish.home_site, home_site);
+    cr_assert_eq(placement_new_group(&p, &wish, NULL, group, &note), 0, "%s", note.text);
+    p.group_count++;
+    return group;
 }
 
-static void take(struct story *t, const struct placement_step *step)
+Test(cluster_placement, a_group_with_a_home_leaves_the_others_leaders_where_they_are)
 {
-    struct repl_group_status *s = &t->status;
-    unsigned at = 0;
-    while (at < s->replica_count && s->replicas[at].member.raft_id != step->member.raft_id)
-        at++;
-    if (step->change == REPL_ADD_LEARNER) {
-        cr_assert_eq(at, s->replica_count);
-        s->replicas[at].member = step->member;
-        s->replicas[at].is_level = false;
-        s->replica_count++;
-        return;
-    }
-    cr_assert_lt(at, s->replica_count);
-    if (step->change == REPL_REMOVE) {
-        cr_assert_neq(step->member.raft_id, t->leader, "a leader does not remove itself");
-        s->replicas[at] = s->replicas[--s->replica_count];
-        return;
-    }
-    cr_assert(step->change == REPL_DEMOTE || s->replicas[at].is_level);
-    s->replicas[at].member.is_voter = step->change == REPL_PROMOTE;
+    found(3, 1, 4);
+    struct metadata_group *async = add_group(METADATA_ASYNC, "b");
+    struct metadata_group *led = add_group(METADATA_SYNC, "b");
+    cr_assert_eq(plan(), 0);
+    cr_assert_eq(memcmp(&p, &before, sizeof p), 0, "at rest as they were made");
+    cr_assert_eq(async->preferred_node_id, 2);
+    cr_assert_eq(async->learner_count, 2);
+    cr_assert_eq(led->preferred_node_id, 2);
+    cr_assert_eq(led->learner_count, 0);
 }
 
-/* Follows the steps to the end; any step may be the last of its leader. */
-static unsigned walk(struct story *t, const struct placement_member *wanted, unsigned count,
-                     struct random *random)
+Test(cluster_placement, a_new_home_makes_its_replicas_voters_and_the_old_ones_learners)
 {
-    unsigned steps = 0;
-    for (; steps < 100; steps++) {
-        struct placement_step step;
-        placement_next_step(&t->status, t->leader, wanted, count, 0, &step);
-        if (step.kind == PLACEMENT_AT_REST)
-            break;
-        if (step.kind == PLACEMENT_WAITS) {
-            for (unsigned i = 0; i < t->status.replica_count; i++)
-                t->status.replicas[i].is_level = true;
-        } else if (step.kind == PLACEMENT_HANDS_OVER) {
-            for (unsigned i = 0; i < t->status.replica_count; i++)
-                if (repl_raft_id_node(t->status.replicas[i].member.raft_id) == step.node_id)
-                    t->leader = t->status.replicas[i].member.raft_id;
-        } else {
-            take(t, &step);
-        }
-        cr_assert(spans_two_sites(&t->status), "after step %u", steps);
-        if (random_below(random, 4) == 0) /* another leader goes on */
-            for (unsigned i = 0; i < t->status.replica_count; i++)
-                if (t->status.replicas[i].member.is_voter && t->status.replicas[i].is_level)
-                    t->leader = t->status.replicas[i].member.raft_id;
-    }
-    cr_assert_lt(steps, 100);
-    cr_assert_eq(t->status.replica_count, count);
-    for (unsigned i = 0; i < count; i++) {
-        bool is_there = false;
-        for (unsigned k = 0; k < count; k++)
-            is_there |= t->status.replicas[k].member.raft_id == wanted[i].raft_id &&
-                        t->status.replicas[k].member.is_voter == wanted[i].is_voter;
-        cr_assert(is_there);
-    }
-    return steps;
+    found(3, 2, 1);
+    struct metadata_group *async = add_group(METADATA_ASYNC, "b");
+    cr_assert_eq(async->node_count - async->learner_count, 2, "both nodes of b");
+    bytes_copy_text(async->home_site, sizeof async->home_site, "c");
+    plan();
+    cr_assert_eq(async->learner_count, 4);
+    cr_assert(metadata_group_votes(async, 3) && metadata_group_votes(async, 6));
+    cr_assert(metadata_group_has(async, 2) && !metadata_group_votes(async, 2));
+    cr_assert(metadata_group_votes(async, async->preferred_node_id));
 }
 
-static struct story three_voters(void)
+Test(cluster_placement, a_replaced_node_hands_on_its_vote_or_its_place_as_a_learner)
 {
-    struct story t = {.leader = repl_raft_id(1, 1)};
-    t.status.replica_count = 3;
-    for (unsigned i = 0; i < 3; i++) {
-        t.status.replicas[i].member.raft_id = repl_raft_id(i + 1, 1);
-        t.status.replicas[i].member.site[0] = (char)('a' + i);
-        t.status.replicas[i].member.is_voter = t.status.replicas[i].is_level = true;
-    }
-    return t;
+    found(3, 1, 4);
+    struct metadata_group *async = add_group(METADATA_ASYNC, "b");
+    add_node(4, 1); /* b */
+    add_node(5, 2); /* c */
+    node(2)->successor_id = 4;
+    must_go(2, true);
+    must_go(3, true);
+    plan();
+    cr_assert(metadata_group_votes(async, 4));
+    cr_assert_eq(async->preferred_node_id, 4);
+    cr_assert(metadata_group_has(async, 5) && !metadata_group_votes(async, 5));
+    cr_assert(!metadata_group_has(async, 2) && !metadata_group_has(async, 3));
 }
 
-static struct placement_member voter(uint32_t node_id, uint64_t incarnation, char site)
+Test(cluster_placement, the_last_voter_of_an_asynchronous_group_does_not_leave)
 {
-    return (struct placement_member){
-        .raft_id = repl_raft_id(node_id, incarnation), .site = {site}, .is_voter = true};
+    struct err_note note = {0};
+    found(4, 1, 1);
+    add_group(METADATA_ASYNC, "b");
+    must_go(2, true);
+    cr_assert_eq(placement_plan(&p, &note), ERR_CANT_CHANGE);
+    cr_assert_not_null(strstr(note.text, "asynchronous raft group"), "%s", note.text);
+    found(4, 1, 1);
+    struct metadata_group *async = add_group(METADATA_ASYNC, "b");
+    must_go(4, true); /* of a site that learns only, and has no other node */
+    plan();
+    cr_assert_eq(async->node_count, 3);
+    cr_assert_eq(async->learner_count, 2);
 }
 
-Test(cluster_placement_step, keeps_the_old_voter_until_the_new_one_votes)
+Test(cluster_placement, a_further_site_learns_too)
 {
-    struct story t = three_voters();
-    struct placement_member wanted[3] = {voter(1, 1, 'a'), voter(4, 1, 'b'), voter(3, 1, 'c')};
-    struct placement_step step;
-    placement_next_step(&t.status, t.leader, wanted, 3, 0, &step);
-    cr_assert(step.kind == PLACEMENT_CHANGES && step.change == REPL_ADD_LEARNER);
-    take(&t, &step);
-    placement_next_step(&t.status, t.leader, wanted, 3, 0, &step);
-    cr_assert_eq(step.kind, PLACEMENT_WAITS, "it is not level");
-    t.status.replicas[3].is_level = true;
-    placement_next_step(&t.status, t.leader, wanted, 3, 0, &step);
-    cr_assert_eq(step.change, REPL_PROMOTE);
-    take(&t, &step);
-    placement_next_step(&t.status, t.leader, wanted, 3, 0, &step);
-    cr_assert_eq(step.change, REPL_REMOVE);
-    cr_assert_eq(step.member.raft_id, repl_raft_id(2, 1));
-    take(&t, &step);
-    placement_next_step(&t.status, t.leader, wanted, 3, 0, &step);
-    cr_assert_eq(step.kind, PLACEMENT_AT_REST);
+    found(3, 1, 1);
+    struct metadata_group *async = add_group(METADATA_ASYNC, "b");
+    add_node(4, 3);
+    plan();
+    cr_assert_eq(async->node_count, 4);
+    cr_assert(metadata_group_has(async, 4) && !metadata_group_votes(async, 4));
 }
 
-Test(cluster_placement_step, takes_a_lost_voter_out_before_its_successor_votes)
+Test(cluster_placement, an_asynchronous_group_on_others_nodes_matches_them)
 {
-    struct story t = three_voters();
-    struct placement_member wanted[3] = {voter(1, 1, 'a'), voter(2, 2, 'b'), voter(3, 1, 'c')};
-    struct placement_step step;
-    t.status.replicas[1].is_level = false; /* the same node, before it lost its disk */
-    placement_next_step(&t.status, t.leader, wanted, 3, 0, &step);
-    cr_assert_eq(step.change, REPL_ADD_LEARNER);
-    take(&t, &step);
-    t.status.replicas[3].is_level = true;
-    placement_next_step(&t.status, t.leader, wanted, 3, 0, &step);
-    cr_assert_eq(step.change, REPL_REMOVE);
-    cr_assert_eq(step.member.raft_id, repl_raft_id(2, 1));
-    take(&t, &step);
-    placement_next_step(&t.status, t.leader, wanted, 3, 0, &step);
-    cr_assert_eq(step.change, REPL_PROMOTE);
-}
-
-Test(cluster_placement_step, hands_over_when_the_leader_itself_is_to_go)
-{
-    struct story t = three_voters();
-    struct random random;
-    random_init(&random, 1);
-    struct placement_member wanted[3] = {voter(4, 1, 'a'), voter(2, 1, 'b'), voter(3, 1, 'c')};
-    walk(&t, wanted, 3, &random);
-    cr_assert_neq(t.leader, repl_raft_id(1, 1));
-}
-
-/* Two voters of one site of three: a third one there would be a majority of that site alone. */
-Test(cluster_placement_step, hands_over_first_where_its_successor_can_not_vote_beside_the_leader)
-{
-    struct story t = three_voters();
-    struct placement_member wanted[4] = {voter(5, 1, 'a'), voter(4, 1, 'a'), voter(2, 1, 'b'),
-                                         voter(3, 1, 'c')};
-    struct placement_step step;
-    t.status.replica_count = 5;
-    for (unsigned i = 3; i < 5; i++) {
-        t.status.replicas[i].member.raft_id = wanted[4 - i].raft_id;
-        t.status.replicas[i].member.site[0] = 'a';
-        t.status.replicas[i].member.is_voter = i == 3;
-        t.status.replicas[i].is_level = true;
-    }
-    placement_next_step(&t.status, t.leader, wanted, 4, 0, &step);
-    cr_assert_eq(step.kind, PLACEMENT_HANDS_OVER);
-    struct random random;
-    random_init(&random, 3);
-    walk(&t, wanted, 4, &random);
-}
-
-Test(cluster_placement_step, mends_a_group_of_one_site_also_while_others_follow_it)
-{
-    struct story t = three_voters();
-    struct placement_member wanted[4] = {voter(1, 1, 'a'), voter(2, 2, 'a'), voter(3, 1, 'a'),
-                                         voter(4, 1, 'b')};
-    struct placement_step step = {.kind = PLACEMENT_WAITS};
-    wanted[3].is_voter = false;
-    for (unsigned i = 0; i < 3; i++)
-        t.status.replicas[i].member.site[0] = 'a';
-    t.status.replicas[1].is_level = false; /* lost its disk, and is here under a new incarnation */
-    for (unsigned i = 0; i < 20 && step.kind != PLACEMENT_AT_REST; i++) {
-        placement_next_step(&t.status, t.leader, wanted, 4, 0, &step);
-        if (step.kind == PLACEMENT_CHANGES)
-            take(&t, &step);
-        for (unsigned k = 0; step.kind == PLACEMENT_WAITS && k < t.status.replica_count; k++)
-            t.status.replicas[k].is_level = t.status.replicas[k].member.raft_id !=
-                                            repl_raft_id(2, 1);
-    }
-    cr_assert_eq(step.kind, PLACEMENT_AT_REST);
-}
-
-Test(cluster_placement_step, keeps_learners_that_are_to_follow_and_no_others)
-{
-    struct story t = three_voters();
-    struct random random;
-    random_init(&random, 2);
-    struct placement_member wanted[4] = {voter(1, 1, 'a'), voter(2, 1, 'b'), voter(3, 1, 'c'),
-                                         voter(4, 1, 'a')};
-    wanted[3].is_voter = false;
-    walk(&t, wanted, 4, &random);
-    walk(&t, wanted, 3, &random);
-    struct placement_member demoted[4] = {wanted[0], wanted[1], wanted[2], voter(4, 1, 'a')};
-    demoted[0].is_voter = false; /* group 0: a node whose vote goes elsewhere still follows */
-    walk(&t, demoted, 4, &random);
-}
-
-/* From any sound placement to any other, whoever leads, whoever is behind. */
-Test(cluster_placement_step, spans_two_sites_after_every_step_of_any_way)
-{
-    for (uint64_t seed = 1; seed <= 300; seed++) {
-        struct random random;
-        struct story t = three_voters();
-        random_init(&random, seed);
-        for (unsigned way = 0; way < 5; way++) {
-            struct placement_member wanted[5];
-            unsigned count = random_below(&random, 3) == 0 ? 5 : 3;
-            for (unsigned i = 0; i < count; i++) /* 2-2-1 or 1-1-1 */
-                wanted[i] = voter(
-                    (uint32_t)(1 + i % 3 + 3 * (2 * random_below(&random, 3) + i / 3)), 1,
-                    (char)('a' + i % 3));
-            for (unsigned i = 0; i < t.status.replica_count; i++)
-                t.status.replicas[i].is_level = t.status.replicas[i].member.raft_id == t.leader ||
-                                                random_below(&random, 4) > 0;
-            walk(&t, wanted, count, &random);
-        }
-    }
+    struct metadata_group group;
+    struct metadata_wish wish = {.mode = METADATA_ASYNC, .home_site = "a"};
+    found(3, 2, 2);
+    replace_in(&p.groups[3], 1, 7);
+    add_node(7, 0);
+    cr_assert_eq(placement_new_group(&p, &wish, &p.groups[3], &group, NULL), 0);
+    cr_assert(metadata_groups_match(&group, &p.groups[3]));
+    cr_assert(metadata_group_votes(&group, 7) && metadata_group_votes(&group, 4));
+    must_go(7, false);
+    cr_assert_eq(placement_new_group(&p, &wish, &p.groups[3], &group, NULL), ERR_CANT_CHANGE);
+    cr_assert_eq(placement_new_group(&p, &wish, NULL, &group, NULL), 0, "elsewhere it may be");
+    bytes_copy_text(wish.home_site, sizeof wish.home_site, "z");
+    cr_assert_eq(placement_new_group(&p, &wish, NULL, &group, NULL), ERR_NOT_FOUND);
 }

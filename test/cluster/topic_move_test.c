@@ -3,6 +3,7 @@
  * are lists, and what is in them is committed. */
 #include "cluster/move_entry.h"
 #include "cluster/move_step.h"
+#include "cluster/recovery_entry.h"
 #include "log/repair.h"
 #include "machine_stage.h"
 #include "metadata_bodies.h"
@@ -17,9 +18,11 @@ struct logged {
 };
 
 struct group_log {
-    struct logged entries[ENTRIES_MAX]; /* index i is at i - 1 */
+    struct logged entries[ENTRIES_MAX]; /* index i is at i - 1, but for a stride behind a cut */
     uint64_t count;
+    uint64_t cut; /* so many were there when it was recovered; 0: never */
 };
+#define INDEX_STRIDE (1u << 16)
 
 struct replica {
     struct log_store *store;
@@ -44,9 +47,15 @@ struct story {
     uint8_t topic_id[16];
     int64_t produced;      /* records */
     int32_t next_sequence; /* of the producer */
-    unsigned power_cuts, moves;
+    unsigned power_cuts, moves, recoveries;
     bool is_away, was_away; /* node 2: silent, and dead to group 0 */
+    bool was_recovered;     /* the next batch may lie behind a stride */
 };
+
+static uint64_t index_of(const struct group_log *log, uint64_t applied)
+{
+    return log->cut != 0 && applied > log->cut ? applied + INDEX_STRIDE : applied;
+}
 
 /* ---- sites ---- */
 
@@ -69,7 +78,7 @@ static void open_site(struct site *s, bool is_leader)
         struct repl_machine callbacks = machine_callbacks(r->machine);
         cr_assert_eq(log_store_set_folders(r->store, s->folders), 0);
         cr_assert_eq(callbacks.restore(callbacks.data, r->store, log_store_state(r->store)), 0);
-        r->applied = log_store_state(r->store)->index;
+        r->applied = log_store_state(r->store)->index % INDEX_STRIDE;
         if (is_leader)
             callbacks.on_role(callbacks.data, REPL_LEADER, 3);
     }
@@ -105,21 +114,21 @@ static void on_checkpoint(struct log_checkpoint *req, int status)
     r->checkpoint.data = NULL;
 }
 
-static void checkpoint(struct site *s, uint32_t group)
+static void checkpoint(struct story *t, struct site *s, uint32_t group)
 {
     struct replica *r = &s->replicas[group];
-    if (r->applied <= log_store_state(r->store)->index || r->checkpoint.data != NULL)
+    uint64_t index = index_of(&t->logs[group], r->applied);
+    if (index <= log_store_state(r->store)->index || r->checkpoint.data != NULL)
         return;
     uint8_t *bytes;
     size_t size;
     r->checkpoint = (struct log_checkpoint){.data = r};
-    r->checkpoint.state = (struct log_store_state){.index = r->applied, .term = 3};
+    r->checkpoint.state = (struct log_store_state){.index = index, .term = 3};
     cr_assert_eq(
         machine_encode_state(r->machine, &bytes, &size, &r->checkpoint.state.feature_level), 0);
     r->checkpoint.state.machine = bytes_of(bytes, size);
     if (log_store_checkpoint(r->store, &r->checkpoint, on_checkpoint) != 0)
         on_checkpoint(&r->checkpoint, ERR_BUSY);
-    (void)s;
 }
 
 static void apply_next(struct story *t, struct site *s, uint32_t group)
@@ -129,8 +138,10 @@ static void apply_next(struct story *t, struct site *s, uint32_t group)
     if (r->applied == log->count)
         return;
     struct logged *e = &log->entries[r->applied];
-    struct log_entry entry = {
-        .term = 3, .index = ++r->applied, .type = LOG_ENTRY_COMMAND, .body = e->body};
+    struct log_entry entry = {.term = 3,
+                              .index = index_of(log, ++r->applied),
+                              .type = LOG_ENTRY_COMMAND,
+                              .body = e->body};
     machine_apply(r->machine, &entry, &e->head, NULL);
 }
 
@@ -178,6 +189,11 @@ static void produce(struct story *t)
         t->sites[0].replicas[group].applied != t->logs[group].count)
         return;
     int64_t before = log_partition_next_offset(p->log);
+    if (t->was_recovered && before > t->produced) {
+        cr_assert_eq(before % LOG_OFFSET_STRIDE, 0, "no offset that a lost log may have given");
+        t->produced = before;
+    }
+    t->was_recovered = false;
     struct batch_of of = {.record_count = 1 + (int32_t)random_below(&t->random, 9),
                           .producer_id = 77,
                           .base_sequence = t->next_sequence};
@@ -209,6 +225,7 @@ static void open_moved(struct story *t, const struct metadata_move *move)
     struct move_opening opening = {.move = move,
                                    .settings = stage_state(PARTITION_OPEN, 1).settings,
                                    .metadata_version = 1,
+                                   .first_offset = metadata_first_offset(t->meta.m, &move->to),
                                    .state = bytes_of(state, size)};
     for (uint32_t position = 0; position < size;) {
         struct slice body;
@@ -236,7 +253,7 @@ static void work_on_move(struct story *t, struct site *s, uint32_t group)
         if (!(tasks & task))
             continue;
         if (task == MOVE_CHECKPOINT) {
-            checkpoint(s, group);
+            checkpoint(t, s, group);
         } else if (task == MOVE_OPEN) {
             open_moved(t, &move);
         } else if (task & (MOVE_PROPOSE_OUT | MOVE_PROPOSE_SETTLE | MOVE_PROPOSE_CLOSE)) {
@@ -307,7 +324,7 @@ static void step(struct story *t, bool may_cut)
         for (uint64_t n = random_below(&t->random, 12); n > 0; n--)
             apply_next(t, s, group);
     else if (draw < 55)
-        checkpoint(s, group);
+        checkpoint(t, s, group);
     else if (draw < 65)
         log_store_tend(s->replicas[group].store);
     else if (draw < 85)
@@ -328,6 +345,22 @@ static void set_away(struct story *t, bool is_away)
     t->was_away = true;
 }
 
+/* What no topic has: of a move that was over when its old group's log lost that. */
+static void close_deleted(struct story *t, uint32_t group)
+{
+    struct replica *r = &t->sites[0].replicas[group];
+    int32_t index;
+    for (uint32_t number = 1; number < 40; number++) {
+        const struct partition *p = machine_partition(r->machine, number);
+        if (p == NULL || metadata_topic_of(t->meta.m, group + 1, number, &index) != NULL)
+            continue;
+        struct partition_state state = {
+            .action = PARTITION_CLOSE, .id = p->id, .settings = p->settings};
+        state.metadata_version = 1;
+        commit_state(t, group, number, &state);
+    }
+}
+
 /* Everything level, done and durable. */
 static void settle(struct story *t)
 {
@@ -339,9 +372,65 @@ static void settle(struct story *t)
                     apply_next(t, &t->sites[i], group);
                 log_store_tend(r->store);
                 work_on_move(t, &t->sites[i], group);
+                if (i == 0)
+                    close_deleted(t, group);
                 fake_work_run_all(&t->sites[i].work, NULL);
             }
     cr_assert_eq(metadata_move_count(t->meta.m), 0, "every move comes to its end");
+}
+
+/* ---- forced recovery ---- */
+
+/* What only the lost node had of this group's log is gone. */
+static void cut_log(struct story *t, uint32_t group)
+{
+    struct group_log *log = &t->logs[group];
+    while (log->count > t->sites[1].replicas[group].applied)
+        slice_unref(&log->entries[--log->count].body);
+    log->cut = log->count;
+}
+
+static void commit_recovery(struct story *t, uint32_t group, const struct recovery_entry *entry)
+{
+    uint8_t body[RECOVERY_ENTRY_SIZE_MAX];
+    commit(t, group, ENTRY_RECOVERY, 0, copied(body, recovery_entry_encode(entry, body)));
+}
+
+static void order(struct story *t, unsigned groups)
+{
+    struct metadata_recovery_change wanted = {
+        .recovery_id = 7, .node_id = 2, .forecast_pause_ms = -1};
+    struct metadata_change change = {.kind = METADATA_RECOVERY, .recovery = &wanted};
+    for (uint32_t group = 0; group < GROUPS; group++)
+        if (groups & (1u << group))
+            wanted.groups[wanted.group_count++] = (struct metadata_recovery_row){
+                .group_id = group + 1, .generation = t->recoveries};
+    cr_assert_eq(meta_apply(&t->meta, &change).error, 0);
+}
+
+/* Node 1 is lost for good, and with it the end of these groups' logs; node 2 goes on with what it
+ * has. A new node takes the lost one's place. */
+static void recover(struct story *t, unsigned groups)
+{
+    struct recovery_entry entry = {.generation = 1, .recovery_id = 7, .site = "c"};
+    for (uint32_t group = 0; group < GROUPS; group++)
+        if (t->sites[1].replicas[group].applied == 0)
+            apply_next(t, &t->sites[1], group); /* what it knows nothing of is another matter */
+    fake_work_run_all(&t->sites[1].work, NULL);
+    close_site(&t->sites[0]);
+    fake_disk_destroy(t->sites[0].disk);
+    t->sites[0].disk = fake_disk_create(1000 + ++t->recoveries);
+    open_site(&t->sites[0], true);
+    order(t, groups);
+    entry.producer_id_end = metadata_next_producer_id(t->meta.m);
+    entry.group_ids[entry.group_count++] = 1;
+    for (uint32_t group = 0; group < GROUPS; group++) {
+        if (!(groups & (1u << group)))
+            continue;
+        cut_log(t, group);
+        commit_recovery(t, group, &entry);
+    }
+    t->was_recovered = t->was_away = true;
 }
 
 struct read_back {
@@ -357,13 +446,14 @@ static void on_read(struct log_read *req, int status)
     r->is_done = true;
 }
 
-/* What the old group had forgotten before this node took it over is fetched from the others. */
+/* What the old group had forgotten before this node took it over is fetched from the others; so is
+ * what a lost node had closed with, and this one had not. */
 static bool is_to_be_fetched(struct story *t, const struct site *s, int status)
 {
     struct log_damage_status damage = {0};
     log_store_damage(s->replicas[place_of(t)->group_id - 1].store, &damage);
-    return t->was_away && s->node_id == 2 && (status == UV_ENOENT || status == ERR_CORRUPT) &&
-           damage.suspected > 0;
+    return t->was_away && (s->node_id == 2 || t->recoveries > 0) &&
+           (status == UV_ENOENT || status == ERR_CORRUPT) && damage.suspected > 0;
 }
 
 static void check_all_read(struct story *t, struct site *s)
@@ -375,6 +465,7 @@ static void check_all_read(struct story *t, struct site *s)
     cr_assert_not_null(p);
     cr_assert_eq(log_partition_next_offset(p->log), t->produced);
     for (int64_t offset = 0; offset < t->produced;) {
+        offset = log_partition_behind_gap(p->log, offset);
         r = (struct read_back){.req = {.data = &r,
                                        .offset = offset,
                                        .offset_max = INT64_MAX,
@@ -425,7 +516,7 @@ static void end(struct story *t)
     settle(t);
     for (unsigned i = 0; i < NODES; i++) {
         for (uint32_t group = 0; group < GROUPS; group++)
-            checkpoint(&t->sites[i], group);
+            checkpoint(t, &t->sites[i], group);
         fake_work_run_all(&t->sites[i].work, NULL);
         cut_power(t, &t->sites[i]);
     }
@@ -461,6 +552,25 @@ Test(cluster_topic_move, records_producers_and_files_go_on_in_the_new_group)
     for (int i = 0; i < 30; i++)
         produce(&story);
     end(&story);
+}
+
+/* Of every part of a move, with what the lost node had done of it, or a part of that. */
+Test(cluster_topic_move, a_move_comes_to_its_end_through_a_forced_recovery_at_any_moment)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        begin(&story, seed);
+        for (int i = 0; i < 20; i++)
+            produce(&story);
+        cr_assert_eq(start_move(&story, 3 - place_of(&story)->group_id), 0);
+        for (uint64_t i = random_below(&story.random, 400); i > 0; i--)
+            step(&story, true);
+        recover(&story, 1 + (unsigned)random_below(&story.random, 3));
+        for (int i = 0; i < 100; i++)
+            step(&story, true);
+        settle(&story);
+        produce(&story);
+        end(&story);
+    }
 }
 
 Test(cluster_topic_move, moves_to_and_fro_survive_power_cuts_of_everyone_at_any_moment)

@@ -146,7 +146,7 @@ static void fuzz_metadata(struct bytes input)
         struct metadata_change change = {
             .kind = METADATA_TOPIC_CREATE, .name = "fresh", .id = {250}, .partition_count = 5};
         must(metadata_change_encode(&change, &bytes, &size) == 0);
-        metadata_apply(m, 1, bytes_of(bytes, size), &result);
+        metadata_apply(m, 1, 1, bytes_of(bytes, size), &result);
         free(bytes);
         must(metadata_encode(m, &bytes, &size) == 0);
         must(metadata_decode(m, bytes_of(bytes, size)) == 0);

@@ -36,7 +36,7 @@ void case_power_cut_while_mending(uint64_t seed, struct sim_counters *counters, 
     struct sim *s = sim_create(seed, 3, 3, counters, is_verbose);
     sim_begin(s, CASE_PACE_NS);
     case_wait(s, 4 * WORLD_S);
-    for (unsigned round = 0; round < 10; round++) {
+    for (unsigned round = 0; round < 18; round++) {
         struct sim_node *n = s->nodes[round % 3];
         sim_rot_node(n, 4);
         fake_disk_halt_at(n->disk, world_between(s->world, 20, 200));

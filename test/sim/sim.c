@@ -49,6 +49,7 @@ struct sim *sim_create(uint64_t seed, unsigned node_count, unsigned founder_coun
     s->net = sim_net_create(s->world, node_count);
     s->node_count = node_count;
     s->founder_count = founder_count;
+    s->group_count = SIM_GROUPS;
     s->counters = counters;
     s->is_verbose = is_verbose;
     s->is_restarting = true;

@@ -14,7 +14,9 @@
 #include "sim/sim_net.h"
 #include "sim/world.h"
 
-#define SIM_GROUPS              2   /* raft groups, numbered from 1 */
+#define SIM_GROUPS              2                /* raft groups with partitions, numbered from 1 */
+#define SIM_METADATA_GROUP      (SIM_GROUPS + 1) /* the cluster's own, elsewhere group 0 */
+#define SIM_RAFT_GROUPS_MAX     (SIM_GROUPS + 1)
 #define SIM_COMPACTED_PARTITION 4   /* of each group: its records have keys; in no history */
 #define SIM_HOME_NUMBERS        40  /* numbers below are opened by the groups' keepers */
 #define SIM_PARTITION_NUMBERS   140 /* partition numbers of a group are below */
@@ -58,6 +60,28 @@
     X(log_start_moves, true)                                                                       \
     X(partitions_opened, true)                                                                     \
     X(partitions_closed, true)                                                                     \
+    X(switches_begun, true)                                                                        \
+    X(switches_done, true)                                                                         \
+    X(switches_taken_back, true)                                                                   \
+    X(metadata_changes, true)                                                                      \
+    X(group_generations, true)                                                                     \
+    X(commits_acknowledged, true)                                                                  \
+    X(commits_refused, true)                                                                       \
+    X(late_commits, true)                                                                          \
+    X(overtaken_commits, true)                                                                     \
+    X(offsets_fetched, true)                                                                       \
+    X(offsets_lowered, true)                                                                       \
+    X(offsets_reset, true)                                                                         \
+    X(commits_kept, true)                                                                          \
+    X(commits_rewound, true)                                                                       \
+    X(commits_denied, true)                                                                        \
+    X(policies_set, true)                                                                          \
+    X(groups_deleted, true)                                                                        \
+    X(coordinators_changed, true)                                                                  \
+    X(members_lost, true)                                                                          \
+    X(members_frozen, true)                                                                        \
+    X(members_sought_back, true)                                                                   \
+    X(offset_tables_read, true)                                                                    \
     X(power_cuts, true)                                                                            \
     X(cuts_in_mid_write, true)                                                                     \
     X(kills, true)                                                                                 \
@@ -115,6 +139,7 @@ struct sim {
     struct world *world;
     struct sim_net *net;
     unsigned node_count;    /* of `nodes` */
+    unsigned group_count;   /* raft groups of each node */
     unsigned founder_count; /* the first of them are voters from the start */
     struct sim_node *nodes[SIM_NODES_MAX];
     struct sim_check *check;
@@ -124,6 +149,7 @@ struct sim {
     bool is_blind;           /* the model sees and says nothing: for who judges the history alone */
     bool is_restarting;      /* a node that went down comes back after a random time */
     bool do_nodes_move;      /* the operator moves groups from node to node (sim_places.h) */
+    bool has_consumers;      /* consumer groups (sim_consumer.h) */
     bool do_partitions_move; /* from group to group (sim_moves.h) */
     bool does_repair;        /* the operator replaces wiped nodes and adds spare ones */
     double lost_answer_chance;
@@ -154,10 +180,11 @@ struct sim_seed_options {
     const char *history_path;  /* where the history of its clients goes, NULL: nowhere */
 };
 
-/* Seeds from here on are of clusters of six whose nodes come and go. */
-#define SIM_MOVING_SEEDS 1000000
-/* And from here on of ordinary ones whose partitions move from group to group. */
-#define SIM_PARTITION_SEEDS 2000000
+/* Each million of seeds is of a kind; the first are ordinary ones. */
+#define SIM_SEEDS_OF_A_KIND UINT64_C(1000000)
+#define SIM_MOVING_SEEDS    1 /* clusters of six whose nodes come and go */
+#define SIM_PARTITION_SEEDS 2 /* partitions move from group to group */
+#define SIM_CONSUMER_SEEDS  3 /* with consumer groups */
 
 /* A whole seed: load, faults, quiet, comparison. Returns when all invariants held. */
 void sim_seed_run(uint64_t seed, struct sim_counters *counters,

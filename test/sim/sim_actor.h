@@ -29,7 +29,7 @@ struct sim_actor {
     void (*act)(struct sim_actor *a);
     bool is_act_queued;
     unsigned open_count; /* calls not ended */
-    bool is_producer;
+    bool is_producer;    /* or commits: must be acknowledged again once all is mended */
     bool has_backlog;    /* something that must still be acknowledged */
     uint64_t done_count; /* acknowledged since last asked */
     /* producers */
@@ -40,6 +40,8 @@ struct sim_actor {
     unsigned in_flight_count;
     struct sim_batch backlog[SIM_BACKLOG_MAX]; /* oldest first */
     unsigned backlog_count;
+    /* members of consumer groups, and who else uses these: sim_consumer.h */
+    void *consumer;
     /* keepers */
     unsigned step;
     uint32_t next_partition;
@@ -51,6 +53,9 @@ struct sim_clients {
     unsigned count;
     bool is_stopping;
 };
+
+/* One more, which acts after a moment; its kind's make comes next. */
+struct sim_actor *sim_client_add(struct sim *s);
 
 /* Where the client believes the group's leader is; asks any living node. */
 unsigned sim_actor_node(struct sim_actor *a, uint32_t group_id);

@@ -70,8 +70,10 @@ static void on_arrival(void *data)
     struct sim_call *call = data;
     struct sim *s = call->sim;
     struct sim_life *life = s->nodes[call->node]->life;
-    if (life == NULL) {
-        world_in(s->world, world_between(s->world, 1, WAY_NS_MAX), NULL, on_refused, call);
+    const struct sim_connection *c = call->connection;
+    if (life == NULL || (c != NULL && (c->life != life || c->is_closed))) {
+        world_in(s->world, world_between(s->world, 1, WAY_NS_MAX), NULL,
+                 life == NULL ? on_refused : on_reset, call);
         return;
     }
     open_call(call, life);
@@ -116,7 +118,7 @@ static void on_machine(struct machine_request *req, int status)
 void sim_call_submit(struct sim_call *call)
 {
     call->request.data = call;
-    int err = machine_submit(call->group->machine, &call->request, on_machine);
+    int err = machine_submit_ahead(call->group->machine, &call->request, on_machine);
     if (err != 0)
         sim_call_answer(call, err);
 }
@@ -132,14 +134,29 @@ void sim_calls_broken(struct sim_life *life)
 
 /* ---- at the client ---- */
 
-void sim_call_send(struct sim_call *call, struct sim_wire *wire)
+/* Arrives behind what was sent before, and not before `held_ns`. */
+static void send_behind(struct sim_call *call, uint64_t *last_ns, uint64_t held_ns)
 {
     struct world *world = call->sim->world;
     uint64_t at_ns = world_now_ns(world) + world_between(world, WORLD_US, WAY_NS_MAX);
-    if (at_ns <= wire->last_ns[call->node])
-        at_ns = wire->last_ns[call->node] + 1;
-    wire->last_ns[call->node] = at_ns;
+    if (at_ns < held_ns)
+        at_ns = held_ns;
+    if (at_ns <= *last_ns)
+        at_ns = *last_ns + 1;
+    *last_ns = at_ns;
     sim_count(call->sim, SIM_operations, 1);
     world_at(world, at_ns, NULL, on_arrival, call);
-    world_in(world, TIMEOUT_NS, NULL, on_timeout, call);
+    world_in(world, call->timeout_ns != 0 ? call->timeout_ns : TIMEOUT_NS, NULL, on_timeout, call);
+}
+
+void sim_call_send(struct sim_call *call, struct sim_wire *wire)
+{
+    send_behind(call, &wire->last_ns[call->node], 0);
+}
+
+void sim_call_send_on(struct sim_call *call, struct sim_connection *connection)
+{
+    call->connection = connection;
+    call->node = connection->node;
+    send_behind(call, &connection->last_ns, connection->held_ns);
 }

@@ -30,9 +30,12 @@ struct sim_call {
     int64_t offset;                 /* of the client */
     uint64_t acknowledged_index;    /* fresh reads: what must be seen */
     uint32_t partition;             /* of the client */
-    bool is_answered, is_done;      /* private */
-    struct work_item item;          /* private */
-    struct sim_life *life;          /* private */
+    unsigned place;                 /* of the client: a consumed partition */
+    struct sim_connection *connection; /* that it comes on; NULL: each finds its own way */
+    uint64_t timeout_ns;               /* of the client; 0: the usual one */
+    bool is_answered, is_done;         /* private */
+    struct work_item item;             /* private */
+    struct sim_life *life;             /* private */
     struct sim_call *next, **previous; /* private: open calls of the process */
 };
 
@@ -41,8 +44,23 @@ struct sim_wire {
     uint64_t last_ns[SIM_NODES_MAX];
 };
 
+/* A client's connection to one node. What it carries arrives in order, and may be held up for long,
+ * by a cut that heals: the client has then given it up and gone on elsewhere. It ends with the
+ * process that accepted it. */
+struct sim_connection {
+    unsigned node;
+    struct sim_life *life; /* that accepted it; NULL: none was there */
+    uint64_t number;       /* as that process counts them */
+    uint64_t last_ns;      /* when what was sent last arrives */
+    uint64_t held_ns;      /* nothing arrives before */
+    bool is_given_up;      /* by the client */
+    bool is_closed;        /* by the node */
+};
+
 /* Sends it; takes the call, which is never freed by anyone (a run is a process). */
 void sim_call_send(struct sim_call *call, struct sim_wire *wire);
+/* The same on a connection, to its node. */
+void sim_call_send_on(struct sim_call *call, struct sim_connection *connection);
 
 /* Proposes call->request at the node and answers with what becomes of it. */
 void sim_call_submit(struct sim_call *call);

@@ -13,6 +13,8 @@
 #include "cluster/move_entry.h"
 #include "protocol/record.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_consumer.h"
+#include "sim/sim_metadata.h"
 #include "sim/sim_moves.h"
 
 #define SAMPLE_EVERY 16 /* entries between comparisons of checksums */
@@ -23,7 +25,7 @@ struct sim_check *sim_check_create(struct sim *s)
     if (c == NULL)
         abort();
     c->sim = s;
-    for (unsigned i = 0; i < SIM_GROUPS; i++)
+    for (unsigned i = 0; i < SIM_RAFT_GROUPS_MAX; i++)
         c->groups[i].group_id = i + 1;
     return c;
 }
@@ -89,18 +91,22 @@ static void answered_batch(struct sim_check *c, const struct sim_call *call)
     sent->acknowledged_offset = result->base_offset;
 }
 
-void sim_check_answered(struct sim_check *c, const struct sim_call *call)
+void check_acknowledge(struct sim_check *c, uint32_t group_id, uint64_t index)
 {
-    struct check_group *g = check_group_of(c, call->group_id);
-    uint64_t index = call->request.submit.index;
-    if (c->sim->is_blind)
-        return;
+    struct check_group *g = check_group_of(c, group_id);
     if (index == 0 || index >= g->entry_capacity || g->entries[index].term == 0)
         world_violation(c->sim->world, "10 honest",
                         "an answer for index %" PRIu64 " which nobody has applied", index);
     g->entries[index].is_acknowledged = true;
     if (g->acknowledged_index < index)
         g->acknowledged_index = index;
+}
+
+void sim_check_answered(struct sim_check *c, const struct sim_call *call)
+{
+    if (c->sim->is_blind)
+        return;
+    check_acknowledge(c, call->group_id, call->request.submit.index);
     if (call->request.submit.head.kind == ENTRY_RECORD_BATCH)
         answered_batch(c, call);
 }
@@ -234,11 +240,19 @@ static void note_moved_out(struct check_partition *p, const struct sim_applied *
         p->moved_index = a->entry->index;
 }
 
+static bool is_of_offsets(const struct sim_applied *a)
+{
+    struct partition_state state;
+    return partition_state_decode(a->entry->body.bytes, &state) == 0 &&
+           (state.flags & PARTITION_IS_OFFSETS) != 0;
+}
+
 static void note_state(struct sim_check *c, struct check_group *g, const struct sim_applied *a)
 {
     struct check_partition *p = &g->partitions[a->head->partition_number];
     if (a->next_before < 0 && a->next_after >= 0) {
         p->is_open = true;
+        p->is_of_offsets = is_of_offsets(a);
         sim_count(c->sim, SIM_partitions_opened, 1);
     }
     if (a->next_before < 0 && a->next_after >= 0 &&
@@ -266,6 +280,8 @@ static void note_effect(struct sim_check *c, struct check_group *g, const struct
     }
     if (a->head->kind == ENTRY_PARTITION_STATE)
         note_state(c, g, a);
+    if (a->head->kind == ENTRY_GROUP_STATE && a->next_after > a->next_before)
+        p->next_offset = a->next_after;
 }
 
 static void note_first(struct sim_check *c, struct check_group *g, struct seen_entry *e,
@@ -343,6 +359,16 @@ static void compare_state(struct sim_check *c, struct sim_group *g, struct seen_
     e->checksum = checksum;
 }
 
+/* The model says nothing, but what the simulation goes by must be there. */
+static void note_blind_metadata(struct sim_check *c, struct check_group *seen,
+                                const struct sim_applied *applied)
+{
+    if (applied->entry->index <= seen->last_index)
+        return;
+    seen->last_index = applied->entry->index;
+    sim_metadata_entry(c->sim, applied);
+}
+
 void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
                            const struct sim_applied *applied)
 {
@@ -350,16 +376,23 @@ void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
     struct check_group *seen = check_group_of(c, g->group_id);
     g->applied_index = index;
     world_mix(c->sim->world, index ^ (uint64_t)applied->entry->crc << 32);
+    if (c->sim->is_blind && applied->head->kind == ENTRY_METADATA)
+        note_blind_metadata(c, seen, applied);
     if (c->sim->is_blind)
         return;
     struct seen_entry *e = &seen->entries[index];
-    if (e->term == 0)
-        note_first(c, seen, e, applied);
-    else if (e->next_after != applied->next_after)
+    if (e->term != 0 && e->next_after != applied->next_after)
         world_violation(
             c->sim->world, "8 same replicas",
             "node %u group %u index %" PRIu64 " leads to offset %" PRId64 ", elsewhere to %" PRId64,
             sim_node_id(g->life->node), g->group_id, index, applied->next_after, e->next_after);
+    if (e->term == 0) {
+        note_first(c, seen, e, applied);
+        if (applied->head->kind == ENTRY_GROUP_STATE)
+            sim_check_consumer_entry(c, g, applied);
+        if (applied->head->kind == ENTRY_METADATA)
+            sim_metadata_entry(c->sim, applied);
+    }
     if (index % SAMPLE_EVERY == 0)
         compare_state(c, g, e, index);
 }

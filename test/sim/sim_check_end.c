@@ -7,11 +7,13 @@
 #include "base/err.h"
 #include "sim/sim_actor.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_consumer.h"
+#include "sim/sim_metadata.h"
 #include "sim/sim_moves.h"
 
 void sim_check_level(struct sim_check *c)
 {
-    for (uint32_t group_id = 1; group_id <= SIM_GROUPS && !c->sim->is_blind; group_id++) {
+    for (uint32_t group_id = 1; group_id <= c->sim->group_count && !c->sim->is_blind; group_id++) {
         struct sim_group *first = sim_node_group(c->sim->nodes[0], group_id);
         uint32_t checksum = machine_checksum(first->machine);
         for (unsigned i = 1; i < c->sim->node_count; i++) {
@@ -118,10 +120,16 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
                             "node %u group %u partition %u offset %" PRId64 " can't be read: %s",
                             node, g->group_id, number, offset, err_name(err));
         struct bytes bytes = join(&r);
-        sim_history_read(c->sim, "replica", node, place, offset, is_last, bytes);
-        offset = sim_check_read(c, g, number, offset, bytes);
+        if (model->is_of_offsets) {
+            offset = sim_check_offsets_read(c, offset, bytes);
+        } else {
+            sim_history_read(c->sim, "replica", node, place, offset, is_last, bytes);
+            offset = sim_check_read(c, g, number, offset, bytes);
+        }
         free((void *)(uintptr_t)bytes.data);
     }
+    if (model->is_of_offsets)
+        sim_check_offsets_read_end(c, g);
     if (is_last)
         sim_history_read_end(c->sim, "replica", node, place, offset);
     if (!c->sim->is_blind && offset != model->next_offset)
@@ -168,7 +176,8 @@ static void replay_group(struct sim_check *c, struct check_group *g)
     struct work nowhere = {.submit = submit_nothing};
     struct log_store *store;
     struct machine *machine;
-    struct machine_options options = {.group_id = g->group_id};
+    struct machine_options options = {.group_id = g->group_id,
+                                      .metadata = sim_metadata_create(g->group_id)};
 #ifdef TRILOG_BREAK_APPLY_READS_LOCAL
     options.broken_batch_size_max = SIZE_MAX;
 #endif
@@ -196,7 +205,7 @@ static void replay_group(struct sim_check *c, struct check_group *g)
 
 void sim_check_replay(struct sim_check *c)
 {
-    for (unsigned i = 0; i < SIM_GROUPS && !c->sim->is_blind; i++)
+    for (unsigned i = 0; i < c->sim->group_count && !c->sim->is_blind; i++)
         replay_group(c, &c->groups[i]);
 }
 

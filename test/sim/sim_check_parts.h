@@ -38,6 +38,7 @@ struct seen_record {
 
 struct check_partition {
     bool is_open, is_closed;
+    bool is_of_offsets;   /* carries consumer groups */
     uint64_t moved_index; /* of the entry that closed it for a move; 0: none */
     int32_t epoch_base;
     int64_t next_offset;
@@ -89,8 +90,9 @@ struct check_client {
 
 struct sim_check {
     struct sim *sim;
-    struct check_group groups[SIM_GROUPS];
+    struct check_group groups[SIM_RAFT_GROUPS_MAX];
     struct check_client clients[SIM_CLIENTS_MAX];
+    struct check_consumers *consumers; /* see sim_check_consumer.c; NULL: there are none */
 };
 
 static inline struct check_group *check_group_of(struct sim_check *c, uint32_t group_id)
@@ -100,6 +102,9 @@ static inline struct check_group *check_group_of(struct sim_check *c, uint32_t g
 
 /* The partition of this place is, wherever it is, one whose records have keys. */
 bool check_is_compacted(const struct sim_check *c, uint32_t group_id, uint32_t partition);
+
+/* Somebody is told that the entry is done. */
+void check_acknowledge(struct sim_check *c, uint32_t group_id, uint64_t index);
 
 /* Makes room for `index` in an array of items of this size, zeroed. */
 void *check_grow(void *items, size_t *capacity, size_t index, size_t item_size);

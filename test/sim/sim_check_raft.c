@@ -78,7 +78,7 @@ static void check_vote(struct sim_check *c, struct sim_group *g)
 void sim_check_forget_votes(struct sim_check *c, const struct sim_node *n)
 {
     uint64_t raft_id = sim_node_raft_id(n);
-    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++)
+    for (uint32_t group_id = 1; group_id <= SIM_RAFT_GROUPS_MAX; group_id++)
         *last_vote(check_group_of(c, group_id), raft_id) = (struct seen_vote){.raft_id = raft_id};
 }
 

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "sim/sim_actor.h"
 #include "sim/sim_check.h"
+#include "sim/sim_consumer.h"
 #include "sim/sim_moves.h"
 
 unsigned sim_actor_node(struct sim_actor *a, uint32_t group_id)
@@ -65,6 +66,15 @@ uint64_t sim_actor_pace(struct sim_actor *a)
     return world_between(a->sim->world, a->pace_ns / 4, a->pace_ns * 7 / 4);
 }
 
+struct sim_actor *sim_client_add(struct sim *s)
+{
+    struct sim_clients *c = s->clients;
+    struct sim_actor *a = &c->actors[c->count];
+    *a = (struct sim_actor){.sim = s, .number = c->count++};
+    sim_actor_act_in(a, world_between(s->world, 0, WORLD_S));
+    return a;
+}
+
 static void add(struct sim *s, uint32_t group_id, uint32_t partition, uint64_t pace_ns,
                 void (*make)(struct sim_actor *a))
 {
@@ -96,6 +106,7 @@ void sim_clients_start(struct sim *s, uint64_t pace_ns)
         add(s, group_id, 2, pace_ns, sim_plain_make);
         add(s, group_id, 1, pace_ns, sim_fresh_make);
     }
+    sim_consumers_start(s);
 }
 
 void sim_clients_stop(struct sim *s)

@@ -64,7 +64,7 @@ static bool choose_file(struct sim_node *n, enum sim_damage part, char path[SIM_
         return sim_damage_choose_file(n, "wal", path);
     if (part == SIM_DAMAGE_MANIFEST)
         snprintf(path, SIM_PATH_SIZE, "groups/%u/manifest",
-                 (unsigned)world_between(w, 1, SIM_GROUPS));
+                 (unsigned)world_between(w, 1, n->sim->group_count));
     else if (part == SIM_DAMAGE_IDENTITY)
         snprintf(path, SIM_PATH_SIZE, "%s",
                  random_chance(world_random(w), 0.5) ? "node" : "node.copy");

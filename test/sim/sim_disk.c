@@ -26,6 +26,7 @@ static struct repl_disk_measure measure(struct sim_life *life)
     m.sync_p50_us = pace.p50_us;
     m.sync_p99_us = pace.p99_us;
     m.sync_recent_us = pace.recent_us;
+    m.sync_count = pace.sync_count;
     m.writing_ms = (uint32_t)(pace.writing_us / 1000);
     m.is_out_of_files = pace.is_out_of_files;
     m.queue_percent = (uint8_t)pace.queue_percent;
@@ -109,7 +110,7 @@ void sim_disk_hang(struct sim_node *n, uint64_t duration_ns)
 
 static struct sim_node *any_node(struct sim *s)
 {
-    struct sim_group *g = sim_leader(s, (uint32_t)world_between(s->world, 1, SIM_GROUPS));
+    struct sim_group *g = sim_leader(s, (uint32_t)world_between(s->world, 1, s->group_count));
     return g == NULL || random_chance(world_random(s->world), 0.3)
                ? s->nodes[world_between(s->world, 0, s->node_count - 1)]
                : g->life->node;

@@ -28,7 +28,7 @@ static struct sim_node *any_node(struct sim *s)
 
 static struct sim_node *any_leader(struct sim *s)
 {
-    struct sim_group *g = sim_leader(s, (uint32_t)world_between(s->world, 1, SIM_GROUPS));
+    struct sim_group *g = sim_leader(s, (uint32_t)world_between(s->world, 1, s->group_count));
     return g == NULL || random_chance(world_random(s->world), 0.4) ? any_node(s) : g->life->node;
 }
 
@@ -249,7 +249,7 @@ static void jump_wall_clock(struct sim *s)
 
 static void transfer(struct sim *s)
 {
-    struct sim_group *g = sim_leader(s, (uint32_t)world_between(s->world, 1, SIM_GROUPS));
+    struct sim_group *g = sim_leader(s, (uint32_t)world_between(s->world, 1, s->group_count));
     if (g != NULL)
         repl_group_transfer(g->raft, (uint32_t)world_between(s->world, 1, s->node_count));
 }

@@ -275,6 +275,41 @@ void sim_history_deleted(struct sim *s, uint64_t id, struct sim_place place, int
     write_line(s, &o, "\"");
 }
 
+/* ---- consumer groups ---- */
+
+static struct out begin_group(struct sim *s, const struct sim_history_group *line)
+{
+    struct out o = begin(s, line->type, "member", line->client, line->place);
+    put_number(&o, ",\"id\":", (int64_t)line->id);
+    put(&o, ",\"group\":\"");
+    put(&o, line->group);
+    put(&o, "\"");
+    return o;
+}
+
+void sim_history_group_begun(struct sim *s, const struct sim_history_group *line)
+{
+    if (s->history == NULL)
+        return;
+    struct out o = begin_group(s, line);
+    if (strcmp(line->type, "commit") == 0)
+        put_number(&o, ",\"offset\":", line->offset);
+    write_line(s, &o, "");
+}
+
+void sim_history_group_ended(struct sim *s, const struct sim_history_group *line,
+                             enum sim_history_outcome outcome)
+{
+    if (s->history == NULL)
+        return;
+    struct out o = begin_group(s, line);
+    if (strcmp(line->type, "commit") == 0 || outcome == SIM_HISTORY_OK)
+        put_number(&o, ",\"offset\":", line->offset);
+    put(&o, ",\"outcome\":\"");
+    put(&o, outcomes[outcome]);
+    write_line(s, &o, "\"");
+}
+
 void sim_history_leads(struct sim *s, uint32_t node, uint32_t group_id, uint64_t term)
 {
     for (uint32_t i = 0; i < SIM_GROUPS * SIM_FIRST_PARTITIONS && s->history != NULL; i++) {

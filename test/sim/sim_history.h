@@ -48,6 +48,19 @@ uint64_t sim_history_delete(struct sim *s, struct sim_place place, int64_t offse
 void sim_history_deleted(struct sim *s, uint64_t id, struct sim_place place, int64_t offset,
                          enum sim_history_outcome outcome);
 
+/* What a client asks of a consumer group's offsets, and what it is told. */
+struct sim_history_group {
+    const char *type;  /* commit, offset-fetch */
+    const char *group; /* its name */
+    uint32_t client;
+    uint64_t id; /* unique in the run */
+    struct sim_place place;
+    int64_t offset; /* committed, or as fetched: -1 none; not said when a fetch begins */
+};
+void sim_history_group_begun(struct sim *s, const struct sim_history_group *line);
+void sim_history_group_ended(struct sim *s, const struct sim_history_group *line,
+                             enum sim_history_outcome outcome);
+
 /* A node says that it leads the group. */
 void sim_history_leads(struct sim *s, uint32_t node, uint32_t group_id, uint64_t term);
 

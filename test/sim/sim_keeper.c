@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "sim/sim_actor.h"
+#include "sim/sim_coordinator.h"
 #include "sim/sim_moves.h"
 
 static struct log_partition_settings draw_settings(struct world *w)
@@ -21,6 +22,17 @@ static struct slice copied(const uint8_t *bytes, size_t size)
         abort();
     memcpy(b->data, bytes, size);
     return (struct slice){.owner = b, .bytes = bytes_of(b->data, size)};
+}
+
+/* The partitions that it opens before all others. */
+static unsigned first_count(const struct sim_actor *a)
+{
+    return SIM_OPEN_PARTITIONS + a->sim->has_consumers;
+}
+
+static uint32_t first_at(unsigned step)
+{
+    return step < SIM_OPEN_PARTITIONS ? step + 1 : SIM_OFFSETS_PARTITION;
 }
 
 static void on_ended(struct sim_call *call)
@@ -41,7 +53,7 @@ static void on_ended(struct sim_call *call)
         a->has_backlog = false;
     }
     if (!a->sim->clients->is_stopping || a->has_backlog)
-        sim_actor_act_in(a, a->step < SIM_OPEN_PARTITIONS ? 50 * WORLD_MS : sim_actor_pace(a));
+        sim_actor_act_in(a, a->step < first_count(a) ? 50 * WORLD_MS : sim_actor_pace(a));
 }
 
 static struct sim_call *propose(struct sim_actor *a, struct sim_place place, enum entry_kind kind,
@@ -62,6 +74,8 @@ static void propose_state(struct sim_actor *a, uint32_t partition, enum partitio
     uint8_t bytes[PARTITION_STATE_SIZE];
     struct sim_place home = {a->group_id, partition};
     struct partition_state state = {.action = action, .settings = draw_settings(a->sim->world)};
+    if (a->sim->has_consumers && partition == SIM_OFFSETS_PARTITION)
+        state.flags = PARTITION_IS_OFFSETS;
     state.id = sim_moves_id(a->sim, home);
     state.metadata_version = sim_moves_version(a->sim);
     size_t size = partition_state_encode(&state, bytes);
@@ -96,15 +110,23 @@ static void propose_start(struct sim_actor *a, uint32_t partition)
     sim_actor_send(a, call);
 }
 
+/* One that was opened later, or is about to be. */
+static uint32_t any_other(struct sim_actor *a)
+{
+    uint32_t last = a->next_partition < SIM_OFFSETS_PARTITION ? a->next_partition
+                                                              : SIM_OFFSETS_PARTITION - 1;
+    return (uint32_t)world_between(a->sim->world, SIM_OPEN_PARTITIONS + 1, last);
+}
+
 static void act(struct sim_actor *a)
 {
     struct world *w = a->sim->world;
-    if (a->step < SIM_OPEN_PARTITIONS) {
+    if (a->step < first_count(a)) {
         a->has_backlog = true;
-        if (a->is_open[a->step + 1])
+        if (a->is_open[first_at(a->step)])
             a->step++;
-        if (a->step < SIM_OPEN_PARTITIONS) {
-            propose_state(a, a->step + 1, PARTITION_OPEN);
+        if (a->step < first_count(a)) {
+            propose_state(a, first_at(a->step), PARTITION_OPEN);
             return;
         }
         a->has_backlog = false;
@@ -116,11 +138,10 @@ static void act(struct sim_actor *a)
         propose_start(a, any);
     else if (choice < 5)
         propose_state(a, any, PARTITION_SETTINGS);
-    else if (choice < 8 && a->next_partition < SIM_HOME_NUMBERS)
+    else if (choice < 8 && a->next_partition < SIM_OFFSETS_PARTITION)
         propose_state(a, a->next_partition++, PARTITION_OPEN);
     else
-        propose_state(a, (uint32_t)world_between(w, SIM_OPEN_PARTITIONS + 1, a->next_partition),
-                      PARTITION_CLOSE);
+        propose_state(a, any_other(a), PARTITION_CLOSE);
 }
 
 void sim_keeper_make(struct sim_actor *a)

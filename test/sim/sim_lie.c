@@ -36,7 +36,7 @@ void sim_lie_cut(struct sim_node *n)
 
 static bool has_all(struct sim_node *n)
 {
-    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
+    for (uint32_t group_id = 1; group_id <= n->sim->group_count; group_id++) {
         struct sim_group *g = sim_node_group(n, group_id);
         struct repl_group_status status;
         if (g == NULL || sim_leader(n->sim, group_id) == NULL)
@@ -93,7 +93,7 @@ static void on_back(void *data)
 static void on_boot(void *data)
 {
     struct sim *s = data;
-    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++)
+    for (uint32_t group_id = 1; group_id <= s->group_count; group_id++)
         if (sim_leader(s, group_id) == NULL) {
             world_in(s->world, LOOK_NS, NULL, on_boot, s);
             return;

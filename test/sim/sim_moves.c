@@ -1,4 +1,4 @@
-/* One list of changes, and of the state they make a copy at each node that may be old.
+/* Each node goes by the metadata that it has itself applied; reports go to who leads that group.
  *
  * A topic's partitions go round the groups when it is created, and are numbered from 1 in each: so
  * partition i of the one topic here is number i / SIM_GROUPS + 1 of group i % SIM_GROUPS + 1. Those
@@ -13,30 +13,21 @@
 #include "cluster/move_step.h"
 #include "log/repair.h"
 #include "sim/sim_actor.h"
+#include "sim/sim_metadata.h"
 
 #define TOPIC_MARK       7
+#define TOPIC_NAME       "moving"
+#define ON_THEIR_WAY_MAX 8 /* proposals not applied yet */
 #define HOME_COUNT       (SIM_GROUPS * (SIM_HOME_NUMBERS - 1))
 #define PAUSE_NS_MIN     (WORLD_S / 5)
 #define PAUSE_NS_MAX     (3 * WORLD_S)
 #define REPORT_NS_MAX    (200 * WORLD_MS)
-#define HEARS_CHANCE     0.1 /* a tick */
 #define LOSS_CHANCE      0.1
 #define DUPLICATE_CHANCE 0.1
 
-struct change {
-    uint8_t *body;
-    size_t size;
-    struct change *next;
-};
-
 struct moves {
     struct sim *sim;
-    struct metadata *truth;
-    struct metadata *known[SIM_NODES_MAX]; /* by each node */
-    uint64_t known_index[SIM_NODES_MAX];
-    struct change *first, *last;        /* all that were committed */
-    struct change *next[SIM_NODES_MAX]; /* the first that the node has not heard of */
-    uint64_t index;                     /* of the last one */
+    unsigned count; /* under way, as last seen */
     struct sim_place homes[SIM_GROUPS][SIM_PARTITION_NUMBERS];
     bool is_settled;
 };
@@ -57,65 +48,9 @@ struct task {
 
 /* ---- group 0 ---- */
 
-static void must_be(bool is_so, const char *what)
-{
-    if (!is_so)
-        world_violation(moves->sim->world, "the simulation itself", "%s", what);
-}
-
-static struct metadata_result apply(struct metadata *m, uint64_t index, const struct change *c)
-{
-    struct metadata_result result;
-    must_be(metadata_apply(m, index, bytes_of(c->body, c->size), &result) == 0, "no memory");
-    return result;
-}
-
-static int commit(const struct metadata_change *change)
-{
-    struct change *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        abort();
-    must_be(metadata_change_encode(change, &c->body, &c->size) == 0, "a change of no form");
-    if (moves->last == NULL)
-        moves->first = c;
-    else
-        moves->last->next = c;
-    moves->last = c;
-    for (unsigned i = 0; i < moves->sim->node_count; i++)
-        if (moves->next[i] == NULL)
-            moves->next[i] = c;
-    unsigned before = metadata_move_count(moves->truth);
-    int err = apply(moves->truth, ++moves->index, c).error;
-    if (metadata_move_count(moves->truth) < before)
-        sim_count(moves->sim, SIM_partitions_moved, 1);
-    return err;
-}
-
-static void hear(unsigned node)
-{
-    for (; moves->next[node] != NULL; moves->next[node] = moves->next[node]->next)
-        apply(moves->known[node], ++moves->known_index[node], moves->next[node]);
-}
-
-static struct metadata_change founding(const struct sim *s, struct metadata_group *groups)
-{
-    for (unsigned g = 0; g <= SIM_GROUPS; g++) {
-        groups[g] = (struct metadata_group){.group_id = g,
-                                            .preferred_node_id = 1 + g % s->founder_count,
-                                            .next_partition_number = 1,
-                                            .node_count = s->node_count};
-        for (unsigned i = 0; i < s->node_count; i++)
-            groups[g].node_ids[i] = i + 1;
-    }
-    return (struct metadata_change){.kind = METADATA_CLUSTER,
-                                    .id = "cluster of moves",
-                                    .groups = groups,
-                                    .group_count = 1 + SIM_GROUPS};
-}
-
 static const struct metadata_topic *topic(const struct metadata *m)
 {
-    return metadata_topic_by_name(m, "moving", 6);
+    return metadata_topic_by_name(m, TOPIC_NAME, strlen(TOPIC_NAME));
 }
 
 static int32_t index_of(struct sim_place home)
@@ -131,29 +66,40 @@ static struct sim_place home_at(int32_t index)
 
 void sim_moves_found(struct sim *s)
 {
-    struct metadata_group groups[1 + SIM_GROUPS];
+    static const struct sim_topic moving = {TOPIC_NAME, TOPIC_MARK, HOME_COUNT};
     moves = calloc(1, sizeof *moves);
-    if (moves == NULL || metadata_create(&moves->truth) != 0)
+    if (moves == NULL)
         abort();
     moves->sim = s;
-    for (unsigned i = 0; i < s->node_count; i++)
-        if (metadata_create(&moves->known[i]) != 0)
-            abort();
-    struct metadata_change cluster = founding(s, groups);
-    must_be(commit(&cluster) == 0, "the founding is refused");
-    struct metadata_change create = {.kind = METADATA_TOPIC_CREATE,
-                                     .id = {TOPIC_MARK},
-                                     .name = "moving",
-                                     .partition_count = HOME_COUNT,
-                                     .replication_factor = 3};
-    must_be(commit(&create) == 0, "the topic is refused");
     for (int32_t i = 0; i < HOME_COUNT; i++) {
-        const struct metadata_partition *p = &topic(moves->truth)->partitions[i];
         struct sim_place home = home_at(i);
-        must_be(p->group_id == home.group_id && p->number == home.partition, "not at home");
         moves->homes[home.group_id - 1][home.partition] = home;
     }
     s->do_partitions_move = true;
+    sim_metadata_found(s, &moving, 1);
+}
+
+static void note_start(const struct metadata_move *move)
+{
+    struct sim *s = moves->sim;
+    struct sim_place *home = &moves->homes[move->to.group_id - 1][move->to.number];
+    if (home->group_id != 0)
+        return;
+    *home = home_at(move->partition);
+    sim_count(s, SIM_moves_started, 1);
+    sim_tell(s, "partition %u of group %u moves from group %u to %u, number %u", home->partition,
+             home->group_id, move->from.group_id, move->to.group_id, move->to.number);
+}
+
+void sim_moves_note(void)
+{
+    const struct metadata *truth = sim_metadata_truth();
+    unsigned count = metadata_move_count(truth);
+    for (unsigned i = 0; i < count; i++)
+        note_start(metadata_move_at(truth, i));
+    if (count < moves->count)
+        sim_count(moves->sim, SIM_partitions_moved, 1);
+    moves->count = count;
 }
 
 /* ---- where things are ---- */
@@ -162,6 +108,7 @@ static struct sim_place place_in(const struct metadata *m, struct sim_place home
                                  int32_t *epoch_base)
 {
     const struct metadata_topic *t = topic(m);
+    *epoch_base = 0;
     if (t == NULL) /* not heard of yet */
         return home;
     const struct metadata_partition *p = &t->partitions[index_of(home)];
@@ -179,14 +126,16 @@ struct sim_place sim_moves_place(struct sim *s, struct sim_place home)
     int32_t epoch_base;
     if (!is_known(s, home))
         return home;
-    return place_in(moves->known[world_between(s->world, 0, s->node_count - 1)], home, &epoch_base);
+    const struct sim_node *asked = s->nodes[world_between(s->world, 0, s->node_count - 1)];
+    const struct metadata *known = sim_metadata_of(asked);
+    return place_in(known == NULL ? sim_metadata_truth() : known, home, &epoch_base);
 }
 
 struct sim_place sim_moves_true_place(const struct sim *s, struct sim_place home,
                                       int32_t *epoch_base)
 {
     *epoch_base = 0;
-    return is_known(s, home) ? place_in(moves->truth, home, epoch_base) : home;
+    return is_known(s, home) ? place_in(sim_metadata_truth(), home, epoch_base) : home;
 }
 
 struct sim_place sim_moves_home(const struct sim *s, struct sim_place place)
@@ -209,7 +158,7 @@ struct log_partition_id sim_moves_id(const struct sim *s, struct sim_place home)
 
 uint64_t sim_moves_version(const struct sim *s)
 {
-    return s->do_partitions_move ? metadata_version(moves->truth) : 0;
+    return s->do_partitions_move ? metadata_version(sim_metadata_truth()) : 0;
 }
 
 bool sim_moves_lack_files(const struct sim_life *life)
@@ -226,7 +175,7 @@ bool sim_moves_lack_files(const struct sim_life *life)
 bool sim_moves_are_over(struct sim *s, void *data)
 {
     (void)data;
-    if (s->do_partitions_move && metadata_move_count(moves->truth) > 0)
+    if (s->do_partitions_move && metadata_move_count(sim_metadata_truth()) > 0)
         return false;
     for (unsigned i = 0; i < s->node_count && s->do_partitions_move; i++)
         if (s->nodes[i]->life == NULL || sim_moves_lack_files(s->nodes[i]->life))
@@ -276,7 +225,7 @@ static void on_applied(struct machine_request *req, int status)
 static int propose_task(struct task *t, enum move_task task)
 {
     struct move_replica here = replica_of(t->group);
-    uint64_t version = metadata_version(moves->known[t->group->life->node->number]);
+    uint64_t version = metadata_version(t->group->life->metadata);
     struct buffer *buffer = buffer_create(PARTITION_STATE_SIZE);
     if (buffer == NULL)
         abort();
@@ -297,11 +246,10 @@ static void on_piece(struct machine_request *req, int status)
 
 static int propose_piece(struct task *t)
 {
-    struct move_opening opening = {
-        .move = &t->move,
-        .settings = t->settings,
-        .metadata_version = metadata_version(moves->known[t->group->life->node->number]),
-        .state = bytes_of(t->state, t->state_size)};
+    struct move_opening opening = {.move = &t->move,
+                                   .settings = t->settings,
+                                   .metadata_version = metadata_version(t->group->life->metadata),
+                                   .state = bytes_of(t->state, t->state_size)};
     struct slice body;
     t->position = (uint32_t)move_opening_piece(&opening, t->position, &body);
     return propose(t, t->move.to.number, body, on_piece);
@@ -324,9 +272,9 @@ static void on_reported(void *data)
     struct task *t = data;
     struct random *random = world_random(moves->sim->world);
     if (!random_chance(random, LOSS_CHANCE))
-        commit(&t->report);
+        sim_metadata_propose(moves->sim, &t->report);
     if (random_chance(random, DUPLICATE_CHANCE))
-        commit(&t->report);
+        sim_metadata_propose(moves->sim, &t->report);
     end_task(t);
 }
 
@@ -369,14 +317,11 @@ static void work_on(struct sim_group *g, const struct metadata_move *move)
 
 void sim_moves_tick(struct sim_life *life)
 {
-    unsigned node = life->node->number;
-    for (unsigned i = 0; i < SIM_GROUPS; i++)
+    for (unsigned i = 0; i < life->node->sim->group_count; i++)
         log_store_tend(life->groups[i].store);
     if (!life->node->sim->do_partitions_move)
         return;
-    if (random_chance(world_random(moves->sim->world), HEARS_CHANCE))
-        hear(node);
-    const struct metadata *m = moves->known[node];
+    const struct metadata *m = life->metadata;
     for (unsigned i = 0; i < metadata_move_count(m); i++) {
         const struct metadata_move *move = metadata_move_at(m, i);
         work_on(&life->groups[move->from.group_id - 1], move);
@@ -408,13 +353,9 @@ static void move_one(struct sim *s)
     change.move.partition = index_of(home);
     change.move.group_id = from.group_id % SIM_GROUPS + 1;
     uint32_t number =
-        metadata_group_by_id(moves->truth, change.move.group_id)->next_partition_number;
-    if (number >= SIM_PARTITION_NUMBERS || commit(&change) != 0)
-        return;
-    moves->homes[change.move.group_id - 1][number] = home;
-    sim_count(s, SIM_moves_started, 1);
-    sim_tell(s, "partition %u of group %u moves from group %u to %u, number %u", home.partition,
-             home.group_id, from.group_id, change.move.group_id, number);
+        metadata_group_by_id(sim_metadata_truth(), change.move.group_id)->next_partition_number;
+    if (number + ON_THEIR_WAY_MAX < SIM_PARTITION_NUMBERS)
+        sim_metadata_propose(s, &change);
 }
 
 static void on_time(void *data)
@@ -422,7 +363,8 @@ static void on_time(void *data)
     struct sim *s = data;
     if (moves->is_settled)
         return;
-    for (uint64_t count = world_between(s->world, 1, 2); count > 0 && are_all_opened(s); count--)
+    bool may_move = sim_metadata_is_founded() && are_all_opened(s);
+    for (uint64_t count = world_between(s->world, 1, 2); count > 0 && may_move; count--)
         move_one(s);
     world_in(s->world, world_between(s->world, PAUSE_NS_MIN, PAUSE_NS_MAX), NULL, on_time, s);
 }

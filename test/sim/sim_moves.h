@@ -1,6 +1,6 @@
 /* Partitions that move from group to group while the rest goes on, by the daemon's own steps
- * (cluster/move_step.h). What group 0 would have committed is one list of changes; each node
- * hears of them late, each at its time, and reports to it get lost.
+ * (cluster/move_step.h), with the real metadata (sim_metadata.h): each node knows what it has
+ * itself applied of it, and reports to it get lost.
  *
  * A partition is known by its home: group and number under which it was opened. In a run without
  * moves everything is at home. */
@@ -12,6 +12,8 @@
 
 /* Before the nodes start: group 0's state, which knows the groups and all their partitions. */
 void sim_moves_found(struct sim *s);
+/* The metadata has changed. */
+void sim_moves_note(void);
 /* From now on partitions with clients move to and fro. */
 void sim_moves_start(struct sim *s);
 /* No further ones. */

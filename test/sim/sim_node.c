@@ -15,7 +15,9 @@
 #include "log/repair.h"
 #include "sim/sim_call.h"
 #include "sim/sim_check.h"
+#include "sim/sim_coordinator.h"
 #include "sim/sim_disk.h"
+#include "sim/sim_metadata.h"
 #include "sim/sim_moves.h"
 #include "sim/sim_replica.h"
 #include "sim/sim_rot.h"
@@ -98,7 +100,7 @@ static void around_shard_item(void *data, bool is_after)
 {
     struct sim_life *life = data;
     running = sim_node_id(life->node);
-    for (unsigned i = 0; is_after && i < SIM_GROUPS && !life->span.is_over; i++) {
+    for (unsigned i = 0; is_after && i < life->node->sim->group_count && !life->span.is_over; i++) {
         repl_group_turn(life->groups[i].raft);
         sim_check_turn(life->node->sim->check, &life->groups[i]);
     }
@@ -110,8 +112,10 @@ static void run_tick(struct work_item *item)
     life->is_tick_queued = false;
     sim_disk_tick(life);
     repl_node_tick(life->repl);
-    for (unsigned i = 0; i < SIM_GROUPS; i++)
+    for (unsigned i = 0; i < life->node->sim->group_count; i++) {
         repl_group_tick(life->groups[i].raft);
+        sim_coordinator_tick(&life->groups[i]);
+    }
     sim_moves_tick(life);
 }
 
@@ -131,7 +135,7 @@ static void on_tick_time(void *data)
 
 void sim_node_keep_durable(struct sim_node *n)
 {
-    for (unsigned i = 0; i < SIM_GROUPS; i++)
+    for (unsigned i = 0; i < SIM_RAFT_GROUPS_MAX; i++)
         if (n->wiped_index[i] < n->durable_index[i])
             n->wiped_index[i] = n->durable_index[i];
 }
@@ -223,7 +227,7 @@ static int open_storage(struct sim_life *life, struct err_note *note)
         .data = life,
         .folders = life->folders,
         .first_group_id = 1,
-        .group_count = SIM_GROUPS,
+        .group_count = n->sim->group_count,
         .random = &life->random,
     };
     options.founder_count = sim_replica_founders(life);
@@ -272,9 +276,11 @@ static int open_parts(struct sim_life *life, struct err_note *note)
         err = open_storage(life, note);
     if (err == 0)
         err = open_repl_node(life);
-    for (unsigned i = 0; i < SIM_GROUPS && err == 0; i++)
+    if (err == 0)
+        err = sim_metadata_open(life);
+    for (unsigned i = 0; i < life->node->sim->group_count && err == 0; i++)
         err = sim_replica_open(life, i, note);
-    return err;
+    return err == 0 ? sim_coordinator_open(life) : err;
 }
 
 static void replace_damaged(struct sim_node *n, const char *why)
@@ -351,7 +357,7 @@ void sim_node_collect(struct sim_life *life)
     log_wal_counters(life->wal, &wal);
     sim_count(s, SIM_torn_tails_cut, wal.torn_tails_cut);
     sim_count(s, SIM_wal_files_recycled, wal.files_recycled);
-    for (unsigned i = 0; i < SIM_GROUPS && life->groups[i].raft != NULL; i++) {
+    for (unsigned i = 0; i < s->group_count && life->groups[i].raft != NULL; i++) {
         struct repl_counters c;
         repl_group_counters(life->groups[i].raft, &c);
         sim_count(s, SIM_elections, c.elections_started);
@@ -408,7 +414,7 @@ void sim_node_end(struct sim_node *n, enum sim_end how)
     struct sim *s = n->sim;
     sim_tell(s, "node %u ends: %s", sim_node_id(n), how == SIM_END_POWER ? "power cut" : "killed");
     sim_count(s, how == SIM_END_POWER ? SIM_power_cuts : SIM_kills, 1);
-    for (unsigned i = 0; i < SIM_GROUPS; i++)
+    for (unsigned i = 0; i < s->group_count; i++)
         n->durable_index[i] = wal_index(life, i);
     sim_node_collect(life);
     life->span.is_over = true;

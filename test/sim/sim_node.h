@@ -15,6 +15,7 @@
 #include "start/storage.h"
 
 struct sim_call;
+struct broker_group;
 
 /* A replica of a raft group within a process. */
 struct sim_group {
@@ -25,6 +26,7 @@ struct sim_group {
     struct repl_group *raft;
     struct repl_machine inner; /* the machine's own callbacks: ours stand in front */
     struct random random;
+    uint64_t applying_index;   /* of the entry that is being applied, for who waits for it */
     uint64_t applied_index;    /* last command applied, or the restored state's index */
     uint64_t checkpoint_index; /* as last seen */
     bool is_compacting;        /* a step of it is planned or proposed */
@@ -40,15 +42,17 @@ struct sim_life {
     struct clock clock;
     struct random random;
     struct log_wal *wal;
-    struct log_store *stores[SIM_GROUPS]; /* the groups' own */
+    struct log_store *stores[SIM_RAFT_GROUPS_MAX]; /* the groups' own */
     struct log_scrubber *scrubber;
     struct log_folders *folders;
     struct repl_node *repl;
-    struct sim_group groups[SIM_GROUPS];
+    struct metadata *metadata; /* as this process has applied it; NULL: there is no such group */
+    struct sim_group groups[SIM_RAFT_GROUPS_MAX];
     struct repl_member founders[REPL_MEMBERS_MAX]; /* borrowed by the groups */
     struct work_item tick_item;
     bool is_tick_queued;
-    struct sim_call *calls; /* arrived and not answered */
+    struct sim_call *calls;      /* arrived and not answered */
+    struct broker_group *beside; /* by group: its coordinator's surroundings; NULL: none */
     struct repl_disk_judge judge;
     uint64_t looked_ns; /* at its disk */
 };
@@ -80,8 +84,9 @@ struct sim_node {
     bool has_lost_writes;      /* by that; it is neither another one nor level since */
     uint64_t full_until_ns;    /* its disk */
     bool is_restart_queued;
-    uint64_t durable_index[SIM_GROUPS]; /* while down: how far its WAL or checkpoint had come */
-    uint64_t wiped_index[SIM_GROUPS];   /* as far as its earlier disks had come */
+    uint64_t
+        durable_index[SIM_RAFT_GROUPS_MAX]; /* while down: how far its WAL or checkpoint had come */
+    uint64_t wiped_index[SIM_RAFT_GROUPS_MAX]; /* as far as its earlier disks had come */
 };
 
 struct sim_node *sim_node_create(struct sim *s, unsigned number);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sim/sim_places.h"
+#include "sim/sim_switch.h"
 
 #define UPKEEP_NS (250 * WORLD_MS)
 
@@ -97,7 +98,7 @@ bool sim_operator_is_done(struct sim *s)
 {
     if (s->do_nodes_move)
         return sim_places_are_at_rest(s);
-    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
+    for (uint32_t group_id = 1; group_id <= s->group_count; group_id++) {
         struct sim_group *g = sim_leader(s, group_id);
         struct repl_group_status status;
         if (g == NULL)
@@ -118,10 +119,11 @@ static void run_upkeep(struct work_item *item)
 {
     struct upkeep *u = item->data;
     struct sim *s = u->life->node->sim;
-    for (unsigned i = 0; i < SIM_GROUPS; i++) {
+    for (unsigned i = 0; i < s->group_count; i++) {
         struct sim_group *g = &u->life->groups[i];
         if (u->does_checkpoint)
             repl_group_checkpoint(g->raft);
+        sim_switch_follow(g);
         machine_each_partition(g->machine, trim_tail, NULL);
         sim_compaction_upkeep(g);
         if (s->does_repair && s->do_nodes_move) {

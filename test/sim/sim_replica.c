@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "sim/sim_check.h"
+#include "sim/sim_coordinator.h"
 
 /* ---- from the network ---- */
 
@@ -102,6 +103,7 @@ static void on_apply(void *data, const struct log_entry *entry, const struct rep
     struct sim_applied applied = {
         .entry = entry, .head = head, .next_before = next_offset(g, head->partition_number)};
     sim_check_before_apply(check, g, &applied);
+    g->applying_index = entry->index;
     g->inner.apply(g->inner.data, entry, head, own);
     applied.next_after = next_offset(g, head->partition_number);
     sim_check_after_apply(check, g, &applied);
@@ -115,6 +117,7 @@ static void on_role(void *data, enum repl_role role, uint64_t term)
     if (role == REPL_LEADER)
         sim_check_leader(g->life->node->sim->check, g, term);
     g->inner.on_role(g->inner.data, role, term);
+    sim_coordinator_on_role(g, role, term);
 }
 
 static void on_progress(void *data)
@@ -224,6 +227,8 @@ int sim_replica_open(struct sim_life *life, unsigned index, struct err_note *not
         return UV_ENOMEM;
     random_init(&g->random, random_u64(world_random(n->sim->world)));
     struct machine_options options = {.group_id = g->group_id};
+    if (g->group_id == SIM_METADATA_GROUP)
+        options.metadata = life->metadata;
 #ifdef TRILOG_BREAK_APPLY_READS_LOCAL
     options.broken_batch_size_max = n->settings.broken_batch_size_max;
 #endif

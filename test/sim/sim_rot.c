@@ -28,7 +28,7 @@ struct rest {
 struct watch {
     struct sim_node *node;
     struct sim_life *life; /* whose scrubber is waited for; NULL: none yet */
-    struct rest rests[SIM_GROUPS];
+    struct rest rests[SIM_RAFT_GROUPS_MAX];
     bool has_asked; /* for a pass, after the last damage */
     uint64_t passes_before;
 };

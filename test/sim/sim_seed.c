@@ -5,15 +5,18 @@
 #include <stdio.h>
 
 #include "sim/sim_check.h"
+#include "sim/sim_consumer.h"
 #include "sim/sim_history.h"
 #include "sim/sim_lie.h"
 #include "sim/sim_moves.h"
 #include "sim/sim_places.h"
 #include "sim/sim_rot.h"
+#include "sim/sim_switch.h"
 
 #define FAULTS_NS   (44 * WORLD_S)
 #define PROGRESS_NS (10 * WORLD_S)
 #define LEVEL_NS    (30 * WORLD_S)
+#define SESSIONS_NS (15 * WORLD_S) /* sessions end, and coordinators tidy up */
 #define MENDED_NS   (90 * WORLD_S) /* who found no help tries again after a minute at most */
 
 #define SIM_MOVING_NODES 6 /* two in each site, of which one has founded */
@@ -28,7 +31,7 @@ static bool has_progress(struct sim *s, void *data)
 static bool is_level(struct sim *s, void *data)
 {
     (void)data;
-    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
+    for (uint32_t group_id = 1; group_id <= s->group_count; group_id++) {
         struct sim_group *leader = sim_leader(s, group_id);
         struct repl_group_status status;
         if (leader == NULL)
@@ -51,7 +54,7 @@ static bool is_checkpointed(struct sim *s, void *data)
 {
     (void)data;
     for (unsigned i = 0; i < s->node_count; i++)
-        for (unsigned group = 0; group < SIM_GROUPS; group++) {
+        for (unsigned group = 0; group < s->group_count; group++) {
             struct repl_group_status status;
             if (s->nodes[i]->life == NULL)
                 return false;
@@ -65,7 +68,7 @@ static bool is_checkpointed(struct sim *s, void *data)
 static void tell_states(struct sim *s)
 {
     for (unsigned i = 0; i < s->node_count; i++)
-        for (unsigned group = 0; group < SIM_GROUPS && s->nodes[i]->life != NULL; group++) {
+        for (unsigned group = 0; group < s->group_count && s->nodes[i]->life != NULL; group++) {
             struct repl_group_status st;
             repl_group_status(s->nodes[i]->life->groups[group].raft, &st);
             printf("  node %u group %u role %d ready %d term %" PRIu64 " leader %u last %" PRIu64
@@ -110,9 +113,9 @@ void sim_begin(struct sim *s, uint64_t pace_ns)
 static bool are_leaders_known(struct sim *s, void *data)
 {
     (void)data;
-    for (unsigned i = 0; i < s->node_count * SIM_GROUPS; i++) {
-        const struct sim_node *n = s->nodes[i / SIM_GROUPS];
-        uint32_t group_id = 1 + i % SIM_GROUPS;
+    for (unsigned i = 0; i < s->node_count * s->group_count; i++) {
+        const struct sim_node *n = s->nodes[i / s->group_count];
+        uint32_t group_id = 1 + i % s->group_count;
         const struct sim_group *g = sim_leader(s, group_id);
         struct repl_leader heard;
         if (n->life != NULL && (g == NULL || !repl_node_leader(n->life->repl, group_id, &heard) ||
@@ -143,6 +146,8 @@ void sim_conclude(struct sim *s)
     sim_run_until(s, world_now_ns(s->world) + 2 * WORLD_S);
     sim_clients_stop(s);
     must(s, PROGRESS_NS, sim_clients_are_idle, "the end of all requests");
+    if (s->has_consumers)
+        sim_run_until(s, world_now_ns(s->world) + SESSIONS_NS);
     must(s, LEVEL_NS, is_level, "making all replicas level");
     sim_check_answers(s->check);
     sim_check_level(s->check);
@@ -172,7 +177,8 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     random_init(&shape, seed * 7 + 1);
     uint64_t draw = random_below(&shape, 10);
     unsigned node_count = draw < 6 ? 3 : draw < 8 ? 4 : 5;
-    bool do_nodes_move = seed >= SIM_MOVING_SEEDS && seed < SIM_PARTITION_SEEDS;
+    uint64_t kind = seed / SIM_SEEDS_OF_A_KIND;
+    bool do_nodes_move = kind == SIM_MOVING_SEEDS;
     if (do_nodes_move)
         node_count = SIM_MOVING_NODES;
     unsigned founder_count = node_count == 4 || do_nodes_move ? 3 : node_count;
@@ -180,20 +186,26 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     s->is_blind = options->is_blind;
     if (options->history_path != NULL)
         sim_history_start(s, options->history_path);
-    if (seed >= SIM_PARTITION_SEEDS)
+    if (kind == SIM_PARTITION_SEEDS)
         sim_moves_found(s);
-    sim_begin(s, world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS));
+    if (kind == SIM_CONSUMER_SEEDS)
+        sim_consumers_found(s);
+    uint64_t pace_ns = world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS);
+    sim_begin(s, s->has_consumers ? 3 * pace_ns : pace_ns); /* others have work to do there */
     s->lost_answer_chance = 0.01;
     if (do_nodes_move)
         sim_places_start(s);
     if (s->do_partitions_move)
         sim_moves_start(s);
+    sim_switch_start(s);
     sim_faults_start(s, world_now_ns(s->world) + FAULTS_NS,
                      world_between(s->world, WORLD_S / 2, 2 * WORLD_S));
     sim_run_until(s, world_now_ns(s->world) + FAULTS_NS);
     sim_faults_end(s);
     sim_places_settle(s);
     sim_moves_settle(s);
+    sim_consumers_settle(s);
+    sim_switch_settle(s);
     sim_run_until(s, world_now_ns(s->world) + 8 * WORLD_S); /* what was cut off times out */
     sim_conclude(s);
     sim_history_end(s);

@@ -20,7 +20,8 @@ enum entry_kind {
     ENTRY_TRANSACTION_MARKER = 7, /* later */
     ENTRY_METADATA = 8,           /* body: state/metadata_change.h; group 0 only */
     ENTRY_FEATURE_LEVEL = 9,      /* body: u16 version, u32 level */
-    ENTRY_NOTHING = 10            /* no body: moves the applied index and the clock */
+    ENTRY_NOTHING = 10,           /* no body: moves the applied index and the clock */
+    ENTRY_RECOVERY = 11           /* body: cluster/recovery_entry.h; never proposed */
 };
 
 /* The level that this release can apply. A group's own level rises by ENTRY_FEATURE_LEVEL. */
@@ -43,7 +44,8 @@ struct partition_state {
     enum partition_action action;
     uint16_t flags;             /* enum partition_flag */
     struct log_partition_id id; /* topic id and partition */
-    int64_t start_offset;       /* OPEN: the first offset */
+    int64_t start_offset;       /* OPEN: of the first record; behind recoveries a multiple of
+                                   LOG_OFFSET_STRIDE, and then the log starts at 0, with a gap */
     int32_t epoch_base;         /* OPEN: leader epoch = this + the entry's term */
     struct log_partition_settings settings;
     uint64_t metadata_version; /* of the metadata that asks for it: an OPEN older than a CLOSE is

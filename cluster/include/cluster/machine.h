@@ -88,11 +88,14 @@ void machine_destroy(struct machine *m);
 struct repl_machine machine_callbacks(struct machine *m);
 /* Set once after repl_group_create, so that machine_submit can be used. */
 void machine_set_group(struct machine *m, struct repl_group *group);
-struct repl_group *machine_group(struct machine *m);
 
 /* Proposes. Returns 0: `cb` runs exactly once, later: status 0 with `result`, or
- * ERR_LEADERSHIP_LOST (unknown fate), ERR_CLOSED. Or ERR_NOT_LEADER, ERR_BUSY: no `cb`. */
+ * ERR_LEADERSHIP_LOST (unknown fate), ERR_NOT_LEADER (it never entered the log), ERR_CLOSED.
+ * Returns ERR_NOT_LEADER, ERR_BUSY: no `cb`. */
 int machine_submit(struct machine *m, struct machine_request *req, machine_cb cb);
+/* The same, also for a leader that may not serve yet (repl_group_submit_ahead): what it has applied
+ * so far may be behind what it leads. */
+int machine_submit_ahead(struct machine *m, struct machine_request *req, machine_cb cb);
 
 /* NULL when not open. */
 struct partition *machine_partition(struct machine *m, uint32_t number);
@@ -115,6 +118,11 @@ bool machine_is_ready(const struct machine *m); /* leader that may serve */
 int32_t machine_leader_epoch(const struct machine *m, const struct partition *p);
 int64_t machine_wall_ms(const struct machine *m); /* clock of the last applied entry */
 uint32_t machine_feature_level(const struct machine *m);
+
+/* How many records an entry carries (`data` is not looked at), and those of all entries applied
+ * since the group began: as struct repl_machine wants them; `data` is the machine. */
+uint32_t machine_count(void *data, const struct repl_entry_head *head, struct bytes body);
+void machine_totals(void *data, struct repl_totals *totals);
 
 /* A checksum over the applied state (partitions' offsets, epochs, producers, consumer tables,
  * metadata) for comparing replicas at the same index (invariant 8). */

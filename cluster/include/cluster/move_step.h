@@ -46,7 +46,8 @@ struct move_opening {
     uint16_t flags; /* enum partition_flag */
     struct log_partition_settings settings;
     uint64_t metadata_version;
-    struct bytes state; /* machine_moved_state's of the old group's replica on this node */
+    int64_t first_offset; /* metadata_first_offset's: a lost side may have opened it before */
+    struct bytes state;   /* machine_moved_state's of the old group's replica on this node */
 };
 int64_t move_opening_piece(const struct move_opening *opening, uint32_t position,
                            struct slice *body);

@@ -32,7 +32,8 @@ struct placement {
     unsigned node_count;
     struct placement_node nodes[METADATA_NODES_MAX]; /* by id */
     unsigned group_count;
-    struct metadata_group groups[METADATA_GROUPS_MAX]; /* by id; only ids and nodes are used */
+    struct metadata_group groups[METADATA_GROUPS_MAX]; /* by id; only ids, nodes, mode and home
+                                                          site (as things are) are used */
 };
 
 /* What group 0 says, as a placement: ACTIVE nodes carry, LEAVING and DEAD ones must go. Under the
@@ -43,13 +44,26 @@ void placement_of(const struct metadata *m, struct placement *p);
 unsigned placement_site_count(const struct placement *p, const struct metadata_group *group);
 
 /* The site rule at rest. In three sites or more the voters outside any one of them are a majority;
- * in two, no site has a majority by itself. */
+ * in two, no site has a majority by itself. An asynchronous group's voters are in one site. */
 bool placement_is_sound(const struct placement *p, const struct metadata_group *group);
 
 /* Moves what must go, then evens out replicas and preferred leaders within each site, with as few
  * moves as that takes; group 0 moves only when it must. Changes `p`. 0, or ERR_CANT_CHANGE with
  * the reason: then `p` is in between. */
 int placement_plan(struct placement *p, struct err_note *note);
+
+/* Who votes in an asynchronous group: the replicas in its home site, if there is one. */
+void placement_settle_votes(const struct placement *p, struct metadata_group *group);
+/* The group's leader belongs on a voter of its home site; false: nobody there may lead. */
+bool placement_lead_at_home(const struct placement *p, struct metadata_group *group);
+
+/* One more group for topics of that mode and home site, on the nodes of `like` (a partition moves
+ * between such groups only), or where a group that serves everybody is, if that is NULL.
+ * ERR_NOT_FOUND: the home site has no node; ERR_CANT_CHANGE: none that could carry it, or one of
+ * those nodes is away; ERR_FULL; with the reason. */
+int placement_new_group(const struct placement *p, const struct metadata_wish *wish,
+                        const struct metadata_group *like, struct metadata_group *group,
+                        struct err_note *note);
 
 struct placement_move {
     uint32_t group_id;
