@@ -60,11 +60,6 @@ int controller_create(struct broker *b, struct controller **controller)
     return 0;
 }
 
-void controller_destroy(struct controller *c)
-{
-    free(c);
-}
-
 /* ---- ending ---- */
 
 static void on_home(struct work_item *item)
@@ -140,7 +135,10 @@ static void on_own_applied(struct machine_request *req, int status)
 {
     struct proposal *p = req->data;
     p->change->result = req->result.metadata;
-    finish(p->controller, p->change, status);
+    if (status == ERR_NOT_LEADER) /* it never entered the log */
+        take_back(p->controller, p->change);
+    else
+        finish(p->controller, p->change, status);
     free(p);
 }
 

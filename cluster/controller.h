@@ -36,8 +36,8 @@ struct controller_change {
     struct work_item item;
 };
 
+/* Lives as long as the process. */
 int controller_create(struct broker *b, struct controller **controller);
-void controller_destroy(struct controller *c);
 
 /* Any shard. On a body of NULL `cb` gets UV_ENOMEM. `cb` runs exactly once, later, on `home`. */
 void controller_propose(struct controller *c, struct controller_change *change, controller_cb cb);

@@ -1,8 +1,10 @@
 /* Produce on the side of a raft group.
  *
  * A batch that finds the group's window full waits here in order: an error would let a later
- * batch overtake it. So it does where the election is won and the first entry of the new term not
- * yet committed: clients hear of the new leader before that. What waits is bounded by the node's
+ * batch overtake it. Where the election is won and the first entry of the new term not yet
+ * committed, it is proposed behind that one, for clients hear of the new leader before: a round
+ * trip less without an answer. It waits where what is applied so far is not enough to know that it
+ * may be. What waits is bounded by the node's
  * request memory, for connections stop reading at that, and what outlives its request is dropped
  * here unproposed. After apply, a topic whose min.insync.replicas is above the majority waits until
  * so many sites have the entry (design, section 6). */
@@ -79,7 +81,8 @@ static int16_t error_code_of_proposed(int err)
 static bool may_have_refused(const struct broker_group *g)
 {
     uint64_t now_ms = clock_now_ms(&g->broker->clock);
-    return now_ms - g->led_since_ms < GAP_IS_OURS_MS ||
+    return !machine_is_ready(g->machine) || /* it was proposed ahead of that */
+           now_ms - g->led_since_ms < GAP_IS_OURS_MS ||
            (g->moved_in_at_ms != 0 && now_ms - g->moved_in_at_ms < GAP_IS_OURS_MS) ||
            (g->refused_at_ms != 0 && now_ms - g->refused_at_ms < GAP_IS_OURS_MS);
 }
@@ -128,7 +131,7 @@ static bool propose(struct produce_part *part)
     part->machine.submit.body = part->batch;
     part->machine.submit.summed_size = part->batch.bytes.size - KAFKA_RECORD_BATCH_CRC_FROM;
     part->machine.submit.summed_crc = part->batch_crc;
-    int err = machine_submit(g->machine, &part->machine, on_applied);
+    int err = machine_submit_ahead(g->machine, &part->machine, on_applied);
     if (err == ERR_BUSY)
         return false;
     if (err != 0)
@@ -139,6 +142,17 @@ static bool propose(struct produce_part *part)
 static bool is_about_to_lead(const struct broker_group *g)
 {
     return !machine_is_ready(g->machine) && repl_group_is_elected(g->raft);
+}
+
+/* Ahead of that goes what needs no more than a majority, to a partition that is open as far as this
+ * replica has applied; apply has the last word, as of all that is proposed. */
+static bool may_propose(const struct produce_part *part)
+{
+    struct broker_group *g = part->group;
+    const struct partition *p = machine_partition(g->machine, part->place.number);
+    return machine_is_ready(g->machine) ||
+           (repl_group_may_submit_ahead(g->raft) && p != NULL && p->moved_index == 0 &&
+            !g->is_without_room && !needs_more_sites(part));
 }
 
 static int16_t refusal(struct produce_part *part)
@@ -190,7 +204,7 @@ static void begin(struct produce_part *part)
         finish(part, error_code);
         return;
     }
-    if (g->stalled_first == NULL && machine_is_ready(g->machine) && propose(part))
+    if (g->stalled_first == NULL && may_propose(part) && propose(part))
         return;
     part->next = NULL;
     if (g->stalled_last != NULL)
@@ -231,7 +245,7 @@ static void propose_stalled(struct broker_group *g)
             wait_for_opening(part);
         else if (error_code != KAFKA_ERROR_NONE)
             finish(part, error_code);
-        else if (is_about_to_lead(g) || !propose(part))
+        else if (!may_propose(part) || !propose(part))
             return;
         g->stalled_first = next;
         if (next == NULL)

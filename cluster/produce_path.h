@@ -11,8 +11,10 @@ struct produce_part {
     void *data; /* the request's own */
     struct broker_group *group;
     struct broker_place place;
-    struct slice batch;      /* a reference of its own */
-    uint32_t batch_crc;      /* the batch's own checksum, which was found to hold */
+    struct slice batch;    /* a reference of its own */
+    uint32_t batch_crc;    /* the batch's own checksum, which was found to hold */
+    uint32_t record_count; /* of the batch, and its size: for the metrics */
+    size_t batch_size;
     bool wants_sites;        /* acks=all: min.insync.replicas counts */
     atomic_bool is_given_up; /* its request was answered: what only waits here ends */
     void (*done)(struct produce_part *part); /* with error_code and what follows set */

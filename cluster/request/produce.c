@@ -16,8 +16,9 @@
 #include "request.h"
 #include "server/client_shard.h"
 
-#define MAGIC_POSITION 16                      /* of message sets and record batches alike */
-#define PARTITIONS_MAX METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
+#define MAGIC_POSITION  16                      /* of message sets and record batches alike */
+#define PARTITIONS_MAX  METADATA_PARTITIONS_MAX /* of one request: no cluster has more */
+#define NO_TRANSACTIONS "Transactions are not supported."
 
 struct produce_item {
     struct produce_part part; /* what the group works on */
@@ -85,6 +86,9 @@ static void take_result(struct produce_item *item)
         item->answer->base_offset = item->part.base_offset;
         item->answer->log_append_time_ms = item->part.log_append_time_ms;
         item->answer->log_start_offset = item->part.log_start_offset;
+        if (item->part.error_code == KAFKA_ERROR_NONE)
+            request_count_produced(&p->request->clients->count, item->part.record_count,
+                                   item->part.batch_size);
     }
     one_less(p);
 }
@@ -123,45 +127,61 @@ static void on_there(struct work_item *work)
 
 /* ---- checks ---- */
 
-static int16_t check_header(const struct kafka_record_batch *batch, int16_t version,
-                            const struct broker_place *place)
+/* Clients show the sentence to the one who wrote the program (KIP-467). */
+static int16_t refuse(const char **why, int16_t error_code, const char *sentence)
 {
-    if (kafka_record_batch_is_transactional(batch))
-        return KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED; /* final for every client */
+    *why = sentence;
+    return error_code;
+}
+
+static int16_t check_header(const struct kafka_record_batch *batch, int16_t version,
+                            const struct broker_place *place, const char **why)
+{
+    if (kafka_record_batch_is_transactional(batch)) /* final for every client */
+        return refuse(why, KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NO_TRANSACTIONS);
     if (kafka_record_batch_compression(batch) == KAFKA_COMPRESSION_ZSTD && version < 7)
-        return KAFKA_ERROR_UNSUPPORTED_COMPRESSION_TYPE; /* KIP-110 */
+        return refuse(why, KAFKA_ERROR_UNSUPPORTED_COMPRESSION_TYPE,
+                      "zstd wants Produce 7 or newer."); /* KIP-110 */
     if ((int64_t)batch->bytes.size > place->max_message_bytes)
-        return KAFKA_ERROR_MESSAGE_TOO_LARGE;
+        return refuse(why, KAFKA_ERROR_MESSAGE_TOO_LARGE,
+                      "The batch is larger than max.message.bytes of its topic.");
     if (kafka_record_batch_check_produced(batch) != 0 || batch->base_offset != 0)
-        return KAFKA_ERROR_INVALID_RECORD; /* offsets are the broker's to give */
+        return refuse(why, KAFKA_ERROR_INVALID_RECORD,
+                      "The batch's header is not one that a producer may send: offsets from 0 on, "
+                      "as many as records, no control batch, a whole producer identity or none.");
     if (kafka_record_batch_is_log_append_time(batch))
-        return KAFKA_ERROR_INVALID_TIMESTAMP; /* only the broker says so */
+        return refuse(why, KAFKA_ERROR_INVALID_TIMESTAMP,
+                      "Only the broker says LogAppendTime of a batch.");
     return KAFKA_ERROR_NONE;
 }
 
 /* What is compressed is the clients' own affair: nothing is decompressed here. A record without key
  * that comes so to a compacted topic goes with its first compaction. */
-static bool has_sound_records(const struct kafka_record_batch *batch, bool needs_keys)
+static int16_t check_records(const struct kafka_record_batch *batch, bool needs_keys,
+                             const char **why)
 {
+    static const char damaged[] = "The batch's records are not what its header says.";
     struct kafka_record_iterator it;
     struct kafka_record record;
     int has_more = 1;
     if (kafka_record_batch_compression(batch) != KAFKA_COMPRESSION_NONE)
-        return true;
+        return KAFKA_ERROR_NONE;
     if (kafka_record_iterator_init(&it, batch) != 0)
-        return false;
+        return refuse(why, KAFKA_ERROR_INVALID_RECORD, damaged);
     while (has_more == 1) {
         has_more = kafka_record_next(&it, &record);
         if (has_more == 1 && needs_keys && record.key.data == NULL)
-            return false;
+            return refuse(why, KAFKA_ERROR_INVALID_RECORD,
+                          "Compacted topic cannot accept message without key.");
     }
-    return has_more == 0;
+    return has_more == 0 ? KAFKA_ERROR_NONE : refuse(why, KAFKA_ERROR_INVALID_RECORD, damaged);
 }
 
 /* Exactly one sound batch, as producers send since Produce 3. */
 static int16_t check_batch(struct bytes records, int16_t version, const struct broker_place *place,
-                           struct kafka_record_batch *batch)
+                           struct kafka_record_batch *batch, const char **why)
 {
+    *why = "Each partition is sent exactly one sound record batch of version 2.";
     if (records.data == NULL || records.size == 0)
         return KAFKA_ERROR_INVALID_RECORD;
     int size = kafka_record_batch_decode(records, batch);
@@ -176,14 +196,14 @@ static int16_t check_batch(struct bytes records, int16_t version, const struct b
         return KAFKA_ERROR_INVALID_RECORD;
     if (kafka_record_batch_check_crc(batch) != 0)
         return KAFKA_ERROR_CORRUPT_MESSAGE;
-    int16_t error_code = check_header(batch, version, place);
-    if (error_code == KAFKA_ERROR_NONE && !has_sound_records(batch, place->is_compacted))
-        error_code = KAFKA_ERROR_INVALID_RECORD;
-    return error_code;
+    *why = NULL;
+    int16_t error_code = check_header(batch, version, place, why);
+    return error_code != KAFKA_ERROR_NONE ? error_code
+                                          : check_records(batch, place->is_compacted, why);
 }
 
 static int16_t prepare(struct request *r, struct kafka_string topic, int32_t partition,
-                       struct bytes records, struct produce_part *part)
+                       struct bytes records, struct produce_part *part, const char **why)
 {
     struct kafka_record_batch batch;
     if (topic.size <= 0 || broker_find_partition(r->broker, topic.data, (size_t)topic.size,
@@ -191,7 +211,7 @@ static int16_t prepare(struct request *r, struct kafka_string topic, int32_t par
         return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     if (part->place.is_internal)
         return KAFKA_ERROR_INVALID_TOPIC_EXCEPTION; /* only the coordinator writes there */
-    int16_t error_code = check_batch(records, r->header.api_version, &part->place, &batch);
+    int16_t error_code = check_batch(records, r->header.api_version, &part->place, &batch, why);
     if (error_code != KAFKA_ERROR_NONE)
         return error_code;
     if (part->place.is_log_append_time) /* nobody else sees these bytes yet */
@@ -202,6 +222,8 @@ static int16_t prepare(struct request *r, struct kafka_string topic, int32_t par
         return KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     part->batch = (struct slice){.owner = buffer_ref(r->frame.owner), .bytes = batch.bytes};
     part->batch_crc = batch.crc;
+    part->record_count = (uint32_t)batch.record_count;
+    part->batch_size = batch.bytes.size;
     return KAFKA_ERROR_NONE;
 }
 
@@ -230,8 +252,11 @@ static void begin_partition(struct produce *p, struct kafka_string topic,
     kafka_produce_response_partition_init(into);
     into->partition_index = from->partition_index;
     into->base_offset = -1;
-    into->error_code = prepare(p->request, topic, from->partition_index, from->records,
-                               &item->part);
+    const char *why = NULL;
+    into->error_code = prepare(p->request, topic, from->partition_index, from->records, &item->part,
+                               &why);
+    if (why != NULL)
+        into->error_message = kafka_string_of(why);
     if (into->error_code != KAFKA_ERROR_NONE)
         return;
     item->answer = into;

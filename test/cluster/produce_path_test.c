@@ -69,18 +69,26 @@ static void begin(struct produce_stage *s)
     begin_batch(s, &(struct batch_of){.record_count = 1});
 }
 
-/* The election is won, the first entry of the term not yet committed. */
+/* The election is won, and nothing of the new term in the log. */
 static void elect(struct produce_stage *s)
 {
     s->group.is_tail_full = false;
     s->machine.machine->is_ready = false;
     s->raft->raft.state = RAFT_LEADER;
+    s->raft->needs_barrier = true;
+}
+
+/* Its first entry is there, and not committed yet. */
+static void begin_term(struct produce_stage *s)
+{
+    s->raft->needs_barrier = false;
 }
 
 static void serve(struct produce_stage *s)
 {
     s->raft->raft.state = RAFT_LEADER;
     s->raft->role = REPL_LEADER;
+    begin_term(s);
     s->group.is_tail_full = false;
     s->machine.machine->is_ready = true;
     s->group.led_since_ms = clock_now_ms(&s->clock.seam);
@@ -196,7 +204,7 @@ Test(cluster_produce_path, holds_what_comes_between_election_and_serving_in_orde
     begin(&s);
     produce_group_turn(&s.group);
     cr_assert_eq(s.done_count, 0);
-    cr_assert_null(s.raft->queued, "nothing is proposed by who may not serve yet");
+    cr_assert_null(s.raft->queued, "the term's first entry goes before");
     serve(&s);
     begin(&s); /* comes before the turn: it must not overtake */
     produce_group_turn(&s.group);
@@ -210,6 +218,74 @@ Test(cluster_produce_path, holds_what_comes_between_election_and_serving_in_orde
         cr_assert_eq(s.parts[i].error_code, KAFKA_ERROR_NONE);
         cr_assert_eq(s.parts[i].base_offset, i);
     }
+    close_stage(&s);
+}
+
+/* A round trip before it may serve: who answers what it has applied so far would not be right. */
+Test(cluster_produce_path, proposes_behind_the_terms_first_entry_also_before_it_serves)
+{
+    struct produce_stage s;
+    open_stage(&s);
+    elect(&s);
+    begin(&s);
+    begin_term(&s);
+    begin(&s); /* comes before the turn: it must not overtake */
+    produce_group_turn(&s.group);
+    begin(&s);
+    for (unsigned i = 0; i < 3; i++) {
+        apply_next(&s);
+        cr_assert_eq(s.parts[i].error_code, KAFKA_ERROR_NONE);
+        cr_assert_eq(s.parts[i].base_offset, i);
+    }
+    unsigned order[] = {0, 1, 2};
+    cr_assert_arr_eq(s.done, order, sizeof order);
+    close_stage(&s);
+}
+
+static void hold_ahead(struct produce_stage *s)
+{
+    elect(s);
+    begin_term(s);
+    produce_group_turn(&s->group);
+    cr_assert_null(s->raft->queued, "it waits");
+    cr_assert_eq(s->done_count, 0);
+}
+
+Test(cluster_produce_path, holds_what_it_can_not_judge_before_it_serves)
+{
+    struct produce_stage s;
+    open_stage(&s);
+    elect(&s);
+    begin(&s);
+    s.parts[0].place.number = 2; /* it is opened by what is not applied yet, perhaps */
+    begin(&s);
+    hold_ahead(&s);
+    s.parts[0].place = (struct broker_place){.number = 1, .min_insync_replicas = 3};
+    s.parts[0].wants_sites = true; /* no follower has been heard */
+    hold_ahead(&s);
+    s.parts[0].wants_sites = false;
+    s.group.is_without_room = true;
+    hold_ahead(&s);
+    s.group.is_without_room = false;
+    produce_group_turn(&s.group);
+    apply_next(&s);
+    apply_next(&s);
+    unsigned order[] = {0, 1};
+    cr_assert_arr_eq(s.done, order, sizeof order);
+    close_stage(&s);
+}
+
+Test(cluster_produce_path, takes_a_gap_that_shows_before_it_serves_for_its_own_doing)
+{
+    struct produce_stage s;
+    struct batch_of batch = {.record_count = 2, .producer_id = 7, .base_sequence = 4};
+    open_stage(&s);
+    fake_clock_advance_ms(&s.clock, 60000); /* it led last long ago */
+    elect(&s);
+    begin_term(&s);
+    begin_batch(&s, &batch);
+    apply_next(&s);
+    cr_assert_eq(s.parts[0].error_code, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
     close_stage(&s);
 }
 
