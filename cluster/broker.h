@@ -26,7 +26,8 @@
 enum broker_message {
     BROKER_MESSAGE_CHANGE = 1,
     BROKER_MESSAGE_VERDICT = 2,
-    BROKER_MESSAGE_LEVEL = 3
+    BROKER_MESSAGE_LEVEL = 3,
+    BROKER_MESSAGE_LAG = 4,
 };
 
 struct broker;
@@ -35,6 +36,8 @@ struct compaction;
 struct client_shard;
 struct coordinator;
 struct disk_watch;
+struct lag_board;
+struct forecast_board;
 struct controller;
 struct rebuild;
 struct produce_part;
@@ -100,6 +103,8 @@ struct broker {
     struct disk_watch *disk_watch;                    /* shard 0: see its header */
     struct controller *controller;                    /* see controller.h */
     struct rebuild *rebuild;                          /* see rebuild.h */
+    struct lag_board *lag;                            /* any thread: membership/lag.h */
+    struct forecast_board *forecasts;                 /* any thread: membership/forecast.h */
 
     /* node_drive.c, shard 0 */
     uint64_t driven_version; /* of the metadata when something was last proposed */

@@ -17,6 +17,8 @@
 #include "start/folders.h"
 #include "start/founding_peers.h"
 #include "start/founding_phase.h"
+#include "membership/forecast.h"
+#include "membership/lag.h"
 #include "membership/level.h"
 #include "server/listener.h"
 #include "upkeep/maintain.h"
@@ -87,6 +89,8 @@ static void on_application(void *data, uint32_t from_node_id, struct bytes messa
     (void)owner;
     if (message.size > 0 && message.data[0] == BROKER_MESSAGE_LEVEL)
         level_on_message(&n->broker, message);
+    else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_LAG)
+        lag_on_message(&n->broker, from_node_id, message);
     else
         controller_on_message(n->broker.controller, from_node_id, message);
 }
@@ -148,7 +152,9 @@ static int open_repl_node(struct node *n)
         .random = &b->node_random,
         .heartbeat_ms = (unsigned)b->conf.heartbeat_ms,
         .gone_ms = (unsigned)b->conf.gone_ms,
-        .settle_ms = 3000,
+        .settle_ms = (unsigned)b->conf.leader_return_quiet_ms,
+        .return_every_ms = (unsigned)b->conf.leader_return_interval_ms,
+        .freeze_ms_max = (unsigned)b->conf.leader_return_freeze_ms,
         .peer_window_bytes = (size_t)b->conf.peer_window_bytes,
         .ship_bytes_per_second = (uint64_t)b->conf.ship_bytes_per_second,
         .ship_compression = (enum repl_ship_compression)b->conf.ship_compression,
@@ -372,6 +378,10 @@ static int open_parts(struct node *n, struct err_note *note)
         err = open_storage(n, note);
     if (err == 0)
         err = controller_create(b, &b->controller);
+    if (err == 0)
+        err = lag_board_create(&b->lag);
+    if (err == 0)
+        err = forecast_board_create(&b->forecasts);
     if (err == 0)
         err = open_repl_node(n);
     if (err == 0)

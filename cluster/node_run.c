@@ -14,6 +14,8 @@
 #include "consumer/coordinator.h"
 #include "upkeep/disk_watch.h"
 #include "start/founding.h"
+#include "membership/forecast.h"
+#include "membership/lag.h"
 #include "membership/level.h"
 #include "server/listener.h"
 #include "upkeep/maintain.h"
@@ -107,6 +109,8 @@ static void on_tick(uv_timer_t *timer)
         node_peers_tick(b);
         if (s->tick_count++ % LEVEL_TICKS == 0) {
             level_tell(b);
+            lag_tell(b);
+            forecast_tick(b);
             invite_empty(s->node);
         }
     }

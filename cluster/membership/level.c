@@ -1,5 +1,5 @@
 /* Which replicas are level: those that could take over. A learner is none, however near: a site
- * that is lost now would leave its group without a majority.
+ * that is lost now would leave its group without a majority. That it is near is known all the same.
  *
  * Kept per group as a mask over node ids 1 to 63 (one word, so that any shard may read it while
  * another writes), with the time it was last confirmed. What nobody has confirmed lately counts
@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "membership/lag.h"
 #include "state/byte_list.h"
 
 #define MESSAGE_VERSION  2
@@ -33,15 +34,17 @@ void level_watch(struct broker_group *g)
     uint64_t voters = 0, learners = 0;
     if (!machine_is_ready(g->machine)) {
         atomic_store(&g->is_level_own, false);
+        lag_watch(g, NULL);
         return;
     }
     repl_group_status(g->raft, &status);
+    lag_watch(g, &status);
     uint64_t level = level_mask_of((uint32_t)g->broker->conf.node_id);
     for (unsigned i = 0; i < status.replica_count; i++) {
         const struct repl_member *member = &status.replicas[i].member;
         uint64_t bit = level_mask_of(repl_raft_id_node(member->raft_id));
         *(member->is_voter ? &voters : &learners) |= bit;
-        if (status.replicas[i].is_level && member->is_voter)
+        if (status.replicas[i].is_level)
             level |= bit;
     }
     if (status.is_changing) { /* it may not come to be */
@@ -115,8 +118,15 @@ bool level_members(struct broker *b, uint32_t group_id, uint64_t *voters, uint64
     return *voters != 0 && is_confirmed(g);
 }
 
-bool level_is_in_sync(struct broker *b, uint32_t group_id, uint32_t node_id)
+bool level_is_near(struct broker *b, uint32_t group_id, uint32_t node_id)
 {
     struct broker_group *g = broker_group(b, group_id);
     return g != NULL && is_confirmed(g) && level_mask_has(atomic_load(&g->level_mask), node_id);
+}
+
+bool level_is_in_sync(struct broker *b, uint32_t group_id, uint32_t node_id)
+{
+    struct broker_group *g = broker_group(b, group_id);
+    return level_is_near(b, group_id, node_id) &&
+           !level_mask_has(atomic_load(&g->learner_mask), node_id);
 }

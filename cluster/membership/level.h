@@ -28,7 +28,10 @@ static inline bool level_mask_has(uint64_t mask, uint32_t node_id)
     return (mask & level_mask_of(node_id)) != 0;
 }
 
-/* True when the node's replica of the group is level, as far as is known. Any shard. */
+/* True when the node's replica of the group lacks next to nothing, as far as is known: a learner's,
+ * too. Any shard. */
+bool level_is_near(struct broker *b, uint32_t group_id, uint32_t node_id);
+/* ... and has a vote: it could take over. Any shard. */
 bool level_is_in_sync(struct broker *b, uint32_t group_id, uint32_t node_id);
 
 #endif

@@ -92,6 +92,13 @@ X(CHOICE,  ship_compression, "ship_compression", "auto|always|never", "auto", 0,
 X(NUMBER,  node_dead_after_ms, "node_dead_after_ms", "ms", "30 min", 0, 365 * CONF_DAY, \
   "A node silent for so long counts as dead: its replicas are built on other nodes of its site, if there " \
   "are any; 0: never") \
+X(NUMBER,  leader_return_quiet_ms, "leader_return_quiet_ms", "ms", "3 s", 0, CONF_HOUR, \
+  "Leaders go home to a node that has been well, and level, for so long without a break") \
+X(NUMBER,  leader_return_interval_ms, "leader_return_interval_ms", "ms", "100", 1, CONF_MINUTE, \
+  "Between two leaders that a node gives back, or sends away in a planned switch") \
+X(NUMBER,  leader_return_freeze_ms, "leader_return_freeze_ms", "ms", "5 min", 0, CONF_HOUR, \
+  "A node that is lost again and again must be well twice as long each time from its fourth loss within " \
+  "a minute on, up to this; 0: never longer") \
 X(NUMBER,  catch_up_kept_bytes, "catch_up_kept_bytes", "bytes", "64 MiB", CONF_MIB, 64 * CONF_GIB, \
   "Newest entries kept in memory for peers that are behind; older ones come from the WAL") \
 \
