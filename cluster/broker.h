@@ -21,6 +21,7 @@
 #include "log/wal.h"
 #include "replication/node.h"
 #include "replication/peer_link.h"
+#include "start/recovery.h"
 
 /* First byte of the messages that brokers send each other (repl_node_send). */
 enum broker_message {
@@ -28,6 +29,7 @@ enum broker_message {
     BROKER_MESSAGE_VERDICT = 2,
     BROKER_MESSAGE_LEVEL = 3,
     BROKER_MESSAGE_LAG = 4,
+    BROKER_MESSAGE_RECOVERED = 16
 };
 
 struct broker;
@@ -47,6 +49,8 @@ struct topic_move_work;
 struct broker_group {
     struct broker *broker;
     uint32_t group_id;               /* constant; also the place in broker.groups */
+    uint32_t generation;             /* constant: 0 until a forced recovery (recovered.h) */
+    uint64_t recovery_id;            /* constant: 0 in generation 0 */
     struct shard *shard;             /* constant: the owner */
     struct random random;            /* of this group's elections */
     struct log_store *store;         /* shard only */
@@ -95,11 +99,11 @@ struct broker {
     unsigned shard_count;          /* constant */
     struct shard *shards[REPL_SHARDS_MAX];
     struct peer_links *links;
-    struct repl_node *node;                           /* its map may be read on any shard */
-    struct random node_random;                        /* of `node`, shard 0 */
-    struct metadata *metadata;                        /* read under its lock */
-    unsigned group_count;                             /* constant; group 0 included */
-    struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers */
+    struct repl_node *node;    /* its map may be read on any shard */
+    struct random node_random; /* of `node`, shard 0 */
+    struct metadata *metadata; /* read under its lock */
+    atomic_uint group_count;   /* group 0 included; rises when there is one more (node_group.c) */
+    struct broker_group *groups[METADATA_GROUPS_MAX]; /* constant pointers below the count */
     struct disk_watch *disk_watch;                    /* shard 0: see its header */
     struct controller *controller;                    /* see controller.h */
     struct rebuild *rebuild;                          /* see rebuild.h */
@@ -126,6 +130,20 @@ struct broker {
     atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */
     atomic_bool is_stopping;     /* no new connections */
+
+    /* recovered.c, shard 0 */
+    uint64_t restart_at_ms; /* an order is written, and the process is to begin again; or 0 */
+    struct recovery_report recovery_report; /* constant: of this start */
+    int64_t start_took_ms;                  /* constant: until shards ran; -1: not known */
+    struct recovery_outcome *outcome;       /* recovery_outcome.c, while it is told */
+    uint64_t outcome_at_ms;                 /* ... and when it was last looked at */
+    bool has_told_two;                      /* ... recoveries of one generation */
+    bool is_returning;                      /* constant: returning.h */
+    atomic_bool should_restart;             /* any thread: when it stops, to begin again */
+    uint64_t recovered_version; /* of the metadata when group 0's orders were last looked at */
+    uint64_t recovered_at_ms;
+    uint64_t current_index; /* of group 0, that its leader told after this process began; or 0 */
+    atomic_bool is_current; /* any thread: ... and all up to there is applied here */
 };
 
 static inline bool broker_wal_has_own_disk(const struct broker *b)

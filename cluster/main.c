@@ -1,4 +1,5 @@
 /* trilogd: reads its configuration, opens or founds its node, serves until told to stop. */
+#include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "admin/admin.h"
 #include "base/event.h"
@@ -15,6 +17,7 @@
 #include "node.h"
 
 static atomic_bool should_stop;
+static char **command_line;
 static struct node *node; /* goes with the process: what it has is not freed piece by piece */
 
 static void usage(FILE *into)
@@ -91,6 +94,15 @@ static void raise_file_limit(int64_t wanted)
     }
 }
 
+/* The same program, process and settings, from its start: whoever watches over the process sees
+ * nothing. All descriptors are closed by it. */
+static int begin_again(void)
+{
+    execv("/proc/self/exe", command_line);
+    event_error("restart_failed", "error=%d next=\"start trilogd\"", errno);
+    return 1;
+}
+
 static int serve(const struct conf_settings *conf)
 {
     struct err_note note = {0};
@@ -120,6 +132,8 @@ static int serve(const struct conf_settings *conf)
     admin_detach(admin);
     node_stop(node);
     admin_stop(admin);
+    if (atomic_load(&node->broker.should_restart))
+        return begin_again();
     event_info("stopped", "reason=asked");
     return 0;
 }
@@ -129,6 +143,7 @@ int main(int count, char **values)
     struct arguments arguments = {0};
     struct conf_settings conf;
     struct err_note note = {0};
+    command_line = values;
     int status = read_arguments(count, values, &arguments);
     if (status >= 0)
         return status;

@@ -10,26 +10,23 @@
 
 #include "base/event.h"
 #include "base/machine.h"
-#include "upkeep/compaction.h"
 #include "controller.h"
-#include "consumer/coordinator.h"
 #include "upkeep/disk_watch.h"
 #include "start/folders.h"
 #include "start/founding_peers.h"
 #include "start/founding_phase.h"
 #include "membership/forecast.h"
 #include "membership/lag.h"
+#include "start/recovery.h"
 #include "membership/level.h"
 #include "server/listener.h"
-#include "upkeep/maintain.h"
 #include "node_parts.h"
 #include "membership/node_peers.h"
-#include "produce_path.h"
-#include "membership/topic_move.h"
 #include "membership/rebuild.h"
+#include "membership/recovered.h"
+#include "membership/returning.h"
 
-#define TRAILING_ENTRIES 1000000
-#define MEMORY_OVER_WAL  16 /* with so many times the WAL's files its pages are in nobody's way */
+#define MEMORY_OVER_WAL 16 /* with so many times the WAL's files its pages are in nobody's way */
 
 /* ---- opening ---- */
 
@@ -91,6 +88,8 @@ static void on_application(void *data, uint32_t from_node_id, struct bytes messa
         level_on_message(&n->broker, message);
     else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_LAG)
         lag_on_message(&n->broker, from_node_id, message);
+    else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_RECOVERED)
+        recovered_on_message(&n->broker, from_node_id, message);
     else
         controller_on_message(n->broker.controller, from_node_id, message);
 }
@@ -116,6 +115,14 @@ static int open_shards(struct node *n)
     return 0;
 }
 
+/* Who comes back after a forced recovery hears of it before anything else. */
+static void on_hello(void *data, const struct peer_identity *peer)
+{
+    struct broker *b = data;
+    controller_on_hello(b->controller, peer);
+    recovered_tell(b, peer->node_id);
+}
+
 static int open_links(struct node *n, struct err_note *note)
 {
     struct broker *b = &n->broker;
@@ -129,8 +136,8 @@ static int open_links(struct node *n, struct err_note *note)
         .peer_count = founding_peer_addresses(&b->conf, addresses),
         .window_bytes = (size_t)b->conf.peer_window_bytes,
         .reconnect_ms = 20,
-        .on_hello = controller_on_hello,
-        .hello_data = b->controller,
+        .on_hello = on_hello,
+        .hello_data = b,
     };
     int err = peer_links_create(&options, &self, b->shards, b->shard_count, &b->links, note);
     if (err != 0)
@@ -181,14 +188,9 @@ static void note_founders(struct node *n)
 
 /* ---- storage ---- */
 
-static struct shard *shard_of(const struct broker *b, uint32_t group_id)
-{
-    return b->shards[group_id % b->shard_count];
-}
-
 static const struct work *home_of(void *data, uint32_t group_id)
 {
-    return shard_work(shard_of(data, group_id));
+    return shard_work(node_shard_of(data, group_id));
 }
 
 static int open_scrubber(struct node *n)
@@ -209,7 +211,9 @@ static int open_scrubber(struct node *n)
 static int open_storage(struct node *n, struct err_note *note)
 {
     struct broker *b = &n->broker;
-    b->group_count = 1 + n->identity.groups_per_node * n->identity.founder_count;
+    n->founded_group_count = 1 + n->identity.groups_per_node * n->identity.founder_count;
+    b->group_count = n->founded_group_count < n->identity.group_count ? n->identity.group_count
+                                                                      : n->founded_group_count;
     if (b->group_count > METADATA_GROUPS_MAX)
         return err_set(note, ERR_INVALID, "%u raft groups are more than %u", b->group_count,
                        METADATA_GROUPS_MAX);
@@ -234,133 +238,16 @@ static int open_storage(struct node *n, struct err_note *note)
         .group_count = b->group_count,
         .founders = n->founders,
         .founder_count = n->founder_count,
+        .first_later_group_id = n->founded_group_count,
         .random = &b->node_random,
     };
-    int err = storage_open(&options, &n->identity, &b->wal, n->stores, &n->storage, note);
+    int err = recovery_run(&options, &n->identity, &b->clock, NULL, &b->recovery_report, note);
+    if (err == 0)
+        err = storage_open(&options, &n->identity, &b->wal, n->stores, &n->storage, note);
     b->incarnation = n->identity.incarnation;
     if (err == 0)
         err = open_scrubber(n);
     return err == 0 ? rebuild_create(b, &n->storage, &b->rebuild) : err;
-}
-
-/* ---- groups ---- */
-
-static void on_reconcile(struct work_item *item)
-{
-    struct broker_group *g = item->data;
-    atomic_store(&g->is_reconcile_posted, false);
-    maintain_partitions(g);
-    topic_move_tick(g);
-}
-
-/* Group 0 applied a change: every group looks whether it concerns it. */
-static void on_metadata(void *data)
-{
-    struct broker *b = data;
-    for (unsigned i = 1; i < b->group_count; i++)
-        if (!atomic_exchange(&b->groups[i]->is_reconcile_posted, true))
-            broker_group_post(b->groups[i], &b->groups[i]->reconcile_item, on_reconcile);
-    controller_on_metadata(b->controller);
-    b->are_peers_stale = true;
-}
-
-static void on_role(void *data, enum repl_role role, uint64_t term)
-{
-    struct broker_group *g = data;
-    event_info("group_role", "group=%u role=%s term=%llu", g->group_id,
-               role == REPL_LEADER ? "leader" : "follower", (unsigned long long)term);
-    if (role == REPL_LEADER)
-        g->led_since_ms = clock_now_ms(&g->broker->clock);
-    else
-        produce_group_lost(g);
-    coordinator_on_role(g->coordinator, role, term);
-    g->maintained_at_ms = 0; /* look at once */
-}
-
-static void on_fatal(void *data, int status)
-{
-    const struct broker_group *g = data;
-    event_error("group_failed", "group=%u error=%s reason=\"%s\"", g->group_id, err_name(status),
-                err_text(status));
-    _exit(1); /* nothing is acknowledged from here on; peers elect */
-}
-
-static struct repl_group_options group_options(struct node *n, struct broker_group *g)
-{
-    struct broker *b = &n->broker;
-    return (struct repl_group_options){
-        .identity = {.group_id = g->group_id},
-        .raft_id = repl_raft_id(n->identity.node_id, n->identity.incarnation),
-        .founders = n->founders,
-        .founder_count = n->founder_count,
-        .clock = &b->clock,
-        .random = &g->random,
-        .home = shard_work(g->shard),
-        .wal = b->wal,
-        .store = g->store,
-        .node = b->node,
-        .machine = machine_callbacks(g->machine),
-        .election_timeout_ms = (unsigned)b->conf.election_timeout_ms,
-        .in_flight_entries_max = (unsigned)b->conf.peer_inflight_entries_max,
-        .in_flight_bytes_max = (size_t)b->conf.peer_window_bytes,
-        .cache_bytes_max = (size_t)b->conf.catch_up_kept_bytes / (b->group_count + 1) + (1 << 20),
-        .trailing_entries = TRAILING_ENTRIES,
-        .shard = shard_index(g->shard),
-        .is_small = g->group_id == 0,
-        .on_fatal = on_fatal,
-        .fatal_data = g,
-    };
-}
-
-static int open_group(struct node *n, uint32_t group_id, struct err_note *note)
-{
-    struct broker *b = &n->broker;
-    struct broker_group *g = calloc(1, sizeof *g);
-    if (g == NULL)
-        return UV_ENOMEM;
-    b->groups[group_id] = g;
-    g->broker = b;
-    g->group_id = group_id;
-    g->shard = shard_of(b, group_id);
-    g->store = n->stores[group_id];
-    g->reconcile_item.data = g;
-    random_init_system(&g->random);
-    struct machine_options machine = {
-        .group_id = group_id,
-        .metadata = group_id == 0 ? b->metadata : NULL,
-        .on_metadata = on_metadata,
-        .metadata_data = b,
-        .on_role = on_role,
-        .role_data = g,
-#ifdef TRILOG_BREAK_APPLY_READS_LOCAL
-        .broken_batch_size_max = (size_t)b->conf.max_message_bytes,
-#endif
-    };
-    int err = machine_create(&machine, &g->machine);
-    if (err == 0)
-        err = coordinator_create(g, &g->coordinator);
-    if (err == 0)
-        err = compaction_create(g, &g->compaction);
-    struct repl_group_options options = group_options(n, g);
-    if (err == 0)
-        err = repl_group_create(&options, &g->raft, note);
-    if (err != 0)
-        return err_prefix(note, err, "open group %u", group_id);
-    machine_set_group(g->machine, g->raft);
-    repl_group_set_preferred(g->raft,
-                             n->identity.founders[group_id % n->identity.founder_count].node_id);
-    return 0;
-}
-
-static int open_groups(struct node *n, struct err_note *note)
-{
-    const struct broker *b = &n->broker;
-    for (uint32_t id = b->group_count; id-- > 0;) { /* group 0 last: the others hear its changes */
-        int err = open_group(n, id, note);
-        if (err != 0)
-            return err;
-    }
-    return 0;
 }
 
 /* ---- starting ---- */
@@ -387,7 +274,9 @@ static int open_parts(struct node *n, struct err_note *note)
     if (err == 0)
         err = open_links(n, note);
     if (err == 0)
-        err = open_groups(n, note);
+        err = node_groups_open(n, note);
+    if (err == 0)
+        err = returning_look(b, note);
     if (err == 0)
         err = disk_watch_create(b, n->lock_descriptor, &b->disk_watch);
     if (err == 0)
@@ -410,7 +299,9 @@ int node_start(const struct conf_settings *conf, const atomic_bool *should_stop,
         err = founding_phase_run(conf, &n->broker.disk, &n->identity, should_stop, note);
     if (err == 0) {
         memcpy(n->broker.cluster_id, n->identity.cluster_id, sizeof n->broker.cluster_id);
+        uint64_t since_ms = clock_now_ms(&n->broker.clock);
         err = open_parts(n, note);
+        n->broker.start_took_ms = (int64_t)(clock_now_ms(&n->broker.clock) - since_ms);
     }
     if (err != 0)
         return err; /* the process ends: what is half open goes with it */

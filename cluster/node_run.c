@@ -26,6 +26,8 @@
 #include "produce_path.h"
 #include "membership/topic_move.h"
 #include "membership/rebuild.h"
+#include "membership/recovered.h"
+#include "membership/recovery_outcome.h"
 
 #define TICK_MS          10
 #define MAINTAIN_MS      1000
@@ -50,6 +52,7 @@ static void on_turn(void *data)
 
 static void tick_group(struct broker_group *g, uint64_t now_ms)
 {
+    recovered_group_tick(g);
     repl_group_tick(g->raft);
     disk_watch_group(g);
     level_watch(g);
@@ -63,9 +66,11 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
     }
     if (now_ms - g->placed_at_ms >= PLACE_MS) {
         g->placed_at_ms = now_ms;
+        repl_group_set_cache(g->raft, node_cache_share(g->broker));
         member_maintain(g);
-        if (g->group_id == 0)
+        if (g->group_id == 0) {
             node_drive(g);
+        }
     }
     if (now_ms - g->maintained_at_ms < MAINTAIN_MS)
         return;
@@ -107,11 +112,15 @@ static void on_tick(uv_timer_t *timer)
         disk_watch_tick(b->disk_watch);
         repl_node_tick(b->node);
         node_peers_tick(b);
+        recovered_tick(b);
         if (s->tick_count++ % LEVEL_TICKS == 0) {
             level_tell(b);
             lag_tell(b);
             forecast_tick(b);
+            recovered_tell(b, 0);
+            recovery_outcome_tick(b);
             invite_empty(s->node);
+            node_groups_look(s->node);
         }
     }
     for (unsigned i = 0; i < b->group_count; i++)
@@ -174,7 +183,8 @@ static void hand_over(struct node *n)
 void node_stop(struct node *n)
 {
     struct broker *b = &n->broker;
-    hand_over(n);
+    if (!atomic_load(&b->should_restart)) /* what it leads then is of a generation that is over */
+        hand_over(n);
     atomic_store(&b->is_stopping, true);
     for (unsigned i = 0; i < b->shard_count; i++) {
         n->shards[i].stop_item.data = &n->shards[i];

@@ -11,6 +11,7 @@
 #include "base/event.h"
 #include "controller.h"
 #include "membership/level.h"
+#include "start/folders.h"
 
 #define LEADERLESS_MS 5000  /* an election takes a second or two */
 #define TELL_MS       10000 /* between two events of the same trouble */
@@ -74,6 +75,14 @@ static bool is_voter_here(const struct rebuild *r, const struct seen_group *seen
     return false;
 }
 
+static bool is_member_here(const struct rebuild *r, const struct seen_group *seen)
+{
+    bool is_member = false;
+    for (unsigned i = 0; i < seen->member_count; i++)
+        is_member |= seen->members[i].raft_id == own_raft_id(r);
+    return is_member;
+}
+
 /* A group that is not to vote here may still count on what this node had before. */
 static bool is_let_go(const struct rebuild *r, uint32_t group_id)
 {
@@ -87,13 +96,18 @@ static bool count_voters(struct rebuild *r)
 {
     uint32_t own = (uint32_t)r->broker->conf.node_id;
     struct metadata *m = r->broker->metadata;
-    bool is_done = true;
+    bool is_done;
+    unsigned opened_count = r->broker->group_count;
     r->status.voter_count = r->status.group_count = 0;
     metadata_read_lock(m);
-    for (unsigned i = 0; i < r->broker->group_count; i++) {
+    is_done = metadata_group_count(m) <= opened_count; /* else one more is about to be opened */
+    for (unsigned i = 0; i < opened_count; i++) {
         const struct metadata_group *group = metadata_group_by_id(m, i);
         bool is_wanted = group == NULL || metadata_group_has(group, own);
-        bool is_level = is_voter_here(r, &r->groups[i]) && level_is_in_sync(r->broker, i, own);
+        bool is_learner = is_wanted && group != NULL && !metadata_group_votes(group, own);
+        bool is_level = is_learner ? level_is_near(r->broker, i, own)
+                                   : is_voter_here(r, &r->groups[i]) &&
+                                         level_is_in_sync(r->broker, i, own);
         r->status.group_count += is_wanted;
         r->status.voter_count += is_level;
         is_done &= is_wanted ? is_level : is_let_go(r, i);
@@ -105,7 +119,7 @@ static bool count_voters(struct rebuild *r)
 static void run_remove(struct work_item *item)
 {
     struct rebuild *r = item->data;
-    int err = log_wal_remove_set_aside(&r->broker->disk, "wal");
+    int err = log_wal_remove_set_aside(&r->broker->wal_disk, FOLDERS_WAL_NAME);
     if (err != 0)
         event_warn("set_aside_not_removed", "error=%s", err_name(err));
 }
@@ -220,7 +234,7 @@ static bool tell_waiting(const struct rebuild *r, uint64_t now_ms)
 {
     char groups[TEXT_SIZE] = "";
     for (unsigned i = 0; i < r->broker->group_count; i++)
-        if (is_leaderless(r, i, now_ms) && !is_voter_here(r, &r->groups[i]))
+        if (is_leaderless(r, i, now_ms) && !is_member_here(r, &r->groups[i]))
             put_number(groups, i);
     if (groups[0] != '\0')
         event_warn("replicas_wait",

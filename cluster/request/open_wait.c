@@ -21,6 +21,8 @@ static bool is_missing_here(struct open_wait *w, const struct metadata_topic *t)
     struct broker *b = w->request->broker;
     for (int32_t i = 0; t != NULL && i < t->partition_count; i++) {
         struct broker_group *g = broker_group(b, t->partitions[i].group_id);
+        if (g == NULL && w->shard_index == 0)
+            return true; /* a group that this node is about to open */
         if (g != NULL && g->shard == b->shards[w->shard_index] &&
             machine_partition(g->machine, t->partitions[i].number) == NULL)
             return true;
