@@ -81,7 +81,9 @@ int broker_find_partition(struct broker *b, const char *topic, size_t topic_size
         place->is_internal = t->is_internal;
         place->is_deleted = settings.is_deleted;
         place->is_compacted = settings.is_compacted;
-        place->min_insync_replicas = settings.min_insync_replicas;
+        const struct metadata_group *group = metadata_group_at(b->metadata, place->group_id);
+        bool is_async = group != NULL && group->mode == METADATA_ASYNC;
+        place->min_insync_replicas = is_async ? 1 : settings.min_insync_replicas;
         place->max_message_bytes = settings.max_message_bytes;
         place->is_log_append_time = settings.is_log_append_time;
         err = 0;

@@ -116,6 +116,15 @@ struct broker {
     uint64_t settled_version;  /* of the placement, whose plan had nothing to do */
     uint64_t impossible_at_ms; /* when it was last told that there is no plan, or 0 */
 
+    /* topic_drive.c, shard 0: as those above */
+    uint64_t topics_driven_version, topics_driven_at_ms, topics_settled_version;
+    uint64_t topics_waiting; /* partitions that are not yet where their topic wants them */
+    uint64_t topics_told_at_ms;
+
+    /* switch_drive.c, shard 0 */
+    uint64_t switch_version; /* of the metadata when something was last proposed */
+    uint64_t switch_at_ms;
+
     /* node_peers.c, shard 0 */
     bool are_peers_stale; /* group 0 has changed */
     uint64_t peers_synced_at_ms;
@@ -176,7 +185,7 @@ struct broker_place {
     uint32_t number;
     bool is_internal;
     bool is_deleted, is_compacted; /* cleanup.policy */
-    int16_t min_insync_replicas;
+    int16_t min_insync_replicas; /* counted in sites; 1 of asynchronous groups: there is no other */
     int32_t max_message_bytes;
     bool is_log_append_time;
 };

@@ -24,6 +24,7 @@
 #include "node_parts.h"
 #include "membership/node_peers.h"
 #include "produce_path.h"
+#include "membership/topic_drive.h"
 #include "membership/topic_move.h"
 #include "membership/rebuild.h"
 #include "membership/recovered.h"
@@ -70,6 +71,7 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
         member_maintain(g);
         if (g->group_id == 0) {
             node_drive(g);
+            topic_drive(g);
         }
     }
     if (now_ms - g->maintained_at_ms < MAINTAIN_MS)

@@ -25,6 +25,8 @@ enum config_id {
     RETENTION_MS,
     SEGMENT_BYTES,
     SEGMENT_MS,
+    TRILOG_HOME_SITE,
+    TRILOG_REPLICATION,
     CONFIG_COUNT
 };
 
@@ -32,6 +34,7 @@ struct config {
     struct topic_config_row row;
     int64_t least, most;    /* numbers, inclusive */
     const char *choices[3]; /* texts that are allowed; of a list its items */
+    bool is_text;           /* any; what it names is checked with the rest (topic_replication.h) */
 };
 
 #define INDEX_INTERVAL_DEFAULT 4096
@@ -102,6 +105,16 @@ static const struct config table[CONFIG_COUNT] = {
                      "log.roll.ms"},
                     .least = 1,
                     .most = INT64_MAX},
+    [TRILOG_HOME_SITE] = {{METADATA_CONFIG_HOME_SITE, TOPIC_CONFIG_STRING,
+                           "Site where the topic's partitions are led when all is well, and that "
+                           "acknowledges alone where replication is asynchronous; empty: any.",
+                           METADATA_CONFIG_HOME_SITE},
+                          .is_text = true},
+    [TRILOG_REPLICATION] = {{METADATA_CONFIG_REPLICATION, TOPIC_CONFIG_STRING,
+                             "sync: what is acknowledged is in two sites. async: it is in the home "
+                             "site, and the others follow; what they lack is lost with that site.",
+                             METADATA_CONFIG_REPLICATION},
+                            .choices = {"sync", "async"}},
 };
 
 static const struct config *find(const char *name)
@@ -160,6 +173,8 @@ int topic_config_check(const char *name, const char *value, struct err_note *not
     double ratio;
     if (c == NULL)
         return err_set(note, ERR_NOT_FOUND, "Unknown topic config name: %s", name);
+    if (c->is_text)
+        return 0;
     if (c->choices[0] != NULL)
         return check_choice(c, value, note);
     if (c->row.type == TOPIC_CONFIG_DOUBLE)
@@ -206,7 +221,7 @@ static void override(struct topic_settings *s, const struct metadata_config *con
     int64_t number = 0;
     if (c == NULL || topic_config_check(config->name, config->value, NULL) != 0)
         return;
-    if (c->choices[0] == NULL && c->row.type != TOPIC_CONFIG_DOUBLE)
+    if (c->choices[0] == NULL && c->row.type != TOPIC_CONFIG_DOUBLE && !c->is_text)
         parse_number(config->value, &number);
     switch ((enum config_id)(c - table)) {
     case CLEANUP_POLICY:
@@ -250,6 +265,8 @@ static void override(struct topic_settings *s, const struct metadata_config *con
         s->segment_ms = number;
         break;
     case COMPRESSION_TYPE:
+    case TRILOG_HOME_SITE: /* group 0 places by these two (metadata_topic_wish) */
+    case TRILOG_REPLICATION:
     case CONFIG_COUNT:
         break;
     }
@@ -318,6 +335,8 @@ static int64_t default_number(enum config_id id, const struct topic_settings *s)
     case COMPRESSION_TYPE:
     case MESSAGE_TIMESTAMP_TYPE:
     case MIN_CLEANABLE_DIRTY_RATIO:
+    case TRILOG_HOME_SITE:
+    case TRILOG_REPLICATION:
     case CONFIG_COUNT:
         break;
     }
@@ -333,6 +352,8 @@ void topic_config_default(unsigned position, const struct conf_settings *conf, c
         snprintf(into, size, "%s", s.is_log_append_time ? "LogAppendTime" : "CreateTime");
     else if (position == MIN_CLEANABLE_DIRTY_RATIO)
         snprintf(into, size, "%g", s.dirty_ratio_min);
+    else if (table[position].is_text)
+        snprintf(into, size, "%s", "");
     else if (table[position].choices[0] != NULL)
         snprintf(into, size, "%s", table[position].choices[0]);
     else
@@ -414,6 +435,8 @@ bool topic_config_is_set(unsigned position, const struct conf_settings *conf)
         [RETENTION_MS] = CONF_ID_log_retention_ms,
         [SEGMENT_BYTES] = CONF_ID_log_segment_bytes,
         [SEGMENT_MS] = CONF_ID_log_roll_ms,
+        [TRILOG_HOME_SITE] = -1,
+        [TRILOG_REPLICATION] = -1,
     };
     return settings[position] >= 0 && conf->lines[settings[position]] != 0;
 }

@@ -4,7 +4,8 @@
  * any later leader goes on (placement_step.c). A node that lost its data has another incarnation,
  * which is another server to Raft: it is a replacement like any other.
  *
- * Group 0 is followed by all nodes: those that don't vote in it are its learners. */
+ * Group 0 is followed by all nodes: those that don't vote in it are its learners. Learners of an
+ * asynchronous group are those that group 0 names. */
 #include "membership/member.h"
 
 #include <string.h>
@@ -16,8 +17,10 @@
 struct wanted {
     struct placement_member members[METADATA_NODES_MAX];
     unsigned count;
-    uint32_t preferred_node_id;
-    bool is_known; /* all voters' incarnations are */
+    uint32_t preferred_node_id; /* where its leader belongs now */
+    char avoided_site[METADATA_SITE_SIZE];
+    bool is_known;       /* all voters' incarnations are */
+    bool is_within_site; /* the group is asynchronous */
 };
 
 static void want(struct wanted *w, const struct metadata_node *node, bool is_voter)
@@ -36,15 +39,18 @@ static void read_wanted(struct broker_group *g, struct wanted *w)
     const struct metadata_group *group = metadata_group_by_id(m, g->group_id);
     for (unsigned i = 0; group != NULL && i < metadata_node_count(m); i++) {
         const struct metadata_node *node = metadata_node_at(m, i);
-        bool is_voter = metadata_group_has(group, node->node_id);
+        bool is_voter = metadata_group_votes(group, node->node_id);
+        bool is_learner = !is_voter && metadata_group_has(group, node->node_id);
         bool is_follower = g->group_id == 0 && node->state != METADATA_NODE_GONE;
-        if (node->incarnation == 0 || (!is_voter && !is_follower))
+        if (node->incarnation == 0 || (!is_voter && !is_learner && !is_follower))
             continue;
         voter_count += is_voter;
         want(w, node, is_voter);
     }
-    w->is_known = group != NULL && voter_count == group->node_count;
-    w->preferred_node_id = group != NULL ? group->preferred_node_id : 0;
+    w->is_known = group != NULL && voter_count == group->node_count - group->learner_count;
+    w->is_within_site = group != NULL && group->mode == METADATA_ASYNC;
+    w->preferred_node_id = group != NULL ? metadata_leader_of(m, group) : 0;
+    bytes_copy_text(w->avoided_site, sizeof w->avoided_site, metadata_avoided_site(m));
     metadata_read_unlock(m);
 }
 
@@ -104,8 +110,10 @@ void member_maintain(struct broker_group *g)
 {
     struct wanted w = {0};
     read_wanted(g, &w);
+    repl_group_set_within_site(g->raft, w.is_within_site);
     if (w.preferred_node_id != 0)
         repl_group_set_preferred(g->raft, w.preferred_node_id);
+    repl_group_set_avoided(g->raft, w.avoided_site);
     if (machine_is_ready(g->machine) && w.is_known)
         step(g, &w);
     leave(g);

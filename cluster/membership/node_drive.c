@@ -21,19 +21,31 @@
 #define TELL_MS  60000
 #define AGAIN_MS 1000 /* after a proposal that nothing was heard of */
 
-static uint64_t wanted_mask(const struct metadata_group *group)
+static uint64_t mask_of(const uint32_t *node_ids, unsigned count)
 {
     uint64_t mask = 0;
-    for (unsigned i = 0; i < group->node_count; i++)
-        mask |= level_mask_of(group->node_ids[i]);
+    for (unsigned i = 0; i < count; i++)
+        mask |= level_mask_of(node_ids[i]);
     return mask;
+}
+
+static uint64_t voters_wanted(const struct metadata_group *group)
+{
+    return mask_of(group->node_ids, group->node_count - group->learner_count);
+}
+
+static uint64_t learners_wanted(const struct metadata_group *group)
+{
+    return mask_of(group->node_ids + group->node_count - group->learner_count,
+                   group->learner_count);
 }
 
 bool node_drive_is_moving(struct broker *b, const struct metadata_group *group)
 {
     uint64_t voters, learners;
     bool is_told = level_members(b, group->group_id, &voters, &learners);
-    return !is_told || voters != wanted_mask(group) || (group->group_id != 0 && learners != 0);
+    return !is_told || voters != voters_wanted(group) ||
+           (group->group_id != 0 && learners != learners_wanted(group));
 }
 
 /* It waits for a node that is not there. */
@@ -44,11 +56,20 @@ static bool is_stuck(struct broker *b, const struct metadata_group *group)
     for (unsigned i = 0; is_told && i < group->node_count; i++) {
         uint32_t id = group->node_ids[i];
         uint64_t since_ms = id < METADATA_NODES_MAX ? b->silent_since_ms[id] : 0;
-        if (!level_mask_has(voters, id) && since_ms != 0 &&
-            clock_now_ms(&b->clock) - since_ms >= STUCK_MS)
+        if (!level_mask_has(metadata_group_votes(group, id) ? voters : learners, id) &&
+            since_ms != 0 && clock_now_ms(&b->clock) - since_ms >= STUCK_MS)
             return true;
     }
     return false;
+}
+
+/* The home site of an asynchronous group is away, and with it whoever could lead: that may last,
+ * and is no reason to leave other groups where they are. */
+static bool is_away(struct broker *b, const struct metadata_group *group)
+{
+    uint64_t voters, learners;
+    return group->mode == METADATA_ASYNC && broker_group_leader(b, group->group_id, NULL) == 0 &&
+           !level_members(b, group->group_id, &voters, &learners);
 }
 
 /* ---- states ---- */
@@ -115,7 +136,7 @@ static bool is_any_moving(struct broker *b)
 {
     for (unsigned i = 0; i < metadata_group_count(b->metadata); i++) {
         const struct metadata_group *group = metadata_group_at(b->metadata, i);
-        if (node_drive_is_moving(b, group) && !is_stuck(b, group))
+        if (node_drive_is_moving(b, group) && !is_stuck(b, group) && !is_away(b, group))
             return true;
     }
     return false;
@@ -136,7 +157,8 @@ next_group(const struct metadata *m, const struct placement *now, const struct p
 {
     const struct metadata_group *next = NULL;
     for (unsigned i = 0; i < now->group_count; i++) {
-        if (metadata_groups_match(&now->groups[i], &then->groups[i]) || metadata_has_move(m, i))
+        bool is_same = metadata_groups_vote_alike(&now->groups[i], &then->groups[i]);
+        if (is_same || metadata_has_move(m, i))
             continue;
         if (must_any_go(now, &now->groups[i]))
             return &then->groups[i];
@@ -164,7 +186,7 @@ static bool move_leaders(struct broker_group *g, const struct placement *now,
     static _Thread_local struct metadata_group rows[METADATA_GROUPS_MAX];
     unsigned count = 0;
     for (unsigned i = 0; i < now->group_count; i++)
-        if (metadata_groups_match(&now->groups[i], &then->groups[i]) &&
+        if (metadata_groups_vote_alike(&now->groups[i], &then->groups[i]) &&
             now->groups[i].preferred_node_id != then->groups[i].preferred_node_id)
             rows[count++] = then->groups[i];
     if (count > 0)
@@ -186,7 +208,7 @@ static bool are_places_equal(const struct placement *a, const struct placement *
 {
     bool are_equal = true;
     for (unsigned i = 0; i < a->group_count && are_equal; i++)
-        are_equal = metadata_groups_match(&a->groups[i], &b->groups[i]) &&
+        are_equal = metadata_groups_vote_alike(&a->groups[i], &b->groups[i]) &&
                     a->groups[i].preferred_node_id == b->groups[i].preferred_node_id;
     return are_equal;
 }
@@ -215,8 +237,8 @@ static bool drive_places(struct broker_group *g)
     const struct metadata_group *next = next_group(b->metadata, &now, &then);
     if (next != NULL) {
         event_info("group_moves", "group=%u voters=%llx to=%llx", next->group_id,
-                   (unsigned long long)wanted_mask(&now.groups[next->group_id]),
-                   (unsigned long long)wanted_mask(next));
+                   (unsigned long long)voters_wanted(&now.groups[next->group_id]),
+                   (unsigned long long)voters_wanted(next));
         propose_places(g, next, 1);
         return true;
     }

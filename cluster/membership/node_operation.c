@@ -23,8 +23,7 @@ static void count_group(struct broker *b, const struct metadata_group *group,
     for (unsigned i = 0; i < list->count; i++) {
         struct node_view *v = &list->nodes[i];
         uint32_t id = v->node.node_id;
-        for (unsigned k = 0; k < group->node_count; k++)
-            v->wanted_count += group->node_ids[k] == id;
+        v->wanted_count += metadata_group_votes(group, id);
         v->voter_count += level_mask_has(voters, id);
         v->learner_count += level_mask_has(learners, id);
         v->level_count += level_is_in_sync(b, group->group_id, id);

@@ -2,9 +2,9 @@
  *
  * Balance: a group's leader does the work of all its partitions, and groups' leaders are spread
  * over the nodes; so partitions even over the groups are even over nodes and sites. A plan takes
- * from the fullest group and gives to the emptiest one with the same nodes, until no two differ by
- * more than one: the fewest moves that get there, and no group both gives and takes. For one topic,
- * only its own partitions are counted. */
+ * from the fullest group and gives to the emptiest one with the same nodes, replication and home
+ * site, until no two differ by more than one: the fewest moves that get there, and no group both
+ * gives and takes. For one topic, only its own partitions are counted. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,9 +48,17 @@ static int check_at_rest(struct broker *b, uint32_t group_id, struct err_note *n
 static int check(struct broker *b, const struct metadata_topic *t, int32_t partition,
                  uint32_t to_group, struct err_note *note)
 {
+    const struct metadata_group *group = metadata_group_by_id(b->metadata, to_group);
+    struct metadata_wish wish;
+    metadata_topic_wish(t, &wish);
     int err = metadata_move_check(b->metadata, t, partition, to_group);
     if (err != 0)
         return refuse(note, err, t, partition, to_group);
+    if (!metadata_group_serves(group, &wish))
+        return err_set(note, ERR_INVALID,
+                       "%s-%d to group %u: it is for topics of another replication or home site, "
+                       "which the topic's configs say",
+                       t->name, partition, to_group);
     err = check_at_rest(b, t->partitions[partition].group_id, note);
     return err == 0 ? check_at_rest(b, to_group, note) : err;
 }
@@ -147,7 +155,9 @@ static bool move_one(struct balance *b)
     unsigned widest = 1;
     for (uint32_t from = 1; from < group_count; from++)
         for (uint32_t to = 1; to < group_count; to++)
-            if (b->counts[from] > b->counts[to] + widest) {
+            if (b->counts[from] > b->counts[to] + widest &&
+                metadata_groups_serve_alike(metadata_group_by_id(b->m, from),
+                                            metadata_group_by_id(b->m, to))) {
                 widest = b->counts[from] - b->counts[to];
                 b->from = from;
                 b->to = to;

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "error_code.h"
+#include "topic_replication.h"
 
 #define TIMEOUT_MS_MAX 60000
 #define OPEN_MS_MAX    5000
@@ -23,7 +24,8 @@ void change_list_end(struct change_list *list)
         list->finish(list);
 }
 
-int16_t change_list_code(const struct change_item *item, int status)
+/* The verdict as Kafka's code. */
+static int16_t code_of(const struct change_item *item, int status)
 {
     int err = status != 0 ? status : item->change.result.error;
     switch (err) {
@@ -49,13 +51,21 @@ static void on_verdict(struct controller_change *change, int status)
 {
     struct change_item *item = change->data;
     if (item->error_code != NULL)
-        *item->error_code = change_list_code(item, status);
+        *item->error_code = code_of(item, status);
     if (status == 0 && change->result.error == 0 && item->makes_partitions) {
         item->open.data = item;
         open_wait_begin(&item->open, item->list->request, item->topic_id, OPEN_MS_MAX, on_open);
         return;
     }
     change_list_end(item->list);
+}
+
+/* Whatever came of it: where there is no group for the topic, apply takes another. */
+static void on_group(struct controller_change *group, int status)
+{
+    struct change_item *item = group->data;
+    (void)status;
+    controller_propose(item->list->request->broker->controller, &item->change, on_verdict);
 }
 
 static uint64_t bounded(int32_t timeout_ms)
@@ -81,6 +91,15 @@ int16_t change_list_send(struct change_list *list, struct change_item *item,
                              change->kind == METADATA_TOPIC_PARTITIONS;
     memcpy(item->topic_id, change->id, sizeof item->topic_id);
     list->pending++;
-    controller_propose(list->request->broker->controller, &item->change, on_verdict);
+    struct broker *b = list->request->broker;
+    if (change->kind == METADATA_TOPIC_CREATE &&
+        topic_replication_new_group(b->metadata, change, &item->group)) {
+        item->group.data = item;
+        item->group.home = list->request->shard;
+        item->group.timeout_ms = item->change.timeout_ms;
+        controller_propose(b->controller, &item->group, on_group);
+    } else {
+        controller_propose(b->controller, &item->change, on_verdict);
+    }
     return KAFKA_ERROR_NONE;
 }

@@ -19,6 +19,7 @@ struct change_item {
     bool makes_partitions; /* then its verdict waits until they are open */
     uint8_t topic_id[16];  /* whose */
     struct open_wait open;
+    struct controller_change group; /* a raft group that is added before, for the topic to be in */
 };
 
 struct change_list {
@@ -30,15 +31,13 @@ struct change_list {
 
 void change_list_begin(struct change_list *list, struct request *r, void *response,
                        change_list_cb finish);
-/* Encodes and proposes. `item` is in the request's arena. Returns 0 or Kafka's error code, then
- * nothing was proposed. */
+/* Encodes and proposes; a topic for whose replication and home site there is no raft group yet has
+ * one added first, if that can be: else its partitions move there later. `item` is in the request's
+ * arena. Returns 0 or Kafka's error code, then nothing was proposed. */
 int16_t change_list_send(struct change_list *list, struct change_item *item,
                          const struct metadata_change *change, int32_t timeout_ms,
                          int16_t *error_code);
 /* All are handed out: finish runs when the last verdict is here, perhaps at once. */
 void change_list_end(struct change_list *list);
-
-/* The verdict as Kafka's code. */
-int16_t change_list_code(const struct change_item *item, int status);
 
 #endif

@@ -12,6 +12,7 @@
 #include "request/placement.h"
 #include "request/text.h"
 #include "topic_config.h"
+#include "topic_replication.h"
 
 #define TOPICS_MAX           1000 /* of one request: names are compared with each other */
 #define VERSION_WITH_CONFIGS 5    /* of the answer (KIP-525) */
@@ -142,7 +143,10 @@ static bool check_configs(struct request *r, const struct kafka_create_topics_re
     qsort(configs, count, sizeof configs[0], by_name);
     c->change.configs = configs;
     c->change.config_count = (unsigned)count;
-    return true;
+    if (topic_replication_check(r->broker->metadata, &c->change, &note) == 0)
+        return true;
+    refuse(r, c->answer, KAFKA_ERROR_INVALID_CONFIG, note.text);
+    return false;
 }
 
 static bool is_repeated(const struct kafka_create_topics_request *message, int32_t position)

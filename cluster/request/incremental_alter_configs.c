@@ -9,6 +9,7 @@
 #include "request/group_policy.h"
 #include "request/text.h"
 #include "topic_config.h"
+#include "topic_replication.h"
 
 #define RESOURCE_TOPIC        2
 #define RESOURCE_GROUP        32
@@ -195,14 +196,16 @@ static void begin(struct alter_configs *ac,
         refuse(r, answer, error_code, note.text[0] != '\0' ? note.text : why);
         return;
     }
-    if (message->validate_only)
-        return;
     qsort(edits->set, edits->set_count, sizeof edits->set[0], by_name);
     memcpy(change.id, edits->topic_id, sizeof change.id);
     change.configs = edits->set;
     change.config_count = edits->set_count;
     change.removed = edits->removed;
     change.removed_count = edits->removed_count;
+    if (topic_replication_check(r->broker->metadata, &change, &note) != 0)
+        refuse(r, answer, KAFKA_ERROR_INVALID_CONFIG, note.text);
+    if (answer->error_code != KAFKA_ERROR_NONE || message->validate_only)
+        return;
     item->exists_code = item->invalid_code = KAFKA_ERROR_INVALID_CONFIG;
     error_code = change_list_send(&ac->list, item, &change, 0, &answer->error_code);
     if (error_code != KAFKA_ERROR_NONE)

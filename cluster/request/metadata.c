@@ -61,14 +61,17 @@ static int32_t shown_leader(struct metadata_work *w, uint32_t group_id, uint64_t
 
 /* ---- topics ---- */
 
-/* Where the group votes now, as its leader tells, in the order of where it is to vote. */
-static unsigned voters_of(struct broker *b, const struct metadata_group *group, uint32_t into[64])
+/* Where the group votes now, as its leader tells, in the order of where it is to vote; then its
+ * learners that are to stay so. */
+static unsigned replicas_of(struct broker *b, const struct metadata_group *group, uint32_t into[64])
 {
     uint64_t voters, learners;
     unsigned count = 0;
     level_members(b, group->group_id, &voters, &learners);
     for (unsigned i = 0; i < group->node_count; i++)
-        if (voters == 0 || level_mask_has(voters, group->node_ids[i]))
+        if (voters == 0 || level_mask_has(voters, group->node_ids[i]) ||
+            (!metadata_group_votes(group, group->node_ids[i]) &&
+             level_mask_has(learners, group->node_ids[i])))
             into[count++] = group->node_ids[i];
     for (uint32_t id = 1; id < 64; id++)
         if (level_mask_has(voters, id) && !metadata_group_has(group, id))
@@ -82,7 +85,7 @@ static void fill_replicas(struct metadata_work *w, uint32_t group_id,
     struct request *r = w->list.request;
     const struct metadata_group *group = metadata_group_by_id(r->broker->metadata, group_id);
     uint32_t node_ids[64];
-    unsigned count = group == NULL ? 0 : voters_of(r->broker, group, node_ids);
+    unsigned count = group == NULL ? 0 : replicas_of(r->broker, group, node_ids);
     p->replica_nodes = request_array(r, count, sizeof(int32_t));
     p->isr_nodes = request_array(r, count, sizeof(int32_t));
     p->offline_replicas = request_array(r, count, sizeof(int32_t));
