@@ -29,6 +29,7 @@
 #include "membership/rebuild.h"
 #include "membership/recovered.h"
 #include "membership/recovery_outcome.h"
+#include "membership/switch_drive.h"
 
 #define TICK_MS          10
 #define MAINTAIN_MS      1000
@@ -72,6 +73,7 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
         if (g->group_id == 0) {
             node_drive(g);
             topic_drive(g);
+            switch_drive(g);
         }
     }
     if (now_ms - g->maintained_at_ms < MAINTAIN_MS)
