@@ -100,6 +100,8 @@ void admin_stop(struct admin *a)
     a->end_item.data = a;
     shard_post(a->shard, &a->end_item, on_end);
     shard_stop(a->shard);
+    if (a->is_salvaging)
+        return; /* a worker has its item, and will post it to the shard: the process ends */
     shard_destroy(a->shard);
     free(a);
 }

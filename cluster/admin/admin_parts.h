@@ -44,6 +44,9 @@ struct admin {
     _Atomic(struct broker *) broker; /* any thread: NULL before it serves */
     atomic_bool is_stopping;         /* any thread: admin_detach was called */
     unsigned survey_count;           /* under way, also those whose caller has given up */
+    struct ask *asks;                /* questions to nodes under way (ask.h) */
+    unsigned ask_count;
+    bool is_salvaging; /* one at a time (resource_salvage.c) */
     struct watch watch;
     struct work_item begin_item, end_item;
     uint64_t started_ms;                    /* clock */

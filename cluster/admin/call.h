@@ -55,6 +55,23 @@ void call_refuse(struct admin_call *call, unsigned status, const char *code, con
 /* The same for one of our error codes, with its own sentence when `text` is NULL or "". */
 void call_refuse_err(struct admin_call *call, int err, const char *text);
 
+/* The same for one of Kafka's, as another node answered it; `text` may be NULL. */
+void call_refuse_kafka(struct admin_call *call, int16_t error_code, const char *text);
+
+/* Text of a client's as JSON: null where there is none (`size` below 0), '?' for bytes that are no
+ * UTF-8 and so have no place in JSON. */
+json_t *call_text(const char *text, int32_t size);
+
+/* ---- the query, for GET: "?name=value" ---- */
+
+/* True when there are no other arguments than these; else the call is refused: a misspelled one
+ * would be answered as if it had not been there. */
+bool call_allows_query(struct admin_call *call, const char *const *names, size_t count);
+/* NULL when there is none. Borrowed from the call. */
+const char *call_query(struct admin_call *call, const char *name);
+/* False when the call was refused: the argument is missing, empty, or no UTF-8. */
+bool call_query_text(struct admin_call *call, const char *name, const char **value);
+
 /* ---- the body's fields, for POST ---- */
 
 /* True when the object has no other fields than these; else the call is refused: a misspelled
@@ -66,5 +83,9 @@ bool call_field_number(struct admin_call *call, const char *name, int64_t least,
 bool call_field_text(struct admin_call *call, const char *name, const char **value);
 /* As it is when the field is missing. */
 bool call_field_flag(struct admin_call *call, const char *name, bool *value);
+/* "by", as it will stand in a group's history and in events: "trilog WHAT by …, asked of node N".
+ */
+#define CALL_WHO_SIZE 264
+bool call_field_who(struct admin_call *call, const char *what, char who[CALL_WHO_SIZE]);
 
 #endif

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "admin/admin_parts.h"
+#include "admin/ask.h"
 #include "admin/route.h"
 #include "base/event.h"
 
@@ -62,6 +63,8 @@ static void on_headers(struct admin_call *call, const char *method, const char *
                (type == NULL || strncmp(type, "application/json", 16) != 0)) {
         call_refuse(call, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "not_json",
                     "the body must be of type application/json");
+    } else if (call->state == CALL_READING && (call->route->flags & ROUTE_QUERY) == 0) {
+        call_allows_query(call, NULL, 0);
     }
 }
 
@@ -337,6 +340,7 @@ void admin_http_close(struct admin *a)
     uv_close((uv_handle_t *)&a->poll, NULL);
     uv_close((uv_handle_t *)&a->timer, NULL);
     end_calls(a);
+    ask_close(a);
     MHD_stop_daemon(a->daemon);
     a->daemon = NULL;
 }

@@ -5,8 +5,9 @@
 #include "admin/call.h"
 
 enum route_flag {
-    ROUTE_OPEN = 1 << 0,    /* without a token: what probes ask */
-    ROUTE_ANY_TIME = 1 << 1 /* also before the node serves, and while it stops */
+    ROUTE_OPEN = 1 << 0,     /* without a token: what probes ask */
+    ROUTE_ANY_TIME = 1 << 1, /* also before the node serves, and while it stops */
+    ROUTE_QUERY = 1 << 2     /* takes a query, which its handler checks; of others any is refused */
 };
 
 struct admin_route {
@@ -30,8 +31,28 @@ void resource_node_add(struct admin_call *call);
 void resource_node_remove(struct admin_call *call);
 void resource_node_replace(struct admin_call *call);
 void resource_groups(struct admin_call *call);
+void resource_cluster_health(struct admin_call *call);
+void resource_lag(struct admin_call *call);
+void resource_what_if(struct admin_call *call);
+void resource_sites(struct admin_call *call);
+void resource_topics(struct admin_call *call);
+void resource_topic_describe(struct admin_call *call);
+void resource_topic_create(struct admin_call *call);
+void resource_topic_delete(struct admin_call *call);
+void resource_topic_config(struct admin_call *call);
+void resource_consumer_groups(struct admin_call *call);
+void resource_consumer_group_describe(struct admin_call *call);
+void resource_consumer_group_reset(struct admin_call *call);
+void resource_consumer_group_history(struct admin_call *call);
+void resource_consumer_group_policy(struct admin_call *call);
+void resource_consumer_group_policy_set(struct admin_call *call);
 void resource_topic_moves(struct admin_call *call);
 void resource_topic_move(struct admin_call *call);
+void resource_recover_plan(struct admin_call *call);
+void resource_recover(struct admin_call *call);
+void resource_salvage(struct admin_call *call);
+void resource_switch(struct admin_call *call);
+void resource_switch_begin(struct admin_call *call);
 void resource_disk(struct admin_call *call);
 void resource_scrub(struct admin_call *call);
 void resource_scrub_start(struct admin_call *call);

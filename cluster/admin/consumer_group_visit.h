@@ -1,0 +1,46 @@
+/* One visit to the shard of a consumer group's raft group, which builds an answer there, and back.
+ *
+ * What it looks at is applied state, so any node with a replica of the group's partition can tell
+ * it, also while no coordinator is there to ask. */
+#ifndef CLUSTER_ADMIN_CONSUMER_GROUP_VISIT_H
+#define CLUSTER_ADMIN_CONSUMER_GROUP_VISIT_H
+
+#include "admin/admin_parts.h"
+#include "cluster/consumer_table.h"
+
+struct group_visit;
+/* On the shard. `table` is NULL when the partition is not open there. Returned owned; NULL: there
+ * was no memory. */
+typedef json_t *(*group_visit_cb)(const struct group_visit *v, const struct consumer_table *table);
+
+struct group_visit {
+    struct admin *admin;
+    struct admin_call *call; /* NULL once it was answered */
+    struct shard *call_shard;
+    struct broker *broker;
+    struct broker_group *group;
+    struct broker_place place;
+    const char *group_id; /* owned */
+    group_visit_cb look;
+    int wanted;   /* for `look` */
+    json_t *json; /* what it found */
+    bool is_back, is_timer_closed;
+    struct work_item item;
+    uv_timer_t timer;
+};
+
+/* Answers the call with what `look` finds of the group, or refuses it: as when this node keeps no
+ * replica of it. */
+void group_visit(struct admin_call *call, const char *group_id, group_visit_cb look, int wanted);
+/* The same of the group that the query names: "?group=G", and nothing else. */
+void group_visit_asked(struct admin_call *call, group_visit_cb look);
+
+/* Where the group's state lives; *group is NULL where this node keeps no replica of it. False: the
+ * call was refused. */
+bool group_visit_place(struct admin_call *call, const char *group_id, struct broker_place *place,
+                       struct broker_group **group);
+
+/* Who tells it, and as of when: {"group", "node_id", "is_coordinator", "as_of_ms"}. */
+json_t *group_visit_head(const struct group_visit *v);
+
+#endif
