@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #define METRIC_TEXT_BYTES_MAX (8u << 20)
-#define METRIC_LABEL_SIZE     128
 
 enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_SUMMARY };
 
@@ -26,7 +25,7 @@ void metric_family(struct metric_text *t, const char *name, enum metric_type typ
 
 /* A sample of the last family, with no label, one, or several: each `value` is escaped.
  *   metric_sample(t, "", 12, 2, "group", "3", "site", "a")
- * `suffix` is "" or, of a summary, "_sum" or "_count". */
+ * `suffix` is "" or, of a summary, "_sum" or "_count", or "" with the label "quantile". */
 void metric_sample(struct metric_text *t, const char *suffix, double value, unsigned label_count,
                    ...);
 /* The same, whole numbers exactly. */

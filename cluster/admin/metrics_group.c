@@ -111,15 +111,37 @@ static void add_leaders(struct metric_text *t, const struct survey *survey)
     }
 }
 
+/* What is acknowledged of such a group is in its home site; the lag of its learners is what would
+ * be lost with that. */
+static void add_modes(struct metric_text *t, const struct survey *survey)
+{
+    metric_family(t, "trilog_group_asynchronous", METRIC_GAUGE,
+                  "1 where the home site of the raft group acknowledges alone");
+    for (uint32_t id = 0; id < survey->group_count; id++) {
+        char group[16];
+        struct metadata *m = survey->broker->metadata;
+        metadata_read_lock(m);
+        const struct metadata_group *known = metadata_group_by_id(m, id);
+        bool is_async = known != NULL && known->mode == METADATA_ASYNC;
+        metadata_read_unlock(m);
+        snprintf(group, sizeof group, "%u", id);
+        metric_whole(t, "", is_async, 1, "group", group);
+    }
+}
+
 /* ---- replicas, where they are led ---- */
 
-enum replica_value { LAG_ENTRIES, LAG_BYTES, LAG_SECONDS, IS_LEVEL };
+enum replica_value { LAG_ENTRIES, LAG_RECORDS, LAG_BYTES, LAG_SECONDS, IS_LAG_KNOWN, IS_LEVEL };
 
 static double replica_value(const struct repl_replica_status *r, enum replica_value which)
 {
     switch (which) {
     case LAG_ENTRIES:
         return (double)r->lag_entries;
+    case LAG_RECORDS:
+        return (double)r->lag_records;
+    case IS_LAG_KNOWN:
+        return r->is_lag_known ? 1 : 0;
     case LAG_BYTES:
         return (double)r->lag_bytes;
     case LAG_SECONDS:
@@ -182,12 +204,19 @@ static void add_verdicts(struct metric_text *t, const struct survey *survey)
 void metrics_of_groups(struct metric_text *t, const struct survey *survey)
 {
     add_leaders(t, survey);
+    add_modes(t, survey);
     for (size_t i = 0; i < sizeof group_metrics / sizeof group_metrics[0]; i++)
         add_group_metric(t, survey, &group_metrics[i]);
     add_replica_metric(t, survey, "trilog_replica_lag_entries",
                        "Entries that a replica lacks, at the leader", LAG_ENTRIES);
-    add_replica_metric(t, survey, "trilog_replica_lag_bytes",
-                       "Bytes of them, estimated, at the leader", LAG_BYTES);
+    add_replica_metric(t, survey, "trilog_replica_lag_records",
+                       "Records in them, offsets in commits included", LAG_RECORDS);
+    add_replica_metric(t, survey, "trilog_replica_lag_bytes", "Bytes of the entries with records",
+                       LAG_BYTES);
+    add_replica_metric(
+        t, survey, "trilog_replica_lag_known",
+        "0 where this leader has not heard the replica, or can't count all that it lacks",
+        IS_LAG_KNOWN);
     add_replica_metric(t, survey, "trilog_replica_lag_seconds",
                        "Since the oldest entry that a replica lacks was submitted", LAG_SECONDS);
     add_replica_metric(t, survey, "trilog_replica_level",

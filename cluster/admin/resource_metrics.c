@@ -97,7 +97,7 @@ static void add_disk(struct metric_text *t, struct broker *b)
     metric_whole(t, "", r.free_bytes, 0);
     metric_family(t, "trilog_disk_size_bytes", METRIC_GAUGE, "Size of that disk");
     metric_whole(t, "", r.total_bytes, 0);
-    metric_family(t, "trilog_wal_sync_seconds", METRIC_GAUGE,
+    metric_family(t, "trilog_wal_sync_seconds", METRIC_SUMMARY,
                   "Newest synced writes of the WAL, by quantile");
     metric_sample(t, "", (double)r.sync_p50_us / 1e6, 1, "quantile", "0.5");
     metric_sample(t, "", (double)r.sync_p99_us / 1e6, 1, "quantile", "0.99");
@@ -159,6 +159,8 @@ static void on_metrics(struct admin_call *call, const struct survey *survey)
     add_scrub(&t, survey->broker);
     metrics_of_requests(&t, survey->broker);
     metrics_of_groups(&t, survey);
+    metrics_of_kafka(&t, survey);
+    metrics_of_lag(&t, survey);
     if (t.is_failed) {
         free(t.text);
         call_answer_json(call, MHD_HTTP_OK, NULL);
@@ -169,5 +171,5 @@ static void on_metrics(struct admin_call *call, const struct survey *survey)
 
 void resource_metrics(struct admin_call *call)
 {
-    survey_start(call, on_metrics);
+    survey_start_detailed(call, (size_t)call->broker->conf.metrics_partitions_max, on_metrics);
 }

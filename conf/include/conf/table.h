@@ -151,6 +151,9 @@ X(NUMBER,  open_files_max, "open_files_max", "", "20000", 256, 10000000, \
   "leave the node's own files room, also where the system allows less than this") \
 X(NUMBER,  topic_partitions_max, "topic_partitions_max", "", "10000", 1, 1000000, \
   "Partitions of one topic; a topic with more is refused") \
+X(NUMBER,  metrics_partitions_max, "metrics_partitions_max", "", "1000", 0, 100000, \
+  "Partitions that /metrics has series of, and consumer groups, and committed offsets of theirs, each; " \
+  "trilog_metrics_left_out counts those beyond") \
 \
 X(HEADING, about_topics, "", "", "", 0, 0, "Topics, where a topic has no setting of its own") \
 X(NUMBER,  num_partitions, "num.partitions", "", "1", 1, 10000, \
