@@ -49,12 +49,13 @@ void resource_livez(struct admin_call *call)
 
 /* ---- ready ---- */
 
-/* As group 0 knows it: does this node belong to the group? */
-static bool is_member(struct broker *b, uint32_t group_id)
+/* As group 0 knows it: is this node to vote in the group? A learner of an asynchronous group is
+ * behind as a matter of course, and without a leader while another site is away. */
+static bool is_voter(struct broker *b, uint32_t group_id)
 {
     metadata_read_lock(b->metadata);
     const struct metadata_group *group = metadata_group_by_id(b->metadata, group_id);
-    bool is_in = group != NULL && metadata_group_has(group, (uint32_t)b->conf.node_id);
+    bool is_in = group != NULL && metadata_group_votes(group, (uint32_t)b->conf.node_id);
     metadata_read_unlock(b->metadata);
     return is_in;
 }
@@ -63,11 +64,15 @@ static void look_at_group(const struct survey *survey, uint32_t group_id, json_t
 {
     struct broker *b = survey->broker;
     const struct survey_group *view = survey_group(survey, group_id);
-    if (view == NULL || !is_member(b, group_id))
+    if (view == NULL || !is_voter(b, group_id))
         return; /* its thread is silent, which is said; or others have it */
     if (view->raft.is_set_aside)
         add_group_reason(reasons, "set_aside", group_id,
-                         "a higher generation of the group exists: this replica serves nothing");
+                         b->is_returning
+                             ? "the data folder has the file \"returning\": this replica waits to "
+                               "hear of a forced recovery"
+                             : "a higher generation of the group exists: this replica serves "
+                               "nothing");
     else if (broker_group_leader(b, group_id, NULL) == 0)
         add_group_reason(reasons, "no_leader", group_id, "no leader of the group is known");
     else if (!level_is_in_sync(b, group_id, (uint32_t)b->conf.node_id))
@@ -78,15 +83,15 @@ static void look_at_group(const struct survey *survey, uint32_t group_id, json_t
 static void on_ready(struct admin_call *call, const struct survey *survey)
 {
     json_t *reasons = json_array();
-    unsigned member_count = 0;
+    unsigned voter_count = 0;
     add_silent_shards(call, reasons);
     if (broker_group_leader(survey->broker, 0, NULL) == 0)
         add_reason(reasons, "no_controller", "nobody leads group 0: no metadata can change");
     for (uint32_t i = 0; i < survey->group_count; i++) {
         look_at_group(survey, i, reasons);
-        member_count += i > 0 && is_member(survey->broker, i);
+        voter_count += i > 0 && is_voter(survey->broker, i);
     }
-    if (member_count == 0)
+    if (voter_count == 0)
         add_reason(reasons, "no_member", "this node is in no raft group yet");
     struct repl_disk_report disk = {0};
     repl_node_disk(survey->broker->node, (uint32_t)survey->broker->conf.node_id, &disk);

@@ -47,13 +47,14 @@ static void on_disk(struct admin_call *call, const struct survey *survey)
     struct repl_disk_report r = {0};
     repl_node_disk(b->node, (uint32_t)b->conf.node_id, &r);
     json_t *json = json_pack(
-        "{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "node_id", (int)b->conf.node_id,
-        "data_directory", b->conf.data_directory, "state", repl_disk_state_name(r.state),
-        "state_for_ms", (json_int_t)r.for_ms, "free_bytes", (json_int_t)r.free_bytes, "total_bytes",
-        (json_int_t)r.total_bytes, "reserve_bytes", (json_int_t)b->conf.disk_reserve_bytes,
-        "reserve_percent", (json_int_t)b->conf.disk_reserve_percent, "sync_p50_us",
-        (json_int_t)r.sync_p50_us, "sync_p99_us", (json_int_t)r.sync_p99_us, "wal_queue_percent",
-        (int)r.queue_percent);
+        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "node_id",
+        (int)b->conf.node_id, "data_directory", b->conf.data_directory, "wal_directory",
+        broker_wal_has_own_disk(b) ? b->conf.wal_directory : b->conf.data_directory, "state",
+        repl_disk_state_name(r.state), "state_for_ms", (json_int_t)r.for_ms, "free_bytes",
+        (json_int_t)r.free_bytes, "total_bytes", (json_int_t)r.total_bytes, "reserve_bytes",
+        (json_int_t)b->conf.disk_reserve_bytes, "reserve_percent",
+        (json_int_t)b->conf.disk_reserve_percent, "sync_p50_us", (json_int_t)r.sync_p50_us,
+        "sync_p99_us", (json_int_t)r.sync_p99_us, "wal_queue_percent", (int)r.queue_percent);
     json_object_set_new(json, "wal", wal_json(b));
     json_object_set_new(json, "start", rebuild_json(b));
     json_object_set_new(json, "segments", segments_json(survey));

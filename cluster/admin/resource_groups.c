@@ -53,10 +53,16 @@ static void add_placement(json_t *json, const struct metadata *m, uint32_t group
     const struct metadata_group *group = metadata_group_by_id(m, group_id);
     if (group == NULL)
         return;
-    json_t *nodes = json_array();
+    json_t *voters = json_array(), *learners = json_array();
     for (unsigned i = 0; i < group->node_count; i++)
-        json_array_append_new(nodes, json_integer((json_int_t)group->node_ids[i]));
-    json_object_set_new(json, "voter_node_ids", nodes);
+        json_array_append_new(metadata_group_votes(group, group->node_ids[i]) ? voters : learners,
+                              json_integer((json_int_t)group->node_ids[i]));
+    json_object_set_new(json, "replication",
+                        json_string(group->mode == METADATA_ASYNC ? "async" : "sync"));
+    json_object_set_new(json, "home_site",
+                        group->home_site[0] == '\0' ? json_null() : json_string(group->home_site));
+    json_object_set_new(json, "voter_node_ids", voters);
+    json_object_set_new(json, "learner_node_ids", learners);
     json_object_set_new(json, "preferred_node_id",
                         json_integer((json_int_t)group->preferred_node_id));
     json_object_set_new(json, "partitions", json_integer((json_int_t)group->partition_count));

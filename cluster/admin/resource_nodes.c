@@ -75,7 +75,7 @@ static int count_planned(struct broker *b, unsigned *count)
     *then = *now;
     int err = placement_plan(then, NULL);
     for (unsigned i = 0; err == 0 && i < now->group_count; i++)
-        *count += !metadata_groups_match(&now->groups[i], &then->groups[i]) ||
+        *count += !metadata_groups_vote_alike(&now->groups[i], &then->groups[i]) ||
                   now->groups[i].preferred_node_id != then->groups[i].preferred_node_id;
     free(plans);
     return err;
