@@ -65,7 +65,7 @@ LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 .PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bounds bounds-short fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries programs check-clang check-format check-tidy
-all: build/.need-build $(B)/trilogd $(if $(CLI_SOURCES),$(B)/trilog)
+all: build/.need-build $(B)/trilogd $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
 
 build/.need-%: tools/need
 	@mkdir -p build
@@ -108,6 +108,12 @@ $(B)/cli/%.o: cli/%.c | build/.need-build
 CLI_LIBS := -lcurl -ljansson -luv
 $(B)/trilog: $(CLI_OBJECTS) $(B)/libbase.a
 	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) -o $@
+
+# Its manual pages and completions, out of its own tables.
+$(B)/pages/.made: $(B)/trilog
+	@rm -rf $(@D) && mkdir -p $(@D)
+	TRILOG_CONFIG=/dev/null $(B)/trilog pages write $(@D)
+	@touch $@
 
 # ---- tests ------------------------------------------------------------------------------------
 FAKES := $(patsubst %.c,$(B)/%.o,$(wildcard test/fake/*.c))
@@ -279,7 +285,10 @@ fmt: build/.need-check
 install: all
 	install -D -m 755 $(B)/trilogd $(DESTDIR)$(PREFIX)/bin/trilogd
 	$(if $(CLI_SOURCES),install -D -m 755 $(B)/trilog $(DESTDIR)$(PREFIX)/bin/trilog)
-	install -D -m 644 cli/trilog.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/trilog
+	install -D -m 644 $(B)/pages/trilog.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/trilog
+	install -D -m 644 $(B)/pages/_trilog $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_trilog
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(B)/pages/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -d $(DESTDIR)$(PREFIX)/share/doc/trilog $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 644 conf/samples/site-*.yaml $(DESTDIR)$(PREFIX)/share/doc/trilog
 	sed 's|@PREFIX@|$(PREFIX)|' conf/samples/trilogd.service \

@@ -20,6 +20,23 @@ const struct option_row option_rows[OPTION_COUNT] = {
                      "where the other nodes reach it; when not given, it says so itself"},
     [OPTION_BY] = {"by", 0, "NODE_ID", "the node that takes its place"},
     [OPTION_GROUP] = {"group", 0, "GROUP_ID", "the raft group that it moves to"},
+    [OPTION_PARTITIONS] = {"partitions", 0, "COUNT", "how many; else the node's num.partitions"},
+    [OPTION_REPLICATION_FACTOR] = {"replication-factor", 0, "COUNT",
+                                   "how many replicas; else the node's own default"},
+    [OPTION_WATCH] = {"watch", 0, NULL, "shows it again every second, until Ctrl-C"},
+    [OPTION_LOSE] = {"lose", 0, "SITE", "a site that is taken for lost; may be given for several"},
+    [OPTION_OFFSET] = {"offset", 0, "WHERE", "earliest, latest, N, +N, -N, or a time (UTC)"},
+    [OPTION_SURVIVOR] = {"survivor", 0, "SITE", "the datacenter that is left, and goes on"},
+    [OPTION_LOST] = {"lost", 0, "RECORDS", "what is known to be lost, as the plan says it"},
+    [OPTION_SITES_OFF] = {"sites-off", 0, NULL,
+                          "your word that all nodes of the lost datacenters are off"},
+    [OPTION_FROM] = {"from", 0, "SITE", "the site whose leaders go"},
+    [OPTION_TO] = {"to", 0, "SITE", "where they go; when not given, to all other sites in turn"},
+    [OPTION_MAX_LAG] = {"max-lag", 0, "TIME", "refuses a target that lags more; 10s if not given"},
+    [OPTION_DEADLINE] = {"deadline", 0, "TIME",
+                         "past it all is as before; 60s when not given (500ms, 10s, 5m, 1h)"},
+    [OPTION_BACK] = {"back", 0, NULL, "takes the switch back that stands"},
+    [OPTION_HISTORY] = {"history", 0, NULL, "shows the failover epochs and what they cost"},
 };
 
 static int find_long(const char *name, size_t length)
@@ -44,6 +61,12 @@ static bool note_option(struct arguments *a, int id, const char *value, char *tr
 {
     a->given |= OPTION_BIT(id);
     a->values[id] = value;
+    if (id == OPTION_LOSE && a->lost_count == SITES_MAX) {
+        snprintf(trouble, trouble_size, "--lose may be given %d times", SITES_MAX);
+        return false;
+    }
+    if (id == OPTION_LOSE)
+        a->lost[a->lost_count++] = value;
     if (id != OPTION_ADMIN)
         return true;
     if (a->admin_count == ADMINS_MAX) {
@@ -126,4 +149,37 @@ bool arguments_number(const char *text, int64_t least, int64_t most, int64_t *va
         return false;
     *value = number;
     return true;
+}
+
+void arguments_take_verb(struct arguments *a)
+{
+    if (a->verb != NULL && a->verb[0] != '\0') {
+        unsigned count = a->operand_count < OPERANDS_MAX ? a->operand_count : OPERANDS_MAX - 1;
+        memmove(a->operands + 1, a->operands, count * sizeof a->operands[0]);
+        a->operands[0] = a->verb;
+        a->operand_count = count + 1;
+    }
+    a->verb = "";
+}
+
+bool arguments_duration(const char *text, int64_t *ms)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+    char digits[12] = "";
+    int64_t number;
+    size_t count = strspn(text, "0123456789");
+    if (count >= sizeof digits)
+        return false;
+    memcpy(digits, text, count);
+    if (!arguments_number(digits, 0, INT32_MAX, &number))
+        return false;
+    for (unsigned i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (strcmp(text + count, units[i].unit) == 0) {
+            *ms = number * units[i].ms;
+            return true;
+        }
+    return false;
 }

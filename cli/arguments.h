@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 #define ADMINS_MAX   16
-#define OPERANDS_MAX 4
+#define OPERANDS_MAX 20
+#define SITES_MAX    5
 
 enum option_id {
     OPTION_ADMIN,
@@ -23,6 +24,20 @@ enum option_id {
     OPTION_PEER,
     OPTION_BY,
     OPTION_GROUP,
+    OPTION_PARTITIONS,
+    OPTION_REPLICATION_FACTOR,
+    OPTION_OFFSET,
+    OPTION_WATCH,
+    OPTION_LOSE,
+    OPTION_SURVIVOR,
+    OPTION_LOST,
+    OPTION_SITES_OFF,
+    OPTION_FROM,
+    OPTION_TO,
+    OPTION_MAX_LAG,
+    OPTION_DEADLINE,
+    OPTION_BACK,
+    OPTION_HISTORY,
     OPTION_COUNT
 };
 
@@ -50,6 +65,8 @@ struct arguments {
     unsigned operand_count;
     const char *admins[ADMINS_MAX];
     unsigned admin_count;
+    const char *lost[SITES_MAX]; /* of --lose */
+    unsigned lost_count;
     const char *values[OPTION_COUNT]; /* the last one given */
     unsigned given;                   /* OPTION_BITs */
 };
@@ -58,6 +75,9 @@ struct arguments {
 bool arguments_read(int count, char **texts, struct arguments *arguments, char *trouble,
                     size_t trouble_size);
 
+/* The command is its noun alone: a verb that was read is the first operand. */
+void arguments_take_verb(struct arguments *a);
+
 static inline bool arguments_has(const struct arguments *a, enum option_id id)
 {
     return (a->given & OPTION_BIT(id)) != 0;
@@ -65,5 +85,8 @@ static inline bool arguments_has(const struct arguments *a, enum option_id id)
 
 /* A whole number within bounds. */
 bool arguments_number(const char *text, int64_t least, int64_t most, int64_t *value);
+
+/* A time with its unit: "500ms", "10s", "5m", "1h". */
+bool arguments_duration(const char *text, int64_t *ms);
 
 #endif

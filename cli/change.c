@@ -46,7 +46,7 @@ static int confirm_and_begin(struct session *s, const struct change *c)
         status = begin(s, c);
     if (status != EXIT_DONE)
         return status;
-    status = c->wait(s, c->data);
+    status = c->wait == NULL ? EXIT_DONE : c->wait(s, c->data);
     if (status == EXIT_DONE && !s->is_json)
         fprintf(s->out, arguments_has(&s->arguments, OPTION_NO_WAIT) ? "begun\n" : "done\n");
     return status;

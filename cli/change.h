@@ -10,7 +10,8 @@ struct change {
     json_t *body;     /* taken */
     const char *what; /* a sentence, for who is asked to type yes */
     void (*print_plan)(const json_t *plan, FILE *into);
-    /* EXIT_DONE, or EXIT_PARTLY when it is not known to be done. */
+    /* EXIT_DONE, or EXIT_PARTLY when it is not known to be done. NULL: it is done when it is
+     * answered. */
     int (*wait)(struct session *s, void *data);
     void *data;
 };

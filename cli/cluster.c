@@ -18,33 +18,21 @@ static void print_sites(struct session *s, const json_t *sites)
     table_close(&t);
 }
 
-static void put_ids(struct table *t, const json_t *ids)
+static void put_loss(struct table *t, const json_t *loss)
 {
-    char text[TABLE_CELL_SIZE];
-    table_text(t, field_ids(ids, text, sizeof text));
+    table_number(t, field_number(loss, "group_id"));
+    table_number(t, field_number(loss, "voters"));
+    field_put_ids(t, loss, "emptied_node_ids");
+    field_put_ids(t, loss, "silent_node_ids");
+    field_put_ids(t, loss, "holding_node_ids");
 }
 
 static void print_losses(struct session *s, const json_t *losses)
 {
-    size_t position;
-    json_t *loss;
-    struct table t;
-    if (json_array_size(losses) == 0)
-        return;
-    fprintf(s->out,
-            "\nThese raft groups have lost their majority. Start the silent nodes with their "
-            "old disks:\n");
-    table_init(&t, ">GROUP|>VOTERS|EMPTIED|SILENT|HOLDING DATA");
-    json_array_foreach((json_t *)(uintptr_t)losses, position, loss)
-    {
-        table_number(&t, field_number(loss, "group_id"));
-        table_number(&t, field_number(loss, "voters"));
-        put_ids(&t, json_object_get(loss, "emptied_node_ids"));
-        put_ids(&t, json_object_get(loss, "silent_node_ids"));
-        put_ids(&t, json_object_get(loss, "holding_node_ids"));
-    }
-    table_print(&t, s->out);
-    table_close(&t);
+    if (json_array_size(losses) > 0)
+        fprintf(s->out, "\nThese raft groups have lost their majority. Start the silent nodes "
+                        "with their old disks:\n");
+    field_print_rows(s->out, ">GROUP|>VOTERS|EMPTIED|SILENT|HOLDING DATA", losses, put_loss);
 }
 
 int cluster_status(struct session *s)

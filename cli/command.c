@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define NAME_SIZE 48
+
 static void print_options(unsigned options, FILE *into)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -17,9 +19,17 @@ static void print_options(unsigned options, FILE *into)
     }
 }
 
+/* "topic list"; a few commands are one word. */
+static const char *name_of(const struct command *c, char *text, size_t size)
+{
+    snprintf(text, size, "%s%s%s", c->noun, c->verb[0] != '\0' ? " " : "", c->verb);
+    return text;
+}
+
 static void print_command_help(const struct command *c, FILE *into)
 {
-    fprintf(into, "usage: trilog %s %s%s%s [options]\n\n%s\n", c->noun, c->verb,
+    char name[NAME_SIZE];
+    fprintf(into, "usage: trilog %s%s%s [options]\n\n%s\n", name_of(c, name, sizeof name),
             c->operands[0] != '\0' ? " " : "", c->operands, c->summary);
     if (c->details[0] != '\0')
         fprintf(into, "%s\n", c->details);
@@ -33,10 +43,10 @@ static void print_help(const char *noun, FILE *into)
 {
     fprintf(into, "usage: trilog NOUN VERB [options]\n\ncommands:\n");
     for (const struct command *c = commands; c->noun != NULL; c++) {
-        char left[64];
+        char left[128], name[NAME_SIZE];
         if (noun != NULL && strcmp(noun, c->noun) != 0)
             continue;
-        snprintf(left, sizeof left, "%s %s %s", c->noun, c->verb, c->operands);
+        snprintf(left, sizeof left, "%s %s", name_of(c, name, sizeof name), c->operands);
         fprintf(into, "  %-28s %s\n", left, c->summary);
     }
     fprintf(into, "\noptions of every command:\n");
@@ -54,8 +64,19 @@ static bool has_noun(const char *noun)
     return false;
 }
 
-static const struct command *find(const struct arguments *a)
+static bool is_one_word(const char *noun)
 {
+    for (const struct command *c = commands; c->noun != NULL; c++)
+        if (strcmp(c->noun, noun) == 0 && c->verb[0] == '\0')
+            return true;
+    return false;
+}
+
+/* What follows a command of one word is its first operand. */
+static const struct command *find(struct arguments *a)
+{
+    if (is_one_word(a->noun))
+        arguments_take_verb(a);
     for (const struct command *c = commands; c->noun != NULL && a->verb != NULL; c++)
         if (strcmp(c->noun, a->noun) == 0 && strcmp(c->verb, a->verb) == 0)
             return c;
@@ -73,14 +94,15 @@ static bool is_sound(const struct command *c, const struct arguments *a, char *t
 {
     unsigned strange = a->given & ~(OPTIONS_COMMON | c->options);
     const char *output = a->values[OPTION_OUTPUT];
+    char name[NAME_SIZE];
+    name_of(c, name, sizeof name);
     for (int i = 0; i < OPTION_COUNT; i++)
         if ((strange & OPTION_BIT(i)) != 0) {
-            snprintf(trouble, size, "trilog %s %s does not take --%s", c->noun, c->verb,
-                     option_rows[i].name);
+            snprintf(trouble, size, "trilog %s does not take --%s", name, option_rows[i].name);
             return false;
         }
     if (a->operand_count < c->operands_min || a->operand_count > c->operands_max) {
-        snprintf(trouble, size, "trilog %s %s takes %s", c->noun, c->verb,
+        snprintf(trouble, size, "trilog %s takes %s", name,
                  c->operands[0] != '\0' ? c->operands : "no other word");
         return false;
     }

@@ -4,6 +4,17 @@
 const struct command commands[] = {
     {"cluster", "status", "", 0, 0, 0, "says which cluster it is and whether it is whole", "",
      "trilog cluster status --admin 10.1.0.1:9600", cluster_status},
+    {"cluster", "health", "", 0, 0, OPTION_BIT(OPTION_WAIT),
+     "says whether the cluster is whole, and what stands against it",
+     "Whole: all nodes are heard, all raft groups have leaders, all voters are level, all disks "
+     "do\n"
+     "well; then synchronous topics can lose any one site. Exit status 0 when it is, 1 when not.\n"
+     "With --wait it waits until it is.",
+     "trilog cluster health --wait 300", cluster_health},
+    {"site", "list", "", 0, 0, 0, "lists the datacenters, their nodes, and what they carry",
+     "LEADS is how many raft groups are led there, TO LEAD how many are to be; REPLICAS how many\n"
+     "replicas vote there, LEVEL how many of them could take over at once.",
+     "trilog site list", site_list},
     {"node", "list", "", 0, 0, 0, "lists the nodes, their states and their raft groups",
      "VOTES is in how many raft groups the node votes, of how many it is to; LEVEL in how many of\n"
      "them it could take over at once.",
@@ -26,11 +37,57 @@ const struct command commands[] = {
      OPTIONS_CHANGE | OPTIONS_WAIT | OPTION_BIT(OPTION_BY) | OPTION_BIT(OPTION_PEER),
      "puts a new node in the place of one that goes", "",
      "trilog node replace 3 --by 5 --peer 10.3.0.9:9093", node_replace},
-    {"group", "list", "", 0, 0, 0, "lists the raft groups, who leads them, and who lags",
+    {"raft", "list", "", 0, 0, 0, "lists the raft groups, who leads them, and who lags",
      "How far replicas lag is known to a group's leader only: give --admin of every node to see "
      "it\n"
      "for all groups.",
-     "trilog group list --admin 10.1.0.1:9600 --admin 10.2.0.1:9600", group_list},
+     "trilog raft list --admin 10.1.0.1:9600 --admin 10.2.0.1:9600", raft_list},
+    {"group", "list", "", 0, 0, 0, "lists the consumer groups", "", "trilog group list",
+     group_list},
+    {"group", "describe", "GROUP", 1, 1, 0,
+     "says how far a consumer group has read, and who its members are",
+     "COMMITTED is from the group's coordinator, END from each partition's leader: both make sure\n"
+     "that they still are that. LAG is the records between them.",
+     "trilog group describe billing", group_describe},
+    {"group", "reset", "GROUP [TOPIC [PARTITION]]", 1, 3,
+     OPTIONS_CHANGE | OPTION_BIT(OPTION_OFFSET), "sets where a consumer group goes on",
+     "The group must have no members. Without TOPIC: all partitions that it has committed. +N and\n"
+     "-N count from what is committed; a time (2026-03-01T12:30:00, UTC) is the first record at "
+     "or\n"
+     "after it. What lies outside a partition is brought to its nearer end. The group's history\n"
+     "says who did it.",
+     "trilog group reset billing orders --offset earliest --plan", group_reset},
+    {"group", "history", "GROUP [TOPIC [PARTITION]]", 1, 3, 0,
+     "lists what moved a consumer group's offsets: when, who, from where, from which to which",
+     "commit: members went forward, in one line while it is the same one. rewind: a member went "
+     "back.\n"
+     "outside: a tool, or a program that is no member. refused: a member was to go below what "
+     "others\n"
+     "had stored, and that stayed. How long it is kept: the setting commit_history_ms.",
+     "trilog group history billing orders 3", group_history},
+    {"group", "policy", "GROUP [guard|deny|allow|default]", 1, 2, OPTIONS_CHANGE,
+     "says or sets what a commit to a consumer group may lower",
+     "guard: what the member itself has committed; anything lower leaves the higher offset, and "
+     "is\n"
+     "told success. deny: nothing, it is told POLICY_VIOLATION. allow: anything, as in Kafka.\n"
+     "default: what the nodes' setting commit_policy says.",
+     "trilog group policy billing deny", group_policy},
+    {"topic", "list", "", 0, 0, 0, "lists the topics", "", "trilog topic list", topic_list},
+    {"topic", "describe", "TOPIC", 1, 1, 0,
+     "says where a topic's partitions are, how far they go, and what is set for it",
+     "Offsets are those of the partitions' leaders; ? where one does not answer.",
+     "trilog topic describe orders", topic_describe},
+    {"topic", "create", "TOPIC [CONFIG=VALUE]...", 1, OPERANDS_MAX,
+     OPTIONS_CHANGE | OPTION_BIT(OPTION_PARTITIONS) | OPTION_BIT(OPTION_REPLICATION_FACTOR),
+     "creates a topic", "It is done when its partitions can be written to.",
+     "trilog topic create orders --partitions 12 retention.ms=86400000", topic_create},
+    {"topic", "delete", "TOPIC", 1, 1, OPTIONS_CHANGE, "deletes a topic with all its records", "",
+     "trilog topic delete orders --plan", topic_delete},
+    {"topic", "config", "TOPIC [CONFIG=VALUE]...", 1, OPERANDS_MAX, OPTIONS_CHANGE,
+     "shows a topic's configs, or changes some of them",
+     "CONFIG= without a value lets the topic inherit it again. All that one command names takes\n"
+     "effect together.",
+     "trilog topic config orders retention.ms=604800000 cleanup.policy=", topic_config},
     {"topic", "move", "[TOPIC [PARTITION]]", 0, 2,
      OPTIONS_CHANGE | OPTIONS_WAIT | OPTION_BIT(OPTION_GROUP),
      "moves partitions to other raft groups, and so to other leaders",
@@ -52,5 +109,10 @@ const struct command commands[] = {
      "else,\n"
      "so it does not ask. With --plan it only says how far the scrubbers are.",
      "trilog disk scrub --admin 10.1.0.1:9600 --no-wait", disk_scrub},
+    {"pages", "write", "FOLDER", 1, 1, 0,
+     "writes the manual pages, and the completions for bash and zsh",
+     "They are made of the same table as the commands. `make install` puts them where they are\n"
+     "looked for. No node is asked.",
+     "trilog pages write /tmp/pages", pages_write},
     {NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -1,94 +1,149 @@
-/* trilog group …: raft groups, with the lag that their leaders know. */
-#include "command.h"
+/* trilog group history, policy: who moved a consumer group's offsets, and what may lower them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "change.h"
 #include "table.h"
 
-/* The group as its leader tells it, if that was among those asked; else as the first one does. */
-static const json_t *best_view(json_t *const answers[], unsigned count, size_t position)
+/* ---- history ---- */
+
+static void put_value(struct table *t, const json_t *line, const char *offset, const char *policy)
 {
-    const json_t *best = NULL;
-    for (unsigned i = 0; i < count; i++) {
-        const json_t *group = json_array_get(json_object_get(answers[i], "groups"), position);
-        if (json_object_get(group, "replicas") != NULL)
-            return group;
-        if (best == NULL)
-            best = group;
-    }
-    return best;
+    if (json_object_get(line, policy) != NULL)
+        table_text(t, field_text(line, policy));
+    else
+        field_put_number(t, line, offset, "-");
 }
 
-static void add_nodes(struct table *t, const json_t *group)
+static void put_line(struct table *t, const json_t *line)
 {
     char text[TABLE_CELL_SIZE];
-    table_text(t, field_ids(json_object_get(group, "voter_node_ids"), text, sizeof text));
-}
-
-/* The replica that is furthest behind, of those that are told. */
-static void add_lag(struct table *t, const json_t *group)
-{
-    const json_t *replicas = json_object_get(group, "replicas");
-    int64_t lag_ms = -1, lag_bytes = -1, not_level = 0;
-    size_t position;
-    json_t *r;
-    json_array_foreach((json_t *)(uintptr_t)replicas, position, r)
-    {
-        if (field_number(r, "lag_ms") > lag_ms)
-            lag_ms = field_number(r, "lag_ms");
-        if (field_number(r, "lag_bytes") > lag_bytes)
-            lag_bytes = field_number(r, "lag_bytes");
-        not_level += !field_flag(r, "is_level");
-    }
-    table_duration(t, lag_ms);
-    table_bytes(t, lag_bytes);
-    if (replicas == NULL)
-        table_text(t, "?");
+    int64_t count = field_number(line, "count");
+    field_put_moment(t, line, "first_at_ms", "-");
+    if (count > 1)
+        field_put_moment(t, line, "last_at_ms", "-");
     else
-        table_number(t, not_level);
+        table_text(t, "");
+    table_number(t, count);
+    table_text(t, field_text(line, "kind"));
+    snprintf(text, sizeof text, "%.70s", field_text(line, "topic"));
+    table_text(t, text);
+    field_put_number(t, line, "partition", "-");
+    put_value(t, line, "old_offset", "old_policy");
+    put_value(t, line, "new_offset", "new_policy");
+    table_text(t, field_text(line, "told"));
+    table_text(t, field_text(line, "client_id"));
+    table_text(t, field_text(line, "client_host"));
+    table_text(t, field_text(line, "member_id"));
 }
 
-static void add_group(struct table *t, const json_t *group)
+struct filter {
+    const char *topic; /* NULL: all */
+    int64_t partition; /* -1: all */
+};
+
+static bool is_asked(const struct filter *filter, const json_t *line)
 {
-    const json_t *leader = json_object_get(group, "leader_node_id");
-    table_number(t, field_number(group, "group_id"));
-    if (json_is_integer(leader))
-        table_number(t, json_integer_value(leader));
-    else
-        table_text(t, "none");
-    table_number(t, field_number(group, "preferred_node_id"));
-    add_nodes(t, group);
-    table_number(t, field_number(group, "term"));
-    table_number(t, field_number(group, "partitions"));
-    add_lag(t, group);
+    return (filter->topic == NULL || strcmp(field_text(line, "topic"), filter->topic) == 0) &&
+           (filter->partition < 0 || field_number(line, "partition") == filter->partition);
 }
 
-static void print_groups(struct session *s, json_t *const answers[], unsigned count)
+static void print_history(struct session *s, const json_t *json, const struct filter *filter)
 {
+    size_t position, shown = 0;
+    json_t *line;
     struct table t;
-    size_t group_count = json_array_size(json_object_get(answers[0], "groups"));
-    table_init(&t, ">GROUP|>LEADER|>PREFERRED|VOTERS|>TERM|>PARTITIONS|>LAG|>BEHIND|>NOT LEVEL");
-    for (size_t i = 0; i < group_count; i++)
-        add_group(&t, best_view(answers, count, i));
-    table_print(&t, s->out);
+    table_init(&t, "FIRST|LAST|>TIMES|KIND|TOPIC|>PARTITION|>OLD|>NEW|TOLD|CLIENT|HOST|MEMBER");
+    json_array_foreach(json_object_get(json, "lines"), position, line)
+    {
+        if (!is_asked(filter, line))
+            continue;
+        put_line(&t, line);
+        shown++;
+    }
+    if (shown > 0)
+        table_print(&t, s->out);
+    else
+        fprintf(s->out, "nothing is remembered\n");
     table_close(&t);
+    if (!field_flag(json, "is_coordinator"))
+        fprintf(s->err,
+                "trilog: node %lld tells this, which does not coordinate the group: what "
+                "is newest may be missing\n",
+                (long long)field_number(json, "node_id"));
 }
 
-int group_list(struct session *s)
+static bool read_filter(struct session *s, struct filter *filter)
 {
-    json_t *answers[ADMINS_MAX];
-    unsigned count = 0;
-    int status, worst = EXIT_DONE;
-    for (unsigned i = 0; i < s->targets.count; i++) {
-        json_t *json = session_get_of(s, i, "/v1/groups", &status);
-        if (json != NULL)
-            answers[count++] = json;
-        else
-            worst = status;
-    }
+    const struct arguments *a = &s->arguments;
+    *filter = (struct filter){.topic = a->operand_count > 1 ? a->operands[1] : NULL,
+                              .partition = -1};
+    if (a->operand_count < 3 || arguments_number(a->operands[2], 0, INT32_MAX, &filter->partition))
+        return true;
+    fprintf(s->err, "trilog: %.40s is no partition\n", a->operands[2]);
+    return false;
+}
+
+int group_history(struct session *s)
+{
+    int status;
+    struct filter filter;
+    if (!read_filter(s, &filter))
+        return EXIT_USAGE;
+    json_t *json = session_get_named(s, "/v1/consumer-groups/history", "group",
+                                     s->arguments.operands[0], &status);
+    if (json == NULL)
+        return status;
     if (s->is_json)
-        for (unsigned i = 0; i < count; i++)
-            session_print_json(s, answers[i]);
-    else if (count > 0)
-        print_groups(s, answers, count);
-    for (unsigned i = 0; i < count; i++)
-        json_decref(answers[i]);
-    return count > 0 && worst != EXIT_DONE ? EXIT_PARTLY : worst;
+        session_print_json(s, json);
+    else
+        print_history(s, json, &filter);
+    json_decref(json);
+    return EXIT_DONE;
+}
+
+/* ---- policy ---- */
+
+static int show_policy(struct session *s)
+{
+    int status;
+    json_t *json = session_get_named(s, "/v1/consumer-groups/policy", "group",
+                                     s->arguments.operands[0], &status);
+    if (json == NULL)
+        return status;
+    const char *policy = field_text(json, "policy");
+    if (s->is_json)
+        session_print_json(s, json);
+    else if (strcmp(policy, "default") == 0)
+        fprintf(s->out, "%s (the default)\n", field_text(json, "default_policy"));
+    else
+        fprintf(s->out, "%s\n", policy);
+    json_decref(json);
+    return EXIT_DONE;
+}
+
+static void print_plan(const json_t *plan, FILE *into)
+{
+    fprintf(into, "the group's policy is %s and becomes %s\n", field_text(plan, "old_policy"),
+            field_text(plan, "policy"));
+}
+
+int group_policy(struct session *s)
+{
+    const struct arguments *a = &s->arguments;
+    if (a->operand_count < 2)
+        return show_policy(s);
+    json_t *body = json_object();
+    if (!session_put_text(s, body, "group", a->operands[0]) ||
+        !session_put_text(s, body, "policy", a->operands[1])) {
+        json_decref(body);
+        return EXIT_USAGE;
+    }
+    session_put_who(body);
+    struct change change = {
+        .path = "/v1/consumer-groups/set-policy",
+        .body = body,
+        .what = "Commits that would lower an offset are treated so from now on.",
+        .print_plan = print_plan};
+    return change_run(s, &change);
 }

@@ -89,10 +89,19 @@ static void judge(CURLcode code, CURL *curl, const char *url, const struct recei
                  answer->status);
 }
 
+static void take_message(struct http_answer *answer)
+{
+    const char *text = json_string_value(json_object_get(answer->json, "message"));
+    snprintf(answer->message, sizeof answer->message, "%s", text == NULL ? "" : text);
+    for (char *at = answer->message; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+}
+
 void http_ask(const struct targets *targets, unsigned target, const char *path, const json_t *body,
               struct http_answer *answer)
 {
-    char url[TARGET_URL_SIZE + 64];
+    char url[TARGET_URL_SIZE + HTTP_PATH_SIZE];
     struct received received = {0};
     memset(answer, 0, sizeof *answer);
     answer->outcome = HTTP_NOT_SENT;
@@ -105,6 +114,7 @@ void http_ask(const struct targets *targets, unsigned target, const char *path, 
     } else {
         set_options(curl, url, headers, text, &received);
         judge(curl_easy_perform(curl), curl, url, &received, answer);
+        take_message(answer);
     }
     free(text);
     free(received.bytes);
@@ -125,7 +135,7 @@ const char *http_error_code(const struct http_answer *answer)
 
 const char *http_error_text(const struct http_answer *answer)
 {
-    return json_string_value(json_object_get(answer->json, "message"));
+    return answer->message[0] != '\0' ? answer->message : NULL;
 }
 
 /* It has done nothing, and another node may; a question may be asked twice in any case. */

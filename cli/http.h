@@ -8,6 +8,7 @@
 #include "target.h"
 
 #define HTTP_ANSWER_BYTES_MAX (64u << 20)
+#define HTTP_PATH_SIZE        4096
 
 /* How an exchange went, as far as anybody can know. */
 enum http_outcome {
@@ -21,6 +22,7 @@ struct http_answer {
     long status;
     json_t *json;      /* owned (http_answer_close); NULL unless ANSWERED */
     char trouble[256]; /* in words, unless ANSWERED */
+    char message[600]; /* of a refusal, for people; "" when there is none */
 };
 
 /* Once, before anything else. */
@@ -38,7 +40,8 @@ void http_answer_close(struct http_answer *answer);
 void http_ask_any(const struct targets *targets, const char *path, const json_t *body,
                   struct http_answer *answer);
 
-/* "error" and "message" of an answer that refuses, or NULL. Borrowed from the answer. */
+/* "error" and "message" of an answer that refuses, or NULL. Borrowed from the answer. Control
+ * characters of the message are '?': what a node says must not steer the terminal. */
 const char *http_error_code(const struct http_answer *answer);
 const char *http_error_text(const struct http_answer *answer);
 

@@ -5,7 +5,7 @@
 
 /* ---- list ---- */
 
-static void add_node(struct table *t, const json_t *node)
+static void put_node(struct table *t, const json_t *node)
 {
     char votes[48];
     snprintf(votes, sizeof votes, "%lld/%lld", (long long)field_number(node, "groups_voting"),
@@ -25,9 +25,7 @@ static void add_node(struct table *t, const json_t *node)
 int node_list(struct session *s)
 {
     int status;
-    size_t position;
-    json_t *node, *json = session_get(s, "/v1/nodes", &status);
-    struct table t;
+    json_t *json = session_get(s, "/v1/nodes", &status);
     if (json == NULL)
         return status;
     if (s->is_json) {
@@ -35,10 +33,8 @@ int node_list(struct session *s)
         json_decref(json);
         return EXIT_DONE;
     }
-    table_init(&t, ">NODE|SITE|STATE|ALIVE|>VOTES|>LEVEL|>LEADS|DISK|CLIENTS|PEERS");
-    json_array_foreach(json_object_get(json, "nodes"), position, node) add_node(&t, node);
-    table_print(&t, s->out);
-    table_close(&t);
+    field_print_rows(s->out, ">NODE|SITE|STATE|ALIVE|>VOTES|>LEVEL|>LEADS|DISK|CLIENTS|PEERS",
+                     json_object_get(json, "nodes"), put_node);
     int64_t moving = field_number(json, "groups_moving");
     int64_t to_move = field_number(json, "groups_to_move");
     if (moving > 0 || to_move > 0)
@@ -50,34 +46,21 @@ int node_list(struct session *s)
 
 /* ---- changes ---- */
 
-static void add_node_cell(struct table *t, const json_t *move, const char *name)
+static void put_move(struct table *t, const json_t *move)
 {
-    const json_t *id = json_object_get(move, name);
-    if (json_is_integer(id))
-        table_number(t, json_integer_value(id));
-    else
-        table_text(t, "-");
+    table_number(t, field_number(move, "group_id"));
+    field_put_number(t, move, "leaves_node_id", "-");
+    field_put_number(t, move, "enters_node_id", "-");
 }
 
 static void print_plan(const json_t *plan, FILE *into)
 {
-    size_t position, count = json_array_size(json_object_get(plan, "moves"));
-    json_t *move;
-    struct table t;
-    table_init(&t, ">GROUP|>LEAVES|>ENTERS");
-    json_array_foreach(json_object_get(plan, "moves"), position, move)
-    {
-        table_number(&t, field_number(move, "group_id"));
-        add_node_cell(&t, move, "leaves_node_id");
-        add_node_cell(&t, move, "enters_node_id");
-    }
+    const json_t *moves = json_object_get(plan, "moves");
     fprintf(into,
             "%zu replicas move, one raft group at a time; %lld groups get another preferred "
             "leader\n",
-            count, (long long)field_number(plan, "leader_changes"));
-    if (count > 0)
-        table_print(&t, into);
-    table_close(&t);
+            json_array_size(moves), (long long)field_number(plan, "leader_changes"));
+    field_print_rows(into, ">GROUP|>LEAVES|>ENTERS", moves, put_move);
 }
 
 static int wait_for(struct session *s, void *data)

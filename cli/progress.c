@@ -36,17 +36,17 @@ bool progress_can_wait(struct session *s)
     return false;
 }
 
-/* A line that is written over on a terminal, a new one where it differs elsewhere. */
+/* A line that is written over. On a terminal only: in a log it would be many lines of what is no
+ * more. */
 static void show(struct session *s, const char *text, char shown[PROGRESS_TEXT_SIZE])
 {
     if (strcmp(text, shown) == 0)
         return;
-    if (isatty(fileno(s->err)))
-        fprintf(s->err, "\r\033[K%s", text);
-    else
-        fprintf(s->err, "%s\n", text);
-    fflush(s->err);
     snprintf(shown, PROGRESS_TEXT_SIZE, "%s", text);
+    if (!isatty(fileno(s->err)))
+        return;
+    fprintf(s->err, "\r\033[K%s", text);
+    fflush(s->err);
 }
 
 static bool look_once(struct session *s, progress_cb look, void *data,
@@ -79,17 +79,25 @@ static bool wait_until_done(struct session *s, progress_cb look, void *data, int
     }
     if (isatty(fileno(s->err)))
         fputc('\n', s->err);
+    else if (done_count < STABLE_LOOKS)
+        fprintf(s->err, "trilog: %s\n", shown);
     return done_count >= STABLE_LOOKS;
+}
+
+bool progress_watch(struct session *s, progress_cb look, void *data)
+{
+    struct sigaction action = {.sa_handler = on_interrupt};
+    int64_t wait_s;
+    sigaction(SIGINT, &action, NULL);
+    return read_wait(s, &wait_s) && wait_until_done(s, look, data, wait_s);
 }
 
 int progress_wait(struct session *s, progress_cb look, void *data, const char *where)
 {
-    struct sigaction action = {.sa_handler = on_interrupt};
     int64_t wait_s;
     if (arguments_has(&s->arguments, OPTION_NO_WAIT) || !read_wait(s, &wait_s))
         return EXIT_DONE;
-    sigaction(SIGINT, &action, NULL);
-    if (wait_until_done(s, look, data, wait_s))
+    if (progress_watch(s, look, data))
         return EXIT_DONE;
     fprintf(s->err, "trilog: %s; it goes on: `%s` shows how far it is\n",
             is_interrupted ? "not waited for any longer" : "not done within --wait", where);

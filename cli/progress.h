@@ -13,9 +13,11 @@ typedef bool (*progress_cb)(struct session *s, void *data, char text[PROGRESS_TE
  * asked before anything is changed. */
 bool progress_can_wait(struct session *s);
 
-/* Looks twice a second as long as --wait says, not at all with --no-wait, and shows each new text
- * on `err`. EXIT_DONE; EXIT_PARTLY when it is not done: it goes on without us, and `where` says how
- * to see it. */
+/* Looks twice a second as long as --wait says and shows each new text on `err`, where that is a
+ * terminal; elsewhere only the last one, and that only when it is not done. True when it is. */
+bool progress_watch(struct session *s, progress_cb look, void *data);
+/* The same; not at all with --no-wait. EXIT_DONE; EXIT_PARTLY when it is not done: it goes on
+ * without us, and `where` says how to see it. */
 int progress_wait(struct session *s, progress_cb look, void *data, const char *where);
 
 #endif

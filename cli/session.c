@@ -1,37 +1,9 @@
 /* What commands share: asking nodes, asking the operator, and saying what went wrong. */
+#include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
-
-int64_t field_number(const json_t *json, const char *name)
-{
-    return json_integer_value(json_object_get(json, name));
-}
-
-const char *field_text(const json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-    return text == NULL ? "" : text;
-}
-
-bool field_flag(const json_t *json, const char *name)
-{
-    return json_is_true(json_object_get(json, name));
-}
-
-const char *field_ids(const json_t *ids, char *text, size_t size)
-{
-    size_t position;
-    json_t *id;
-    text[0] = '\0';
-    json_array_foreach((json_t *)(uintptr_t)ids, position, id)
-    {
-        size_t length = strlen(text);
-        snprintf(text + length, size - length, "%s%lld", length > 0 ? "," : "",
-                 (long long)json_integer_value(id));
-    }
-    return text;
-}
 
 /* ---- errors ---- */
 
@@ -68,8 +40,8 @@ static int tell_unreachable(struct session *s, const struct http_answer *answer)
 static int tell_unknown_fate(struct session *s, const char *why)
 {
     fprintf(s->err, "trilog: %s\n", why);
-    fprintf(s->err, "trilog: it is not known whether the change was made: look at `trilog node "
-                    "list` before you try again\n");
+    fprintf(s->err, "trilog: it is not known whether the change was made: look at what is (list, "
+                    "describe) before you try again\n");
     return EXIT_PARTLY;
 }
 
@@ -140,6 +112,26 @@ json_t *session_get_of(struct session *s, unsigned target, const char *path, int
     return exchange_with(s, target, path, NULL, status);
 }
 
+int session_get_each(struct session *s, const char *path, struct session_answers *answers)
+{
+    int status, worst = EXIT_DONE;
+    answers->count = 0;
+    for (unsigned i = 0; i < s->targets.count; i++) {
+        json_t *json = session_get_of(s, i, path, &status);
+        if (json != NULL)
+            answers->of[answers->count++] = json;
+        else
+            worst = status;
+    }
+    return answers->count > 0 && worst != EXIT_DONE ? EXIT_PARTLY : worst;
+}
+
+void session_answers_close(struct session_answers *answers)
+{
+    for (unsigned i = 0; i < answers->count; i++)
+        json_decref(answers->of[i]);
+}
+
 json_t *session_post_of(struct session *s, unsigned target, const char *path, json_t *body,
                         int *status)
 {
@@ -168,12 +160,71 @@ bool session_put_text(struct session *s, json_t *body, const char *name, const c
     return false;
 }
 
+bool session_path(struct session *s, const char *path, const char *name, const char *text,
+                  char into[HTTP_PATH_SIZE])
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+    bool has_query = strchr(path, '?') != NULL;
+    int used = snprintf(into, HTTP_PATH_SIZE, "%s%c%s=", path, has_query ? '&' : '?', name);
+    for (; *text != '\0' && used < HTTP_PATH_SIZE - 4; text++)
+        if (strchr(plain, *text) != NULL)
+            into[used++] = *text;
+        else
+            used += snprintf(into + used, 4, "%%%02X", (unsigned char)*text);
+    into[used < HTTP_PATH_SIZE ? used : HTTP_PATH_SIZE - 1] = '\0';
+    if (*text != '\0')
+        fprintf(s->err, "trilog: a word of the command line is too long\n");
+    return *text == '\0';
+}
+
+json_t *session_get_named(struct session *s, const char *path, const char *name, const char *text,
+                          int *status)
+{
+    char whole[HTTP_PATH_SIZE];
+    *status = EXIT_USAGE;
+    return session_path(s, path, name, text, whole) ? session_get(s, whole, status) : NULL;
+}
+
 /* ---- the operator ---- */
+
+void session_put_who(json_t *body)
+{
+    char text[320], host[128] = "";
+    const struct passwd *user = getpwuid(getuid());
+    gethostname(host, sizeof host - 1);
+    snprintf(text, sizeof text, "%.150s@%s", user != NULL ? user->pw_name : "unknown", host);
+    if (json_object_set_new(body, "by", json_string(text)) != 0)
+        json_object_set_new(body, "by", json_string("a user whose name is not UTF-8"));
+}
 
 void session_print_json(struct session *s, const json_t *json)
 {
     json_dumpf(json, s->out, JSON_INDENT(2));
     fputc('\n', s->out);
+}
+
+void session_show(struct session *s, const json_t *json, struct table *table)
+{
+    if (s->is_json)
+        session_print_json(s, json);
+    else
+        table_print(table, s->out);
+    table_close(table);
+}
+
+int session_list(struct session *s, const char *path, const char *array, const char *headings,
+                 field_row_cb put)
+{
+    int status;
+    struct table t;
+    json_t *json = session_get(s, path, &status);
+    if (json == NULL)
+        return status;
+    table_init(&t, headings);
+    field_put_rows(&t, json_object_get(json, array), put);
+    session_show(s, json, &t);
+    json_decref(json);
+    return EXIT_DONE;
 }
 
 int session_confirm(struct session *s, const char *what)

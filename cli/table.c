@@ -30,6 +30,15 @@ void table_close(struct table *t)
     t->cells = NULL;
 }
 
+const char *table_plain(const char *text, char cell[TABLE_CELL_SIZE])
+{
+    snprintf(cell, TABLE_CELL_SIZE, "%s", text == NULL || text[0] == '\0' ? "-" : text);
+    for (char *at = cell; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    return cell;
+}
+
 void table_text(struct table *t, const char *text)
 {
     if (t->cell_count == t->cell_space) {
@@ -41,11 +50,7 @@ void table_text(struct table *t, const char *text)
         t->cells = cells;
         t->cell_space = space;
     }
-    char *cell = t->cells[t->cell_count++];
-    snprintf(cell, TABLE_CELL_SIZE, "%s", text == NULL || text[0] == '\0' ? "-" : text);
-    for (; *cell != '\0'; cell++)
-        if ((unsigned char)*cell < ' ' || *cell == 0x7f)
-            *cell = '?';
+    table_plain(text, t->cells[t->cell_count++]);
 }
 
 void table_number(struct table *t, int64_t number)

@@ -24,6 +24,8 @@ void table_close(struct table *t);
 /* The next cell, row after row. Control characters are shown as '?': what a node says must not
  * steer the terminal. */
 void table_text(struct table *t, const char *text);
+/* The same for text beside a table; returns `cell`. */
+const char *table_plain(const char *text, char cell[TABLE_CELL_SIZE]);
 void table_number(struct table *t, int64_t number);
 /* "1.5 GiB"; "-" below 0. */
 void table_bytes(struct table *t, int64_t bytes);

@@ -7,10 +7,9 @@
 
 #include "arguments.h"
 
-#define TARGET_URL_SIZE       300
-#define TARGET_DEFAULT        "127.0.0.1:9600"
-#define TARGET_TOKEN_SIZE     260
-#define TARGET_FILE_BYTES_MAX 65536
+#define TARGET_URL_SIZE   300
+#define TARGET_DEFAULT    "127.0.0.1:9600"
+#define TARGET_TOKEN_SIZE 260
 
 struct targets {
     unsigned count;

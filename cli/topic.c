@@ -5,7 +5,7 @@
 #include "progress.h"
 #include "table.h"
 
-static void add_place(struct table *t, const json_t *move)
+static void put_place(struct table *t, const json_t *move)
 {
     char partition[TABLE_CELL_SIZE];
     snprintf(partition, sizeof partition, "%.70s %lld", field_text(move, "topic"),
@@ -15,49 +15,33 @@ static void add_place(struct table *t, const json_t *move)
     table_number(t, field_number(move, "to_group_id"));
 }
 
+static void put_planned(struct table *t, const json_t *move)
+{
+    put_place(t, move);
+    table_number(t, field_number(move, "from_leader_node_id"));
+    table_number(t, field_number(move, "to_leader_node_id"));
+}
+
 static void print_plan(const json_t *plan, FILE *into)
 {
-    size_t position, count = json_array_size(json_object_get(plan, "moves"));
-    json_t *move;
-    struct table t;
-    table_init(&t, "PARTITION|>FROM GROUP|>TO GROUP|>LEADER|>NEXT LEADER");
-    json_array_foreach(json_object_get(plan, "moves"), position, move)
-    {
-        add_place(&t, move);
-        table_number(&t, field_number(move, "from_leader_node_id"));
-        table_number(&t, field_number(move, "to_leader_node_id"));
-    }
-    fprintf(into, "%zu partitions move%s\n", count,
+    const json_t *moves = json_object_get(plan, "moves");
+    fprintf(into, "%zu partitions move%s\n", json_array_size(moves),
             field_flag(plan, "is_more") ? "; there is more to do: plan again afterwards" : "");
-    if (count > 0)
-        table_print(&t, into);
-    table_close(&t);
+    field_print_rows(into, "PARTITION|>FROM GROUP|>TO GROUP|>LEADER|>NEXT LEADER", moves,
+                     put_planned);
+}
+
+static void put_move(struct table *t, const json_t *move)
+{
+    put_place(t, move);
+    table_text(t, field_text(move, "phase"));
+    field_put_ids(t, move, "missing_node_ids");
 }
 
 int topic_moves(struct session *s)
 {
-    int status;
-    char missing[TABLE_CELL_SIZE];
-    size_t position;
-    json_t *move, *json = session_get(s, "/v1/topics/moves", &status);
-    struct table t;
-    if (json == NULL)
-        return status;
-    table_init(&t, "PARTITION|>FROM GROUP|>TO GROUP|PHASE|WAITS FOR NODES");
-    json_array_foreach(json_object_get(json, "moves"), position, move)
-    {
-        add_place(&t, move);
-        table_text(&t, field_text(move, "phase"));
-        table_text(&t,
-                   field_ids(json_object_get(move, "missing_node_ids"), missing, sizeof missing));
-    }
-    if (s->is_json)
-        session_print_json(s, json);
-    else
-        table_print(&t, s->out);
-    table_close(&t);
-    json_decref(json);
-    return EXIT_DONE;
+    return session_list(s, "/v1/topics/moves", "moves",
+                        "PARTITION|>FROM GROUP|>TO GROUP|PHASE|WAITS FOR NODES", put_move);
 }
 
 /* Done when nothing of the topic, or of all topics, is on its way. */

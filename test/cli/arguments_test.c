@@ -59,8 +59,12 @@ Test(cli_arguments, refuses_what_is_no_option_and_values_that_are_missing_or_too
     cr_assert_not(READ(&a, "node", "add", "4", "--site="));
     cr_assert_not(READ(&a, "node", "add", "4", "--yes=no"));
     cr_assert_str_eq(trouble, "--yes takes no value");
-    cr_assert_not(READ(&a, "a", "b", "c", "d", "e", "f", "g"));
-    cr_assert_str_eq(trouble, "g is one word too many");
+    const char *words[OPERANDS_MAX + 3] = {"topic", "create"};
+    for (unsigned i = 2; i < OPERANDS_MAX + 3; i++)
+        words[i] = i < OPERANDS_MAX + 2 ? "word" : "last";
+    cr_assert(read_words(&a, OPERANDS_MAX + 2, words));
+    cr_assert_not(read_words(&a, OPERANDS_MAX + 3, words));
+    cr_assert_str_eq(trouble, "last is one word too many");
 }
 
 Test(cli_arguments, refuses_more_admins_than_there_is_room_for)
@@ -83,4 +87,29 @@ Test(cli_arguments, reads_whole_numbers_within_bounds_only)
                            "+4", "4.0", "0x4", "-4", "99999999999999999999"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         cr_assert_not(arguments_number(wrong[i], 1, 100, &n), "%s", wrong[i]);
+}
+
+Test(cli_arguments, reads_times_with_their_unit_only)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } right[] = {{"500ms", 500},
+                 {"0s", 0},
+                 {"10s", 10000},
+                 {"5m", 300000},
+                 {"1h", 3600000},
+                 {"0010s", 10000},
+                 {"2147483647ms", INT32_MAX},
+                 {"2147483647h", INT32_MAX * INT64_C(3600000)}};
+    int64_t ms;
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        cr_assert(arguments_duration(right[i].text, &ms), "%s", right[i].text);
+        cr_assert_eq(ms, right[i].ms, "%s", right[i].text);
+    }
+    const char *wrong[] = {
+        "",   "10",  "s",     "10 s", " 10s", "+10s",         "-10s",
+        "1d", "10S", "1m30s", "1.5s", "10ss", "2147483648ms", "99999999999999999999s"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        cr_assert_not(arguments_duration(wrong[i], &ms), "%s", wrong[i]);
 }
