@@ -42,6 +42,21 @@ const struct command commands[] = {
      "it\n"
      "for all groups.",
      "trilog raft list --admin 10.1.0.1:9600 --admin 10.2.0.1:9600", raft_list},
+    {"what-if", "", "", 0, 0, OPTION_BIT(OPTION_LOSE), "says what the loss of sites would cost now",
+     "Nothing is done. Records that exist only there: 0 of synchronous topics as long as fewer "
+     "than\n"
+     "a majority of their voters is lost. A member of a consumer group stands in the site that "
+     "its\n"
+     "client.rack names (subscriptions from version 3 on), else where a node has its address.",
+     "trilog what-if --lose b --lose c", what_if_show},
+    {"lag", "", "", 0, 0, OPTION_BIT(OPTION_WATCH),
+     "says how far replicas are behind, by site, by topic and by raft group",
+     "RECORDS counts offsets of commits, too. Give --admin of every node: each tells the topics "
+     "of\n"
+     "the groups that it leads, and what it heard last of groups that have no leader. HAS ALL "
+     "UNTIL:\n"
+     "what was acknowledged before that time (by the lost leader's clock) is there.",
+     "trilog lag --admin 10.1.0.1:9600 --admin 10.2.0.1:9600 --watch", lag_show},
     {"group", "list", "", 0, 0, 0, "lists the consumer groups", "", "trilog group list",
      group_list},
     {"group", "describe", "GROUP", 1, 1, 0,
@@ -97,6 +112,35 @@ const struct command commands[] = {
      "trilog topic move orders 3 --group 7", topic_move},
     {"topic", "moves", "", 0, 0, 0, "lists the partitions that are on their way", "",
      "trilog topic moves", topic_moves},
+    {"recover", "", "", 0, 0,
+     OPTIONS_WAIT | OPTION_BIT(OPTION_PLAN) | OPTION_BIT(OPTION_SURVIVOR) |
+         OPTION_BIT(OPTION_LOST) | OPTION_BIT(OPTION_SITES_OFF),
+     "goes on with one datacenter when a majority is lost for good",
+     "Name each node of that datacenter by --admin. First of all look at --plan: what is known to "
+     "be\n"
+     "lost, what may be lost since when, and whose offsets lie beyond. Records that are lost are "
+     "not\n"
+     "coming back by themselves: see `docs/operations.md`. It never happens without this command.",
+     "trilog recover --survivor c --admin 10.3.0.1:9600 --plan", recover_run},
+    {"salvage", "", "[RECOVERY]", 0, 1, OPTION_BIT(OPTION_WAIT),
+     "brings what a forced recovery has lost, and returned nodes still have, into topics of its "
+     "own",
+     "Name each node that has come back by --admin; they are asked one after the other. The lost\n"
+     "records of a topic go to TOPIC.salvage.EPOCH, with their old offset, time and producer in\n"
+     "headers. It may be called again: only what is not there yet is added. RECOVERY is a folder "
+     "of\n"
+     "`aside` in the nodes' data folders, where there are several.",
+     "trilog salvage --admin 10.1.0.1:9600 --admin 10.2.0.1:9600", salvage_run},
+    {"switch", "", "", 0, 0,
+     OPTIONS_CHANGE | OPTIONS_WAIT | OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_TO) |
+         OPTION_BIT(OPTION_MAX_LAG) | OPTION_BIT(OPTION_DEADLINE) | OPTION_BIT(OPTION_BACK) |
+         OPTION_BIT(OPTION_HISTORY),
+     "sends all leaders of a site elsewhere, and takes that back",
+     "Without --from, --back or --history it says whether a switch stands. Nothing is lost, and\n"
+     "nobody reads again: a leader goes when its target has all that it has. A switch stands "
+     "until\n"
+     "--back. The word is group 0's: the command, or the node that was asked, may die.",
+     "trilog switch --from b --to c --plan", switch_run},
     {"disk", "status", "", 0, 0, 0, "says how the disks of the nodes that are named are",
      "Each node is asked about its own disk: give --admin of every node. DAMAGED is how many "
      "segments\n"
