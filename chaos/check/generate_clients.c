@@ -25,7 +25,7 @@ static uint32_t number_of_member(unsigned group, unsigned member)
 
 #define AUDITOR ((GENERATE_GROUPS_MAX + 1) * MEMBERS)
 
-struct client *client_of(struct world *w, uint32_t number)
+static struct client *client_of(struct world *w, uint32_t number)
 {
     if (number < AUDITOR)
         return &w->groups[number / MEMBERS].members[number % MEMBERS];
@@ -57,7 +57,8 @@ static void write_work(struct world *w, const struct work *work, bool is_end)
     fprintf(file, "}\n");
 }
 
-uint32_t begin_work(struct world *w, struct client *client, struct work work)
+/* Begins an operation whose effect and answer follow. Returns its index. */
+static uint32_t begin_work(struct world *w, struct client *client, struct work work)
 {
     unsigned fate = (unsigned)draw(w, 0, 99);
     uint32_t number = (uint32_t)w->works.count;

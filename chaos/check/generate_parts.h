@@ -128,9 +128,6 @@ void name_client(struct client *client, unsigned site, const char *name);
 /* generate_clients.c */
 void start_clients(struct world *w);
 void on_client_event(struct world *w, const struct event *event);
-/* Begins an operation whose effect and answer follow. Returns its index. */
-uint32_t begin_work(struct world *w, struct client *client, struct work work);
-struct client *client_of(struct world *w, uint32_t number);
 void read_all_in_the_end(struct world *w);
 
 #endif

@@ -97,11 +97,6 @@ void tape_write(const struct tape *tape, uint32_t file, FILE *into)
             fprintf(into, "%s\n", tape->lines.items[i].text);
 }
 
-uint32_t tape_name(struct tape *tape, const char *text)
-{
-    return names_add(&tape->names, text_of(text));
-}
-
 bool tape_is(const struct tape *tape, size_t line, const char *type)
 {
     return strcmp(names_text(&tape->names, tape->lines.items[line].type), type) == 0;

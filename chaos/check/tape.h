@@ -35,7 +35,6 @@ void tape_close(struct tape *tape);
 /* The bytes of one file. */
 void tape_write(const struct tape *tape, uint32_t file, FILE *into);
 
-uint32_t tape_name(struct tape *tape, const char *text);
 bool tape_is(const struct tape *tape, size_t line, const char *type);
 /* 0 … count - 1 */
 size_t tape_draw(struct tape *tape, size_t count);

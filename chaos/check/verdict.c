@@ -26,14 +26,6 @@ const char *property_meaning(enum property property)
     return properties[property].meaning;
 }
 
-enum property property_of(const char *name)
-{
-    int i = 0;
-    while (i < PROPERTY_COUNT && strcmp(properties[i].name, name) != 0)
-        i++;
-    return (enum property)i;
-}
-
 void verdict_init(struct verdict *v, struct history *h, size_t shown_max)
 {
     memset(v, 0, sizeof *v);

@@ -61,8 +61,6 @@ struct verdict {
 
 const char *property_name(enum property property);
 const char *property_meaning(enum property property);
-/* PROPERTY_COUNT when there is none of that name. */
-enum property property_of(const char *name);
 
 void verdict_init(struct verdict *v, struct history *h, size_t shown_max);
 void verdict_close(struct verdict *v);

@@ -96,15 +96,15 @@ class Campaign:
         self.ground_kind = kind
 
     def _after(self, row, result, folder):
-        if result["verdict"] == "safe":
-            if not self.keep:
-                shutil.rmtree(folder, ignore_errors=True)
+        if result["verdict"] == "safe" and not self.keep:
+            shutil.rmtree(folder, ignore_errors=True)
             return
         result["kept"] = str(folder)
         self.say(f"  kept: {folder}")
         if self.ground is not None:
             self.ground.copy_logs(folder)
-        self._lower()
+        if result["verdict"] != "safe":
+            self._lower()
 
     def _lower(self):
         if self.ground is not None:

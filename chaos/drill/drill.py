@@ -110,7 +110,8 @@ class Drill:
     def _start_load(self):
         self.chronicle.stage("load")
         self.observer.start()
-        self.ledgers.start(load_options(LABS[self.row.lab]))
+        kind = LABS[self.row.lab]
+        self.ledgers.start(load_options(kind), kind.is_probed_beside)
         if self.observer.wait_level(self.partitions, READY_S) is None:
             raise GroundError(f"not ready within {READY_S} s: "
                               f"{self.observer.why_not_level(self.partitions)}")
@@ -158,10 +159,17 @@ class Drill:
         window = figures.Window(self.warm_us, self.inject_us, self.heal_us, self.stop_us, hurt,
                                 set(self.aim.lost_sites))
         self.figures["machine_load"] = os.getloadavg()[0]
-        self.figures.update(figures.all_figures(figures.read_sends(self.folder), window))
+        sends = figures.read_sends(self.folder)
+        self.figures.update(figures.all_figures(sends, window))
+        if LABS[self.row.lab].is_probed_beside:
+            figures.leave_out_recovery(self.figures)
         others = set(range(self.partitions)) - hurt
         self.figures["elections"] = self.observer.elections(self.inject_us, self.stop_us, others)
         self.figures["elections_all"] = self.observer.elections(self.inject_us, self.stop_us)
+        if self.row.fault == "switch":
+            self.figures.update(figures.handover_gaps(
+                sends, self.observer.changes_between(self.inject_us, self.stop_us),
+                self.ground.node_sites(), (self.warm_us, self.inject_us)))
 
     def _judge(self, troubles):
         """A violation outweighs that something could not be judged, or is not back."""
@@ -190,4 +198,6 @@ def load_options(kind):
     """The ledger's options for one site."""
     return {"--producers": 2, "--plain-producers": 1, "--rate": kind.records_per_s,
             "--groups": 2, "--members": 1, "--assigned": 1, "--size": "100-1000",
-            "--metadata-ms": 100, "--probe-ms": 100, "--admin-ms": 2000, "--fetch-offsets-ms": 1000}
+            "--metadata-ms": kind.metadata_ms, "--probe-ms": kind.probe_ms,
+            "--probe-lanes": kind.probe_lanes, "--admin-ms": 2000,
+            "--fetch-offsets-ms": 1000}

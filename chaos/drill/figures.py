@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 SECOND_US = 1_000_000
 SLOT_US = 100_000
+HANDOVER_US = 1_500_000  # a new leader is seen so much after it leads, at most
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Send:
     done_us: int = 0  # 0: never
     outcome: str = "unknown"
     is_probe: bool = False
+    node: int = 0  # of a probe: whom it asks
 
 
 @dataclass
@@ -68,18 +70,18 @@ class _Book:
     """The sends of one file, as its lines come."""
 
     def __init__(self):
-        self.sends, self._open, self._probes = [], {}, set()
+        self.sends, self._open, self._probes = [], {}, {}
 
     def take_process(self, fields):
         if fields.get("role") == "probe":
-            self._probes.add(fields["process"])
+            self._probes[fields["process"]] = fields.get("node", 0)
 
     def take_send(self, fields):
         process = fields["process"]
         key = process, fields["id"]
         if "outcome" not in fields:
             send = Send(process, fields["site"], fields["partition"], fields["at"],
-                        is_probe=process in self._probes)
+                        is_probe=process in self._probes, node=self._probes.get(process, 0))
             self._open[key] = send
             self.sends.append(send)
         elif key in self._open:
@@ -159,6 +161,33 @@ def speeds(sends, window, prefix=""):
             prefix + "ack_p99_before_ms": p99_before and p99_before / 1000,
             prefix + "ack_p99_ms": p99 and p99 / 1000,
             prefix + "ack_p99_ratio": p99 / p99_before if p99 and p99_before else None}
+
+
+def handover_gaps(sends, changes, node_sites, rest):
+    """For each time that a partition was seen to have changed its leader: the longest time around
+    that moment in which no broker acknowledged anything of it. Told by probes beside the brokers,
+    so by nobody's way to them or patience. Beside it, how long the probes see nothing while all
+    is at rest, from one moment to the other: so much of each gap is theirs."""
+    beside = defaultdict(list)
+    for send in sends:
+        if send.is_probe and send.outcome == "ok" and node_sites.get(send.node) == send.site:
+            beside[send.partition].append(send)
+    gaps = [longest_gap_us(beside.get(number, []), at - HANDOVER_US, at + HANDOVER_US // 2)
+            for at, number, _, _ in changes]
+    at_rest = [longest_gap_us(own, *rest) for own in beside.values()]
+    return {"handover_gap_p50_s": _seconds(percentile(gaps, 0.5)),
+            "handover_gap_p99_s": _seconds(percentile(gaps, 0.99)),
+            "handover_gap_max_s": _seconds(max(gaps, default=None)),
+            "handover_gap_samples": len(gaps),
+            "rest_gap_p50_s": _seconds(percentile(at_rest, 0.5)),
+            "rest_gap_p99_s": _seconds(percentile(at_rest, 0.99))}
+
+
+def leave_out_recovery(figures):
+    """Where each site's probe asks its own site's node alone, it has no partition to ask while
+    that is led elsewhere: no time to recover follows from its silence."""
+    for name in [n for n in figures if n.startswith("rto_") or n == "gap_max_s"]:
+        del figures[name]
 
 
 def slots(sends, window):

@@ -49,6 +49,10 @@ GOALS = {
     # Nobody has room for five seconds: then all go on within ten.
     "full-all": (at_most("rto_max_s", 15.0, "RTO ≤ 10 s after there is room"),
                  at_most("level_s", 10.0, "level within 10 s of room")),
+    # Without a fault: nobody is told an error, and each pause is short.
+    "switch": (at_most("handover_gap_p99_s", 0.2, "gap at each handover p99 ≤ 0.2 s"),
+               at_least("handover_gap_samples", 200, "≥ 200 of them"),
+               at_most("failed", 0, "no error")),
     "progress": (at_least("slots_ratio", 0.95, "progress in ≥ 95 % of slots"),),
     "none": (),
 }

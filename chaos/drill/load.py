@@ -45,9 +45,12 @@ class Ledgers:
         with open(self.folder / f"{name}.log", "wb") as log:
             return self.ground.start_client(site, argv, log)
 
-    def start(self, load):
+    def start(self, load, is_probed_beside=False):
+        sites = self.ground.node_sites()
         for site in self.ground.sites:
             options = {"--partitions": self.partitions, "--settle-seconds": SETTLE_S, **load}
+            if is_probed_beside:
+                options["--probe-node"] = min(node for node, at in sites.items() if at == site)
             self._running[site] = self._start(f"{site}-load", site, "load", options)
 
     def check_running(self):

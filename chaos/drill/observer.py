@@ -100,6 +100,9 @@ class Observer:
                 return None
         return None
 
+    def changes_between(self, from_us, to_us):
+        return [change for change in list(self.changes) if from_us <= change[0] <= to_us]
+
     def elections(self, from_us, to_us, partitions=None):
         """How often a partition's leader epoch was seen to rise."""
         return sum(1 for at, number, _, _ in list(self.changes)

@@ -88,6 +88,24 @@ def _row_or_why(result):
     return f"| {result['words']} | not drilled | {result['why']}{blank} | `{result['command']}` |"
 
 
+def _ms(figures, name):
+    return f"{1000 * (figures.get(name) or 0):.0f} ms"
+
+
+def handovers(drilled):
+    """A sentence for each drill in which leadership was handed over on purpose, and timed."""
+    sentences = []
+    for f, result in ((r["figures"], r) for r in drilled):
+        if f.get("handover_gap_samples"):
+            sentences.append(
+                f"**{result['name']}**: at the brokers, a partition had no acknowledgement for "
+                f"{_ms(f, 'handover_gap_p50_s')} (p50), {_ms(f, 'handover_gap_p99_s')} (p99), "
+                f"{_ms(f, 'handover_gap_max_s')} at most, over {f['handover_gap_samples']} "
+                f"handovers of a partition; while all was at rest, for "
+                f"{_ms(f, 'rest_gap_p50_s')} at most (p50 of partitions). `{result['command']}`")
+    return "".join(f"{sentence}\n\n" for sentence in sentences)
+
+
 def text(results):
     """The whole page."""
     drilled = results["faults"]
@@ -95,7 +113,7 @@ def text(results):
                        prompt=results["prompt"])
     table = [f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|",
              *(_row_or_why(r) for r in drilled)]
-    return f"{head}\n" + "\n".join(table) + "\n\n" + summary(drilled) + "\n"
+    return f"{head}\n" + "\n".join(table) + "\n\n" + handovers(drilled) + summary(drilled) + "\n"
 
 
 def summary(drilled):

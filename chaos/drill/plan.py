@@ -35,10 +35,18 @@ class LabKind:
     clock: str = "plain"      # or "faketime"
     records_per_s: int = 240  # of one site's producers
     settings: tuple = ()      # of all nodes: (name, value) …
+    probe_ms: int = 100       # between two records of a site's probe to each partition
+    probe_lanes: int = 4      # of them to one node under way at once
+    is_probed_beside: bool = False  # each site's probe asks its own site's first node alone
+    metadata_ms: int = 100    # between two looks at who leads
 
 
 LABS = {
     "plain": LabKind("three sites of one node each"),
+    "handover": LabKind("the same, looked at often enough to time single handovers",
+                        records_per_s=60, probe_ms=10, probe_lanes=16, metadata_ms=20,
+                        is_probed_beside=True,
+                        settings=(("leader_return_quiet_ms", "500 ms"),)),
     "pairs": LabKind("three sites of two nodes each", nodes_per_site=2),
     "thousand": LabKind("three sites of one node each, 3,000 partitions, 1,000 led in each site",
                         partitions=3000, records_per_s=1500),
@@ -120,6 +128,10 @@ def _rest():
               "a node has 10 % of a core, seen from what others lead", options={"percent": 10})
     yield Row("topic-move", "topic-move", "all", 15, "progress",
               "all partitions move to one raft group and back to all, again and again")
+    yield Row("mode-change", "mode-change", "all", 15, "progress",
+              "a topic is acknowledged by one site alone, by another, by two again, and so on")
+    yield Row("switch", "switch", "all", 120, "switch",
+              "all leaders of a site are switched away and back, site after site", "handover")
     yield Row("random-pairs", "random-pairs", "any", 8, "none",
               "two faults of this table at a time, as the seed says", "disk")
     yield Row("kill-site", "kill", "site", 4, "node", "kill -9 of all of a site", "pairs")

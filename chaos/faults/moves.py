@@ -1,4 +1,5 @@
-"""Partitions that move from raft group to raft group and back, by the operator's own command."""
+"""Partitions that move from raft group to raft group and back, by the operator's own commands: for
+balance, or because their topic is to be replicated otherwise."""
 import json
 import time
 from collections import Counter
@@ -22,13 +23,9 @@ class TopicMove(Fault):
     seconds = 20.0
 
     def begin(self, scene: Scene) -> None:
-        counts = Counter(p.topic for p in view.partitions(scene.lab)[0]
-                         if not p.topic.startswith("__"))
-        if not counts:
-            raise Impossible("there is no topic whose partitions could move")
-        self._topic = counts.most_common(1)[0][0]
-        self._groups = [group["group_id"] for group in ask(scene, "group", "list")["groups"]
-                        if group["group_id"] != 0]
+        self._topic = largest_topic(scene)
+        self._groups = [group["group_id"] for group in ask(scene, "raft", "list")["groups"]
+                        if group["group_id"] != 0 and kind_of(group) == USUAL]
         self._is_gathered = False
         self._moves_over_at = 0.0
         scene.undo.add(lambda: self._spread_for_sure(scene))
@@ -56,6 +53,79 @@ class TopicMove(Fault):
             if not are_moving(scene):
                 self._move(scene)
             time.sleep(LOOK_SECONDS)
+
+
+class ModeChange(Fault):
+    """The largest topic is asynchronous at home in one site after the other, and synchronous at
+    last: each time when all of it is as it was told before."""
+    sentence = "a topic is acknowledged by one site alone, then by another, by two again, and so on"
+    needs = (ROOT,)
+    target = "all"
+    seconds = 20.0
+
+    def begin(self, scene: Scene) -> None:
+        self._topic = largest_topic(scene)
+        # A home site alone can't keep what asks for two; it is asked for again in the end.
+        configs = ask(scene, "topic", "describe", self._topic)["configs"]
+        self._sites_asked = next((config["value"] for config in configs
+                                  if config["name"] == SITES_ASKED and config["source"] == "topic"),
+                                 "")
+        self._kinds = [*(("async", site) for site in sorted(scene.lab.sites)), USUAL]
+        scene.chance.shuffle(self._kinds)
+        self._turns = 0
+        scene.undo.add(lambda: self._back_for_sure(scene))
+        self._next(scene)
+
+    def turn(self, scene: Scene) -> float:
+        if self._is_as_told(scene):
+            self._next(scene)
+        elif time.monotonic() > self._over_at:
+            raise Impossible(f"a change takes more than {MOVED_SECONDS_MAX} s")
+        return LOOK_SECONDS
+
+    def _next(self, scene: Scene) -> None:
+        self._tell(scene, self._kinds[self._turns % len(self._kinds)])
+        self._turns += 1
+
+    def _tell(self, scene: Scene, kind) -> None:
+        self._told = kind
+        replication, home = kind
+        sites_asked = self._sites_asked if replication == "sync" else ""
+        trilog(scene, somebody(scene), "topic", "config", self._topic,
+               f"trilog.replication={replication}", f"trilog.home.site={home or ''}",
+               f"{SITES_ASKED}={sites_asked}", "--yes")
+        self._over_at = time.monotonic() + MOVED_SECONDS_MAX
+
+    def _is_as_told(self, scene: Scene) -> bool:
+        kinds = {group["group_id"]: kind_of(group)
+                 for group in ask(scene, "raft", "list")["groups"]}
+        places = ask(scene, "topic", "describe", self._topic)["partition_list"]
+        return all(kinds.get(place["group_id"]) == self._told for place in places) and \
+            not are_moving(scene)
+
+    def _back_for_sure(self, scene: Scene) -> None:
+        self._tell(scene, USUAL)
+        give_up_at = time.monotonic() + HEALED_SECONDS_MAX
+        while not self._is_as_told(scene):
+            if time.monotonic() > give_up_at:
+                raise Refused("the partitions are not where they belong")
+            time.sleep(LOOK_SECONDS)
+
+
+SITES_ASKED = "min.insync.replicas"
+USUAL = ("sync", None)      # replication and home site of groups that are for every topic
+
+
+def kind_of(group: dict) -> tuple:
+    return group.get("replication", "sync"), group.get("home_site")
+
+
+def largest_topic(scene: Scene) -> str:
+    counts = Counter(p.topic for p in view.partitions(scene.lab)[0]
+                     if not p.topic.startswith("__"))
+    if not counts:
+        raise Impossible("there is no topic whose partitions could move")
+    return counts.most_common(1)[0][0]
 
 
 def somebody(scene: Scene) -> int:

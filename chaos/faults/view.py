@@ -4,7 +4,6 @@ Each node is asked in its own network namespace: cuts and delays don't matter th
 is what that node knows. Nodes can differ while a fault is there; of two answers about a
 partition the one with the higher leader epoch is the newer. Who is paused or dead is not asked.
 """
-import os
 import socket
 from collections import Counter
 

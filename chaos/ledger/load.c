@@ -158,7 +158,7 @@ static int start_all(struct driver *d)
     int err = start_crew(d, MEMBERS, o->groups * o->members, member_run);
     err |= start_crew(d, ASSIGNED, o->assigned, assigned_run);
     err |= start_crew(d, PRODUCERS, o->producers + o->plain_producers, producer_run);
-    err |= start_crew(d, PROBES, o->probe_ms > 0 ? o->node_count * PROBE_LANES : 0, probe_run);
+    err |= start_crew(d, PROBES, probe_worker_count(o), probe_run);
     err |= start_crew(d, AUDITORS, o->fetch_offsets_ms > 0 && o->groups > 0 ? node_count : 0,
                       auditor_run);
     err |= start_crew(d, OBSERVERS, o->metadata_ms > 0 ? o->node_count : 0, observer_run);

@@ -11,6 +11,7 @@
 #define BOTH        (OPTIONS_LOAD | OPTIONS_READ)
 #define MS_MAX      3600000
 #define CLIENTS_MAX 1000
+#define LANES_MAX   100
 
 enum kind { TEXT, NUMBER, RANGE, NODE, CLIENT };
 
@@ -63,6 +64,10 @@ static const struct option table[] = {
      "between looks at each node's Metadata; 0: none"},
     {"--probe-ms", OPTIONS_LOAD, NUMBER, AT(probe_ms), 0, MS_MAX, "0",
      "between the probe's records to each partition; 0: none; needs --node and --metadata-ms"},
+    {"--probe-lanes", OPTIONS_LOAD, NUMBER, AT(probe_lanes), 1, LANES_MAX, "4",
+     "so many of them are under way to a node at once"},
+    {"--probe-node", OPTIONS_LOAD, NUMBER, AT(probe_node), 0, INT32_MAX, "0",
+     "the one node that is probed; 0: each --node"},
     {"--rebalance-ms", OPTIONS_LOAD, NUMBER, AT(rebalance_ms), 0, MS_MAX, "0",
      "between departures of a member, which a new one replaces; 0: none"},
     {"--seconds", OPTIONS_LOAD, NUMBER, AT(seconds), 0, 1000000, "0",

@@ -97,17 +97,34 @@ static void ask(struct probe *p)
 
 static void live(struct probe *p, int lane)
 {
-    int64_t period_us = p->load->options->probe_ms * 1000 * PROBE_LANES;
-    int64_t next_at_us = now_us() + lane * period_us / PROBE_LANES;
+    const struct options *o = p->load->options;
+    int64_t period_us = o->probe_ms * 1000 * o->probe_lanes;
+    int64_t next_at_us = now_us() + lane * o->probe_ms * 1000;
     while (!atomic_load(&p->load->is_sending_over)) {
         load_sleep_until(p->load, next_at_us);
         if (atomic_load(&p->load->is_sending_over))
             return;
         ask(p);
-        next_at_us += period_us;
-        if (next_at_us < now_us())
-            next_at_us = now_us(); /* what was missed is not made up for */
+        /* What was missed is not made up for; the lanes stay apart. */
+        for (next_at_us += period_us; next_at_us < now_us();)
+            next_at_us += period_us;
     }
+}
+
+/* Those that are probed; returns how many. */
+static int probed_nodes(const struct options *o, struct options_node nodes[OPTIONS_NODES_MAX])
+{
+    int count = 0;
+    for (int i = 0; i < o->node_count; i++)
+        if (o->probe_node == 0 || o->nodes[i].id == o->probe_node)
+            nodes[count++] = o->nodes[i];
+    return count;
+}
+
+int64_t probe_worker_count(const struct options *options)
+{
+    struct options_node nodes[OPTIONS_NODES_MAX];
+    return options->probe_ms > 0 ? probed_nodes(options, nodes) * options->probe_lanes : 0;
 }
 
 void *probe_run(void *data)
@@ -115,16 +132,18 @@ void *probe_run(void *data)
     struct load_worker *worker = data;
     struct options_node nodes[OPTIONS_NODES_MAX];
     struct probe *p = calloc(1, sizeof *p);
-    options_nodes(worker->load->options, nodes);
-    const struct options_node *node = &nodes[worker->index / PROBE_LANES];
-    struct process_kind kind = {.role = "probe", .client = PROCESS_WIRE_CLIENT, .idempotent = 0};
+    int lanes = (int)worker->load->options->probe_lanes;
+    probed_nodes(worker->load->options, nodes);
+    const struct options_node *node = &nodes[worker->index / lanes];
+    struct process_kind kind = {
+        .role = "probe", .client = PROCESS_WIRE_CLIENT, .idempotent = 0, .node = node->id};
     if (p != NULL) {
         load_process_begin(worker, &p->process, "probe", &kind);
         wire_init(&p->connection, node->address);
         p->load = worker->load;
         p->node = node->id;
         p->stride = (worker->load->partition_count + PROBED_MAX - 1) / PROBED_MAX;
-        live(p, worker->index % PROBE_LANES);
+        live(p, worker->index % lanes);
         wire_close(&p->connection);
         free(p);
     }

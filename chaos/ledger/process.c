@@ -34,6 +34,8 @@ void process_begin(struct process *process, struct pen *pen, const char *name, c
     line_string(&line, "role", kind->role);
     if (kind->idempotent != PROCESS_NO_PRODUCER)
         line_number(&line, "idempotent", kind->idempotent);
+    if (kind->node != 0)
+        line_number(&line, "node", kind->node);
     if (kind->group != NULL)
         line_string(&line, "group", kind->group);
     line_string(&line, "client", kind->client != NULL ? kind->client : librdkafka_name());

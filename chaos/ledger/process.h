@@ -24,6 +24,7 @@ struct process_kind {
     const char *group;  /* of a member, else NULL */
     const char *client; /* library and version; NULL: librdkafka as it says of itself */
     int idempotent;     /* producers: 0 or 1; else PROCESS_NO_PRODUCER */
+    int32_t node;       /* of a probe: whom alone it asks; 0: nobody in particular */
 };
 
 #define PROCESS_NO_PRODUCER (-1)

@@ -57,6 +57,34 @@ def test_the_longest_gap_counts_the_edges_too():
     assert figures.longest_gap_us(steady(1_000, 2_000), 0, 2_000 * MS) == 1_060 * MS
 
 
+def probed(site, node, moments_ms, partition=0):
+    return [Send(f"{site}-probe-{node}", site, partition, at * MS, at * MS, "ok", True, node)
+            for at in moments_ms]
+
+
+def test_a_handovers_gap_is_told_by_the_probes_beside_the_brokers_alone():
+    """Node 1 in a acknowledges until 10 s, node 2 in b from 10.15 s on; what reaches c comes late."""
+    sends = (probed("a", 1, range(7_000, 10_001, 10)) + probed("b", 2, range(10_150, 13_001, 10)) +
+             probed("c", 1, range(7_025, 10_026, 10)) + probed("a", 2, range(10_175, 13_001, 10)) +
+             steady(7_000, 13_000))
+    got = figures.handover_gaps(sends, [(10_200 * MS, 0, 5, 2)], {1: "a", 2: "b", 3: "c"},
+                                (7_000 * MS, 8_000 * MS))
+    assert (got["handover_gap_max_s"], got["handover_gap_samples"]) == (0.15, 1)
+    assert got["rest_gap_p99_s"] == 0.01
+
+
+def test_a_handover_that_nobody_was_beside_is_no_short_gap():
+    got = figures.handover_gaps(probed("c", 1, range(7_000, 13_000, 10)), [(10_000 * MS, 0, 5, 2)],
+                                {1: "a"}, (7_000 * MS, 8_000 * MS))
+    assert got["handover_gap_max_s"] == 2.25 and got["rest_gap_p50_s"] is None
+
+
+def test_probes_beside_the_brokers_tell_no_recovery():
+    told = {"rto_max_s": 9.0, "gap_max_s": 9.0, "client_rto_max_s": 1.0, "handover_gap_max_s": 0.1}
+    figures.leave_out_recovery(told)
+    assert told == {"client_rto_max_s": 1.0, "handover_gap_max_s": 0.1}
+
+
 def test_speed_during_is_held_against_speed_before():
     sends = steady(8_000, 10_000, took_ms=50) + steady(10_000, 12_000, took_ms=100, every_ms=100)
     got = figures.speeds(sends, Window(8_000 * MS, FAULT, 12_000 * MS, 14_000 * MS))

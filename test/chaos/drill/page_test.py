@@ -64,6 +64,14 @@ def test_those_who_never_came_back_are_not_hidden():
     assert "10, 2 never" in page.row(hurt)
 
 
+def test_handovers_are_told_beside_what_the_probes_see_at_rest():
+    timed = {"handover_gap_p50_s": 0.11, "handover_gap_p99_s": 0.187, "handover_gap_max_s": 0.201,
+             "handover_gap_samples": 230, "rest_gap_p50_s": 0.03}
+    told = page.text(run_of(result("switch", figures=timed), result()))
+    assert "110 ms (p50), 187 ms (p99), 201 ms at most, over 230" in told
+    assert "for 30 ms at most" in told and "**kill-leader**" not in told
+
+
 def test_one_fault_drilled_again_renews_its_own_row_only():
     old = run_of(result("gone"), result("b"), result("a"))
     new = run_of(result("c"), result("b", verdict="red"))

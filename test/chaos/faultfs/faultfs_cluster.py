@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import random
 import socket
 import subprocess
 import threading
@@ -29,11 +30,17 @@ def wait_until(is_true, what, timeout_s=HEALTHY_S):
 
 
 def free_ports(host, count):
-    """Different ones: each is held until all are known."""
-    held = [socket.socket() for _ in range(count)]
+    """Different ones: each is held until all are known. Below those that the kernel gives to whoever
+    connects: a node that is down for a while has its port again when it is back."""
+    held = []
     try:
-        for s in held:
-            s.bind((host, 0))
+        while len(held) < count:
+            s = socket.socket()
+            held.append(s)
+            try:
+                s.bind((host, random.randrange(10_000, 32_000)))
+            except OSError:
+                held.pop().close()
         return [s.getsockname()[1] for s in held]
     finally:
         for s in held:
@@ -241,13 +248,23 @@ def lost_of(acknowledged, found):
             or (offset is not None and found.get((partition, offset)) != number)}
 
 
+def ends_of(consumer, topic, partition):
+    """Its log start and high watermark, when its leader has been found: it may just have moved."""
+    def ask():
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        except KafkaException:
+            return None
+    return wait_until(ask, f"the ends of partition {partition}")
+
+
 def read_all(bootstrap, topic):
     """Every record of the topic as {(partition, offset): number}, up to the ends that are now."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "log_level": 0,
                          "enable.auto.commit": False})
     ends, found = {}, {}
     for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        low, high = ends_of(consumer, topic, partition)
         ends[partition] = high if high > low else None
     consumer.assign([TopicPartition(topic, p, 0) for p, end in ends.items() if end])
     positions = {p: 0 for p, end in ends.items() if end}

@@ -1,5 +1,4 @@
 """The ledger against three nodes on loopback addresses, which needs no root."""
-import os
 import signal
 
 import pytest

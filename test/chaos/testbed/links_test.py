@@ -14,18 +14,19 @@ FULL_PACKET_BYTES = 1514
 
 
 def test_each_direction_has_the_delay_that_was_asked_for(lab):
+    """The quickest of some tells: what a busy machine does only adds to it."""
     lab.link("a", "b", one_way=True).set(delay_us=20_000)
     lab.link("b", "a", one_way=True).set(delay_us=5_000)
     with Way(lab, "a", "b") as there, Way(lab, "b", "a") as back:
-        assert 0.95 < statistics.median(there.seconds_under_way(15)) / 0.020 < 1.5
-        assert 0.95 < statistics.median(back.seconds_under_way(15)) / 0.005 < 1.8
+        assert 0.95 < min(there.seconds_under_way(15)) / 0.020 < 1.5
+        assert 0.95 < min(back.seconds_under_way(15)) / 0.005 < 1.5
 
 
 def test_a_delay_between_two_sites_is_none_of_a_third(lab):
     lab.link("a", "b").set(delay_us=50_000)
     with Way(lab, "a", "c") as other, Way(lab, "a", 1) as inside:
-        assert statistics.median(other.seconds_under_way(5)) < 0.025
-        assert statistics.median(inside.seconds_under_way(5)) < 0.025
+        assert min(other.seconds_under_way(5)) < 0.025
+        assert min(inside.seconds_under_way(5)) < 0.025
 
 
 def test_jitter_spreads_the_delay(lab):

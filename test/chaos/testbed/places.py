@@ -89,14 +89,15 @@ class Way:
 
 
 def which_arrive(ways):
-    """Those on which a datagram arrives. Silence is believed after a while."""
+    """Those on which a datagram arrives. Silence is believed a while after the last one."""
     for way in ways:
         way.send()
     arrived, give_up_at = set(), time.monotonic() + SILENCE_SECONDS
     while len(arrived) < len(ways) and time.monotonic() < give_up_at:
         for way in ways:
-            if way.has_arrived(0.002):
+            if way not in arrived and way.has_arrived(0.002):
                 arrived.add(way)
+                give_up_at = time.monotonic() + SILENCE_SECONDS
     return arrived
 
 
