@@ -5,7 +5,8 @@
 #   make chaos  each fault once over three sites          make bench  side by side with Kafka
 #               (FAULT=… SEED=… drills one again)    make bounds memory, backlogs, 10,000 of this and that
 #   make fuzz   fuzz targets for longer                   make chaos-programs  the tools alone
-#   make fmt    settle spacing                            make install (PREFIX, DESTDIR)
+#   make fmt    settle spacing                            make bench-groups  commits, a large group
+#   make install (PREFIX, DESTDIR)
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
@@ -63,7 +64,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
 
 .PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
-        test check sim sim-full sim-broken fuzz bench bounds bounds-short fmt install clean clients raft-is-sound \
+        test check sim sim-full sim-broken fuzz bench bench-groups bounds bounds-short fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries programs check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
 
@@ -265,12 +266,19 @@ $(B)/bench/%.o: bench/%.c | build/.need-chaos
 	$(CC) $(CFLAGS) -c $< -o $@
 $(B)/bench/load: $(patsubst %.c,$(B)/%.o,$(wildcard bench/load*.c))
 	$(CC) $(LDFLAGS) $^ -lrdkafka -o $@
+$(B)/bench/group_load: $(patsubst %.c,$(B)/%.o,$(wildcard bench/groups/*.c))
+	$(CC) $(LDFLAGS) $^ -o $@
 $(B)/bench/machine: $(B)/bench/machine.o
 	$(CC) $(LDFLAGS) $^ -o $@
 # ROUNDS=5 SECONDS=10 BENCH_ONLY=trilog|kafka (SECONDS is a variable of bash's own).
 bench: build/.need-bench $(B)/bench/load $(B)/bench/machine $(B)/trilogd
 	SECONDS_EACH=$(SECONDS) ROUNDS=$(ROUNDS) python3 -B bench/run.py \
 	    $(B)/bench/load $(B)/bench/machine $(B)/trilogd
+
+# Commits of many groups, a large group that one leaves (bench/groups/README.md).
+bench-groups: build/.need-bench $(B)/bench/load $(B)/bench/group_load $(B)/bench/machine $(B)/trilogd
+	SECONDS_EACH=$(SECONDS) ROUNDS=$(ROUNDS) PYTHONPATH=bench python3 -B -m groups \
+	    $(B)/bench/load $(B)/bench/group_load $(B)/bench/machine $(B)/trilogd
 
 # Is each bound held (bench/bounds/README.md)? CASE=NAME for one, SHORT=1 small, ROUNDS=3.
 bounds: build/.need-chaos $(B)/bench/load $(B)/trilogd

@@ -106,7 +106,7 @@ static long count_ready(rd_kafka_t *client, const struct options *options)
     return ready_count;
 }
 
-void load_topic(const struct options *options)
+static void load_topic(const struct options *options)
 {
     rd_kafka_t *client = impatient_client(options);
     int64_t since_us = now_us();

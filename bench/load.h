@@ -35,7 +35,6 @@ __attribute__((noreturn, format(printf, 1, 2))) void load_fail(const char *forma
 
 /* The modes. Each prints one line of key=value pairs when it is done. */
 void load_up(const struct options *options);
-void load_topic(const struct options *options);
 void load_produce(const struct options *options);
 void load_latency(const struct options *options);
 void load_steady(const struct options *options);

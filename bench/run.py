@@ -128,7 +128,8 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))  # unwinds, and so stops what runs
     here = FOLDER.resolve()
-    both = [systems.Trilog(here / "trilog", load, trilogd), systems.Kafka(here / "kafka", load, here.parent / "peers/kafka")]
+    both = [systems.Trilog(here / "trilog", load, trilogd),
+            systems.Kafka(here / "kafka", load, here.parent / "peers/kafka")]
     chosen = [s for s in both if ONLY in ("", s.name)]
     rounds = {s.name: [] for s in chosen}
     text = machine(machine_binary)

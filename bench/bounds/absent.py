@@ -55,7 +55,8 @@ def count_events(cluster, name):
 def in_sync(cluster):
     names = [side.TOPIC, side.FAST_TOPIC, side.BACKLOG_TOPIC]
     _, topics = wire.ask_metadata(cluster.pair(0), names)
-    return all(topics[name] for name in names) and all(p.in_sync_count == 3 for partitions in topics.values() for p in partitions)
+    return (all(topics[name] for name in names) and
+            all(p.in_sync_count == 3 for partitions in topics.values() for p in partitions))
 
 
 def catch_up(cluster, series, name):
@@ -100,7 +101,8 @@ def run(bench, report, is_short):
     series = side.Series()
     for _ in range(1 if is_short else bench.rounds):
         one_round(bench, report, series, is_short)
-    report.at_most("memory of those who stay: growth over the last 7/8 of the absence", max(series.values["growth"]), "MiB", 64)
+    report.at_most("memory of those who stay: growth over the last 7/8 of the absence",
+                   max(series.values["growth"]), "MiB", 64)
     report.at_most("their WAL on disk", max(series.values["wal"]), "MiB", KEPT_MIB + 4 * 16 + 64)
     report.tell("before: speed", series.median("before speed"), "MB/s")
     report.at_least("groups that were shipped", min(series.values["shipped groups"]), "", 1)

@@ -58,10 +58,12 @@ def run(bench, report, is_short):
     report.tell("empty: p99 at 1,000/s", series.median("empty p99"), "ms")
     report.at_least("full: throughput beside empty", series.ratio("full MB/s", "empty MB/s"), "×", 0.8)
     report.at_most("full: p99 beside empty", series.ratio("full p99", "empty p99"), "×", 1.2)
-    report.at_most("times that the limit was reached, until it is read", max(series.values["reached"]), "", 0)
+    report.at_most("times that the limit was reached, until it is read",
+                   max(series.values["reached"]), "", 0)
     report.tell("… and while it is", max(series.values["reached draining"]), "")
     report.tell("most that all of it took, page cache and all", series.median("peak"), "MiB")
     report.tell("read back while producing", series.median("draining MB/s"), "MB/s")
     report.tell("draining: p99 beside empty", series.ratio("draining p99", "empty p99"), "×")
     report.tell("memory of the largest node", series.median("most"), "MiB")
-    report.at_most("nodes that the limit ended", max(series.values["kills"]) + max(series.values["ended"]), "", 0)
+    report.at_most("nodes that the limit ended",
+                   max(series.values["kills"]) + max(series.values["ended"]), "", 0)

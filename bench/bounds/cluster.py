@@ -11,6 +11,7 @@ import time
 
 import systems
 from bounds import wire
+from bounds.wal_disk import WalDisk
 
 CGROUP_ROOT = pathlib.Path("/sys/fs/cgroup")
 MIB = 1 << 20
@@ -21,7 +22,8 @@ class MemoryLimit:
 
     def __init__(self, limit_bytes):
         if (CGROUP_ROOT / "memory").is_dir():
-            parent, self.limit_name, self.peak_name = CGROUP_ROOT / "memory", "memory.limit_in_bytes", "memory.max_usage_in_bytes"
+            parent = CGROUP_ROOT / "memory"
+            self.limit_name, self.peak_name = "memory.limit_in_bytes", "memory.max_usage_in_bytes"
         else:
             parent, self.limit_name, self.peak_name = CGROUP_ROOT, "memory.max", "memory.peak"
         self.folder = parent / f"trilog-bounds-{os.getpid()}"
@@ -65,9 +67,11 @@ class MemoryLimit:
 class Cluster(systems.Trilog):
     """With more of its settings; `settings` are lines of the file."""
 
-    def __init__(self, folder, load, binary, settings=(), limit_bytes=None):
+    def __init__(self, folder, load, binary, settings=(), limit_bytes=None, has_wal_disks=False):
         super().__init__(folder, load, binary)
         self.more_settings = list(settings)
+        self.has_wal_disks = has_wal_disks
+        self.wal_disks = []
         self.limit = MemoryLimit(limit_bytes) if limit_bytes else None
 
     def __enter__(self):
@@ -101,6 +105,16 @@ class Cluster(systems.Trilog):
         for i in systems.NODES:
             with open(self.folder / f"{systems.SITES[i]}.yaml", "a") as file:
                 file.write("".join(f"{line}\n" for line in self.more_settings))
+                if self.has_wal_disks:
+                    self.wal_disks.append(WalDisk(self.folder / f"{systems.SITES[i]}-wal"))
+                    file.write(f"wal_directory: {self.wal_disks[-1].folder}\n")
+
+    def stop(self):
+        for i in systems.NODES:
+            self.kill_node(i)
+        while self.wal_disks:
+            self.wal_disks.pop().remove()
+        super().stop()
 
     def begin_node(self):
         super().begin_node()

@@ -39,8 +39,10 @@ def run(bench, report, is_short):
         connections = connect(cluster.pair(0), count)
         grown = cluster.anonymous_bytes(0) - before
         report.at_most(f"memory of each of {count:,} idle connections", grown / count / 1024, "KiB", 64)
-        report.at_most("processor time that they take of a core", (cpu_share(cluster, 3) - quiet) * 100, "%", 20)
-        report.at_least("of them answered again", sum(bool(c.ask(QUESTION)) for c in connections), "", count)
+        report.at_most("processor time that they take of a core",
+                       (cpu_share(cluster, 3) - quiet) * 100, "%", 20)
+        report.at_least("of them answered again",
+                        sum(bool(c.ask(QUESTION)) for c in connections), "", count)
         for _ in range(0 if is_short else bench.rounds):
             series.add("with", side.latency(cluster, 5))
         if not is_short:

@@ -69,8 +69,10 @@ def run(bench, report, is_short):
             for half in halves:
                 half.close()
         # Beyond the sums of small batches: of each kind of room one batch may be above its limit.
-        report.at_most("memory of the largest node", watch.most_bytes() / MIB, "MiB", slow.bound_mib() + 4 * 32)
-        report.at_least("batches of 32 MiB acknowledged", sum(s.acknowledged_count for s in all_senders), "", 2 * senders)
+        report.at_most("memory of the largest node", watch.most_bytes() / MIB, "MiB",
+                       slow.bound_mib() + 4 * 32)
+        report.at_least("batches of 32 MiB acknowledged",
+                        sum(s.acknowledged_count for s in all_senders), "", 2 * senders)
         report.tell("asked again", sum(s.refused_count for s in all_senders), "")
         report.tell("all of them took", time.monotonic() - since, "s")
         report.tell("p99 of one who sends 100 a second meanwhile", little, "ms")

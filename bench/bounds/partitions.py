@@ -160,7 +160,8 @@ def run(bench, report, is_short):
         report.at_most("all nodes killed and started, until all partitions take records",
                        restart_all(cluster, partitions), "s", 5)
         cluster.wait_for_topic(TOPIC, partitions)
-        report.at_most("site lost, until all partitions take records", lose_one(cluster, partitions), "s", 2)
+        report.at_most("site lost, until all partitions take records",
+                       lose_one(cluster, partitions), "s", 2)
         since = time.monotonic()
         wire.delete_topic(cluster.pair(0), TOPIC)
         report.tell("deleted, answered", time.monotonic() - since, "s")

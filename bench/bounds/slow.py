@@ -97,7 +97,8 @@ def run(bench, report, is_short):
                     crowd.close()
                 series.add("taken", crowd.taken_bytes / MIB)
                 series.add("lost", crowd.lost_count)
-        report.at_most(f"memory of the largest node, {count:,} slow consumers", watch.most_bytes() / MIB, "MiB", bound_mib())
+        report.at_most(f"memory of the largest node, {count:,} slow consumers",
+                       watch.most_bytes() / MIB, "MiB", bound_mib())
         report.at_most("of them that the node gave up", max(series.values["lost"]), "", 0)
         report.tell("taken by them", series.median("taken"), "MiB")
         if not is_short:
