@@ -56,13 +56,20 @@ def post(address, path, body, **headers):
 def ready_cluster(name, settings=None):
     """For a fixture: a cluster of its own, each node of which says that it is ready."""
     running = new_cluster(name, settings)
-    try:
-        running.start()
+    with running.while_used():
         wait_until(lambda: all(ask(n.admin, "/readyz").status == 200 for n in running.nodes), 60,
                    "all nodes are ready", 0.1)
         yield running
-    finally:
-        running.stop()
+
+
+def wait_home(cluster):
+    """Each node leads what it is to lead, as the first that runs sees it."""
+    asked = next(node for node in cluster.nodes if node.is_running())
+
+    def is_home():
+        nodes = ask(asked.admin, "/v1/nodes").json["nodes"]
+        return all(n["groups_led"] == n["groups_to_lead"] for n in nodes)
+    wait_until(is_home, 60, "every leader is where it belongs", 0.1)
 
 
 def exchange_raw(address, sent, timeout_s=ANSWER_S):

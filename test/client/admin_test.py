@@ -7,7 +7,7 @@ from confluent_kafka.admin import (AlterConfigOpType, ConfigEntry, ConfigResourc
 
 import cluster as clusters
 import records
-from topics import create_topic
+from topics import create_topic, wait_config
 
 
 def code_of(future):
@@ -154,15 +154,13 @@ def test_a_config_is_set_and_deleted_again(cluster, new_topic):
     topic = new_topic()
     default = configs_of(cluster, topic)["max.message.bytes"].value
     alter(cluster, topic, AlterConfigOpType.SET, "max.message.bytes", "5000").result(20)
-    clusters.wait_until(lambda: configs_of(cluster, topic)["max.message.bytes"].value == "5000", 10,
-                        "the new value is told")
+    wait_config(cluster, topic, "max.message.bytes", "5000")
     sender = records.Sender(cluster, topic, acks=1, enable_idempotence=False)
     sender.send(b"x" * 20_000)
     sender.producer.flush(30)
     assert [e.code() for e in sender.errors] == [KafkaError.MSG_SIZE_TOO_LARGE]
     alter(cluster, topic, AlterConfigOpType.DELETE, "max.message.bytes").result(20)
-    clusters.wait_until(lambda: configs_of(cluster, topic)["max.message.bytes"].value == default, 10,
-                        "the default is told again")
+    wait_config(cluster, topic, "max.message.bytes", default)
     records.send_all(cluster, topic, [b"x" * 20_000])
 
 
@@ -227,7 +225,7 @@ def test_a_topic_is_ready_when_all_nodes_name_its_leader(cluster, name):
     """Who makes a topic asks it for its offsets next; librdkafka does not ask twice."""
     for i in range(40):
         topic = create_topic(cluster, f"{name}-{i}")
-        assert records.watermarks(cluster, topic) == (0, 0)
+        assert records.watermarks_at_once(cluster, topic) == (0, 0)
 
 
 def test_two_hundred_topics_are_created_in_one_request(cluster, name):

@@ -9,9 +9,12 @@ says how (see README.md).
 Every wait has a bound, every process is ended by its own id, and nothing here knows Kafka's
 protocol: a real client says whether the cluster is healthy and who leads."""
 
+import collections
+import contextlib
 import glob
 import os
 import pathlib
+import random
 import resource
 import shlex
 import shutil
@@ -25,33 +28,47 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LOGS = ROOT / "build" / "logs" / "client"
+HALF = os.environ.get("CLIENT_TEST_HALF", "")  # "first" or "second", when they run side by side
+LOGS = ROOT / "build" / "logs" / "client" / HALF
 SITES = ("a", "b", "c")
 HEALTHY_S = 60
 STOP_S = 30
 
 
-def wait_until(is_true, timeout_s, what, pause_s=0.05):
-    """Calls `is_true` until it answers something true, which is returned."""
+def wait_until(is_true, timeout_s, what, pause_s=0.05, passing=()):
+    """Calls `is_true` until it answers something true, which is returned. A port that is closed and
+    an answer without what was asked for are a node that starts, or has not heard of it: not yet
+    true, as are exceptions in `passing`."""
     give_up = time.monotonic() + timeout_s
     while True:
-        answer = is_true()
+        trouble = None
+        try:
+            answer = is_true()
+        except (OSError, KeyError, *passing) as why:
+            answer, trouble = None, why
         if answer:
             return answer
         if time.monotonic() > give_up:
-            raise AssertionError(f"not within {timeout_s} s: {what}")
+            why = f" ({trouble!r})" if trouble else ""
+            raise AssertionError(f"not within {timeout_s} s: {what}{why}")
         time.sleep(pause_s)
 
 
+# Below those that the kernel gives to whoever connects, and apart from the other half's: a node that
+# is down for a while has its port again when it is back.
+OWN_PORTS = range(10_000, 20_000) if HALF == "first" else range(20_000, 32_000)
 ports_given = set()
 
 
 def free_port(host):
-    """One that nobody has, and that was not given before."""
+    """One that nobody has, that nobody gets by chance, and that was not given before."""
     while True:
+        port = random.choice(OWN_PORTS)
         with socket.socket() as s:
-            s.bind((host, 0))
-            port = s.getsockname()[1]
+            try:
+                s.bind((host, port))
+            except OSError:
+                continue
         if (host, port) not in ports_given:
             ports_given.add((host, port))
             return port
@@ -204,6 +221,22 @@ class Cluster:
     def node(self, node_id):
         return next(node for node in self.nodes if node.id == node_id)
 
+    @contextlib.contextmanager
+    def while_used(self):
+        """Started, and whatever happens, stopped: for a fixture."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()
+
+    def start_ended(self):
+        """All nodes run and are healthy, whichever were ended."""
+        for node in self.nodes:
+            if not node.is_running():
+                node.start()
+        self.wait_healthy()
+
     def admin(self, **settings):
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, **settings})
 
@@ -249,29 +282,36 @@ class Cluster:
             if node.is_running():
                 wait_until(lambda n=node: is_led(n), timeout_s, f"{topic} is led, seen by {node.id}")
 
-
     def wait_spread(self, topic, timeout_s=30):
         """Each running node leads as many of the topic's partitions as any other, but for one."""
         def is_spread():
             leaders = [p.leader for p in self.partitions(topic).values()]
             counts = [leaders.count(node.id) for node in self.nodes if node.is_running()]
             return sum(counts) == len(leaders) and max(counts) - min(counts) <= 1
-        wait_until(is_spread, timeout_s, "leaders are spread evenly", 0.2)
+        wait_until(is_spread, timeout_s, "leaders are spread evenly", 0.1, [KafkaException])
 
 
 class OwnCluster(Cluster):
     """Three trilogd of this build, in a temporary folder."""
 
     is_own = True
-    # Segments and checkpoints soon enough for a test to see them on disk.
-    SETTINGS = {"checkpoint_interval_ms": "1 s", "disk_reserve_bytes": "16 MiB",
-                "disk_reserve_percent": "0"}
+    # Segments and checkpoints are on disk, and leaders at home, soon enough for a test to wait. The
+    # disk is everybody's: that one node had to wait for it says nothing of that node.
+    SETTINGS = {"checkpoint_interval_ms": "1 s", "leader_return_quiet_ms": "1 s",
+                "disk_slow_ms": "10 s", "disk_reserve_bytes": "16 MiB", "disk_reserve_percent": "0"}
+
+    # For a cluster that nobody hurts: no leader goes because the machine had no time for its node.
+    UNHURT = {"gone_ms": "2 s", "election_timeout_ms": "4 s"}
+
+    made = collections.Counter()  # by name: a test's failure is read in its own nodes' logs
 
     def __init__(self, name, settings=None):
         LOGS.mkdir(parents=True, exist_ok=True)
         self.name = name
+        self.made[name] += 1
+        log_name = name if self.made[name] == 1 else f"{name}-{self.made[name]}"
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"trilog-client-{name}-"))
-        self.nodes = [OwnNode(i, self.folder, LOGS / f"{name}-node-{i}.log") for i in (1, 2, 3)]
+        self.nodes = [OwnNode(i, self.folder, LOGS / f"{log_name}-node-{i}.log") for i in (1, 2, 3)]
         for node in self.nodes:
             node.log_path.unlink(missing_ok=True)
         self.founders = tuple(self.nodes)

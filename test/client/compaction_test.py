@@ -18,7 +18,7 @@ from kafka import TopicPartition as PythonPartition
 import cluster as clusters
 import java_tools
 import records
-from topics import create_topic
+from topics import create_topic, wait_config
 
 SETTINGS = {"checkpoint_interval_ms": "300 ms", "log.cleaner.backoff.ms": "100 ms",
             "log.retention.check.interval.ms": "1 s"}
@@ -34,11 +34,8 @@ def cluster():
     running = clusters.new_cluster("compaction", SETTINGS)
     if not running.is_own:
         pytest.skip("compaction is too slow to wait for where its settings can't be set")
-    try:
-        running.start()
+    with running.while_used():
         yield running
-    finally:
-        running.stop()
 
 
 def sealing(cluster, topic, marker, count=8):
@@ -123,12 +120,20 @@ def compacted_files(cluster):
              if re.fullmatch(r"\d{20}\.\d+\.log", p.name)] for node in cluster.nodes]
 
 
+def wait_same_files(cluster, marker):
+    """All nodes have the same compacted segments with it, to the byte; those of the first."""
+    def same_files():
+        found = [{p: data for p in files if marker in (data := p.read_bytes())}
+                 for files in compacted_files(cluster)]
+        contents = [{p.name: data for p, data in of_node.items()} for of_node in found]
+        return contents[0] and contents[0] == contents[1] == contents[2] and list(found[0])
+    return clusters.wait_until(same_files, WAIT_S, "all nodes have the same compacted segments", 0.5)
+
+
 def assert_dump_tool_agrees(cluster, read):
     """Kafka's own dump tool on what compaction made, under Kafka's own names."""
     folder = cluster.folder / "dump"
-    of_one = [p for p in compacted_files(cluster)[0] if b"java" in p.read_bytes()
-              or b"jjjj" in p.read_bytes()]
-    assert of_one
+    of_one = wait_same_files(cluster, b"jjjj")
     seen = {}
     for path in of_one:
         shutil.rmtree(folder, ignore_errors=True)
@@ -261,7 +266,7 @@ def test_a_topic_begins_to_be_compacted_when_its_policy_says_so(cluster):
     assert max(count_of_keys(read_all(cluster, topic)).values()) == 20
     set_config(cluster, topic, "min.cleanable.dirty.ratio", "0.01")
     set_config(cluster, topic, "cleanup.policy", "compact")
-    assert config_of(cluster, topic, "cleanup.policy") == "compact"
+    wait_config(cluster, topic, "cleanup.policy", "compact")
     wait_compacted(cluster, topic, expected)
     with pytest.raises(KafkaException) as refused:
         place, admin = TopicPartition(topic, 0, 10), cluster.admin()
@@ -330,12 +335,13 @@ def test_committed_offsets_outlive_the_compaction_of_their_topic_and_a_failover(
     leader = cluster.leader("__consumer_offsets", 0)
     leader.kill9()
     for group in groups:
-        clusters.wait_until(lambda g=group: committed(cluster, g, topic) == 399, 30,
-                            "the offset is there after the failover")
+        assert clusters.wait_until(lambda g=group: committed(cluster, g, topic), 30,
+                                   "the offset is told after the failover") == 399
     leader.start()
     cluster.wait_healthy()
     for group in groups:
-        assert committed(cluster, group, topic) == 399
+        assert clusters.wait_until(lambda g=group: committed(cluster, g, topic), 30,
+                                   "the offset is told after its return") == 399
 
 
 committers = {}
@@ -366,8 +372,4 @@ def test_a_node_that_was_away_and_one_that_lost_its_disk_have_the_same_segments(
     wait_compacted(cluster, topic, expected)
     away.start()
     cluster.wait_healthy()
-    def same_files():
-        contents = [{p.name: p.read_bytes() for p in files if b"round" in p.read_bytes()}
-                    for files in compacted_files(cluster)]
-        return contents[0] and contents[0] == contents[1] == contents[2]
-    clusters.wait_until(same_files, WAIT_S, "all nodes have the same compacted segments", 0.5)
+    wait_same_files(cluster, b"round")

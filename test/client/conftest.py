@@ -20,9 +20,22 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "trilog_only: where Kafka differs from us by intention")
 
 
+# Of two halves that run side by side (see run): what is about clusters of its own. Both take as long.
+SECOND_HALF = ("compaction", "group_failover", "membership", "node", "offset_switch", "operator",
+               "recovery", "recovery_clients", "repair", "replication_mode", "segment", "shipping",
+               "switch", "topic_move")
+
+
 def pytest_collection_modifyitems(config, items):
     """Faults run last: they have a cluster of their own, and the shared one can end before."""
     items.sort(key=lambda item: item.path.name == "fault_test.py")
+    if clusters.HALF:
+        halves = {"first": [], "second": []}
+        for item in items:
+            is_second = item.path.stem.removesuffix("_test") in SECOND_HALF
+            halves["second" if is_second else "first"].append(item)
+        items[:] = halves.pop(clusters.HALF)
+        config.hook.pytest_deselected(items=[item for others in halves.values() for item in others])
     if "CLIENT_TEST_BOOTSTRAP" in os.environ:
         skip = pytest.mark.skip(reason="another cluster than ours is asked")
         for item in items:
@@ -32,16 +45,13 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def shared_cluster():
-    running = clusters.new_cluster("shared")
-    try:
-        running.start()
+    running = clusters.new_cluster("shared", clusters.OwnCluster.UNHURT)
+    with running.while_used():
         if running.is_own:
             # From here on no leader moves by itself: those that went to whoever started first
             # have gone home.
             running.wait_spread(create_topic(running, f"spread-{session}", 12))
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

@@ -21,12 +21,8 @@ pytestmark = pytest.mark.trilog_only
 
 @pytest.fixture(scope="module")
 def damaged_cluster():
-    running = clusters.new_cluster("damaged", {"wal_file_bytes": "36 MiB"})
-    try:
-        running.start()
+    with clusters.new_cluster("damaged", {"wal_file_bytes": "36 MiB"}).while_used() as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture
@@ -38,10 +34,7 @@ def topic(damaged_cluster, name):
                                     for node in damaged_cluster.nodes), 30, "a checkpoint")
     send(damaged_cluster, topic, "after")
     yield topic
-    for node in damaged_cluster.nodes:
-        if not node.is_running():
-            node.start()
-    damaged_cluster.wait_healthy()
+    damaged_cluster.start_ended()
 
 
 def send(cluster, topic, word):

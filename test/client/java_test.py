@@ -7,6 +7,7 @@ import subprocess
 import cluster as clusters
 import java_tools
 import records
+from group_test import Member
 
 
 def on(cluster):
@@ -76,7 +77,8 @@ def test_kafka_topics_creates_describes_alters_and_deletes(cluster, name):
     assert [p for p, _, _ in partitions] == ["0", "1", "2", "3"]
     for _, leader, replicas in partitions:
         assert leader in "123" and sorted(replicas.split(",")) == ["1", "2", "3"]
-    assert topics("--describe", "--under-replicated-partitions", "--topic", name).strip() == ""
+    clusters.wait_until(lambda: topics("--describe", "--under-replicated-partitions", "--topic",
+                                       name).strip() == "", 30, "all replicas are in sync")
     again = java_tools.attempt("kafka-topics", *on(cluster), "--create", "--topic", name)
     assert again.returncode != 0 and "already exists" in again.stdout + again.stderr
     topics("--delete", "--topic", name)
@@ -128,6 +130,46 @@ def test_kafka_consumer_groups_shows_resets_and_deletes(cluster, new_topic, name
     asker.close()
     groups("--delete", "--group", name)
     assert name not in groups("--list").split()
+
+
+def static_member(cluster, group, topic, instance):
+    """Prints what happens to it as lines of JSON, and why it ended."""
+    return subprocess.Popen(
+        java_tools.command("kafka-verifiable-consumer", *on(cluster), "--topic", topic, "--group-id",
+                           group, "--group-instance-id", instance, "--session-timeout", 30000),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def assigned_to(process):
+    for line in process.stdout:
+        told = json.loads(line) if line.startswith("{") else {}
+        if told.get("name") == "partitions_assigned":
+            return {p["partition"] for p in told["partitions"]}
+    return None
+
+
+def test_a_static_member_takes_its_place_and_its_former_self_is_fenced(cluster, new_topic, name):
+    """The place stays as it is: another member of the group notices nothing."""
+    topic = new_topic(partitions=2)
+    other = Member(cluster, name, topic, session_timeout_ms=30000)
+    clusters.wait_until(lambda: (other.poll(), len(other.partitions()) == 2)[1], 40, "both", 0)
+    first = static_member(cluster, name, topic, "one")
+    second = None
+    try:
+        clusters.wait_until(lambda: (other.poll(), len(other.partitions()) == 1)[1], 60,
+                            "one for each", 0)
+        share, counts = assigned_to(first), (other.assigned_count, other.revoked_count)
+        second = static_member(cluster, name, topic, "one")
+        assert assigned_to(second) == share and len(share) == 1
+        assert "FencedInstanceId" in first.communicate(timeout=60)[0]
+        for _ in range(20):
+            other.poll()
+        assert (other.assigned_count, other.revoked_count) == counts
+    finally:
+        for process in filter(None, (first, second)):
+            process.kill()
+            process.wait()
+        other.close()
 
 
 def test_kafka_consumer_groups_shows_a_live_member(cluster, new_topic, name):

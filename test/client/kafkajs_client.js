@@ -67,6 +67,8 @@ async function administer(seen) {
     const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic }]
     const configs = (await admin.describeConfigs({ resources })).resources[0].configEntries
     seen.retention = configs.find((entry) => entry.configName === 'retention.ms').configValue
+    const altered = [{ ...resources[0], configEntries: [{ name: 'retention.ms', value: '7000' }] }]
+    seen.altered = (await admin.alterConfigs({ resources: altered })).resources[0].errorCode
     await admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] })
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '-1' }] })
     const left = await admin.fetchTopicOffsets(topic)

@@ -33,5 +33,5 @@ def test_kafkajs_creates_writes_reads_in_a_group_and_administers(cluster, name):
     assert not {(p, o) for p, o, *_ in seen["first"]} & {(p, o) for p, o, *_ in seen["second"]}
     assert seen["committed"] == seen["ends"] == 600
     assert (seen["listed"], seen["state"], seen["listedAfter"]) == (True, "Empty", False)
-    assert int(seen["retention"]) == 7 * 24 * 3_600_000
+    assert (int(seen["retention"]), seen["altered"]) == (7 * 24 * 3_600_000, 0)
     assert seen["emptied"]

@@ -10,6 +10,7 @@ import cluster as clusters
 from admin_port import ask, post
 from cluster import free_port, wait_until
 from fault_test import PARTITIONS, Load, assert_all_there
+from replication_mode_test import alter, wait_kind
 from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only  # a running cluster's nodes are not ours
@@ -145,9 +146,9 @@ def test_nodes_come_and_go_under_load_also_when_their_driver_is_killed(loaded):
     def says(node, text):
         return any(text in line for line in node.events_since(told))
     # The others tell it, or its own checkpoint does, when that has its removal already.
-    wait_until(lambda: says(removed, "was removed from"), 20, "the removed node hears why")
+    wait_until(lambda: says(removed, "was removed from"), 60, "the removed node hears why")
     wait_until(lambda: says(loaded.node(2), "was removed from") or says(removed, "node_removed"),
-               20, "the others say whom they refuse")
+               60, "the others say whom they refuse")
     removed.terminate()
     operate(loaded.node(3), "add", node_id=1, site="a")
     shutil.rmtree(removed.data)
@@ -213,6 +214,17 @@ def test_a_lost_node_is_replaced_and_a_dead_ones_replicas_are_built_elsewhere(lo
     wait_wanted(loaded, 4, lambda count: count == (GROUPS - 1) // 2)
     loaded.node(2).start()
     loaded.node(2).terminate()
+
+
+@pytest.mark.timeout(300)
+def test_the_only_node_of_an_asynchronous_topics_home_is_replaced(loaded):
+    alter(loaded, loaded.topic, trilog_replication="async", trilog_home_site="a")
+    wait_kind(loaded, "async", "a", PARTITIONS)
+    loaded.new_node(4, "a").start()
+    operate(loaded.node(2), "replace", node_id=1, new_node_id=4)
+    wait_at_rest(loaded, node_1="gone", node_4="active")
+    wait_until(lambda: {p.leader for p in loaded.partitions(loaded.topic).values()} == {4}, 30,
+               "the vote has gone with the place", passing=[clusters.KafkaException])
 
 
 @pytest.mark.timeout(300)

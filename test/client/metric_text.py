@@ -1,8 +1,8 @@
 """A strict reader of Prometheus' text format, version 0.0.4: what it takes, Prometheus takes.
 
 Stricter than that in what we hold to: every family has help and type, in this order and once; its
-samples follow at once; names are trilog_… with a base unit; counters end in _total; no sample comes
-twice."""
+samples follow at once; names are trilog_… with a base unit, or kafka_… as Kafka's exporters have them;
+counters end in _total; no sample comes twice."""
 
 import math
 import re
@@ -35,7 +35,7 @@ class Family:
 
 
 def _check_name(family, line):
-    if not family.name.startswith("trilog_") or family.name.endswith(NOT_BASE_UNITS):
+    if not family.name.startswith(("trilog_", "kafka_")) or family.name.endswith(NOT_BASE_UNITS):
         raise Malformed(line)
     if (family.type == "counter") != family.name.endswith("_total"):
         raise Malformed(line)
@@ -47,6 +47,8 @@ def _add_sample(family, line):
         raise Malformed(line)
     suffix = match.group(1)[len(family.name):]
     allowed = {"_sum", "_count"} if family.type == "summary" else {""}
+    if 'quantile="' in line:
+        allowed = {""} if family.type == "summary" else {}
     if not match.group(1).startswith(family.name) or suffix not in allowed:
         raise Malformed(line)
     labels = re.findall(LABEL, match.group(2) or "")

@@ -10,7 +10,7 @@ from message import Connection
 
 NONE, UNKNOWN_TOPIC, INVALID_TOPIC, TOPIC_EXISTS = 0, 3, 17, 36
 INVALID_PARTITIONS, INVALID_REPLICATION, INVALID_ASSIGNMENT, INVALID_CONFIG = 37, 38, 39, 40
-INVALID_REQUEST, UNKNOWN_TOPIC_ID, MISMATCHED_ENDPOINT = 42, 100, 114
+ILLEGAL_SASL_STATE, INVALID_REQUEST, UNKNOWN_TOPIC_ID, MISMATCHED_ENDPOINT = 34, 42, 100, 114
 TOPIC, BROKER = 2, 4
 SET, DELETE, APPEND, SUBTRACT = range(4)
 NO_ID = bytes(16)
@@ -57,6 +57,13 @@ class Admin:
                 for n, operation, value in changes]}], validate_only=validate_only)
         return next(v for v in answer.values() if isinstance(v, list))[0]["error_code"]
 
+    def replace(self, name, configs, resource_type=TOPIC, version=2, validate_only=False):
+        """AlterConfigs: these overrides, and no others."""
+        return self.connection.call("AlterConfigs", version, resources=[{
+            "resource_type": resource_type, "resource_name": name, "configs": [
+                {"name": n, "value": value} for n, value in configs.items()]}],
+            validate_only=validate_only)["resources"][0]["error_code"]
+
     def metadata(self, version, *topics, create=False):
         values = {"allow_auto_topic_creation": create} if version >= 4 else {}
         answer = self.connection.call("Metadata", version, topics=list(topics), **values)
@@ -94,6 +101,7 @@ def test_create_topics_refuses_what_can_not_be(admin, name):
 def test_create_topics_tells_what_was_made(admin, name):
     made = admin.create(name, -1, -1, configs={"retention.ms": "5000"})
     assert (made["error_code"], made["num_partitions"], made["replication_factor"]) == (NONE, 1, 3)
+    assert made["error_message"] is None, "a text there is an error to some clients"
     assert made["topic_id"] != NO_ID
     configs = {c["name"]: c for c in made["configs"]}
     assert (configs["retention.ms"]["value"], configs["retention.ms"]["config_source"]) == ("5000", 1)
@@ -236,6 +244,27 @@ def test_a_change_of_configs_is_made_whole_or_not_at_all(admin, new_topic):
     assert admin.describe(TOPIC, topic, ["retention.ms"])[1]["retention.ms"] == ("5000", 1)
 
 
+def test_alter_configs_replaces_all_overrides(admin, new_topic):
+    """What kafkajs and librdkafka's older call know."""
+    topic = new_topic(retention_ms=5_000, segment_ms=6_000)
+
+    def overrides():
+        return {k: v for k, (v, source) in admin.describe(TOPIC, topic)[1].items() if source == 1}
+    for version in range(3):
+        wanted = {"retention.ms": str(7_000 + version)}
+        assert admin.replace(topic, wanted, version=version) == NONE
+        clusters.wait_until(lambda w=wanted: overrides() == w, 10, "that and no more")
+    assert admin.replace(topic, {"segment.ms": "1000"}, validate_only=True) == NONE
+    assert admin.replace(topic, {"retention.ms": "x"}) == INVALID_CONFIG
+    assert admin.replace(topic, {"nope": "1"}) == INVALID_CONFIG
+    assert admin.replace(topic, {"retention.ms": None}) == INVALID_REQUEST
+    assert admin.replace("none-" + topic, {}) == UNKNOWN_TOPIC
+    assert admin.replace("99", {"x": "1"}, resource_type=BROKER) == INVALID_REQUEST
+    assert overrides() == {"retention.ms": "7002"}
+    assert admin.replace(topic, {}) == NONE
+    clusters.wait_until(lambda: overrides() == {}, 10, "none")
+
+
 def test_a_resource_is_altered_once_in_a_request(admin, new_topic):
     one = {"resource_type": TOPIC, "resource_name": new_topic(), "configs": [
         {"name": "retention.ms", "config_operation": SET, "value": "1000"}]}
@@ -329,6 +358,19 @@ def test_the_cluster_is_described_to_clients_of_brokers(admin):
     assert answer["controller_id"] in (1, 2, 3) and len(answer["cluster_id"]) == 22
     answer = admin.connection.call("DescribeCluster", 1, endpoint_type=2)
     assert answer["error_code"] == MISMATCHED_ENDPOINT
+
+
+def test_no_reassignment_is_under_way(admin, new_topic):
+    for topics in (None, [{"name": new_topic(), "partition_indexes": [0]}]):
+        answer = admin.connection.call("ListPartitionReassignments", 0, topics=topics)
+        assert (answer["error_code"], answer["error_message"], answer["topics"]) == (NONE, None, [])
+
+
+def test_who_would_authenticate_is_told_that_nobody_can(admin):
+    """A closed connection would look like a broker that is down."""
+    for version in (0, 1):
+        answer = admin.connection.call("SaslHandshake", version, mechanism="PLAIN")
+        assert answer == {"error_code": ILLEGAL_SASL_STATE, "mechanisms": []}
 
 
 def test_a_client_says_its_software_plainly(admin):

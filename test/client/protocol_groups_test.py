@@ -177,12 +177,37 @@ def test_commits_are_refused_partition_by_partition(group, new_topic):
     assert group.committed(topic) == (NONE, [(NONE, 4, "why")])
 
 
-@pytest.mark.trilog_only  # Kafka stores it
-def test_a_negative_offset_is_nobodys_progress(group, new_topic):
+def test_a_negative_offset_is_no_progress(group, new_topic):
+    """kafkajs resets a group so."""
     topic = new_topic()
+    assert group.commit(topic, -1) == NONE
+    assert group.committed(topic) == (NONE, [(NONE, -1, "")])
     assert group.commit(topic, 7) == NONE
-    assert group.commit(topic, -1) != NONE
-    assert group.committed(topic) == (NONE, [(NONE, 7, "")])
+    assert group.commit(topic, -1) == NONE
+    assert group.committed(topic) == (NONE, [(NONE, -1, "")])
+
+
+@pytest.mark.trilog_only  # Kafka tells it to everyone
+def test_a_member_alone_is_told_the_lower_offset_that_it_committed(cluster, group, new_topic):
+    topic = new_topic()
+    assert group.commit(topic, 20) == NONE
+    member, generation = group.settle()
+
+    def seek_back(offset):
+        assert group.commit(topic, offset, member, generation) == NONE
+        with Connection(group.node) as others:
+            told = others.call("OffsetFetch", 7, group_id=group.id, topics=[
+                {"name": topic, "partition_indexes": [0]}])["topics"][0]["partitions"][0]
+        return group.committed(topic)[1][0][1], told["committed_offset"]
+    assert seek_back(5) == (5, 20)
+    assert seek_back(-2) == (-1, 20)
+    assert seek_back(21) == (21, 21), "stored, for all"
+    assert seek_back(20) == (20, 20), "its own to take back"
+    assert seek_back(9) == (9, 20)
+    rejoined = group.join(member=member, protocols=(("range", b"other"),))
+    assert rejoined["generation_id"] == generation + 1
+    assert group.sync(member, generation + 1, {member: b"all"})[0] == NONE
+    assert group.committed(topic) == (NONE, [(NONE, 20, "")]), "a new generation goes on there"
 
 
 def test_what_was_not_committed_is_no_error(group, new_topic):
@@ -193,6 +218,24 @@ def test_what_was_not_committed_is_no_error(group, new_topic):
     assert group.committed("none-" + topic) == (NONE, [(NONE, -1, "")])
     for version in range(2, 9):
         assert group.committed(None, version) == (NONE, [(NONE, 5, "")]), "all of the group"
+
+
+def test_one_fetch_asks_for_several_groups_and_each_has_its_own_answer(cluster, group, new_topic):
+    topic = new_topic()
+    others = [Group(cluster, f"{group.id}-{i}") for i in range(8)]
+    for offset, one in enumerate([group, *others], 1):
+        assert one.commit(topic, offset) == NONE
+    asked = [group.id, *(g.id for g in others), group.id + "-none"]
+    for stable in (False, True):  # without transactions every offset is
+        answer = group.connection.call("OffsetFetch", 8, require_stable=stable, groups=[
+            {"group_id": g, "topics": [{"name": topic, "partition_indexes": [0]}]} for g in asked])
+        told = {g["group_id"]: (g["error_code"], g["topics"][0]["partitions"][0]["committed_offset"])
+                for g in answer["groups"]}
+        assert [g["group_id"] for g in answer["groups"]] == asked
+        for offset, one in enumerate([group, *others], 1):
+            here = one.node.id == group.node.id
+            assert told[one.id] == ((NONE, offset) if here else (NOT_COORDINATOR, -1)), one.id
+        assert told[asked[-1]] in ((NONE, -1), (NOT_COORDINATOR, -1))
 
 
 def test_a_group_is_described_as_it_lives(group, new_topic):
@@ -246,6 +289,14 @@ def test_a_group_with_members_is_not_deleted(group, new_topic):
     assert group.delete_offset(topic) == (NONE, [NONE])
     assert group.delete_offset("none-" + topic) == (NONE, [UNKNOWN_TOPIC])
     assert group.committed(topic) == (NONE, [(NONE, -1, "")])
+
+
+def test_a_group_that_its_last_member_has_just_left_is_deleted(group):
+    for _ in range(3):
+        member, _ = group.settle()
+        assert group.leave((member, None)) == (NONE, [NONE])
+        assert group.delete() == NONE
+        assert group.describe() == (NONE, "Dead", "", "", 0)
 
 
 def test_leaving_what_one_is_not_in_is_said_member_by_member(group):

@@ -201,6 +201,13 @@ def test_produce_refuses_what_is_no_single_sound_batch(small_log):
     assert small_log.produce(batch())["base_offset"] == 0, "nothing of it was stored"
 
 
+def test_a_batch_is_refused_in_a_sentence(cluster, new_topic):
+    log = Log(cluster, new_topic(cleanup_policy="compact"))
+    row = log.produce(batch())
+    assert row["error_code"] == INVALID_RECORD
+    assert "cannot accept message without key" in row["error_message"]
+
+
 def test_versions_that_only_tell_features_are_not_taken(log):
     """librdkafka 2.0.2 wants to see Produce 0 to 2; nobody sends them."""
     for version in range(3):

@@ -4,6 +4,8 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+import cluster as clusters
+
 READ_S = 45
 QUIET = {"log_level": 0}
 
@@ -132,10 +134,22 @@ def assert_offsets_rise_by_one(messages):
     assert offsets == list(range(offsets[0], offsets[0] + len(offsets))) if offsets else True
 
 
-def watermarks(cluster, topic, partition=0):
-    """(log start, high watermark), asked of the leader."""
+def watermarks_at_once(cluster, topic, partition=0):
+    """(log start, high watermark), asked of the leader as librdkafka does it: once."""
     asker = consumer(cluster)
     try:
         return asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
     finally:
         asker.close()
+
+
+def watermarks(cluster, topic, partition=0):
+    """The same, when its leader has been found: it may just have moved."""
+    def ask():
+        try:
+            return watermarks_at_once(cluster, topic, partition)
+        except KafkaException as why:
+            if why.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            return None
+    return clusters.wait_until(ask, 30, f"the leader of {topic}")

@@ -22,11 +22,8 @@ pytestmark = pytest.mark.trilog_only
 def rotten_cluster():
     # Little is read from memory, and the disk only when the test says so.
     running = clusters.new_cluster("rotten", {"tail_memory_bytes": "1 MiB", "scrub_interval_ms": 0})
-    try:
-        running.start()
+    with running.while_used():
         yield running
-    finally:
-        running.stop()
 
 
 class Rotten:
@@ -75,10 +72,7 @@ class Rotten:
 @pytest.fixture
 def rotten(rotten_cluster, name):
     yield Rotten(rotten_cluster, name)
-    for node in rotten_cluster.nodes:
-        if not node.is_running():
-            node.start()
-    rotten_cluster.wait_healthy()
+    rotten_cluster.start_ended()
 
 
 def scrub(node):
@@ -112,12 +106,15 @@ def damage_some(rotten, node):
 
 def assert_mended(rotten, node, lengths, segment_count):
     clusters.wait_until(rotten.is_same_everywhere, 60, "the same bytes everywhere")
-    said = node.events_since(lengths)
+
+    def is_said():
+        said = node.events_since(lengths)
+        return sum("event=segment_repaired " in line for line in said) >= segment_count and said
+    said = clusters.wait_until(is_said, 30, f"node {node.id} says of {segment_count} that they are mended")
     damaged = [line for line in said if "event=segment_damaged " in line]
     assert len(damaged) >= segment_count, said
     assert all(" file=topics/" in line and " position=" in line and " partition=0 " in line
                for line in damaged)
-    assert sum("event=segment_repaired " in line for line in said) >= segment_count
     assert not any("event=node_rebuilt" in line or "event=group_failed" in line for line in said)
 
 

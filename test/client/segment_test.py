@@ -32,8 +32,7 @@ def life():
     running = clusters.new_cluster("segments")
     if not running.can_kill():
         pytest.skip("nobody said how to kill this cluster's nodes")
-    try:
-        running.start()
+    with running.while_used():
         topic = create_topic(running, "segments", segment_bytes=SEGMENT_BYTES)
         acknowledged = {}
         for epoch in range(EPOCHS):
@@ -41,8 +40,6 @@ def life():
                 lead_elsewhere(running, topic)
             acknowledged.update(write_some(running, topic, epoch))
         yield types.SimpleNamespace(cluster=running, topic=topic, acknowledged=acknowledged)
-    finally:
-        running.stop()
 
 
 def lead_elsewhere(cluster, topic):

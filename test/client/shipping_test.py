@@ -27,20 +27,15 @@ def shipping_cluster():
         "ship_bytes_per_second": RATE_BYTES, "ship_compression": "always",
         "wal_kept_bytes": 0, "wal_file_bytes": 4 * MIB,
         "message.max.bytes": MIB, "catch_up_kept_bytes": MIB})
-    try:
-        running.start()
+    with running.while_used():
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture
 def whole(shipping_cluster):
+    admin_port.wait_home(shipping_cluster)  # who leads now is who sends
     yield shipping_cluster
-    for node in shipping_cluster.nodes:
-        if not node.is_running():
-            node.start()
-    shipping_cluster.wait_healthy()
+    shipping_cluster.start_ended()
 
 
 def value(number):
@@ -128,11 +123,11 @@ def test_segments_that_came_before_their_source_ended_are_not_sent_again(whole, 
     values = leave_behind(whole, topic, receiver)
     clusters.wait_until(lambda: files_bytes(third) >= files_bytes(leader), 30, "so has the third")
     before, third_before = shipped(leader), shipped(third)
+    lengths = whole.log_lengths()
     receiver.start()
     clusters.wait_until(lambda: shipped(leader) - before >= BACKLOG_BYTES / 2, 60,
                         "half of it is sent", 0.02)
     first_bytes = shipped(leader) - before
-    lengths = whole.log_lengths()
     leader.kill9()
     wait_event(receiver, lengths, "snapshot_installed")
     assert shipped(third) - third_before <= BACKLOG_BYTES - first_bytes + UNDER_WAY_BYTES

@@ -2,15 +2,14 @@
 
 import http.server
 import json
-import pathlib
-import subprocess
+import re
 import threading
 
 import pytest
 
 import records
-from admin_port import ask, clean_environment, trilog, trilog_path
-from cluster import ROOT, free_port, wait_until
+from admin_port import ask, trilog
+from cluster import free_port, wait_until
 
 pytestmark = pytest.mark.trilog_only
 
@@ -52,9 +51,12 @@ def test_says_how_whole_the_cluster_is(cluster):
 
 def test_tables_of_groups_and_disks_join_what_all_nodes_say(cluster):
     all_nodes = [word for node in cluster.nodes for word in ("-a", node.admin)]
-    groups = trilog("group", "list", *all_nodes)
-    assert groups.returncode == 0
-    assert "?" not in groups.stdout, "each group's leader was asked"
+
+    def is_each_leader_asked():
+        groups = trilog("raft", "list", *all_nodes)
+        assert groups.returncode == 0
+        return "?" not in groups.stdout
+    wait_until(is_each_leader_asked, 20, "each group's leader was asked")
     disks = trilog("disk", "status", *all_nodes)
     assert disks.returncode == 0
     assert [line.split()[:2] for line in disks.stdout.splitlines()[1:]] == [
@@ -67,7 +69,7 @@ def test_reads_all_segments_when_asked_and_waits_for_it(cluster, new_topic):
     before = [ask(n.admin, "/v1/scrub").json["passes_finished"] for n in cluster.nodes]
     done = trilog("disk", "scrub", "--wait", 60, *all_nodes, timeout_s=90)
     assert done.returncode == 0, done.stderr
-    assert "0 of 3 nodes still read" in done.stderr
+    assert done.stderr == "", "progress is for terminals"
     told = [ask(n.admin, "/v1/scrub").json for n in cluster.nodes]
     assert all(t["passes_finished"] > b for t, b in zip(told, before))
     assert all(t["segments_suspected"] == 0 for t in told)
@@ -160,14 +162,14 @@ def test_ends_with_2_when_the_command_line_is_wrong(words, nowhere):
 def test_helps_with_an_example_for_each_command():
     listed = trilog("--help")
     assert listed.returncode == 0
-    commands = [line.split()[:2] for line in listed.stdout.split("options of")[0].splitlines()
-                if line.startswith("  ")]
-    assert ["node", "add"] in commands and len(commands) > 5
-    for noun, verb in commands:
-        done = trilog(noun, verb, "--help")
+    commands = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)(?= [A-Z\[]|  )",
+                          listed.stdout.split("options of")[0], re.M)
+    assert "node add" in commands and "lag" in commands and len(commands) > 5
+    for name in commands:
+        done = trilog(*name.split(), "--help")
         assert done.returncode == 0
-        assert f"usage: trilog {noun} {verb}" in done.stdout
-        assert f"\nexample:\n  trilog {noun} {verb}" in done.stdout
+        assert f"usage: trilog {name} " in done.stdout
+        assert f"\nexample:\n  trilog {name}" in done.stdout
 
 
 @pytest.mark.parametrize("words", [["node", "add", "4", "--site", "a"], ["node", "remove", "3"],
@@ -177,18 +179,3 @@ def test_changes_nothing_where_nobody_can_be_asked(cluster, words):
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert len(ask(cluster.nodes[0].admin, "/v1/nodes").json["nodes"]) == 3
-
-
-@pytest.mark.parametrize("typed, expected", [
-    (["tri", "no"], {"node"}), (["trilog", "node", ""], {"list", "add", "remove", "replace"}),
-    (["trilog", "node", "re"], {"remove", "replace"}),
-    (["trilog", "node", "list", "--adm"], {"--admin"}),
-    (["trilog", "node", "add", "--p"], {"--plan", "--peer"}), (["trilog", "x"], set())])
-def test_bash_completes_nouns_verbs_and_options(typed, expected):
-    words = " ".join(f"'{word}'" for word in typed)
-    script = (f"source {ROOT}/cli/trilog.bash; COMP_WORDS=({words}); "
-              f"COMP_CWORD={len(typed) - 1}; _trilog; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
-    folder = str(pathlib.Path(trilog_path()).parent)
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30,
-                          env={**clean_environment(), "PATH": f"{folder}:/usr/bin:/bin"}, check=True)
-    assert set(done.stdout.split()) == expected, done.stderr
