@@ -1,0 +1,187 @@
+"""The home site of asynchronous topics is gone for good, and the two other sites live: group 0, the
+offsets and all synchronous topics go on, and `trilog recover` makes another site the home.
+
+What was printed before is compared with what is lost; synchronous topics lose nothing; the old home
+returns with what it had, and takes no part before it has been built anew."""
+
+import time
+
+import pytest
+from confluent_kafka import TopicPartition
+
+import cluster as clusters
+import records
+from admin_port import ask, trilog
+from recovery_test import PARTITIONS, STRIDE, Load, lost_tail, values_of
+from topics import create_topic
+
+pytestmark = pytest.mark.trilog_only
+
+
+@pytest.fixture
+def three():
+    """A cluster for one test, whatever becomes of its nodes."""
+    running = clusters.OwnCluster("recovery-home")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def replicas(node):
+    """Of all raft groups that the node has: (how they are replicated, home site, generation)."""
+    groups = ask(node.admin, "/v1/groups").json["groups"]
+    return {g["group_id"]: (g["replication"], g["home_site"], g["replica"]["generation"])
+            for g in groups if g.get("replica")}
+
+
+def recoverable(node, survivor, beyond=0):
+    """The plan, once the lost nodes are known to be silent, and so many offsets lie beyond."""
+    def look():
+        try:
+            plan = ask(node.admin, f"/v1/recover?survivor={survivor}").json
+        except OSError:
+            return None  # it is starting
+        is_whole = plan.get("may_begin") and plan["consumer_offsets_beyond_count"] == beyond
+        return plan if is_whole else None
+    return clusters.wait_until(look, 30, "the lost nodes are silent", 0.2)
+
+
+def recover(node, survivor, plan):
+    began = time.monotonic()
+    done = trilog("recover", "--survivor", survivor, "-a", node.admin, "--lost",
+                  plan["total"]["known_lost_records"], "--sites-off", "--wait", 60, timeout_s=90)
+    print(done.stderr, done.stdout)
+    assert done.returncode == 0, done.stderr
+    return time.monotonic() - began
+
+
+def commit_ends(cluster, topic, group):
+    """The group has read all that there is now."""
+    reader = records.consumer(cluster, group)
+    places = [TopicPartition(topic, p, records.watermarks(cluster, topic, p)[1])
+              for p in range(PARTITIONS)]
+    assert all(p.error is None for p in reader.commit(offsets=places, asynchronous=False))
+    reader.close()
+    return {p.partition: p.offset for p in places}
+
+
+def goes_on(load, count=300):
+    before = len(load.acknowledged)
+    clusters.wait_until(lambda: len(load.acknowledged) > before + count, 60, "a producer goes on")
+
+
+def lost_of(load, kept):
+    """What was acknowledged and is not there."""
+    there = {(p, offset): value for p, rows in kept.items() for offset, value in rows}
+    return [row for row in load.acknowledged if there.get((row[1], row[2])) != row[3]]
+
+
+def longest_gap_ms(load, since_ms):
+    times = [row[0] for row in load.acknowledged if row[0] >= since_ms]
+    return max((b - a for a, b in zip(times, times[1:])), default=0)
+
+
+def check_order(kept):
+    for rows in kept.values():
+        offsets = [offset for offset, _ in rows]
+        numbers = [int(value) for _, value in rows]
+        assert offsets == sorted(set(offsets))
+        assert numbers == sorted(set(numbers)), "each once, and in the order of its producer"
+        assert any(offset >= STRIDE for offset in offsets), "what is new lies behind the stride"
+
+
+def first_behind(cluster, topic, group, partition):
+    """What a member whose committed offset lies beyond what survived gets first."""
+    reader = records.consumer(cluster, group, auto_offset_reset="earliest")
+    reader.subscribe([topic])
+    found = {}
+    while partition not in found:
+        for message in records.read_count(reader, 1):
+            found.setdefault(message.partition(), message.offset())
+    reader.close()
+    return found[partition]
+
+
+def lose_home(cluster, load, topic):
+    """Site b is away for a moment, and when it is back, a is gone: b lacks the end."""
+    cluster.node(2).kill9()
+    goes_on(load)
+    ends = commit_ends(cluster, topic, "late")
+    goes_on(load, 10)
+    cluster.node(1).kill9()
+    cluster.node(2).start()
+    return ends
+
+
+def test_another_site_becomes_the_home_of_asynchronous_topics(three):
+    topic = create_topic(three, "orders", PARTITIONS, trilog_replication="async",
+                         trilog_home_site="a")
+    safe = create_topic(three, "safe", PARTITIONS)
+    load, safe_load = Load(three, topic), Load(three, safe)
+    clusters.wait_until(lambda: len(load.acknowledged) > 1000, 60, "some load")
+    ends = lose_home(three, load, topic)
+    goes_on(safe_load)
+    plan = recoverable(three.node(2), "b", PARTITIONS)
+    kinds = replicas(three.node(2))
+    assert {kinds[row["group_id"]][:2] for row in plan["groups"]} == {("async", "a")}
+    assert [(n["node_id"], n["site"]) for n in plan["lost_nodes"]] == [(1, "a")]
+    assert [row["topic"] for row in plan["topics"]] == [topic]
+    assert plan["ordered_by"] == "group_0"
+    beyond = {row["partition"]: row for row in plan["consumer_offsets_beyond"]}
+    assert {p: row["committed"] for p, row in beyond.items()} == ends
+    assert all(row["survives"] < row["committed"] for row in beyond.values())
+    recovered_ms = time.time() * 1000
+    took = recover(three.node(2), "b", plan)
+    goes_on(load)
+    goes_on(safe_load)
+    load.stop()
+    safe_load.stop()
+    kept = values_of(three, topic)
+    lost, total = lost_of(load, kept), plan["total"]
+    print(f"recovered in {took:.1f} s, known lost {total['known_lost_records']}, measured "
+          f"{len(lost)} of {len(load.acknowledged)}; the synchronous topic was without an "
+          f"acknowledgement for {longest_gap_ms(safe_load, recovered_ms):.0f} ms at most")
+    assert total["known_lost_records"] <= len(lost)
+    assert all(row[0] >= total["possibly_lost_since_ms"] for row in lost)
+    assert lost_of(safe_load, values_of(three, safe)) == [], "synchronous topics lose nothing"
+    check_order(kept)
+    first_new = min(offset for offset, _ in kept[0] if offset >= STRIDE)
+    assert first_behind(three, topic, "late", 0) == first_new
+    check_return(three, topic, kept)
+
+
+def check_return(cluster, topic, kept):
+    """With all that it had, of which a part is in no other place."""
+    history = ask(cluster.node(2).admin, "/v1/switch").json["history"]
+    assert [(row["from"], row["to"]) for row in history if row["cause"] == "recovery"] == [
+        ("a", "b")]
+    cluster.node(1).start()
+    def is_whole():
+        try:
+            kinds = [row for node in cluster.nodes for row in replicas(node).values()]
+            nodes = ask(cluster.node(2).admin, "/v1/nodes").json["nodes"]
+            return kinds.count(("async", "b", 1)) == 3 and \
+                all(row[2] == 0 for row in kinds if row[0] == "sync") and \
+                all(n["is_alive"] and n["groups_level"] == n["groups_wanted"] for n in nodes)
+        except (OSError, KeyError, AttributeError):
+            return False
+    clusters.wait_until(is_whole, 90, "the old home follows the new one", 0.3)
+    assert values_of(cluster, topic) == kept, "one history, also after its return"
+    assert lost_tail(cluster.node(1)), "what it had is kept where it was"
+    send_it_home(cluster, topic, kept)
+
+
+def send_it_home(cluster, topic, kept):
+    """By the way that any topic is sent home."""
+    done = trilog("topic", "config", topic, "trilog.home.site=a", "--yes", "-a",
+                  cluster.node(2).admin)
+    assert done.returncode == 0, done.stderr
+    clusters.wait_until(lambda: {p.leader for p in cluster.partitions(topic).values()} == {1}, 60,
+                        "it is led in a again")
+    new = records.send_all(cluster, topic, [b"%d" % (10 ** 9 + i) for i in range(90)])
+    after = values_of(cluster, topic)
+    there = {(p, offset): value for p, rows in after.items() for offset, value in rows}
+    assert all(there[(p, offset)] == value for p, offset, _, value in new)
+    assert all(after[p][:len(rows)] == rows for p, rows in kept.items())
