@@ -55,7 +55,7 @@ class Writer:
         while self.lacking:
             if time.monotonic() - since > patience_s:
                 raise RuntimeError(f"{len(self.lacking)} partitions take no records")
-            threads = [threading.Thread(target=self.write, args=(address, numbers))
+            threads = [threading.Thread(target=self.write, args=(address, numbers), daemon=True)
                        for address, numbers in self.leaders().items()]
             for thread in threads:
                 thread.start()

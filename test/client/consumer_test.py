@@ -156,7 +156,7 @@ def test_a_consumer_of_another_site_never_reads_what_is_not_acknowledged(cluster
             if i % 100 == 0:
                 time.sleep(0.02)
         done.set()
-    thread = threading.Thread(target=send)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     for reading in readings:
         read = records.read_count(reading.reader, 3000)

@@ -39,7 +39,7 @@ def whole(faulty_cluster):
 
 
 def at_once(actions):
-    threads = [threading.Thread(target=action) for action in actions]
+    threads = [threading.Thread(target=action, daemon=True) for action in actions]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -385,7 +385,7 @@ def test_a_batch_that_a_lost_leader_had_taken_is_not_called_refused(whole, name)
     produce()
     for node in others:
         node.pause()
-    under_way = threading.Thread(target=produce)
+    under_way = threading.Thread(target=produce, daemon=True)
     under_way.start()
 
     def has_passed_it_on():

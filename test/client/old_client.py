@@ -23,7 +23,7 @@ class OldClient:
         self.answers = collections.Counter()  # by error code
         self.acknowledged = []                # (partition, offset, value)
         self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self._run)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _send_one(self, connection, number):

@@ -50,7 +50,8 @@ class Reader:
         self.process = None
 
     def start(self, cluster):
-        self.thread = threading.Thread(target=getattr(self, f"_{self.name}"), args=(cluster,))
+        self.thread = threading.Thread(target=getattr(self, f"_{self.name}"), args=(cluster,),
+                                       daemon=True)
         self.thread.start()
 
     def stop(self):

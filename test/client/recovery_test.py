@@ -46,7 +46,7 @@ class Load:
                                          retry_backoff_max_ms=200, reconnect_backoff_max_ms=500)
         self.topic = topic
         self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self._run)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _on_delivery(self, error, message):
@@ -219,7 +219,7 @@ def test_refuses_what_it_must_not_do(three):
 
 
 def come_back_together(cluster):
-    at_once = [threading.Thread(target=node.start) for node in cluster.nodes[:2]]
+    at_once = [threading.Thread(target=node.start, daemon=True) for node in cluster.nodes[:2]]
     for thread in at_once:
         thread.start()
     for thread in at_once:

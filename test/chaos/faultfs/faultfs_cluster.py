@@ -186,7 +186,7 @@ class Load:
         self.producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0,
                                   "enable.idempotence": True, "linger.ms": 2,
                                   "delivery.timeout.ms": 120_000})
-        self.thread = threading.Thread(target=self._run)
+        self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _on_delivered(self, number, error, message):
         if error is not None:

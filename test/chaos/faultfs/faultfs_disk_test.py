@@ -171,7 +171,7 @@ def test_fsync_of_a_folder_fails_too(mount):
 def test_a_slow_call_lets_all_others_pass_and_ends_when_healed(mount, file):
     mount.ask("slow fsync ms=600000 path=file")
     ended = threading.Event()
-    sleepers = [threading.Thread(target=lambda: (os.fsync(file), ended.set())) for _ in range(1)]
+    sleepers = [threading.Thread(target=lambda: (os.fsync(file), ended.set()), daemon=True)]
     for sleeper in sleepers:
         sleeper.start()
     while mount.status("slowed") == "0":

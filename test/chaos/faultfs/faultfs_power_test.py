@@ -71,7 +71,7 @@ def test_a_slow_call_is_woken_by_the_cut_and_has_not_happened(mount):
             os.fsync(opened)
         except OSError as trouble:
             troubles.append(trouble.errno)
-    sleeper = threading.Thread(target=sync)
+    sleeper = threading.Thread(target=sync, daemon=True)
     sleeper.start()
     while mount.status("slowed") == "0":
         pass

@@ -24,7 +24,7 @@ def one_way_us(left, right, packets, pause_seconds):
             sent_ns, = struct.unpack("q", right.recv(64))
             times.append((time.monotonic_ns() - sent_ns) / 1000)
 
-    receiver = threading.Thread(target=receive)
+    receiver = threading.Thread(target=receive, daemon=True)
     receiver.start()
     for _ in range(packets):
         left.send(struct.pack("q", time.monotonic_ns()))
@@ -68,7 +68,7 @@ def report_load(link, options):
         link.set(name, delay_us=options.delay_us)
     left, right = link.stream_sockets(64 << 20)
     sender = threading.Thread(target=send_paced,
-                              args=(left, options.mbit * 125_000, options.seconds))
+                              args=(left, options.mbit * 125_000, options.seconds), daemon=True)
     before, start, received = processor_seconds(link.wand.pid), time.monotonic(), 0
     sender.start()
     buffer = bytearray(1 << 20)

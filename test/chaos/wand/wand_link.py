@@ -41,7 +41,7 @@ def in_namespace(name, work):
         except Exception as error:
             outcome["error"] = error
 
-    thread = threading.Thread(target=enter_and_work)
+    thread = threading.Thread(target=enter_and_work, daemon=True)
     thread.start()
     thread.join()
     if "error" in outcome:

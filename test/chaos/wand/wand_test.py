@@ -118,7 +118,7 @@ def test_a_stream_gets_through_whole(link):
         link.set(name, delay_us=5_000, jitter_us=2_000)
     left, right = link.stream_sockets(16 << 20)
     data = os.urandom(1 << 20) * (size_bytes >> 20)
-    sender = threading.Thread(target=lambda: (left.sendall(data), left.close()))
+    sender = threading.Thread(target=lambda: (left.sendall(data), left.close()), daemon=True)
     sender.start()
     received = bytearray()
     while chunk := right.recv(1 << 20):
