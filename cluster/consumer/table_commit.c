@@ -104,11 +104,15 @@ static bool is_of_other_topic(const struct group_offset *a, const struct group_o
            memcmp(b->topic_id, unknown, sizeof unknown) != 0;
 }
 
+/* Nor does a line of the former one's history go on. */
 static void meet(struct meeting *m)
 {
     struct table_offset *o = table_offset_find(m->group, m->asked.topic, m->asked.partition);
+    bool is_anew = o != NULL && is_of_other_topic(&o->shown.committed, &m->asked);
+    if (is_anew)
+        table_history_end(o);
     m->place = o;
-    m->stored = o == NULL || is_of_other_topic(&o->shown.committed, &m->asked) ? NULL : o;
+    m->stored = is_anew ? NULL : o;
     m->before = m->stored == NULL ? -1 : m->stored->shown.committed.offset;
     m->is_own = m->stored != NULL && m->commit->generation >= 0 &&
                 m->stored->shown.generation == m->commit->generation &&

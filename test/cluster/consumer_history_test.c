@@ -207,3 +207,51 @@ Test(cluster_consumer_history, goes_on_from_a_checkpoint_as_if_there_had_been_no
     consumer_table_destroy(t);
     consumer_table_destroy(restored);
 }
+
+static void commit_to_topic(struct consumer_table *t, uint8_t topic_id, const char *client,
+                            int64_t offset)
+{
+    struct byte_list list = {0};
+    struct group_commit commit = {
+        .generation = -1,
+        .member_id = kafka_string_of(""),
+        .instance_id = KAFKA_STRING_NULL,
+        .client_id = kafka_string_of(client),
+        .client_host = kafka_string_of("/127.0.0.1"),
+        .expire_at_ms = -1,
+        .policy = GROUP_POLICY_GUARD,
+        .offset_count = 1,
+    };
+    struct group_offset committed = {
+        .topic_id = {topic_id},
+        .topic = kafka_string_of("orders"),
+        .offset = offset,
+        .leader_epoch = -1,
+        .metadata = kafka_string_of(""),
+    };
+    group_commit_put(&list, kafka_string_of("g"), &commit);
+    group_offset_put(&list, &committed);
+    apply(t, list, 1);
+}
+
+/* Else that line would tell of going forward to where it is behind: no checkpoint could be read. */
+Test(cluster_consumer_history, begins_another_line_for_a_topic_that_was_made_again)
+{
+    struct consumer_table *t = table(), *restored = table();
+    uint8_t *snapshot;
+    size_t size;
+    commit_to_topic(t, 1, "tool", 600);
+    commit_to_topic(t, 1, "program", 1000);
+    commit_to_topic(t, 2, "program", 5);
+    commit_to_topic(t, 2, "program", 7);
+    struct lines *seen = lines_of(t, "g");
+    cr_assert_eq(seen->count, 3);
+    check_line(&seen->lines[1], HISTORY_OUTSIDE, 600, 1000, 1);
+    check_line(&seen->lines[2], HISTORY_OUTSIDE, -1, 7, 2);
+    cr_assert_eq(consumer_table_encode(t, &snapshot, &size), 0);
+    cr_assert_eq(consumer_table_decode(restored, bytes_of(snapshot, size)), 0);
+    cr_assert_eq(lines_of(restored, "g")->count, 3);
+    free(snapshot);
+    consumer_table_destroy(t);
+    consumer_table_destroy(restored);
+}
