@@ -83,6 +83,9 @@ struct peer {
 
 #define HEARD_SIZE 80
 
+/* Rounds of which is known when they began: with one every 50 ms, those under way over any link. */
+#define REPL_ROUNDS 32
+
 /* Where a leader was and when, by its clock: of what was heard lately. */
 #define HEARD_PLACES 64
 struct heard_place {
@@ -153,7 +156,7 @@ struct repl_group {
     uint64_t candidate_since_ms;
     uint64_t heard_majority_ms; /* leader: a majority was last alive; others: now */
     uint64_t led_term;          /* the last one that this replica led in, since its start, or 0 */
-    uint64_t led_until_ms;      /* ... and heard a majority */
+    uint64_t led_until_ms;      /* ... when a round began that a majority answered */
     uint64_t beaten_ms;         /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
     bool is_within_site;        /* the site rule is not for it */
@@ -184,8 +187,10 @@ struct repl_group {
     /* reads */
     struct repl_read *reads, *reads_last;
     unsigned read_count;
-    uint64_t round; /* last begun */
-    uint64_t round_at_ms;
+    uint64_t round;                         /* last begun */
+    uint64_t round_at_ms;                   /* last sent */
+    uint64_t round_term;                    /* ours as leader, when it was begun */
+    uint64_t rounds_begun_ms[REPL_ROUNDS];  /* by number: the newest of them */
 
     /* checkpoint */
     struct log_checkpoint checkpoint;
@@ -308,6 +313,8 @@ void group_fail_pending(struct repl_group *g, int status);
 /* group_read.c */
 void group_reads_advance(struct repl_group *g);
 void group_reads_fail(struct repl_group *g, int status);
+/* Leader: until when is it known that nobody else led? Asks once a second. */
+void group_lead_tick(struct repl_group *g, uint64_t now_ms);
 void group_on_read_round(struct repl_group *g, const struct repl_message *m);
 void group_on_read_ack(struct repl_group *g, const struct repl_message *m);
 

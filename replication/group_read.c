@@ -3,13 +3,19 @@
  * A read notes the commit index, once an entry of the leader's own term is committed, and waits
  * for a round of "do you still follow me?" that begins after it to be answered by a majority, and
  * for apply. One round serves all that wait; a paused leader that wakes up gets no majority for
- * its old term. No leases: fast failover would break them. */
+ * its old term. No leases: fast failover would break them.
+ *
+ * An answered round is also what a leader knows of its lead: when the round began, nobody else had
+ * been elected, so all that was acknowledged until then is in this replica's log. A forced recovery
+ * reckons from that (led_until_ms), so one round a second is made when nobody reads. That peers
+ * are alive says nothing of the kind: they may follow somebody else already. */
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "group_internal.h"
 
 #define ROUND_REPEAT_MS 50
+#define LED_EVERY_MS    1000
 
 int repl_group_read(struct repl_group *g, struct repl_read *req, repl_read_cb cb)
 {
@@ -92,6 +98,28 @@ static void send_round(struct repl_group *g)
     }
 }
 
+static void begin_round(struct repl_group *g)
+{
+    g->round++;
+    g->round_term = g->raft.current_term;
+    g->rounds_begun_ms[g->round % REPL_ROUNDS] = group_now_ms(g);
+    send_round(g);
+}
+
+/* Repeated rounds count from when they were first asked, and one that is too old for its beginning
+ * to be known counts for nothing. */
+static void note_lead(struct repl_group *g, uint64_t confirmed)
+{
+    if (g->round_term != g->raft.current_term || confirmed == 0 ||
+        g->round - confirmed >= REPL_ROUNDS)
+        return;
+    uint64_t begun_ms = g->rounds_begun_ms[confirmed % REPL_ROUNDS];
+    if (g->led_term == g->raft.current_term && begun_ms <= g->led_until_ms)
+        return;
+    g->led_term = g->raft.current_term;
+    g->led_until_ms = begun_ms;
+}
+
 static void serve(struct repl_group *g, uint64_t confirmed)
 {
     struct repl_read **at = &g->reads, *kept = NULL;
@@ -136,18 +164,27 @@ void group_reads_advance(struct repl_group *g)
     expire(g);
     if (g->reads == NULL)
         return;
-    bool is_answered = confirmed >= g->round;
+    bool is_over = confirmed >= g->round || g->reads->round > g->round; /* or nobody waits for it */
     bool is_late = group_now_ms(g) - g->round_at_ms >= ROUND_REPEAT_MS;
-    if (is_answered && g->reads_last->round > g->round) {
-        g->round++;
-        send_round(g);
+    if (is_over && g->reads_last->round > g->round) {
+        begin_round(g);
         if (confirmed_round(g) >= g->round) /* a single voter */
             serve(g, g->round);
+    } else if (is_late && g->reads_last->round > g->round) {
+        begin_round(g);
     } else if (is_late) {
-        if (g->reads_last->round > g->round)
-            g->round++;
         send_round(g);
     }
+}
+
+void group_lead_tick(struct repl_group *g, uint64_t now_ms)
+{
+    if (!group_is_leader(g) || g->is_deaf)
+        return;
+    if (g->round_term != g->raft.current_term ||
+        now_ms - g->rounds_begun_ms[g->round % REPL_ROUNDS] >= LED_EVERY_MS)
+        begin_round(g);
+    note_lead(g, confirmed_round(g)); /* of a single voter nobody answers */
 }
 
 /* A voter answers only while the asker is the leader it follows, in a term that is on its disk. */
@@ -167,6 +204,8 @@ void group_on_read_ack(struct repl_group *g, const struct repl_message *m)
     if (!group_is_leader(g) || m->term != g->raft.current_term || p == NULL || m->round > g->round)
         return;
     p->heard_ns = clock_now_ns(g->options.clock);
-    if (m->round > p->acked_round)
-        p->acked_round = m->round;
+    if (m->round <= p->acked_round)
+        return;
+    p->acked_round = m->round;
+    note_lead(g, confirmed_round(g));
 }

@@ -390,10 +390,6 @@ static void watch_majority(struct repl_group *g)
     uint64_t now_ms = group_now_ms(g);
     if (!group_is_leader(g) || hears_majority(g))
         g->heard_majority_ms = now_ms;
-    if (group_is_leader(g) && now_ms == g->heard_majority_ms) {
-        g->led_term = g->raft.current_term;
-        g->led_until_ms = now_ms;
-    }
     bool is_deaf = now_ms - g->heard_majority_ms >= DEAF_MS;
     if (is_deaf == g->is_deaf)
         return;
@@ -425,6 +421,7 @@ void group_role_tick(struct repl_group *g)
 {
     uint64_t now_ms = group_now_ms(g);
     watch_majority(g);
+    group_lead_tick(g, now_ms);
     watch_votes(g);
     if (has_leader(g)) {
         g->leaderless_since_ms = 0;

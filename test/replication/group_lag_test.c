@@ -136,6 +136,72 @@ Test(repl_group_lag, of_a_leader_is_kept_through_a_power_cut_with_totals_and_clo
     cluster_close(&c);
 }
 
+/* ---- until when a leader led ---- */
+
+static unsigned unanswered; /* its word in the group gets nowhere; heartbeats pass */
+
+static bool ignore(struct cluster *cluster, unsigned from, unsigned to,
+                   const struct repl_message *m)
+{
+    (void)cluster, (void)m;
+    return from != unanswered && to != unanswered;
+}
+
+Test(repl_group_led, is_known_to_an_idle_leader_to_about_a_second)
+{
+    struct replica *leader = started(207);
+    for (unsigned i = 0; i < 50; i++) {
+        cluster_run_ms(&c, 100);
+        struct repl_group_status s = replica_status(leader);
+        cr_assert_eq(s.led_term, s.term);
+        cr_assert_leq(clock_now_ms(&c.clock.seam) - s.led_until_ms, 1100);
+    }
+    cluster_close(&c);
+}
+
+/* What others acknowledged from then on it can't know. */
+Test(repl_group_led, ends_with_the_last_answer_although_peers_are_alive)
+{
+    struct replica *leader = started(208);
+    cluster_run_ms(&c, 2000);
+    uint64_t cut_ms = clock_now_ms(&c.clock.seam);
+    unanswered = leader->number;
+    c.filter = ignore;
+    for (unsigned i = 0; i < 50; i++) {
+        cluster_run_ms(&c, 100);
+        cr_assert_leq(replica_status(leader).led_until_ms, cut_ms);
+    }
+    struct replica *next = cluster_leader(&c, 5000);
+    cr_assert_neq(next, leader);
+    cr_assert_gt(replica_status(next).led_until_ms, cut_ms);
+    cluster_close(&c);
+}
+
+Test(repl_group_led, counts_from_when_a_round_was_asked_first)
+{
+    struct replica *leader = started(209);
+    cluster_run_ms(&c, 2000);
+    cluster_delay(&c, 200); /* asked again, each 50 ms, before the first answer comes */
+    uint64_t asked_ms = clock_now_ms(&c.clock.seam);
+    struct read_request read;
+    cr_assert_eq(cluster_read(leader, &read), 0);
+    while (read.answers == 0)
+        cluster_run_ms(&c, 1);
+    cr_assert_leq(replica_status(leader).led_until_ms, asked_ms + 10);
+    cr_assert_geq(replica_status(leader).led_until_ms, asked_ms);
+    cluster_close(&c);
+}
+
+Test(repl_group_led, goes_on_for_who_votes_alone)
+{
+    cluster_init(&c, 1, 1, 210);
+    cluster_start(&c);
+    struct replica *alone = cluster_leader(&c, 3000);
+    cluster_run_ms(&c, 3000);
+    cr_assert_leq(clock_now_ms(&c.clock.seam) - replica_status(alone).led_until_ms, 1100);
+    cluster_close(&c);
+}
+
 /* ---- how long things take ---- */
 
 Test(repl_group_lag, goes_with_measured_round_trips_and_elections)

@@ -223,8 +223,10 @@ struct repl_group_status {
     uint64_t heard_commit_index; /* follower: the leader's, as last heard */
     uint64_t heard_ns;           /* follower: when the leader was last heard (clock) */
     struct repl_heard heard;     /* the same and more, since this process started */
-    uint64_t led_term;           /* the last one that it led in, since its start; 0: none */
-    uint64_t led_until_ms;       /* clock: when it last led and heard a majority */
+    uint64_t led_term;           /* the last one that it led in, since its start, and in which a
+                                    majority said that it followed; 0: none */
+    uint64_t led_until_ms;       /* clock: when it last asked and was told so, at most about a second
+                                    old while it leads: nobody else had acknowledged anything then */
     struct repl_totals totals;   /* up to the applied index */
     bool is_tail_counted;        /* false just after a start, until all of then is applied: */
     struct repl_totals tail;     /* what lies between the applied and the last index */
