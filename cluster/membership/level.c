@@ -20,18 +20,36 @@
 #define ROW_SIZE         28
 #define CONFIRMED_MS_MAX 3000
 
-static void confirm(struct broker_group *g, uint64_t level, uint64_t voters, uint64_t learners)
+struct level_masks level_masks_of(const struct repl_group_status *status, uint32_t own_node_id,
+                                  const struct level_masks *before)
 {
-    atomic_store(&g->level_mask, level);
-    atomic_store(&g->voter_mask, voters);
-    atomic_store(&g->learner_mask, learners);
+    struct level_masks now = {.level = level_mask_of(own_node_id)};
+    for (unsigned i = 0; i < status->replica_count; i++) {
+        const struct repl_replica_status *replica = &status->replicas[i];
+        uint64_t bit = level_mask_of(repl_raft_id_node(replica->member.raft_id));
+        *(replica->member.is_voter ? &now.voters : &now.learners) |= bit;
+        if (replica->is_level)
+            now.level |= bit;
+    }
+    if (status->is_changing) { /* it may not come to be */
+        now.level &= ~(now.learners & ~before->learners);
+        now.voters = before->voters;
+        now.learners = before->learners;
+    }
+    return now;
+}
+
+static void confirm(struct broker_group *g, const struct level_masks *masks)
+{
+    atomic_store(&g->level_mask, masks->level);
+    atomic_store(&g->voter_mask, masks->voters);
+    atomic_store(&g->learner_mask, masks->learners);
     atomic_store(&g->level_at_ms, clock_now_ms(&g->broker->clock));
 }
 
 void level_watch(struct broker_group *g)
 {
     struct repl_group_status status;
-    uint64_t voters = 0, learners = 0;
     if (!machine_is_ready(g->machine)) {
         atomic_store(&g->is_level_own, false);
         lag_watch(g, NULL);
@@ -39,19 +57,10 @@ void level_watch(struct broker_group *g)
     }
     repl_group_status(g->raft, &status);
     lag_watch(g, &status);
-    uint64_t level = level_mask_of((uint32_t)g->broker->conf.node_id);
-    for (unsigned i = 0; i < status.replica_count; i++) {
-        const struct repl_member *member = &status.replicas[i].member;
-        uint64_t bit = level_mask_of(repl_raft_id_node(member->raft_id));
-        *(member->is_voter ? &voters : &learners) |= bit;
-        if (status.replicas[i].is_level)
-            level |= bit;
-    }
-    if (status.is_changing) { /* it may not come to be */
-        voters = atomic_load(&g->voter_mask);
-        learners = atomic_load(&g->learner_mask);
-    }
-    confirm(g, level, voters, learners);
+    struct level_masks before = {.voters = atomic_load(&g->voter_mask),
+                                 .learners = atomic_load(&g->learner_mask)};
+    struct level_masks now = level_masks_of(&status, (uint32_t)g->broker->conf.node_id, &before);
+    confirm(g, &now);
     atomic_store(&g->is_level_own, true);
 }
 
@@ -96,12 +105,13 @@ void level_on_message(struct broker *b, struct bytes message)
         return;
     for (unsigned i = 0; i < count; i++) {
         uint32_t group_id = bytes_read_le32(&r);
-        uint64_t level = bytes_read_le64(&r);
-        uint64_t voters = bytes_read_le64(&r);
-        uint64_t learners = bytes_read_le64(&r);
+        struct level_masks told = {0};
+        told.level = bytes_read_le64(&r);
+        told.voters = bytes_read_le64(&r);
+        told.learners = bytes_read_le64(&r);
         struct broker_group *g = broker_group(b, group_id);
         if (g != NULL && !atomic_load(&g->is_level_own))
-            confirm(g, level, voters, learners);
+            confirm(g, &told);
     }
 }
 
