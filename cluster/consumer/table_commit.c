@@ -95,7 +95,6 @@ struct meeting {
     bool is_own;                       /* it was committed by this member in this generation */
 };
 
-/* A topic that was made again under its name begins anew. */
 static bool is_of_other_topic(const struct group_offset *a, const struct group_offset *b)
 {
     static const uint8_t unknown[16];
@@ -104,11 +103,19 @@ static bool is_of_other_topic(const struct group_offset *a, const struct group_o
            memcmp(b->topic_id, unknown, sizeof unknown) != 0;
 }
 
+/* A topic that was made again under its name begins anew. But a coordinator that does not know of
+ * that yet, where another one has, only takes the topic for the former one. */
+static bool is_of_former_topic(const struct consumer_offset *stored, const struct meeting *m)
+{
+    return is_of_other_topic(&stored->committed, &m->asked) &&
+           m->commit->metadata_version >= stored->metadata_version;
+}
+
 /* Nor does a line of the former one's history go on. */
 static void meet(struct meeting *m)
 {
     struct table_offset *o = table_offset_find(m->group, m->asked.topic, m->asked.partition);
-    bool is_anew = o != NULL && is_of_other_topic(&o->shown.committed, &m->asked);
+    bool is_anew = o != NULL && is_of_former_topic(&o->shown, m);
     if (is_anew)
         table_history_end(o);
     m->place = o;
@@ -158,6 +165,19 @@ static int32_t epoch_after(const struct meeting *m)
                                                 : m->asked.leader_epoch;
 }
 
+/* What whoever has seen most knows of the topic. */
+static void keep_newest_topic(const struct meeting *m, struct consumer_offset *offset)
+{
+    offset->metadata_version = m->commit->metadata_version;
+    if (m->stored == NULL || m->stored->shown.metadata_version <= offset->metadata_version)
+        return;
+    offset->metadata_version = m->stored->shown.metadata_version;
+    if (is_of_other_topic(&offset->committed, &m->stored->shown.committed))
+        offset->committed.leader_epoch = -1; /* perhaps the former one's */
+    memcpy(offset->committed.topic_id, m->stored->shown.committed.topic_id,
+           sizeof offset->committed.topic_id);
+}
+
 static int store(struct application *a, struct meeting *m)
 {
     struct consumer_offset offset = {
@@ -169,6 +189,7 @@ static int store(struct application *a, struct meeting *m)
         .floor = floor_after(m),
     };
     offset.committed.leader_epoch = epoch_after(m);
+    keep_newest_topic(m, &offset);
     group_record_offset(&a->records, m->group->shown.group_id, &offset.committed, a->wall_ms,
                         m->commit->expire_at_ms);
     m->place = table_offset_set(a->table, m->group, m->place, &offset);

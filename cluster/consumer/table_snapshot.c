@@ -1,17 +1,21 @@
 /* The table as bytes, for checkpoint and shipping; the same state gives the same bytes.
  *
  * u16 version, u16 flags (0), i32 generation floor, u64 metadata version, u32 n groups, then per
- * group, sorted by id: text id, u16 flags (0), i32 generation taken, i64 changed at, bytes body
- * of the last MEMBERSHIP entry (empty: none), u32 n offsets, then per offset, sorted by topic and
- * partition: u16 flags (0), i64 committed at, i64 expire at, and the offset as in a COMMIT entry */
+ * group, sorted by id: text id, u16 flags (0), i32 generation taken, i64 changed at, u8 policy,
+ * bytes body of the last MEMBERSHIP entry (empty: none), u32 n offsets, then per offset, sorted by
+ * topic and partition: u16 flags (0), i64 committed at, i64 expire at, i32 generation, text member
+ * id, i64 floor, u64 metadata version, and the offset as in a COMMIT entry; then the history
+ * (table_history.c). Version 2 had no metadata version of an offset, version 1 neither that nor
+ * policies, committers, floors and history. */
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "consumer/table_parts.h"
 #include "state/byte_list.h"
 
-#define SNAPSHOT_VERSION           2
-#define SNAPSHOT_VERSION_WITH_RULE 2
+#define SNAPSHOT_VERSION             3
+#define SNAPSHOT_VERSION_WITH_RULE   2
+#define SNAPSHOT_VERSION_WITH_TOPICS 3
 
 static void put_offset(struct byte_list *list, const struct consumer_offset *offset)
 {
@@ -21,6 +25,7 @@ static void put_offset(struct byte_list *list, const struct consumer_offset *off
     byte_list_put_u32(list, (uint32_t)offset->generation);
     group_text_put(list, offset->member_id);
     byte_list_put_u64(list, (uint64_t)offset->floor);
+    byte_list_put_u64(list, offset->metadata_version);
     group_offset_put(list, &offset->committed);
 }
 
@@ -78,6 +83,7 @@ static int read_offset(struct consumer_table *t, struct table_group *g, uint16_t
     offset.committed_at_ms = (int64_t)bytes_read_le64(r);
     offset.expire_at_ms = (int64_t)bytes_read_le64(r);
     read_committer(r, version, &offset);
+    offset.metadata_version = version < SNAPSHOT_VERSION_WITH_TOPICS ? 0 : bytes_read_le64(r);
     group_offset_read(r, &offset.committed);
     if (r->is_bad || flags != 0 || offset.expire_at_ms < -1 || offset.committed.offset < 0 ||
         table_offset_find(g, offset.committed.topic, offset.committed.partition) != NULL)

@@ -3,6 +3,8 @@
 
 #include "base/random.h"
 
+#define OFFSET_SIZE (16 + 2 + 6 + 4 + 8 + 4 + 2 + 4) /* of the last in a commit_body */
+
 /* A group g in generation 1 with members m0 and m1, and 1001 stored by nobody of it. */
 static struct consumer_table *table_at_1001(void)
 {
@@ -244,7 +246,7 @@ Test(cluster_consumer_rule, reads_a_commit_of_the_release_before_as_kafka_does)
 {
     struct consumer_table *t = table_at_1001();
     struct byte_list body = commit_body("g", 1, "m0", "orders", 0, 5);
-    size_t policy_at = body.size - (4 + 16 + 2 + 6 + 4 + 8 + 4 + 2 + 4) - 1;
+    size_t policy_at = body.size - OFFSET_SIZE - 4 - 1;
     cr_assert_eq(body.data[policy_at], GROUP_POLICY_GUARD);
     memmove(body.data + policy_at, body.data + policy_at + 1, body.size - policy_at - 1);
     body.size--;
@@ -258,10 +260,52 @@ Test(cluster_consumer_rule, begins_anew_for_a_topic_made_again_under_its_name)
 {
     struct consumer_table *t = table_at_1001();
     struct byte_list body = commit_body("g", 1, "m0", "orders", 0, 5);
-    body.data[body.size - (16 + 2 + 6 + 4 + 8 + 4 + 2 + 4)] = 2; /* topic id */
+    body.data[body.size - OFFSET_SIZE] = 2; /* topic id */
     cr_assert_eq(apply_error(t, &body, 2000), 0);
     cr_assert_eq(stored(t), 5);
     consumer_table_destroy(t);
+}
+
+/* By a coordinator whose metadata, of version `seen`, has the topic under that id. */
+static struct byte_list commit_seen(int32_t generation, const char *member, uint64_t seen,
+                                    uint8_t topic_id, int64_t offset)
+{
+    struct byte_list body = commit_body("g", generation, member, "orders", 0, offset);
+    uint8_t *version = body.data + body.size - OFFSET_SIZE - (8 + 8 + 1 + 4);
+    cr_assert_eq(bytes_get_le64(version), 7);
+    bytes_put_le64(version, seen);
+    body.data[body.size - OFFSET_SIZE] = topic_id;
+    return body;
+}
+
+Test(cluster_consumer_rule, does_not_begin_anew_for_who_has_not_heard_of_the_topic_that_is_there)
+{
+    struct consumer_table *t = table_at_1001(), *restored;
+    struct consumer_offset offset;
+    uint8_t *snapshot;
+    size_t size;
+    struct byte_list newer = commit_seen(1, "m0", 100, 2, 50);
+    cr_assert_eq(apply_error(t, &newer, 2000), 0);
+    cr_assert_eq(stored(t), 50);
+    cr_assert_eq(consumer_table_encode(t, &snapshot, &size), 0);
+    cr_assert_eq(consumer_table_create(&restored), 0);
+    cr_assert_eq(consumer_table_decode(restored, bytes_of(snapshot, size)), 0);
+    struct consumer_table *both[] = {t, restored};
+    for (unsigned i = 0; i < 2; i++) {
+        struct byte_list lower = commit_seen(1, "m1", 99, 1, 7);
+        struct byte_list higher = commit_seen(1, "m1", 99, 1, 60);
+        cr_assert_eq(apply_error(both[i], &lower, 2001), 0);
+        cr_assert_eq(stored(both[i]), 50, "the other one is above it");
+        cr_assert_eq(apply_error(both[i], &higher, 2002), 0);
+        cr_assert_eq(stored(both[i]), 60);
+        cr_assert(consumer_table_offset(both[i], kafka_string_of("g"), kafka_string_of("orders"), 0,
+                                        &offset));
+        cr_assert_eq(offset.committed.topic_id[0], 2, "else it would go as a deleted topic's");
+        cr_assert_eq(offset.committed.leader_epoch, -1, "of whichever topic it was");
+    }
+    free(snapshot);
+    consumer_table_destroy(t);
+    consumer_table_destroy(restored);
 }
 
 Test(cluster_consumer_rule, keeps_the_epoch_of_an_offset_committed_again_without)

@@ -93,6 +93,7 @@ struct consumer_offset {
     struct kafka_string member_id; /* and by whom; "": by no member */
     int64_t floor;                 /* what others had stored before that member, in that generation,
                                       began to commit: it may go back so far; -1: nothing */
+    uint64_t metadata_version;     /* newest in which a commit of it saw its topic */
 };
 
 bool consumer_table_group(const struct consumer_table *t, struct kafka_string group_id,
