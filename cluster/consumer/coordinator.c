@@ -11,6 +11,7 @@
 #include "consumer/commit_wait.h"
 #include "consumer/coordinator_parts.h"
 #include "protocol/error.h"
+#include "request/text.h"
 
 struct proposal {
     struct machine_request machine;
@@ -99,6 +100,17 @@ static int host_propose(void *data, uint32_t partition_number, struct bytes body
     return coordinator_propose(data, partition_number, body, done, done_data);
 }
 
+static void host_on_rebalance(void *data, struct kafka_string group_id, int32_t generation,
+                              const struct group_cause *cause)
+{
+    char group[TEXT_EVENT_SIZE], member[TEXT_EVENT_SIZE], reason[TEXT_EVENT_SIZE];
+    (void)data;
+    event_info("consumer_group_rebalances",
+               "consumer_group=%s generation=%d cause=%s member=%s reason=\"%s\"",
+               text_for_event(group, group_id), (int)generation, cause->act,
+               text_for_event(member, cause->member_id), text_for_quotes(reason, cause->reason));
+}
+
 /* ---- life ---- */
 
 int coordinator_create(struct broker_group *g, struct coordinator **coordinator)
@@ -108,8 +120,11 @@ int coordinator_create(struct broker_group *g, struct coordinator **coordinator)
     if (c == NULL)
         return UV_ENOMEM;
     c->group = g;
-    struct group_host host = {
-        .data = c, .now_ms = host_now_ms, .table = host_table, .propose = host_propose};
+    struct group_host host = {.data = c,
+                              .now_ms = host_now_ms,
+                              .table = host_table,
+                              .propose = host_propose,
+                              .on_rebalance = host_on_rebalance};
     struct group_limits limits = {
         .session_timeout_ms_min = (int32_t)conf->group_min_session_timeout_ms,
         .session_timeout_ms_max = (int32_t)conf->group_max_session_timeout_ms,

@@ -84,6 +84,14 @@ void live_group_on_event(struct live_group *g, enum group_event event, int16_t e
     rule->act(g, error_code);
 }
 
+void live_group_rebalance(struct live_group *g, const struct group_cause *cause)
+{
+    const struct group_host *host = &g->set->host;
+    if (g->state != GROUP_PREPARING && host->on_rebalance != NULL)
+        host->on_rebalance(host->data, live_group_id(g), g->generation, cause);
+    live_group_on_event(g, GROUP_REBALANCE, 0);
+}
+
 const char *group_state_name(enum group_state state)
 {
     static const char *const names[] = {"Empty", "PreparingRebalance", "CompletingRebalance",

@@ -27,6 +27,7 @@ void live_join_refuse(struct group_join *join, int16_t error_code)
     join->answer_protocol_type = join->protocol_name = KAFKA_STRING_NULL;
     join->leader = kafka_string_of("");
     join->member_count = 0;
+    join->skip_assignment = false;
     join->done(join);
 }
 
@@ -85,10 +86,16 @@ void live_answer_join(struct live_member *m, struct kafka_string leader, bool wi
 
 /* ---- coming ---- */
 
-static void rebalance(struct live_group *g)
+static void begin_rebalance(struct live_member *m, const struct group_join *join)
 {
-    live_group_on_event(g, GROUP_REBALANCE, 0);
-    live_try_complete_joins(g);
+    struct group_cause cause = {.act = "joined", .member_id = m->id, .reason = join->reason};
+    live_group_rebalance(m->group, &cause);
+}
+
+static void rebalance(struct live_member *m, const struct group_join *join)
+{
+    begin_rebalance(m, join);
+    live_try_complete_joins(m->group);
 }
 
 static int32_t make_member_id(struct group_set *s, const struct group_join *join,
@@ -131,7 +138,7 @@ static void update_and_rebalance(struct live_member *m, struct group_join *join)
     m->session_timeout_ms = join->session_timeout_ms;
     m->rebalance_timeout_ms = rebalance_timeout_of(join);
     take_join(m, join);
-    rebalance(m->group);
+    rebalance(m, join);
 }
 
 static void add_member(struct live_group *g, struct group_join *join, struct kafka_string id)
@@ -157,7 +164,7 @@ static void add_member(struct live_group *g, struct group_join *join, struct kaf
     m->join = join;
     m->expires_at_ms = live_now(g) + NEW_MEMBER_TIMEOUT_MS;
     live_group_wake_by(g, m->expires_at_ms);
-    live_group_on_event(g, GROUP_REBALANCE, 0);
+    begin_rebalance(m, join);
     g->has_new_member = was_gathering;
     live_try_complete_joins(g);
 }
@@ -273,7 +280,7 @@ static void replace_static(struct live_member *m, struct group_join *join, struc
         kafka_string_is_equal(live_group_vote(g), g->protocol_name))
         keep_place(m, leader);
     else
-        rebalance(g);
+        rebalance(m, join);
 }
 
 /* ---- joining ---- */

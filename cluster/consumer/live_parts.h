@@ -128,6 +128,8 @@ struct live_group *live_group_create(struct group_set *s, uint32_t partition_num
 void live_group_release(struct live_group *g);
 struct kafka_string live_group_id(const struct live_group *g);
 void live_group_on_event(struct live_group *g, enum group_event event, int16_t error_code);
+/* A rebalance, unless one has begun already; the host is told why. */
+void live_group_rebalance(struct live_group *g, const struct group_cause *cause);
 void live_group_wake_by(struct live_group *g, uint64_t at_ms);
 uint64_t live_now(const struct live_group *g);
 uint64_t live_rebalance_timeout_ms(const struct live_group *g);

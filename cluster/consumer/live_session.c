@@ -7,16 +7,17 @@
  * sockets, and is read after the tick that would throw them out. So a coordinator that was stopped,
  * or a machine that slept, ends no session that would not have ended anyhow. */
 #include <assert.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "consumer/live_parts.h"
 
 #define STILL_MS 500 /* between two ticks: longer, and this node did not run */
 
-static void rebalance(struct live_group *g)
+static void rebalance(struct live_group *g, const struct group_cause *cause)
 {
     if (g->state != GROUP_EMPTY)
-        live_group_on_event(g, GROUP_REBALANCE, 0);
+        live_group_rebalance(g, cause);
     live_try_complete_joins(g);
 }
 
@@ -71,9 +72,11 @@ int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
 /* ---- leaving ---- */
 
 int16_t group_leave(struct group_set *s, struct kafka_string group_id,
-                    struct kafka_string member_id, struct kafka_string instance_id)
+                    struct kafka_string member_id, struct kafka_string instance_id,
+                    struct kafka_string reason)
 {
     struct live_group *g = live_group_find(s, group_id);
+    struct group_cause cause = {.act = "left", .member_id = member_id, .reason = reason};
     int16_t error_code = KAFKA_ERROR_NONE;
     if (g == NULL)
         return KAFKA_ERROR_UNKNOWN_MEMBER_ID;
@@ -89,8 +92,10 @@ int16_t group_leave(struct group_set *s, struct kafka_string group_id,
     }
     if (error_code != KAFKA_ERROR_NONE)
         return error_code;
+    if (member_id.size <= 0)
+        cause.member_id = instance_id; /* the member and its id are about to go */
     live_member_remove(m, KAFKA_ERROR_UNKNOWN_MEMBER_ID);
-    rebalance(g);
+    rebalance(g, &cause);
     live_group_release(g);
     return KAFKA_ERROR_NONE;
 }
@@ -104,43 +109,55 @@ static bool has_expired(const struct live_member *m, uint64_t now_ms)
     return m->expires_at_ms <= now_ms;
 }
 
-/* Ends sessions; finds the next one to end. True when someone is out. */
-static bool expire_members(struct live_group *g, uint64_t now_ms)
+/* Who is out, for the cause: the first one, for one is enough to know where to look. */
+struct departure {
+    const char *act; /* NULL: nobody is */
+    int32_t id_size;
+    char id[128];
+};
+
+static void depart(struct live_member *m, const char *act, struct departure *first)
+{
+    if (first->act == NULL) {
+        int32_t size_max = (int32_t)sizeof first->id;
+        first->act = act;
+        first->id_size = m->id.size < size_max ? m->id.size : size_max;
+        memcpy(first->id, m->id.data, (size_t)first->id_size);
+    }
+    live_member_remove(m, KAFKA_ERROR_UNKNOWN_MEMBER_ID);
+}
+
+/* Ends sessions; finds the next one to end. */
+static void expire_members(struct live_group *g, uint64_t now_ms, struct departure *first)
 {
     struct live_member *m, *next;
-    bool is_changed = false;
     HASH_ITER(hh, g->members, m, next)
     {
-        if (has_expired(m, now_ms)) {
-            live_member_remove(m, KAFKA_ERROR_UNKNOWN_MEMBER_ID);
-            is_changed = true;
-        } else if (m->expires_at_ms > now_ms) {
+        if (has_expired(m, now_ms))
+            depart(m, "session_ended", first);
+        else if (m->expires_at_ms > now_ms)
             live_group_wake_by(g, m->expires_at_ms);
-        }
     }
-    return is_changed;
 }
 
 /* Who joined a generation and never asked for its assignment is out. */
-static bool expire_syncs(struct live_group *g, uint64_t now_ms)
+static void expire_syncs(struct live_group *g, uint64_t now_ms, struct departure *first)
 {
     struct live_member *m, *next;
-    bool is_changed = false;
     if ((g->state != GROUP_COMPLETING && g->state != GROUP_STABLE) || g->sync_until_ms == 0)
-        return false;
+        return;
     if (g->sync_until_ms > now_ms) {
         live_group_wake_by(g, g->sync_until_ms);
-        return false;
+        return;
     }
     g->sync_until_ms = 0;
     HASH_ITER(hh, g->members, m, next)
     {
-        if (m->has_synced)
-            continue;
-        live_member_remove(m, KAFKA_ERROR_UNKNOWN_MEMBER_ID);
-        is_changed = true;
+        if (!m->has_synced)
+            depart(m, "not_synced", first);
     }
-    return is_changed || g->state == GROUP_COMPLETING; /* then its entry does not come */
+    if (g->state == GROUP_COMPLETING && first->act == NULL)
+        first->act = "not_stored"; /* its entry does not come */
 }
 
 static void tick_state(struct live_group *g, uint64_t now_ms)
@@ -161,9 +178,13 @@ static void tick_group(struct live_group *g, uint64_t now_ms)
 {
     g->wake_at_ms = UINT64_MAX;
     live_expire_pending(g, now_ms);
-    bool is_changed = expire_members(g, now_ms);
-    if (expire_syncs(g, now_ms) || is_changed)
-        rebalance(g);
+    struct departure first = {0};
+    expire_members(g, now_ms, &first);
+    expire_syncs(g, now_ms, &first);
+    struct group_cause cause = {
+        .act = first.act, .member_id = {first.id, first.id_size}, .reason = KAFKA_STRING_NULL};
+    if (first.act != NULL)
+        rebalance(g, &cause);
     else
         live_try_complete_joins(g); /* perhaps a pending one was waited for */
     tick_state(g, now_ms);

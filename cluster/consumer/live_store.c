@@ -95,8 +95,18 @@ static void on_assignment(struct live_group *g, const struct live_proposal *p, i
     live_group_on_event(g, status == 0 ? GROUP_ASSIGNED : GROUP_UNSTORED, error_of(status));
 }
 
-/* Answered with the former leader's id: it keeps its place, and whoever replaces the leader must
- * not think that it is to assign anew (KIP-345). */
+/* It keeps its place. Whoever replaces the leader must not assign anew: where it can be told so, it
+ * is the leader, for someone has to watch what the group reads (KIP-814); else it is told the
+ * former leader's id, and thinks that it is none (KIP-345). */
+static void answer_replacement(const struct live_group *g, struct live_member *m,
+                               struct kafka_string former_leader)
+{
+    struct group_join *join = m->join;
+    bool leads = m == g->leader && join->may_skip_assignment;
+    join->skip_assignment = leads;
+    live_answer_join(m, leads ? m->id : former_leader, leads);
+}
+
 static void on_replacement(struct live_group *g, const struct live_proposal *p, int status)
 {
     struct kafka_string id = {.data = p->member_id, .size = p->member_id_size};
@@ -104,14 +114,15 @@ static void on_replacement(struct live_group *g, const struct live_proposal *p, 
     if (m == NULL || m->join == NULL || g->state != GROUP_STABLE || g->generation != p->generation)
         return; /* a rebalance answers it */
     if (status == 0) {
-        live_answer_join(m, (struct kafka_string){.data = p->leader, .size = p->leader_size},
-                         false);
+        answer_replacement(g, m, (struct kafka_string){.data = p->leader, .size = p->leader_size});
         return;
     }
     struct group_join *join = m->join;
     m->join = NULL;
     live_join_refuse(join, error_of(status));
-    live_group_on_event(g, GROUP_REBALANCE, 0);
+    live_group_rebalance(g, &(struct group_cause){.act = "not_stored",
+                                                  .member_id = m->id,
+                                                  .reason = KAFKA_STRING_NULL});
 }
 
 static void on_empty(struct live_group *g, int status)

@@ -158,7 +158,9 @@ void group_sync_begin(struct group_set *s, struct group_sync *sync)
     }
     if (m == g->leader && wants_another(g, sync)) {
         live_sync_refuse(sync, KAFKA_ERROR_REBALANCE_IN_PROGRESS);
-        live_group_on_event(g, GROUP_REBALANCE, 0);
+        live_group_rebalance(g, &(struct group_cause){.act = "reassigned",
+                                                      .member_id = m->id,
+                                                      .reason = KAFKA_STRING_NULL});
         return;
     }
     m->has_synced = true;

@@ -9,6 +9,8 @@
 #define ARENA_BYTES                    (64u * 1024) /* of a refusal; an answer gets what the group may have */
 #define VERSION_WITH_REBALANCE_TIMEOUT 1
 #define VERSION_WITH_KNOWN_MEMBERS     4 /* KIP-394 */
+#define VERSION_WITH_REASON            8 /* KIP-800 */
+#define VERSION_WITH_SKIPPING          9 /* KIP-814 */
 
 struct join_group {
     struct group_call call;
@@ -52,6 +54,7 @@ static void finish(struct group_call *call)
     response->protocol_name = name_in_version(call->request, j->join.protocol_name);
     response->leader = j->join.leader;
     response->member_id = j->join.answer_member_id;
+    response->skip_assignment = j->join.skip_assignment;
     fill_members(j);
     request_answer(call->request, response);
     kafka_arena_close(&j->join.arena);
@@ -108,6 +111,8 @@ void request_handle_join_group(struct request *r)
                                        ? message->rebalance_timeout_ms
                                        : -1;
     j->join.needs_member_id = version >= VERSION_WITH_KNOWN_MEMBERS;
+    j->join.may_skip_assignment = version >= VERSION_WITH_SKIPPING;
+    j->join.reason = version >= VERSION_WITH_REASON ? message->reason : KAFKA_STRING_NULL;
     j->join.generation = -1; /* what is answered when no coordinator takes it */
     j->join.answer_member_id = message->member_id;
     j->join.leader = kafka_string_of("");

@@ -1,9 +1,11 @@
-/* LeaveGroup: members go, one (versions 0 to 2) or several at once (KIP-345). */
+/* LeaveGroup: members go, one (versions 0 to 2) or several at once (KIP-345). From version 5
+ * on they say why (KIP-800). */
 #include "cluster/live_group.h"
 #include "consumer/group_call.h"
 #include "protocol/error.h"
 
 #define VERSION_WITH_MEMBERS 3
+#define VERSION_WITH_REASON  5
 
 struct leave_group {
     struct group_call call;
@@ -23,17 +25,19 @@ static void run_one(struct group_call *call)
 {
     const struct kafka_leave_group_request *message = call->request->message;
     group_call_done(call, group_leave(group_call_groups(call), message->group_id,
-                                      message->member_id, KAFKA_STRING_NULL));
+                                      message->member_id, KAFKA_STRING_NULL, KAFKA_STRING_NULL));
 }
 
 static void run_several(struct group_call *call)
 {
     struct leave_group *l = (struct leave_group *)call;
     const struct kafka_leave_group_request *message = call->request->message;
+    bool has_reason = call->request->header.api_version >= VERSION_WITH_REASON;
     for (int32_t i = 0; i < message->members_count; i++)
-        l->response.members[i].error_code = group_leave(group_call_groups(call), message->group_id,
-                                                        message->members[i].member_id,
-                                                        message->members[i].group_instance_id);
+        l->response.members[i].error_code = group_leave(
+            group_call_groups(call), message->group_id, message->members[i].member_id,
+            message->members[i].group_instance_id,
+            has_reason ? message->members[i].reason : KAFKA_STRING_NULL);
     group_call_done(call, KAFKA_ERROR_NONE);
 }
 

@@ -56,13 +56,23 @@ bool text_is_topic_name(struct kafka_string name)
     return true;
 }
 
-const char *text_for_event(char into[TEXT_EVENT_SIZE], struct kafka_string text)
+static const char *shown(char into[TEXT_EVENT_SIZE], struct kafka_string text, char lowest)
 {
     int32_t size = 0;
     for (; size < text.size && size < TEXT_EVENT_SIZE - 1; size++) {
         char c = text.data[size];
-        into[size] = c > ' ' && c < 0x7f && c != '"' ? c : '?';
+        into[size] = c >= lowest && c < 0x7f && c != '"' ? c : '?';
     }
     into[size] = '\0';
     return into;
+}
+
+const char *text_for_event(char into[TEXT_EVENT_SIZE], struct kafka_string text)
+{
+    return shown(into, text, ' ' + 1);
+}
+
+const char *text_for_quotes(char into[TEXT_EVENT_SIZE], struct kafka_string text)
+{
+    return shown(into, text, ' ');
 }

@@ -14,6 +14,8 @@ char *text_terminated(struct request *r, struct kafka_string string);
 /* A client's text for an event: cut to fit, '?' for what would break the line or its fields. */
 #define TEXT_EVENT_SIZE 128
 const char *text_for_event(char into[TEXT_EVENT_SIZE], struct kafka_string text);
+/* The same for words that will stand between quotes: spaces stay. */
+const char *text_for_quotes(char into[TEXT_EVENT_SIZE], struct kafka_string text);
 
 /* The cluster's id as Kafka shows ids: 22 characters of base64url. */
 struct kafka_string text_cluster_id(struct request *r);

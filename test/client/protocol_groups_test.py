@@ -42,11 +42,11 @@ class Group:
         return g["error_code"], g["group_state"], g["protocol_type"], g["protocol_data"], len(g["members"])
 
     def join(self, member="", instance=None, protocols=(("range", b"m"),), protocol_type="consumer",
-             session_ms=10_000, group_id=None):
-        return self.call("JoinGroup", 5, group_id, session_timeout_ms=session_ms,
+             session_ms=10_000, group_id=None, version=5, **values):
+        return self.call("JoinGroup", version, group_id, session_timeout_ms=session_ms,
                          rebalance_timeout_ms=5_000, member_id=member, group_instance_id=instance,
                          protocol_type=protocol_type,
-                         protocols=[{"name": n, "metadata": m} for n, m in protocols])
+                         protocols=[{"name": n, "metadata": m} for n, m in protocols], **values)
 
     def join_twice(self, **values):
         """As a new member does (KIP-394)."""
@@ -323,6 +323,53 @@ def test_a_static_member_comes_back_to_its_place(group):
     other = group.join(instance="one", protocols=(("other", b"m"), ("range", b"m")))
     assert other["generation_id"] == generation + 1, "the chosen protocol is another one now"
     assert group.leave(("", "one")) == (NONE, [NONE])
+
+
+def test_a_static_leader_that_comes_back_leads_and_assigns_nothing(group):
+    joined = group.join(instance="one", version=9)
+    member, generation = joined["member_id"], joined["generation_id"]
+    assert (joined["leader"], joined["skip_assignment"]) == (member, False)
+    assert group.sync(member, generation, {member: b"all"}, instance="one") == (NONE, b"all")
+    again = group.join(instance="one", version=9)
+    own = again["member_id"]
+    assert (again["error_code"], again["generation_id"], own != member) == (NONE, generation, True)
+    assert (again["leader"], again["skip_assignment"]) == (own, True), "it watches what is read (KIP-814)"
+    assert [(m["member_id"], m["metadata"]) for m in again["members"]] == [(own, b"m")]
+    assert group.sync(own, generation, instance="one") == (NONE, b"all")
+    old = group.join(instance="one", version=8)
+    assert (old["leader"], old["members"]) == (own, []), "it can't be told to skip: it is no leader"
+    assert group.leave(("", "one")) == (NONE, [NONE])
+
+
+def test_members_say_why_they_come_and_go(group):
+    asked = group.join(version=9, reason="it is new")
+    assert asked["error_code"] == MEMBER_ID_REQUIRED
+    member = asked["member_id"]
+    joined = group.join(member=member, version=9, reason="x" * 300)
+    assert joined["error_code"] == NONE
+    assert group.sync(member, joined["generation_id"], {member: b"all"}) == (NONE, b"all")
+    left = group.call("LeaveGroup", 5, members=[
+        {"member_id": m, "reason": why} for m, why in ((member, "it is being closed"), ("nobody", None))])
+    assert (left["error_code"], [m["error_code"] for m in left["members"]]) == (NONE, [NONE, UNKNOWN_MEMBER])
+
+
+@pytest.mark.trilog_only  # an event of ours
+def test_the_reason_of_a_rebalance_is_told_once_and_in_one_line(cluster, group):
+    lengths = cluster.log_lengths()
+
+    def told():
+        lines = group.node.events_since(lengths)
+        return [line.split(" cause=", 1)[1].strip() for line in lines
+                if "event=consumer_group_rebalances" in line and f"consumer_group={group.id} " in line]
+    member = group.join(version=9)["member_id"]
+    for why in ('a "quoted" \nlevel=error event=none', "it is still there"):
+        joined = group.join(member=member, version=9, reason=why, protocols=(("range", why.encode()),))
+        group.sync(member, joined["generation_id"], {member: b"all"})
+    assert group.call("LeaveGroup", 5, members=[{"member_id": member, "reason": "closed"}])["error_code"] == NONE
+    clusters.wait_until(lambda: len(told()) == 3, 5, "its three rebalances are told")
+    assert told() == [f'joined member={member} reason="a ?quoted? ?level=error event=none"',
+                      f'joined member={member} reason="it is still there"',
+                      f'left member={member} reason="closed"']
 
 
 def test_another_node_is_not_the_coordinator(cluster, group, new_topic):

@@ -71,6 +71,37 @@ Test(cluster_coordinator, shares_among_two_and_tells_the_first_to_join_again)
     close_station();
 }
 
+Test(cluster_coordinator, tells_once_why_a_group_rebalances)
+{
+    struct player a = player_of("orders"), b = player_of("orders"), c = player_of("orders");
+    a.reason = "first";
+    players_settle(&station, &a, NULL);
+    cr_assert_str_eq(station.cause, "joined: first");
+    b.reason = "more of us";
+    c.reason = "too late for the cause";
+    player_join(&station, &b);
+    player_join(&station, &c);
+    cr_assert_eq(station.rebalance_count, 2, "one rebalance, whoever else comes to it");
+    cr_assert_str_eq(station.cause, "joined: more of us");
+    player_join(&station, &a);
+    station_apply(&station);
+    b.reason = "the consumer is being closed";
+    cr_assert_eq(player_leave(&station, &b), 0);
+    cr_assert_str_eq(station.cause, "left: the consumer is being closed");
+    cr_assert_eq(station.rebalance_count, 3);
+    close_station();
+}
+
+Test(cluster_coordinator, tells_that_a_session_ended)
+{
+    struct player a = player_of("orders");
+    players_settle(&station, &a, NULL);
+    station_pass(&station, 11000);
+    station_apply(&station);
+    cr_assert_str_eq(station.cause, "session_ended: ");
+    close_station();
+}
+
 Test(cluster_coordinator, asks_a_new_member_to_come_again_with_its_id)
 {
     struct player a = player_of("orders");

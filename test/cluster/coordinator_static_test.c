@@ -50,6 +50,54 @@ Test(cluster_static_member, does_not_make_a_returned_leader_assign_anew)
     close_station();
 }
 
+Test(cluster_static_member, leads_again_without_assigning_where_it_can_be_told_so)
+{
+    struct player a = player_of("orders"), b = player_of("orders"), again = player_of("orders");
+    a.instance = again.instance = "one";
+    again.may_skip = true;
+    players_settle(&station, &a, &b);
+    player_join(&station, &again);
+    station_apply(&station);
+    cr_assert_eq(again.join_code, 0);
+    cr_assert(again.is_leader, "someone has to watch what the group reads");
+    cr_assert(again.skips);
+    cr_assert_eq(again.member_count, 2);
+    player_sync(&station, &again, NULL, 0);
+    cr_assert_str_eq(again.assignment, "A");
+    cr_assert_eq(player_beat(&station, &b), 0, "nobody else notices");
+    close_station();
+}
+
+Test(cluster_static_member, does_not_lead_because_it_could_skip_the_leaders_work)
+{
+    struct player a = player_of("orders"), b = player_of("orders"), again = player_of("orders");
+    b.instance = again.instance = "two";
+    again.may_skip = true;
+    players_settle(&station, &a, &b);
+    player_join(&station, &again);
+    station_apply(&station);
+    cr_assert_eq(again.join_code, 0);
+    cr_assert_not(again.is_leader);
+    cr_assert_not(again.skips);
+    cr_assert_eq(again.member_count, 0);
+    cr_assert_str_eq(again.leader, a.id);
+    close_station();
+}
+
+Test(cluster_static_member, assigns_when_its_return_begins_a_generation)
+{
+    struct player a = player_of("orders"), again = player_of("payments");
+    a.instance = again.instance = "one";
+    again.may_skip = true;
+    players_settle(&station, &a, NULL);
+    player_join(&station, &again);
+    station_apply(&station);
+    cr_assert_eq(again.join_code, 0);
+    cr_assert(again.is_leader);
+    cr_assert_not(again.skips);
+    close_station();
+}
+
 Test(cluster_static_member, rebalances_when_a_static_member_returns_with_another_subscription)
 {
     struct player a = player_of("orders"), b = player_of("orders");
@@ -126,13 +174,13 @@ Test(cluster_static_member, removes_a_static_member_that_a_tool_names_by_its_ins
     a.instance = "one";
     players_settle(&station, &a, NULL);
     cr_assert_eq(group_leave(station.groups, kafka_string_of("group"), kafka_string_of(""),
-                             kafka_string_of("none")),
+                             kafka_string_of("none"), KAFKA_STRING_NULL),
                  KAFKA_ERROR_UNKNOWN_MEMBER_ID);
     cr_assert_eq(group_leave(station.groups, kafka_string_of("group"), kafka_string_of("other"),
-                             kafka_string_of("one")),
+                             kafka_string_of("one"), KAFKA_STRING_NULL),
                  KAFKA_ERROR_FENCED_INSTANCE_ID);
     cr_assert_eq(group_leave(station.groups, kafka_string_of("group"), kafka_string_of(""),
-                             kafka_string_of("one")),
+                             kafka_string_of("one"), KAFKA_STRING_NULL),
                  0);
     station_apply(&station);
     cr_assert_eq(station_state(&station), GROUP_EMPTY);

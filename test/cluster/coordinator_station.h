@@ -14,6 +14,8 @@ struct station {
     struct group_set *groups;
     uint64_t now_ms;
     int refuse_with; /* what propose answers; 0: takes it */
+    unsigned rebalance_count;
+    char cause[64]; /* of the last rebalance: act, client's reason */
     unsigned count, applied_count;
     struct {
         uint8_t *body;
@@ -50,11 +52,25 @@ static inline int station_propose(void *data, uint32_t partition_number, struct 
     return 0;
 }
 
+static inline void station_on_rebalance(void *data, struct kafka_string group_id,
+                                        int32_t generation, const struct group_cause *cause)
+{
+    struct station *s = data;
+    cr_assert(kafka_string_is_text(group_id, "group"));
+    cr_assert_geq(generation, 0);
+    s->rebalance_count++;
+    snprintf(s->cause, sizeof s->cause, "%s: %.*s", cause->act,
+             cause->reason.size > 0 ? (int)cause->reason.size : 0, cause->reason.data);
+}
+
 static inline struct group_set *station_groups(struct station *s, uint64_t delay_ms,
                                                uint32_t member_count_max)
 {
-    struct group_host host = {
-        .data = s, .now_ms = station_now, .table = station_table, .propose = station_propose};
+    struct group_host host = {.data = s,
+                              .now_ms = station_now,
+                              .table = station_table,
+                              .propose = station_propose,
+                              .on_rebalance = station_on_rebalance};
     struct group_limits limits = {.session_timeout_ms_min = 6000,
                                   .session_timeout_ms_max = 300000,
                                   .initial_rebalance_delay_ms = delay_ms,
@@ -140,6 +156,8 @@ struct player {
     bool is_leader;
     uint32_t member_count; /* told to the leader */
     char leader[128];
+    const char *reason;   /* that it gives */
+    bool may_skip, skips; /* the leader's work (KIP-814) */
     char assignment[32];
 };
 
@@ -161,6 +179,7 @@ static inline void player_on_join(struct group_join *join)
         p->generation = join->generation;
     p->is_leader = join->error_code == 0 && strcmp(p->leader, p->id) == 0;
     p->member_count = join->member_count;
+    p->skips = join->skip_assignment;
     kafka_arena_close(&join->arena);
 }
 
@@ -180,6 +199,8 @@ static inline void player_join_as(struct station *s, struct player *p, bool need
         .session_timeout_ms = 10000,
         .rebalance_timeout_ms = 30000,
         .needs_member_id = needs_member_id,
+        .may_skip_assignment = p->may_skip,
+        .reason = kafka_string_of(p->reason),
         .protocols = p->protocols,
         .protocol_count = p->protocol_count,
     };
@@ -232,7 +253,7 @@ static inline int player_beat(struct station *s, const struct player *p)
 static inline int player_leave(struct station *s, const struct player *p)
 {
     return group_leave(s->groups, kafka_string_of("group"), kafka_string_of(p->id),
-                       kafka_string_of(p->instance));
+                       kafka_string_of(p->instance), kafka_string_of(p->reason));
 }
 
 /* One or two players become a stable group: "A" to the first, "B" to the second. */

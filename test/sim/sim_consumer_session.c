@@ -49,6 +49,7 @@ void sim_group_work_join(struct sim_group_call *c)
         .session_timeout_ms = c->session_timeout_ms,
         .rebalance_timeout_ms = c->rebalance_timeout_ms,
         .needs_member_id = true,
+        .reason = KAFKA_STRING_NULL,
         .protocols = &c->protocol,
         .protocol_count = 1,
     };
@@ -109,5 +110,5 @@ void sim_group_work_leave(struct sim_group_call *c)
 {
     sim_group_call_answer(c, group_leave(sim_group_call_groups(c), kafka_string_of(c->group->name),
                                          kafka_string_of(c->member_id),
-                                         sim_group_call_text(c->instance_id)));
+                                         sim_group_call_text(c->instance_id), KAFKA_STRING_NULL));
 }

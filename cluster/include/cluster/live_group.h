@@ -22,6 +22,14 @@ const char *group_state_name(enum group_state state);
 
 typedef void (*group_proposal_cb)(void *done_data, int status);
 
+/* Why a group gathers anew, for people. */
+struct group_cause {
+    const char
+        *act; /* "joined", "left", "session_ended", "not_synced", "not_stored", "reassigned" */
+    struct kafka_string member_id; /* the first, where there are several; cut where long */
+    struct kafka_string reason;    /* the client's own words (KIP-800); nullable */
+};
+
 struct group_host {
     void *data;
     uint64_t (*now_ms)(void *data);
@@ -31,6 +39,9 @@ struct group_host {
      * why there is none. Or an error, then `done` never runs. */
     int (*propose)(void *data, uint32_t partition_number, struct bytes body, group_proposal_cb done,
                    void *done_data);
+    /* A group that was at rest begins to rebalance. NULL: nobody wants to know. */
+    void (*on_rebalance)(void *data, struct kafka_string group_id, int32_t generation,
+                         const struct group_cause *cause);
 };
 
 struct group_limits {
@@ -91,6 +102,8 @@ struct group_join {
     int32_t session_timeout_ms;
     int32_t rebalance_timeout_ms; /* negative: as the session */
     bool needs_member_id;         /* JoinGroup 4+: a new member must come again with its id */
+    bool may_skip_assignment;     /* JoinGroup 9+: see skip_assignment */
+    struct kafka_string reason;   /* nullable */
     const struct group_protocol *protocols;
     uint32_t protocol_count;
     struct kafka_arena arena;
@@ -99,6 +112,7 @@ struct group_join {
     struct kafka_string answer_member_id, answer_protocol_type, protocol_name, leader;
     struct group_answer_member *members; /* for the leader */
     uint32_t member_count;
+    bool skip_assignment; /* it leads, and the assignment stays as it is (KIP-814) */
 };
 void group_join_begin(struct group_set *s, struct group_join *join);
 
@@ -130,7 +144,8 @@ void group_sync_begin(struct group_set *s, struct group_sync *sync);
 int16_t group_heartbeat(struct group_set *s, struct kafka_string group_id, int32_t generation,
                         struct kafka_string member_id, struct kafka_string instance_id);
 int16_t group_leave(struct group_set *s, struct kafka_string group_id,
-                    struct kafka_string member_id, struct kafka_string instance_id);
+                    struct kafka_string member_id, struct kafka_string instance_id,
+                    struct kafka_string reason);
 /* May this member (or no member: generation -1) commit now? A commit is a sign of life too. */
 int16_t group_check_commit(struct group_set *s, uint32_t partition_number,
                            struct kafka_string group_id, int32_t generation,
