@@ -9,6 +9,7 @@
 #include "consumer/group_call.h"
 #include "protocol/error.h"
 
+#define VERSION_WITH_ERROR  2
 #define VERSION_WITH_GROUPS 8
 #define ARENA_BYTES_MAX     (8u * CONSUMER_GROUP_BYTES_MAX)
 
@@ -183,12 +184,13 @@ static void run(struct group_call *call)
 
 /* ---- answering ---- */
 
-/* An error is said for the group, and in each partition that was asked for. */
+/* An error is said for the group; before it could be, in each partition that was asked for. */
 static void answer_error(struct group_fetch *f, int16_t error_code)
 {
     f->answer.error_code = error_code;
     f->answer.topics_count = 0;
-    if (error_code == KAFKA_ERROR_NONE || f->asked.topics_count < 0 || look_up_asked(f, NULL) != 0)
+    if (f->call.request->header.api_version >= VERSION_WITH_ERROR || f->asked.topics_count < 0 ||
+        look_up_asked(f, NULL) != 0)
         return;
     for (int32_t t = 0; t < f->answer.topics_count; t++)
         for (int32_t p = 0; p < f->answer.topics[t].partitions_count; p++)
