@@ -74,6 +74,8 @@ static void win(struct repl_group *g)
     bool has_barrier = last > 0 && group_term_of(g, last, &term) && term == g->raft.current_term;
     g->ready_index = has_barrier ? last : last + 1;
     g->needs_barrier = !has_barrier;
+    if (has_barrier)
+        group_send_ahead(g, last, 1); /* libraft would ask first what the others have */
 }
 
 static void tell(const struct repl_group *g, const char *event)

@@ -340,9 +340,10 @@ void group_send_append(struct repl_group *g, const struct raft_message *message)
 }
 
 /* libraft begins a term by asking each peer for a sign, at the end of its log, and would send no
- * entry before that is answered: a round trip more until a leader serves. Its first entries follow
- * just what the question is about. Who can answer can also take them, and libraft counts what a
- * peer says it has, also what it has not asked for yet. When it does ask, nothing is sent again. */
+ * entry before that is answered, its own barrier neither, unless the log is shorter than what may
+ * be in flight: a round trip more until a leader serves. Its first entries follow just what the
+ * question is about. Who can answer can also take them, and libraft counts what a peer says it has,
+ * also what it has not asked for yet. When it does ask, nothing is sent again. */
 void group_send_ahead(struct repl_group *g, uint64_t first, unsigned count)
 {
     const struct raft_configuration *c = &g->raft.configuration;
