@@ -45,7 +45,8 @@ struct request {
     struct kafka_writer writer; /* the answer */
     uint64_t received_ms;       /* clock */
     enum request_state state;
-    bool is_held;                            /* until an earlier one is answered */
+    bool is_held;                            /* until an earlier one is answered, or settled */
+    bool is_unsettled;                       /* a commit that others are not to overtake yet */
     struct request *next;                    /* in the connection's queue, oldest first */
     void (*on_abandoned)(struct request *r); /* of a handler that parks, or NULL */
     void *parked;                            /* that handler's own */
@@ -75,6 +76,12 @@ void request_count_bytes(struct request *r, size_t size);
  * request_close_connection. */
 void *request_allocate(struct request *r, size_t size);
 void *request_array(struct request *r, size_t count, size_t element_size);
+
+/* A commit that has yet to ask elsewhere before it can take its place among the changes of its
+ * connection: what must not come before it waits until it is settled (server/request_order.c). Once
+ * each at most, on the connection's shard. */
+void request_unsettle(struct request *r);
+void request_settle(struct request *r);
 
 /* Runs `item` on the connection's shard. From any shard. */
 void request_post_back(struct request *r, struct work_item *item, work_cb run);

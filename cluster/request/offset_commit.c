@@ -301,6 +301,7 @@ static void on_epochs(struct commit_epochs *e)
     struct offset_commit *c = e->data;
     struct request *r = e->request;
     const struct kafka_offset_commit_request *message = r->message;
+    request_settle(r);
     make_body(c, r);
     if (c->body.is_failed)
         answer_with(c, r, KAFKA_ERROR_UNKNOWN_SERVER_ERROR);
@@ -323,10 +324,12 @@ void request_handle_offset_commit(struct request *r)
     c->metadata_version = version;
     c->epochs = (struct commit_epochs){
         .data = c, .request = r, .parts = c->parts, .count = c->part_count};
-    if (c->part_count == 0)
+    if (c->part_count == 0) {
         answer_with(c, r, KAFKA_ERROR_NONE); /* all were refused, or there were none */
-    else if (!are_texts_allowed(r))
+    } else if (!are_texts_allowed(r)) {
         answer_with(c, r, KAFKA_ERROR_INVALID_GROUP_ID);
-    else
+    } else {
+        request_unsettle(r); /* the next commit of its connection must not come before it */
         commit_epochs_begin(&c->epochs, on_epochs);
+    }
 }

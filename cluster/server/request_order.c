@@ -9,8 +9,13 @@
  *           OffsetFetch ──▶ 20  ┘                       (and kafkajs has not moved by its seek)
  *
  * What may see such a change waits until that is answered; all others go on beside it, so a parked
- * join or fetch holds nobody up. Those that wait change nothing themselves. Weighed against one
- * request at a time: that would be one produce request a round trip. */
+ * join or fetch holds nobody up. Weighed against one request at a time: that would be one produce
+ * request a round trip.
+ *
+ * Changes are handed over in the order in which they came. Where a commit has to ask another shard
+ * before (for its leader epochs), the next one waits until it has, and so does the member's
+ * leaving: else the first would come last, and the group go back to it, or be refused as nobody's.
+ */
 #include "server/connection.h"
 
 static const struct {
@@ -37,11 +42,31 @@ static bool is_behind(int16_t reader, int16_t writer)
     return false;
 }
 
+static bool would_overtake(const struct request *r, const struct request *earlier)
+{
+    int16_t key = r->header.api->key;
+    return earlier->header.api->key == KAFKA_API_OFFSET_COMMIT &&
+           (earlier->is_unsettled || earlier->is_held) &&
+           (key == KAFKA_API_OFFSET_COMMIT || key == KAFKA_API_LEAVE_GROUP);
+}
+
 bool request_has_to_wait(const struct request *r)
 {
     for (const struct request *e = r->connection->first; e != r; e = e->next)
         if (e->state == REQUEST_WORKING && e->header.api != NULL &&
-            is_behind(r->header.api->key, e->header.api->key))
+            (is_behind(r->header.api->key, e->header.api->key) || would_overtake(r, e)))
             return true;
     return false;
+}
+
+void request_unsettle(struct request *r)
+{
+    r->is_unsettled = true;
+}
+
+void request_settle(struct request *r)
+{
+    r->is_unsettled = false;
+    if (r->connection->held_count > 0)
+        connection_answer_soon(r->connection); /* with the turn those go on that may */
 }

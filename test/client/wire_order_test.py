@@ -113,16 +113,25 @@ def test_errors_name_what_is_wrong(target):
     assert target.log_end() == end
 
 
+def coordinator_of(target, group):
+    """The node that coordinates it, and is ready to."""
+    def found():
+        with Connection(target.node) as c:
+            answer = c.call("FindCoordinator", 3, key=group)
+        if answer["error_code"] != 0:
+            return None
+        node = target.cluster.node(answer["node_id"])
+        with Connection(node) as c:
+            answer = c.call("OffsetFetch", 7, group_id=group, topics=None)
+        return node if answer["error_code"] == 0 else None
+    return clusters.wait_until(found, 20, "there is a coordinator")
+
+
 def test_what_reads_waits_for_the_change_before_it_on_its_connection(target):
     """As with Kafka, which works on one request of a connection at a time."""
     for number in range(20):
         group = f"{target.topic}-{number}"
-
-        def found():
-            answer = Connection(target.node).call("FindCoordinator", 3, key=group)
-            return answer["node_id"] if answer["error_code"] == 0 else None
-        node = target.cluster.node(clusters.wait_until(found, 20, "there is a coordinator"))
-        with Connection(node) as c:
+        with Connection(coordinator_of(target, group)) as c:
             offsets = [{"name": target.topic, "partitions": [
                 {"partition_index": 0, "committed_offset": 5}]}]
             c.post("OffsetCommit", 7, group_id=group, topics=offsets)
@@ -131,6 +140,61 @@ def test_what_reads_waits_for_the_change_before_it_on_its_connection(target):
             committed = c.take("OffsetCommit", 7)["topics"][0]["partitions"][0]["error_code"]
             fetched = c.take("OffsetFetch", 7)["topics"][0]["partitions"][0]
             assert (committed, fetched["committed_offset"]) == (0, 5)
+
+
+def commits(topic, *partitions):
+    return [{"name": topic, "partitions": [
+        {"partition_index": i, "committed_offset": offset, "committed_leader_epoch": epoch}
+        for i, offset, epoch in partitions]}]
+
+
+def committed(connection):
+    return {p["error_code"] for p in
+            connection.take("OffsetCommit", 7)["topics"][0]["partitions"]}
+
+
+@pytest.fixture(name="spread")
+def spread_topic(target):
+    """A topic on all shards."""
+    topic = f"{target.topic}-spread"
+    with Connection(target.node) as c:
+        c.call("CreateTopics", 7, timeout_ms=10_000, validate_only=False, topics=[
+            {"name": topic, "num_partitions": 12, "replication_factor": -1}])
+    return topic
+
+
+@pytest.mark.trilog_only
+def test_commits_of_a_connection_count_in_their_order(target, spread):
+    """Also where the first has to ask elsewhere for its leader epochs, and the next has them."""
+    for number in range(20):
+        group = f"{spread}-{number}"
+        with Connection(coordinator_of(target, group)) as c:
+            c.post("OffsetCommit", 7, group_id=group,
+                   topics=commits(spread, *((i, 10, -1) for i in range(12))))
+            c.post("OffsetCommit", 7, group_id=group, topics=commits(spread, (0, 20, 0)))
+            assert [committed(c), committed(c)] == [{0}, {0}]
+            fetched = c.call("OffsetFetch", 7, group_id=group, topics=[
+                {"name": spread, "partition_indexes": [0]}])
+            assert fetched["topics"][0]["partitions"][0]["committed_offset"] == 20
+
+
+@pytest.mark.trilog_only
+def test_a_member_that_commits_and_leaves_has_committed(target, spread):
+    for number in range(5):
+        group = f"{spread}-leaves-{number}"
+        with Connection(coordinator_of(target, group)) as c:
+            joined = c.call("JoinGroup", 3, group_id=group, session_timeout_ms=10_000,
+                            rebalance_timeout_ms=10_000, member_id="", protocol_type="consumer",
+                            protocols=[{"name": "range", "metadata": b""}])
+            member = {"generation_id": joined["generation_id"], "member_id": joined["member_id"]}
+            synced = c.call("SyncGroup", 3, group_id=group, **member, assignments=[
+                {"member_id": joined["member_id"], "assignment": b""}])
+            assert synced["error_code"] == 0
+            c.post("OffsetCommit", 7, group_id=group, **member,
+                   topics=commits(spread, *((i, 10, -1) for i in range(12))))
+            c.post("LeaveGroup", 2, group_id=group, member_id=joined["member_id"])
+            assert committed(c) == {0}
+            assert c.take("LeaveGroup", 2)["error_code"] == 0
 
 
 def test_what_waits_behind_a_change_goes_with_its_connection(target):
