@@ -85,13 +85,18 @@ static void answer(struct group_reset *r, bool is_begun, const char *trouble)
 
 /* ---- the commit ---- */
 
+/* From `*at` on, where it is as a rule: the coordinator answers in the order that it was asked in.
+ */
 static struct reset_item *find_item(struct group_reset *r, struct kafka_string topic,
-                                    int32_t partition)
+                                    int32_t partition, size_t *at)
 {
-    for (size_t i = 0; i < r->view.row_count; i++)
-        if (r->items[i].row->partition == partition &&
-            kafka_string_is_text(topic, r->items[i].row->topic))
-            return &r->items[i];
+    for (size_t i = 0; i < r->view.row_count; i++) {
+        struct reset_item *item = &r->items[(*at + i) % r->view.row_count];
+        if (item->row->partition != partition || !kafka_string_is_text(topic, item->row->topic))
+            continue;
+        *at = (*at + i + 1) % r->view.row_count;
+        return item;
+    }
     return NULL;
 }
 
@@ -99,13 +104,14 @@ static struct reset_item *find_item(struct group_reset *r, struct kafka_string t
 static size_t take_codes(struct group_reset *r, const struct kafka_offset_commit_response *response,
                          int16_t *error_code)
 {
-    size_t refused = 0;
+    size_t refused = 0, at = 0;
     for (size_t i = 0; i < r->view.row_count; i++)
         r->items[i].error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
     for (int32_t t = 0; t < response->topics_count; t++)
         for (int32_t p = 0; p < response->topics[t].partitions_count; p++) {
             struct reset_item *item = find_item(r, response->topics[t].name,
-                                                response->topics[t].partitions[p].partition_index);
+                                                response->topics[t].partitions[p].partition_index,
+                                                &at);
             if (item != NULL)
                 item->error_code = response->topics[t].partitions[p].error_code;
         }
@@ -204,6 +210,7 @@ static void commit(struct group_reset *r)
 static int64_t wanted_offset(const struct group_reset *r, size_t position)
 {
     const struct consumer_view_row *row = r->items[position].row;
+    int64_t shifted;
     switch (r->target) {
     case RESET_EARLIEST:
         return row->start_offset;
@@ -211,23 +218,13 @@ static int64_t wanted_offset(const struct group_reset *r, size_t position)
         return row->end_offset;
     case RESET_OFFSET:
         return r->value;
-    case RESET_SHIFT: /* both are within 62 bits */
-        return row->committed_offset + r->value;
+    case RESET_SHIFT: /* a client may have committed anything */
+        return __builtin_add_overflow(row->committed_offset, r->value, &shifted) ? INT64_MAX
+                                                                                 : shifted;
     case RESET_TIME:
         break;
     }
-    for (size_t i = 0; i < r->view.row_count; i++)
-        if (r->times[i].tag == position)
-            return r->times[i].offset < 0 ? row->end_offset : r->times[i].offset;
-    return row->end_offset;
-}
-
-static bool is_time_known(const struct group_reset *r, size_t position)
-{
-    for (size_t i = 0; i < r->view.row_count; i++)
-        if (r->times[i].tag == position)
-            return r->times[i].is_known;
-    return false;
+    return r->times[position].offset < 0 ? row->end_offset : r->times[position].offset;
 }
 
 /* False, and refused, when one of them can't be told. */
@@ -236,7 +233,8 @@ static bool find_offsets(struct group_reset *r)
     for (size_t i = 0; i < r->view.row_count; i++) {
         struct reset_item *item = &r->items[i];
         const struct consumer_view_row *row = item->row = &r->view.rows[i];
-        if (!row->has_start || !row->has_end || (r->target == RESET_TIME && !is_time_known(r, i))) {
+        if (!row->has_start || !row->has_end ||
+            (r->target == RESET_TIME && !r->times[i].is_known)) {
             call_refuse(r->call, MHD_HTTP_SERVICE_UNAVAILABLE, "no_leader",
                         "the leader of %.249s, partition %d, gives no answer; try again",
                         row->topic, (int)row->partition);
@@ -275,9 +273,18 @@ static void plan_or_commit(struct group_reset *r)
     }
 }
 
+static int by_row(const void *a, const void *b)
+{
+    const struct offset_wish *first = a, *second = b;
+    return (first->tag > second->tag) - (first->tag < second->tag);
+}
+
+/* They are in the order of their leaders. */
 static void on_times(struct offset_lookup *lookup)
 {
-    plan_or_commit(lookup->data);
+    struct group_reset *r = lookup->data;
+    qsort(r->times, r->view.row_count, sizeof *r->times, by_row);
+    plan_or_commit(r);
 }
 
 static void find_times(struct group_reset *r)

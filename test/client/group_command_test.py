@@ -120,6 +120,13 @@ def test_a_group_that_has_committed_nothing_gets_offsets_for_a_topic(cluster, na
     assert shifted.returncode == 1 and "no committed offset to shift" in shifted.stderr
 
 
+def test_a_shift_of_what_no_partition_holds_stays_within_it(cluster, name, topic):
+    """A client may commit any number; from the largest there is no way on, but there is one back."""
+    commit(cluster, name, topic, [2 ** 63 - 1, 60])
+    assert reset(cluster, name, "--offset", "+10").returncode == 0
+    assert offsets_of(cluster.nodes[0], name) == {(topic, 0): 100, (topic, 1): 70}
+
+
 @pytest.mark.parametrize("words, status, why", [
     (["{group}"], 2, "where to?"), (["{group}", "--offset", "soon"], 2, "--offset is"),
     (["{group}", "--offset", "+-1"], 2, "--offset is"),
