@@ -239,12 +239,28 @@ static int wait_for(struct session *s, void *data)
                                                                                : tell_outcome(s);
 }
 
+/* Options of a switch where there is none to make: who gave them must not take a look for a switch.
+ */
+static int show_only(struct session *s)
+{
+    const unsigned of_switch = OPTIONS_CHANGE | OPTIONS_WAIT | OPTION_BIT(OPTION_FROM) |
+                               OPTION_BIT(OPTION_TO) | OPTION_BIT(OPTION_MAX_LAG) |
+                               OPTION_BIT(OPTION_DEADLINE) | OPTION_BIT(OPTION_BACK);
+    if ((s->arguments.given & of_switch) == 0)
+        return show(s);
+    fprintf(s->err,
+            arguments_has(&s->arguments, OPTION_HISTORY)
+                ? "trilog: --history shows, and switches nothing\n"
+                : "trilog: which site do leaders leave? Name it by --from, or give --back\n");
+    return EXIT_USAGE;
+}
+
 int switch_run(struct session *s)
 {
     const struct arguments *a = &s->arguments;
     bool is_back = arguments_has(a, OPTION_BACK);
     if (arguments_has(a, OPTION_HISTORY) || (!is_back && a->values[OPTION_FROM] == NULL))
-        return show(s);
+        return show_only(s);
     json_t *body = is_back ? json_pack("{s:b}", "back", 1) : json_object();
     if (!put_site(s, body, "from", OPTION_FROM) || !put_site(s, body, "to", OPTION_TO) ||
         !put_duration(s, body, "max_lag_ms", OPTION_MAX_LAG) ||
