@@ -16,6 +16,7 @@
 #include "start/founding_peers.h"
 #include "start/founding_phase.h"
 #include "membership/forecast.h"
+#include "membership/home.h"
 #include "membership/lag.h"
 #include "start/recovery.h"
 #include "membership/level.h"
@@ -88,6 +89,8 @@ static void on_application(void *data, uint32_t from_node_id, struct bytes messa
         level_on_message(&n->broker, message);
     else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_LAG)
         lag_on_message(&n->broker, from_node_id, message);
+    else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_HOME)
+        home_on_message(&n->broker, message);
     else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_RECOVERED)
         recovered_on_message(&n->broker, from_node_id, message);
     else

@@ -159,12 +159,13 @@ struct repl_group {
     uint64_t led_until_ms;      /* ... when a round began that a majority answered */
     uint64_t beaten_ms;         /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
-    bool is_within_site;        /* the site rule is not for it */
-    bool is_alone;              /* it is the only voter, as the node was told */
-    uint64_t transfer_since_ms; /* or 0 */
-    uint64_t tried_home_ms;     /* last attempt to go where leadership belongs */
-    unsigned hand_over_count;   /* attempts, since this node is leaving or its disk in trouble */
-    uint64_t handed_over_ms;    /* last attempt because of the disk */
+    bool is_within_site;          /* the site rule is not for it */
+    bool is_alone;                /* it is the only voter, as the node was told */
+    uint64_t transfer_since_ms;   /* or 0 */
+    uint64_t home_asked_until_ms; /* an operator wants it there: no quiet time before this */
+    uint64_t tried_home_ms;       /* last attempt to go where leadership belongs */
+    unsigned hand_over_count;     /* attempts, since this node is leaving or its disk in trouble */
+    uint64_t handed_over_ms;      /* last attempt because of the disk */
     struct handover handover;
     uint64_t asked_target_ms;       /* when the target of a transfer was last told to stand */
     struct repl_message early_vote; /* came before our own was durable; `from` 0: none */
@@ -187,10 +188,10 @@ struct repl_group {
     /* reads */
     struct repl_read *reads, *reads_last;
     unsigned read_count;
-    uint64_t round;                         /* last begun */
-    uint64_t round_at_ms;                   /* last sent */
-    uint64_t round_term;                    /* ours as leader, when it was begun */
-    uint64_t rounds_begun_ms[REPL_ROUNDS];  /* by number: the newest of them */
+    uint64_t round;                        /* last begun */
+    uint64_t round_at_ms;                  /* last sent */
+    uint64_t round_term;                   /* ours as leader, when it was begun */
+    uint64_t rounds_begun_ms[REPL_ROUNDS]; /* by number: the newest of them */
 
     /* checkpoint */
     struct log_checkpoint checkpoint;

@@ -18,6 +18,7 @@
 #define TRY_HOME_MS  1000
 #define LOOK_HOME_MS 100
 #define HAND_OVER_MS 500 /* between two attempts because of the disk */
+#define ASKED_MS     2000
 
 /* ---- where it belongs ---- */
 
@@ -159,6 +160,12 @@ static bool is_long_level(struct repl_group *g, uint32_t home, uint64_t now_ms)
     return now_ms - g->uneven_ms >= node_settle_ms(g->options.node);
 }
 
+void repl_group_ask_home(struct repl_group *g)
+{
+    if (g->role == REPL_LEADER)
+        g->home_asked_until_ms = group_now_ms(g) + ASKED_MS;
+}
+
 static void go_home(struct repl_group *g, uint64_t now_ms)
 {
     bool is_settled;
@@ -170,12 +177,14 @@ static void go_home(struct repl_group *g, uint64_t now_ms)
     }
     bool is_quiet = is_long_level(g, home, now_ms) && is_settled;
     bool is_sent_away = is_avoided(g, own) && !is_avoided(g, home);
-    if ((!is_quiet && !is_sent_away) || now_ms - g->tried_home_ms < TRY_HOME_MS ||
+    bool is_asked = now_ms < g->home_asked_until_ms;
+    if ((!is_quiet && !is_sent_away && !is_asked) || now_ms - g->tried_home_ms < TRY_HOME_MS ||
         !node_may_return_leader(g->options.node))
         return;
     if (repl_group_transfer(g, home) != 0)
         return; /* not level: it is looked at again */
     g->tried_home_ms = now_ms;
+    g->home_asked_until_ms = 0; /* once: who still waits asks again */
     event_info(is_sent_away ? "leader_sent_away" : "leader_returns", "group=%u to=%u",
                g->options.identity.group_id, home);
 }

@@ -61,8 +61,19 @@ static int32_t shown_leader(struct metadata_work *w, uint32_t group_id, uint64_t
 
 /* ---- topics ---- */
 
-/* Where the group votes now, as its leader tells, in the order of where it is to vote; then its
- * learners that are to stay so. */
+/* Kafka's tools take the first replica for the preferred leader. */
+static void put_first(uint32_t *node_ids, unsigned count, uint32_t preferred)
+{
+    for (unsigned i = 1; i < count; i++) {
+        if (node_ids[i] != preferred)
+            continue;
+        memmove(node_ids + 1, node_ids, i * sizeof *node_ids);
+        node_ids[0] = preferred;
+    }
+}
+
+/* Where the group votes now, as its leader tells: first where its leader belongs, then in the order
+ * of where it is to vote; then its learners that are to stay so. */
 static unsigned replicas_of(struct broker *b, const struct metadata_group *group, uint32_t into[64])
 {
     uint64_t voters, learners;
@@ -76,6 +87,7 @@ static unsigned replicas_of(struct broker *b, const struct metadata_group *group
     for (uint32_t id = 1; id < 64; id++)
         if (level_mask_has(voters, id) && !metadata_group_has(group, id))
             into[count++] = id;
+    put_first(into, count, metadata_leader_of(b->metadata, group));
     return count;
 }
 

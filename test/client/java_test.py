@@ -209,3 +209,17 @@ def test_kafka_broker_api_versions_knows_each_broker(cluster):
         assert f"{node.address} (id: {node.id}" in text
     produce = re.findall(r"Produce\(0\): (\d+) to (\d+)", text)
     assert len(produce) == 3 and all(int(low) <= 3 and int(high) >= 9 for low, high in produce)
+
+
+def test_kafka_log_dirs_tells_where_partitions_are_and_how_large(cluster, new_topic):
+    topic = new_topic(partitions=2)
+    records.send_all(cluster, topic, [bytes(1000)] * 50, partition=0)
+    said = java_tools.run("kafka-log-dirs", *on(cluster), "--describe", "--topic-list", topic)
+    told = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+    assert sorted(b["broker"] for b in told["brokers"]) == [1, 2, 3]
+    for broker in told["brokers"]:
+        (folder,) = broker["logDirs"]
+        sizes = {p["partition"]: p["size"] for p in folder["partitions"]}
+        assert folder["error"] is None and set(sizes) == {f"{topic}-0", f"{topic}-1"}
+        assert sizes[f"{topic}-1"] == 0
+    assert any(p["size"] > 50_000 for b in told["brokers"] for p in b["logDirs"][0]["partitions"])

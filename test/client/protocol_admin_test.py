@@ -6,10 +6,12 @@ import time
 import pytest
 
 import cluster as clusters
+import records
 from message import Connection
 
 NONE, UNKNOWN_TOPIC, INVALID_TOPIC, TOPIC_EXISTS = 0, 3, 17, 36
 INVALID_PARTITIONS, INVALID_REPLICATION, INVALID_ASSIGNMENT, INVALID_CONFIG = 37, 38, 39, 40
+ELECTION_NOT_NEEDED = 84
 ILLEGAL_SASL_STATE, INVALID_REQUEST, UNKNOWN_TOPIC_ID, MISMATCHED_ENDPOINT = 34, 42, 100, 114
 TOPIC, BROKER = 2, 4
 SET, DELETE, APPEND, SUBTRACT = range(4)
@@ -358,6 +360,56 @@ def test_the_cluster_is_described_to_clients_of_brokers(admin):
     assert answer["controller_id"] in (1, 2, 3) and len(answer["cluster_id"]) == 22
     answer = admin.connection.call("DescribeCluster", 1, endpoint_type=2)
     assert answer["error_code"] == MISMATCHED_ENDPOINT
+
+
+def test_each_node_tells_the_size_of_its_replicas(cluster, admin, new_topic):
+    topic, other = new_topic(partitions=3), new_topic()
+    records.send_all(cluster, topic, [bytes(1000)] * 100, partition=1)
+
+    def told(node, version=4, **asked):
+        with Connection(node) as c:
+            answer = c.call("DescribeLogDirs", version, **asked)
+        assert answer.get("error_code", NONE) == NONE and len(answer["results"]) == 1
+        folder = answer["results"][0]
+        assert (folder["error_code"], folder["log_dir"] != "") == (NONE, True)
+        assert version < 4 or 0 < folder["usable_bytes"] < folder["total_bytes"]
+        assert all((p["offset_lag"], p["is_future_key"]) == (0, False)
+                   for t in folder["topics"] for p in t["partitions"])
+        return {(t["name"], p["partition_index"]): p["partition_size"]
+                for t in folder["topics"] for p in t["partitions"]}
+    for node in cluster.nodes:
+        clusters.wait_until(lambda n=node: told(n, topics=[{"name": topic, "partitions": [1]}]).get(
+            (topic, 1), 0) > 100_000, 20, f"node {node.id} has its replica")
+        for version in range(1, 6):
+            sizes = told(node, version, topics=[{"name": topic, "partitions": [2, 0, 7, 2, -1]},
+                                                {"name": "none-" + topic, "partitions": [0]}])
+            assert sizes == {(topic, 0): 0, (topic, 2): 0}
+        assert told(node, topics=[]) == {}
+        everything = told(node, topics=None)
+        assert {(topic, 0), (topic, 1), (topic, 2), (other, 0)} <= set(everything)
+        assert everything[topic, 1] > 100_000
+
+
+def test_an_election_is_not_needed_where_the_preferred_leader_leads(cluster, admin, new_topic):
+    topic = new_topic(partitions=2)
+    cluster.wait_spread(topic)
+    preferred = {p.id: p.replicas[0] for p in cluster.partitions(topic).values()}
+    assert {p.id: p.leader for p in cluster.partitions(topic).values()} == preferred
+
+    def elect(version=2, **asked):
+        answer = admin.connection.call("ElectLeaders", version, timeout_ms=5000, **asked)
+        return answer.get("error_code", NONE), sorted(
+            (t["name"], p["partition_index"], p["error_code"])
+            for t in answer["topics"] for p in t["partitions"])
+    both = [{"name": topic, "partitions": [0, 1]}]
+    for version in range(3):
+        assert elect(version, topics=both) == (NONE, [(topic, 0, ELECTION_NOT_NEEDED),
+                                                      (topic, 1, ELECTION_NOT_NEEDED)])
+    assert elect(election_type=1, topics=both)[1][0][2] == ELECTION_NOT_NEEDED, "it has a leader"
+    assert elect(topics=[{"name": topic, "partitions": [9]}, {"name": "none-" + topic, "partitions": [0]}]) == (
+        NONE, [("none-" + topic, 0, UNKNOWN_TOPIC), (topic, 9, UNKNOWN_TOPIC)])
+    assert elect(topics=None) == (NONE, []), "only those that something was done for"
+    assert elect(election_type=2, topics=both)[0] == INVALID_REQUEST
 
 
 def test_no_reassignment_is_under_way(admin, new_topic):

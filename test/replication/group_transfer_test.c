@@ -514,6 +514,48 @@ Test(repl_group_transfer, returns_to_the_preferred_node_only_when_that_is_level)
     cluster_close(&c);
 }
 
+Test(repl_group_transfer, goes_home_without_the_quiet_time_when_it_is_asked_to)
+{
+    cluster_init(&c, 3, 3, 86);
+    c.preferred_node_id = 2;
+    cluster_start(&c);
+    cluster_run_until(&c, leads_at_home, 8000, "the preferred node leads");
+    struct replica *home = &c.replicas[1];
+    replica_kill(home);
+    cluster_run_ms(&c, 3000);
+    replica_start(home);
+    cluster_run_ms(&c, 600);
+    struct replica *leader = cluster_leader_now(&c);
+    cr_assert_neq(leader, home, "it has not been there for long");
+    for (unsigned i = 0; i < 3; i++) /* of the others it is no business */
+        repl_group_ask_home(c.replicas[i].group);
+    cluster_run_ms(&c, 400);
+    cr_assert_eq(cluster_leader_now(&c), home);
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+Test(repl_group_transfer, does_not_go_home_to_who_is_not_level_whoever_asks)
+{
+    cluster_init(&c, 3, 3, 87);
+    c.preferred_node_id = 2;
+    cluster_start(&c);
+    cluster_run_until(&c, leads_at_home, 8000, "the preferred node leads");
+    struct replica *home = &c.replicas[1];
+    replica_kill(home);
+    cluster_run_ms(&c, 3000);
+    struct replica *leader = cluster_leader_now(&c);
+    repl_group_ask_home(leader->group);
+    cluster_run_ms(&c, 1500);
+    cr_assert_eq(cluster_leader_now(&c), leader);
+    replica_start(home);
+    cluster_run_ms(&c, 1000); /* the word is worth two seconds, and it is back for one */
+    cluster_settle(&c, 8000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
 static bool is_led_at_home_in_order(struct cluster *cluster)
 {
     struct replica *leader = cluster_leader_now(cluster);

@@ -225,11 +225,11 @@ struct repl_group_status {
     struct repl_heard heard;     /* the same and more, since this process started */
     uint64_t led_term;           /* the last one that it led in, since its start, and in which a
                                     majority said that it followed; 0: none */
-    uint64_t led_until_ms;       /* clock: when it last asked and was told so, at most about a second
-                                    old while it leads: nobody else had acknowledged anything then */
-    struct repl_totals totals;   /* up to the applied index */
-    bool is_tail_counted;        /* false just after a start, until all of then is applied: */
-    struct repl_totals tail;     /* what lies between the applied and the last index */
+    uint64_t led_until_ms;     /* clock: when it last asked and was told so, at most about a second
+                                  old while it leads: nobody else had acknowledged anything then */
+    struct repl_totals totals; /* up to the applied index */
+    bool is_tail_counted;      /* false just after a start, until all of then is applied: */
+    struct repl_totals tail;   /* what lies between the applied and the last index */
 };
 /* The newest configuration that this replica knows; returns how many, 0 when nobody has taken it in
  * yet. Group's shard. */
@@ -263,6 +263,10 @@ int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *h
 /* Hands leadership to a level voter on that node. 0, ERR_NOT_LEADER, ERR_NOT_FOUND, ERR_BUSY (not
  * level, or a transfer is under way). No new leader in 200 ms: it goes on as leader. */
 int repl_group_transfer(struct repl_group *g, uint32_t node_id);
+
+/* An operator wants its leader where it belongs: for two seconds it goes there without the quiet
+ * time, as soon as that replica is level. Nothing happens on one that does not lead. */
+void repl_group_ask_home(struct repl_group *g);
 /* Recent entries kept in memory for peers from now on: groups may become more, and share. */
 void repl_group_set_cache(struct repl_group *g, size_t bytes_max);
 /* Where leadership belongs when all is well; 0: anywhere. */
