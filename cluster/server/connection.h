@@ -65,8 +65,11 @@ void connection_write_answers(struct connection *c);
 void request_begin(struct connection *c, struct bytes frame);
 /* Begins with those that were held and need not wait any more. */
 void request_run_held(struct connection *c);
-/* request_order.c: is one before it under way whose change it may see? */
+/* request_order.c: is one before it under way whose change it may see, or that it would overtake?
+ */
 bool request_has_to_wait(const struct request *r);
+/* Of those that may be held: it counts though its client is gone, who may have said it in going. */
+bool request_changes_something(const struct request *r);
 /* Gives back all but the answer: the request's bytes and what it was worked on in. */
 void request_release_work(struct request *r);
 /* Frees a request that was answered and written, or dropped. */

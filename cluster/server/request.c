@@ -237,11 +237,12 @@ static void set_state(struct request *r, enum request_state state)
 void request_run_held(struct connection *c)
 {
     for (struct request *r = c->first; r != NULL && c->held_count > 0; r = r->next) {
-        if (!r->is_held || (!c->is_closed && request_has_to_wait(r)))
+        bool is_dropped = c->is_closed && !request_changes_something(r);
+        if (!r->is_held || (!is_dropped && request_has_to_wait(r)))
             continue;
         r->is_held = false;
         c->held_count--;
-        if (c->is_closed)
+        if (is_dropped)
             set_state(r, REQUEST_CLOSING); /* nobody waits for it any more */
         else
             handler_of(r->header.api->key)(r);

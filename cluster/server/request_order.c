@@ -42,12 +42,16 @@ static bool is_behind(int16_t reader, int16_t writer)
     return false;
 }
 
-static bool would_overtake(const struct request *r, const struct request *earlier)
+bool request_changes_something(const struct request *r)
 {
     int16_t key = r->header.api->key;
+    return key == KAFKA_API_OFFSET_COMMIT || key == KAFKA_API_LEAVE_GROUP;
+}
+
+static bool would_overtake(const struct request *r, const struct request *earlier)
+{
     return earlier->header.api->key == KAFKA_API_OFFSET_COMMIT &&
-           (earlier->is_unsettled || earlier->is_held) &&
-           (key == KAFKA_API_OFFSET_COMMIT || key == KAFKA_API_LEAVE_GROUP);
+           (earlier->is_unsettled || earlier->is_held) && request_changes_something(r);
 }
 
 bool request_has_to_wait(const struct request *r)

@@ -178,23 +178,45 @@ def test_commits_of_a_connection_count_in_their_order(target, spread):
             assert fetched["topics"][0]["partitions"][0]["committed_offset"] == 20
 
 
+def join(connection, group):
+    """The only member of its group; what its requests say of it."""
+    joined = connection.call("JoinGroup", 3, group_id=group, session_timeout_ms=30_000,
+                             rebalance_timeout_ms=30_000, member_id="", protocol_type="consumer",
+                             protocols=[{"name": "range", "metadata": b""}])
+    member = {"generation_id": joined["generation_id"], "member_id": joined["member_id"]}
+    synced = connection.call("SyncGroup", 3, group_id=group, **member, assignments=[
+        {"member_id": joined["member_id"], "assignment": b""}])
+    assert synced["error_code"] == 0
+    return member
+
+
 @pytest.mark.trilog_only
-def test_a_member_that_commits_and_leaves_has_committed(target, spread):
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_member_that_commits_and_leaves_has_committed_and_left(target, spread, is_read):
+    """Also when it goes without a look at the answers."""
     for number in range(5):
-        group = f"{spread}-leaves-{number}"
-        with Connection(coordinator_of(target, group)) as c:
-            joined = c.call("JoinGroup", 3, group_id=group, session_timeout_ms=10_000,
-                            rebalance_timeout_ms=10_000, member_id="", protocol_type="consumer",
-                            protocols=[{"name": "range", "metadata": b""}])
-            member = {"generation_id": joined["generation_id"], "member_id": joined["member_id"]}
-            synced = c.call("SyncGroup", 3, group_id=group, **member, assignments=[
-                {"member_id": joined["member_id"], "assignment": b""}])
-            assert synced["error_code"] == 0
+        group = f"{spread}-leaves-{number}-{is_read}"
+        node = coordinator_of(target, group)
+        with Connection(node) as c:
+            member = join(c, group)
             c.post("OffsetCommit", 7, group_id=group, **member,
                    topics=commits(spread, *((i, 10, -1) for i in range(12))))
-            c.post("LeaveGroup", 2, group_id=group, member_id=joined["member_id"])
-            assert committed(c) == {0}
-            assert c.take("LeaveGroup", 2)["error_code"] == 0
+            c.post("LeaveGroup", 2, group_id=group, member_id=member["member_id"])
+            if is_read:
+                assert committed(c) == {0}
+                assert c.take("LeaveGroup", 2)["error_code"] == 0
+
+        def state_of(group=group, node=node):
+            with Connection(node) as c:
+                return c.call("DescribeGroups", 5, groups=[group])["groups"][0]["group_state"]
+        clusters.wait_until(lambda: state_of() == "Empty", 10, "it has left")
+
+        def offset(group=group, node=node):
+            with Connection(node) as c:
+                fetched = c.call("OffsetFetch", 7, group_id=group, topics=[
+                    {"name": spread, "partition_indexes": [11]}])
+            return fetched["topics"][0]["partitions"][0]["committed_offset"]
+        clusters.wait_until(lambda: offset() == 10, 10, "its commit counts")
 
 
 def test_what_waits_behind_a_change_goes_with_its_connection(target):
