@@ -49,20 +49,21 @@ struct topic_move_work;
 /* One raft group of this node. */
 struct broker_group {
     struct broker *broker;
-    uint32_t group_id;               /* constant; also the place in broker.groups */
-    uint32_t generation;             /* constant: 0 until a forced recovery (recovered.h) */
-    uint64_t recovery_id;            /* constant: 0 in generation 0 */
-    struct shard *shard;             /* constant: the owner */
-    struct random random;            /* of this group's elections */
-    struct log_store *store;         /* shard only */
-    struct machine *machine;         /* shard only */
-    struct repl_group *raft;         /* shard only */
-    struct compaction *compaction;   /* shard only */
-    struct coordinator *coordinator; /* shard only: consumer groups of its offsets partitions */
-    bool is_tail_full;               /* shard only: batches wait until tails are in segments */
-    uint64_t led_since_ms;           /* shard only: clock when this replica last came to lead */
-    bool is_without_room;            /* shard only: disks have none for new data */
-    uint64_t refused_at_ms;          /* shard only: when a batch was last refused for that; or 0 */
+    uint32_t group_id;                /* constant; also the place in broker.groups */
+    uint32_t generation;              /* constant: 0 until a forced recovery (recovered.h) */
+    uint64_t recovery_id;             /* constant: 0 in generation 0 */
+    struct shard *shard;              /* constant: the owner */
+    atomic_uint_least64_t kept_index; /* by a forced recovery (recovered.c); 0: all that it has */
+    struct random random;             /* of this group's elections */
+    struct log_store *store;          /* shard only */
+    struct machine *machine;          /* shard only */
+    struct repl_group *raft;          /* shard only */
+    struct compaction *compaction;    /* shard only */
+    struct coordinator *coordinator;  /* shard only: consumer groups of its offsets partitions */
+    bool is_tail_full;                /* shard only: batches wait until tails are in segments */
+    uint64_t led_since_ms;            /* shard only: clock when this replica last came to lead */
+    bool is_without_room;             /* shard only: disks have none for new data */
+    uint64_t refused_at_ms;           /* shard only: when a batch was last refused for that; or 0 */
     struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
     struct produce_part *opening_first, *opening_last; /* shard only: wait for a partition that is
                                                           moving here */

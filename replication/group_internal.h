@@ -121,9 +121,11 @@ struct repl_group {
     /* WAL */
     struct persist *persists, *persists_last;
     uint64_t appended_index; /* last index given to a persist */
-    unsigned vote_persists;  /* with term or vote, not durable */
-    bool is_wal_full;        /* it took no more: nothing is submitted meanwhile, for what waits here
-                                is not counted anywhere */
+    uint64_t own_from; /* the log from here to its end is what this replica proposed itself, since
+                          its start; 0: its last entry is another's, or of before */
+    unsigned vote_persists; /* with term or vote, not durable */
+    bool is_wal_full;       /* it took no more: nothing is submitted meanwhile, for what waits here
+                               is not counted anywhere */
 
     /* submit */
     struct repl_submit *queued, *queued_last;   /* not in the log yet */

@@ -103,13 +103,32 @@ static struct repl_totals totals_of(const struct repl_group *g)
     return totals;
 }
 
+/* What others have sent may be committed, unheard: it stays. What this replica proposed itself is
+ * not acknowledged before it is committed here; as a leader of the past it may have such entries at
+ * whose indexes its successor went on with others. So these go: kept, their records would stand at
+ * offsets where clients have seen the successor's. */
+uint64_t repl_group_kept_index(const struct repl_group *g)
+{
+    uint64_t last = last_index(g), before = g->own_from == 0 ? last : g->own_from - 1;
+    return before > g->raft.commit_index ? before : g->raft.commit_index;
+}
+
+/* What lies between the applied and the last index that would be kept. */
+static void count_tail(const struct repl_group *g, struct repl_group_status *status)
+{
+    struct growth_rest all, left_out;
+    status->kept_index = repl_group_kept_index(g);
+    status->is_tail_counted = growth_after(&g->growth, g->applied_index, &all);
+    growth_after(&g->growth, status->kept_index, &left_out); /* counted if what is before is */
+    status->tail = (struct repl_totals){.records = all.records - left_out.records,
+                                        .bytes = all.bytes - left_out.bytes};
+}
+
 void group_lag_fill(const struct repl_group *g, struct repl_group_status *status)
 {
-    struct growth_rest rest;
     status->heard = group_heard_now(g);
     status->totals = totals_of(g);
-    status->is_tail_counted = growth_after(&g->growth, g->applied_index, &rest);
-    status->tail = (struct repl_totals){.records = rest.records, .bytes = rest.bytes};
+    count_tail(g, status);
 }
 
 struct repl_place group_lag_place(const struct repl_group *g)

@@ -96,6 +96,7 @@ void persist_snapshot(struct repl_group *g, uint64_t index, uint64_t term)
     p->append.snapshot_term = term;
     g->vote_persists++;
     g->appended_index = index;
+    g->own_from = 0;
     cut_truncated(g, 1); /* what is under way belongs to the log that is replaced */
     queue(g, p);
 }

@@ -109,6 +109,15 @@ static struct log_entry entry_of(const struct raft_entry *raft_entry, uint64_t i
     return (struct log_entry){.term = raft_entry->term, .index = index, .type = LOG_ENTRY_BARRIER};
 }
 
+/* A leader appends what it proposes, everyone else what a leader sends. */
+static void note_proposer(struct repl_group *g, uint64_t first)
+{
+    if (!group_is_leader(g))
+        g->own_from = 0;
+    else if (g->own_from == 0 || g->own_from > first)
+        g->own_from = first;
+}
+
 static void take_entries(struct repl_group *g, const struct raft_update *update,
                          const struct log_entry *source, uint64_t source_first)
 {
@@ -133,6 +142,7 @@ static void take_entries(struct repl_group *g, const struct raft_update *update,
         if (cache_push(&g->cache, &entries[i]) != 0)
             group_fatal(g, UV_ENOMEM, "cache entries");
     }
+    note_proposer(g, first);
     group_lag_add(g, entries, count);
     bool has_vote = update->flags & (RAFT_UPDATE_CURRENT_TERM | RAFT_UPDATE_VOTED_FOR);
     int err = persist_add(g, has_vote, entries, count, truncate_from);

@@ -212,10 +212,11 @@ static json_t *groups_json(const struct recover_plan *plan)
         struct recovery_view known = view_of(plan, id, status);
         json_t *row = loss_json(&plan->losses[i]);
         json_object_update_new(row,
-                               json_pack("{s:i, s:i, s:I, s:I, s:I, s:I}", "group_id", (int)id,
+                               json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "group_id", (int)id,
                                          "generation", (int)status->generation, "last_term",
                                          (json_int_t)plan->look->groups[id].last_term, "last_index",
-                                         (json_int_t)status->last_index, "committed_index",
+                                         (json_int_t)status->last_index, "kept_index",
+                                         (json_int_t)status->kept_index, "committed_index",
                                          (json_int_t)status->commit_index, "leader_index",
                                          (json_int_t)recovery_heard(&known).position));
         json_array_append_new(groups, row);

@@ -45,12 +45,12 @@ static json_t *replicas_json(struct broker *b, const struct lag_group *lag)
 static void add_lacking(json_t *json, const struct repl_group_status *s)
 {
     const struct repl_heard *h = &s->heard;
-    bool is_behind = h->position > s->last_index;
+    bool is_behind = h->position > s->kept_index;
     uint64_t records = s->totals.records + s->tail.records, bytes = s->totals.bytes + s->tail.bytes;
     bool is_counted = s->is_tail_counted && h->totals.records >= records &&
                       h->totals.bytes >= bytes;
     json_object_set_new(json, "lacking_entries",
-                        json_integer(is_behind ? (json_int_t)(h->position - s->last_index) : 0));
+                        json_integer(is_behind ? (json_int_t)(h->position - s->kept_index) : 0));
     json_object_set_new(json, "lacking_records",
                         is_behind ? number_or_null(is_counted, h->totals.records - records)
                                   : json_integer(0));

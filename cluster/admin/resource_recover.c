@@ -142,7 +142,8 @@ static void fill_order(const struct recover_plan *plan, struct recovery_order *o
             .group_id = g->group_id,
             .action = RECOVERY_SURVIVE,
             .generation = g->generation + 1,
-            .recovery_id = order->entry.recovery_id};
+            .recovery_id = order->entry.recovery_id,
+            .kept_index = atomic_load(&g->kept_index)};
     }
 }
 

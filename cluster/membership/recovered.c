@@ -151,7 +151,8 @@ static void take_orders(struct broker *b, struct recovery_order *order)
         struct recovery_row row = {.group_id = i,
                                    .action = RECOVERY_SURVIVE,
                                    .generation = r->generation,
-                                   .recovery_id = r->recovery_id};
+                                   .recovery_id = r->recovery_id,
+                                   .kept_index = atomic_load(&b->groups[i]->kept_index)};
         if (r->node_id == (uint32_t)b->conf.node_id)
             add_survivor(r, &row, order);
         else
@@ -231,8 +232,16 @@ static bool is_over(const struct broker_group *g)
     return is_newer;
 }
 
+/* Whoever gives the order does so on another shard. No majority has been heard for a while by then,
+ * so that a look of just before is as good. */
+static void publish_kept(struct broker_group *g)
+{
+    atomic_store(&g->kept_index, repl_group_kept_index(g->raft));
+}
+
 void recovered_group_tick(struct broker_group *g)
 {
+    publish_kept(g);
     if (g->group_id == 0)
         watch_group_zero(g);
     else if (repl_group_is_held(g->raft) && atomic_load(&g->broker->is_current) && !is_over(g))

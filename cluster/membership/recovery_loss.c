@@ -21,11 +21,11 @@ struct recover_loss recovery_loss_of(const struct recovery_view *view)
             led_until_ms; /* nobody else gave its word until then */
         return loss;
     }
-    if (heard.position <= status->last_index)
+    if (heard.position <= status->kept_index)
         return loss;
     uint64_t records = status->totals.records + status->tail.records;
     uint64_t bytes = status->totals.bytes + status->tail.bytes;
-    loss.entries = heard.position - status->last_index;
+    loss.entries = heard.position - status->kept_index;
     loss.records = heard.totals.records > records ? heard.totals.records - records : 0;
     loss.bytes = heard.totals.bytes > bytes ? heard.totals.bytes - bytes : 0;
     loss.is_at_most = !status->is_tail_counted;

@@ -177,6 +177,7 @@ static int replay_row(struct recovery *r, const struct recovery_row *row)
 {
     struct replay replay = replay_of(r, row->group_id);
     bool survives = row->action == RECOVERY_SURVIVE;
+    replay.until_index = row->kept_index;
     int err = replay_open(&replay, r->note);
     if (err == 0)
         err = replay_run(&replay, r->note);

@@ -1,6 +1,7 @@
 /* The file "recovery", little-endian: "TRILOGRC", u16 version, u16 stage, u16 rows, u16 size of the
- * entry, rows x (u32 group id, u8 action, 3 zero, u32 generation, u64 recovery id), the entry as it
- * is in the log (entry_format.md); at the end the CRC-32C of all before. */
+ * entry, rows x (u32 group id, u8 action, 3 zero, u32 generation, u64 recovery id, since version 2
+ * u64 kept index), the entry as it is in the log (entry_format.md); at the end the CRC-32C of all
+ * before. */
 #include "start/recovery_order.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include "state/byte_list.h"
 
 #define FILE_NAME     "recovery"
-#define FILE_VERSION  1
+#define FILE_VERSION  2
 #define FILE_SIZE_MAX 16384
 #define MAGIC         "TRILOGRC"
 
@@ -24,6 +25,7 @@ static void put_row(struct byte_list *list, const struct recovery_row *row)
     byte_list_put(list, zeros, sizeof zeros);
     byte_list_put_u32(list, row->generation);
     byte_list_put_u64(list, row->recovery_id);
+    byte_list_put_u64(list, row->kept_index);
 }
 
 int recovery_order_encode(const struct recovery_order *order, uint8_t **bytes, size_t *size)
@@ -56,7 +58,7 @@ int recovery_order_write(const struct disk *disk, const struct recovery_order *o
     return err;
 }
 
-static int read_row(struct bytes_reader *r, const struct recovery_row *before,
+static int read_row(struct bytes_reader *r, unsigned version, const struct recovery_row *before,
                     struct recovery_row *row)
 {
     row->group_id = bytes_read_le32(r);
@@ -65,9 +67,11 @@ static int read_row(struct bytes_reader *r, const struct recovery_row *before,
     zeros |= bytes_read_le16(r);
     row->generation = bytes_read_le32(r);
     row->recovery_id = bytes_read_le64(r);
+    row->kept_index = version > 1 ? bytes_read_le64(r) : 0;
     bool is_sound = !r->is_bad && zeros == 0 && row->group_id < METADATA_GROUPS_MAX &&
                     (row->action == RECOVERY_SURVIVE || row->action == RECOVERY_ASIDE) &&
                     row->generation > 0 && row->recovery_id != 0 &&
+                    (row->action == RECOVERY_SURVIVE || row->kept_index == 0) &&
                     (before == NULL || row->group_id > before->group_id);
     return is_sound ? 0 : ERR_CORRUPT;
 }
@@ -78,7 +82,8 @@ int recovery_order_decode(struct bytes file, struct recovery_order *order)
         crc32c(0, bytes_of(file.data, file.size - 4)) != bytes_get_le32(file.data + file.size - 4))
         return ERR_CORRUPT;
     struct bytes_reader r = bytes_reader_of(bytes_of(file.data + 8, file.size - 12));
-    if (bytes_read_le16(&r) != FILE_VERSION)
+    unsigned version = bytes_read_le16(&r);
+    if (version == 0 || version > FILE_VERSION)
         return ERR_VERSION;
     *order = (struct recovery_order){0};
     order->stage = bytes_read_le16(&r);
@@ -88,7 +93,7 @@ int recovery_order_decode(struct bytes file, struct recovery_order *order)
         order->row_count == 0 || order->row_count > METADATA_GROUPS_MAX)
         return ERR_CORRUPT;
     for (unsigned i = 0; i < order->row_count; i++)
-        if (read_row(&r, i == 0 ? NULL : &order->rows[i - 1], &order->rows[i]) != 0)
+        if (read_row(&r, version, i == 0 ? NULL : &order->rows[i - 1], &order->rows[i]) != 0)
             return ERR_CORRUPT;
     struct bytes entry = bytes_read(&r, entry_size);
     if (r.is_bad || bytes_reader_left(&r) != 0)

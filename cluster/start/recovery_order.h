@@ -24,6 +24,7 @@ struct recovery_row {
     enum recovery_action action;
     uint32_t generation; /* the new one */
     uint64_t recovery_id;
+    uint64_t kept_index; /* SURVIVE: entries behind it are left out; 0: none is */
 };
 
 struct recovery_order {

@@ -169,12 +169,18 @@ static bool does_wal_go_on(struct replay *r, const struct log_wal_state *wal)
                           term == r->term);
 }
 
+static uint64_t end_of(const struct replay *r, const struct log_wal_state *wal)
+{
+    bool is_bounded = r->until_index != 0 && r->until_index < wal->last_index;
+    return is_bounded ? r->until_index : wal->last_index;
+}
+
 int replay_run(struct replay *r, struct err_note *note)
 {
     struct log_wal_state wal = {0};
     int err = 0;
     if (log_wal_state(r->wal, r->group_id, &wal) == 0 && does_wal_go_on(r, &wal))
-        for (uint64_t index = r->index + 1; index <= wal.last_index && err == 0; index++)
+        for (uint64_t index = r->index + 1; index <= end_of(r, &wal) && err == 0; index++)
             err = apply_at(r, index);
     if (err == ERR_CORRUPT || err == ERR_COMPACTED) {
         event_error("replay_ended_early", "group=%u index=%llu last_index=%llu error=%s",

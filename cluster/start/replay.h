@@ -1,8 +1,9 @@
 /* A replica's log applied to its end, committed or not, while nothing runs.
  *
  * For a forced recovery only: what a survivor has beyond what it knows to be committed may have
- * been acknowledged, so it stays; and what a replica that is put aside has of the kind is what its
- * owner may want to look at. Either way the replica never serves in its generation again. */
+ * been acknowledged, so it stays, but for what it is told to leave out (recovery.h); and what a
+ * replica that is put aside has of the kind is what its owner may want to look at. Either way the
+ * replica never serves in its generation again. */
 #ifndef CLUSTER_START_REPLAY_H
 #define CLUSTER_START_REPLAY_H
 
@@ -40,6 +41,7 @@ struct replay {
     struct bytes configuration; /* as of the last checkpoint, or the founders': owned */
     uint64_t configuration_index;
     size_t applied_bytes; /* since the last checkpoint */
+    uint64_t until_index; /* in: behind it nothing is applied; 0: all is */
 };
 
 /* The machine, as of the last checkpoint. ERR_NOT_FOUND: the replica has nothing of the group.

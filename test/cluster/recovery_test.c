@@ -207,6 +207,48 @@ Test(cluster_recovery, puts_a_replica_aside_and_begins_it_anew)
     node_free(&n);
 }
 
+/* An old leader's own end of the log, of which it acknowledged nothing. */
+Test(cluster_recovery, leaves_out_what_is_behind_the_kept_index)
+{
+    struct node n;
+    make_node(&n, 1);
+    struct recovery_order order = order_of(RECOVERY_SURVIVE);
+    order.rows[1].kept_index = 2 + BATCHES - 2; /* of two batches */
+    cr_assert_eq(recovery_order_write(fake_disk_seam(n.disk), &order), 0);
+    open_node(&n);
+    struct log_partition *p = log_store_partition(n.stores[1], 1);
+    cr_assert_eq(log_partition_count_between(p, 0, INT64_MAX), 2 * (BATCHES - 2));
+    cr_assert_eq(log_partition_next_offset(p), LOG_OFFSET_STRIDE);
+    const struct log_store_state *state = log_store_state(n.stores[1]);
+    cr_assert_eq(state->index, (1u << 16) + 1, "behind what it left out, too");
+    node_free(&n);
+}
+
+/* As a release before wrote it: without kept indexes. */
+Test(cluster_recovery, reads_an_order_of_version_1)
+{
+    struct recovery_order order = order_of(RECOVERY_SURVIVE), read;
+    uint8_t *bytes, old[1024], *at = old;
+    size_t size, row = 28, rows_at = 16, rest = rows_at + GROUPS * row;
+    order.rows[1].kept_index = 9;
+    cr_assert_eq(recovery_order_encode(&order, &bytes, &size), 0);
+    cr_assert_eq(recovery_order_decode(bytes_of(bytes, size), &read), 0);
+    cr_assert_eq(read.rows[1].kept_index, 9);
+    at = mempcpy(at, bytes, rows_at);
+    bytes_put_le16(old + 8, 1);
+    for (unsigned i = 0; i < GROUPS; i++)
+        at = mempcpy(at, bytes + rows_at + i * row, row - 8);
+    at = mempcpy(at, bytes + rest, size - 4 - rest);
+    at = bytes_put_le32(at, crc32c(0, bytes_of(old, (size_t)(at - old))));
+    cr_assert_eq(recovery_order_decode(bytes_of(old, (size_t)(at - old)), &read), 0);
+    cr_assert(read.row_count == GROUPS && read.rows[1].recovery_id == ID);
+    cr_assert(read.rows[1].kept_index == 0 && read.entry.group_count == 2);
+    bytes_put_le16(old + 8, 3);
+    at = bytes_put_le32(at - 4, crc32c(0, bytes_of(old, (size_t)(at - 4 - old))));
+    cr_assert_eq(recovery_order_decode(bytes_of(old, (size_t)(at - old)), &read), ERR_VERSION);
+    free(bytes);
+}
+
 static bool is_done_after(struct node *n, uint64_t operations)
 {
     fake_disk_halt_at(n->disk, operations);

@@ -202,6 +202,99 @@ Test(repl_group_led, goes_on_for_who_votes_alone)
     cluster_close(&c);
 }
 
+/* ---- what a forced recovery keeps ---- */
+
+static struct replica *isolated_with(uint64_t seed, unsigned count)
+{
+    struct replica *leader = started(seed);
+    cluster_isolate(&c, leader->number);
+    for (unsigned i = 0; i < count; i++)
+        cluster_propose(&c, leader, NULL);
+    cluster_run_ms(&c, 50);
+    return leader;
+}
+
+Test(repl_group_kept, is_not_what_a_leader_proposed_and_nobody_has)
+{
+    struct replica *old = isolated_with(211, 3);
+    struct repl_group_status s = replica_status(old);
+    cr_assert_eq(s.last_index, s.commit_index + 3);
+    cr_assert_eq(s.kept_index, s.commit_index);
+    cr_assert(s.tail.records == 0 && s.tail.bytes == 0);
+    cluster_run_ms(&c, 5000);
+    s = replica_status(old);
+    cr_assert_neq(s.role, REPL_LEADER);
+    cr_assert_eq(s.last_index, s.commit_index + 3);
+    cr_assert_eq(s.kept_index, s.commit_index, "stepped down, it knows no more");
+    cluster_heal(&c);
+    cluster_settle(&c, 5000);
+    s = replica_status(old);
+    cr_assert_eq(s.kept_index, s.last_index, "its successor has replaced it");
+    cluster_close(&c);
+}
+
+static bool hide_results(struct cluster *cluster, unsigned from, unsigned to,
+                         const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    return m->type != REPL_APPEND_RESULT;
+}
+
+/* The leader may have acknowledged it with this replica's help. */
+Test(repl_group_kept, is_all_that_another_leader_has_sent)
+{
+    struct replica *leader = started(212), *survivor = cluster_other(&c, leader, 0);
+    c.filter = hide_results;
+    for (unsigned i = 0; i < 3; i++)
+        cluster_propose(&c, leader, NULL);
+    cluster_run_ms(&c, 30);
+    cluster_isolate(&c, survivor->number);
+    struct repl_group_status s = replica_status(survivor);
+    cr_assert_eq(s.last_index, s.commit_index + 3);
+    cr_assert_eq(s.kept_index, s.last_index);
+    cr_assert_eq(s.tail.records, 3 * RECORDS_A_VALUE);
+    c.filter = NULL;
+    cluster_close(&c);
+}
+
+/* What it was elected with is another's word, although it is not committed yet. */
+Test(repl_group_kept, is_what_a_new_leader_was_elected_with)
+{
+    struct replica *old = started(213), *next = cluster_other(&c, old, 0);
+    struct replica *third = cluster_other(&c, old, 1);
+    c.filter = hide_results;
+    for (unsigned i = 0; i < 3; i++)
+        cluster_propose(&c, old, NULL);
+    cluster_run_ms(&c, 30);
+    uint64_t last = replica_status(next).last_index;
+    replica_kill(old);
+    while (replica_status(next).role != REPL_LEADER && replica_status(third).role != REPL_LEADER)
+        cluster_run_ms(&c, 1);
+    if (replica_status(next).role != REPL_LEADER)
+        next = third;
+    cluster_propose(&c, next, NULL);
+    cluster_run_ms(&c, 50);
+    struct repl_group_status s = replica_status(next);
+    cr_assert_gt(s.last_index, last);
+    cr_assert_lt(s.commit_index, last);
+    cr_assert_eq(s.kept_index, last);
+    c.filter = NULL;
+    cluster_close(&c);
+}
+
+/* How far it was committed is not on the disk. */
+Test(repl_group_kept, is_all_that_is_found_at_a_start)
+{
+    struct replica *old = isolated_with(214, 3);
+    replica_kill(old);
+    replica_start(old);
+    cluster_run_ms(&c, 100);
+    struct repl_group_status s = replica_status(old);
+    cr_assert_gt(s.last_index, s.commit_index);
+    cr_assert_eq(s.kept_index, s.last_index);
+    cluster_close(&c);
+}
+
 /* ---- how long things take ---- */
 
 Test(repl_group_lag, goes_with_measured_round_trips_and_elections)

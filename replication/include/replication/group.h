@@ -229,7 +229,8 @@ struct repl_group_status {
                                   old while it leads: nobody else had acknowledged anything then */
     struct repl_totals totals; /* up to the applied index */
     bool is_tail_counted;      /* false just after a start, until all of then is applied: */
-    struct repl_totals tail;   /* what lies between the applied and the last index */
+    struct repl_totals tail;   /* what lies between the applied and the kept index */
+    uint64_t kept_index;       /* repl_group_kept_index */
 };
 /* The newest configuration that this replica knows; returns how many, 0 when nobody has taken it in
  * yet. Group's shard. */
@@ -254,6 +255,10 @@ unsigned repl_group_lag_shares(const struct repl_group *g, uint64_t index,
 /* It has won its election and is not set aside; whether it may serve yet is told by on_role. */
 bool repl_group_is_elected(const struct repl_group *g);
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status);
+
+/* The last entry that a forced recovery of this replica keeps: what is behind it, if anything, this
+ * replica proposed itself since its start, and knows of no majority that has it. Group's shard. */
+uint64_t repl_group_kept_index(const struct repl_group *g);
 
 /* What this node's WAL kept of the leader, at most a second old when it was last heard, as far as a
  * sync has covered it. 0, ERR_NOT_FOUND when nothing was heard, ERR_VERSION or ERR_MALFORMED. Any
