@@ -18,9 +18,11 @@ static void close_partitions(struct history *h)
 {
     for (size_t i = 0; i < h->partitions.count; i++) {
         struct partition *p = &h->partitions.items[i];
-        for (size_t page = 0; page < p->pages.count; page++)
-            free(p->pages.items[page]);
-        free(p->pages.items);
+        for (int k = 0; k < STRETCHES_MAX; k++) {
+            for (size_t page = 0; page < p->pages[k].count; page++)
+                free(p->pages[k].items[page]);
+            free(p->pages[k].items);
+        }
         free(p->claims.items);
         free(p->readers.items);
     }
@@ -37,7 +39,8 @@ static void close_clients(struct history *h)
     for (size_t i = 0; i < h->numbers.count; i++)
         pages_close(&h->numbers.items[i]);
     for (size_t i = 0; i < h->members.count; i++)
-        free(h->members.items[i].delivered.items);
+        for (int k = 0; k < STRETCHES_MAX; k++)
+            free(h->members.items[i].delivered[k].items);
     for (size_t i = 0; i < h->readers.count; i++)
         free(h->readers.items[i].finals.items);
     for (size_t i = 0; i < h->files.count; i++)
@@ -52,11 +55,11 @@ void history_close(struct history *h)
     names_close(&h->prefixes);
     pairs_close(&h->member_by_pair);
     pairs_close(&h->reader_by_pair);
-    void *rest[] = {h->files.items,         h->processes.items,  h->process_by_name.items,
-                    h->records.items,       h->numbers.items,    h->whole.items,
-                    h->topic_by_name.items, h->operations.items, h->members.items,
-                    h->readers.items,       h->jumps.items,      h->dissents.items,
-                    h->faults.items,        h->repeated.items,   h->repetitions.items};
+    void *rest[] = {
+        h->files.items,   h->processes.items,  h->process_by_name.items, h->records.items,
+        h->numbers.items, h->whole.items,      h->topic_by_name.items,   h->operations.items,
+        h->members.items, h->readers.items,    h->jumps.items,           h->dissents.items,
+        h->faults.items,  h->recoveries.items, h->repeated.items,        h->repetitions.items};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
         free(rest[i]);
     memset(h, 0, sizeof *h);
@@ -244,45 +247,75 @@ uint32_t history_reader(struct history *h, uint32_t process, uint32_t partition,
 
 /* ---- what lies where ---- */
 
+static uint64_t stretch_of(int64_t offset)
+{
+    return (uint64_t)offset >> STRETCH_BITS;
+}
+
+bool history_holds(int64_t offset)
+{
+    return offset >= 0 && stretch_of(offset) < STRETCHES_MAX &&
+           offset % STRETCH <= NUMBER_PAGED_MAX;
+}
+
+static struct slot *page_make(void)
+{
+    struct slot *slots = memory_make(SLOT_PAGE, sizeof(struct slot));
+    for (int i = 0; i < SLOT_PAGE; i++) {
+        slots[i].read_at = NEVER;
+        slots[i].epoch = -1;
+        slots[i].reader = NONE;
+    }
+    return slots;
+}
+
 struct slot *partition_slot(struct partition *p, int64_t offset)
 {
-    assert(offset >= 0 && offset <= OFFSET_MAX);
-    size_t page = (size_t)offset / SLOT_PAGE;
-    while (p->pages.count <= page)
-        vector_add(&p->pages);
-    if (p->pages.items[page] == NULL) {
-        p->pages.items[page] = memory_make(SLOT_PAGE, sizeof(struct slot));
-        for (int i = 0; i < SLOT_PAGE; i++) {
-            struct slot *slot = &p->pages.items[page][i];
-            slot->read_at = NEVER;
-            slot->epoch = -1;
-            slot->reader = NONE;
-        }
-    }
+    assert(history_holds(offset));
+    size_t page = (size_t)(offset % STRETCH) / SLOT_PAGE;
+    uint64_t stretch = stretch_of(offset);
+    while (p->pages[stretch].count <= page)
+        vector_add(&p->pages[stretch]);
+    struct slot **slots = &p->pages[stretch].items[page];
+    if (*slots == NULL)
+        *slots = page_make();
     if (p->slots_end <= offset)
         p->slots_end = offset + 1;
-    return &p->pages.items[page][offset % SLOT_PAGE];
+    return &(*slots)[offset % SLOT_PAGE];
+}
+
+/* NULL: nothing of it was ever touched. */
+static const struct slot *page_find(const struct partition *p, int64_t offset)
+{
+    size_t page = (size_t)(offset % STRETCH) / SLOT_PAGE;
+    uint64_t stretch = stretch_of(offset);
+    return stretch < STRETCHES_MAX && page < p->pages[stretch].count ? p->pages[stretch].items[page]
+                                                                     : NULL;
 }
 
 const struct slot *partition_find(const struct partition *p, int64_t offset)
 {
-    size_t page = (size_t)offset / SLOT_PAGE;
-    if (offset < 0 || page >= p->pages.count || p->pages.items[page] == NULL)
+    const struct slot *slots = offset < 0 ? NULL : page_find(p, offset);
+    if (slots == NULL || slots[offset % SLOT_PAGE].record == 0)
         return NULL;
-    const struct slot *slot = &p->pages.items[page][offset % SLOT_PAGE];
-    return slot->record == 0 ? NULL : slot;
+    return &slots[offset % SLOT_PAGE];
+}
+
+/* The first offset behind this one's page that may be touched. */
+static int64_t page_end(const struct partition *p, int64_t offset)
+{
+    int64_t next = (offset / SLOT_PAGE + 1) * SLOT_PAGE;
+    uint64_t stretch = stretch_of(offset);
+    bool is_last = (size_t)(offset % STRETCH) / SLOT_PAGE + 1 >= p->pages[stretch].count;
+    return is_last ? (int64_t)(stretch + 1) * STRETCH : next;
 }
 
 int64_t partition_next(const struct partition *p, int64_t from)
 {
-    for (int64_t offset = from; offset < p->slots_end; offset++) {
+    for (int64_t offset = from; offset < p->slots_end;) {
         if (partition_find(p, offset) != NULL)
             return offset;
-        while ((size_t)offset / SLOT_PAGE < p->pages.count &&
-               p->pages.items[(size_t)offset / SLOT_PAGE] == NULL)
-            offset = (offset / SLOT_PAGE + 1) * SLOT_PAGE;
-        if (partition_find(p, offset) != NULL)
-            return offset;
+        offset = page_find(p, offset) == NULL ? page_end(p, offset) : offset + 1;
     }
     return -1;
 }
@@ -304,10 +337,13 @@ void slot_merge(struct slot *slot, const struct slot *seen)
 {
     uint8_t all = slot->seen | seen->seen;
     int64_t read_at = seen->read_at < slot->read_at ? seen->read_at : slot->read_at;
+    int64_t last_read_at = seen->last_read_at > slot->last_read_at ? seen->last_read_at
+                                                                   : slot->last_read_at;
     if (!is_read(slot) && is_read(seen))
         *slot = *seen; /* only readers know the bytes */
     slot->seen = all;
     slot->read_at = read_at;
+    slot->last_read_at = last_read_at;
     if (slot->epoch < 0)
         slot->epoch = seen->epoch;
 }

@@ -10,10 +10,14 @@
 #include "names.h"
 #include "numbers.h"
 
-#define NONE         UINT32_MAX
-#define NEVER        INT64_MAX /* an instant that did not come */
-#define OFFSET_MAX   NUMBER_PAGED_MAX
-#define DISSENTS_MAX 1000000
+#define NONE  UINT32_MAX
+#define NEVER INT64_MAX /* an instant that did not come */
+/* Offsets lie in stretches: after a forced recovery a partition goes on at the next one. */
+#define STRETCH_BITS   40
+#define STRETCH        (INT64_C(1) << STRETCH_BITS)
+#define STRETCHES_MAX  8
+#define RECOVERIES_MAX (STRETCHES_MAX - 1)
+#define DISSENTS_MAX   1000000
 
 /* Where a line stands. */
 struct place {
@@ -40,7 +44,7 @@ struct record {
     int64_t invoked_at;      /* NEVER: nobody sent it */
     int64_t completed_at;    /* NEVER: not completed */
     int64_t offset;          /* that was acknowledged, -1 unknown */
-    int64_t seen_offset;     /* the first one where it lies (history_settle), -1 nowhere */
+    int64_t seen_offset;     /* the first one where it lies and that is not taken, -1 nowhere */
     uint32_t prefix, number; /* its name is "<prefix>-<number>"; NONE: the prefix alone */
     uint32_t process;        /* NONE: nobody sent it */
     uint32_t partition;      /* index; NONE: not known */
@@ -64,12 +68,14 @@ enum seen {
 struct slot {
     uint32_t record; /* index + 1; 0: nothing is known */
     uint32_t crc, size, key;
-    int64_t read_at; /* earliest; NEVER */
-    int32_t epoch;   /* -1 unknown */
-    uint32_t reader; /* index of who came first, NONE: only the acknowledgement */
+    int64_t read_at;      /* earliest; NEVER */
+    int32_t epoch;        /* -1 unknown */
+    int64_t last_read_at; /* 0: never */
+    uint32_t reader;      /* index of who came first, NONE: only the acknowledgement */
     struct place place;
     uint8_t seen;    /* enum seen */
     uint8_t missing; /* enum seen: kinds of final reads that lack it (history_settle) */
+    bool is_taken;   /* by a forced recovery, which may take it (forced_recovery.c) */
 };
 
 /* Somebody saw another thing than the slot says. */
@@ -112,9 +118,9 @@ struct leader_claim {
 struct partition {
     uint32_t topic; /* index */
     int32_t number;
-    VECTOR(struct slot *) pages; /* of slots */
-    int64_t slots_end;           /* behind the last slot that was ever touched */
-    int64_t deleted_before;      /* by delete-records, done or perhaps done */
+    VECTOR(struct slot *) pages[STRETCHES_MAX]; /* of slots */
+    int64_t slots_end;                          /* behind the last slot that was ever touched */
+    int64_t deleted_before;                     /* by delete-records, done or perhaps done */
     VECTOR(struct leader_claim) claims;
     VECTOR(uint32_t) readers;
     int64_t final_from_at[2]; /* latest start of a whole final read: by site, by node; -1: none */
@@ -147,7 +153,7 @@ struct operation {
 struct member {
     uint32_t group; /* name */
     uint32_t partition;
-    VECTOR(uint8_t) delivered; /* a bit per offset */
+    VECTOR(uint8_t) delivered[STRETCHES_MAX]; /* a bit per offset */
     uint64_t read_count, reread_count;
 };
 
@@ -160,6 +166,14 @@ struct repetition {
 struct fault {
     uint32_t id, name, target, site, node; /* names, NAME_NONE */
     int64_t inject_at, heal_at;            /* NEVER: not healed */
+};
+
+/* Sites were lost, and the rest was ordered to go on without what it had not. */
+struct forced_recovery {
+    int64_t at;         /* right before the order */
+    int64_t until;      /* right after the lost sites had ended */
+    int64_t since;      /* what was acknowledged from then on may be lost: so it was printed */
+    int64_t known_lost; /* records, so it was printed */
 };
 
 struct history_file {
@@ -188,7 +202,8 @@ struct history {
     VECTOR(struct jump) jumps;
     VECTOR(struct dissent) dissents;
     VECTOR(struct fault) faults;
-    VECTOR(uint32_t) repeated; /* records that were completed again */
+    VECTOR(struct forced_recovery) recoveries; /* by rising at, once it is settled */
+    VECTOR(uint32_t) repeated;                 /* records that were completed again */
     VECTOR(struct repetition) repetitions;
     struct pairs member_by_pair, reader_by_pair;
     uint64_t line_count, send_count, read_count, operation_count, unknown_type_count;
@@ -211,7 +226,9 @@ uint32_t history_record(struct history *h, struct text value);
 uint32_t history_member(struct history *h, uint32_t group, uint32_t partition);
 uint32_t history_reader(struct history *h, uint32_t process, uint32_t partition, int64_t node);
 
-/* offset: 0 … OFFSET_MAX. The slot stays where it is. */
+/* Is there room for what lies at this offset? */
+bool history_holds(int64_t offset);
+/* An offset that is held. The slot stays where it is. */
 struct slot *partition_slot(struct partition *p, int64_t offset);
 /* NULL where nothing was ever seen. */
 const struct slot *partition_find(const struct partition *p, int64_t offset);

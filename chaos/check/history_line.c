@@ -139,6 +139,20 @@ static int take_fault(struct history *h, const struct line *line, const char **w
     return 0;
 }
 
+static int take_recovery(struct history *h, const struct line *line, const char **why)
+{
+    if (!line_has(line, LINE_since) || !line_has(line, LINE_until))
+        return line_refuse(why, "a recovery without since or until");
+    if (h->recoveries.count == RECOVERIES_MAX)
+        return line_refuse(why, "more recoveries than can be judged");
+    *vector_add(&h->recoveries) = (struct forced_recovery){
+        .at = line->numbers[LINE_at],
+        .until = line->numbers[LINE_until],
+        .since = line->numbers[LINE_since],
+        .known_lost = line_number_or(line, LINE_known_lost, 0)};
+    return 0;
+}
+
 static int take_history(const struct line *line, const char **why)
 {
     return line_number_or(line, LINE_version, 1) == 1 ? 0
@@ -169,6 +183,7 @@ enum line_type {
     METADATA,
     PROCESS,
     FAULT,
+    RECOVERY,
     HISTORY,
     STAGE,
     TOPIC,
@@ -176,9 +191,9 @@ enum line_type {
     TYPE_COUNT
 };
 static const char *const types[TYPE_COUNT] = {
-    "read",    "send",     "poll",    "commit", "offset-fetch", "list-offsets",
-    "admin",   "read-end", "assign",  "revoke", "seek",         "metadata",
-    "process", "fault",    "history", "stage",  "topic",        "error"};
+    "read",     "send",    "poll",   "commit", "offset-fetch", "list-offsets", "admin",
+    "read-end", "assign",  "revoke", "seek",   "metadata",     "process",      "fault",
+    "recovery", "history", "stage",  "topic",  "error"};
 
 static enum line_type type_of(const struct line *line)
 {
@@ -240,6 +255,8 @@ int history_take(struct history *h, const struct line *line, const char **why)
         return take_stage(h, line);
     case FAULT:
         return take_fault(h, line, why);
+    case RECOVERY:
+        return take_recovery(h, line, why);
     case POLL_LINE:
     case TOPIC:
     case ERROR_LINE:

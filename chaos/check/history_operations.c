@@ -71,7 +71,7 @@ static int complete_send(struct history *h, const struct line *line, const struc
         return line_refuse(why, "a completion without its invocation");
     if (outcome == OUTCOME_OK && s->partition == NONE)
         return line_refuse(why, "a success without its partition");
-    if (s->offset < -1 || s->offset > OFFSET_MAX)
+    if (s->offset != -1 && !history_holds(s->offset))
         return line_refuse(why, "an offset out of range");
     struct record *r = &h->records.items[(entry - 1) / 2];
     if (r->completed_at != NEVER) {

@@ -4,11 +4,14 @@
 static void count_delivery(struct history *h, uint32_t member, int64_t offset)
 {
     struct member *m = &h->members.items[member];
-    size_t byte = (size_t)offset / 8;
+    int64_t stretch = offset / STRETCH;
+    size_t byte = (size_t)(offset % STRETCH) / 8;
     uint8_t bit = (uint8_t)(1u << offset % 8);
-    m->delivered.items = memory_grow(m->delivered.items, &m->delivered.capacity, byte + 1, 1);
-    m->reread_count += (m->delivered.items[byte] & bit) != 0;
-    m->delivered.items[byte] |= bit;
+    uint8_t *bits = memory_grow(m->delivered[stretch].items, &m->delivered[stretch].capacity,
+                                byte + 1, 1);
+    m->delivered[stretch].items = bits;
+    m->reread_count += (bits[byte] & bit) != 0;
+    bits[byte] |= bit;
     m->read_count++;
 }
 
@@ -65,7 +68,7 @@ int take_read(struct history *h, const struct line *line, const struct subject *
     struct bytes_told told;
     if (line_bytes_told(line, &told, why) != 0)
         return -1;
-    if (s->partition == NONE || s->offset < 0 || s->offset > OFFSET_MAX)
+    if (s->partition == NONE || !history_holds(s->offset))
         return line_refuse(why, "no topic, partition and offset, or one out of range");
     bool is_final = line_is(line, LINE_stage, "final");
     int64_t node = line_number_or(line, LINE_node, -1);
@@ -83,6 +86,7 @@ int take_read(struct history *h, const struct line *line, const struct subject *
                         .size = told.size,
                         .key = told.key,
                         .read_at = s->at,
+                        .last_read_at = s->at,
                         .epoch = (int32_t)line_number_or(line, LINE_epoch, -1),
                         .reader = number,
                         .place = h->at,
@@ -104,7 +108,7 @@ static struct reader *reader_of(struct history *h, const struct line *line, cons
 int take_read_end(struct history *h, const struct line *line, const struct subject *s,
                   const char **why)
 {
-    if (s->partition == NONE || s->offset < 0 || s->offset > OFFSET_MAX)
+    if (s->partition == NONE || !history_holds(s->offset))
         return line_refuse(why, "no topic, partition and offset, or one out of range");
     struct reader *reader = reader_of(h, line, s);
     reader->final_end = s->offset;

@@ -41,7 +41,10 @@
     X(name, true)                                                                                  \
     X(target, true)                                                                                \
     X(faulted_site, true)                                                                          \
-    X(faulted_node, true)
+    X(faulted_node, true)                                                                          \
+    X(since, false)                                                                                \
+    X(until, false)                                                                                \
+    X(known_lost, false)
 
 enum line_field {
 #define X(name, is_text) LINE_##name,

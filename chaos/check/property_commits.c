@@ -13,21 +13,28 @@
  * that saw a commit also proves it: from then on it counts as acknowledged by then. The first
  * record after an assignment to the group's offset is such a fetch, between the two lines.
  *
+ * A commit that a forced recovery may have taken (forced_recovery.c) is certain only for fetches
+ * that were answered before the order. A group whose offset lies behind what survives goes on where
+ * the log does.
+ *
  * Once a file was cut short, commits may be missing from the history: what is answered from then on
  * is not judged. */
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "forced_recovery.h"
 #include "verdict.h"
 
 /* Something done for certain by `done_at`, invoked not before `invoked_at`. */
 struct done {
     int64_t done_at, invoked_at;
-    int64_t latest_invoked_at; /* of all up to this one */
+    int64_t latest_invoked_at[RECOVERIES_MAX + 1]; /* of all up to this one that so many recoveries
+                                                      can't have taken */
 };
 
 /* The operations of one group's partition. */
 struct register_of {
+    const struct history *history;
     const struct operation *const *commits; /* not failed; by offset */
     size_t commit_count;
     const struct operation *const *fetches;
@@ -42,20 +49,32 @@ static int compare_done(const void *a, const void *b)
     return (one->done_at > other->done_at) - (one->done_at < other->done_at);
 }
 
+/* Perhaps, by one of the first `count` recoveries. */
+static bool is_taken(const struct history *h, size_t count, const struct done *done)
+{
+    for (size_t i = 0; i < count; i++)
+        if (recovery_may_take(h, i, done->invoked_at, done->done_at, done->done_at))
+            return true;
+    return false;
+}
+
 static void sort_done(struct register_of *r)
 {
     qsort(r->done, r->done_count, sizeof *r->done, compare_done);
-    int64_t latest = INT64_MIN;
-    for (size_t i = 0; i < r->done_count; i++) {
-        if (r->done[i].invoked_at > latest)
-            latest = r->done[i].invoked_at;
-        r->done[i].latest_invoked_at = latest;
+    for (size_t k = 0; k <= r->history->recoveries.count; k++) {
+        int64_t latest = INT64_MIN;
+        for (size_t i = 0; i < r->done_count; i++) {
+            if (r->done[i].invoked_at > latest && !is_taken(r->history, k, &r->done[i]))
+                latest = r->done[i].invoked_at;
+            r->done[i].latest_invoked_at[k] = latest;
+        }
     }
 }
 
-/* Commits completed before this instant were certainly replaced when `at` came. */
-static int64_t replaced_before(const struct register_of *r, int64_t at)
+/* Commits completed before this instant were certainly replaced when the fetch began. */
+static int64_t replaced_before(const struct register_of *r, const struct operation *fetch)
 {
+    int64_t at = fetch->from_at;
     size_t from = 0, to = r->done_count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
@@ -64,7 +83,8 @@ static int64_t replaced_before(const struct register_of *r, int64_t at)
         else
             to = middle;
     }
-    return from == 0 ? INT64_MIN : r->done[from - 1].latest_invoked_at;
+    size_t recoveries = recovery_count_by(r->history, fetch->completed_at);
+    return from == 0 ? INT64_MIN : r->done[from - 1].latest_invoked_at[recoveries];
 }
 
 static int64_t effective_by(const struct operation *commit)
@@ -100,7 +120,7 @@ struct answer {
 static struct answer examine(const struct register_of *r, const struct operation *fetch,
                              int64_t offset)
 {
-    int64_t replaced = replaced_before(r, fetch->from_at);
+    int64_t replaced = replaced_before(r, fetch);
     struct answer answer = {.is_possible = offset == -1 && replaced == INT64_MIN,
                             .was_committed = offset == -1,
                             .invoked_at = NEVER};
@@ -151,7 +171,7 @@ static struct violation violation_of(const struct history *h, const struct opera
 /* The offset of the commit that was invoked last among the possible ones, -1: none is known. */
 static int64_t expected_offset(const struct register_of *r, const struct operation *fetch)
 {
-    int64_t replaced = replaced_before(r, fetch->from_at), offset = -1, invoked_at = INT64_MIN;
+    int64_t replaced = replaced_before(r, fetch), offset = -1, invoked_at = INT64_MIN;
     for (size_t i = 0; i < r->commit_count; i++) {
         const struct operation *c = r->commits[i];
         if (is_possible(c, fetch, replaced) && c->outcome == OUTCOME_OK &&
@@ -179,6 +199,29 @@ static void judge_fetch(struct verdict *v, const struct register_of *r,
                     expected_offset(r, fetch));
 }
 
+/* Of the commits of offsets from … to, both included. */
+static bool is_any_possible(const struct register_of *r, const struct operation *fetch,
+                            int64_t from, int64_t to)
+{
+    int64_t replaced = replaced_before(r, fetch);
+    for (size_t i = lower_bound(r, from); i < r->commit_count && r->commits[i]->offset <= to; i++)
+        if (is_possible(r->commits[i], fetch, replaced))
+            return true;
+    return false;
+}
+
+/* Nothing that survives lies between what was committed and where the log goes on. */
+static bool may_resume_behind_gap(const struct history *h, const struct register_of *r,
+                                  const struct operation *fetch)
+{
+    int64_t end = recovery_survives_to(h, fetch->partition, fetch->offset);
+    if (!recovery_made_gap(h, fetch->partition, end, fetch->offset, fetch->completed_at))
+        return false;
+    bool is_nothing_left = end <= h->partitions.items[fetch->partition].deleted_before;
+    return is_any_possible(r, fetch, end, fetch->offset) ||
+           (is_nothing_left && examine(r, fetch, -1).is_possible);
+}
+
 /* Below the log's start the group begins there; with nothing committed, at the start too. */
 static bool may_resume(const struct history *h, const struct register_of *r,
                        const struct operation *fetch)
@@ -188,14 +231,8 @@ static bool may_resume(const struct history *h, const struct register_of *r,
     if (examine(r, fetch, fetch->offset).is_possible)
         return true;
     if (fetch->offset > deleted)
-        return false;
-    if (examine(r, fetch, -1).is_possible)
-        return true;
-    int64_t replaced = replaced_before(r, fetch->from_at);
-    for (size_t i = 0; i < r->commit_count && r->commits[i]->offset <= highest; i++)
-        if (is_possible(r->commits[i], fetch, replaced))
-            return true;
-    return false;
+        return may_resume_behind_gap(h, r, fetch);
+    return examine(r, fetch, -1).is_possible || is_any_possible(r, fetch, -1, highest);
 }
 
 static void judge_resume(struct verdict *v, const struct register_of *r,
@@ -273,7 +310,7 @@ static int compare_operations(const void *a, const void *b)
 static void judge_run(struct verdict *v, const struct operation **operations, size_t count,
                       struct done *done)
 {
-    struct register_of r = {.commits = operations, .done = done};
+    struct register_of r = {.history = v->history, .commits = operations, .done = done};
     while (r.commit_count < count && operations[r.commit_count]->kind == COMMIT)
         r.commit_count++;
     r.fetches = operations + r.commit_count;

@@ -5,6 +5,7 @@
  * replicas lack it). That one replica lacks it while others have it is a difference of replicas. */
 #include <inttypes.h>
 
+#include "forced_recovery.h"
 #include "verdict.h"
 
 #define FINAL (SEEN_FINAL_SITE | SEEN_FINAL_NODE)
@@ -66,6 +67,29 @@ static bool is_lost(const struct history *h, uint32_t number)
     return !r->is_in_end;
 }
 
+/* Of a success without its offset only the times are known. */
+static bool is_taken(const struct history *h, uint32_t number)
+{
+    const struct record *r = &h->records.items[number];
+    const struct slot *slot = partition_find(&h->partitions.items[r->partition], r->offset);
+    if (r->offset >= 0)
+        return slot != NULL && slot->record == number + 1 && slot->is_taken;
+    return r->seen_offset < 0 &&
+           recovery_any_may_take(h, r->invoked_at, r->completed_at, r->completed_at);
+}
+
+static void judge_lost_one(struct verdict *v, uint32_t number)
+{
+    if (!is_lost(v->history, number))
+        return;
+    if (!is_taken(v->history, number)) {
+        add_lost(v, number);
+        return;
+    }
+    v->taken_records++;
+    v->taken_bytes += v->history->records.items[number].size;
+}
+
 static void judge_lost(struct verdict *v)
 {
     const struct history *h = v->history;
@@ -76,8 +100,7 @@ static void judge_lost(struct verdict *v)
             continue;
         const struct partition *p = &h->partitions.items[r->partition];
         if (p->final_from_at[0] > r->completed_at || p->final_from_at[1] > r->completed_at) {
-            if (is_lost(h, i))
-                add_lost(v, i);
+            judge_lost_one(v, i);
         } else if (!is_told[r->partition]) {
             is_told[r->partition] = true;
             verdict_add_incomplete(
@@ -122,6 +145,10 @@ static void judge_end(struct verdict *v, uint32_t partition, int64_t offset,
     const struct history *h = v->history;
     if (slot->missing == 0)
         return;
+    if (slot->is_taken) {
+        v->taken_reads += !(slot->seen & SEEN_ACKNOWLEDGED);
+        return;
+    }
     if (is_missing(h, partition, slot)) {
         if (!h->records.items[slot->record - 1].is_lost && slot->seen & ~SEEN_ACKNOWLEDGED)
             verdict_add(v, READ_THEN_GONE, violation_at(h, partition, offset, slot),

@@ -147,6 +147,11 @@ void report_text(FILE *into, const struct verdict *v, const struct figures *f)
     if (v->lost_records > 0)
         fprintf(into, "lost: %" PRIu64 " records, %" PRIu64 " bytes, %.3f s before the fault\n",
                 v->lost_records, v->lost_bytes, (double)v->lost_time_us / 1e6);
+    if (h->recoveries.count > 0)
+        fprintf(into,
+                "lost by recovery, as was said: %" PRIu64 " acknowledged records, %" PRIu64
+                " bytes; %" PRIu64 " others that were read\n",
+                v->taken_records, v->taken_bytes, v->taken_reads);
     print_sum(into, v);
 }
 
@@ -228,6 +233,15 @@ static void json_incomplete(FILE *into, const struct verdict *v)
     fprintf(into, "]");
 }
 
+/* By what was printed before the orders. */
+static int64_t known_lost(const struct history *h)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < h->recoveries.count; i++)
+        sum += h->recoveries.items[i].known_lost;
+    return sum;
+}
+
 static void json_counts(FILE *into, const struct verdict *v)
 {
     const struct history *h = v->history;
@@ -243,6 +257,10 @@ static void json_counts(FILE *into, const struct verdict *v)
             h->send_count, h->read_count, h->operation_count, h->partitions.count,
             h->processes.count, h->files.count, cut, h->line_count, h->unknown_type_count,
             v->repeated_plain, v->unjudged_partitions, v->unknown_values, v->unjudged_fetches);
+    fprintf(into,
+            "\"lost_by_recovery\":{\"recoveries\":%zu,\"records\":%" PRIu64 ",\"bytes\":%" PRIu64
+            ",\"read_records\":%" PRIu64 ",\"known_lost\":%" PRId64 "},\n",
+            h->recoveries.count, v->taken_records, v->taken_bytes, v->taken_reads, known_lost(h));
     fprintf(into, "\"rpo\":{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"time_ms\":%.3f},\n",
             v->lost_records, v->lost_bytes, (double)v->lost_time_us / 1e3);
 }

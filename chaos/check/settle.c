@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "history.h"
+#include "forced_recovery.h"
 
 #define FINAL (SEEN_FINAL_SITE | SEEN_FINAL_NODE)
 
@@ -218,13 +218,21 @@ static void mark_missing(struct history *h, const struct reader *reader, int64_t
 
 /* ---- records ---- */
 
+/* Sent again, because the first place was lost before it was acknowledged. */
+static bool is_moved(const struct history *h, const struct record *r, const struct slot *slot)
+{
+    const struct slot *first = partition_find(&h->partitions.items[r->seen_partition],
+                                              r->seen_offset);
+    return first->is_taken && !slot->is_taken;
+}
+
 static void place_record(struct history *h, uint32_t partition, int64_t offset,
                          const struct slot *slot)
 {
     struct record *r = &h->records.items[slot->record - 1];
     if (slot->seen & (FINAL))
         r->is_in_end = true;
-    if (r->seen_offset < 0) {
+    if (r->seen_offset < 0 || is_moved(h, r, slot)) {
         r->seen_offset = offset;
         r->seen_partition = partition;
     } else {
@@ -270,9 +278,18 @@ static int64_t first_final_at(const struct history *h)
     return at;
 }
 
+static int compare_recoveries(const void *a, const void *b)
+{
+    const struct forced_recovery *one = a, *other = b;
+    return (one->at > other->at) - (one->at < other->at);
+}
+
 void history_settle(struct history *h)
 {
     int64_t ends_from_at = first_final_at(h);
+    if (h->recoveries.count > 0)
+        qsort(h->recoveries.items, h->recoveries.count, sizeof *h->recoveries.items,
+              compare_recoveries);
     find_cut(h);
     apply_administration(h);
     find_reused_topics(h);
@@ -281,5 +298,6 @@ void history_settle(struct history *h)
     for (size_t i = 0; i < h->readers.count; i++)
         if (h->readers.items[i].final_end >= 0)
             mark_missing(h, &h->readers.items[i], ends_from_at);
+    recovery_mark_taken(h);
     place_records(h);
 }

@@ -54,6 +54,8 @@ struct verdict {
     /* What is no violation, and worth a number. */
     uint64_t repeated_plain; /* records of producers that are not idempotent, lying there again */
     uint64_t lost_records, lost_bytes;
+    /* What forced recoveries took, and may: acknowledged records, others that were read. */
+    uint64_t taken_records, taken_bytes, taken_reads;
     int64_t lost_time_us; /* from the oldest lost acknowledgement to the fault behind it */
     uint64_t unjudged_partitions;
     uint64_t unknown_values, unjudged_fetches; /* after a file was cut short */
