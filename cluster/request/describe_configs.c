@@ -1,15 +1,17 @@
 /* DescribeConfigs: a topic's configs in effect and where they come from; of this broker, its
- * settings, read-only: they are in its file. */
+ * settings, read-only: they are in its file; of a consumer group, its policy (group_configs.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "error_code.h"
+#include "request/group_configs.h"
 #include "request/text.h"
 #include "topic_config.h"
 
 #define RESOURCE_TOPIC  2
 #define RESOURCE_BROKER 4
+#define RESOURCE_GROUP  32
 #define SOURCE_TOPIC    1 /* an override of the topic */
 #define SOURCE_STATIC   4 /* the node's configuration */
 #define SOURCE_DEFAULT  5 /* of this release */
@@ -156,9 +158,45 @@ static void describe_broker(struct request *r,
         conf_describe(&r->broker->conf, add_setting, &b);
 }
 
-static void describe(struct request *r, const struct kafka_describe_configs_request_resource *from,
+/* ---- all of a request ---- */
+
+struct describe_configs {
+    struct request *request;
+    unsigned pending; /* groups under way, and one while they are handed out */
+    struct kafka_describe_configs_response response;
+};
+
+static void one_less(struct describe_configs *d)
+{
+    if (--d->pending == 0)
+        request_answer(d->request, &d->response);
+}
+
+static void on_group(struct group_configs *group)
+{
+    one_less(group->data);
+}
+
+static void describe_group(struct describe_configs *d,
+                           const struct kafka_describe_configs_request_resource *from,
+                           struct kafka_describe_configs_response_resource *into)
+{
+    struct group_configs *group = request_allocate(d->request, sizeof *group);
+    if (group == NULL) {
+        into->error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
+        return;
+    }
+    *group = (struct group_configs){
+        .request = d->request, .from = from, .into = into, .done = on_group, .data = d};
+    d->pending++;
+    group_configs_begin(group);
+}
+
+static void describe(struct describe_configs *d,
+                     const struct kafka_describe_configs_request_resource *from,
                      struct kafka_describe_configs_response_resource *into)
 {
+    struct request *r = d->request;
     kafka_describe_configs_response_resource_init(into);
     into->resource_type = from->resource_type;
     into->resource_name = from->resource_name;
@@ -166,29 +204,32 @@ static void describe(struct request *r, const struct kafka_describe_configs_requ
         describe_topic(r, from, into);
     } else if (from->resource_type == RESOURCE_BROKER) {
         describe_broker(r, from, into);
+    } else if (from->resource_type == RESOURCE_GROUP) {
+        describe_group(d, from, into);
     } else {
         into->error_code = KAFKA_ERROR_INVALID_REQUEST;
-        into->error_message = text_copy(r, "Only topics and brokers have configs here.");
+        into->error_message = text_copy(r, "Only topics, brokers and groups have configs here.");
     }
 }
 
 void request_handle_describe_configs(struct request *r)
 {
     const struct kafka_describe_configs_request *message = r->message;
-    struct kafka_describe_configs_response response;
     size_t count = (size_t)message->resources_count;
     r->arena.limit_bytes += (count < 1000 ? count : 1000) *
                             32768; /* small questions, long answers */
+    struct describe_configs *d = request_allocate(r, sizeof *d);
     struct kafka_describe_configs_response_resource *resources = request_array(r, count,
                                                                                sizeof *resources);
-    if (resources == NULL) {
+    if (d == NULL || resources == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;
     }
+    *d = (struct describe_configs){.request = r, .pending = 1};
+    kafka_describe_configs_response_init(&d->response);
+    d->response.resources = resources;
+    d->response.resources_count = message->resources_count;
     for (size_t i = 0; i < count; i++)
-        describe(r, &message->resources[i], &resources[i]);
-    kafka_describe_configs_response_init(&response);
-    response.resources = resources;
-    response.resources_count = message->resources_count;
-    request_answer(r, &response);
+        describe(d, &message->resources[i], &resources[i]);
+    one_less(d);
 }

@@ -1,5 +1,5 @@
-/* DescribeLogDirs: which partitions lie in this node's data folder, how large they are here, and how
- * much room there is (KIP-113, KIP-827). Tools ask every node, each tells of its own replicas.
+/* DescribeLogDirs: which partitions lie in this node's data folder, how large they are here, and
+ * how much room there is (KIP-113, KIP-827). Tools ask every node, each tells of its own replicas.
  *
  * Each raft group is asked on its shard, whoever leads it, for numbers and sizes only; names and
  * Kafka's indexes come from the metadata, when all have answered. A replica serves what it has

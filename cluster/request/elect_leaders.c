@@ -261,8 +261,8 @@ static void mark(struct elect_leaders *el)
         metadata_each_topic(m, mark_topic, el);
     for (int32_t i = 0; i < message->topics_count; i++) {
         const struct kafka_elect_leaders_request_topic *asked = &message->topics[i];
-        const struct metadata_topic *topic = metadata_topic_by_name(
-            m, asked->name.data, (size_t)asked->name.size);
+        const struct metadata_topic *topic = metadata_topic_by_name(m, asked->name.data,
+                                                                    (size_t)asked->name.size);
         for (int32_t k = 0; topic != NULL && k < asked->partitions_count; k++) {
             int32_t partition = asked->partitions[k];
             if (partition >= 0 && partition < topic->partition_count &&

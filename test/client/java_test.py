@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 
+import pytest
+
 import cluster as clusters
 import java_tools
 import records
@@ -101,6 +103,13 @@ def test_kafka_configs_alters_and_describes(cluster, new_topic):
                                  "--entity-name", topic, "--alter", "--add-config", "no.such=1")
     assert refused.returncode != 0
     assert "no.such" in refused.stdout + refused.stderr
+
+
+@pytest.mark.trilog_only  # a config of ours
+def test_kafka_configs_shows_what_a_group_s_commits_may_lower(cluster, name):
+    said = java_tools.run("kafka-configs", *on(cluster), "--entity-type", "groups",
+                          "--entity-name", name, "--describe", "--all")
+    assert "trilog.commit.policy=guard sensitive=false" in said
 
 
 def test_kafka_consumer_groups_shows_resets_and_deletes(cluster, new_topic, name):

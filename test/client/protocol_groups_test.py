@@ -11,6 +11,7 @@ ILLEGAL_GENERATION, INCONSISTENT_PROTOCOL, INVALID_GROUP, UNKNOWN_MEMBER = 22, 2
 INVALID_SESSION, REBALANCING, INVALID_REQUEST = 26, 27, 42
 NON_EMPTY_GROUP, GROUP_NOT_FOUND, MEMBER_ID_REQUIRED, FENCED_INSTANCE = 68, 69, 79, 82
 SUBSCRIBED = 86
+GROUP = 32  # a type of resources with configs
 NOT_YET = (LOADING, NOT_AVAILABLE, NOT_COORDINATOR)
 
 
@@ -371,6 +372,44 @@ def test_the_reason_of_a_rebalance_is_told_once_and_in_one_line(cluster, group):
     assert told() == [f'joined member={member} reason="a ?quoted? ?level=error event=none"',
                       f'joined member={member} reason="it is still there"',
                       f'left member={member} reason="closed"']
+
+
+def test_a_group_has_configs_as_kafka_s_have(cluster, group):
+    def described(node, name=None, keys=None):
+        with Connection(node) as c:
+            answer = c.call("DescribeConfigs", 4, include_synonyms=True, resources=[
+                {"resource_type": GROUP, "resource_name": group.id if name is None else name,
+                 "configuration_keys": keys}])["resources"][0]
+        return answer["error_code"], {c["name"]: (c["value"], c["config_source"], c["read_only"])
+                                      for c in answer["configs"]}
+    for node in cluster.nodes:  # also of a group that nobody knows
+        assert described(node)[0] == NONE and described(node)[1]
+        assert described(node, keys=["none"]) == (NONE, {})
+        assert described(node, name="") == (INVALID_REQUEST, {})
+
+
+@pytest.mark.trilog_only
+def test_a_group_s_policy_is_a_config_that_every_node_knows(cluster, group):
+    policy, own, default = "trilog.commit.policy", 8, 5
+
+    def described(node):
+        with Connection(node) as c:
+            answer = c.call("DescribeConfigs", 4, include_synonyms=True, include_documentation=True,
+                            resources=[{"resource_type": GROUP, "resource_name": group.id}])
+        (config,) = answer["resources"][0]["configs"]
+        assert config["name"] == policy and "deny" in config["documentation"]
+        return config["value"], config["config_source"], [s["value"] for s in config["synonyms"]]
+
+    for operation, value, told in ((0, "deny", ("deny", own, ["deny", "guard"])),
+                                   (1, None, ("guard", default, ["guard"]))):
+        with Connection(group.node) as c:
+            answer = c.call("IncrementalAlterConfigs", 1, resources=[
+                {"resource_type": GROUP, "resource_name": group.id, "configs": [
+                    {"name": policy, "config_operation": operation, "value": value}]}])
+        assert answer["resources"][0]["error_code"] == NONE
+        assert described(group.node) == told
+        for node in cluster.nodes:
+            clusters.wait_until(lambda n=node: described(n) == told, 5, f"node {node.id} knows it")
 
 
 def test_another_node_is_not_the_coordinator(cluster, group, new_topic):
