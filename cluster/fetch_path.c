@@ -4,7 +4,10 @@
  * on followers. A follower serves clients that asked by client.rack (KIP-392) while its lag is
  * within the limits; without the offset it lets them wait and then answers a high watermark not
  * below what they asked for, so that no client starts over. OFFSET_OUT_OF_RANGE is said only
- * below the log start, or by the leader, beyond what no replica has. */
+ * below the log start, or by the leader, beyond what no replica has.
+ *
+ * Who stands in the gap that a forced recovery has left at the log's end waits like anybody at the
+ * end, and is then handed a control batch behind which the end is (log_partition_gap_batch). */
 #include "fetch_path.h"
 
 #include <assert.h>
@@ -118,6 +121,24 @@ int fetch_part_take(struct fetch_part *part, struct log_read *read)
     memcpy(part->slices, read->slices, read->slice_count * sizeof *part->slices);
     part->slice_count = read->slice_count;
     part->size_bytes = read->size_bytes;
+    return 0;
+}
+
+/* Nothing to be answered for at once: who did not go on would ask for it again and again. */
+int fetch_part_pass_gap(struct fetch_part *part)
+{
+    const struct partition *p = machine_partition(part->group->machine, part->place.number);
+    struct slice batch;
+    int status = p == NULL ? 0 : log_partition_gap_batch(p->log, part->offset, &batch);
+    if (status != 1)
+        return status;
+    part->slices = malloc(sizeof batch);
+    if (part->slices == NULL) {
+        slice_unref(&batch);
+        return UV_ENOMEM;
+    }
+    part->slices[0] = batch;
+    part->slice_count = 1;
     return 0;
 }
 

@@ -31,6 +31,10 @@ bool fetch_part_check(struct fetch_part *part);
 
 /* Moves what was read into the part. UV_ENOMEM drops it. */
 int fetch_part_take(struct fetch_part *part, struct log_read *read);
+/* Nothing was read. Where that is because the offset lies in the gap that ends the log, the part
+ * gets the control batch that leads out of it, which counts as no bytes. 0 or UV_ENOMEM. On the
+ * group's shard. */
+int fetch_part_pass_gap(struct fetch_part *part);
 void fetch_part_drop(struct fetch_part *part);
 
 #endif

@@ -9,10 +9,15 @@
  *   segments   [0 … 1200)              [2^40 … 2^40 + 70)
  *   epochs      3 from 0                1048580 from 2^40
  *
- * What is asked for within the gap is what comes behind it. The log's start may lie in a gap
- * (retention has taken all before it), so that a consumer that waits there is never thrown back. */
+ * What is asked for within the gap is what comes behind it. As long as nothing does, readers can be
+ * handed a control batch of the gap's last offset, which no client shows to its program: so their
+ * position comes to the log's end, and they know that it is the end. It is made when it is asked
+ * for, and stands in no file. The log's start may lie in a gap (retention has taken all before it),
+ * so that a consumer that waits there is never thrown back. */
 #include <assert.h>
+#include <string.h>
 
+#include "compact_record.h"
 #include "partition_internal.h"
 #include "producer_state_hook.h"
 
@@ -71,6 +76,41 @@ int64_t log_partition_behind_gap(const struct log_partition *p, int64_t offset)
     if (at + 1 < (int)p->segments.count)
         return p->segments.items[at + 1]->written.base_offset;
     return p->next_offset;
+}
+
+#define MARKER_SIZE (BATCH_RECORDS_FROM + 17)
+
+/* The end of nobody's transaction, as every client since KIP-98 knows it; and an empty batch, as
+ * compaction leaves them, is not enough for each of them to go on (kafkajs). */
+static void write_marker(uint8_t batch[MARKER_SIZE], int64_t offset, int32_t leader_epoch)
+{
+    static const uint8_t record[MARKER_SIZE - BATCH_RECORDS_FROM] = {
+        32, 0, 0, 0,          /* size, attributes, timestamp, offset */
+        8,  0, 0, 0, 1,       /* key: version 0, type 1: commit */
+        12, 0, 0, 0, 0, 0, 0, /* value: version 0, coordinator's epoch 0 */
+        0};                   /* headers */
+    memset(batch, 0, MARKER_SIZE);
+    batch_put_head(batch, offset, MARKER_SIZE, leader_epoch);
+    batch[16] = BATCH_MAGIC;
+    bytes_put_be16(batch + 21, BATCH_CONTROL);
+    memset(batch + 27, 0xff, 30); /* no timestamps, no producer, no sequence */
+    bytes_put_be32(batch + 57, 1);
+    memcpy(batch + BATCH_RECORDS_FROM, record, sizeof record);
+    bytes_put_be32(batch + 17,
+                   crc32c(0, bytes_of(batch + BATCH_CRC_FROM, MARKER_SIZE - BATCH_CRC_FROM)));
+}
+
+int log_partition_gap_batch(const struct log_partition *p, int64_t offset, struct slice *batch)
+{
+    int64_t end = p->next_offset, epoch_end;
+    if (offset >= end || log_partition_behind_gap(p, offset) != end)
+        return 0;
+    struct buffer *made = buffer_create(MARKER_SIZE);
+    if (made == NULL)
+        return UV_ENOMEM;
+    write_marker(made->data, end - 1, log_epoch_table_at(&p->epochs, end - 1, &epoch_end));
+    *batch = (struct slice){.owner = made, .bytes = bytes_of(made->data, MARKER_SIZE)};
+    return 1;
 }
 
 int64_t log_partition_count_between(const struct log_partition *p, int64_t from, int64_t until)

@@ -115,8 +115,9 @@ static bool is_on(const struct fetch *f, const struct fetch_item *item)
 
 static void take_read(struct fetch *f, struct fetch_item *item, int status)
 {
-    if (status == 0 && fetch_part_take(&item->part, f->read) != 0)
-        status = UV_ENOMEM;
+    if (status == 0)
+        status = f->read->slice_count > 0 ? fetch_part_take(&item->part, f->read)
+                                          : fetch_part_pass_gap(&item->part);
     if (status != 0) {
         item->part.error_code = error_code_of(status);
         f->has_error = true;

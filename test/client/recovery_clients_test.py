@@ -33,7 +33,7 @@ consumer.on(consumer.events.GROUP_JOIN, () => console.log('joined'))
 async function main() {
     await consumer.connect()
     await consumer.subscribe({ topics: [topic], fromBeginning: reset === 'earliest' })
-    await consumer.run({ eachMessage: async ({ message }) =>
+    await consumer.run({ autoCommitInterval: 1, eachMessage: async ({ message }) =>
         console.log(`${message.offset} ${message.value}`) })
 }
 main()

@@ -109,7 +109,7 @@ def values_of(cluster, topic):
 
 
 def send_to_each(cluster, topic, count=100):
-    """To every partition: a reader that waits in a gap without anything behind sees no end."""
+    """To every partition, so that each goes on behind its gap."""
     return [row for p in range(PARTITIONS)
             for row in records.send_all(cluster, topic, [b"new %d" % i for i in range(count)], p)]
 

@@ -68,6 +68,56 @@ Test(log_partition_stride, lets_a_read_beyond_the_old_end_wait_for_the_first_new
     bench_close(&b);
 }
 
+/* One control batch, whose offset is the gap's last. */
+static void check_leads_out(const struct bench *b, int64_t offset, int64_t end, int32_t epoch)
+{
+    struct slice batch;
+    cr_assert_eq(log_partition_gap_batch(b->partition, offset, &batch), 1);
+    const uint8_t *bytes = batch.bytes.data;
+    cr_assert_eq(batch.bytes.size, 61 + 17);
+    cr_assert_eq(bytes_get_be32(bytes + 8), batch.bytes.size - 12);
+    cr_assert_eq((int64_t)bytes_get_be64(bytes) + (int32_t)bytes_get_be32(bytes + 23), end - 1);
+    cr_assert_eq((int32_t)bytes_get_be32(bytes + 12), epoch, "of the epoch that reaches there");
+    cr_assert_eq(bytes_get_be16(bytes + 21), 0x20, "shown to no program");
+    cr_assert_eq(bytes_get_be32(bytes + 17),
+                 crc32c(0, bytes_of(bytes + 21, batch.bytes.size - 21)));
+    slice_unref(&batch);
+}
+
+Test(log_partition_stride, leads_out_of_a_gap_behind_which_nothing_stands)
+{
+    struct bench b;
+    struct slice batch;
+    bench_init(&b, 13);
+    cr_assert_eq(log_partition_gap_batch(b.partition, 0, &batch), 0, "an empty log has none");
+    append_random(b.partition, &b.model, &b.random);
+    int64_t end = b.model.next_offset;
+    cr_assert_eq(log_partition_gap_batch(b.partition, end, &batch), 0);
+    stride(&b, 0);
+    for (int round = 0; round < 2; round++) {
+        cr_assert_eq(log_partition_gap_batch(b.partition, end - 1, &batch), 0, "a record is there");
+        check_leads_out(&b, end, LOG_OFFSET_STRIDE, 0);
+        check_leads_out(&b, LOG_OFFSET_STRIDE - 1, LOG_OFFSET_STRIDE, 0);
+        cr_assert_eq(log_partition_gap_batch(b.partition, LOG_OFFSET_STRIDE, &batch), 0);
+        reopen(&b);
+    }
+    stride(&b, 0);
+    check_leads_out(&b, end, 2 * LOG_OFFSET_STRIDE, 0);
+    append_random(b.partition, &b.model, &b.random);
+    cr_assert_eq(log_partition_gap_batch(b.partition, end, &batch), 0, "records come behind it");
+    bench_close(&b);
+    cr_assert_eq(buffer_total_bytes(), 0, "a buffer leaked");
+}
+
+Test(log_partition_stride, leads_out_of_the_gap_of_a_log_that_never_had_a_record)
+{
+    struct bench b;
+    bench_init(&b, 17);
+    stride(&b, 5);
+    check_leads_out(&b, 0, LOG_OFFSET_STRIDE, 5);
+    bench_close(&b);
+}
+
 Test(log_partition_stride, tells_each_gap_once)
 {
     struct bench b;

@@ -149,6 +149,10 @@ int log_partition_find_time(struct log_partition *p, struct log_time_lookup *req
 int log_partition_stride(struct log_partition *p, int32_t epoch, int64_t producer_id_end);
 /* The offset itself, or where the gap that it lies in ends (perhaps the next offset). */
 int64_t log_partition_behind_gap(const struct log_partition *p, int64_t offset);
+/* Where nothing stands behind the gap that `offset` lies in: a control batch that ends where it
+ * does, so that who reads there goes on to the log's end. 1: `batch` is the caller's (slice_unref);
+ * 0: it lies in none such; or UV_ENOMEM. */
+int log_partition_gap_batch(const struct log_partition *p, int64_t offset, struct slice *batch);
 /* Offsets of [from, until) that lie in no gap, as far as the log still has them. */
 int64_t log_partition_count_between(const struct log_partition *p, int64_t from, int64_t until);
 /* The first gap that ends behind `offset`, as far as the log reaches: [from, until). False: no. */
