@@ -89,8 +89,9 @@ static bool is_within_site(const struct stepping *s)
     return site != NULL;
 }
 
-/* Would each quorum still span two sites with this voter more, or less? Where all voters are of one
- * site there is nothing to span, whoever else follows. */
+/* Would each quorum still span two sites with this voter more, or less? One less may go where all
+ * are of one site; one more may not be of that site, too, as where one voter is all that a forced
+ * recovery has left: it waits until another site has one. */
 static bool is_spanning(const struct stepping *s, const struct repl_member *changed, bool is_added)
 {
     unsigned voters = 0, most = 0;
@@ -111,7 +112,8 @@ static bool is_spanning(const struct stepping *s, const struct repl_member *chan
         if (here > most)
             most = here;
     }
-    return voters > 0 && (!has_two_sites || most <= voters / 2);
+    bool may_be_within_site = !has_two_sites && !is_added;
+    return voters > 0 && (may_be_within_site || most <= voters / 2);
 }
 
 /* A learner that is to vote; one that may at once, if there is one. */

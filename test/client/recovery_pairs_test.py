@@ -1,12 +1,15 @@
-"""The home site of asynchronous topics is lost, with two nodes in each site: for each raft group the
-replica of the new home that has most goes on, and the other one is built anew from it."""
+"""Two nodes in each site, and a forced recovery: for each raft group the replica of the surviving site
+that has most goes on, and another one there is built anew from it. Of asynchronous topics the home
+site is lost, or of all topics two sites, each with both of its nodes."""
 
 import pytest
 
 import cluster as clusters
+import records
 from admin_port import ask, trilog
+from kcat_test import kcat
 from recovery_home_test import check_order, goes_on, lost_of, replicas
-from recovery_test import PARTITIONS, Load, values_of
+from recovery_test import PARTITIONS, STRIDE, Load, values_of
 from topics import create_topic
 
 pytestmark = [pytest.mark.trilog_only, pytest.mark.slow]
@@ -101,3 +104,68 @@ def test_of_two_nodes_of_the_new_home_the_one_with_more_goes_on(six):
     wait_generation(six, (2, 5, 3, 6), survivors)
     check_order(values_of(six, topic))
     assert lost_of(safe_load, values_of(six, safe)) == []
+
+
+def by_kcat(cluster, topic):
+    """As values_of."""
+    read = {p: [] for p in range(PARTITIONS)}
+    for line in kcat(cluster, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f",
+                     r"%p %o %s\n", timeout_s=60).splitlines():
+        partition, offset, value = line.split(" ", 2)
+        read[int(partition)].append((int(offset), value.encode()))
+    return read
+
+
+def come_back(cluster, node_ids):
+    for node_id in node_ids:
+        cluster.node(node_id).start()
+    def is_whole():
+        nodes = ask(cluster.node(3).admin, "/v1/nodes").json["nodes"]
+        return {g[2] for n in cluster.nodes for g in replicas(n).values()} == {1} and all(
+            n["is_alive"] and n["groups_voting"] == n["groups_level"] == n["groups_wanted"]
+            for n in nodes)
+    clusters.wait_until(is_whole, 120, "the lost sites vote again", 0.5)
+
+
+def test_with_two_sites_of_two_nodes_lost_everything_that_survives_is_read_at_once(six):
+    """Nobody writes between recovery and reading, so each partition ends in a gap."""
+    topic = create_topic(six, "orders", PARTITIONS)
+    sent = records.send_all(six, topic, [b"%d" % i for i in range(300)])
+    producer = records.Sender(six, topic)
+    producer.send(b"before")
+    producer.finish()
+    kill(six, 1, 4, 2, 5)
+    survivors = recover(six, "c", (3, 6))
+    assert set(survivors.values()) == {3}, "the first of equals"
+    there = values_of(six, topic)
+    assert by_kcat(six, topic) == there
+    kept = {(p, offset, value) for p, rows in there.items() for offset, value in rows}
+    assert kept == {(p, offset, value) for p, offset, _, value in sent + producer.acknowledged}
+    for i in range(30):
+        producer.send(b"after %d" % i, partition=i % PARTITIONS)
+    new = producer.finish()[1:]
+    assert {row[1] for row in new} == set(range(STRIDE, STRIDE + 10))
+    after = values_of(six, topic)
+    assert by_kcat(six, topic) == after
+    assert all(len(after[p]) == len(there[p]) + 10 for p in there)
+
+
+def test_with_two_sites_of_two_nodes_lost_the_survivors_go_on_and_the_lost_return(six):
+    topic = create_topic(six, "orders", PARTITIONS)
+    load = Load(six, topic)
+    clusters.wait_until(lambda: len(load.acknowledged) > 500, 60, "some load")
+    six.node(6).kill9()
+    goes_on(load)
+    kill(six, 1, 4, 2, 5)
+    six.node(6).start()
+    recover(six, "c", (3, 6))
+    goes_on(load)
+    load.stop()
+    there = values_of(six, topic)
+    assert by_kcat(six, topic) == there
+    check_order(there)
+    come_back(six, (1, 4, 2, 5))
+    assert values_of(six, topic) == there
+    again = Load(six, topic)
+    goes_on(again)
+    again.stop()

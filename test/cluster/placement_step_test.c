@@ -196,6 +196,33 @@ Test(cluster_placement_step, mends_a_group_of_one_site_also_while_others_follow_
     cr_assert_eq(step.kind, PLACEMENT_AT_REST);
 }
 
+/* What two sites of two nodes each come back to after a forced recovery: one voter, and beside it,
+ * in its own site, the learner that is level first. */
+Test(cluster_placement_step, lets_another_site_vote_before_a_second_node_of_the_only_voters_site)
+{
+    struct story t = {.leader = repl_raft_id(3, 1)};
+    struct placement_member wanted[6];
+    struct placement_step step;
+    struct random random;
+    t.status.replica_count = 6;
+    for (unsigned i = 0; i < 6; i++) {
+        wanted[i] = voter(i + 1, 1, (char)('a' + i % 3));
+        t.status.replicas[i].member.raft_id = wanted[i].raft_id;
+        t.status.replicas[i].member.site[0] = wanted[i].site[0];
+    }
+    t.status.replicas[2].member.is_voter = true;
+    t.status.replicas[2].is_level = t.status.replicas[5].is_level = true;
+    placement_next_step(&t.status, t.leader, wanted, 6, 0, &step);
+    cr_assert_eq(step.kind, PLACEMENT_WAITS, "two voters of site c would be a quorum of one site");
+    t.status.replicas[1].is_level = true;
+    placement_next_step(&t.status, t.leader, wanted, 6, 0, &step);
+    cr_assert(step.kind == PLACEMENT_CHANGES && step.change == REPL_PROMOTE);
+    cr_assert_eq(step.member.raft_id, repl_raft_id(2, 1));
+    take(&t, &step);
+    random_init(&random, 4);
+    walk(&t, wanted, 6, &random);
+}
+
 Test(cluster_placement_step, keeps_learners_that_are_to_follow_and_no_others)
 {
     struct story t = three_voters();
