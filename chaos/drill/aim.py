@@ -76,6 +76,12 @@ class Aimer:
         return Aim((), pair, frozenset(), f"sites {pair[0]} and {pair[1]}",
                    f"{pair[0]}-{pair[1]}")
 
+    def _two_sites(self, fault, leaders, chance):
+        sites = tuple(sorted(chance.sample(sorted(set(self.sites.values())), 2)))
+        nodes = tuple(n for n, s in sorted(self.sites.items()) if s in sites)
+        return Aim(nodes, sites, frozenset(), f"sites {sites[0]} and {sites[1]}",
+                   f"{sites[0]}-{sites[1]}")
+
     def _client(self, fault, leaders, chance):
         """Clients of one site, and another site whose nodes they can't reach."""
         sites = tuple(chance.sample(sorted(set(self.sites.values())), 2))

@@ -48,6 +48,11 @@ class Chronicle:
     def heal(self, name, target, at_us, number=1):
         self.write("fault", at_us, action="heal", id=number, name=name, target=target)
 
+    def recovery(self, told):
+        """By a process of its own: it happened before what was written down since."""
+        self.write("recovery", told["at_us"], process="recovery", since=told["since_us"],
+                   until=told["until_us"], known_lost=told["known_lost"])
+
     def stage(self, name):
         self.write("stage", name=name)
 

@@ -11,7 +11,7 @@ that could not be judged is not safe."""
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import figures, goals
 from .aim import Aimer
@@ -143,7 +143,16 @@ class Drill:
         self.injury.hold(self.row.hold_s)
         self.heal_us = self.injury.heal()
         self.chronicle.heal(self.row.name, self.aim.words, self.heal_us, number)
+        if self.row.fault == "recover":
+            self._note_recovery(self.injury.told().get("recovery"))
         return inject_us
+
+    def _note_recovery(self, told):
+        if told is None:
+            raise GroundError(f"no recovery was ordered within {self.row.hold_s:g} s")
+        self.chronicle.recovery(told)
+        self.recovery_us = told["at_us"]
+        self.figures["printed_loss_s"] = (told["until_us"] - told["since_us"]) / 1e6
 
     def _come_back(self, number):
         """Between two injuries: level, and a little load."""
@@ -155,7 +164,8 @@ class Drill:
     # ---- what came of it --------------------------------------------------------------------
     def _count(self):
         hit = set(self.aim.nodes) & set(self.injury.hit())  # fewer, where the fault chose itself
-        hurt = {p for p, leader in self.leaders.items() if leader in hit}
+        is_all = self.row.fault == "recover"  # without a majority nobody leads
+        hurt = {p for p, leader in self.leaders.items() if is_all or leader in hit}
         window = figures.Window(self.warm_us, self.inject_us, self.heal_us, self.stop_us, hurt,
                                 set(self.aim.lost_sites))
         self.figures["machine_load"] = os.getloadavg()[0]
@@ -166,6 +176,10 @@ class Drill:
         others = set(range(self.partitions)) - hurt
         self.figures["elections"] = self.observer.elections(self.inject_us, self.stop_us, others)
         self.figures["elections_all"] = self.observer.elections(self.inject_us, self.stop_us)
+        if self.row.fault == "recover":
+            self.figures.update(figures.recovery([s for s in sends if s.is_probe],
+                                                 replace(window, inject_us=self.recovery_us),
+                                                 "ordered_"))
         if self.row.fault == "switch":
             self.figures.update(figures.handover_gaps(
                 sends, self.observer.changes_between(self.inject_us, self.stop_us),

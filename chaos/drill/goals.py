@@ -53,6 +53,8 @@ GOALS = {
     "switch": (at_most("handover_gap_p99_s", 0.2, "gap at each handover p99 ≤ 0.2 s"),
                at_least("handover_gap_samples", 200, "≥ 200 of them"),
                at_most("failed", 0, "no error")),
+    "recovery": (at_most("ordered_rto_max_s", 60.0, "serves ≤ 60 s after the order"),
+                 at_most("ordered_rto_never", 0, "all partitions do")),
     "progress": (at_least("slots_ratio", 0.95, "progress in ≥ 95 % of slots"),),
     "none": (),
 }

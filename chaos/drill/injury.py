@@ -35,6 +35,10 @@ class Injury:
         """Until the time is up, or the fault is over by itself."""
         self._injection.wait(seconds)
 
+    def told(self):
+        """What the fault itself has to say, once it is healed."""
+        return self._injection.told
+
     def heal(self):
         """Returns the moment right before it was taken back. Healing again does nothing."""
         if self._injection is None:

@@ -53,6 +53,8 @@ def figures_of(said):
     """What the table and the results want of the checker's figures."""
     figures = {"lost": said["rpo"]["records"], "lost_bytes": said["rpo"]["bytes"],
                "lost_ms": said["rpo"]["time_ms"],
+               "lost_by_recovery": said["lost_by_recovery"]["records"],
+               "known_lost": said["lost_by_recovery"]["known_lost"],
                "duplicates_of_plain_producers": said["counts"]["duplicates_of_plain_producers"],
                "reads": said["counts"]["reads"]}
     if said.get("figures"):

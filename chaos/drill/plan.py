@@ -130,6 +130,8 @@ def _rest():
               "all partitions move to one raft group and back to all, again and again")
     yield Row("mode-change", "mode-change", "all", 15, "progress",
               "a topic is acknowledged by one site alone, by another, by two again, and so on")
+    yield Row("forced-recovery", "recover", "two_sites", 15, "recovery",
+              "two sites are lost, the third is recovered by force; then both return with their data")
     yield Row("switch", "switch", "all", 120, "switch",
               "all leaders of a site are switched away and back, site after site", "handover")
     yield Row("random-pairs", "random-pairs", "any", 8, "none",

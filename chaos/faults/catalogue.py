@@ -5,7 +5,8 @@ mean something in a cluster of three sites. Both are names for make() and the co
 """
 from dataclasses import dataclass, field
 
-from . import clock, disk, membership, moves, network, pairs, process, processor, switches
+from . import (clock, disk, membership, moves, network, pairs, process, processor, recovery,
+               switches)
 from .fault import Fault, Impossible
 
 KINDS: dict[str, type[Fault]] = {
@@ -22,7 +23,7 @@ KINDS: dict[str, type[Fault]] = {
     "misdirected-writes": disk.MisdirectedWrites, "cut-off": disk.CutOff, "emptied": disk.Emptied,
     "node-leaves": membership.Leave, "node-replace": membership.Replace,
     "topic-move": moves.TopicMove, "mode-change": moves.ModeChange, "switch": switches.Switch,
-    "random-pairs": pairs.RandomPair,
+    "recover": recovery.Recover, "random-pairs": pairs.RandomPair,
 }
 
 

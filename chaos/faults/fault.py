@@ -115,6 +115,7 @@ class Fault:
         return None
 
     is_over = False                     # set by a fault that has an end of its own
+    told: dict = {}                     # set by one that learns what its driver must know
 
 
 def check_number(name: str, value, low: float, high: float) -> None:

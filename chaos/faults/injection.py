@@ -27,6 +27,7 @@ class Injection:
         self.seconds = fault.seconds if seconds is None else seconds
         self.healed_at_us: int | None = None
         self.ended_by = ""              # asked, deadline, over (it had an end of its own), …
+        self.told: dict = {}            # by the fault, once it is healed: see fault.py
         self._lock = threading.Lock()   # several threads may heal
         self._trouble = ""              # what could not be healed
         self._process = subprocess.Popen(
@@ -108,7 +109,7 @@ class Injection:
         try:
             answer = self._receive(HEAL_SECONDS_MAX)
             self.healed_at_us, self.ended_by = answer["healed_at_us"], answer["why"]
-            self._trouble = answer["trouble"]
+            self._trouble, self.told = answer["trouble"], answer["told"]
         except (TimeoutError, BrokenPipeError) as error:
             self._trouble = f"{error}: what it broke may stay broken until the lab ends"
         self._end()

@@ -1,7 +1,7 @@
 """The process in which a fault happens: it begins it, keeps it up, and heals it.
 
     driver ──{fault, lab, target, seconds}──▶ performer ──{at_us, target …} or {refused}──▶ driver
-           ──"heal", or its own death───────▶           ──{healed_at_us, why}─────────────▶
+           ──"heal", or its own death───────▶           ──{healed_at_us, why, told}───────▶
 
 It has a process of its own so that a fault can't outlive its deadline: not when the driver dies
 (its death is an event here), hangs, or is too busy to keep a rhythm of milliseconds. When the lab
@@ -109,7 +109,7 @@ def main() -> int:
     except (Impossible, Refused, OSError) as error:
         trouble = str(error)
     finally:
-        message = heal(scene, why)
+        message = {**heal(scene, why), "told": fault.told}
         message["trouble"] = "; ".join(filter(None, [trouble, message["trouble"]]))
         _say(message)
     return 0

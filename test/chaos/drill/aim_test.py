@@ -51,6 +51,12 @@ def test_a_pair_is_two_sites_and_no_node():
     assert aim("pair").faulted_site is None and aim("pair").faulted_node is None
 
 
+def test_two_sites_are_all_their_nodes():
+    two = aim("two_sites")
+    assert len(set(two.sites)) == 2 and two.faulted_site is None
+    assert [SITES[node] for node in two.nodes] == list(two.sites) and two.target == "-".join(two.sites)
+
+
 # ---- campaigns ------------------------------------------------------------------------------
 class FakeGround:
     def __init__(self, kind, log):

@@ -15,6 +15,8 @@ def said(**changed):
     return {"properties": {"lost": 0, "poll-gap": 0}, "violations": [], "incomplete": [],
             "counts": {"duplicates_of_plain_producers": 1, "reads": 9},
             "rpo": {"records": 0, "bytes": 0, "time_ms": 0.0},
+            "lost_by_recovery": {"recoveries": 0, "records": 0, "bytes": 0, "read_records": 0,
+                                 "known_lost": 0},
             "figures": {"group_rereads": 2, "faults": []}, **changed}
 
 

@@ -131,6 +131,7 @@ def test_faults_overlap_and_each_heals_its_own(plain_lab):
     ("cut-node", "1", "needs a lab that was started by root"),
     ("power", "1", "needs a lab that was started by root"),
     ("clock", "1", "not started with --faketime"),
+    ("recover", "a-b", "needs a lab that was started by root"),
     ("kill", "7", "there is no node 7"),
     ("kill", "d", "'d' is no target"),
     ("kill", "leader:nothing/0", "there is no partition 'nothing/0'"),

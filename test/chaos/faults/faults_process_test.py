@@ -135,3 +135,15 @@ def test_damage_where_there_is_no_file_is_refused_and_the_node_runs(lab):
     with pytest.raises(Impossible, match="disk of node 3"):
         catalogue.make("bit-flips", path="*.nothing").inject(lab, "3")
     assert lab.state(3) == "running"
+
+
+def test_two_lost_sites_are_gone_until_the_third_goes_on_without_them_and_then_return(lab):
+    make_topic(lab, "recovered")
+    with catalogue.make("recover", behind_ms=0).inject(lab, "a-b") as injection:
+        assert injection.target.sites == ("a", "b") and states(lab) == ["ended", "ended", "running"]
+        wait_until(lambda: any(" event=recovery_carried_out " in line for line in log_lines(lab, 3)),
+                   "node 3 is recovered")
+    told = injection.told["recovery"]
+    assert told["since_us"] <= told["until_us"] <= injection.at_us < told["at_us"]
+    assert told["at_us"] < told["served_us"] and told["known_lost"] >= 0
+    assert states(lab) == ["running"] * 3
