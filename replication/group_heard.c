@@ -122,9 +122,11 @@ void group_heard_note(struct repl_group *g, const struct repl_beat_row *row)
     g->heard.term = row->term;
     g->heard.commit_index = row->commit;
     g->heard.wall_ms = clock_wall_ms(g->options.clock);
-    g->heard.position = row->position;
-    g->heard.totals = row->totals;
-    g->heard.leader_wall_ms = row->wall_ms;
+    if (row->wall_ms != 0) { /* else what was heard of the leader before still holds */
+        g->heard.position = row->position;
+        g->heard.totals = row->totals;
+        g->heard.leader_wall_ms = row->wall_ms;
+    }
     g->heard_ns = clock_now_ns(g->options.clock);
     g->is_heard_new = true;
 }

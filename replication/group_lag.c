@@ -131,9 +131,12 @@ void group_lag_fill(const struct repl_group *g, struct repl_group_status *status
     count_tail(g, status);
 }
 
+/* Until it is ready a new leader has not applied all that leaders before it acknowledged: then its
+ * place says nothing of when (wall clock 0). */
 struct repl_place group_lag_place(const struct repl_group *g)
 {
+    bool is_ready = g->role == REPL_LEADER;
     return (struct repl_place){.position = g->applied_index,
                                .totals = totals_of(g),
-                               .wall_ms = clock_wall_ms(g->options.clock)};
+                               .wall_ms = is_ready ? clock_wall_ms(g->options.clock) : 0};
 }

@@ -136,6 +136,37 @@ Test(repl_group_lag, of_a_leader_is_kept_through_a_power_cut_with_totals_and_clo
     cluster_close(&c);
 }
 
+static bool hide_results(struct cluster *cluster, unsigned from, unsigned to,
+                         const struct repl_message *m)
+{
+    (void)cluster, (void)from, (void)to;
+    return m->type != REPL_APPEND_RESULT;
+}
+
+/* It has not applied yet what was acknowledged before it led. */
+Test(repl_group_lag, has_no_time_before_a_new_leader_is_ready)
+{
+    struct replica *old = started(215), *next = cluster_other(&c, old, 0);
+    struct replica *third = cluster_other(&c, old, 1);
+    cluster_run_ms(&c, 500);
+    int64_t killed_ms = clock_wall_ms(&c.clock.seam);
+    uint64_t position = replica_status(third).heard.position;
+    c.filter = hide_results;
+    replica_kill(old);
+    while (replica_status(next).role != REPL_LEADER && replica_status(third).role != REPL_LEADER)
+        cluster_run_ms(&c, 1);
+    cluster_run_ms(&c, 300); /* heartbeats of the new one */
+    struct replica *follower = replica_status(next).role == REPL_LEADER ? third : next;
+    struct repl_heard heard = replica_status(follower).heard;
+    cr_assert_neq(repl_raft_id_node(heard.leader_raft_id), old->node_id);
+    cr_assert_leq(heard.level_wall_ms, killed_ms);
+    cr_assert_geq(heard.position, position);
+    c.filter = NULL;
+    cluster_run_ms(&c, 2000);
+    cr_assert_gt(replica_status(follower).heard.level_wall_ms, killed_ms, "now it is");
+    cluster_close(&c);
+}
+
 /* ---- until when a leader led ---- */
 
 static unsigned unanswered; /* its word in the group gets nowhere; heartbeats pass */
@@ -231,13 +262,6 @@ Test(repl_group_kept, is_not_what_a_leader_proposed_and_nobody_has)
     s = replica_status(old);
     cr_assert_eq(s.kept_index, s.last_index, "its successor has replaced it");
     cluster_close(&c);
-}
-
-static bool hide_results(struct cluster *cluster, unsigned from, unsigned to,
-                         const struct repl_message *m)
-{
-    (void)cluster, (void)from, (void)to;
-    return m->type != REPL_APPEND_RESULT;
 }
 
 /* The leader may have acknowledged it with this replica's help. */
