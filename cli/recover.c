@@ -160,11 +160,17 @@ static void print_beyond(const json_t *plan, FILE *into)
     struct table t;
     size_t i;
     json_t *row;
-    if (field_number(plan, "consumer_offsets_beyond_count") == 0)
+    const json_t *rows = json_object_get(plan, "consumer_offsets_beyond");
+    int64_t count = field_number(plan, "consumer_offsets_beyond_count");
+    int64_t not_looked_at = field_number(plan, "consumer_offsets_not_looked_at");
+    if (not_looked_at > 0)
+        fprintf(into, "\n%lld committed offsets are too many to be compared with what survives\n",
+                (long long)not_looked_at);
+    if (count == 0)
         return;
     fprintf(into, "\nCommitted beyond what survives; these wait for the first new record:\n");
     table_init(&t, "GROUP|TOPIC|>PARTITION|>COMMITTED|>SURVIVES TO");
-    json_array_foreach(json_object_get(plan, "consumer_offsets_beyond"), i, row)
+    json_array_foreach((json_t *)(uintptr_t)rows, i, row)
     {
         table_text(&t, field_text(row, "group"));
         table_text(&t, field_text(row, "topic"));
@@ -174,6 +180,8 @@ static void print_beyond(const json_t *plan, FILE *into)
     }
     table_print(&t, into);
     table_close(&t);
+    if ((size_t)count > json_array_size(rows))
+        fprintf(into, "and %lld more\n", (long long)count - (long long)json_array_size(rows));
 }
 
 static void print_lost_nodes(const json_t *plan, FILE *into)
@@ -204,8 +212,6 @@ static void print_plan(const struct recovery *r, unsigned i, FILE *into)
     fprintf(into, "\n");
     print_topics(plan, into);
     print_beyond(plan, into);
-    if (field_flag(plan, "is_list_cut"))
-        fprintf(into, "there are more committed offsets than were looked at: the list is cut\n");
     print_lost_nodes(plan, into);
     fprintf(into,
             "\nknown to be lost: %s%lld records, %lld bytes\n"

@@ -9,8 +9,11 @@
 struct recover_look *recover_look_create(unsigned shard_count)
 {
     struct recover_look *look = calloc(1, sizeof *look);
-    if (look != NULL)
-        look->shard_count = shard_count;
+    if (look == NULL)
+        return NULL;
+    look->shard_count = shard_count;
+    for (unsigned i = 0; i < shard_count; i++)
+        look->shards[i].offsets_max = RECOVER_OFFSETS_MAX;
     return look;
 }
 
@@ -51,13 +54,13 @@ static void note_offset(void *data, const struct consumer_offset *offset)
 {
     struct looking *l = data;
     struct recover_shard *s = l->shard;
-    char *group = s->offset_count < RECOVER_OFFSETS_MAX
+    char *group = s->offset_count < s->offsets_max
                       ? strndup(l->consumer_group.data, (size_t)l->consumer_group.size)
                       : NULL;
     if (group == NULL || !make_room((void **)&s->offsets, s->offset_count, &s->offset_capacity,
                                     sizeof *s->offsets)) {
         free(group);
-        s->is_cut = true;
+        s->offsets_left_out++;
         return;
     }
     struct recover_offset *o = &s->offsets[s->offset_count++];
@@ -80,7 +83,7 @@ static void note_partition(void *data, struct partition *p)
     struct recover_shard *s = l->shard;
     if (!make_room((void **)&s->partitions, s->partition_count, &s->partition_capacity,
                    sizeof *s->partitions)) {
-        s->is_cut = true;
+        s->partitions_left_out++;
         return;
     }
     s->partitions[s->partition_count++] = (struct recover_partition){
@@ -90,11 +93,17 @@ static void note_partition(void *data, struct partition *p)
         consumer_table_each_group(p->consumers, note_group, l);
 }
 
+void recover_look_at(struct recover_look *look, unsigned shard, uint32_t group_id,
+                     struct machine *machine)
+{
+    struct looking l = {.shard = &look->shards[shard], .group_id = group_id};
+    machine_each_partition(machine, note_partition, &l);
+}
+
 static void look_at(void *data, unsigned shard, struct broker_group *g)
 {
     struct recover_look *look = data;
     struct recover_group *group = &look->groups[g->group_id];
-    struct looking l = {.shard = &look->shards[shard], .group_id = g->group_id};
     struct repl_group_status status;
     enum log_entry_type type;
     repl_group_status(g->raft, &status);
@@ -104,7 +113,7 @@ static void look_at(void *data, unsigned shard, struct broker_group *g)
     group->applied_wall_ms = machine_wall_ms(g->machine);
     group->member_count = repl_group_members(g->raft, group->members);
     group->is_known = true;
-    machine_each_partition(g->machine, note_partition, &l);
+    recover_look_at(look, shard, g->group_id, g->machine);
 }
 
 struct survey_look recover_look_of(struct recover_look *look)

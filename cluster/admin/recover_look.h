@@ -5,7 +5,7 @@
 #include "admin/survey.h"
 #include "cluster/consumer_table.h"
 
-#define RECOVER_OFFSETS_MAX 500000 /* committed offsets looked at on a shard; beyond: counted */
+#define RECOVER_OFFSETS_MAX 500000 /* committed offsets kept of a shard; the rest is counted */
 
 struct recover_group {
     bool is_known;
@@ -33,7 +33,8 @@ struct recover_shard {
     size_t partition_count, partition_capacity;
     struct recover_offset *offsets;
     size_t offset_count, offset_capacity;
-    bool is_cut; /* there was more, or no memory */
+    size_t offsets_max;                           /* kept at most */
+    size_t offsets_left_out, partitions_left_out; /* beyond that, or without memory */
 };
 
 struct recover_look {
@@ -44,6 +45,9 @@ struct recover_look {
 
 /* Owned; freed by the survey. */
 struct recover_look *recover_look_create(unsigned shard_count);
+/* What it keeps of one group, on the group's shard. */
+void recover_look_at(struct recover_look *look, unsigned shard, uint32_t group_id,
+                     struct machine *machine);
 /* For survey_start_with. */
 struct survey_look recover_look_of(struct recover_look *look);
 /* Once, when all shards have answered, before anything is looked for. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/recover_beyond.h"
 #include "base/err.h"
 #include "membership/recovery_outcome.h"
 
@@ -224,7 +225,7 @@ static json_t *groups_json(const struct recover_plan *plan)
     return groups;
 }
 
-static int place_of(const struct recover_plan *plan, uint32_t group_id)
+int recover_plan_place(const struct recover_plan *plan, uint32_t group_id)
 {
     for (unsigned i = 0; i < plan->group_count; i++)
         if (plan->group_ids[i] == group_id)
@@ -247,9 +248,9 @@ static void add_topic(void *data, const struct metadata_topic *t)
     if (part == NULL)
         return;
     for (int32_t i = 0; i < t->partition_count; i++) {
-        int place = place_of(plan, t->partitions[i].group_id);
+        int place = recover_plan_place(plan, t->partitions[i].group_id);
         concerned += place >= 0;
-        if (place < 0 || place_of(part, t->partitions[i].group_id) >= 0)
+        if (place < 0 || recover_plan_place(part, t->partitions[i].group_id) >= 0)
             continue;
         part->group_ids[part->group_count] = plan->group_ids[place];
         part->losses[part->group_count++] = plan->losses[place];
@@ -282,38 +283,6 @@ static json_t *lost_nodes_json(const struct recover_plan *plan)
     return rows;
 }
 
-/* Committed beyond what survives: these consumers wait for the first new record. */
-static void add_beyond(const struct recover_plan *plan, json_t *rows, size_t *count)
-{
-    for (unsigned i = 0; i < plan->look->shard_count; i++) {
-        const struct recover_shard *s = &plan->look->shards[i];
-        for (size_t k = 0; k < s->offset_count; k++) {
-            const struct recover_offset *o = &s->offsets[k];
-            const struct recover_partition *p = recover_look_find(plan->look, o->topic_id,
-                                                                  o->partition);
-            if (p == NULL || o->offset <= p->next_offset || place_of(plan, p->group_id) < 0)
-                continue;
-            const struct metadata_topic *t = metadata_topic_by_id(plan->broker->metadata,
-                                                                  o->topic_id);
-            if ((*count)++ < RECOVER_SHOWN_MAX)
-                json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:I, s:I}", "group",
-                                                      o->group, "topic", t == NULL ? "" : t->name,
-                                                      "partition", (int)o->partition, "committed",
-                                                      (json_int_t)o->offset, "survives",
-                                                      (json_int_t)p->next_offset));
-        }
-    }
-}
-
-/* There were more committed offsets or partitions than were looked at. */
-static bool is_list_cut(const struct recover_look *look)
-{
-    bool is_cut = false;
-    for (unsigned i = 0; i < look->shard_count; i++)
-        is_cut |= look->shards[i].is_cut;
-    return is_cut;
-}
-
 static json_t *expected_pause(const struct broker *b)
 {
     int64_t ms = recovery_expected_pause_ms(b);
@@ -324,20 +293,18 @@ json_t *recover_plan_json(const struct recover_plan *plan)
 {
     struct broker *b = plan->broker;
     struct topics topics = {.plan = plan, .rows = json_array()};
-    json_t *beyond = json_array();
-    size_t beyond_count = 0;
+    json_t *json;
     json_t *lost = lost_nodes_json(plan);
     metadata_read_lock(b->metadata);
     metadata_each_topic(b->metadata, add_topic, &topics);
-    add_beyond(plan, beyond, &beyond_count);
-    metadata_read_unlock(b->metadata);
-    return json_pack("{s:s, s:i, s:s, s:o, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:b}",
-                     "survivor", plan->survivor, "node_id", (int)b->conf.node_id, "ordered_by",
+    json = json_pack("{s:s, s:i, s:s, s:o, s:b, s:s, s:s, s:o, s:o, s:o, s:o}", "survivor",
+                     plan->survivor, "node_id", (int)b->conf.node_id, "ordered_by",
                      plan->is_agreed ? "group_0" : "node", "expected_pause_ms", expected_pause(b),
                      "may_begin", plan->refusal == NULL, "refusal",
                      plan->refusal == NULL ? "" : plan->refusal, "why", plan->why, "total",
                      loss_json(&plan->total), "groups", groups_json(plan), "topics", topics.rows,
-                     "lost_nodes", lost, "consumer_offsets_beyond", beyond,
-                     "consumer_offsets_beyond_count", (json_int_t)beyond_count, "is_list_cut",
-                     is_list_cut(plan->look));
+                     "lost_nodes", lost);
+    recover_beyond_add(plan, json);
+    metadata_read_unlock(b->metadata);
+    return json;
 }

@@ -6,8 +6,6 @@
 #include "admin/recover_look.h"
 #include "membership/recovery_loss.h"
 
-#define RECOVER_SHOWN_MAX 1000 /* consumer groups' offsets */
-
 struct recover_plan {
     const char *survivor;
     struct broker *broker;
@@ -24,6 +22,8 @@ struct recover_plan {
 
 /* `wanted`: of which groups only, or NULL for all that have lost their majority. */
 void recover_plan_make(struct recover_plan *plan, const json_t *wanted);
+/* Where it stands among `group_ids`; -1: it is not recovered here. */
+int recover_plan_place(const struct recover_plan *plan, uint32_t group_id);
 /* Owned; NULL without memory. */
 json_t *recover_plan_json(const struct recover_plan *plan);
 

@@ -218,6 +218,26 @@ def test_refuses_what_it_must_not_do(three):
     assert set(generations(three.node(3)).values()) == {0}, "nothing was begun"
 
 
+def commit_many_beyond(cluster, topic, partitions, groups):
+    places = [TopicPartition(topic, p, 10) for p in range(partitions)]
+    for number in range(groups):
+        committer = records.consumer(cluster, f"group-{number}")
+        assert all(p.error is None for p in committer.commit(offsets=places, asynchronous=False))
+        committer.close()
+
+
+def test_a_plan_counts_the_offsets_that_it_does_not_list(three):
+    topic = create_topic(three, "wide", 110)
+    commit_many_beyond(three, topic, 110, 10)
+    lose_sites(three)
+    plan = silent(three)
+    assert len(plan["consumer_offsets_beyond"]) == 1000
+    assert plan["consumer_offsets_beyond_count"] == 1100
+    assert plan["consumer_offsets_not_looked_at"] == 0
+    told = trilog("recover", "--survivor", "c", "-a", three.node(3).admin, "--plan").stdout
+    assert told.count("group-") == 1000 and "\nand 100 more\n" in told
+
+
 def come_back_together(cluster):
     at_once = [threading.Thread(target=node.start, daemon=True) for node in cluster.nodes[:2]]
     for thread in at_once:
