@@ -147,21 +147,56 @@ Test(cluster_consumer_table, lets_a_group_at_its_limit_go_on_with_what_it_has)
 
 /* ---- bytes ---- */
 
-static struct byte_list any_body(struct random *r)
+/* By one of a few clients, of topics that are made again under their names, seen or not. */
+static struct byte_list any_commit(struct random *r, const char *group, int32_t generation,
+                                   const char *member, const char *topic, uint64_t seen)
+{
+    static const char *const clients[] = {"client", "tool", ""};
+    static const char *const notes[] = {"", "note", "a longer note"};
+    struct byte_list list = {0};
+    struct group_commit commit = {
+        .generation = generation,
+        .member_id = kafka_string_of(member),
+        .instance_id = KAFKA_STRING_NULL,
+        .client_id = kafka_string_of(clients[random_chance(r, 0.9) ? 0 : random_below(r, 3)]),
+        .client_host = kafka_string_of("/127.0.0.1"),
+        .metadata_version = seen,
+        .expire_at_ms = (int64_t)random_below(r, 2) - 1,
+        .policy = (enum group_policy)(1 + random_below(r, GROUP_POLICY_COUNT - 1)),
+        .offset_count = 1 + (uint32_t)random_below(r, 3),
+    };
+    group_commit_put(&list, kafka_string_of(group), &commit);
+    for (uint32_t i = 0; i < commit.offset_count; i++) {
+        struct group_offset offset = {
+            .topic_id = {(uint8_t)(random_chance(r, 0.9) ? 1 : random_below(r, 3))},
+            .topic = kafka_string_of(topic),
+            .partition = (int32_t)random_below(r, 3),
+            .offset = (int64_t)random_below(r, 1000) - 1,
+            .leader_epoch = (int32_t)random_below(r, 3) - 1,
+            .metadata = kafka_string_of(notes[random_below(r, 3)]),
+        };
+        group_offset_put(&list, &offset);
+    }
+    return list;
+}
+
+/* Generations rise slowly: a number is taken, members come and go, and it is taken again. */
+static struct byte_list any_body(struct random *r, int at)
 {
     static const char *const groups[] = {"a", "b", "group-c", ""};
     static const char *const topics[] = {"t", "orders", "t.longer"};
     const char *group = groups[random_below(r, 4)];
     const char *topic = topics[random_below(r, 3)];
     int32_t partition = (int32_t)random_below(r, 3);
-    int32_t generation = (int32_t)random_below(r, 12);
+    int32_t generation = at / 20 + (int32_t)random_below(r, 3);
+    uint64_t seen = (uint64_t)at / 20 + random_below(r, 3);
     char member[8];
     snprintf(member, sizeof member, "m%u", (unsigned)random_below(r, 3));
     switch (random_below(r, 10)) {
     case 0:
         return generation_body(group, generation);
     case 1:
-        return membership_body(group, generation, (unsigned)random_below(r, 3));
+        return membership_body(group, generation, random_chance(r, 0.3) ? 2 : 0);
     case 2:
         return removal_body(group, topic, partition, GROUP_OFFSET_ASKED, INT64_MAX);
     case 3:
@@ -169,23 +204,41 @@ static struct byte_list any_body(struct random *r)
     case 4:
         return policy_body(group, (enum group_policy)random_below(r, GROUP_POLICY_COUNT));
     case 5:
-        return forget_body((int64_t)random_below(r, 5000));
+        return forget_body(400 + at + (int64_t)random_below(r, 600));
     case 6:
     case 7:
-        return commit_body(group, generation, member, topic, partition,
-                           (int64_t)random_below(r, 1000));
+        return any_commit(r, group, generation, member, topic, seen);
     default:
-        return commit_body(group, -1, "", topic, partition, (int64_t)random_below(r, 1000));
+        return any_commit(r, group, -1, "", topic, seen);
     }
 }
 
-Test(cluster_consumer_table, makes_the_same_bytes_on_every_replica)
+/* A checkpoint of `from`, read by the one that is given back in place of `other`. */
+static struct consumer_table *restored_from(struct consumer_table *from,
+                                            struct consumer_table *other)
+{
+    uint8_t *snapshot, *again;
+    size_t size, again_size;
+    cr_assert_eq(consumer_table_encode(from, &snapshot, &size), 0);
+    consumer_table_destroy(other);
+    other = table();
+    cr_assert_eq(consumer_table_decode(other, bytes_of(snapshot, size)), 0);
+    cr_assert_eq(consumer_table_encode(other, &again, &again_size), 0);
+    cr_assert(bytes_is_equal(bytes_of(snapshot, size), bytes_of(again, again_size)));
+    cr_assert_eq(consumer_table_bytes(from), consumer_table_bytes(other));
+    cr_assert_eq(consumer_table_history_bytes(from), consumer_table_history_bytes(other));
+    free(snapshot);
+    free(again);
+    return other;
+}
+
+static void check_same_bytes(uint64_t seed)
 {
     struct random r;
-    random_init(&r, 11);
+    random_init(&r, seed);
     struct consumer_table *one = table(), *other = table();
     for (int i = 0; i < 3000; i++) {
-        struct byte_list body = any_body(&r);
+        struct byte_list body = any_body(&r, i);
         struct bytes bytes = bytes_of(body.data, body.size);
         struct verdict a = apply_bytes(one, bytes, 1000 + i),
                        b = apply_bytes(other, bytes, 1000 + i);
@@ -195,23 +248,17 @@ Test(cluster_consumer_table, makes_the_same_bytes_on_every_replica)
         verdict_free(&a);
         verdict_free(&b);
         free(body.data);
-        if (i % 100 != 0)
-            continue;
-        uint8_t *snapshot, *again;
-        size_t size, again_size;
-        cr_assert_eq(consumer_table_encode(one, &snapshot, &size), 0);
-        consumer_table_destroy(other); /* the other goes on from a checkpoint */
-        other = table();
-        cr_assert_eq(consumer_table_decode(other, bytes_of(snapshot, size)), 0);
-        cr_assert_eq(consumer_table_encode(other, &again, &again_size), 0);
-        cr_assert(bytes_is_equal(bytes_of(snapshot, size), bytes_of(again, again_size)));
-        cr_assert_eq(consumer_table_bytes(one), consumer_table_bytes(other));
-        cr_assert_eq(consumer_table_history_bytes(one), consumer_table_history_bytes(other));
-        free(snapshot);
-        free(again);
+        if (i % 10 == 0)
+            other = restored_from(one, other); /* it goes on from there */
     }
     consumer_table_destroy(one);
     consumer_table_destroy(other);
+}
+
+Test(cluster_consumer_table, makes_the_same_bytes_on_every_replica)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        check_same_bytes(seed);
 }
 
 /* Replays records as any reader of __consumer_offsets would: the last value of a key counts. */
@@ -285,7 +332,7 @@ Test(cluster_consumer_table, says_in_records_what_it_holds)
     struct consumer_table *t = table();
     struct model m = {0};
     for (int i = 0; i < 3000; i++) {
-        struct byte_list body = any_body(&r);
+        struct byte_list body = any_body(&r, i);
         struct verdict v = apply_list(t, &body, 1000 + i);
         model_replay(&m, &v);
         verdict_free(&v);
@@ -338,7 +385,7 @@ Test(cluster_consumer_table, survives_any_flipped_byte)
     random_init(&r, 3);
     struct consumer_table *t = table();
     for (int i = 0; i < 20000; i++) {
-        struct byte_list body = any_body(&r);
+        struct byte_list body = any_body(&r, i);
         body.data[random_below(&r, body.size)] ^= (uint8_t)(1 + random_below(&r, 255));
         struct verdict v = apply_list(t, &body, 1000);
         verdict_free(&v);
