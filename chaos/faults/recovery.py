@@ -1,6 +1,7 @@
 """Two of three sites that are gone for good, and the third, which is ordered to go on without them.
 
-    begin   the survivor falls behind for a while; then the others end at once
+    begin   the survivor falls behind for a while; then the others end at once, and nothing that
+            they have said and that is still on its way arrives any more, as when they are off
     turn    the plan is asked for until the lost ones are known to be silent; then the order, with
             the loss that it says typed back
     undo    the lost sites return together, with all their old data
@@ -18,6 +19,7 @@ from testbed.lab import PROGRAMS, Refused
 
 from .fault import ROOT, Fault, Impossible, Scene, check_number, now_us
 from .membership import ADMIN_STEP, run_at
+from .network import hold
 
 LOOK_SECONDS = 0.2
 SERVES_SECONDS_MAX = 25     # the goal is 60; a performer is given 50 to heal
@@ -44,8 +46,11 @@ class Recover(Fault):
         self._lost = [node.id for node in scene.lab.nodes.values() if node.site != self._site]
         scene.undo.add(lambda: self._return(scene))
         behind = scene.lab.cut_site(self._site)
-        scene.undo.add(behind.restore)
+        hold(scene, behind)
         time.sleep(scene.chance.uniform(0, self.values["behind_ms"]) / 1000)
+        # Else their kernels would go on sending what is in their sockets, also acknowledgements.
+        hold(scene, scene.lab.cut([{"what": "node", "names": [node], "direction": direction}
+                                   for node in self._lost for direction in ("in", "out")]))
         for node in self._lost:     # all of them before any is waited for: at once
             scene.lab.signal_node(node, signal.SIGKILL)
         for node in self._lost:
