@@ -13,9 +13,9 @@
  *
  * A forced recovery may leave a group whose log lacks what group 0 has heard of it, or, where group
  * 0 was recovered as well, has more. Then the step is begun again: the old group says once more
- * where the partition is closed (in OPENING with index 0), having closed it anew if it must; a new
- * group that has perhaps opened it already gets it under another number, and forgets the first one
- * as one of a deleted topic.
+ * where the partition is closed (in OPENING with index 0), having opened and closed it anew if it
+ * must; a new group that has perhaps opened it already gets it under another number, and forgets
+ * the first one as one of a deleted topic.
  *
  * Body of the change: u8 step, 16 topic id, i32 partition, u32 group id, u32 number, u32 node id,
  * i32 epoch, i64 offset, u64 index.

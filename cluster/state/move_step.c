@@ -6,13 +6,19 @@
 #include "base/err.h"
 #include "cluster/move_entry.h"
 
+bool move_closes_again(const struct metadata_move *move, uint32_t group_id)
+{
+    return move->from.group_id == group_id && move->phase == METADATA_MOVE_OPENING &&
+           move->index == 0;
+}
+
 static unsigned tasks_of_old(const struct metadata_move *move, const struct move_replica *here)
 {
     const struct partition *p = machine_partition(here->machine, move->from.number);
     bool is_leader = machine_is_ready(here->machine);
     bool is_closed = p != NULL && p->moved_index != 0;
     bool is_awaited = move->phase == METADATA_MOVE_CLOSING ||
-                      (move->phase == METADATA_MOVE_OPENING && move->index == 0);
+                      move_closes_again(move, here->group_id);
     unsigned tasks = 0;
     if (is_closed && here->checkpoint_index < p->moved_index)
         tasks |= MOVE_CHECKPOINT;

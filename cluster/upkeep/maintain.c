@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/event.h"
+#include "cluster/move_step.h"
 #include "upkeep/compaction.h"
 #include "controller.h"
 #include "replication/disk_state.h"
@@ -112,6 +113,31 @@ static void want_partition(struct difference *d, const struct metadata_topic *t,
     propose_state(d->group, number, &state);
 }
 
+/* A forced recovery has left the old group of a move without the partition: it is opened behind the
+ * strides, to be closed again, for that is what the new group waits for. */
+static void want_closed_again(struct difference *d, const struct metadata_move *move)
+{
+    const struct broker *b = d->group->broker;
+    const struct metadata_topic *t = metadata_topic_by_id(b->metadata, move->topic_id);
+    struct topic_settings settings;
+    if (t == NULL || !move_closes_again(move, d->group->group_id) ||
+        machine_partition(d->group->machine, move->from.number) != NULL)
+        return;
+    topic_settings_of(t, &b->conf, &settings);
+    struct partition_state state = {
+        .action = PARTITION_OPEN,
+        .flags = t->is_internal ? PARTITION_IS_OFFSETS : 0,
+        .start_offset = metadata_first_offset(b->metadata, &move->from),
+        .epoch_base = move->from.epoch_base,
+        .id.partition = move->partition,
+        .settings = topic_log_settings(&settings, &b->conf),
+        .metadata_version = metadata_version(b->metadata),
+    };
+    memcpy(state.id.topic_id, t->id, sizeof state.id.topic_id);
+    d->budget--;
+    propose_state(d->group, move->from.number, &state);
+}
+
 static void want_topic(void *data, const struct metadata_topic *t)
 {
     struct difference *d = data;
@@ -170,6 +196,8 @@ void maintain_partitions(struct broker_group *g)
     struct difference d = {.group = g, .budget = PROPOSALS_A_TIME};
     metadata_read_lock(g->broker->metadata);
     metadata_each_topic(g->broker->metadata, want_topic, &d);
+    for (unsigned i = 0; i < metadata_move_count(g->broker->metadata) && d.budget > 0; i++)
+        want_closed_again(&d, metadata_move_at(g->broker->metadata, i));
     machine_each_partition(g->machine, close_if_deleted, &d);
     machine_each_incoming(g->machine, drop_incoming, &d);
     metadata_read_unlock(g->broker->metadata);

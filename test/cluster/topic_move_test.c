@@ -20,7 +20,8 @@ struct logged {
 struct group_log {
     struct logged entries[ENTRIES_MAX]; /* index i is at i - 1, but for a stride behind a cut */
     uint64_t count;
-    uint64_t cut; /* so many were there when it was recovered; 0: never */
+    uint64_t cut; /* so many were there when it was recovered */
+    bool is_cut;
 };
 #define INDEX_STRIDE (1u << 16)
 
@@ -54,7 +55,7 @@ struct story {
 
 static uint64_t index_of(const struct group_log *log, uint64_t applied)
 {
-    return log->cut != 0 && applied > log->cut ? applied + INDEX_STRIDE : applied;
+    return log->is_cut && applied > log->cut ? applied + INDEX_STRIDE : applied;
 }
 
 /* ---- sites ---- */
@@ -361,6 +362,27 @@ static void close_deleted(struct story *t, uint32_t group)
     }
 }
 
+/* What group 0 knows and a recovered log does not: as who leads the group does. */
+static void open_unknown(struct story *t, uint32_t group)
+{
+    const struct metadata_move *move = metadata_move_at(t->meta.m, 0);
+    const struct metadata_partition *place = place_of(t);
+    bool is_moving = metadata_move_count(t->meta.m) > 0;
+    if (is_moving && move_closes_again(move, group + 1))
+        place = &move->from;
+    else if (is_moving && move->phase != METADATA_MOVE_CLOSING)
+        return;
+    if (place->group_id != group + 1 ||
+        machine_partition(t->sites[0].replicas[group].machine, place->number) != NULL)
+        return;
+    struct partition_state state = stage_state(PARTITION_OPEN, 1);
+    memcpy(state.id.topic_id, t->topic_id, sizeof t->topic_id);
+    state.epoch_base = place->epoch_base;
+    state.start_offset = metadata_first_offset(t->meta.m, place);
+    state.metadata_version = 1;
+    commit_state(t, group, place->number, &state);
+}
+
 /* Everything level, done and durable. */
 static void settle(struct story *t)
 {
@@ -372,8 +394,10 @@ static void settle(struct story *t)
                     apply_next(t, &t->sites[i], group);
                 log_store_tend(r->store);
                 work_on_move(t, &t->sites[i], group);
-                if (i == 0)
+                if (i == 0) {
+                    open_unknown(t, group);
                     close_deleted(t, group);
+                }
                 fake_work_run_all(&t->sites[i].work, NULL);
             }
     cr_assert_eq(metadata_move_count(t->meta.m), 0, "every move comes to its end");
@@ -388,6 +412,7 @@ static void cut_log(struct story *t, uint32_t group)
     while (log->count > t->sites[1].replicas[group].applied)
         slice_unref(&log->entries[--log->count].body);
     log->cut = log->count;
+    log->is_cut = true;
 }
 
 static void commit_recovery(struct story *t, uint32_t group, const struct recovery_entry *entry)
@@ -413,9 +438,6 @@ static void order(struct story *t, unsigned groups)
 static void recover(struct story *t, unsigned groups)
 {
     struct recovery_entry entry = {.generation = 1, .recovery_id = 7, .site = "c"};
-    for (uint32_t group = 0; group < GROUPS; group++)
-        if (t->sites[1].replicas[group].applied == 0)
-            apply_next(t, &t->sites[1], group); /* what it knows nothing of is another matter */
     fake_work_run_all(&t->sites[1].work, NULL);
     close_site(&t->sites[0]);
     fake_disk_destroy(t->sites[0].disk);
@@ -571,6 +593,39 @@ Test(cluster_topic_move, a_move_comes_to_its_end_through_a_forced_recovery_at_an
         produce(&story);
         end(&story);
     }
+}
+
+/* The survivor was away as long as the partition was there; the new group has got it, or not yet.
+ */
+Test(cluster_topic_move, an_old_group_that_never_knew_the_partition_opens_it_to_close_it_again)
+{
+    unsigned opened = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        begin(&story, seed);
+        uint32_t from = place_of(&story)->group_id - 1;
+        const struct metadata_move *move;
+        for (int i = 0; i < 20; i++)
+            produce(&story);
+        cr_assert_eq(start_move(&story, 2 - from), 0);
+        for (move = metadata_move_at(story.meta.m, 0); move->phase == METADATA_MOVE_CLOSING;) {
+            work_on_move(&story, &story.sites[0], from);
+            fake_work_run_all(&story.sites[0].work, NULL);
+        }
+        for (uint64_t i = random_below(&story.random, 4); i > 0; i--) {
+            work_on_move(&story, &story.sites[0], 1 - from);
+            fake_work_run_all(&story.sites[0].work, NULL);
+        }
+        if (random_chance(&story.random, 0.5))
+            apply_next(&story, &story.sites[1], 1 - from);
+        cr_assert_eq(story.sites[1].replicas[from].applied, 0, "node 2 has nothing of it");
+        recover(&story, 1u << from);
+        cr_assert(move_closes_again(move, from + 1));
+        opened += story.logs[1 - from].count > 0;
+        settle(&story);
+        produce(&story);
+        end(&story);
+    }
+    cr_assert(opened > 5 && opened < 35);
 }
 
 Test(cluster_topic_move, moves_to_and_fro_survive_power_cuts_of_everyone_at_any_moment)

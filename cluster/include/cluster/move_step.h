@@ -30,6 +30,11 @@ struct move_replica {
 /* Tasks of this replica for this move, 0 when it has none. On the group's shard. */
 unsigned move_tasks(const struct metadata_move *move, const struct move_replica *here);
 
+/* Is the partition to be closed once more in this group, its old one, because of a forced recovery?
+ * Where that has left the group without it, its leader opens it first, as any partition that
+ * metadata wants there. */
+bool move_closes_again(const struct metadata_move *move, uint32_t group_id);
+
 /* The body of an entry for PROPOSE_OUT, PROPOSE_SETTLE or PROPOSE_CLOSE, and its partition number.
  */
 uint32_t move_entry_body(const struct metadata_move *move, enum move_task task,
