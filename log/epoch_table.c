@@ -51,8 +51,8 @@ int log_epoch_table_add(struct log_epoch_table *t, int32_t epoch, int64_t offset
 void log_epoch_table_end(const struct log_epoch_table *t, int32_t epoch, int64_t next_offset,
                          int32_t *epoch_found, int64_t *end_offset)
 {
-    *epoch_found = -1;
-    *end_offset = -1;
+    *epoch_found = epoch;
+    *end_offset = t->count > 0 ? t->entries[0].start_offset : next_offset;
     for (unsigned i = 0; i < t->count && t->entries[i].epoch <= epoch; i++) {
         *epoch_found = t->entries[i].epoch;
         *end_offset = i + 1 < t->count ? t->entries[i + 1].start_offset : next_offset;

@@ -28,8 +28,9 @@ static void refuse(struct group_configs *c, int16_t error_code, const char *why)
 
 /* ---- the answer ---- */
 
-static void add_synonym(struct group_configs *c, struct kafka_describe_configs_response_config *config,
-                        const char *name, enum group_policy policy, int8_t source)
+static void add_synonym(struct group_configs *c,
+                        struct kafka_describe_configs_response_config *config, const char *name,
+                        enum group_policy policy, int8_t source)
 {
     struct kafka_describe_configs_response_synonym *synonym =
         &config->synonyms[config->synonyms_count++];
@@ -47,7 +48,7 @@ static void fill(struct group_configs *c, struct kafka_describe_configs_response
     enum group_policy own = (enum group_policy)c->policy;
     enum group_policy inherited = group_policy_of_setting((int)conf->commit_policy);
     int8_t inherited_from = conf->lines[CONF_ID_commit_policy] != 0 ? SOURCE_STATIC
-                                                                     : SOURCE_DEFAULT;
+                                                                    : SOURCE_DEFAULT;
     bool has_own = own != GROUP_POLICY_DEFAULT;
     kafka_describe_configs_response_config_init(config);
     config->name = text_copy(r, GROUP_POLICY_CONFIG);

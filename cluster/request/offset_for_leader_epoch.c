@@ -1,5 +1,7 @@
 /* OffsetForLeaderEpoch: where an epoch ended, so that a client that had read ahead of a failover
- * can find out (KIP-320). */
+ * can find out (KIP-320). Undefined is only what never was: clients take that for a lost log, and
+ * begin by their reset policy. One whose records are all gone ended where the first known one
+ * begins: who had read it to its end goes on there. */
 #include "base/err.h"
 #include "error_code.h"
 #include "request/scatter.h"
@@ -27,7 +29,7 @@ static int16_t look_up(struct lookup *l)
         return KAFKA_ERROR_FENCED_LEADER_EPOCH;
     if (l->current_epoch > epoch_here)
         return KAFKA_ERROR_UNKNOWN_LEADER_EPOCH;
-    if (l->leader_epoch > epoch_here)
+    if (l->leader_epoch > epoch_here || l->leader_epoch < 0)
         return KAFKA_ERROR_NONE; /* undefined: -1 and -1, as Kafka answers */
     log_partition_epoch_end(p->log, l->leader_epoch, &l->answer->leader_epoch,
                             &l->answer->end_offset);

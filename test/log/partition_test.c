@@ -127,7 +127,7 @@ Test(log_partition, says_where_an_epoch_ended)
     int32_t found;
     int64_t end;
     log_partition_epoch_end(b.partition, 5, &found, &end);
-    cr_assert_eq(found, -1);
+    cr_assert(found == 5 && end == 0, "whatever it was, nothing of it is here");
     int32_t epochs[] = {2, 2, 5, 9};
     struct batch_plan plan = {.record_count = 10};
     for (int i = 0; i < 4; i++) {
@@ -136,7 +136,7 @@ Test(log_partition, says_where_an_epoch_ended)
         plan.base_offset += 10;
     }
     log_partition_epoch_end(b.partition, 1, &found, &end);
-    cr_assert_eq(found, -1);
+    cr_assert(found == 1 && end == 0);
     log_partition_epoch_end(b.partition, 2, &found, &end);
     cr_assert(found == 2 && end == 20);
     log_partition_epoch_end(b.partition, 8, &found, &end);

@@ -79,7 +79,8 @@ int64_t log_partition_max_timestamp(const struct log_partition *p, int64_t *offs
 struct log_producer_state *log_partition_producers(struct log_partition *p);
 
 /* Where an epoch ended (KIP-101, KIP-279): the largest known epoch <= `epoch`, and the first
- * offset of the next one (next offset for the newest). *epoch_found is -1 when none is known. */
+ * offset of the next one (next offset for the newest). Where all that are known are later, as when
+ * retention took the others: `epoch` itself, and where the first known one begins. */
 void log_partition_epoch_end(const struct log_partition *p, int32_t epoch, int32_t *epoch_found,
                              int64_t *end_offset);
 int32_t log_partition_last_epoch(const struct log_partition *p);
