@@ -143,7 +143,7 @@ static void on_opened(struct work_item *item)
     s->epoch = find_epoch(s);
     if (s->epoch == 0) {
         s->waiting = "this node's metadata does not know of that recovery yet, or it is not among "
-                     "the newest 64 failover epochs any more";
+                     "the 64 failover epochs that are kept any more";
         salvage_answer(s);
         return;
     }

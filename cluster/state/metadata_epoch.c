@@ -1,4 +1,4 @@
-/* The history of failover epochs: one row for each rise, the newest METADATA_EPOCHS_KEPT.
+/* The history of failover epochs: one row for each rise, METADATA_EPOCHS_KEPT at most.
  *
  * A row is begun with what was expected and ended, once, with what then happened, so that the two
  * can be compared long afterwards. Times are those of the entries that say so.
@@ -58,13 +58,37 @@ const char *metadata_epoch_outcome_name(enum metadata_epoch_outcome outcome)
 
 /* ---- changes ---- */
 
+static bool is_over(const struct metadata_epoch *row)
+{
+    return row->outcome != METADATA_EPOCH_UNDER_WAY &&
+           (row->cause != METADATA_EPOCH_SITE_LOST || row->returned_at_ms >= 0);
+}
+
+/* The first that is over of those that a site which comes and goes leaves by the dozen; else of
+ * all; else the first but the one that a switch would never end without. */
+static unsigned to_forget(const struct metadata *m)
+{
+    for (unsigned i = 0; i < m->epoch_count; i++)
+        if (m->epochs[i].cause == METADATA_EPOCH_SITE_LOST && is_over(&m->epochs[i]))
+            return i;
+    for (unsigned i = 0; i < m->epoch_count; i++)
+        if (is_over(&m->epochs[i]))
+            return i;
+    return m->epochs[0].epoch == m->planned.epoch;
+}
+
+static void forget_one(struct metadata *m)
+{
+    unsigned at = to_forget(m);
+    m->epoch_count--;
+    memmove(&m->epochs[at], &m->epochs[at + 1], (m->epoch_count - at) * sizeof m->epochs[0]);
+}
+
 struct metadata_epoch *metadata_epoch_begin(struct metadata *m, const struct metadata_epoch *row,
                                             int64_t wall_ms, uint64_t stride)
 {
-    if (m->epoch_count == METADATA_EPOCHS_KEPT) {
-        m->epoch_count--;
-        memmove(&m->epochs[0], &m->epochs[1], m->epoch_count * sizeof m->epochs[0]);
-    }
+    if (m->epoch_count == METADATA_EPOCHS_KEPT)
+        forget_one(m);
     struct metadata_epoch *into = &m->epochs[m->epoch_count++];
     *into = *row;
     m->failover_epoch += 1 + stride;

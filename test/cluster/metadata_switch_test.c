@@ -171,6 +171,38 @@ Test(cluster_metadata_switch, forgets_the_oldest_epochs_and_never_a_number)
     metadata_destroy(t.m);
 }
 
+static void come_and_go(struct meta *t, const char *site)
+{
+    struct metadata_switch_change lost = {.step = METADATA_SWITCH_SITE_LOST};
+    bytes_copy_text(lost.row.from, sizeof lost.row.from, site);
+    struct metadata_switch_change heard = lost;
+    heard.step = METADATA_SWITCH_SITE_HEARD;
+    cr_assert_eq(step(t, &lost), 0);
+    cr_assert_eq(end(t, metadata_failover_epoch(t->m), METADATA_EPOCH_DONE), 0);
+    cr_assert_eq(step(t, &heard), 0);
+}
+
+/* Else a switch would stay under way for ever: who drives it goes by its row. */
+Test(cluster_metadata_switch, a_site_that_comes_and_goes_pushes_out_nothing_but_its_own_rows)
+{
+    struct meta t = three_sites();
+    struct metadata_change drill = {.kind = METADATA_FAILOVER_EPOCH, .name = "a drill"};
+    cr_assert_eq(meta_apply(&t, &drill).error, 0);
+    cr_assert_eq(begin(&t, "b", "c"), 0);
+    for (unsigned i = 0; i < 2 * METADATA_EPOCHS_KEPT; i++)
+        come_and_go(&t, "a");
+    cr_assert_eq(metadata_epoch_count(t.m), METADATA_EPOCHS_KEPT);
+    cr_assert_str_eq(metadata_epoch_of(t.m, 1)->note, "a drill");
+    cr_assert_eq(metadata_epoch_of(t.m, 2)->outcome, METADATA_EPOCH_UNDER_WAY);
+    for (unsigned i = 0; i < METADATA_EPOCHS_KEPT; i++)
+        cr_assert_eq(meta_apply(&t, &drill).error, 0);
+    cr_assert_null(metadata_epoch_of(t.m, 1));
+    cr_assert_eq(metadata_epoch_of(t.m, 2)->outcome, METADATA_EPOCH_UNDER_WAY);
+    cr_assert_eq(end(&t, 2, METADATA_EPOCH_DONE), 0);
+    cr_assert_eq(metadata_switch_of(t.m)->phase, METADATA_SWITCH_STANDING);
+    metadata_destroy(t.m);
+}
+
 Test(cluster_metadata_switch, a_lost_site_is_noted_once_until_it_is_heard_again)
 {
     struct meta t = three_sites();

@@ -10,7 +10,8 @@
  *                   '--END, undone--> NONE     ^------END, undone-----'
  *
  * The failover epoch is a number of the whole cluster and never repeats; each rise has a row with
- * its cause and, later, what came of it. The newest METADATA_EPOCHS_KEPT are kept. */
+ * its cause and, later, what came of it. METADATA_EPOCHS_KEPT are kept: those that are under way,
+ * and of others the newest; what a site that comes and goes has left behind goes first. */
 #ifndef CLUSTER_SWITCH_H
 #define CLUSTER_SWITCH_H
 
