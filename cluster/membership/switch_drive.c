@@ -1,7 +1,8 @@
 /* Watches what a switch, or the loss of a site, has come to, and writes it down in group 0.
  *
  * All of it follows from group 0's state and from who is heard to lead: a leader of group 0 that
- * dies in the middle leaves nothing behind that the next would have to know. */
+ * dies in the middle leaves nothing behind that the next would have to know. So what is to be told
+ * (switch_drive_next) is a function of what is known. */
 #include "membership/switch_drive.h"
 
 #include <string.h>
@@ -14,6 +15,9 @@
 
 #define AGAIN_MS     500  /* after a proposal that nothing was heard of */
 #define SITE_LOST_MS 2000 /* all its nodes silent for so long */
+
+#define LOOK_MS       10 /* about a tick: so old is what a node shows of leaders */
+#define DISK_USUAL_MS 2  /* until a disk has what it was given, where nothing was measured */
 
 static bool stands_in(const struct metadata *m, uint32_t node_id, const char *site)
 {
@@ -82,7 +86,7 @@ static uint32_t longest_round_trip_us(struct broker *b)
     return longest_us;
 }
 
-/* From standing to serving; 0 when nobody has lately. */
+/* Of all nodes, from standing to serving; 0 when nobody has lately. */
 static uint32_t longest_handover_ms(struct broker *b, bool is_median)
 {
     struct repl_election_report lost, handed_over;
@@ -96,14 +100,29 @@ static uint32_t longest_handover_ms(struct broker *b, bool is_median)
     return longest_ms;
 }
 
-/* Beside that, one way for the word: what comes after the election is answered as it serves. */
+/* From the last answer of the old leader to the new one's first, for who follows what any node says
+ * of leaders:
+ *
+ *   the word goes to the target       half a round trip
+ *   it stands, with the vote it got   its own vote on its disk
+ *   the others hear that it leads     half a round trip, and a look at who leads
+ *   a record is there for a majority  a round trip, and a disk
+ *
+ * The last is what a new leader's own first entry takes as well, with the vote: that is measured at
+ * each handover, from standing to serving. Before the first one it is reckoned. */
+int64_t switch_pause_ms(uint32_t round_trip_us, uint32_t stood_to_served_ms)
+{
+    int64_t round_trip_ms = (round_trip_us + 999) / 1000;
+    if (round_trip_us == 0 && stood_to_served_ms == 0)
+        return -1;
+    int64_t served_ms = stood_to_served_ms != 0 ? stood_to_served_ms
+                                                : round_trip_ms + 2 * DISK_USUAL_MS;
+    return round_trip_ms + LOOK_MS + served_ms;
+}
+
 static int64_t pause_ms(struct broker *b, bool is_median)
 {
-    uint32_t round_trip_us = longest_round_trip_us(b), took_ms = longest_handover_ms(b, is_median);
-    if (round_trip_us == 0 && took_ms == 0)
-        return -1;
-    int64_t election_ms = took_ms != 0 ? took_ms : round_trip_us / 1000 + 1;
-    return election_ms + (int64_t)round_trip_us / 2000;
+    return switch_pause_ms(longest_round_trip_us(b), longest_handover_ms(b, is_median));
 }
 
 int64_t switch_expected_pause_ms(struct broker *b)
@@ -123,15 +142,7 @@ static int64_t longest_election_ms(struct broker *b)
     return longest_ms;
 }
 
-/* ---- telling group 0 ---- */
-
-static void propose(struct broker_group *g, const struct metadata_switch_change *c)
-{
-    struct metadata_change change = {.kind = METADATA_SWITCH, .planned = c};
-    maintain_propose_metadata(g, &change);
-    g->broker->switch_version = metadata_version(g->broker->metadata);
-    g->broker->switch_at_ms = clock_now_ms(&g->broker->clock);
-}
+/* ---- what group 0 is to be told ---- */
 
 static void tell_end(const struct metadata_epoch *row, const struct metadata_epoch *end)
 {
@@ -154,28 +165,24 @@ static bool has_async_of(const struct metadata *m, const char *site)
     return has_any;
 }
 
-static void end(struct broker_group *g, const struct metadata_epoch *row,
-                enum metadata_epoch_outcome outcome, int64_t took_ms, const char *note)
+static void end(struct broker *b, const struct metadata_epoch *row,
+                enum metadata_epoch_outcome outcome, int64_t took_ms,
+                struct metadata_switch_change *c)
 {
-    struct metadata_switch_change c = {
+    *c = (struct metadata_switch_change){
         .step = METADATA_SWITCH_END,
         .row = {.epoch = row->epoch, .outcome = outcome, .pause_ms = took_ms}};
-    if (row->cause == METADATA_EPOCH_SITE_LOST && has_async_of(g->broker->metadata, row->from))
-        c.row.lost_records = c.row.lost_bytes = c.row.lost_ms = -1; /* its voters were there */
-    bytes_copy_text(c.row.note, sizeof c.row.note, note);
-    tell_end(row, &c.row);
-    propose(g, &c);
+    if (row->cause == METADATA_EPOCH_SITE_LOST && has_async_of(b->metadata, row->from))
+        c->row.lost_records = c->row.lost_bytes = c->row.lost_ms = -1; /* its voters were there */
 }
 
 /* ---- the planned switch ---- */
 
-static bool drive_planned(struct broker_group *g)
+static bool next_of_planned(struct broker *b, struct metadata_switch_change *c)
 {
-    struct broker *b = g->broker;
     const struct metadata_switch *s = metadata_switch_of(b->metadata);
     const struct metadata_epoch *row = metadata_epoch_of(b->metadata, s->epoch);
     struct switch_progress p;
-    char note[METADATA_EPOCH_NOTE_SIZE];
     if ((s->phase != METADATA_SWITCH_LEAVING && s->phase != METADATA_SWITCH_RETURNING) ||
         row == NULL)
         return false;
@@ -183,14 +190,11 @@ static bool drive_planned(struct broker_group *g)
     bool is_late = clock_wall_ms(&b->clock) > s->deadline_at_ms;
     if (p.arrived_count < p.group_count && !is_late)
         return false;
-    if (!is_late) {
-        end(g, row, METADATA_EPOCH_DONE, pause_ms(b, false), "");
-        return true;
-    }
-    snprintf(note, sizeof note,
-             "past its deadline %u of %u raft groups had no leader there yet, %u is one",
-             p.group_count - p.arrived_count, p.group_count, p.waiting_group);
-    end(g, row, METADATA_EPOCH_UNDONE, pause_ms(b, false), note);
+    end(b, row, is_late ? METADATA_EPOCH_UNDONE : METADATA_EPOCH_DONE, pause_ms(b, false), c);
+    if (is_late)
+        snprintf(c->row.note, sizeof c->row.note,
+                 "past its deadline %u of %u raft groups had no leader there yet, %u is one",
+                 p.group_count - p.arrived_count, p.group_count, p.waiting_group);
     return true;
 }
 
@@ -236,25 +240,20 @@ static void take_forecast(struct broker *b, const char *site, struct metadata_ep
     row->forecast_lost_records = f.groups_not_known > 0 ? -1 : (int64_t)f.only_there_records;
 }
 
-static void lose_site(struct broker_group *g, const char *site)
+static void lose_site(struct broker *b, const char *site, struct metadata_switch_change *c)
 {
-    struct metadata_switch_change c = {.step = METADATA_SWITCH_SITE_LOST,
-                                       .row = {.forecast_pause_ms = -1}};
-    bytes_copy_text(c.row.from, sizeof c.row.from, site);
-    c.row.group_count = groups_of_site(g->broker->metadata, site);
-    c.row.forecast_lost_records = has_async_of(g->broker->metadata, site) ? -1 : 0;
-    c.row.forecast_pause_ms = longest_election_ms(g->broker);
-    take_forecast(g->broker, site, &c.row);
-    event_warn("site_lost", "lost=%s groups=%u", site, c.row.group_count);
-    propose(g, &c);
+    *c = (struct metadata_switch_change){.step = METADATA_SWITCH_SITE_LOST};
+    bytes_copy_text(c->row.from, sizeof c->row.from, site);
+    c->row.group_count = groups_of_site(b->metadata, site);
+    c->row.forecast_lost_records = has_async_of(b->metadata, site) ? -1 : 0;
+    c->row.forecast_pause_ms = longest_election_ms(b);
+    take_forecast(b, site, &c->row);
 }
 
-static void hear_site(struct broker_group *g, const char *site)
+static void hear_site(const char *site, struct metadata_switch_change *c)
 {
-    struct metadata_switch_change c = {.step = METADATA_SWITCH_SITE_HEARD};
-    bytes_copy_text(c.row.from, sizeof c.row.from, site);
-    event_info("site_heard", "heard=%s", site);
-    propose(g, &c);
+    *c = (struct metadata_switch_change){.step = METADATA_SWITCH_SITE_HEARD};
+    bytes_copy_text(c->row.from, sizeof c->row.from, site);
 }
 
 static bool has_every_group_a_leader(struct broker *b)
@@ -265,48 +264,70 @@ static bool has_every_group_a_leader(struct broker *b)
     return has_all;
 }
 
-static bool drive_site(struct broker_group *g, const char *site)
+static bool next_of_site(struct broker *b, const char *site, struct metadata_switch_change *c)
 {
-    struct broker *b = g->broker;
     const struct metadata_epoch *row = metadata_lost_site(b->metadata, site);
     struct site_watch w;
     look_at_site(b, site, &w);
     if (w.node_count == 0)
         return false;
     if (row == NULL && w.is_silent)
-        lose_site(g, site);
+        lose_site(b, site, c);
     else if (row != NULL && row->outcome == METADATA_EPOCH_UNDER_WAY && has_every_group_a_leader(b))
-        end(g, row, METADATA_EPOCH_DONE, longest_election_ms(b), "");
+        end(b, row, METADATA_EPOCH_DONE, longest_election_ms(b), c);
     else if (row != NULL && row->outcome != METADATA_EPOCH_UNDER_WAY && w.is_heard)
-        hear_site(g, site);
+        hear_site(site, c);
     else
         return false;
     return true;
 }
 
 /* Each site by the first of its nodes. */
-static bool drive_sites(struct broker_group *g)
+static bool next_of_sites(struct broker *b, struct metadata_switch_change *c)
 {
-    const struct metadata *m = g->broker->metadata;
+    const struct metadata *m = b->metadata;
     for (unsigned i = 0; i < metadata_node_count(m); i++) {
         const char *site = metadata_node_at(m, i)->site;
         bool is_first = true;
         for (unsigned k = 0; k < i; k++)
             is_first &= strcmp(metadata_node_at(m, k)->site, site) != 0;
-        if (is_first && drive_site(g, site))
+        if (is_first && next_of_site(b, site, c))
             return true;
     }
     return false;
 }
 
+bool switch_drive_next(struct broker *b, struct metadata_switch_change *c)
+{
+    return next_of_planned(b, c) || next_of_sites(b, c);
+}
+
+/* ---- telling it ---- */
+
+static void tell(const struct broker *b, const struct metadata_switch_change *c)
+{
+    if (c->step == METADATA_SWITCH_END)
+        tell_end(metadata_epoch_of(b->metadata, c->row.epoch), &c->row);
+    else if (c->step == METADATA_SWITCH_SITE_LOST)
+        event_warn("site_lost", "lost=%s groups=%u", c->row.from, c->row.group_count);
+    else
+        event_info("site_heard", "heard=%s", c->row.from);
+}
+
 void switch_drive(struct broker_group *g)
 {
     struct broker *b = g->broker;
+    struct metadata_switch_change c;
+    struct metadata_change change = {.kind = METADATA_SWITCH, .planned = &c};
     uint64_t now_ms = clock_now_ms(&b->clock);
     if (!machine_is_ready(g->machine) || metadata_group_count(b->metadata) == 0)
         return;
     if (metadata_version(b->metadata) == b->switch_version && now_ms - b->switch_at_ms < AGAIN_MS)
         return; /* what was proposed is on its way */
-    if (!drive_planned(g))
-        drive_sites(g);
+    if (!switch_drive_next(b, &c))
+        return;
+    tell(b, &c);
+    maintain_propose_metadata(g, &change);
+    b->switch_version = metadata_version(b->metadata);
+    b->switch_at_ms = now_ms;
 }

@@ -10,6 +10,8 @@
 
 /* On group 0's shard, a few times a second. */
 void switch_drive(struct broker_group *g);
+/* What group 0 should be told next; false: nothing. On group 0's shard. */
+bool switch_drive_next(struct broker *b, struct metadata_switch_change *change);
 
 struct switch_progress {
     unsigned group_count;   /* leaders that a switch concerns */
@@ -19,8 +21,11 @@ struct switch_progress {
 /* Of the switch under way; under the metadata's read lock or on group 0's shard. */
 void switch_progress_of(struct broker *b, struct switch_progress *progress);
 
-/* How long a group is without a leader that serves, when it is handed from one node to another: by
- * the handovers and round trips that were measured lately. -1: nothing was. Any thread. */
+/* How long nobody is answered in a group that is handed from one node to another: by the handovers
+ * and round trips that were measured lately. -1: nothing was. Any thread. */
 int64_t switch_expected_pause_ms(struct broker *b);
+/* The same of these: how long a message takes to and fro, and a new leader from standing to
+ * serving; 0: not measured. Pure. */
+int64_t switch_pause_ms(uint32_t round_trip_us, uint32_t stood_to_served_ms);
 
 #endif
