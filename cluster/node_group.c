@@ -65,7 +65,7 @@ static void on_role(void *data, enum repl_role role, uint64_t term)
     else
         produce_group_lost(g);
     coordinator_on_role(g->coordinator, role, term);
-    g->maintained_at_ms = 0; /* look at once */
+    g->maintained_at_ms = g->placed_at_ms = 0; /* look at once: it may still need the old site */
 }
 
 static void on_fatal(void *data, int status)

@@ -279,11 +279,13 @@ static void fill_replica(const struct repl_group *g, const struct raft_server *s
         if (g->peers[i].raft_id == server->id)
             heard_ns = g->peers[i].heard_ns;
     group_lag_of(g, match, r);
-    bool is_heard = clock_now_ns(g->options.clock) - heard_ns < CONTACT_MS * 1000000ull;
+    bool is_in_contact = clock_now_ns(g->options.clock) - heard_ns < CONTACT_MS * 1000000ull;
+    uint32_t node_id = repl_raft_id_node(server->id);
+    r->is_heard = node_is_heard(g->options.node, node_id);
+    r->is_gone = !node_is_alive(g->options.node, node_id);
     /* Who has nothing yet is not level with a group, however young that is. */
-    r->is_level = (is_own || (is_heard && match > 0)) && r->lag_ms <= LEVEL_LAG_MS &&
-                  (is_own ||
-                   node_has_said(g->options.node, repl_raft_id_node(server->id), heard_ns)) &&
+    r->is_level = (is_own || (is_in_contact && match > 0)) && r->lag_ms <= LEVEL_LAG_MS &&
+                  (is_own || node_has_said(g->options.node, node_id, heard_ns)) &&
                   match + g->options.in_flight_entries_max >= last;
 }
 
@@ -323,6 +325,7 @@ void repl_group_status(const struct repl_group *g, struct repl_group_status *sta
     if (status->role != REPL_LEADER)
         return;
     status->is_changing = r->configuration_uncommitted_index != 0;
+    status->can_take_back = group_can_take_back(g);
     for (unsigned i = 0; i < r->configuration.n && i < REPL_MEMBERS_MAX; i++)
         fill_replica(g, &r->configuration.servers[i], &status->replicas[status->replica_count++]);
 }

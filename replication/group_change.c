@@ -55,13 +55,14 @@ static bool does_keep_site_rule(const struct members *m)
     return voters > 0 && (!has_two_sites || most <= voters / 2);
 }
 
-static bool is_level(const struct repl_group *g, uint64_t raft_id)
+/* Whoever is given a vote is waited for from then on: not one that may be dead. */
+static bool may_vote(const struct repl_group *g, uint64_t raft_id)
 {
     struct repl_group_status status;
     repl_group_status(g, &status);
     for (unsigned i = 0; i < status.replica_count; i++)
         if (status.replicas[i].member.raft_id == raft_id)
-            return status.replicas[i].is_level;
+            return status.replicas[i].is_level && status.replicas[i].is_heard;
     return false;
 }
 
@@ -78,8 +79,8 @@ static int change_members(struct repl_group *g, enum repl_change change,
         m->list[m->count++].is_voter = false;
         return 0;
     case REPL_PROMOTE:
-        if (known == NULL || known->is_voter || !is_level(g, member->raft_id))
-            return err_set(note, ERR_CANT_CHANGE, "it is no level learner");
+        if (known == NULL || known->is_voter || !may_vote(g, member->raft_id))
+            return err_set(note, ERR_CANT_CHANGE, "it is no level learner, or was not just heard");
         known->is_voter = true;
         return 0;
     case REPL_DEMOTE:
@@ -131,6 +132,45 @@ static int submit(struct repl_group *g, struct bytes configuration)
     return err < 0 ? err : 0;
 }
 
+/* ---- a vote that is taken back ---- */
+
+/* The change that is not committed gave a second replica a vote, and nothing else. Until that one
+ * has handed anything back this leader has decided alone, and since then nothing is decided without
+ * it: it is in every quorum of before, of now and of what it goes back to, and whoever else stands
+ * needs its vote, which a log without its newest entry does not get. So it may end the change by
+ * another, as if it were committed, where Raft in general may not. */
+bool group_can_take_back(const struct repl_group *g)
+{
+    const struct raft *r = &g->raft;
+    return r->state == RAFT_LEADER && g->role == REPL_LEADER &&
+           r->configuration_uncommitted_index != 0 &&
+           configuration_has_sole_voter(&r->configuration_committed, g->options.raft_id) &&
+           configuration_is_voter(&r->configuration, g->options.raft_id);
+}
+
+static bool is_alone_again(const struct repl_group *g, const struct members *m)
+{
+    unsigned voters = 0, own = 0;
+    for (unsigned i = 0; i < m->count; i++) {
+        voters += m->list[i].is_voter;
+        own += m->list[i].is_voter && m->list[i].raft_id == g->options.raft_id;
+    }
+    return voters == 1 && own == 1;
+}
+
+/* libraft takes no second change: for this step there is no first. Committed are both together. */
+static int submit_over(struct repl_group *g, struct bytes configuration)
+{
+    raft_index under_way = g->raft.configuration_uncommitted_index;
+    g->raft.configuration_uncommitted_index = 0;
+    int err = submit(g, configuration);
+    if (err != 0)
+        g->raft.configuration_uncommitted_index = under_way;
+    return err;
+}
+
+/* ---- changes ---- */
+
 void repl_group_set_within_site(struct repl_group *g, bool is_within_site)
 {
     g->is_within_site = is_within_site;
@@ -143,7 +183,8 @@ int repl_group_change(struct repl_group *g, enum repl_change change,
     struct raft_buffer encoded;
     if (g->role != REPL_LEADER)
         return err_set(note, ERR_NOT_LEADER, "this replica does not lead");
-    if (g->raft.configuration_uncommitted_index != 0)
+    bool is_over = g->raft.configuration_uncommitted_index != 0;
+    if (is_over && (change != REPL_DEMOTE || !group_can_take_back(g)))
         return err_set(note, ERR_CANT_CHANGE, "another change is under way");
     if (change == REPL_ADD_LEARNER && group_leave_hands_over(g, member->raft_id))
         return err_set(note, ERR_CANT_CHANGE, "it left in this term: the next one takes it in");
@@ -153,10 +194,12 @@ int repl_group_change(struct repl_group *g, enum repl_change change,
         return err;
     if (change != REPL_ADD_LEARNER && !g->is_within_site && !does_keep_site_rule(&m))
         return err_set(note, ERR_CANT_CHANGE, "a quorum within one site would be possible");
+    if (is_over && !is_alone_again(g, &m))
+        return err_set(note, ERR_CANT_CHANGE, "another change is under way");
     err = encode(&m, &encoded);
     if (err != 0)
         return err;
-    err = submit(g, bytes_of(encoded.base, encoded.len));
+    err = (is_over ? submit_over : submit)(g, bytes_of(encoded.base, encoded.len));
     raft_free(encoded.base);
     if (err == 0)
         event_info("configuration_proposed", "group=%u change=%d member=%u",

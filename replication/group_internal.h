@@ -306,6 +306,9 @@ bool group_handover_keep_vote(struct repl_group *g, const struct repl_message *m
 #define REPL_VOTE_VERSION 2 /* of libraft's vote messages, with pre-votes */
 int group_receive_vote(struct repl_group *g, const struct repl_message *m);
 int group_receive_vote_result(struct repl_group *g, const struct repl_message *m);
+
+/* group_change.c: the vote that the change under way gives away may be taken back. */
+bool group_can_take_back(const struct repl_group *g);
 void group_on_frame(struct repl_group *g, struct bytes frame, struct buffer *owner);
 
 /* group_apply.c */

@@ -91,7 +91,7 @@ int repl_group_transfer(struct repl_group *g, uint32_t node_id)
         const struct repl_replica_status *r = &status.replicas[i];
         if (repl_raft_id_node(r->member.raft_id) != node_id || !r->member.is_voter)
             continue;
-        if (!r->is_level ||
+        if (!r->is_level || !r->is_heard ||
             r->match_index + g->options.in_flight_entries_max < raft_last_index(&g->raft))
             return ERR_BUSY;
         event.transfer.server_id = r->member.raft_id;

@@ -83,6 +83,15 @@ bool node_is_alive(struct repl_node *n, uint32_t node_id)
     return node_id == n->options.node_id || (p != NULL && atomic_load(&p->is_alive));
 }
 
+bool node_is_heard(struct repl_node *n, uint32_t node_id)
+{
+    struct node_peer *p = node_find_peer(n, node_id);
+    if (p == NULL || !node_is_alive(n, node_id))
+        return node_id == n->options.node_id;
+    uint64_t now_ns = clock_now_ns(n->options.clock), alive_ns = atomic_load(&p->alive_ns);
+    return alive_ns >= now_ns || now_ns - alive_ns <= 2 * n->options.heartbeat_ms * 1000000ull;
+}
+
 bool node_has_said(struct repl_node *n, uint32_t node_id, uint64_t heard_ns)
 {
     struct node_peer *p = node_find_peer(n, node_id);

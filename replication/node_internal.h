@@ -36,6 +36,8 @@ void node_note_election(struct repl_node *n, bool is_handed_over, uint64_t took_
 void node_publish_handover(struct repl_node *n, uint32_t group_id, bool is_under_way);
 
 bool node_is_alive(struct repl_node *n, uint32_t node_id);
+/* It said something within its last two heartbeats: as sure as one can be without asking. */
+bool node_is_heard(struct repl_node *n, uint32_t node_id);
 /* The node is alive, and what was heard then is of the life, and so of the incarnation, that it has
  * now: one that was emptied may be back a moment later, as another server. */
 bool node_has_said(struct repl_node *n, uint32_t node_id, uint64_t heard_ns);

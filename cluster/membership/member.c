@@ -96,7 +96,7 @@ static void step(struct broker_group *g, const struct wanted *w)
     struct placement_step next;
     const struct broker *b = g->broker;
     repl_group_status(g->raft, &status);
-    if (status.replica_count == 0 || status.is_changing)
+    if (status.replica_count == 0 || (status.is_changing && !status.can_take_back))
         return; /* one at a time */
     placement_next_step(&status, repl_raft_id((uint32_t)b->conf.node_id, b->incarnation),
                         w->members, w->count, w->preferred_node_id, &next);

@@ -6,7 +6,9 @@
  * group's own leader does the rest (member.c). All of it follows from group 0 and from what leaders
  * tell: a leader that dies in the middle leaves nothing behind that the next would have to know.
  *
- * A group whose new node is silent does not hold up the others. */
+ * A group whose new node is silent does not hold up the others, and one that is called back before
+ * it has arrived (a switch past its deadline) holds up nobody: wherever it is on its way, from
+ * there it goes home. */
 #include "membership/node_drive.h"
 
 #include <string.h>
@@ -132,11 +134,20 @@ static bool drive_states(struct broker_group *g)
 
 /* ---- places ---- */
 
+/* Its voters are on their way to a site where nobody wants them any more. */
+static bool is_called_back(struct broker *b, const struct metadata_group *group)
+{
+    const struct metadata_node *first = metadata_node_by_id(b->metadata, group->node_ids[0]);
+    return group->mode == METADATA_ASYNC && first != NULL &&
+           strcmp(first->site, metadata_home_now(b->metadata, group)) != 0;
+}
+
 static bool is_any_moving(struct broker *b)
 {
     for (unsigned i = 0; i < metadata_group_count(b->metadata); i++) {
         const struct metadata_group *group = metadata_group_at(b->metadata, i);
-        if (node_drive_is_moving(b, group) && !is_stuck(b, group) && !is_away(b, group))
+        if (node_drive_is_moving(b, group) && !is_stuck(b, group) && !is_away(b, group) &&
+            !is_called_back(b, group))
             return true;
     }
     return false;

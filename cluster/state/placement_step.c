@@ -6,7 +6,11 @@
  * In three sites with a voter each both ways have a weak step between. With four voters any one
  * node may still be lost, with two none: so the old one stays until the new one votes, unless it
  * is gone, when it could only be missed in the count. A leader that is to go itself hands
- * leadership over first. */
+ * leadership over first.
+ *
+ * Voters that go from one site to another have no third to decide with: while both have a vote each
+ * is waited for. The new one gets it when it was heard just now; is it lost before the leader has
+ * handed over, its vote is taken back, and the old site goes on alone. */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -116,6 +120,12 @@ static bool is_spanning(const struct stepping *s, const struct repl_member *chan
     return voters > 0 && (may_be_within_site || most <= voters / 2);
 }
 
+/* What depends on it from then on does not wait for somebody dead. */
+static bool is_able(const struct repl_replica_status *r)
+{
+    return r->is_level && r->is_heard;
+}
+
 /* A learner that is to vote; one that may at once, if there is one. */
 static const struct repl_replica_status *entering(const struct stepping *s)
 {
@@ -123,7 +133,7 @@ static const struct repl_replica_status *entering(const struct stepping *s)
     for (unsigned i = 0; i < s->status->replica_count; i++) {
         const struct repl_replica_status *r = &s->status->replicas[i];
         if (!r->member.is_voter && is_to_vote(s, r->member.raft_id) &&
-            (found == NULL || (r->is_level && is_spanning(s, &r->member, true))))
+            (found == NULL || (is_able(r) && is_spanning(s, &r->member, true))))
             found = r;
     }
     return found;
@@ -156,12 +166,27 @@ static void hand_over(const struct stepping *s, uint32_t preferred, struct place
     for (unsigned i = 0; i < s->status->replica_count; i++) {
         const struct repl_replica_status *r = &s->status->replicas[i];
         uint32_t node_id = repl_raft_id_node(r->member.raft_id);
-        if (!r->member.is_voter || !r->is_level || !is_to_vote(s, r->member.raft_id))
+        if (!r->member.is_voter || !is_able(r) || !is_to_vote(s, r->member.raft_id))
             continue;
         if (step->kind == PLACEMENT_WAITS || node_id == preferred)
             step->node_id = node_id;
         step->kind = PLACEMENT_HANDS_OVER;
     }
+}
+
+/* On the way to another site, the leader still where it comes from: a voter there that was lost. */
+static const struct repl_replica_status *lost_on_the_way(const struct stepping *s)
+{
+    const struct repl_replica_status *own = replica_of(s, s->own_raft_id), *lost = NULL;
+    if (own == NULL || !is_within_site(s) || is_to_vote(s, s->own_raft_id))
+        return NULL;
+    for (unsigned i = 0; i < s->status->replica_count; i++) {
+        const struct repl_replica_status *r = &s->status->replicas[i];
+        if (r->member.is_voter && r->is_gone && is_to_vote(s, r->member.raft_id) &&
+            strcmp(r->member.site, own->member.site) != 0)
+            lost = r;
+    }
+    return lost;
 }
 
 static void take_out(const struct stepping *s, const struct repl_replica_status *out,
@@ -179,14 +204,20 @@ void placement_next_step(const struct repl_group_status *status, uint64_t own_ra
                          uint32_t preferred_node_id, struct placement_step *step)
 {
     struct stepping s = {status, own_raft_id, wanted, wanted_count};
+    const struct repl_replica_status *lost = lost_on_the_way(&s);
     *step = (struct placement_step){.kind = PLACEMENT_AT_REST};
-    if (remove_learner(&s, step) || add_learner(&s, step))
+    if (lost != NULL)
+        change(step, REPL_DEMOTE, &lost->member);
+    else if (status->is_changing)
+        step->kind = PLACEMENT_WAITS;
+    if (step->kind != PLACEMENT_AT_REST || remove_learner(&s, step) || add_learner(&s, step))
         return;
     const struct repl_replica_status *in = entering(&s);
     const struct repl_replica_status *out = going(&s, in == NULL ? NULL : in->member.site);
-    bool may_enter = in != NULL && in->is_level && is_spanning(&s, &in->member, true);
+    bool is_in_able = in != NULL && is_able(in);
+    bool may_enter = is_in_able && is_spanning(&s, &in->member, true);
     bool is_out_gone = out != NULL && out->member.raft_id != own_raft_id && !out->is_level;
-    bool is_out_first = in != NULL && in->is_level && out != NULL && (is_out_gone || !may_enter);
+    bool is_out_first = is_in_able && out != NULL && (is_out_gone || !may_enter);
     if (in == NULL && out == NULL)
         return;
     if (out != NULL && (in == NULL || is_out_first))

@@ -35,6 +35,7 @@ static void take(struct story *t, const struct placement_step *step)
         cr_assert_eq(at, s->replica_count);
         s->replicas[at].member = step->member;
         s->replicas[at].is_level = false;
+        s->replicas[at].is_heard = true;
         s->replica_count++;
         return;
     }
@@ -94,6 +95,7 @@ static struct story three_voters(void)
         t.status.replicas[i].member.raft_id = repl_raft_id(i + 1, 1);
         t.status.replicas[i].member.site[0] = (char)('a' + i);
         t.status.replicas[i].member.is_voter = t.status.replicas[i].is_level = true;
+        t.status.replicas[i].is_heard = true;
     }
     return t;
 }
@@ -166,7 +168,7 @@ Test(cluster_placement_step, hands_over_first_where_its_successor_can_not_vote_b
         t.status.replicas[i].member.raft_id = wanted[4 - i].raft_id;
         t.status.replicas[i].member.site[0] = 'a';
         t.status.replicas[i].member.is_voter = i == 3;
-        t.status.replicas[i].is_level = true;
+        t.status.replicas[i].is_level = t.status.replicas[i].is_heard = true;
     }
     placement_next_step(&t.status, t.leader, wanted, 4, 0, &step);
     cr_assert_eq(step.kind, PLACEMENT_HANDS_OVER);
@@ -209,6 +211,7 @@ Test(cluster_placement_step, lets_another_site_vote_before_a_second_node_of_the_
         wanted[i] = voter(i + 1, 1, (char)('a' + i % 3));
         t.status.replicas[i].member.raft_id = wanted[i].raft_id;
         t.status.replicas[i].member.site[0] = wanted[i].site[0];
+        t.status.replicas[i].is_heard = true;
     }
     t.status.replicas[2].member.is_voter = true;
     t.status.replicas[2].is_level = t.status.replicas[5].is_level = true;
@@ -236,6 +239,100 @@ Test(cluster_placement_step, keeps_learners_that_are_to_follow_and_no_others)
     struct placement_member demoted[4] = {wanted[0], wanted[1], wanted[2], voter(4, 1, 'a')};
     demoted[0].is_voter = false; /* group 0: a node whose vote goes elsewhere still follows */
     walk(&t, demoted, 4, &random);
+}
+
+/* ---- an asynchronous group's voters go to another site ---- */
+
+/* From node 1 in a to node 2 in b, which is where `voters` are; node 3 in c learns. */
+static struct story on_its_way(unsigned voters, struct placement_member wanted[3])
+{
+    struct story t = three_voters();
+    for (unsigned i = 0; i < 3; i++) {
+        t.status.replicas[i].member.is_voter = voters & 1u << i;
+        wanted[i] = voter(i + 1, 1, (char)('a' + i));
+        wanted[i].is_voter = i == 1;
+    }
+    return t;
+}
+
+static struct placement_step step_of(const struct story *t, const struct placement_member wanted[3])
+{
+    struct placement_step step;
+    placement_next_step(&t->status, t->leader, wanted, 3, 0, &step);
+    return step;
+}
+
+#define OLD 1u
+#define NEW 2u
+
+Test(cluster_placement_step, goes_from_site_to_site_by_way_of_both)
+{
+    struct placement_member wanted[3];
+    struct story t = on_its_way(OLD, wanted);
+    struct placement_step step = step_of(&t, wanted);
+    cr_assert(step.kind == PLACEMENT_CHANGES && step.change == REPL_PROMOTE);
+    take(&t, &step);
+    step = step_of(&t, wanted);
+    cr_assert(step.kind == PLACEMENT_HANDS_OVER && step.node_id == 2);
+    t.leader = repl_raft_id(2, 1);
+    step = step_of(&t, wanted);
+    cr_assert(step.kind == PLACEMENT_CHANGES && step.change == REPL_DEMOTE);
+    cr_assert_eq(step.member.raft_id, repl_raft_id(1, 1));
+    take(&t, &step);
+    cr_assert_eq(step_of(&t, wanted).kind, PLACEMENT_AT_REST);
+}
+
+/* It may be level as far as anybody knows, and dead since a moment ago. */
+Test(cluster_placement_step, gives_neither_vote_nor_lead_to_a_site_that_was_not_heard_just_now)
+{
+    struct placement_member wanted[3];
+    struct story t = on_its_way(OLD, wanted);
+    t.status.replicas[1].is_heard = false;
+    cr_assert_eq(step_of(&t, wanted).kind, PLACEMENT_WAITS);
+    t = on_its_way(OLD | NEW, wanted);
+    t.status.replicas[1].is_heard = false;
+    cr_assert_eq(step_of(&t, wanted).kind, PLACEMENT_WAITS);
+}
+
+Test(cluster_placement_step, takes_the_vote_back_from_a_site_that_is_lost_before_it_leads)
+{
+    struct placement_member wanted[3];
+    for (unsigned is_changing = 0; is_changing < 2; is_changing++) {
+        struct story t = on_its_way(OLD | NEW, wanted);
+        struct repl_replica_status *lost = &t.status.replicas[1];
+        t.status.is_changing = is_changing;
+        lost->is_gone = true;
+        lost->is_level = lost->is_heard = false;
+        struct placement_step step = step_of(&t, wanted);
+        cr_assert(step.kind == PLACEMENT_CHANGES && step.change == REPL_DEMOTE);
+        cr_assert_eq(step.member.raft_id, repl_raft_id(2, 1));
+        take(&t, &step);
+        t.status.is_changing = false;
+        cr_assert_eq(step_of(&t, wanted).kind, PLACEMENT_WAITS, "until it is back");
+        lost->is_gone = false;
+        lost->is_level = lost->is_heard = true;
+        cr_assert_eq(step_of(&t, wanted).change, REPL_PROMOTE);
+    }
+}
+
+Test(cluster_placement_step, begins_nothing_else_while_a_change_is_under_way)
+{
+    struct placement_member wanted[3];
+    struct story t = on_its_way(OLD, wanted);
+    t.status.is_changing = true;
+    cr_assert_eq(step_of(&t, wanted).kind, PLACEMENT_WAITS);
+}
+
+Test(cluster_placement_step, goes_on_without_the_old_site_once_the_new_one_leads)
+{
+    struct placement_member wanted[3];
+    struct story t = on_its_way(OLD | NEW, wanted);
+    t.leader = repl_raft_id(2, 1);
+    t.status.replicas[0].is_gone = true;
+    t.status.replicas[0].is_level = t.status.replicas[0].is_heard = false;
+    struct placement_step step = step_of(&t, wanted);
+    cr_assert(step.kind == PLACEMENT_CHANGES && step.change == REPL_DEMOTE);
+    cr_assert_eq(step.member.raft_id, repl_raft_id(1, 1));
 }
 
 /* From any sound placement to any other, whoever leads, whoever is behind. */

@@ -147,6 +147,134 @@ Test(repl_group_found, within_a_site_may_change_its_site_and_no_other_group_may)
     cluster_close(&c);
 }
 
+/* A value for whoever leads, if he takes it, and a millisecond. */
+static void write_on(void)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (repl_group_may_submit_ahead(c.replicas[i].group))
+            cluster_propose(&c, &c.replicas[i], NULL);
+    cluster_run_ms(&c, 1);
+}
+
+/* Producers write all the while. What is answered is in the new site as well, from the moment that
+ * it has a vote; and once it leads the old one answers nothing. */
+Test(repl_group_found, is_fenced_on_its_way_to_another_site)
+{
+    struct replica *old = &c.replicas[0], *new = &c.replicas[1];
+    start_async(6);
+    cluster_delay(&c, 25);
+    repl_group_set_within_site(old->group, true);
+    repl_group_set_within_site(new->group, true);
+    for (unsigned ms = 0; ms < 300; ms++)
+        write_on();
+    uint64_t alone = replica_status(old).commit_index;
+    cr_assert_gt(alone, replica_status(new).last_index, "it is asynchronous");
+    cr_assert_eq(change(REPL_PROMOTE, new), 0);
+    for (unsigned ms = 0; ms < 300; ms++) {
+        write_on();
+        cr_assert(replica_status(old).commit_index <= alone ||
+                  replica_status(old).commit_index <= replica_status(new).last_index);
+    }
+    cr_assert_eq(repl_group_transfer(old->group, new->node_id), 0);
+    for (unsigned ms = 0; ms < 300 && new->role != REPL_LEADER; ms++) {
+        write_on();
+        cr_assert_geq(replica_status(new).last_index, replica_status(old).commit_index);
+    }
+    cr_assert(new->role == REPL_LEADER && old->role != REPL_LEADER);
+    cr_assert_eq(change(REPL_DEMOTE, old), 0);
+    for (unsigned ms = 0; ms < 300; ms++) {
+        int err = 0;
+        cluster_propose(&c, old, &err);
+        cr_assert_eq(err, ERR_NOT_LEADER);
+        write_on();
+    }
+    cluster_settle(&c, 2000);
+    cluster_check_same(&c);
+    for (unsigned i = 0; i < c.proposal_count; i++)
+        cr_assert(!c.proposals[i]->is_applied || replica_has(new, c.proposals[i]->value));
+    cluster_close(&c);
+}
+
+/* Lost as it gets its vote: whether it has heard of that or not, it has decided nothing alone. */
+static void take_back_what_is_not_committed(uint64_t seed, bool is_heard_of)
+{
+    start_async(seed);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 2000);
+    repl_group_set_within_site(c.replicas[0].group, true);
+    cr_assert_eq(change(REPL_PROMOTE, &c.replicas[1]), 0);
+    if (is_heard_of) {
+        c.is_cut[1][0] = true; /* its answer is lost */
+        cluster_run_ms(&c, 10);
+    }
+    cluster_isolate(&c, 1);
+    struct proposal *waiting = cluster_propose(&c, &c.replicas[0], NULL);
+    cluster_run_ms(&c, 200);
+    cr_assert_eq(waiting->answers, 0, "of two voters none is a quorum");
+    cr_assert(replica_status(&c.replicas[0]).is_changing);
+    cr_assert(replica_status(&c.replicas[0]).can_take_back);
+    cr_assert_eq(change(REPL_DEMOTE, &c.replicas[0]), ERR_CANT_CHANGE, "not this one's");
+    cr_assert_eq(change(REPL_DEMOTE, &c.replicas[1]), 0);
+    cluster_run_ms(&c, 200);
+    cr_assert(waiting->is_applied, "it commits alone, as before");
+    cr_assert_not(replica_status(&c.replicas[0]).is_changing);
+    cluster_append(&c, 3);
+    cluster_run_ms(&c, 3000); /* the other one stands in vain */
+}
+
+Test(repl_group_found, takes_a_vote_back_that_was_never_committed)
+{
+    for (uint64_t seed = 11; seed < 15; seed++) {
+        take_back_what_is_not_committed(seed, seed % 2 == 0);
+        cluster_heal(&c);
+        cluster_settle(&c, 5000);
+        cr_assert_eq(cluster_leader_now(&c), &c.replicas[0]);
+        cluster_check_same(&c);
+        cluster_run_ms(&c, 500);
+        cr_assert_eq(change(REPL_PROMOTE, &c.replicas[1]), 0, "another time");
+        cluster_append(&c, 1);
+        cluster_settle(&c, 2000);
+        cr_assert_eq(repl_group_transfer(c.replicas[0].group, c.replicas[1].node_id), 0);
+        cluster_run_until(&c, does_second_lead, 2000, "the second leads");
+        cluster_check_same(&c);
+        cluster_close(&c);
+    }
+}
+
+Test(repl_group_found, that_took_a_vote_back_outlives_power_cuts_of_all)
+{
+    for (uint64_t seed = 15; seed < 19; seed++) {
+        take_back_what_is_not_committed(seed, seed % 2 == 0);
+        kill_all();
+        cluster_heal(&c);
+        start_all();
+        cr_assert_eq(cluster_leader(&c, 5000), &c.replicas[0]);
+        cluster_append(&c, 3);
+        cluster_settle(&c, 5000);
+        cluster_check_same(&c);
+        cluster_close(&c);
+    }
+}
+
+Test(repl_group_found, gives_no_vote_to_a_site_that_was_not_heard_just_now)
+{
+    start_async(19);
+    cluster_append(&c, 10);
+    cluster_settle(&c, 2000);
+    cluster_isolate(&c, 1);
+    cluster_run_ms(&c, 200); /* not yet long enough to count as lost */
+    cr_assert(replica_status(&c.replicas[0]).replicas[1].is_level);
+    cr_assert_eq(change(REPL_PROMOTE, &c.replicas[1]), ERR_CANT_CHANGE);
+    cluster_heal(&c);
+    cluster_run_ms(&c, 200);
+    cr_assert_eq(change(REPL_PROMOTE, &c.replicas[1]), 0);
+    cluster_append(&c, 1);
+    cluster_isolate(&c, 1);
+    cluster_run_ms(&c, 200);
+    cr_assert_eq(repl_group_transfer(c.replicas[0].group, c.replicas[1].node_id), ERR_BUSY);
+    cluster_close(&c);
+}
+
 /* Past the deadline of a switch all is to be as before, also when the site where the votes were to
  * go is lost while both have one. */
 Test(repl_group_found, takes_its_second_site_out_again_when_that_is_lost_while_both_vote)

@@ -84,7 +84,7 @@ struct placement_member {
 
 enum placement_step_kind {
     PLACEMENT_AT_REST,   /* the configuration is what is wanted */
-    PLACEMENT_WAITS,     /* for a learner to be level */
+    PLACEMENT_WAITS,     /* for a learner to be level and heard, or a change to be committed */
     PLACEMENT_CHANGES,   /* `change` with `member` */
     PLACEMENT_HANDS_OVER /* the leader itself is to go: leadership to `node_id` first */
 };
@@ -96,8 +96,9 @@ struct placement_step {
     uint32_t node_id;
 };
 
-/* What the leader with this status does next. Nothing is remembered between steps: the
- * configuration itself says where a change stands, so that any later leader goes on. */
+/* What the leader with this status does next; while a change is under way, only what takes that
+ * back. Nothing is remembered between steps: the configuration itself says where a change stands,
+ * so that any later leader goes on. */
 void placement_next_step(const struct repl_group_status *status, uint64_t own_raft_id,
                          const struct placement_member *wanted, unsigned wanted_count,
                          uint32_t preferred_node_id, struct placement_step *step);

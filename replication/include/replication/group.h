@@ -190,6 +190,8 @@ struct repl_replica_status {
     bool is_lag_known;    /* else nothing is known (match_index is 0), or it lacks more than this
                              leader counted, at least so much */
     bool is_level;        /* near enough to take over (lag_ms small, and heard of lately) */
+    bool is_heard; /* its node has just said something: neither vote nor lead goes to others */
+    bool is_gone;  /* its node is lost: it was silent for gone_ms, or refuses */
 };
 
 /* What a replica knows of its leader. A leader's position is the last entry that it has applied:
@@ -218,6 +220,7 @@ struct repl_group_status {
     uint32_t leader_node_id; /* 0 when none is known */
     uint64_t first_index, last_index, commit_index, applied_index, checkpoint_index;
     bool is_changing;       /* leader: the newest configuration is not committed yet */
+    bool can_take_back;     /* ... and what it has changed may be changed back all the same */
     unsigned replica_count; /* of `replicas`: filled on the leader */
     struct repl_replica_status replicas[REPL_MEMBERS_MAX];
     uint64_t heard_commit_index; /* follower: the leader's, as last heard */
@@ -266,7 +269,8 @@ uint64_t repl_group_kept_index(const struct repl_group *g);
 int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *heard);
 
 /* Hands leadership to a level voter on that node. 0, ERR_NOT_LEADER, ERR_NOT_FOUND, ERR_BUSY (not
- * level, or a transfer is under way). No new leader in 200 ms: it goes on as leader. */
+ * level, not heard just now, or a transfer is under way). No new leader in 200 ms: it goes on as
+ * leader. */
 int repl_group_transfer(struct repl_group *g, uint32_t node_id);
 
 /* An operator wants its leader where it belongs: for two seconds it goes there without the quiet
@@ -300,7 +304,9 @@ int repl_configuration_encode(const struct repl_member *members, unsigned count,
                               size_t *size);
 
 /* One change of the configuration (libraft checks nothing: the site rule and one voter at a time
- * are checked here). 0: proposed. ERR_CANT_CHANGE says why not in the note. */
+ * are checked here). While one is under way there is no other, but this: a sole voter that gave
+ * another a vote takes it back (group_change.c). 0: proposed. ERR_CANT_CHANGE says why not in the
+ * note. */
 enum repl_change { REPL_ADD_LEARNER, REPL_PROMOTE, REPL_DEMOTE, REPL_REMOVE };
 int repl_group_change(struct repl_group *g, enum repl_change change,
                       const struct repl_member *member, struct err_note *note);
