@@ -179,6 +179,7 @@ void repl_group_turn(struct repl_group *g)
     if (!g->is_set_aside) {
         group_handover_turn(g);
         group_role_ready(g);
+        group_role_tell(g);
     }
     persist_flush(g); /* a barrier, perhaps */
     group_pump(g);

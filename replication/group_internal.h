@@ -163,6 +163,8 @@ struct repl_group {
     uint32_t preferred_node_id;
     bool is_within_site;          /* the site rule is not for it */
     bool is_alone;                /* it is the only voter, as the node was told */
+    uint64_t published_leader;    /* as the node was told last ... */
+    uint64_t published_term;      /* ... with this term */
     uint64_t transfer_since_ms;   /* or 0 */
     uint64_t home_asked_until_ms; /* an operator wants it there: no quiet time before this */
     uint64_t tried_home_ms;       /* last attempt to go where leadership belongs */
@@ -381,6 +383,8 @@ bool group_role_is_timeout_due(const struct repl_group *g);
 void group_role_timeout(struct repl_group *g);
 int group_begin_sole_term(struct repl_group *g, uint64_t term);
 void group_role_ready(struct repl_group *g);
+/* The node hears at once of another leader. */
+void group_role_tell(struct repl_group *g);
 void group_on_node_gone(struct repl_group *g, uint32_t node_id);
 struct repl_beat_row;
 void group_on_heartbeat(struct repl_group *g, const struct repl_beat_row *row);

@@ -412,9 +412,15 @@ static void watch_votes(struct repl_group *g)
     node_publish_alone(g->options.node, g->options.identity.group_id, is_alone);
 }
 
+/* Who has no part in the group only hears who leads it: its own term may be above the leader's,
+ * which would pass for a leader of the past (group_leave.c). */
 static void publish(struct repl_group *g)
 {
     struct repl_place place = group_lag_place(g);
+    if (g->raft.configuration.n == 0)
+        return;
+    g->published_leader = leader_raft_id(g);
+    g->published_term = g->raft.current_term;
     node_publish(g->options.node, g->options.identity.group_id, leader_raft_id(g),
                  g->raft.current_term, g->raft.commit_index, &place);
 }
@@ -435,8 +441,12 @@ void group_role_tick(struct repl_group *g)
     group_transfer_tick(g, now_ms);
     group_handover_tick(g, now_ms);
     group_heard_tick(g, now_ms);
-    /* Who has no part in the group only hears who leads it: its own term may be above the leader's,
-     * which would pass for a leader of the past (group_leave.c). */
-    if (g->raft.configuration.n > 0)
+    publish(g);
+}
+
+/* Clients wait for the news of another leader: not until the next tick. */
+void group_role_tell(struct repl_group *g)
+{
+    if (g->published_leader != leader_raft_id(g) || g->published_term != g->raft.current_term)
         publish(g);
 }

@@ -242,6 +242,8 @@ void node_publish(struct repl_node *n, uint32_t group_id, uint64_t leader, uint6
     /* "No leader" of the same term also counts when it was us. */
     bool is_own_loss = leader == 0 && repl_raft_id_node(g->leader) == n->options.node_id;
     if (is_newer || is_own_loss) {
+        if (g->leader != leader && repl_raft_id_node(leader) == n->options.node_id)
+            atomic_store(&n->is_lead_news, true);
         g->leader = leader;
         g->term = term > g->term ? term : g->term;
         g->commit = commit > g->commit ? commit : g->commit;

@@ -248,6 +248,7 @@ void repl_node_tick(struct repl_node *n)
     /* Peers hear that this node leaves before its groups hand leadership over. */
     bool is_due = n->is_beat_due || (atomic_load(&n->should_leave) && !node_is_leaving(n));
     is_due |= atomic_exchange(&n->is_disk_news, false);
+    is_due |= atomic_exchange(&n->is_lead_news, false);
     if (is_due || now_ms - n->beaten_at_ms >= n->options.heartbeat_ms) {
         n->beaten_at_ms = now_ms;
         n->is_beat_due = false;

@@ -71,6 +71,7 @@ struct repl_node {
     atomic_uint disk_state;       /* of it, to be read without the lock */
     atomic_bool disk_is_full, disk_is_low, disk_is_out_of_files; /* likewise */
     atomic_bool is_disk_news; /* our state has changed: peers hear it at once */
+    atomic_bool is_lead_news; /* a replica of ours leads that did not: likewise */
     bool is_beat_due;         /* at the next tick; shard 0 */
     atomic_bool should_leave; /* asked for */
     atomic_bool is_leaving;   /* ... and told to the peers */

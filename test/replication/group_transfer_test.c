@@ -285,6 +285,30 @@ Test(repl_group_transfer, that_the_leaders_loss_brings_serves_a_round_trip_after
     }
 }
 
+static bool shows(const struct replica *r, const struct replica *leader)
+{
+    struct repl_leader shown;
+    return repl_node_leader(r->node, GROUP_ID, &shown) && shown.node_id == leader->node_id;
+}
+
+/* Clients that ask for the leader are told as soon as anybody can know. */
+Test(repl_group_transfer, is_shown_by_the_new_leader_at_once_and_by_others_one_way_later)
+{
+    for (uint64_t seed = 131; seed < 141; seed++) {
+        struct replica *leader = started(3, seed), *next = other_than(leader);
+        cluster_delay(&c, 25);
+        cluster_run_ms(&c, 500 + (unsigned)seed % 10);
+        c.filter_data = next;
+        cr_assert_eq(repl_group_transfer(leader->group, next->node_id), 0);
+        cluster_run_until(&c, is_next_elected, 500, "it is elected");
+        cr_assert(shows(next, next));
+        cluster_run_ms(&c, 25 + 1);
+        for (unsigned i = 0; i < 3; i++)
+            cr_assert(shows(&c.replicas[i], next), "node %u", i + 1);
+        cluster_close(&c);
+    }
+}
+
 struct first_entries {
     unsigned from;               /* of this node */
     uint64_t index;              /* ... at this index */
