@@ -299,3 +299,123 @@ Test(repl_group_found, takes_its_second_site_out_again_when_that_is_lost_while_b
     cluster_check_same(&c);
     cluster_close(&c);
 }
+
+/* ---- any way, with any trouble on it ---- */
+
+static const struct repl_replica_status *status_of(const struct repl_group_status *s,
+                                                   const struct replica *r)
+{
+    for (unsigned i = 0; i < s->replica_count; i++)
+        if (s->replicas[i].member.raft_id == replica_raft_id(r))
+            return &s->replicas[i];
+    return NULL;
+}
+
+#define SEEDS 150
+
+struct deeds {
+    unsigned handed_over, taken_back, taken_back_early; /* ... before it was committed */
+};
+
+/* What a leader does that is to bring the votes to `wanted`, as placement_next_step() has it. */
+static void step_towards(const struct replica *wanted, struct random *random, struct deeds *deeds)
+{
+    struct replica *leader = cluster_leader_now(&c), *other = &c.replicas[1 - wanted->number];
+    if (leader == NULL || leader->group == NULL)
+        return;
+    struct repl_group_status s = replica_status(leader);
+    const struct repl_replica_status *w = status_of(&s, wanted), *o = status_of(&s, other);
+    if (s.role != REPL_LEADER || w == NULL || o == NULL)
+        return;
+    repl_group_set_within_site(leader->group, true);
+    bool is_done = false;
+    if (leader == wanted && o->member.is_voter) {
+        deeds->handed_over += change(REPL_DEMOTE, other) == 0;
+    } else if (leader != wanted && !w->member.is_voter) {
+        change(REPL_PROMOTE, wanted);
+    } else if (leader != wanted && w->is_gone) {
+        is_done = change(REPL_DEMOTE, wanted) == 0;
+    } else if (leader != wanted && random_below(random, 4) == 0) { /* not at once */
+        repl_group_transfer(leader->group, wanted->node_id);
+    }
+    deeds->taken_back += is_done;
+    deeds->taken_back_early += is_done && s.is_changing;
+}
+
+static void trouble(struct random *random)
+{
+    unsigned number = (unsigned)random_below(random, 3);
+    struct replica *r = &c.replicas[number];
+    switch (random_below(random, 8)) {
+    case 0:
+        if (r->group != NULL)
+            replica_kill(r);
+        break;
+    case 1:
+        cluster_isolate(&c, number);
+        break;
+    case 2:
+        c.is_cut[number][(number + 1) % 3] = true; /* one way */
+        break;
+    case 3:
+        r->is_paused = !r->is_paused;
+        break;
+    case 4:
+        cluster_heal(&c);
+        break;
+    default:
+        if (r->group == NULL)
+            replica_start(r);
+    }
+}
+
+static void end_trouble(void)
+{
+    cluster_heal(&c);
+    for (unsigned i = 0; i < 3; i++) {
+        c.replicas[i].is_paused = false;
+        if (c.replicas[i].group == NULL)
+            replica_start(&c.replicas[i]);
+    }
+}
+
+/* The fixture looks all the while: one leader a term, one value an index. */
+static void wander(uint64_t seed, struct deeds *deeds)
+{
+    struct random random;
+    unsigned wanted = 1;
+    random_init(&random, seed);
+    start_async(seed);
+    cluster_delay(&c, 1 + random_below(&random, 30));
+    for (unsigned turn = 0; turn < 400; turn++) {
+        struct replica *leader = cluster_leader_now(&c);
+        if (random_below(&random, 20) == 0)
+            wanted = 1 - wanted;
+        if (random_below(&random, 6) == 0)
+            trouble(&random);
+        step_towards(&c.replicas[wanted], &random, deeds);
+        if (leader != NULL && leader->group != NULL)
+            cluster_propose(&c, leader, NULL);
+        cluster_run_ms(&c, 10 + (unsigned)random_below(&random, 100));
+    }
+    end_trouble();
+    cluster_run_ms(&c, 3000); /* what was begun comes to its end */
+    cluster_leader(&c, 10000);
+    cluster_append(&c, 3);
+    cluster_settle(&c, 10000);
+    cluster_check_same(&c);
+    for (unsigned i = 0; i < c.proposal_count; i++)
+        cr_assert(!c.proposals[i]->is_applied ||
+                  replica_has(&c.replicas[0], c.proposals[i]->value));
+    cluster_close(&c);
+}
+
+Test(repl_group_found, goes_from_site_to_site_by_any_way_and_loses_nothing)
+{
+    struct deeds deeds = {0};
+    for (uint64_t seed = 1; seed <= SEEDS; seed++)
+        wander(seed, &deeds);
+    cr_assert_gt(deeds.handed_over, SEEDS);
+    cr_assert_gt(deeds.taken_back_early, SEEDS / 10);
+    cr_assert_gt(deeds.taken_back, deeds.taken_back_early + SEEDS / 10);
+}
