@@ -161,6 +161,10 @@ int log_partition_read(struct log_partition *p, struct log_read *req, log_read_c
     req->status = 0;
     if (req->offset < p->start_offset || req->offset >= p->next_offset)
         return ERR_OUT_OF_RANGE;
+#ifdef TRILOG_BREAK_GAP_OUT_OF_RANGE
+    if (log_partition_behind_gap(p, req->offset) != req->offset)
+        return ERR_OUT_OF_RANGE; /* on purpose wrong, for the simulation to find */
+#endif
     req->offset = log_partition_behind_gap(p, req->offset);
     if (req->offset >= log_tail_first_offset(&p->tail, p->next_offset))
         return read_from_tail(p, req);

@@ -44,6 +44,9 @@ int log_partition_stride(struct log_partition *p, int32_t epoch, int64_t produce
     int err = close_epochs(p, epoch);
     if (err != 0)
         return err;
+#ifdef TRILOG_BREAK_RECOVER_WITHOUT_STRIDE
+    return 0; /* on purpose wrong, for the simulation to find: it goes on where its own log ends */
+#endif
     if (p->flushed_offset == p->next_offset)
         p->flushed_offset = (strides + 1) * LOG_OFFSET_STRIDE;
     if (p->segments.count > 0)

@@ -110,6 +110,9 @@ static struct repl_totals totals_of(const struct repl_group *g)
 uint64_t repl_group_kept_index(const struct repl_group *g)
 {
     uint64_t last = last_index(g), before = g->own_from == 0 ? last : g->own_from - 1;
+#ifdef TRILOG_BREAK_KEEP_OWN_TAIL
+    before = last; /* on purpose wrong, for the simulation to find */
+#endif
     return before > g->raft.commit_index ? before : g->raft.commit_index;
 }
 

@@ -15,6 +15,9 @@ struct recover_loss recovery_loss_of(const struct recovery_view *view)
     /* Entries carry rising clocks: what is not here is younger than what is applied here. */
     if (loss.known_until_ms < view->applied_wall_ms)
         loss.known_until_ms = view->applied_wall_ms;
+#ifdef TRILOG_BREAK_LOSS_SINCE_LAST_WORD
+    loss.known_until_ms = heard.wall_ms; /* on purpose wrong, for the simulation to find */
+#endif
     int64_t led_until_ms = view->wall_ms - (int64_t)(view->now_ms - status->led_until_ms);
     if (status->led_term > 0 && status->led_term >= heard.term) {
         loss.known_until_ms = loss.heard_ms =

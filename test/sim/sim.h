@@ -113,6 +113,16 @@
     X(files_found_damaged, true)                                                                   \
     X(segments_repaired, true)                                                                     \
     X(segments_scrubbed, true)                                                                     \
+    X(recoveries, true)                                                                            \
+    X(recoveries_in_doubt, false)                                                                  \
+    X(records_known_lost, true)                                                                    \
+    X(records_lost, true)                                                                          \
+    X(acknowledged_lost, true)                                                                     \
+    X(tails_kept, true)                                                                            \
+    X(tails_left_out, true)                                                                        \
+    X(nodes_returned, true)                                                                        \
+    X(epochs_begun, false)                                                                         \
+    X(reads_in_gaps, true)                                                                         \
     X(wall_clock_jumps, true)                                                                      \
     X(replicas_compared, true)                                                                     \
     X(files_compared, true)                                                                        \
@@ -151,6 +161,7 @@ struct sim {
     bool do_nodes_move;      /* the operator moves groups from node to node (sim_places.h) */
     bool has_consumers;      /* consumer groups (sim_consumer.h) */
     bool do_partitions_move; /* from group to group (sim_moves.h) */
+    bool does_recover;       /* sites are lost, and forced recoveries made (sim_recovery.h) */
     bool does_repair;        /* the operator replaces wiped nodes and adds spare ones */
     double lost_answer_chance;
     FILE *history; /* of its clients (sim_history.h), NULL: none is written */
@@ -185,6 +196,7 @@ struct sim_seed_options {
 #define SIM_MOVING_SEEDS    1 /* clusters of six whose nodes come and go */
 #define SIM_PARTITION_SEEDS 2 /* partitions move from group to group */
 #define SIM_CONSUMER_SEEDS  3 /* with consumer groups */
+#define SIM_RECOVERY_SEEDS  4 /* all sites but one are lost, and come back */
 
 /* A whole seed: load, faults, quiet, comparison. Returns when all invariants held. */
 void sim_seed_run(uint64_t seed, struct sim_counters *counters,

@@ -37,6 +37,8 @@ struct sim_actor {
     bool is_draining; /* after a failure: nothing is sent until nothing is in flight */
     uint64_t next_number;
     int32_t next_sequence;
+    int16_t producer_epoch;
+    bool needs_epoch; /* what it sent before its oldest batch is lost */
     unsigned in_flight_count;
     struct sim_batch backlog[SIM_BACKLOG_MAX]; /* oldest first */
     unsigned backlog_count;

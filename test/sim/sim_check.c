@@ -11,8 +11,10 @@
 
 #include "base/err.h"
 #include "cluster/move_entry.h"
+#include "cluster/recovery_entry.h"
 #include "protocol/record.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_check_recovery.h"
 #include "sim/sim_consumer.h"
 #include "sim/sim_metadata.h"
 #include "sim/sim_moves.h"
@@ -46,7 +48,8 @@ void *check_grow(void *items, size_t *capacity, size_t index, size_t item_size)
 bool check_is_compacted(const struct sim_check *c, uint32_t group_id, uint32_t partition)
 {
     struct sim_place place = {group_id, partition};
-    return sim_moves_home(c->sim, place).partition == SIM_COMPACTED_PARTITION;
+    return !c->sim->does_recover &&
+           sim_moves_home(c->sim, place).partition == SIM_COMPACTED_PARTITION;
 }
 
 /* ---- what clients do ---- */
@@ -63,7 +66,7 @@ void sim_check_sent(struct sim_check *c, uint32_t client, uint64_t number, bool 
         .crc = bytes_get_be32(batch.data + 17), .is_sent = true, .seen_offset = -1};
 }
 
-static struct sent_batch *find_sent(struct sim_check *c, uint32_t client, uint64_t number)
+struct sent_batch *check_find_sent(struct sim_check *c, uint32_t client, uint64_t number)
 {
     if (client >= SIM_CLIENTS_MAX || number >= c->clients[client].capacity ||
         !c->clients[client].batches[number].is_sent)
@@ -77,7 +80,7 @@ static void answered_batch(struct sim_check *c, const struct sim_call *call)
     if (result->verdict != LOG_PRODUCER_NEW && result->verdict != LOG_PRODUCER_DUPLICATE)
         return;
     uint32_t client = (uint32_t)(uintptr_t)call->request.submit.data;
-    struct sent_batch *sent = find_sent(c, client, call->number);
+    struct sent_batch *sent = check_find_sent(c, client, call->number);
     if (result->verdict == LOG_PRODUCER_DUPLICATE)
         sim_count(c->sim, SIM_repeated_batches, 1);
     if (sent->seen_offset != result->base_offset)
@@ -91,12 +94,14 @@ static void answered_batch(struct sim_check *c, const struct sim_call *call)
     sent->acknowledged_offset = result->base_offset;
 }
 
-void check_acknowledge(struct sim_check *c, uint32_t group_id, uint64_t index)
+void check_acknowledge(struct sim_check *c, uint32_t group_id, uint64_t index, int64_t wall_ms)
 {
     struct check_group *g = check_group_of(c, group_id);
     if (index == 0 || index >= g->entry_capacity || g->entries[index].term == 0)
         world_violation(c->sim->world, "10 honest",
                         "an answer for index %" PRIu64 " which nobody has applied", index);
+    if (!g->entries[index].is_acknowledged)
+        g->entries[index].acknowledged_ms = wall_ms;
     g->entries[index].is_acknowledged = true;
     if (g->acknowledged_index < index)
         g->acknowledged_index = index;
@@ -106,7 +111,8 @@ void sim_check_answered(struct sim_check *c, const struct sim_call *call)
 {
     if (c->sim->is_blind)
         return;
-    check_acknowledge(c, call->group_id, call->request.submit.index);
+    check_acknowledge(c, call->group_id, call->request.submit.index,
+                      clock_wall_ms(&call->life->clock));
     if (call->request.submit.head.kind == ENTRY_RECORD_BATCH)
         answered_batch(c, call);
 }
@@ -161,7 +167,7 @@ static void add_batch(struct sim_check *c, struct check_group *g, const struct s
     uint32_t client;
     uint64_t number;
     bool is_known = read_mark(a->entry->body.bytes, &batch, &client, &number);
-    struct sent_batch *sent = is_known ? find_sent(c, client, number) : NULL;
+    struct sent_batch *sent = is_known ? check_find_sent(c, client, number) : NULL;
     if (sent == NULL || sent->crc != batch.crc)
         world_violation(c->sim->world, "4 no invention",
                         "group %u index %" PRIu64 " holds a batch that nobody sent", g->group_id,
@@ -266,7 +272,19 @@ static void note_state(struct sim_check *c, struct check_group *g, const struct 
     }
 }
 
-static void note_effect(struct sim_check *c, struct check_group *g, const struct sim_applied *a)
+/* All numbers that clients see move on. */
+static void note_recovery(struct check_group *g)
+{
+    for (uint32_t i = 1; i < SIM_PARTITION_NUMBERS; i++) {
+        struct check_partition *p = &g->partitions[i];
+        if (!p->is_open || p->is_closed)
+            continue;
+        p->next_offset = (p->next_offset / LOG_OFFSET_STRIDE + 1) * LOG_OFFSET_STRIDE;
+        p->epoch_base += RECOVERY_EPOCH_STRIDE;
+    }
+}
+
+void check_note_effect(struct sim_check *c, struct check_group *g, const struct sim_applied *a)
 {
     struct check_partition *p = &g->partitions[a->head->partition_number];
     struct log_start_advance advance;
@@ -282,14 +300,17 @@ static void note_effect(struct sim_check *c, struct check_group *g, const struct
         note_state(c, g, a);
     if (a->head->kind == ENTRY_GROUP_STATE && a->next_after > a->next_before)
         p->next_offset = a->next_after;
+    if (a->head->kind == ENTRY_RECOVERY)
+        note_recovery(g);
 }
 
-static void note_first(struct sim_check *c, struct check_group *g, struct seen_entry *e,
-                       const struct sim_applied *a)
+void check_note_first(struct sim_check *c, struct check_group *g, const struct sim_applied *a)
 {
+    struct seen_entry *e = &g->entries[a->entry->index];
     e->term = a->entry->term;
     e->crc = a->entry->crc;
     e->head = *a->head;
+    e->next_before = a->next_before;
     e->next_after = a->next_after;
     memcpy(e->head_bytes, a->entry->head.bytes.data, LOG_ENTRY_HEAD_SIZE);
     e->body = buffer_create(a->entry->body.bytes.size + 1);
@@ -299,7 +320,7 @@ static void note_first(struct sim_check *c, struct check_group *g, struct seen_e
     memcpy(e->body->data, a->entry->body.bytes.data, a->entry->body.bytes.size);
     if (g->last_index < a->entry->index)
         g->last_index = a->entry->index;
-    note_effect(c, g, a);
+    check_note_effect(c, g, a);
 }
 
 /* How many nodes have the index on disk must be a majority of the voters before anyone applies it.
@@ -325,6 +346,7 @@ void sim_check_before_apply(struct sim_check *c, struct sim_group *g,
     uint64_t index = applied->entry->index;
     if (c->sim->is_blind)
         return;
+    sim_check_generation(c, g, "applies");
     if (index <= g->applied_index)
         world_violation(c->sim->world, "12 pure apply",
                         "node %u group %u applies index %" PRIu64 " after %" PRIu64,
@@ -387,7 +409,7 @@ void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
             "node %u group %u index %" PRIu64 " leads to offset %" PRId64 ", elsewhere to %" PRId64,
             sim_node_id(g->life->node), g->group_id, index, applied->next_after, e->next_after);
     if (e->term == 0) {
-        note_first(c, seen, e, applied);
+        check_note_first(c, seen, applied);
         if (applied->head->kind == ENTRY_GROUP_STATE)
             sim_check_consumer_entry(c, g, applied);
         if (applied->head->kind == ENTRY_METADATA)

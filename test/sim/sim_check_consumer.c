@@ -394,7 +394,8 @@ void sim_check_committed(struct sim_check *c, struct sim_group_call *call)
     if (c->sim->is_blind)
         return;
     sim_count(c->sim, SIM_commits_acknowledged, 1);
-    check_acknowledge(c, call->group->group_id, call->index);
+    check_acknowledge(c, call->group->group_id, call->index,
+                      clock_wall_ms(&call->call.life->clock));
     for (unsigned i = 0; i < SIM_CONSUMED; i++) {
         struct seen_offsets *o = &seen_of(c, call->group)->offsets[i];
         if ((call->mask >> i & 1) == 0)

@@ -109,6 +109,7 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
     struct sim_place place = sim_moves_home(c->sim, (struct sim_place){g->group_id, number});
     sim_history_moved(c->sim, "replica", node, place, offset, is_last);
     static struct read_back r;
+    offset = log_partition_behind_gap(log, offset);
     while (offset < log_partition_next_offset(log)) {
         int err = read_at(c->sim, g, log, &r, offset);
         if ((err == ERR_CORRUPT && g->life->node->is_damaged) || (err != 0 && c->sim->is_blind)) {
@@ -127,6 +128,7 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
             offset = sim_check_read(c, g, number, offset, bytes);
         }
         free((void *)(uintptr_t)bytes.data);
+        offset = log_partition_behind_gap(log, offset);
     }
     if (model->is_of_offsets)
         sim_check_offsets_read_end(c, g);

@@ -9,7 +9,8 @@
 struct seen_entry {
     uint64_t term; /* 0: not seen (or no command) */
     uint32_t crc;
-    int64_t next_after; /* of its partition */
+    int64_t next_before, next_after; /* of its partition */
+    int64_t acknowledged_ms;         /* by the clock of who said so first */
     struct repl_entry_head head;
     uint8_t head_bytes[LOG_ENTRY_HEAD_SIZE];
     struct buffer *body;  /* whole, for the replay */
@@ -42,6 +43,7 @@ struct check_partition {
     uint64_t moved_index; /* of the entry that closed it for a move; 0: none */
     int32_t epoch_base;
     int64_t next_offset;
+    int64_t given_end;          /* offsets below were given, perhaps in a history that is lost */
     int64_t log_start;          /* highest that an entry asked for */
     struct seen_batch *batches; /* by offset */
     size_t batch_count, batch_capacity;
@@ -56,8 +58,20 @@ struct seen_vote {
     uint64_t raft_id, term, voted_for;
 };
 
+/* What a forced recovery is about to lose, as it says. */
+struct check_plan {
+    uint64_t kept_index;
+    uint64_t records; /* known lost */
+    int64_t known_until_ms;
+};
+
 struct check_group {
     uint32_t group_id;
+    uint32_t generation;
+    struct check_plan plan;
+    bool is_recovery_told;      /* the newest recovery's entry was met: it may be met again */
+    uint64_t replayed_index;    /* by the survivor, so far */
+    int64_t replay_next_before; /* of the partition of the entry that it is at */
     struct seen_entry *entries; /* by index */
     size_t entry_capacity;
     uint64_t last_index; /* highest command seen */
@@ -104,7 +118,16 @@ static inline struct check_group *check_group_of(struct sim_check *c, uint32_t g
 bool check_is_compacted(const struct sim_check *c, uint32_t group_id, uint32_t partition);
 
 /* Somebody is told that the entry is done. */
-void check_acknowledge(struct sim_check *c, uint32_t group_id, uint64_t index);
+void check_acknowledge(struct sim_check *c, uint32_t group_id, uint64_t index, int64_t wall_ms);
+
+/* The first time that an entry is applied. */
+void check_note_first(struct sim_check *c, struct check_group *g,
+                      const struct sim_applied *applied);
+/* What it does to the model's history. */
+void check_note_effect(struct sim_check *c, struct check_group *g,
+                       const struct sim_applied *applied);
+/* NULL when nobody sent it. */
+struct sent_batch *check_find_sent(struct sim_check *c, uint32_t client, uint64_t number);
 
 /* Makes room for `index` in an array of items of this size, zeroed. */
 void *check_grow(void *items, size_t *capacity, size_t index, size_t item_size);

@@ -5,6 +5,7 @@
 #include "base/crc32c.h"
 #include "protocol/record_batch.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_check_recovery.h"
 #include "sim/sim_history.h"
 
 static uint64_t raft_id_of(const struct sim_group *g)
@@ -146,6 +147,9 @@ void sim_check_turn(struct sim_check *c, struct sim_group *g)
     }
     if (status.role != REPL_LEADER || c->sim->is_blind)
         return;
+    sim_check_generation(c, g, "leads");
+    if (g->led_term_min == 0)
+        g->led_term_min = status.term;
     note_leader(c, g, status.term);
     note_configuration(c, g, &status);
 }

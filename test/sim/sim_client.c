@@ -1,6 +1,7 @@
 /* All clients: their start, where they send to, the partitions that they know. */
 #include "sim/sim_client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -100,8 +101,10 @@ void sim_clients_start(struct sim *s, uint64_t pace_ns)
             add(s, group_id, partition, pace_ns, sim_idempotent_make);
             add(s, group_id, partition, pace_ns, sim_reader_make);
         }
-        add(s, group_id, SIM_COMPACTED_PARTITION, pace_ns, sim_idempotent_make);
-        add(s, group_id, SIM_COMPACTED_PARTITION, pace_ns, sim_reader_make);
+        if (!s->does_recover) { /* what is compacted is judged by its offsets, without gaps */
+            add(s, group_id, SIM_COMPACTED_PARTITION, pace_ns, sim_idempotent_make);
+            add(s, group_id, SIM_COMPACTED_PARTITION, pace_ns, sim_reader_make);
+        }
         add(s, group_id, 1, pace_ns, sim_plain_make);
         add(s, group_id, 2, pace_ns, sim_plain_make);
         add(s, group_id, 1, pace_ns, sim_fresh_make);
@@ -138,4 +141,16 @@ void sim_clients_count_anew(struct sim *s)
 {
     for (unsigned i = 0; i < s->clients->count; i++)
         s->clients->actors[i].done_count = 0;
+}
+
+void sim_clients_tell(const struct sim *s)
+{
+    for (unsigned i = 0; i < s->clients->count; i++) {
+        const struct sim_actor *a = &s->clients->actors[i];
+        if (a->is_producer && a->done_count == 0)
+            printf("  client %u group %u partition %u idempotent %d backlog %u in flight %u "
+                   "draining %d next %llu\n",
+                   a->number, a->group_id, a->partition, a->is_idempotent, a->backlog_count,
+                   a->in_flight_count, a->is_draining, (unsigned long long)a->next_number);
+    }
 }

@@ -19,5 +19,7 @@ bool sim_clients_are_idle(struct sim *s, void *unused);
 /* How many acknowledgements the producer with the fewest has had since sim_clients_count_anew. */
 uint64_t sim_clients_slowest(const struct sim *s);
 void sim_clients_count_anew(struct sim *s);
+/* Prints those that have had none, when they are waited for in vain. */
+void sim_clients_tell(const struct sim *s);
 
 #endif

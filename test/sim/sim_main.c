@@ -76,7 +76,9 @@ static const struct counter {
 static const char *history_path(const struct histories *histories, uint64_t seed)
 {
     static char path[PATH_BYTES];
-    if (histories->folder == NULL)
+    bool is_judged = seed / SIM_SEEDS_OF_A_KIND != SIM_RECOVERY_SEEDS; /* what is lost is known to
+                                                                          the model alone */
+    if (histories->folder == NULL || !is_judged)
         return NULL;
     snprintf(path, sizeof path, "%s/seed-%" PRIu64 ".jsonl", histories->folder, seed);
     return path;
@@ -129,7 +131,7 @@ static void run_child(const struct histories *histories, struct child *c)
         c->named->run(c->seed, c->counters, false);
     else
         run_seed_or_its_child(histories, c);
-    if (c->named == NULL && histories->judge != NULL)
+    if (c->named == NULL && histories->judge != NULL && history_path(histories, c->seed) != NULL)
         judge(histories, history_path(histories, c->seed));
     fflush(stdout);
     _exit(0);
@@ -224,7 +226,8 @@ static void end_history(struct runner *r, const struct child *c, int status)
 {
     bool is_bad = is_judged_bad(r, c, status);
     bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (r->histories.judge == NULL || c->named != NULL || (!is_bad && !is_good))
+    if (r->histories.judge == NULL || c->named != NULL || (!is_bad && !is_good) ||
+        history_path(&r->histories, c->seed) == NULL)
         return;
     r->judged++;
     r->passed++; /* of the two, one is counted by end() */
@@ -384,7 +387,7 @@ static int run_one(const struct histories *histories, const char *case_name, uin
     struct runner r = {.sum = own, .passed = 1};
     print_counters(&r, false);
     printf("1 passed, 0 failed\n");
-    if (case_name == NULL && histories->judge != NULL)
+    if (case_name == NULL && histories->judge != NULL && history_path(histories, seed) != NULL)
         judge(histories, history_path(histories, seed));
     return 0;
 }

@@ -19,6 +19,7 @@
 #include "sim/sim_disk.h"
 #include "sim/sim_metadata.h"
 #include "sim/sim_moves.h"
+#include "sim/sim_recovery.h"
 #include "sim/sim_replica.h"
 #include "sim/sim_rot.h"
 
@@ -117,6 +118,7 @@ static void run_tick(struct work_item *item)
         sim_coordinator_tick(&life->groups[i]);
     }
     sim_moves_tick(life);
+    sim_recovery_tick(life);
 }
 
 static void on_tick_time(void *data)
@@ -228,11 +230,15 @@ static int open_storage(struct sim_life *life, struct err_note *note)
         .folders = life->folders,
         .first_group_id = 1,
         .group_count = n->sim->group_count,
+        .metadata_group_id = SIM_METADATA_GROUP,
         .random = &life->random,
     };
     options.founder_count = sim_replica_founders(life);
     options.founders = life->founders;
-    int err = storage_open(&options, &n->identity, &life->wal, life->stores, &report, note);
+    int err = sim_recovery_run(life, &options, note);
+    if (err != 0)
+        return err;
+    err = storage_open(&options, &n->identity, &life->wal, life->stores, &report, note);
     if (report.damage_count > 0)
         sim_node_is_rebuilt(n, &report);
     return err;
@@ -249,6 +255,8 @@ static int open_repl_node(struct sim_life *life)
         .heartbeat_ms = 75,
         .gone_ms = 300,
         .settle_ms = 3000,
+        .on_application = sim_recovery_on_message,
+        .application_data = life,
         .ship_compression = (enum repl_ship_compression)(n->number % 3), /* they differ */
     };
     memcpy(options.site, n->site, sizeof options.site);
@@ -320,7 +328,7 @@ static void fail_to_start(struct sim_node *n, int err, const struct err_note *no
 
 void sim_node_start(struct sim_node *n)
 {
-    if (n->life != NULL)
+    if (n->life != NULL || n->is_lost)
         return;
     struct err_note note = {0};
     struct sim_life *life = calloc(1, sizeof *life);
@@ -340,6 +348,7 @@ void sim_node_start(struct sim_node *n)
         fail_to_start(n, err, &note);
         return;
     }
+    sim_recovery_opened(life);
     sim_tell(n->sim, "node %u runs", sim_node_id(n));
     n->is_damaged = false; /* WAL, manifests, identity are read whole at each start */
     n->has_tail_damage = false;
@@ -388,7 +397,7 @@ static void on_restart(void *data)
 
 void sim_node_restart_in(struct sim_node *n, uint64_t delay_ns)
 {
-    if (n->is_restart_queued || n->life != NULL)
+    if (n->is_restart_queued || n->life != NULL || n->is_lost)
         return;
     n->is_restart_queued = true;
     world_in(n->sim->world, delay_ns, NULL, on_restart, n);

@@ -27,6 +27,9 @@ struct sim_group {
     struct repl_machine inner; /* the machine's own callbacks: ours stand in front */
     struct random random;
     uint64_t applying_index;   /* of the entry that is being applied, for who waits for it */
+    uint32_t generation;       /* constant for the process */
+    uint64_t recovery_id;      /* the same */
+    uint64_t led_term_min;     /* first term that this process led in, 0: none */
     uint64_t applied_index;    /* last command applied, or the restored state's index */
     uint64_t checkpoint_index; /* as last seen */
     bool is_compacting;        /* a step of it is planned or proposed */
@@ -54,7 +57,9 @@ struct sim_life {
     struct sim_call *calls;      /* arrived and not answered */
     struct broker_group *beside; /* by group: its coordinator's surroundings; NULL: none */
     struct repl_disk_judge judge;
-    uint64_t looked_ns; /* at its disk */
+    uint64_t looked_ns;     /* at its disk */
+    uint64_t told_ns;       /* its generations (sim_recovery.h) */
+    bool is_beginning_anew; /* an order is written: the process ends in a moment */
 };
 
 /* What its operator has set on this node alone; nothing of it may show in what is applied. */
@@ -84,6 +89,9 @@ struct sim_node {
     bool has_lost_writes;      /* by that; it is neither another one nor level since */
     uint64_t full_until_ns;    /* its disk */
     bool is_restart_queued;
+    bool is_lost;      /* it does not come back until an operator says so (sim_recovery.h) */
+    bool is_surviving; /* it has an order to go on alone, not carried out yet */
+    bool is_examined;  /* an operator looks at it before that order */
     uint64_t
         durable_index[SIM_RAFT_GROUPS_MAX]; /* while down: how far its WAL or checkpoint had come */
     uint64_t wiped_index[SIM_RAFT_GROUPS_MAX]; /* as far as its earlier disks had come */

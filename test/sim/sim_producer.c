@@ -14,6 +14,7 @@
 #include "sim/sim_history.h"
 
 #define BACKOFF_NS (30 * WORLD_MS)
+#define COUNT_AT   57 /* of a batch: how many records it has */
 
 static size_t draw_size(struct world *w)
 {
@@ -38,7 +39,7 @@ static struct slice make_batch(struct sim_actor *a, uint64_t number, int32_t rec
     kafka_record_batch_builder_init(&b, 1 << 20);
     if (a->is_idempotent) {
         b.head.producer_id = 1000 + a->number;
-        b.head.producer_epoch = 0;
+        b.head.producer_epoch = a->producer_epoch;
         b.head.base_sequence = a->next_sequence;
     }
     put_mark(value, a->number, number);
@@ -70,6 +71,32 @@ static void add_batch(struct sim_actor *a)
     sim_check_sent(a->sim->check, a->number, batch->number, a->is_idempotent, batch->bytes.bytes);
     sim_history_sent(a->sim, a->number, batch->number, a->is_idempotent,
                      (struct sim_place){a->group_id, a->partition}, batch->bytes.bytes);
+}
+
+/* What a forced recovery has lost may lie between batches whose answers are awaited, too. Only one
+ * such gap is taken (log/producer_state.c); at the next one clients take a new epoch, in which they
+ * number what is left from 0 on. */
+static void begin_epoch(struct sim_actor *a)
+{
+    a->needs_epoch = false;
+    a->producer_epoch++;
+    a->next_sequence = 0;
+    for (unsigned i = 0; i < a->backlog_count; i++) {
+        struct sim_batch *batch = &a->backlog[i];
+        int32_t record_count = (int32_t)bytes_get_be32(batch->bytes.bytes.data + COUNT_AT);
+        slice_unref(&batch->bytes);
+        batch->base_sequence = a->next_sequence;
+        batch->bytes = make_batch(a, batch->number, record_count);
+        a->next_sequence += record_count;
+        sim_check_sent(a->sim->check, a->number, batch->number, true, batch->bytes.bytes);
+    }
+    sim_count(a->sim, SIM_epochs_begun, 1);
+}
+
+static bool has_lost(const struct sim_actor *a, const struct sim_call *call)
+{
+    return a->sim->does_recover && a->is_idempotent && call->number == a->backlog[0].number &&
+           call->request.result.verdict == LOG_PRODUCER_OUT_OF_ORDER;
 }
 
 static struct sim_batch *find(struct sim_actor *a, uint64_t number)
@@ -155,6 +182,7 @@ static void on_answered(struct sim_call *call)
         drop(a, call->number);
     } else if (call->status == 0) {
         sim_count(a->sim, SIM_out_of_order_batches, 1);
+        a->needs_epoch |= has_lost(a, call);
         a->is_draining = true;
     } else if (!a->is_idempotent && sim_call_is_unknown(call->status)) {
         tell(a, call, batch, SIM_HISTORY_UNKNOWN);
@@ -169,6 +197,8 @@ static void on_answered(struct sim_call *call)
 
 static void act(struct sim_actor *a)
 {
+    if (a->in_flight_count == 0 && a->needs_epoch)
+        begin_epoch(a);
     if (a->in_flight_count == 0)
         a->is_draining = false;
     if (!a->sim->clients->is_stopping) {

@@ -58,18 +58,48 @@ static void on_cold_read(struct log_read *req, int status)
 static int64_t draw_offset(struct world *w, const struct log_partition *log)
 {
     int64_t start = log_partition_start_offset(log), end = log_partition_next_offset(log);
+    int64_t gap_from, gap_until;
     if (start == end)
         return -1;
+    if (log_partition_gap(log, start, &gap_from, &gap_until)) {
+        unsigned where = (unsigned)world_between(w, 0, 3); /* nearly all is gap */
+        if (where == 0)
+            return gap_from + (int64_t)world_between(w, 0, (uint64_t)(gap_until - gap_from) - 1);
+        if (where == 1 && gap_from > start)
+            end = gap_from;
+        else if (end > gap_until)
+            start = gap_until;
+    }
     if (random_chance(world_random(w), 0.4) && end - start > 20)
         return end - 1 - (int64_t)world_between(w, 0, 10);
     return start + (int64_t)world_between(w, 0, (uint64_t)(end - start) - 1);
+}
+
+/* What it has may be of a generation that is no more: who hears no leader is not asked. */
+static bool is_served(const struct sim_call *call)
+{
+    struct repl_group_status status;
+    if (!call->sim->does_recover)
+        return true;
+    repl_group_status(call->group->raft, &status);
+    return !status.is_set_aside && status.leader_node_id != 0;
+}
+
+/* A consumer that waits there gets the first record behind it. */
+static void check_in_gap(const struct sim_call *call, int64_t asked, int got)
+{
+    if (got == ERR_OUT_OF_RANGE)
+        world_violation(call->sim->world, "7 no throw-back",
+                        "node %u group %u partition %u offset %lld is out of range", call->node + 1,
+                        call->group_id, call->partition, (long long)asked);
+    sim_count(call->sim, SIM_reads_in_gaps, call->log_read->offset > asked);
 }
 
 static void run_read(struct sim_call *call)
 {
     struct partition *p = machine_partition(call->group->machine, call->partition);
     int64_t offset = p == NULL ? -1 : draw_offset(call->sim->world, p->log);
-    struct log_read *req = offset < 0 ? NULL : calloc(1, sizeof *req);
+    struct log_read *req = offset < 0 || !is_served(call) ? NULL : calloc(1, sizeof *req);
     if (req == NULL) {
         sim_call_answer(call, ERR_NOT_FOUND);
         return;
@@ -84,6 +114,7 @@ static void run_read(struct sim_call *call)
     req->home = &call->life->shard.seam;
     call->log_read = req;
     int got = log_partition_read(p->log, req, on_cold_read);
+    check_in_gap(call, offset, got);
     if (got > 0)
         finish(call, 0);
     else if (got < 0)

@@ -177,10 +177,24 @@ unsigned sim_replica_founders(struct sim_life *life)
     return s->founder_count;
 }
 
+static uint32_t count(void *data, const struct repl_entry_head *head, struct bytes body)
+{
+    struct sim_group *g = data;
+    return g->inner.count(g->inner.data, head, body);
+}
+
+static void totals(void *data, struct repl_totals *totals)
+{
+    struct sim_group *g = data;
+    g->inner.totals(g->inner.data, totals);
+}
+
 static struct repl_machine observed(struct sim_group *g)
 {
     return (struct repl_machine){.data = g,
                                  .apply = on_apply,
+                                 .count = count,
+                                 .totals = totals,
                                  .on_role = on_role,
                                  .on_progress = on_progress,
                                  .encode_state = encode_state,
@@ -193,7 +207,9 @@ static int open_raft(struct sim_group *g, struct err_note *note)
     struct sim_node *n = life->node;
     unsigned founder_count = sim_replica_founders(life);
     struct repl_group_options options = {
-        .identity = {.group_id = g->group_id},
+        .identity = {.group_id = g->group_id,
+                     .generation = g->generation,
+                     .recovery_id = g->recovery_id},
         .raft_id = sim_node_raft_id(n),
         .founders = life->founders,
         .founder_count = founder_count,
@@ -234,6 +250,8 @@ int sim_replica_open(struct sim_life *life, unsigned index, struct err_note *not
 #endif
     g->store = life->stores[index];
     log_store_set_scrubber(g->store, life->scrubber);
+    g->generation = log_store_state(g->store)->generation;
+    g->recovery_id = log_store_state(g->store)->recovery_id;
     int err = machine_create(&options, &g->machine);
     if (err != 0)
         return err;

@@ -10,6 +10,7 @@
 #include "sim/sim_lie.h"
 #include "sim/sim_moves.h"
 #include "sim/sim_places.h"
+#include "sim/sim_recovery.h"
 #include "sim/sim_rot.h"
 #include "sim/sim_switch.h"
 
@@ -84,6 +85,7 @@ static void must(struct sim *s, uint64_t bound_ns, sim_condition condition, cons
     if (sim_run_while_not(s, bound_ns, condition, NULL))
         return;
     tell_states(s);
+    sim_clients_tell(s);
     world_violation(s->world, "18 progress", "%s took more than %.0f s", what,
                     (double)bound_ns / 1e9);
 }
@@ -140,6 +142,7 @@ void sim_conclude(struct sim *s)
     s->is_restarting = false;
     must(s, MENDED_NS, sim_rot_is_mended, "mending all damaged segments");
     must(s, MENDED_NS, sim_moves_are_over, "the end of all moves");
+    must(s, MENDED_NS, sim_recovery_is_over, "the end of all recoveries");
     sim_clients_count_anew(s);
     must(s, PROGRESS_NS, has_progress, "an acknowledgement for every producer");
     must(s, PROGRESS_NS, are_leaders_known, "every node's knowing who leads");
@@ -181,9 +184,12 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     bool do_nodes_move = kind == SIM_MOVING_SEEDS;
     if (do_nodes_move)
         node_count = SIM_MOVING_NODES;
+    if (kind == SIM_RECOVERY_SEEDS)
+        node_count = 3;
     unsigned founder_count = node_count == 4 || do_nodes_move ? 3 : node_count;
     struct sim *s = sim_create(seed, node_count, founder_count, counters, options->is_verbose);
     s->is_blind = options->is_blind;
+    s->does_recover = kind == SIM_RECOVERY_SEEDS;
     if (options->history_path != NULL)
         sim_history_start(s, options->history_path);
     if (kind == SIM_PARTITION_SEEDS)
@@ -198,6 +204,7 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     if (s->do_partitions_move)
         sim_moves_start(s);
     sim_switch_start(s);
+    sim_recovery_start(s);
     sim_faults_start(s, world_now_ns(s->world) + FAULTS_NS,
                      world_between(s->world, WORLD_S / 2, 2 * WORLD_S));
     sim_run_until(s, world_now_ns(s->world) + FAULTS_NS);
@@ -206,6 +213,7 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     sim_moves_settle(s);
     sim_consumers_settle(s);
     sim_switch_settle(s);
+    sim_recovery_settle(s);
     sim_run_until(s, world_now_ns(s->world) + 8 * WORLD_S); /* what was cut off times out */
     sim_conclude(s);
     sim_history_end(s);
