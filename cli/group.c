@@ -48,24 +48,22 @@ static bool is_asked(const struct filter *filter, const json_t *line)
            (filter->partition < 0 || field_number(line, "partition") == filter->partition);
 }
 
-static void print_history(struct session *s, const json_t *json, const struct filter *filter)
+/* The node tells all of the group. */
+static void leave_out(json_t *lines, const struct filter *filter)
 {
-    size_t position, shown = 0;
-    json_t *line;
-    struct table t;
-    table_init(&t, "FIRST|LAST|>TIMES|KIND|TOPIC|>PARTITION|>OLD|>NEW|TOLD|CLIENT|HOST|MEMBER");
-    json_array_foreach(json_object_get(json, "lines"), position, line)
-    {
-        if (!is_asked(filter, line))
-            continue;
-        put_line(&t, line);
-        shown++;
-    }
-    if (shown > 0)
-        table_print(&t, s->out);
-    else
+    for (size_t i = json_array_size(lines); i-- > 0;)
+        if (!is_asked(filter, json_array_get(lines, i)))
+            json_array_remove(lines, i);
+}
+
+static void print_history(struct session *s, const json_t *json)
+{
+    const json_t *lines = json_object_get(json, "lines");
+    field_print_rows(s->out,
+                     "FIRST|LAST|>TIMES|KIND|TOPIC|>PARTITION|>OLD|>NEW|TOLD|CLIENT|HOST|MEMBER",
+                     lines, put_line);
+    if (json_array_size(lines) == 0)
         fprintf(s->out, "nothing is remembered\n");
-    table_close(&t);
     if (!field_flag(json, "is_coordinator"))
         fprintf(s->err,
                 "trilog: node %lld tells this, which does not coordinate the group: what "
@@ -94,10 +92,11 @@ int group_history(struct session *s)
                                      s->arguments.operands[0], &status);
     if (json == NULL)
         return status;
+    leave_out(json_object_get(json, "lines"), &filter);
     if (s->is_json)
         session_print_json(s, json);
     else
-        print_history(s, json, &filter);
+        print_history(s, json);
     json_decref(json);
     return EXIT_DONE;
 }

@@ -150,6 +150,10 @@ def test_kafka_s_reset_tool_and_programs_with_assign_work_and_are_recorded(clust
     assert {line["generation"] for line in lines[1:]} == {-1}
     shown = trilog("group", "history", name, topic, 0, "--admin", cluster.nodes[0].admin)
     assert shown.returncode == 0 and "a-program" in shown.stdout, shown.stderr
+    for place, count in (([topic, 0], 4), ([topic, 1], 0), (["elsewhere"], 0)):
+        told = trilog("group", "history", name, *place, "-o", "json", "--admin",
+                      cluster.nodes[0].admin)
+        assert len(json.loads(told.stdout)["lines"]) == count
 
 
 def test_the_policy_is_the_group_s_own_and_can_be_given_back(cluster, topic, name):
