@@ -32,12 +32,6 @@ static int make_folders(const struct aside *a)
     return err == 0 ? disk_sync_directory(a->disk, "") : err;
 }
 
-static int move(const struct aside *a, const char *from, const char *to)
-{
-    int err = disk_rename(a->disk, from, to);
-    return err == UV_ENOENT ? 0 : err;
-}
-
 static void on_any_name(void *data, const char *name, bool is_directory)
 {
     (void)name;
@@ -45,10 +39,25 @@ static void on_any_name(void *data, const char *name, bool is_directory)
     *(bool *)data = true;
 }
 
-static bool is_there(const struct aside *a, const char *path)
+/* 0, and whether; or why that can't be known. */
+static int look_for(const struct aside *a, const char *path, bool *is_there)
 {
     bool is_any = false;
-    return disk_list(a->disk, path, on_any_name, &is_any) == 0;
+    int err = disk_list(a->disk, path, on_any_name, &is_any);
+    *is_there = err == 0;
+    return err == UV_ENOENT ? 0 : err;
+}
+
+/* Moved is what is still at `from`, unless an earlier attempt has brought something to `to`. */
+static int move_once(const struct aside *a, const char *from, const char *to)
+{
+    bool is_here, is_moved;
+    int err = look_for(a, from, &is_here);
+    if (err == 0)
+        err = look_for(a, to, &is_moved);
+    if (err != 0 || !is_here || is_moved)
+        return err;
+    return disk_rename(a->disk, from, to);
 }
 
 static int sync_both(const struct aside *a, const char *folder)
@@ -85,7 +94,7 @@ static int move_folder(const struct aside *a, const struct manifest_partition *p
         return 0;
     log_folder_path(from, &id);
     snprintf(to, sizeof to, "%s/%s", a->directory, from);
-    return is_there(a, from) && !is_there(a, to) ? move(a, from, to) : 0;
+    return move_once(a, from, to);
 }
 
 /* Without a manifest that can be read nobody knows which folders were the group's: they stay, and
@@ -115,8 +124,8 @@ int log_store_move_aside(const struct disk *disk, uint32_t group_id, const char 
     snprintf(a.from, sizeof a.from, "groups/%" PRIu32, group_id);
     snprintf(a.to, sizeof a.to, "%s/%s", directory, a.from);
     int err = make_folders(&a);
-    if (err == 0 && !is_there(&a, a.to))
-        err = move(&a, a.from, a.to);
+    if (err == 0)
+        err = move_once(&a, a.from, a.to);
     if (err == 0)
         err = sync_both(&a, "groups");
     return err == 0 ? move_partitions(&a) : err;

@@ -16,6 +16,8 @@
 #define TERM_STRIDE  (1u << 16)
 #define INDEX_STRIDE (1u << 16)
 
+#define DIRECTORY_SIZE 32
+
 struct recovery {
     const struct storage_options *options; /* the node's */
     struct identity *identity;
@@ -34,9 +36,10 @@ struct recovery {
     struct metadata *metadata; /* group 0's, of this replica */
 };
 
-void recovery_directory(uint64_t recovery_id, char directory[RECOVERY_DIRECTORY_SIZE])
+/* Where a replica of before this recovery lies. */
+static void directory_of(uint64_t recovery_id, char directory[DIRECTORY_SIZE])
 {
-    snprintf(directory, RECOVERY_DIRECTORY_SIZE, "aside/%016" PRIx64, recovery_id);
+    snprintf(directory, DIRECTORY_SIZE, "aside/%016" PRIx64, recovery_id);
 }
 
 /* ---- WAL and stores ---- */
@@ -263,11 +266,11 @@ static int end_waiting(struct recovery *r)
 
 static int move_all(struct recovery *r)
 {
-    char directory[RECOVERY_DIRECTORY_SIZE];
+    char directory[DIRECTORY_SIZE];
     int err = disk_make_directory(r->options->disk, "aside");
     for (unsigned i = 0; i < r->order.row_count && err == 0; i++) {
         const struct recovery_row *row = &r->order.rows[i];
-        recovery_directory(row->recovery_id, directory);
+        directory_of(row->recovery_id, directory);
         if (row->action == RECOVERY_ASIDE)
             err = log_store_move_aside(r->options->disk, row->group_id, directory);
         if (err != 0)

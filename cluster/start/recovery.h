@@ -34,10 +34,6 @@
 #include "start/replay.h"
 #include "start/storage.h"
 
-#define RECOVERY_DIRECTORY_SIZE 32
-/* Where a replica of before this recovery lies. */
-void recovery_directory(uint64_t recovery_id, char directory[RECOVERY_DIRECTORY_SIZE]);
-
 /* What was lost, as far as the survivor had heard of it, once all that it has is applied: beside
  * what was known of it when the order was given. */
 struct recovery_report {

@@ -118,11 +118,3 @@ int recovery_order_remove(const struct disk *disk)
     int err = disk_remove(disk, FILE_NAME);
     return err == 0 || err == UV_ENOENT ? disk_sync_directory(disk, "") : err;
 }
-
-const struct recovery_row *recovery_order_row(const struct recovery_order *order, uint32_t group_id)
-{
-    for (unsigned i = 0; i < order->row_count; i++)
-        if (order->rows[i].group_id == group_id)
-            return &order->rows[i];
-    return NULL;
-}

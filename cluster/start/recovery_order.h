@@ -47,8 +47,4 @@ int recovery_order_read(const struct disk *disk, struct recovery_order *order);
 /* It is done: durably gone. */
 int recovery_order_remove(const struct disk *disk);
 
-/* NULL when there is none of this group. */
-const struct recovery_row *recovery_order_row(const struct recovery_order *order,
-                                              uint32_t group_id);
-
 #endif
