@@ -29,7 +29,7 @@ struct group_call {
  * the error. Always later. */
 void group_call_send(struct group_call *call, struct request *r, struct kafka_string group_id,
                      group_call_cb run, group_call_cb finish);
-/* The same for what only members ask: offsets may be kept under no name, members need one. */
+/* The same for what wants a name: offsets may be committed under none, members need one. */
 void group_call_send_member(struct group_call *call, struct request *r,
                             struct kafka_string group_id, group_call_cb run, group_call_cb finish);
 /* The same after a read index: what is seen includes all that was ever acknowledged (invariant

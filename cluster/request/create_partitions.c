@@ -4,6 +4,7 @@
 #include "error_code.h"
 #include "request/change_list.h"
 #include "request/placement.h"
+#include "request/repeats.h"
 #include "request/text.h"
 
 struct create_partitions {
@@ -82,6 +83,27 @@ static void begin(struct create_partitions *cp,
         answer->error_code = error_code;
 }
 
+/* Which count was meant? */
+static void refuse_repeated(struct request *r,
+                            const struct kafka_create_partitions_request_topic *from,
+                            struct kafka_create_partitions_response_topic *answer)
+{
+    kafka_create_partitions_response_topic_init(answer);
+    answer->name = from->name;
+    answer->error_code = KAFKA_ERROR_INVALID_REQUEST;
+    answer->error_message = text_copy(r, "The topic is named more than once.");
+}
+
+static const uint8_t *find_repeats(struct request *r)
+{
+    const struct kafka_create_partitions_request *message = r->message;
+    size_t count = (size_t)message->topics_count;
+    struct kafka_string *names = request_array(r, count, sizeof *names);
+    for (size_t i = 0; names != NULL && i < count; i++)
+        names[i] = message->topics[i].name;
+    return names == NULL ? NULL : repeats_find(r, names, count);
+}
+
 static void answer_all(struct change_list *list)
 {
     request_answer(list->request, list->response);
@@ -93,15 +115,18 @@ void request_handle_create_partitions(struct request *r)
     struct create_partitions *cp = request_allocate(r, sizeof *cp);
     struct kafka_create_partitions_response_topic *topics = request_array(
         r, (size_t)message->topics_count, sizeof *topics);
-    if (cp == NULL || topics == NULL) {
+    const uint8_t *repeats = find_repeats(r);
+    if (cp == NULL || topics == NULL || repeats == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;
     }
     kafka_create_partitions_response_init(&cp->response);
     cp->response.topics = topics;
-    cp->response.topics_count = message->topics_count;
     change_list_begin(&cp->list, r, &cp->response, answer_all);
     for (int32_t i = 0; i < message->topics_count; i++)
-        begin(cp, &message->topics[i], &topics[i]);
+        if (repeats[i] == REPEAT_NONE)
+            begin(cp, &message->topics[i], &topics[cp->response.topics_count++]);
+        else if (repeats[i] == REPEAT_FIRST)
+            refuse_repeated(r, &message->topics[i], &topics[cp->response.topics_count++]);
     change_list_end(&cp->list);
 }

@@ -10,6 +10,7 @@
 #include "error_code.h"
 #include "request/change_list.h"
 #include "request/placement.h"
+#include "request/repeats.h"
 #include "request/text.h"
 #include "topic_config.h"
 #include "topic_replication.h"
@@ -149,15 +150,6 @@ static bool check_configs(struct request *r, const struct kafka_create_topics_re
     return false;
 }
 
-static bool is_repeated(const struct kafka_create_topics_request *message, int32_t position)
-{
-    for (int32_t i = 0; i < message->topics_count && i < TOPICS_MAX; i++)
-        if (i != position &&
-            kafka_string_is_equal(message->topics[i].name, message->topics[position].name))
-            return true;
-    return false;
-}
-
 struct collision {
     struct kafka_string name;
     bool is_found;
@@ -202,7 +194,7 @@ static bool is_free(struct request *r, struct kafka_string name, struct creation
     return c->answer->error_code == KAFKA_ERROR_NONE;
 }
 
-static bool check_name(struct request *r, int32_t position, struct creation *c)
+static bool check_name(struct request *r, int32_t position, enum repeat repeat, struct creation *c)
 {
     const struct kafka_create_topics_request *message = r->message;
     struct kafka_string name = message->topics[position].name;
@@ -210,7 +202,7 @@ static bool check_name(struct request *r, int32_t position, struct creation *c)
         refuse(r, c->answer, KAFKA_ERROR_INVALID_REQUEST, "More than 1000 topics in one request.");
         return false;
     }
-    if (is_repeated(message, position)) {
+    if (repeat != REPEAT_NONE) {
         refuse(r, c->answer, KAFKA_ERROR_INVALID_REQUEST, "Duplicate topic name.");
         return false;
     }
@@ -269,17 +261,17 @@ static void describe(struct request *r, struct creation *c)
     memcpy(c->answer->topic_id.bytes, c->change.id, sizeof c->change.id);
 }
 
-static void begin(struct create_topics *ct, int32_t position)
+static void begin(struct create_topics *ct, int32_t position, enum repeat repeat)
 {
     struct request *r = ct->list.request;
     const struct kafka_create_topics_request *message = r->message;
     const struct kafka_create_topics_request_topic *t = &message->topics[position];
     struct creation *c = &ct->creations[position];
-    c->answer = &ct->response.topics[position];
+    c->answer = &ct->response.topics[ct->response.topics_count++];
     kafka_create_topics_response_topic_init(c->answer);
     c->answer->name = t->name;
     c->change.kind = METADATA_TOPIC_CREATE;
-    if (!check_name(r, position, c) || !check_numbers(r, t, c) || !check_configs(r, t, c))
+    if (!check_name(r, position, repeat, c) || !check_numbers(r, t, c) || !check_configs(r, t, c))
         return;
     draw_id(c);
     describe(r, c);
@@ -291,6 +283,16 @@ static void begin(struct create_topics *ct, int32_t position)
                                           &c->answer->error_code);
     if (error_code != KAFKA_ERROR_NONE)
         refuse(r, c->answer, error_code, "the change could not be proposed");
+}
+
+static const uint8_t *find_repeats(struct request *r)
+{
+    const struct kafka_create_topics_request *message = r->message;
+    size_t count = (size_t)message->topics_count;
+    struct kafka_string *names = request_array(r, count, sizeof *names);
+    for (size_t i = 0; names != NULL && i < count; i++)
+        names[i] = message->topics[i].name;
+    return names == NULL ? NULL : repeats_find(r, names, count);
 }
 
 static void answer(struct change_list *list)
@@ -306,16 +308,17 @@ void request_handle_create_topics(struct request *r)
     struct kafka_create_topics_response_topic *topics = request_array(r, count, sizeof *topics);
     r->arena.limit_bytes += (count < TOPICS_MAX ? count : TOPICS_MAX) * ANSWER_TOPIC_BYTES;
     struct creation *creations = request_array(r, count, sizeof *creations);
-    if (ct == NULL || topics == NULL || creations == NULL) {
+    const uint8_t *repeats = find_repeats(r);
+    if (ct == NULL || topics == NULL || creations == NULL || repeats == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;
     }
     kafka_create_topics_response_init(&ct->response);
     ct->response.topics = topics;
-    ct->response.topics_count = message->topics_count;
     ct->creations = creations;
     change_list_begin(&ct->list, r, &ct->response, answer);
     for (int32_t i = 0; i < message->topics_count; i++)
-        begin(ct, i);
+        if (repeats[i] != REPEAT_AGAIN) /* answered once */
+            begin(ct, i, (enum repeat)repeats[i]);
     change_list_end(&ct->list);
 }

@@ -6,6 +6,7 @@
 #include "consumer/commit_wait.h"
 #include "consumer/group_call.h"
 #include "protocol/error.h"
+#include "request/repeats.h"
 #include "state/byte_list.h"
 
 struct deletion {
@@ -83,7 +84,8 @@ void request_handle_delete_groups(struct request *r)
     struct delete_groups *all = request_allocate(r, sizeof *all);
     struct deletion *deletions = request_array(r, count, sizeof *deletions);
     struct kafka_delete_groups_response_group *groups = request_array(r, count, sizeof *groups);
-    if (all == NULL || deletions == NULL || groups == NULL) {
+    const uint8_t *repeats = repeats_find(r, message->group_names, count);
+    if (all == NULL || deletions == NULL || groups == NULL || repeats == NULL) {
         request_close_connection(r, "its answer needs too much memory");
         return;
     }
@@ -91,15 +93,17 @@ void request_handle_delete_groups(struct request *r)
     all->request = r;
     all->actor = group_actor_of(r);
     all->response.groups = groups;
-    all->response.groups_count = message->group_names_count;
     all->pending = 1; /* until all are handed out */
     for (size_t i = 0; i < count; i++) {
-        kafka_delete_groups_response_group_init(&groups[i]);
-        groups[i].group_id = message->group_names[i];
+        if (repeats[i] == REPEAT_AGAIN)
+            continue; /* as Kafka: deleted once, and so answered */
+        struct kafka_delete_groups_response_group *answer = &groups[all->response.groups_count++];
+        kafka_delete_groups_response_group_init(answer);
+        answer->group_id = message->group_names[i];
         deletions[i].all = all;
-        deletions[i].answer = &groups[i];
+        deletions[i].answer = answer;
         all->pending++;
-        group_call_send(&deletions[i].call, r, groups[i].group_id, run, finish);
+        group_call_send(&deletions[i].call, r, answer->group_id, run, finish);
     }
     one_less(all);
 }

@@ -4,6 +4,7 @@
 
 #include "error_code.h"
 #include "request/change_list.h"
+#include "request/repeats.h"
 #include "request/text.h"
 
 struct delete_topics {
@@ -43,7 +44,8 @@ static void begin(struct delete_topics *dt, struct kafka_delete_topics_response_
     struct request *r = dt->list.request;
     struct change_item *item = request_allocate(r, sizeof *item);
     struct metadata_change change = {.kind = METADATA_TOPIC_DELETE};
-    answer->error_code = item == NULL ? KAFKA_ERROR_UNKNOWN_SERVER_ERROR : find(r, answer);
+    if (item == NULL)
+        answer->error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
     if (answer->error_code != KAFKA_ERROR_NONE)
         return;
     memcpy(change.id, answer->topic_id.bytes, sizeof change.id);
@@ -52,6 +54,41 @@ static void begin(struct delete_topics *dt, struct kafka_delete_topics_response_
                                           &answer->error_code);
     if (error_code != KAFKA_ERROR_NONE)
         answer->error_code = error_code;
+}
+
+/* A topic may be named by its name and by its id. */
+static struct kafka_string key_of(const struct kafka_delete_topics_response_topic *topic)
+{
+    bool is_known = topic->error_code == KAFKA_ERROR_NONE || kafka_string_is_null(topic->name);
+    return is_known ? (struct kafka_string){.data = (const char *)topic->topic_id.bytes,
+                                            .size = sizeof topic->topic_id.bytes}
+                    : topic->name;
+}
+
+/* What is named several times is answered once, and refused. */
+static int refuse_repeated(struct delete_topics *dt)
+{
+    struct request *r = dt->list.request;
+    struct kafka_delete_topics_response_topic *topics = dt->response.topics;
+    size_t count = (size_t)dt->response.topics_count;
+    struct kafka_string *keys = request_array(r, count, sizeof *keys);
+    for (size_t i = 0; keys != NULL && i < count; i++)
+        keys[i] = key_of(&topics[i]);
+    const uint8_t *repeats = keys == NULL ? NULL : repeats_find(r, keys, count);
+    if (repeats == NULL)
+        return UV_ENOMEM;
+    dt->response.topics_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (repeats[i] == REPEAT_AGAIN)
+            continue;
+        struct kafka_delete_topics_response_topic *into = &topics[dt->response.topics_count++];
+        *into = topics[i];
+        if (repeats[i] == REPEAT_NONE)
+            continue;
+        into->error_code = KAFKA_ERROR_INVALID_REQUEST;
+        into->error_message = text_copy(r, "The topic is named more than once.");
+    }
+    return 0;
 }
 
 static void answer_all(struct change_list *list)
@@ -72,15 +109,22 @@ void request_handle_delete_topics(struct request *r)
         return;
     }
     kafka_delete_topics_response_init(&dt->response);
+    dt->list.request = r;
     dt->response.topics = topics;
     dt->response.topics_count = count;
-    change_list_begin(&dt->list, r, &dt->response, answer_all);
     for (int32_t i = 0; i < count; i++) {
         kafka_delete_topics_response_topic_init(&topics[i]);
         topics[i].name = has_ids ? message->topics[i].name : message->topic_names[i];
         if (has_ids)
             topics[i].topic_id = message->topics[i].topic_id;
-        begin(dt, &topics[i], message->timeout_ms);
+        topics[i].error_code = find(r, &topics[i]);
     }
+    if (refuse_repeated(dt) != 0) {
+        request_close_connection(r, "its answer needs too much memory");
+        return;
+    }
+    change_list_begin(&dt->list, r, &dt->response, answer_all);
+    for (int32_t i = 0; i < dt->response.topics_count; i++)
+        begin(dt, &topics[i], message->timeout_ms);
     change_list_end(&dt->list);
 }

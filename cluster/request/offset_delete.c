@@ -162,5 +162,5 @@ void request_handle_offset_delete(struct request *r)
     if (o == NULL)
         request_close_connection(r, "its answer needs too much memory");
     else
-        group_call_send(&o->call, r, message->group_id, run, finish);
+        group_call_send_member(&o->call, r, message->group_id, run, finish);
 }

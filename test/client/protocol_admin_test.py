@@ -147,6 +147,32 @@ def test_delete_topics_refuses_what_it_does_not_know(admin, name, new_topic):
     assert admin.delete(topic) == UNKNOWN_TOPIC
 
 
+def test_what_is_named_twice_is_refused_and_answered_once(admin, name, new_topic):
+    topic, call = new_topic(), admin.connection.call
+    topic_id = call("Metadata", 12, topics=[{"name": topic}])["topics"][0]["topic_id"]
+
+    def told(api, version, *topics, **values):
+        answer = call(api, version, topics=list(topics), timeout_ms=5_000, **values)
+        return sorted((t["name"] or t["topic_id"], t["error_code"]) for t in answer["topics"])
+    once = {"num_partitions": 1, "replication_factor": 3}
+    assert told("CreateTopics", 7, {"name": name, **once}, {"name": name + "-b", **once},
+                {"name": name, **once}) == [(name, INVALID_REQUEST), (name + "-b", NONE)]
+    admin.wait_created(name + "-b")
+    for validate_only in (True, False):
+        assert told("CreatePartitions", 3, {"name": topic, "count": 2, "assignments": None},
+                    {"name": topic, "count": 3, "assignments": None},
+                    validate_only=validate_only) == [(topic, INVALID_REQUEST)]
+    assert told("DeleteTopics", 6, *[{"name": "none"}] * 3) == [("none", INVALID_REQUEST)]
+    assert told("DeleteTopics", 6, *[{"topic_id": b"x" * 16, "name": None}] * 2) == [
+        (b"x" * 16, INVALID_REQUEST)]
+    assert told("DeleteTopics", 6, {"name": topic}, {"name": "none"},
+                {"topic_id": topic_id, "name": None}) == [("none", UNKNOWN_TOPIC), (topic, INVALID_REQUEST)]
+    answer = call("DeleteTopics", 5, topic_names=[topic, topic], timeout_ms=5_000)
+    assert [t["error_code"] for t in answer["topics"]] == [INVALID_REQUEST]
+    assert admin.metadata(9, {"name": topic}) == [(NONE, topic, 1)], "it is still there, as it was"
+    assert admin.delete(topic) == NONE
+
+
 def test_partitions_are_only_added(admin, new_topic):
     topic = new_topic(2)
     assert admin.add_partitions("none-" + topic, 3) == UNKNOWN_TOPIC

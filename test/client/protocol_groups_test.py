@@ -301,6 +301,16 @@ def test_a_group_that_its_last_member_has_just_left_is_deleted(group):
         assert group.describe() == (NONE, "Dead", "", "", 0)
 
 
+def test_a_group_that_is_named_twice_is_deleted_once_and_none_without_a_name(group, new_topic):
+    topic = new_topic()
+    assert group.commit(topic, 3) == NONE
+    answer = group.connection.call("DeleteGroups", 2, group_names=[group.id, group.id])
+    assert [(g["group_id"], g["error_code"]) for g in answer["groups"]] == [(group.id, NONE)]
+    answer = group.call("OffsetDelete", 0, group_id="", topics=[
+        {"name": topic, "partitions": [{"partition_index": 0}]}])
+    assert (answer["error_code"], answer["topics"]) == (INVALID_GROUP, [])
+
+
 def test_leaving_what_one_is_not_in_is_said_member_by_member(group):
     member, _ = group.settle()
     assert group.leave(("nobody", None)) == (NONE, [UNKNOWN_MEMBER])
