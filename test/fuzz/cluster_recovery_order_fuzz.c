@@ -8,11 +8,13 @@
 #include "../cluster/start/recovery_order.h"
 #include "base/crc32c.h"
 
+#define VERSION_AT     8
 #define HEAD_SIZE      16 /* up to the rows */
 #define FILE_BYTES_MAX 16384
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Of the version before, the same is written in the words of this one. */
 static void check(struct bytes file)
 {
     static struct recovery_order order;
@@ -25,7 +27,11 @@ static void check(struct bytes file)
         for (unsigned j = 0; j < i; j++)
             assert(order.rows[i].group_id != order.rows[j].group_id);
     assert(recovery_order_encode(&order, &again, &size) == 0);
-    assert(bytes_is_equal(file, bytes_of(again, size)));
+    struct bytes written = bytes_of(again, size);
+    if (bytes_get_le16(file.data + VERSION_AT) == bytes_get_le16(again + VERSION_AT))
+        assert(bytes_is_equal(file, written));
+    else
+        check(written);
     free(again);
 }
 
