@@ -19,6 +19,7 @@
 #include "conf/conf.h"
 #include "log/scrub.h"
 #include "log/wal.h"
+#include "produce_jump.h"
 #include "replication/node.h"
 #include "replication/peer_link.h"
 #include "start/recovery.h"
@@ -67,6 +68,7 @@ struct broker_group {
     struct produce_part *stalled_first, *stalled_last; /* shard only: wait for room in the log */
     struct produce_part *opening_first, *opening_last; /* shard only: wait for a partition that is
                                                           moving here */
+    struct produce_jumps jumps;                        /* shard only: after a forced recovery */
     struct topic_move_work *moves;                     /* shard only: topic_move.c */
     uint64_t moved_in_at_ms; /* shard only: clock when a partition was last opened here so, or 0 */
     struct produce_part *waiting_for_sites; /* shard only: applied, fewer sites than required */

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "error_code.h"
+#include "log/producer_state.h"
 #include "protocol/record_batch.h"
 #include "membership/topic_move.h"
 
@@ -144,15 +145,40 @@ static bool is_about_to_lead(const struct broker_group *g)
     return !machine_is_ready(g->machine) && repl_group_is_elected(g->raft);
 }
 
+/* By what is applied so far: of what is sent quickly more may seem to be one than is. */
+static bool is_jump(const struct produce_part *part, const struct partition *p,
+                    struct log_producer_batch *producer)
+{
+    struct kafka_record_batch batch;
+    struct log_producer_state *producers = log_partition_producers(p->log);
+    if (!log_producer_is_stridden(producers) ||
+        kafka_record_batch_decode(part->batch.bytes, &batch) < 0)
+        return false;
+    *producer = (struct log_producer_batch){.producer_id = batch.producer_id,
+                                            .producer_epoch = batch.producer_epoch,
+                                            .base_sequence = batch.base_sequence};
+    return log_producer_is_jump(producers, producer);
+}
+
+static bool is_refused_jump(const struct produce_part *part, const struct partition *p)
+{
+    struct broker_group *g = part->group;
+    struct log_producer_batch producer;
+    return is_jump(part, p, &producer) &&
+           produce_jump_is_refused(&g->jumps, part->place.number, &producer,
+                                   clock_now_ms(&g->broker->clock));
+}
+
 /* Ahead of that goes what needs no more than a majority, to a partition that is open as far as this
  * replica has applied; apply has the last word, as of all that is proposed. */
 static bool may_propose(const struct produce_part *part)
 {
     struct broker_group *g = part->group;
     const struct partition *p = machine_partition(g->machine, part->place.number);
+    struct log_producer_batch producer;
     return machine_is_ready(g->machine) ||
            (repl_group_may_submit_ahead(g->raft) && p != NULL && p->moved_index == 0 &&
-            !g->is_without_room && !needs_more_sites(part));
+            !g->is_without_room && !needs_more_sites(part) && !is_jump(part, p, &producer));
 }
 
 static int16_t refusal(struct produce_part *part)
@@ -169,7 +195,7 @@ static int16_t refusal(struct produce_part *part)
     }
     if (needs_more_sites(part) && !has_enough_sites(part, 0))
         return KAFKA_ERROR_NOT_ENOUGH_REPLICAS;
-    return KAFKA_ERROR_NONE;
+    return is_refused_jump(part, p) ? KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER : KAFKA_ERROR_NONE;
 }
 
 /* On its way here from another group: its clients have heard so already. */

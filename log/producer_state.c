@@ -177,6 +177,23 @@ enum log_producer_verdict log_producer_check(const struct log_producer_state *s,
     return p->may_jump ? LOG_PRODUCER_NEW : LOG_PRODUCER_OUT_OF_ORDER;
 }
 
+bool log_producer_is_stridden(const struct log_producer_state *s)
+{
+    return s->unknown_end > 0;
+}
+
+bool log_producer_is_jump(const struct log_producer_state *s,
+                          const struct log_producer_batch *batch)
+{
+    int64_t offset, timestamp;
+    if (batch->producer_id < 0 || batch->base_sequence == 0 ||
+        log_producer_check(s, batch, &offset, &timestamp) != LOG_PRODUCER_NEW)
+        return false;
+    const struct producer *p = find(s, batch->producer_id);
+    return p == NULL || batch->producer_epoch > p->epoch ||
+           batch->base_sequence != sequence_after(last_batch(p)->last_sequence);
+}
+
 static void unlink_from_list(struct log_producer_state *s, struct producer *p)
 {
     *(p->earlier != NULL ? &p->earlier->later : &s->earliest) = p->later;

@@ -399,3 +399,47 @@ Test(cluster_produce_path, takes_a_gap_soon_after_an_election_for_its_own_doing)
     cr_assert_eq(answer_to_sequence(4, true, 60000), KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER);
     cr_assert_eq(answer_to_sequence(4, false, 60000), KAFKA_ERROR_UNKNOWN_PRODUCER_ID);
 }
+
+/* ---- after a forced recovery ---- */
+
+/* Applied where it is proposed. Returns what its client is told. */
+static int16_t send_sequence(struct produce_stage *s, int32_t sequence)
+{
+    begin_batch(s,
+                &(struct batch_of){.record_count = 2, .producer_id = 7, .base_sequence = sequence});
+    if (s->done_count < s->part_count)
+        apply_next(s);
+    return s->parts[s->part_count - 1].error_code;
+}
+
+static void open_stridden(struct produce_stage *s)
+{
+    open_stage(s);
+    serve(s);
+    cr_assert_eq(send_sequence(s, 0), KAFKA_ERROR_NONE);
+    struct partition *p = machine_partition(s->machine.machine, 1);
+    log_producer_stride(log_partition_producers(p->log), 100);
+}
+
+Test(cluster_produce_path, has_a_producer_send_again_before_it_leaves_out_what_a_recovery_lost)
+{
+    struct produce_stage s;
+    open_stridden(&s);
+    cr_assert_eq(send_sequence(&s, 4), KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
+    cr_assert_eq(send_sequence(&s, 6), KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, "under way behind it");
+    cr_assert_eq(send_sequence(&s, 4), KAFKA_ERROR_NONE, "it has nothing before that");
+    cr_assert_eq(send_sequence(&s, 6), KAFKA_ERROR_NONE);
+    close_stage(&s);
+}
+
+Test(cluster_produce_path, never_takes_for_lost_what_a_producer_sends_a_moment_later)
+{
+    struct produce_stage s;
+    open_stridden(&s);
+    cr_assert_eq(send_sequence(&s, 6), KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
+    cr_assert_eq(send_sequence(&s, 4), KAFKA_ERROR_NONE, "the request that it was in timed out");
+    cr_assert_eq(s.parts[s.part_count - 1].base_offset, 2, "and so it is there");
+    cr_assert_eq(send_sequence(&s, 6), KAFKA_ERROR_NONE);
+    cr_assert_eq(s.parts[s.part_count - 1].base_offset, 4, "in its order");
+    close_stage(&s);
+}

@@ -182,6 +182,15 @@ Test(log_producer_state, refuses_stored_bytes_cut_anywhere_and_stays_empty)
     log_producer_state_destroy(s);
 }
 
+static bool is_jump(const struct log_producer_state *s, int64_t id, int16_t epoch, int32_t sequence)
+{
+    struct log_producer_batch batch = {.producer_id = id,
+                                       .producer_epoch = epoch,
+                                       .base_sequence = sequence,
+                                       .last_sequence = sequence};
+    return log_producer_is_jump(s, &batch);
+}
+
 Test(log_producer_state, lets_each_producer_leave_out_what_a_forced_recovery_lost_once)
 {
     struct log_producer_state *s = log_producer_state_create(10);
@@ -197,6 +206,12 @@ Test(log_producer_state, lets_each_producer_leave_out_what_a_forced_recovery_los
     cr_assert_eq(check(read_back, 7, 2, 9, 1), LOG_PRODUCER_NEW, "its epoch rose there");
     cr_assert_eq(check(read_back, 8, 0, 30, 1), LOG_PRODUCER_NEW, "it began there");
     cr_assert_eq(check(read_back, 50, 0, 30, 1), LOG_PRODUCER_UNKNOWN, "its id is younger");
+    cr_assert(is_jump(read_back, 7, 0, 9) && is_jump(read_back, 7, 2, 9) &&
+              is_jump(read_back, 8, 0, 30));
+    cr_assert_not(is_jump(read_back, 7, 0, 5), "it follows");
+    cr_assert_not(is_jump(read_back, 7, 0, 0), "a repeat");
+    cr_assert_not(is_jump(read_back, 8, 0, 0), "its first");
+    cr_assert_not(is_jump(read_back, 50, 0, 30), "a gap as any");
     record(read_back, 7, 0, 9, 1, 200, 2);
     cr_assert_eq(check(read_back, 7, 0, 11, 1), LOG_PRODUCER_OUT_OF_ORDER, "only once");
     cr_assert_eq(check(read_back, 7, 0, 5, 1), LOG_PRODUCER_OLD_DUPLICATE);

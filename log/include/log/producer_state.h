@@ -5,6 +5,7 @@
 #ifndef LOG_PRODUCER_STATE_H
 #define LOG_PRODUCER_STATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -40,6 +41,13 @@ void log_producer_state_destroy(struct log_producer_state *s);
 enum log_producer_verdict log_producer_check(const struct log_producer_state *s,
                                              const struct log_producer_batch *batch,
                                              int64_t *base_offset, int64_t *timestamp);
+
+/* Is a batch NEW only because a forced recovery may have lost what came before it? */
+bool log_producer_is_jump(const struct log_producer_state *s,
+                          const struct log_producer_batch *batch);
+
+/* Has a forced recovery met it? Where not, nothing is a jump. */
+bool log_producer_is_stridden(const struct log_producer_state *s);
 
 /* Remembers a NEW batch that was given `base_offset`. `wall_ms` is its entry's clock. Returns 0
  * or UV_ENOMEM, which must end the process: apply can't be left half done. */
