@@ -133,9 +133,17 @@ static void on_farewell(void *data)
     sim_node_restart_in(n, world_between(world, WORLD_MS, WORLD_S));
 }
 
+static void on_power_cut(void *data)
+{
+    sim_node_end(((struct sim_life *)data)->node, SIM_END_POWER);
+}
+
+/* The order is written on the shard: a power cut in the middle of that is seen here. */
 static int begin_anew(struct sim_life *life, const struct recovery_order *order)
 {
     int err = recovery_order_write(fake_disk_seam(life->node->disk), order);
+    if (err != 0 && fake_disk_is_halted(life->node->disk))
+        world_in(life->node->sim->world, 0, &life->span, on_power_cut, life);
     if (err != 0)
         return err;
     for (unsigned i = 0; i < order->row_count; i++)
