@@ -120,14 +120,15 @@ static void submit_barrier(struct repl_group *g)
     }
 }
 
-/* From the last word of the leader before; what took longer was no election, but a majority that
- * was missing. */
+/* From the last sign of life of the leader before: its last word of this group may be as much older
+ * as heartbeats lie apart. What took longer was no election, but a majority that was missing. */
 static void note_election(struct repl_group *g)
 {
-    uint64_t now_ms = group_now_ms(g), heard_ms = g->heard_ns / 1000000;
+    uint64_t now_ms = group_now_ms(g);
     uint32_t before = repl_raft_id_node(g->heard.leader_raft_id);
     bool is_handed_over = node_is_alive(g->options.node, before);
-    uint64_t since_ms = is_handed_over ? g->candidate_since_ms : heard_ms;
+    uint64_t last_ms = node_last_sign_ns(g->options.node, before, g->heard_ns) / 1000000;
+    uint64_t since_ms = is_handed_over ? g->candidate_since_ms : last_ms;
     if (g->heard_ns != 0 && since_ms != 0 && now_ms - since_ms <= ELECTION_MS_MAX)
         node_note_election(g->options.node, is_handed_over, now_ms - since_ms);
 }

@@ -83,6 +83,16 @@ bool node_is_alive(struct repl_node *n, uint32_t node_id)
     return node_id == n->options.node_id || (p != NULL && atomic_load(&p->is_alive));
 }
 
+uint64_t node_last_sign_ns(struct repl_node *n, uint32_t node_id, uint64_t word_ns)
+{
+    struct node_peer *p = node_find_peer(n, node_id);
+    uint64_t next_word_ns = word_ns + n->options.heartbeat_ms * 1000000ull;
+    uint64_t alive_ns = p == NULL ? 0 : atomic_load(&p->alive_ns);
+    if (alive_ns < word_ns)
+        return word_ns;
+    return alive_ns < next_word_ns ? alive_ns : next_word_ns;
+}
+
 bool node_is_heard(struct repl_node *n, uint32_t node_id)
 {
     struct node_peer *p = node_find_peer(n, node_id);

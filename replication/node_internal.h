@@ -36,6 +36,9 @@ void node_note_election(struct repl_node *n, bool is_handed_over, uint64_t took_
 void node_publish_handover(struct repl_node *n, uint32_t group_id, bool is_under_way);
 
 bool node_is_alive(struct repl_node *n, uint32_t node_id);
+/* When it last sent anything, if its last word of a group was heard then: at the latest when it
+ * should have said the next one. */
+uint64_t node_last_sign_ns(struct repl_node *n, uint32_t node_id, uint64_t word_ns);
 /* It said something within its last two heartbeats: as sure as one can be without asking. */
 bool node_is_heard(struct repl_node *n, uint32_t node_id);
 /* The node is alive, and what was heard then is of the life, and so of the incarnation, that it has

@@ -63,8 +63,9 @@ static void add_elections(struct metric_text *t, struct broker *b)
 {
     struct repl_election_report lost, handed_over;
     repl_node_elections(b->node, (uint32_t)b->conf.node_id, &lost, &handed_over);
-    metric_family(t, "trilog_election_seconds", METRIC_SUMMARY,
-                  "The newest elections won here: from the old leader's last word to serving");
+    metric_family(
+        t, "trilog_election_seconds", METRIC_SUMMARY,
+        "The newest elections won here: from the old leader's last sign of life to serving");
     if (lost.count > 0) {
         metric_sample(t, "", lost.median_ms / 1e3, 2, "cause", "lost", "quantile", "0.5");
         metric_sample(t, "", lost.longest_ms / 1e3, 2, "cause", "lost", "quantile", "1");

@@ -15,7 +15,9 @@
 
 #define EVERY_MS      1000
 #define STAND_MS      40   /* until the first successor stands, and a second one's turn */
+#define TICKS_MS      15   /* that it is silent, may be elected, should stand: half a tick each */
 #define ROUND_TRIPS   3    /* pre-vote, vote, and the first commit of the new leader */
+#define DISKS_MS      6    /* ... each with a disk's write */
 #define ROUND_TRIP_US 1000 /* where none was measured */
 
 struct forecast_board {
@@ -160,7 +162,7 @@ static void expect_pause(struct broker *b, const char *const *sites, unsigned si
             add_election(b, node_id, f);
     }
     if (!f->is_pause_measured)
-        f->pause_ms = b->conf.gone_ms + STAND_MS +
+        f->pause_ms = b->conf.gone_ms + STAND_MS + TICKS_MS + DISKS_MS +
                       ROUND_TRIPS * (int64_t)slowest_round_trip_us(b, sites, site_count) / 1000;
 }
 

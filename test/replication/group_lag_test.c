@@ -345,3 +345,32 @@ Test(repl_group_lag, goes_with_measured_round_trips_and_elections)
     cr_assert(handed_over.count == 1 && handed_over.median_ms < 500);
     cluster_close(&c);
 }
+
+/* Wherever between two of its heartbeats a leader that works is cut off. */
+Test(repl_group_lag, counts_an_election_from_the_lost_leaders_last_sign_of_life)
+{
+    for (unsigned past_ms = 0; past_ms < 75; past_ms += 10) {
+        struct replica *leader = started(230 + past_ms);
+        struct repl_election_report lost, handed_over;
+        for (unsigned ms = 0; ms < 300 + past_ms; ms += 5) {
+            cluster_propose(&c, leader, NULL);
+            cluster_run_ms(&c, 5);
+        }
+        uint64_t cut_ms = clock_now_ms(&c.clock.seam);
+        cluster_isolate(&c, leader->number);
+        struct replica *next = NULL;
+        while (next == NULL) {
+            cluster_run_ms(&c, 1);
+            for (unsigned i = 0; i < 3; i++) {
+                struct repl_group_status s = replica_status(&c.replicas[i]);
+                if (&c.replicas[i] != leader && s.role == REPL_LEADER && s.is_ready)
+                    next = &c.replicas[i];
+            }
+        }
+        uint64_t took_ms = clock_now_ms(&c.clock.seam) - cut_ms;
+        cr_assert(repl_node_elections(next->node, next->node_id, &lost, &handed_over));
+        cr_assert_leq(lost.longest_ms, took_ms + 15, "%u ms, not %llu", lost.longest_ms,
+                      (unsigned long long)took_ms);
+        cluster_close(&c);
+    }
+}
