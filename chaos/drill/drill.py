@@ -10,6 +10,7 @@ Whatever goes wrong, the fault is healed and the clients are ended before the dr
 that could not be judged is not safe."""
 
 import os
+import random
 import time
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from .observer import Observer
 from .plan import LABS
 
 READY_S = 30
+POLICIES = ("guard", "deny", "allow")  # of what a commit may lower: docs/offsets.md
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,18 @@ class Drill:
         if self.observer.wait_level(self.partitions, READY_S) is None:
             raise GroundError(f"not ready within {READY_S} s: "
                               f"{self.observer.why_not_level(self.partitions)}")
+        self._set_policy()
         time.sleep(self.times.warm_s)
         self.warm_us = now_us()
         time.sleep(self.times.before_s)
         self.ledgers.check_running()
+
+    def _set_policy(self):
+        """Its members commit lower now and then: one group keeps the default, which lets them take
+        back what they have committed themselves; the other gets what the seed says."""
+        policy = random.Random(f"{self.seed} {self.row.name}").choice(POLICIES)
+        self.figures["policy"] = policy
+        self.ground.set_policy(f"{self.topic}-g1", policy)
 
     def _break(self):
         aimer = Aimer(self.ground.node_sites(),
@@ -211,7 +221,7 @@ class Drill:
 def load_options(kind):
     """The ledger's options for one site."""
     return {"--producers": 2, "--plain-producers": 1, "--rate": kind.records_per_s,
-            "--groups": 2, "--members": 1, "--assigned": 1, "--size": "100-1000",
+            "--groups": 2, "--members": 1, "--rewind-percent": 5, "--assigned": 1, "--size": "100-1000",
             "--metadata-ms": kind.metadata_ms, "--probe-ms": kind.probe_ms,
             "--probe-lanes": kind.probe_lanes, "--admin-ms": 2000,
             "--fetch-offsets-ms": 1000}

@@ -11,14 +11,16 @@ import shutil
 import socket
 import subprocess
 
+from faults.membership import ADMIN_STEP
 from testbed import sockets
-from testbed.lab import Lab, Refused
+from testbed.lab import PROGRAMS, Lab, Refused
 from testbed.settings import set_value
 
 from . import wire
 from .plan import LABS
 
 
+OPERATOR_S = 30
 DAMAGE = re.compile(r" event=(\w+_(?:damaged|corrupt|lost|restored))\b")
 
 
@@ -136,6 +138,19 @@ class Ground:
             self.lab.wait_until_formed()
         except Refused as error:
             raise GroundError(str(error)) from error
+
+    # ---- what an operator says ------------------------------------------------------------------
+    def set_policy(self, group, policy):
+        """By the first node; any of them finds the coordinator."""
+        node = min(self.lab.nodes)
+        host, _, port = self.lab.nodes[node].address.rpartition(":")
+        admin = f"{host if self.lab.is_loopback else '127.0.0.1'}:{int(port) + ADMIN_STEP}"
+        command = [os.path.join(PROGRAMS, "trilog"), "group", "policy", group, policy, "--yes",
+                   "--admin", admin]
+        done = subprocess.run(self.lab.command_in(node, command), capture_output=True, text=True,
+                              timeout=OPERATOR_S, check=False)
+        if done.returncode != 0:
+            raise GroundError(f"the policy of {group} is not set: {done.stderr.strip()}")
 
     # ---- clients ----------------------------------------------------------------------------
     def start_client(self, site, argv, log):

@@ -13,7 +13,7 @@ struct commit_part {
     int32_t partition;
     int64_t offset;
     uint64_t id;
-    bool is_answered;
+    bool is_rewind, is_answered;
 };
 
 struct commit {
@@ -45,13 +45,17 @@ void commits_close(struct commits *c)
 void commits_on_assigned(struct commits *c, int32_t partition, bool is_assigned)
 {
     if (partition >= 0 && partition < c->partition_count)
-        c->places[partition] = (struct commit_place){is_assigned, -1, -1};
+        c->places[partition] = (struct commit_place){is_assigned, -1, -1, -1};
 }
 
 void commits_on_record(struct commits *c, int32_t partition, int64_t offset)
 {
-    if (partition >= 0 && partition < c->partition_count)
-        c->places[partition].next = offset + 1;
+    if (partition < 0 || partition >= c->partition_count)
+        return;
+    struct commit_place *place = &c->places[partition];
+    if (place->first < 0)
+        place->first = offset;
+    place->next = offset + 1;
 }
 
 static bool has_progress(const struct commit_place *place)
@@ -63,6 +67,8 @@ static void answer_part(struct commit *commit, struct commit_part *part, rd_kafk
 {
     struct commits *c = commit->commits;
     struct note_end end = client_change_end(err, part->offset);
+    if (part->is_rewind && err == RD_KAFKA_RESP_ERR_POLICY_VIOLATION)
+        end.outcome = NOTE_FAIL; /* what is stored was higher before its first try */
     if (part->is_answered)
         return;
     part->is_answered = true;
@@ -97,19 +103,28 @@ static void on_answer(rd_kafka_t *client, rd_kafka_resp_err_t err,
     free(commit);
 }
 
+static bool is_rewind(struct commits *c, const struct commit_place *place)
+{
+    return place->committed > place->first &&
+           random_below(&c->chance, 100) < (uint64_t)c->rewind_percent;
+}
+
 static void take_part(struct commit *commit, int32_t partition,
                       rd_kafka_topic_partition_list_t *offsets)
 {
     struct commits *c = commit->commits;
     struct commit_place *place = &c->places[partition];
     struct note_place where = {c->topic, partition};
+    bool is_back = is_rewind(c, place);
+    int64_t offset = is_back ? place->first : place->next;
     commit->parts[commit->count++] = (struct commit_part){
         .partition = partition,
-        .offset = place->next,
-        .id = note_commit(c->process, now_us(), c->group, where, place->next),
+        .offset = offset,
+        .is_rewind = is_back,
+        .id = note_commit(c->process, now_us(), c->group, where, offset),
     };
-    rd_kafka_topic_partition_list_add(offsets, c->topic, partition)->offset = place->next;
-    place->committed = place->next;
+    rd_kafka_topic_partition_list_add(offsets, c->topic, partition)->offset = offset;
+    place->committed = offset;
 }
 
 static int count_with_progress(const struct commits *c)

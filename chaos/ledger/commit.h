@@ -6,12 +6,14 @@
 #include <stdbool.h>
 
 #include "client.h"
+#include "random.h"
 
 #define COMMITS_OPEN_MAX 8 /* unanswered at once; at the bound a commit is left out */
 
 struct commit_place {
     bool is_assigned;
-    int64_t next;      /* after the newest record read; -1: none since the assignment */
+    int64_t first;     /* the first record read; -1: none since the assignment */
+    int64_t next;      /* after the newest one; -1 */
     int64_t committed; /* asked to be stored last; -1: none since the assignment */
 };
 
@@ -23,6 +25,8 @@ struct commits {
     struct commit_place *places; /* by partition */
     int32_t partition_count;
     unsigned open_count;
+    struct random chance;
+    int64_t rewind_percent; /* of what is committed */
 };
 
 /* Returns -1 without memory. All else is borrowed. */
@@ -35,7 +39,10 @@ void commits_close(struct commits *commits);
 void commits_on_assigned(struct commits *commits, int32_t partition, bool is_assigned);
 void commits_on_record(struct commits *commits, int32_t partition, int64_t offset);
 
-/* Asks for all progress to be stored; the answers come in commits_serve(). */
+/* Asks for all progress to be stored; the answers come in commits_serve(). Now and then, as
+ * `rewind_percent` says, the first record read since the assignment is asked to be stored instead,
+ * where something higher has been asked before: as an application does that wants to have all of it
+ * again. The next time the progress is. */
 void commits_send(struct commits *commits);
 
 /* Takes the answers that have come, within `timeout_ms` (0: no wait). */

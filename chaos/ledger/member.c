@@ -90,8 +90,12 @@ static bool open_client(struct member *m)
     if (m->client == NULL)
         return false;
     rd_kafka_poll_set_consumer(m->client);
-    return commits_open(&m->commits, m->client, &m->process, m->group, o->topic,
-                        m->load->partition_count) == 0;
+    if (commits_open(&m->commits, m->client, &m->process, m->group, o->topic,
+                     m->load->partition_count) != 0)
+        return false;
+    m->commits.chance = random_of((uint64_t)o->seed, m->process.name);
+    m->commits.rewind_percent = o->rewind_percent;
+    return true;
 }
 
 static bool subscribe(struct member *m)

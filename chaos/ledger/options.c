@@ -56,6 +56,8 @@ static const struct option table[] = {
      "consumers by assignment: from the beginning, from the end, …"},
     {"--commit-ms", OPTIONS_LOAD, NUMBER, AT(commit_ms), 1, MS_MAX, "1000",
      "between a member's commits"},
+    {"--rewind-percent", OPTIONS_LOAD, NUMBER, AT(rewind_percent), 0, 100, "0",
+     "of a member's commits: back to the first record since its assignment"},
     {"--fetch-offsets-ms", OPTIONS_LOAD, NUMBER, AT(fetch_offsets_ms), 0, MS_MAX, "1000",
      "between audits of committed offsets, by each node; 0: none"},
     {"--admin-ms", OPTIONS_LOAD, NUMBER, AT(admin_ms), 0, MS_MAX, "5000",

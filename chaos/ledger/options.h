@@ -23,8 +23,8 @@ struct options_client {
 struct options {
     const char *site, *tag, *bootstrap, *history, *topic, *group_prefix;
     int64_t seed, partitions, replication, producers, plain_producers, rate, keys, groups, members,
-        assigned, commit_ms, fetch_offsets_ms, admin_ms, metadata_ms, probe_ms, probe_lanes,
-        probe_node, rebalance_ms, seconds, settle_seconds, timeout_seconds;
+        assigned, rewind_percent, commit_ms, fetch_offsets_ms, admin_ms, metadata_ms, probe_ms,
+        probe_lanes, probe_node, rebalance_ms, seconds, settle_seconds, timeout_seconds;
     int64_t size_min, size_max;
     struct options_node nodes[OPTIONS_NODES_MAX];
     int node_count;

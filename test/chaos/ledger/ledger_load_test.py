@@ -113,6 +113,20 @@ def test_members_commit_a_last_time_and_leave(start):
         assert own[-1]["type"] == "revoke"
 
 
+def test_members_commit_lower_now_and_then_and_go_on_where_they_were(start):
+    load = start("load", "a", "--seconds", "4", "--commit-ms", "100", "--rewind-percent", "50")
+    assert (load.wait(), load.err) == (0, "")
+    history, steps = History(load.path), {}
+    for line in history.invoked("commit").values():
+        steps.setdefault((line["process"], line["partition"]), []).append(line["offset"])
+    assert any(later < before for offsets in steps.values()
+               for before, later in zip(offsets, offsets[1:]))
+    assert set(history.outcomes("commit")) == {"ok"}, "by default a member may take back its own"
+    reader = start("read", "a")
+    assert (reader.wait(), reader.err) == (0, "")
+    assert check(load.path, reader.path)[0] == 0, check(load.path, reader.path)[1]
+
+
 def test_a_second_signal_ends_it_at_once(lab, start):
     load = start("load", "a")
     load.wait_until_written(SEND_OK, times=100)
