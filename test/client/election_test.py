@@ -54,8 +54,10 @@ def lose_leaders(cluster, topic):
 def come_back(cluster, topic, node):
     node.start()
     cluster.wait_healthy()
-    clusters.wait_until(lambda: all(len(p.isrs) == 3 for p in cluster.partitions(topic).values()), 20,
-                        "it is in sync again")
+    for asked in cluster.nodes:  # each is told by the leaders, in its own time
+        clusters.wait_until(lambda n=asked: all(
+            len(p.isrs) == 3 for p in cluster.metadata(topic, n).topics[topic].partitions.values()), 20,
+            f"it is in sync again, as node {asked.id} knows")
 
 
 def test_leaders_go_home_when_they_are_asked_to_and_not_before(sleepy):
