@@ -106,6 +106,17 @@ def handovers(drilled):
     return "".join(f"{sentence}\n\n" for sentence in sentences)
 
 
+def recoveries(drilled):
+    """A sentence for each drill that lost something, having said so before."""
+    return "".join(
+        f"**{r['name']}**: {r['figures']['lost_by_recovery']} acknowledged records are gone (not in "
+        f"RPO), all acknowledged within the {r['figures']['printed_loss_s']:.2f} s before the loss "
+        f"that the plan had named; it had known of {r['figures']['known_lost']}. Each partition "
+        f"served at most {r['figures']['ordered_rto_max_s']:.1f} s after the order. "
+        f"`{r['command']}`\n\n"
+        for r in drilled if r["figures"].get("ordered_rto_max_s") is not None)
+
+
 def text(results):
     """The whole page."""
     drilled = results["faults"]
@@ -113,7 +124,8 @@ def text(results):
                        prompt=results["prompt"])
     table = [f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|",
              *(_row_or_why(r) for r in drilled)]
-    return f"{head}\n" + "\n".join(table) + "\n\n" + handovers(drilled) + summary(drilled) + "\n"
+    notes = handovers(drilled) + recoveries(drilled)
+    return f"{head}\n" + "\n".join(table) + "\n\n" + notes + summary(drilled) + "\n"
 
 
 def summary(drilled):

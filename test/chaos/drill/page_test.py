@@ -64,6 +64,14 @@ def test_those_who_never_came_back_are_not_hidden():
     assert "10, 2 never" in page.row(hurt)
 
 
+def test_what_a_forced_recovery_took_is_told_beside_what_it_had_said():
+    figures = {"lost_by_recovery": 147, "known_lost": 18, "printed_loss_s": 1.264,
+               "ordered_rto_max_s": 1.54}
+    told = page.text(run_of(result("forced-recovery", figures=figures), result()))
+    assert "147 acknowledged records are gone" in told and "it had known of 18" in told
+    assert "within the 1.26 s before the loss" in told and "1.5 s after the order" in told
+
+
 def test_handovers_are_told_beside_what_the_probes_see_at_rest():
     timed = {"handover_gap_p50_s": 0.11, "handover_gap_p99_s": 0.187, "handover_gap_max_s": 0.201,
              "handover_gap_samples": 230, "rest_gap_p50_s": 0.03}
