@@ -130,6 +130,8 @@ def _rest():
               "all partitions move to one raft group and back to all, again and again")
     yield Row("mode-change", "mode-change", "all", 15, "progress",
               "a topic is acknowledged by one site alone, by another, by two again, and so on")
+    yield Row("home-killed", "home-killed", "site", 5, "none",
+              "a topic is acknowledged by one site alone; kill -9 of that site, which returns")
     yield Row("forced-recovery", "recover", "two_sites", 15, "recovery",
               "two sites are lost, the third is recovered by force; then both return with their data")
     yield Row("switch", "switch", "all", 120, "switch",

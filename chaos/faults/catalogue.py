@@ -22,7 +22,8 @@ KINDS: dict[str, type[Fault]] = {
     "stale-blocks": disk.StaleBlocks, "lost-writes": disk.LostWrites,
     "misdirected-writes": disk.MisdirectedWrites, "cut-off": disk.CutOff, "emptied": disk.Emptied,
     "node-leaves": membership.Leave, "node-replace": membership.Replace,
-    "topic-move": moves.TopicMove, "mode-change": moves.ModeChange, "switch": switches.Switch,
+    "topic-move": moves.TopicMove, "mode-change": moves.ModeChange,
+    "home-killed": moves.HomeKilled, "switch": switches.Switch,
     "recover": recovery.Recover, "random-pairs": pairs.RandomPair,
 }
 

@@ -7,12 +7,13 @@ from collections import Counter
 from testbed.lab import Refused
 
 from . import view
-from .fault import ROOT, Fault, Impossible, Scene
+from .fault import ROOT, Fault, Impossible, Scene, wait_until
 from .membership import trilog
 
 LOOK_SECONDS = 0.2
 MOVED_SECONDS_MAX = 60
 HEALED_SECONDS_MAX = 50     # what a performer is given
+STARTED_SECONDS_MAX = 20
 
 
 class TopicMove(Fault):
@@ -64,17 +65,20 @@ class ModeChange(Fault):
     seconds = 20.0
 
     def begin(self, scene: Scene) -> None:
+        self._note_as_it_is(scene)
+        self._kinds = [*(("async", site) for site in sorted(scene.lab.sites)), USUAL]
+        scene.chance.shuffle(self._kinds)
+        self._turns = 0
+        scene.undo.add(lambda: self._back_for_sure(scene))
+        self._next(scene)
+
+    def _note_as_it_is(self, scene: Scene) -> None:
         self._topic = largest_topic(scene)
         # A home site alone can't keep what asks for two; it is asked for again in the end.
         configs = ask(scene, "topic", "describe", self._topic)["configs"]
         self._sites_asked = next((config["value"] for config in configs
                                   if config["name"] == SITES_ASKED and config["source"] == "topic"),
                                  "")
-        self._kinds = [*(("async", site) for site in sorted(scene.lab.sites)), USUAL]
-        scene.chance.shuffle(self._kinds)
-        self._turns = 0
-        scene.undo.add(lambda: self._back_for_sure(scene))
-        self._next(scene)
 
     def turn(self, scene: Scene) -> float:
         if self._is_as_told(scene):
@@ -112,6 +116,35 @@ class ModeChange(Fault):
             time.sleep(LOOK_SECONDS)
 
 
+class HomeKilled(ModeChange):
+    """What its home site alone has acknowledged is on that site's disks: it waits, and goes on when
+    the nodes do. Then the topic is synchronous again."""
+    sentence = "a topic is acknowledged by one site alone, and then that site's nodes are killed"
+    target = "site"
+
+    def begin(self, scene: Scene) -> None:
+        self._note_as_it_is(scene)
+        scene.undo.add(lambda: self._back_for_sure(scene))
+        self._tell(scene, ("async", scene.target.sites[0]))
+        wait_until(lambda: self._is_as_told(scene), HEALED_SECONDS_MAX,
+                   "the partitions have not moved to their home site")
+        for node in scene.target.nodes:
+            scene.undo.add(lambda node=node: self._start_for_sure(scene, node))
+            scene.lab.kill_node(node)
+
+    def turn(self, scene: Scene) -> None:
+        return None
+
+    @staticmethod
+    def _start_for_sure(scene: Scene, node: int) -> None:
+        scene.lab.start_node(node)
+        give_up_at = time.monotonic() + STARTED_SECONDS_MAX
+        while not serves(scene, node):
+            if time.monotonic() > give_up_at:
+                raise Refused(f"node {node} does not serve")
+            time.sleep(LOOK_SECONDS)
+
+
 SITES_ASKED = "min.insync.replicas"
 USUAL = ("sync", None)      # replication and home site of groups that are for every topic
 
@@ -134,6 +167,15 @@ def somebody(scene: Scene) -> int:
 
 def ask(scene: Scene, *words: str) -> dict:
     return json.loads(trilog(scene, somebody(scene), *words, "-o", "json"))
+
+
+def serves(scene: Scene, node: int) -> bool:
+    """Does it know who leads each partition?"""
+    try:
+        groups = json.loads(trilog(scene, node, "raft", "list", "-o", "json"))["groups"]
+    except Refused:
+        return False
+    return all(group.get("leader_node_id") is not None for group in groups)
 
 
 def are_moving(scene: Scene) -> bool:
