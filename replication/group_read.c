@@ -162,7 +162,7 @@ void group_reads_advance(struct repl_group *g)
     uint64_t confirmed = confirmed_round(g);
     serve(g, confirmed);
     expire(g);
-    if (g->reads == NULL)
+    if (g->reads == NULL || g->reads_last == NULL)
         return;
     bool is_over = confirmed >= g->round || g->reads->round > g->round; /* or nobody waits for it */
     bool is_late = group_now_ms(g) - g->round_at_ms >= ROUND_REPEAT_MS;

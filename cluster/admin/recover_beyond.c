@@ -1,5 +1,9 @@
 /* Committed beyond what survives: these consumers wait for the first new record.
  *
+ * What survives is told by what the survivor has applied. One that began anew while nobody told it
+ * what is committed has applied its checkpoint only: it may keep more than is said here, and a
+ * partition that was opened since has none yet.
+ *
  * Offset and partition may lie on two shards, so both are gathered first (recover_look.h). What
  * there was no room for is counted: a list that is cut says so. */
 #include "admin/recover_beyond.h"
@@ -23,14 +27,26 @@ static void add_row(struct beyond *beyond, const struct recover_offset *o, int64
                                         (json_int_t)next_offset));
 }
 
+/* A partition that the metadata knows and the survivor has not applied; in no raft group: -1. */
+static int64_t group_of_unopened(const struct recover_plan *plan, const struct recover_offset *o)
+{
+    const struct metadata_topic *t = metadata_topic_by_id(plan->broker->metadata, o->topic_id);
+    return t == NULL || o->partition >= t->partition_count
+               ? -1
+               : (int64_t)t->partitions[o->partition].group_id;
+}
+
 static void look_at(struct beyond *beyond, const struct recover_offset *o)
 {
-    const struct recover_partition *p = recover_look_find(beyond->plan->look, o->topic_id,
-                                                          o->partition);
-    if (p == NULL)
-        beyond->not_looked_at += !beyond->knows_all_partitions;
-    else if (o->offset > p->next_offset && recover_plan_place(beyond->plan, p->group_id) >= 0)
-        add_row(beyond, o, p->next_offset);
+    const struct recover_plan *plan = beyond->plan;
+    const struct recover_partition *p = recover_look_find(plan->look, o->topic_id, o->partition);
+    int64_t group_id = p != NULL ? (int64_t)p->group_id : group_of_unopened(plan, o);
+    int64_t next_offset = p != NULL ? p->next_offset : 0;
+    if (p == NULL && !beyond->knows_all_partitions)
+        beyond->not_looked_at++;
+    else if (o->offset > next_offset && group_id >= 0 &&
+             recover_plan_place(plan, (uint32_t)group_id) >= 0)
+        add_row(beyond, o, next_offset);
 }
 
 void recover_beyond_add(const struct recover_plan *plan, json_t *json)

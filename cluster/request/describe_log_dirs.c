@@ -76,10 +76,10 @@ static void on_there(struct work_item *item)
     machine_each_partition(p->group->machine, count_partition, p);
     if (p->room > 0)
         p->sizes = kafka_arena_array(&p->arena, p->room, sizeof *p->sizes);
-    if (p->sizes != NULL)
+    if (p->sizes != NULL) {
         machine_each_partition(p->group->machine, take_size, p);
-    if (p->count > 0)
         qsort(p->sizes, p->count, sizeof *p->sizes, by_number);
+    }
     request_post_back(p->all->request, &p->item, gather);
 }
 
