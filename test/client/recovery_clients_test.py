@@ -146,7 +146,7 @@ def test_consumers_beyond_the_end_wait_and_get_the_first_new_record():
             listed = admin.list_consumer_groups(request_timeout=5).result(10).valid
             groups = {g.group_id for g in listed if str(g.state).endswith("STABLE")}
             return {reader.group for reader in readers} <= groups
-        clusters.wait_until(has_members, 60, "all groups have their member", 0.3)
+        clusters.wait_until(has_members, 120, "all groups have their member", 0.3)
         early = {reader.group: reader.got() for reader in readers if reader.got()}
         assert not early, f"an old record: {early}"
         records.send_all(cluster, TOPIC, [b"first", b"second"])
