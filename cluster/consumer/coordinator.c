@@ -104,11 +104,15 @@ static void host_on_rebalance(void *data, struct kafka_string group_id, int32_t 
                               const struct group_cause *cause)
 {
     char group[TEXT_EVENT_SIZE], member[TEXT_EVENT_SIZE], reason[TEXT_EVENT_SIZE];
-    (void)data;
+    struct coordinator *c = data;
+    uint64_t left_out;
+    if (!event_pace_allows(&c->rebalance_pace, host_now_ms(c), &left_out))
+        return;
     event_info("consumer_group_rebalances",
-               "consumer_group=%s generation=%d cause=%s member=%s reason=\"%s\"",
+               "consumer_group=%s generation=%d cause=%s member=%s reason=\"%s\" left_out=%llu",
                text_for_event(group, group_id), (int)generation, cause->act,
-               text_for_event(member, cause->member_id), text_for_quotes(reason, cause->reason));
+               text_for_event(member, cause->member_id), text_for_quotes(reason, cause->reason),
+               (unsigned long long)left_out);
 }
 
 /* ---- life ---- */

@@ -2,6 +2,7 @@
 #ifndef CLUSTER_CONSUMER_COORDINATOR_PARTS_H
 #define CLUSTER_CONSUMER_COORDINATOR_PARTS_H
 
+#include "base/event_pace.h"
 #include "cluster/consumer_table.h"
 #include "cluster/live_group.h"
 #include "consumer/coordinator.h"
@@ -17,6 +18,7 @@ struct coordinator {
     struct commit_wait_list commits; /* whose entries are under way */
     uint32_t swept_number;           /* partition that was swept last */
     uint64_t swept_at_ms;
+    struct event_pace rebalance_pace;
 };
 
 /* NULL when the partition is not open here or carries no consumer groups. */

@@ -60,16 +60,19 @@ static void tell(const struct offset_commit *c, const struct commit_part *part,
     const struct kafka_offset_commit_request *message = r->message;
     char group[TEXT_EVENT_SIZE], topic[TEXT_EVENT_SIZE], member[TEXT_EVENT_SIZE],
         client[TEXT_EVENT_SIZE];
-    if (!result->is_news || part->offset.offset >= result->before)
+    uint64_t left_out;
+    if (!result->is_news || part->offset.offset >= result->before ||
+        !event_pace_allows(&r->clients->commit_pace, clock_now_ms(&r->broker->clock), &left_out))
         return;
     event_info(names[result->outcome],
                "consumer_group=%s topic=%s partition=%d stored=%lld asked=%lld generation=%d "
-               "member=%s client_id=%s client=%s",
+               "member=%s client_id=%s client=%s left_out=%llu",
                text_for_event(group, message->group_id), text_for_event(topic, part->offset.topic),
                (int)part->offset.partition, (long long)result->before,
                (long long)part->offset.offset, (int)message->generation_id,
                text_for_event(member, message->member_id),
-               text_for_event(client, group_client_id(r)), r->context.address);
+               text_for_event(client, group_client_id(r)), r->context.address,
+               (unsigned long long)left_out);
 }
 
 static void answer_part(struct offset_commit *c, uint32_t at)

@@ -3,6 +3,7 @@
 #ifndef CLUSTER_SERVER_CLIENT_SHARD_H
 #define CLUSTER_SERVER_CLIENT_SHARD_H
 
+#include "base/event_pace.h"
 #include "broker.h"
 #include "request.h"
 #include "server/client_count.h"
@@ -20,6 +21,7 @@ struct client_shard {
     struct connection *answering;   /* have answers that can leave; written at the turn's end */
     struct buffer *spare_input;     /* an ordinary input buffer that nobody uses; may be NULL */
     struct request_count count;     /* any thread reads it */
+    struct event_pace commit_pace;  /* of events about single commits */
     uint64_t ticked_slot;           /* last deadline slot that was looked at */
     struct request_deadline *deadlines[DEADLINE_SLOTS]; /* by at_ms / 10 */
 };
