@@ -15,7 +15,7 @@ from kafka import KafkaConsumer
 import cluster as clusters
 import java_tools
 import records
-from recovery_test import STRIDE, lose_sites, recover, silent
+from recovery_test import STRIDE, lose_sites, recover, silent, wait_applied_everywhere
 from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only
@@ -130,6 +130,7 @@ def test_consumers_beyond_the_end_wait_and_get_the_first_new_record():
             commit_beyond(cluster, reader.group)
         for reader in readers:
             commit_beyond(cluster, reader.group)
+        wait_applied_everywhere(cluster)
         lose_sites(cluster)
         plan = silent(cluster)
         beyond = {row["group"] for row in plan["consumer_offsets_beyond"]}

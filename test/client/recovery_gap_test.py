@@ -21,7 +21,8 @@ from admin_port import ask
 from kcat_test import kcat
 from metric_text import read_metrics
 from recovery_clients_test import Reader
-from recovery_test import PARTITIONS, STRIDE, lose_sites, recover, silent, values_of
+from recovery_test import (PARTITIONS, STRIDE, lose_sites, recover, silent, values_of,
+                           wait_applied_everywhere)
 from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only
@@ -38,6 +39,7 @@ def recovered():
         topic = create_topic(running, "orders", PARTITIONS)
         for p in range(PARTITIONS - 1):
             records.send_all(running, topic, [b"%d" % i for i in range(OLD)], p)
+        wait_applied_everywhere(running)
         lose_sites(running)
         recover(running, silent(running))
         yield running, topic
