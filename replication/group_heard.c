@@ -98,6 +98,15 @@ static void on_kept(struct log_wal_append *append, int status)
         group_fatal(g, status, "write-ahead log");
 }
 
+/* What was all here stays so over a restart. */
+void group_heard_begin(struct repl_group *g)
+{
+    struct repl_heard kept;
+    if (g->heard.level_wall_ms == 0 &&
+        repl_heard_read(g->options.wal, g->options.identity.group_id, &kept) == 0)
+        g->heard.level_wall_ms = kept.level_wall_ms;
+}
+
 /* A clock that was set back says nothing of before: what it said is forgotten. */
 static void note_place(struct repl_group *g, const struct repl_beat_row *row)
 {
@@ -105,7 +114,7 @@ static void note_place(struct repl_group *g, const struct repl_beat_row *row)
         &g->heard_places[(g->heard_next + HEARD_PLACES - 1) % HEARD_PLACES];
     if (row->wall_ms == 0)
         return;
-    if (row->wall_ms < newest->leader_wall_ms) {
+    if (row->wall_ms < newest->leader_wall_ms || row->wall_ms < g->heard.level_wall_ms) {
         memset(g->heard_places, 0, sizeof g->heard_places);
         g->heard.level_wall_ms = 0;
     }
@@ -131,13 +140,19 @@ void group_heard_note(struct repl_group *g, const struct repl_beat_row *row)
     g->is_heard_new = true;
 }
 
+/* Once a second, and at once when a replica can say for the first time up to when it has all: one
+ * that ended in its leader's first second would know of no such time after its restart. */
 void group_heard_tick(struct repl_group *g, uint64_t now_ms)
 {
-    if (!g->is_heard_new || g->is_keeping_heard || now_ms - g->heard_kept_ms < HEARD_EVERY_MS)
+    bool is_time = now_ms - g->heard_kept_ms >= HEARD_EVERY_MS;
+    if (!g->is_heard_new || g->is_keeping_heard || (!is_time && g->heard_kept_level_ms != 0))
         return;
     struct repl_heard heard = group_heard_now(g);
+    if (!is_time && heard.level_wall_ms == 0)
+        return;
     g->is_heard_new = false;
     g->heard_kept_ms = now_ms;
+    g->heard_kept_level_ms = heard.level_wall_ms;
     encode(&heard, g->heard_bytes);
     g->heard_append = (struct log_wal_append){.data = g,
                                               .group = g->options.identity,

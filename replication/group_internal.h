@@ -186,6 +186,7 @@ struct repl_group {
     bool is_heard_new;     /* since it was last kept */
     bool is_keeping_heard; /* heard_append is with the WAL */
     uint64_t heard_kept_ms;
+    int64_t heard_kept_level_ms; /* level_wall_ms of what was kept */
     uint8_t heard_bytes[HEARD_SIZE];
     struct log_wal_append heard_append;
 
@@ -407,6 +408,7 @@ void group_lag_fill(const struct repl_group *g, struct repl_group_status *status
 struct repl_place group_lag_place(const struct repl_group *g);
 
 /* group_heard.c */
+void group_heard_begin(struct repl_group *g); /* with what the WAL has */
 void group_heard_note(struct repl_group *g, const struct repl_beat_row *row);
 void group_heard_tick(struct repl_group *g, uint64_t now_ms);
 /* As of now, with what this replica has got since. */

@@ -265,6 +265,8 @@ static void align_wal(struct repl_group *g, const struct start *s)
     bool has_wal = log_wal_state(g->options.wal, g->options.identity.group_id, &wal) == 0;
     uint64_t wal_last = has_wal ? wal.last_index : 0;
     g->appended_index = last;
+    if (!s->is_wal_left)
+        group_heard_begin(g);
     if (s->is_wal_left)
         persist_forget(g);
     else if (last > wal_last || s->is_wal_stale)

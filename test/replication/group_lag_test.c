@@ -136,6 +136,25 @@ Test(repl_group_lag, of_a_leader_is_kept_through_a_power_cut_with_totals_and_clo
     cluster_close(&c);
 }
 
+/* A survivor that is started again soon after its leader came must still know since when more may
+ * be lost: what it kept first, of a leader that was not ready, has no such time in it. */
+Test(repl_group_lag, of_a_leader_of_less_than_a_second_is_kept_as_soon_as_it_says_anything)
+{
+    struct replica *leader = started(206), *follower = cluster_other(&c, leader, 0);
+    struct repl_heard heard;
+    cluster_run_ms(&c, 300);
+    cr_assert_gt(replica_status(follower).heard.level_wall_ms, 0);
+    cluster_append(&c, 1); /* its sync covers what was heard before */
+    cluster_run_ms(&c, 50);
+    replica_kill(follower);
+    replica_start(follower);
+    cr_assert_eq(repl_heard_read(follower->wal, GROUP_ID, &heard), 0);
+    cr_assert_gt(heard.level_wall_ms, 0);
+    cr_assert_eq(replica_status(follower).heard.level_wall_ms, heard.level_wall_ms,
+                 "what was all here stays so over a restart");
+    cluster_close(&c);
+}
+
 static bool hide_results(struct cluster *cluster, unsigned from, unsigned to,
                          const struct repl_message *m)
 {
