@@ -1,4 +1,6 @@
-/* There and back. A coordinator that is not here, or not ready, answers by itself. */
+/* There and back. A coordinator that is not here, or not ready, answers by itself. One whose
+ * partition is about to be opened, as right after the topic was made, is asked again for a while:
+ * who comes first has been waiting for just that. */
 #include "consumer/group_call.h"
 
 #include <stdio.h>
@@ -8,12 +10,27 @@
 #include "consumer/coordinator_parts.h"
 #include "protocol/error.h"
 
-#define HOST_SIZE 80 /* of an address as text */
+#define HOST_SIZE        80  /* of an address as text */
+#define OPENING_MS_MAX   500 /* so long a call waits for its partition */
+#define OPENING_PAUSE_MS 10  /* between two looks */
+
+static void dispatch(struct group_call *call);
+
+static void on_pause_over(struct request_deadline *pause)
+{
+    dispatch(pause->data);
+}
 
 static void on_back(struct work_item *item)
 {
     struct group_call *call = item->data;
-    call->finish(call);
+    uint64_t now_ms = clock_now_ms(&call->request->broker->clock);
+    if (!call->is_opening || now_ms >= call->opening_until_ms) {
+        call->finish(call);
+        return;
+    }
+    call->is_opening = false;
+    request_deadline_start(call->request, &call->pause, now_ms + OPENING_PAUSE_MS, on_pause_over);
 }
 
 void group_call_done(struct group_call *call, int16_t error_code)
@@ -22,15 +39,14 @@ void group_call_done(struct group_call *call, int16_t error_code)
     request_post_back(call->request, &call->item, on_back);
 }
 
-static int16_t check(const struct group_call *call)
+static int16_t check(struct group_call *call)
 {
     const struct broker_group *g = call->group;
     if (!machine_is_ready(g->machine))
         return repl_group_is_elected(g->raft) ? KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS
                                               : KAFKA_ERROR_NOT_COORDINATOR;
-    return call->place.number != 0 && group_call_table(call) == NULL
-               ? KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS /* about to be opened */
-               : KAFKA_ERROR_NONE;
+    call->is_opening = call->place.number != 0 && group_call_table(call) == NULL;
+    return call->is_opening ? KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS : KAFKA_ERROR_NONE;
 }
 
 static void run_if_ready(struct group_call *call)
@@ -65,17 +81,23 @@ static void on_there(struct work_item *item)
         group_call_done(call, group_error_of(err));
 }
 
-static void dispatch(struct group_call *call, struct request *r, group_call_cb run,
-                     group_call_cb finish)
+static void dispatch(struct group_call *call)
+{
+    if (call->group == NULL)
+        request_post_back(call->request, &call->item, on_back);
+    else
+        broker_group_post(call->group, &call->item, on_there);
+}
+
+static void begin(struct group_call *call, struct request *r, group_call_cb run,
+                  group_call_cb finish)
 {
     call->request = r;
     call->run = run;
     call->finish = finish;
-    call->item.data = call;
-    if (call->group == NULL)
-        request_post_back(r, &call->item, on_back);
-    else
-        broker_group_post(call->group, &call->item, on_there);
+    call->item.data = call->pause.data = call;
+    call->opening_until_ms = clock_now_ms(&r->broker->clock) + OPENING_MS_MAX;
+    dispatch(call);
 }
 
 static void find_place(struct group_call *call, struct request *r, struct kafka_string group_id)
@@ -93,7 +115,7 @@ void group_call_send(struct group_call *call, struct request *r, struct kafka_st
                      group_call_cb run, group_call_cb finish)
 {
     find_place(call, r, group_id);
-    dispatch(call, r, run, finish);
+    begin(call, r, run, finish);
 }
 
 void group_call_send_member(struct group_call *call, struct request *r,
@@ -115,7 +137,7 @@ void group_call_send_to(struct group_call *call, struct request *r, struct broke
 {
     call->group = g;
     call->place.number = 0;
-    dispatch(call, r, run, finish);
+    begin(call, r, run, finish);
 }
 
 const struct consumer_table *group_call_table(const struct group_call *call)

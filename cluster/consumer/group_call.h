@@ -21,6 +21,9 @@ struct group_call {
     int16_t error_code;         /* Kafka's */
     group_call_cb run, finish;  /* private from here on */
     bool is_fresh, is_of_member;
+    bool is_opening;           /* its partition is not open there yet */
+    uint64_t opening_until_ms; /* clock: so long it is waited for */
+    struct request_deadline pause;
     struct repl_read read;
     struct work_item item;
 };
