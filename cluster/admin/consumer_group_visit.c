@@ -64,23 +64,22 @@ static void on_shard(struct work_item *item)
     shard_post(v->call_shard, &v->item, on_back);
 }
 
-bool group_visit_place(struct admin_call *call, const char *group_id, struct broker_place *place,
-                       struct broker_group **group)
+bool group_visit_allows(struct admin_call *call, const char *group_id)
 {
-    size_t size = strlen(group_id);
-    *group = NULL;
-    if (size > CONSUMER_GROUP_ID_SIZE_MAX) {
-        call_refuse(call, MHD_HTTP_BAD_REQUEST, "invalid_field",
-                    "a group's id has at most %d bytes", CONSUMER_GROUP_ID_SIZE_MAX);
-        return false;
-    }
-    if (coordinator_place(call->broker, group_id, size, place) != 0) {
-        call_refuse(call, MHD_HTTP_NOT_FOUND, "not_found",
-                    "there is no consumer group yet: no client has ever looked for one");
-        return false;
-    }
-    *group = broker_group(call->broker, place->group_id);
-    return true;
+    if (strlen(group_id) <= CONSUMER_GROUP_ID_SIZE_MAX)
+        return true;
+    call_refuse(call, MHD_HTTP_BAD_REQUEST, "invalid_field", "a group's id has at most %d bytes",
+                CONSUMER_GROUP_ID_SIZE_MAX);
+    return false;
+}
+
+/* Of a cluster where no client ever looked for a group: no replica is there to visit. */
+static void answer_of_none(struct admin_call *call, const char *group_id, group_visit_cb look,
+                           int wanted)
+{
+    struct group_visit v = {
+        .broker = call->broker, .group_id = group_id, .look = look, .wanted = wanted};
+    call_answer_json(call, MHD_HTTP_OK, look(&v, NULL));
 }
 
 static void begin_visit(struct group_visit *v, struct admin_call *call)
@@ -102,9 +101,13 @@ static void begin_visit(struct group_visit *v, struct admin_call *call)
 void group_visit(struct admin_call *call, const char *group_id, group_visit_cb look, int wanted)
 {
     struct broker_place place;
-    struct broker_group *group;
-    if (!group_visit_place(call, group_id, &place, &group))
+    if (!group_visit_allows(call, group_id))
         return;
+    if (coordinator_place(call->broker, group_id, strlen(group_id), &place) != 0) {
+        answer_of_none(call, group_id, look, wanted);
+        return;
+    }
+    struct broker_group *group = broker_group(call->broker, place.group_id);
     if (group == NULL || call->admin->survey_count >= SURVEYS_MAX) {
         call_refuse(call, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
                     group == NULL ? "this node keeps no replica of the group: ask another one"
@@ -135,10 +138,15 @@ void group_visit_asked(struct admin_call *call, group_visit_cb look)
         group_visit(call, group_id, look, 0);
 }
 
+int64_t group_visit_as_of_ms(const struct group_visit *v)
+{
+    return v->group == NULL ? clock_wall_ms(&v->broker->clock) : machine_wall_ms(v->group->machine);
+}
+
 json_t *group_visit_head(const struct group_visit *v)
 {
+    bool is_coordinator = v->group != NULL && machine_is_ready(v->group->machine);
     return json_pack("{s:s, s:i, s:b, s:I}", "group", v->group_id, "node_id",
-                     (int)v->broker->conf.node_id, "is_coordinator",
-                     machine_is_ready(v->group->machine) ? 1 : 0, "as_of_ms",
-                     (json_int_t)machine_wall_ms(v->group->machine));
+                     (int)v->broker->conf.node_id, "is_coordinator", is_coordinator ? 1 : 0,
+                     "as_of_ms", (json_int_t)group_visit_as_of_ms(v));
 }

@@ -9,8 +9,9 @@
 #include "cluster/consumer_table.h"
 
 struct group_visit;
-/* On the shard. `table` is NULL when the partition is not open there. Returned owned; NULL: there
- * was no memory. */
+/* On the shard. `table` is NULL when the partition is not open there, and of a cluster where no
+ * group was ever looked for (then it runs on the port's thread). Returned owned; NULL: there was no
+ * memory. */
 typedef json_t *(*group_visit_cb)(const struct group_visit *v, const struct consumer_table *table);
 
 struct group_visit {
@@ -18,7 +19,7 @@ struct group_visit {
     struct admin_call *call; /* NULL once it was answered */
     struct shard *call_shard;
     struct broker *broker;
-    struct broker_group *group;
+    struct broker_group *group; /* NULL: of a cluster where no group was ever looked for */
     struct broker_place place;
     const char *group_id; /* owned */
     group_visit_cb look;
@@ -35,11 +36,11 @@ void group_visit(struct admin_call *call, const char *group_id, group_visit_cb l
 /* The same of the group that the query names: "?group=G", and nothing else. */
 void group_visit_asked(struct admin_call *call, group_visit_cb look);
 
-/* Where the group's state lives; *group is NULL where this node keeps no replica of it. False: the
- * call was refused. */
-bool group_visit_place(struct admin_call *call, const char *group_id, struct broker_place *place,
-                       struct broker_group **group);
+/* False: the call was refused, for no group can have that id. */
+bool group_visit_allows(struct admin_call *call, const char *group_id);
 
+/* Wall clock of the newest entry that it tells of. */
+int64_t group_visit_as_of_ms(const struct group_visit *v);
 /* Who tells it, and as of when: {"group", "node_id", "is_coordinator", "as_of_ms"}. */
 json_t *group_visit_head(const struct group_visit *v);
 

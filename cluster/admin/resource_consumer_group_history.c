@@ -74,7 +74,7 @@ static void add_line(void *data, const struct history_line *line)
 static json_t *look_at_history(const struct group_visit *v, const struct consumer_table *table)
 {
     struct history_list list = {.lines = json_array(),
-                                .since_ms = machine_wall_ms(v->group->machine) -
+                                .since_ms = group_visit_as_of_ms(v) -
                                             v->broker->conf.commit_history_ms};
     json_t *json = group_visit_head(v);
     if (table != NULL)

@@ -1,5 +1,5 @@
 /* GET /v1/consumer-groups/policy?group=G: what a commit to a group may lower; POST …/set-policy
- * sets that.
+ * sets that, also before any client has looked for a group.
  *
  * It is applied state, so any replica tells it; it is set at the coordinator, in Kafka's own
  * protocol. */
@@ -8,6 +8,7 @@
 
 #include "admin/ask.h"
 #include "admin/consumer_group_visit.h"
+#include "admin/coordinator_lookup.h"
 #include "admin/route.h"
 #include "base/err.h"
 #include "protocol/error.h"
@@ -55,6 +56,7 @@ void resource_consumer_group_policy(struct admin_call *call)
 /* ---- a policy is set ---- */
 
 struct policy_change {
+    struct coordinator_lookup lookup;
     struct admin_call *call;
     const char *group_id; /* in the call's body */
     enum group_policy policy;
@@ -64,8 +66,10 @@ struct policy_change {
 
 static void on_change_abandoned(struct admin_call *call)
 {
-    ask_cancel(call->admin, call->data);
-    free(call->data);
+    struct policy_change *c = call->data;
+    coordinator_lookup_cancel(&c->lookup);
+    ask_cancel(call->admin, c);
+    free(c);
 }
 
 static void on_changed(void *data, int status, const void *message)
@@ -134,26 +138,27 @@ static bool read_change(struct policy_change *c)
     return false;
 }
 
+static void on_coordinator(struct coordinator_lookup *lookup, uint32_t node_id)
+{
+    struct policy_change *c = lookup->data;
+    int err = node_id == 0 ? 0 : ask(c, node_id);
+    if (node_id != 0 && err == 0)
+        return;
+    if (err != 0)
+        call_refuse_err(c->call, err, ask_trouble(err));
+    free(c);
+}
+
 static void begin_change(struct policy_change *c)
 {
-    struct admin_call *call = c->call;
-    struct broker_place place;
-    struct broker_group *group;
-    if (!group_visit_place(call, c->group_id, &place, &group)) {
+    if (!group_visit_allows(c->call, c->group_id)) {
         free(c);
         return;
     }
-    uint32_t coordinator = broker_group_leader(call->broker, place.group_id, NULL);
-    int err = coordinator == 0 ? ERR_NOT_LEADER : ask(c, coordinator);
-    if (err == 0) {
-        call->data = c;
-        call->on_abandoned = on_change_abandoned;
-        return;
-    }
-    call_refuse_err(call, err,
-                    err == ERR_NOT_LEADER ? "nobody coordinates the group at present"
-                                          : ask_trouble(err));
-    free(c);
+    c->call->data = c;
+    c->call->on_abandoned = on_change_abandoned;
+    c->lookup = (struct coordinator_lookup){.data = c, .call = c->call, .group_id = c->group_id};
+    coordinator_lookup_start(&c->lookup, on_coordinator);
 }
 
 void resource_consumer_group_policy_set(struct admin_call *call)

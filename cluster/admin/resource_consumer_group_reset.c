@@ -12,6 +12,7 @@
 
 #include "admin/admin_parts.h"
 #include "admin/consumer_group_view.h"
+#include "admin/coordinator_lookup.h"
 #include "admin/route.h"
 #include "base/err.h"
 #include "protocol/error.h"
@@ -30,7 +31,8 @@ struct reset_item {
 };
 
 struct group_reset {
-    struct consumer_group_view view; /* of the group, its partitions */
+    struct coordinator_lookup lookup; /* also where no client has looked for a group yet */
+    struct consumer_group_view view;  /* of the group, its partitions */
     struct admin_call *call;
     bool is_plan;
     enum reset_target target;
@@ -44,6 +46,7 @@ struct group_reset {
 static void free_reset(struct group_reset *r)
 {
     ask_cancel(r->call->admin, r);
+    coordinator_lookup_cancel(&r->lookup);
     consumer_group_view_close(&r->view);
     free(r->times);
     free(r->items);
@@ -380,6 +383,15 @@ static bool read_scope(struct group_reset *r)
     return false;
 }
 
+static void on_coordinator(struct coordinator_lookup *lookup, uint32_t node_id)
+{
+    struct group_reset *r = lookup->data;
+    if (node_id == 0)
+        free_reset(r);
+    else
+        consumer_group_view_start(&r->view, on_view);
+}
+
 void resource_consumer_group_reset(struct admin_call *call)
 {
     static const char *const allowed[] = {"group", "topic", "partition", "to",
@@ -398,5 +410,6 @@ void resource_consumer_group_reset(struct admin_call *call)
     }
     call->data = r;
     call->on_abandoned = on_abandoned;
-    consumer_group_view_start(&r->view, on_view);
+    r->lookup = (struct coordinator_lookup){.data = r, .call = call, .group_id = r->view.group_id};
+    coordinator_lookup_start(&r->lookup, on_coordinator);
 }
