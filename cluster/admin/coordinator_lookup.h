@@ -15,9 +15,9 @@ typedef void (*coordinator_lookup_cb)(struct coordinator_lookup *lookup, uint32_
 /* Embed it; borrowed until `cb`, which runs exactly once, perhaps before the start returns, unless
  * the lookup was cancelled. */
 struct coordinator_lookup {
-    void *data;              /* the caller's */
-    struct admin_call *call; /* set these two before the start */
-    const char *group_id;    /* borrowed */
+    void *data;               /* the caller's */
+    struct admin_call *call;  /* set these two before the start */
+    const char *group_id;     /* borrowed */
     coordinator_lookup_cb cb; /* private from here on */
     uint32_t asked;           /* node id */
     unsigned count;           /* nodes asked so far */
