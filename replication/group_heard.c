@@ -3,21 +3,22 @@
  * When a majority is lost for good, the operator must be told what is known to be lost and since
  * when more may be: this says how far the leader was, as of when, and up to when by the leader's
  * clock all that it had acknowledged is here. It rides with other appends and asks for no sync of
- * its own. Layout, little-endian: u8 version 2, u8 × 7 zero, u64 leader's raft id, u64 term,
+ * its own. Layout, little-endian: u8 version 3, u8 × 7 zero, u64 leader's raft id, u64 term,
  * u64 commit index, i64 wall clock of this node in ms, u64 position of the leader (its applied
  * index), u64 records and u64 bytes up to there, i64 its wall clock then, i64 its newest wall
- * clock of a position that is on this disk. Version 1 ends before the position. */
+ * clock of a position that is on this disk, u64 term of the position. Version 2 ends before that
+ * term, version 1 before the position. */
 #include <string.h>
 
 #include "base/err.h"
 #include "beat.h"
 #include "group_internal.h"
 
-#define HEARD_VERSION  2
-#define HEARD_SIZE_1   40
+#define HEARD_VERSION  3
 #define HEARD_EVERY_MS 1000
 
-_Static_assert(HEARD_SIZE == 80, "the layout above");
+_Static_assert(HEARD_SIZE == 88, "the layout above");
+static const size_t heard_sizes[HEARD_VERSION + 1] = {0, 40, 80, HEARD_SIZE};
 
 static void encode(const struct repl_heard *heard, uint8_t into[HEARD_SIZE])
 {
@@ -31,22 +32,24 @@ static void encode(const struct repl_heard *heard, uint8_t into[HEARD_SIZE])
     at = bytes_put_le64(at, heard->totals.records);
     at = bytes_put_le64(at, heard->totals.bytes);
     at = bytes_put_le64(at, (uint64_t)heard->leader_wall_ms);
-    bytes_put_le64(at, (uint64_t)heard->level_wall_ms);
+    at = bytes_put_le64(at, (uint64_t)heard->level_wall_ms);
+    bytes_put_le64(at, heard->position_term);
 }
 
-static void decode(struct bytes_reader *r, bool is_whole, struct repl_heard *heard)
+static void decode(struct bytes_reader *r, unsigned version, struct repl_heard *heard)
 {
     *heard = (struct repl_heard){.leader_raft_id = bytes_read_le64(r)};
     heard->term = bytes_read_le64(r);
     heard->commit_index = bytes_read_le64(r);
     heard->wall_ms = (int64_t)bytes_read_le64(r);
-    if (!is_whole)
+    if (version < 2)
         return;
     heard->position = bytes_read_le64(r);
     heard->totals.records = bytes_read_le64(r);
     heard->totals.bytes = bytes_read_le64(r);
     heard->leader_wall_ms = (int64_t)bytes_read_le64(r);
     heard->level_wall_ms = (int64_t)bytes_read_le64(r);
+    heard->position_term = version < 3 ? heard->term : bytes_read_le64(r);
 }
 
 int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *heard)
@@ -58,11 +61,10 @@ int repl_heard_read(struct log_wal *wal, uint32_t group_id, struct repl_heard *h
         return ERR_NOT_FOUND;
     if (from[0] == 0 || from[0] > HEARD_VERSION)
         return ERR_VERSION;
-    bool is_whole = from[0] == HEARD_VERSION;
-    if (size != (is_whole ? HEARD_SIZE : HEARD_SIZE_1) || memcmp(from + 1, zeros, 7) != 0)
+    if (size != heard_sizes[from[0]] || memcmp(from + 1, zeros, 7) != 0)
         return ERR_MALFORMED;
     struct bytes_reader r = bytes_reader_of(bytes_of(from + 8, size - 8));
-    decode(&r, is_whole, heard);
+    decode(&r, from[0], heard);
     return 0;
 }
 
@@ -77,6 +79,17 @@ static bool has_place(const struct repl_group *g, const struct heard_place *plac
         return false;
     return place->position <= raft->commit_index ||
            (group_term_of((struct repl_group *)(uintptr_t)g, stored, &term) && term >= place->term);
+}
+
+/* A leader says how far it is once an entry of its own term is committed, so that one is up to
+ * there: a log that goes so far without having reached that term has another in its place. */
+uint64_t repl_heard_lacking(const struct repl_group_status *status, const struct repl_heard *heard,
+                            bool *is_other)
+{
+    *is_other = heard->position > status->commit_index && heard->position <= status->kept_index &&
+                status->kept_term < heard->position_term;
+    uint64_t here = *is_other ? status->commit_index : status->kept_index;
+    return heard->position > here ? heard->position - here : 0;
 }
 
 struct repl_heard group_heard_now(const struct repl_group *g)
@@ -133,6 +146,7 @@ void group_heard_note(struct repl_group *g, const struct repl_beat_row *row)
     g->heard.wall_ms = clock_wall_ms(g->options.clock);
     if (row->wall_ms != 0) { /* else what was heard of the leader before still holds */
         g->heard.position = row->position;
+        g->heard.position_term = row->term;
         g->heard.totals = row->totals;
         g->heard.leader_wall_ms = row->wall_ms;
     }

@@ -81,7 +81,7 @@ struct peer {
     uint64_t reminded_ms;          /* when it was last told what it had acknowledged */
 };
 
-#define HEARD_SIZE 80
+#define HEARD_SIZE 88
 
 /* Rounds of which is known when they began: with one every 50 ms, those under way over any link. */
 #define REPL_ROUNDS 32

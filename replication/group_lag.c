@@ -121,6 +121,8 @@ static void count_tail(const struct repl_group *g, struct repl_group_status *sta
 {
     struct growth_rest all, left_out;
     status->kept_index = repl_group_kept_index(g);
+    if (!group_term_of((struct repl_group *)(uintptr_t)g, status->kept_index, &status->kept_term))
+        status->kept_term = 0;
     status->is_tail_counted = growth_after(&g->growth, g->applied_index, &all);
     growth_after(&g->growth, status->kept_index, &left_out); /* counted if what is before is */
     status->tail = (struct repl_totals){.records = all.records - left_out.records,

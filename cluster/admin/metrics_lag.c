@@ -38,8 +38,8 @@ static void add_heard(struct metric_text *t, const struct survey *survey, bool i
             continue;
         const struct repl_group_status *s = &view->raft;
         uint64_t now_ns = clock_now_ns(&survey->broker->clock);
-        uint64_t lacking = s->heard.position > s->last_index ? s->heard.position - s->last_index
-                                                             : 0;
+        bool is_other;
+        uint64_t lacking = repl_heard_lacking(s, &s->heard, &is_other);
         metric_sample(t, "", is_age ? (double)(now_ns - s->heard_ns) / 1e9 : (double)lacking, 1,
                       "group", group);
     }

@@ -45,18 +45,18 @@ static json_t *replicas_json(struct broker *b, const struct lag_group *lag)
 static void add_lacking(json_t *json, const struct repl_group_status *s)
 {
     const struct repl_heard *h = &s->heard;
-    bool is_behind = h->position > s->kept_index;
+    bool is_other;
+    uint64_t entries = repl_heard_lacking(s, h, &is_other);
     uint64_t records = s->totals.records + s->tail.records, bytes = s->totals.bytes + s->tail.bytes;
-    bool is_counted = s->is_tail_counted && h->totals.records >= records &&
+    bool is_counted = !is_other && s->is_tail_counted && h->totals.records >= records &&
                       h->totals.bytes >= bytes;
-    json_object_set_new(json, "lacking_entries",
-                        json_integer(is_behind ? (json_int_t)(h->position - s->kept_index) : 0));
+    json_object_set_new(json, "lacking_entries", json_integer((json_int_t)entries));
     json_object_set_new(json, "lacking_records",
-                        is_behind ? number_or_null(is_counted, h->totals.records - records)
-                                  : json_integer(0));
+                        entries > 0 ? number_or_null(is_counted, h->totals.records - records)
+                                    : json_integer(0));
     json_object_set_new(json, "lacking_bytes",
-                        is_behind ? number_or_null(is_counted, h->totals.bytes - bytes)
-                                  : json_integer(0));
+                        entries > 0 ? number_or_null(is_counted, h->totals.bytes - bytes)
+                                    : json_integer(0));
 }
 
 static json_t *heard_json(struct broker *b, const struct repl_group_status *s)

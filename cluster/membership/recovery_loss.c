@@ -7,6 +7,20 @@ struct repl_heard recovery_heard(const struct recovery_view *view)
     return view->status->heard.leader_raft_id != 0 ? view->status->heard : view->kept;
 }
 
+static void count(const struct repl_group_status *status, const struct repl_heard *heard,
+                  struct recover_loss *loss)
+{
+    bool is_other;
+    loss->entries = repl_heard_lacking(status, heard, &is_other);
+    if (loss->entries == 0)
+        return;
+    uint64_t records = status->totals.records + (is_other ? 0 : status->tail.records);
+    uint64_t bytes = status->totals.bytes + (is_other ? 0 : status->tail.bytes);
+    loss->records = heard->totals.records > records ? heard->totals.records - records : 0;
+    loss->bytes = heard->totals.bytes > bytes ? heard->totals.bytes - bytes : 0;
+    loss->is_at_most = is_other || !status->is_tail_counted;
+}
+
 struct recover_loss recovery_loss_of(const struct recovery_view *view)
 {
     const struct repl_group_status *status = view->status;
@@ -24,14 +38,7 @@ struct recover_loss recovery_loss_of(const struct recovery_view *view)
             led_until_ms; /* nobody else gave its word until then */
         return loss;
     }
-    if (heard.position <= status->kept_index)
-        return loss;
-    uint64_t records = status->totals.records + status->tail.records;
-    uint64_t bytes = status->totals.bytes + status->tail.bytes;
-    loss.entries = heard.position - status->kept_index;
-    loss.records = heard.totals.records > records ? heard.totals.records - records : 0;
-    loss.bytes = heard.totals.bytes > bytes ? heard.totals.bytes - bytes : 0;
-    loss.is_at_most = !status->is_tail_counted;
+    count(status, &heard, &loss);
     return loss;
 }
 

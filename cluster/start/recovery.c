@@ -120,13 +120,15 @@ static int encode_own(struct recovery *r, uint8_t **bytes, size_t *size)
     return repl_configuration_encode(&self, 1, bytes, size);
 }
 
-/* Of its last leader, before the RECOVERY entry. */
+/* Of its last leader, before the RECOVERY entry. What is here of an older term than that leader's
+ * may be other entries than it had: then it is at least so much. */
 static void measure_loss(struct recovery *r, const struct replay *replay)
 {
     struct repl_heard heard;
     struct repl_totals here = {0};
     struct repl_machine machine = machine_callbacks(replay->machine);
-    if (repl_heard_read(r->wal, replay->group_id, &heard) != 0 || heard.position <= replay->index)
+    if (repl_heard_read(r->wal, replay->group_id, &heard) != 0 ||
+        (heard.position <= replay->index && heard.position_term <= replay->term))
         return;
     machine.totals(machine.data, &here);
     if (heard.totals.records > here.records)

@@ -128,6 +128,7 @@ Test(repl_group_lag, of_a_leader_is_kept_through_a_power_cut_with_totals_and_clo
     cr_assert_geq(heard.totals.records, 5 * RECORDS_A_VALUE);
     cr_assert_leq(heard.totals.records, 6 * RECORDS_A_VALUE);
     cr_assert(heard.position > 0 && heard.leader_wall_ms > 0);
+    cr_assert_eq(heard.position_term, leader->role_term);
     cr_assert(heard.level_wall_ms > 0 && heard.level_wall_ms <= heard.leader_wall_ms);
     cr_assert_not(replica_status(follower).is_tail_counted,
                   "what its WAL has is counted when it is applied");
@@ -152,6 +153,37 @@ Test(repl_group_lag, of_a_leader_of_less_than_a_second_is_kept_as_soon_as_it_say
     cr_assert_gt(heard.level_wall_ms, 0);
     cr_assert_eq(replica_status(follower).heard.level_wall_ms, heard.level_wall_ms,
                  "what was all here stays so over a restart");
+    cluster_close(&c);
+}
+
+/* It led, proposed in vain, was ended and can't tell its own entries from others' any more; what
+ * its successor had meanwhile is shorter. */
+Test(repl_group_lag, of_a_survivor_counts_an_older_leaders_tail_as_lacking)
+{
+    struct replica *old = started(216);
+    bool is_other = false;
+    cluster_isolate(&c, old->number);
+    for (unsigned i = 0; i < 8; i++)
+        cluster_propose(&c, old, NULL);
+    cluster_run_ms(&c, 50);
+    uint64_t committed = replica_status(old).commit_index;
+    replica_kill(old);
+    cluster_append(&c, 3);
+    starved = old->number;
+    c.filter = starve; /* heartbeats pass */
+    cluster_heal(&c);
+    replica_start(old);
+    cluster_run_ms(&c, 1500);
+    struct repl_group_status s = replica_status(old);
+    cr_assert_eq(s.kept_index, committed + 8, "started anew, it keeps them");
+    cr_assert(s.heard.position > committed && s.heard.position < s.kept_index);
+    cr_assert_geq(repl_heard_lacking(&s, &s.heard, &is_other), 3);
+    cr_assert(is_other);
+    c.filter = NULL;
+    cluster_settle(&c, 5000);
+    cluster_run_ms(&c, 1500);
+    s = replica_status(old);
+    cr_assert_eq(repl_heard_lacking(&s, &s.heard, &is_other), 0);
     cluster_close(&c);
 }
 

@@ -204,6 +204,8 @@ struct repl_heard {
 
     /* In what version 2 keeps, else zero. */
     uint64_t position;         /* of the leader: its last applied index */
+    uint64_t position_term;    /* the term it led in then, which has an entry up to there; `term` is
+                                  newer while a new leader has not said how far it is */
     struct repl_totals totals; /* up to there */
     int64_t leader_wall_ms;    /* the leader's clock, when it was there */
     int64_t level_wall_ms; /* the newest such clock of a position that this replica has on its disk:
@@ -234,6 +236,7 @@ struct repl_group_status {
     bool is_tail_counted;      /* false just after a start, until all of then is applied: */
     struct repl_totals tail;   /* what lies between the applied and the kept index */
     uint64_t kept_index;       /* repl_group_kept_index */
+    uint64_t kept_term;        /* of the entry there; 0: not known */
 };
 /* The newest configuration that this replica knows; returns how many, 0 when nobody has taken it in
  * yet. Group's shard. */
@@ -258,6 +261,12 @@ unsigned repl_group_lag_shares(const struct repl_group *g, uint64_t index,
 /* It has won its election and is not set aside; whether it may serve yet is told by on_role. */
 bool repl_group_is_elected(const struct repl_group *g);
 void repl_group_status(const struct repl_group *g, struct repl_group_status *status);
+
+/* Entries of what its leader had at the position heard that the replica does not keep. Where those
+ * behind what is committed here are of an older term than that leader's, one of them at least is
+ * another than the leader's: all of them are counted, and is_other is set. Pure. */
+uint64_t repl_heard_lacking(const struct repl_group_status *status, const struct repl_heard *heard,
+                            bool *is_other);
 
 /* The last entry that a forced recovery of this replica keeps: what is behind it, if anything, this
  * replica proposed itself since its start, and knows of no majority that has it. Group's shard. */
