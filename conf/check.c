@@ -1,149 +1,60 @@
-/* What settings mean to each other.
+/* What settings mean to each other, as far as it is the same for all tables.
  *
  * Each rule names the setting at fault, so that the message leads to its line. Rules about
  * ranges are in the table. Only what can't work is refused; what is merely unwise is not. */
+#include "check.h"
+
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "setting.h"
-
-/* "file:line: name: …", or "file: name: …" for a default or one that is missing. */
-__attribute__((format(printf, 4, 5))) static int refuse(const struct conf_settings *c,
-                                                        struct err_note *note,
-                                                        enum conf_setting_id id, const char *format,
-                                                        ...)
+int check_refuse(const struct setting_table *table, const void *settings, struct err_note *note,
+                 unsigned row, const char *format, ...)
 {
     char text[ERR_NOTE_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    const char *name = conf_table[id].name;
-    if (c->lines[id] == 0)
-        return err_set(note, ERR_INVALID, "%s: %s: %s", c->source, name, text);
-    return err_set(note, ERR_INVALID, "%s:%u: %s: %s", c->source, c->lines[id], name, text);
+    const char *source = table_source(table, settings);
+    const char *name = table->rows[row].name;
+    uint32_t line = table_line(table, settings, row);
+    if (line == 0)
+        return err_set(note, ERR_INVALID, "%s: %s: %s", source, name, text);
+    return err_set(note, ERR_INVALID, "%s:%u: %s: %s", source, line, name, text);
 }
 
-/* A pair of numbers of which the first must not be above the second. */
-struct order {
-    enum conf_setting_id low;  /* the setting to blame … */
-    enum conf_setting_id high; /* … for passing this one */
-    int64_t slack;             /* room wanted between them */
-    const char *why;           /* for the operator */
-};
-
-static const struct order orders[] = {
-    {CONF_ID_gone_ms, CONF_ID_election_timeout_ms, 0,
-     "Raft's fallback must not come before fast failover"},
-    {CONF_ID_group_min_session_timeout_ms, CONF_ID_group_max_session_timeout_ms, 0,
-     "no session timeout would be allowed"},
-    {CONF_ID_max_message_bytes, CONF_ID_request_bytes_max, CONF_REQUEST_SLACK_BYTES,
-     "a batch must fit a request, with 1 MiB around it"},
-    {CONF_ID_request_bytes_max, CONF_ID_memory_bytes_max, 0,
-     "a request must fit the memory for all of them"},
-    {CONF_ID_max_message_bytes, CONF_ID_peer_window_bytes, CONF_REQUEST_SLACK_BYTES,
-     "a batch must fit the window to a peer, with 1 MiB around it"},
-    {CONF_ID_max_message_bytes, CONF_ID_wal_queue_bytes_max, CONF_REQUEST_SLACK_BYTES,
-     "a batch must fit the queue of the WAL, with 1 MiB around it"},
-    {CONF_ID_max_message_bytes, CONF_ID_wal_file_bytes, CONF_REQUEST_SLACK_BYTES,
-     "a batch must fit a WAL file, with 1 MiB around it"},
-    {CONF_ID_num_partitions, CONF_ID_topic_partitions_max, 0, "no topic would be accepted"},
-};
-
-static int64_t number_of(const struct conf_settings *c, enum conf_setting_id id)
+static int64_t number_of(const struct setting_table *table, const void *settings, unsigned row)
 {
-    return *(const int64_t *)setting_value(c, &conf_table[id]);
+    return *(const int64_t *)setting_value(settings, &table->rows[row]);
 }
 
-static int check_orders(const struct conf_settings *c, struct err_note *note)
+static int check_order(const struct setting_table *table, const void *settings,
+                       const struct check_order *o, struct err_note *note)
 {
-    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
-        const struct order *o = &orders[i];
-        if (number_of(c, o->low) <= number_of(c, o->high) - o->slack)
-            continue;
-        /* Blame what the operator wrote, not a default. */
-        if (c->lines[o->low] == 0 && c->lines[o->high] != 0)
-            return refuse(c, note, o->high, "is too small for %s: %s", conf_table[o->low].name,
-                          o->why);
-        return refuse(c, note, o->low, "is too large for %s: %s", conf_table[o->high].name, o->why);
-    }
-    if (c->gone_ms / 3 < c->heartbeat_ms)
-        return refuse(c, note, c->lines[CONF_ID_gone_ms] ? CONF_ID_gone_ms : CONF_ID_heartbeat_ms,
-                      "gone_ms must be at least three times heartbeat_ms, or a late heartbeat "
-                      "looks like a lost node");
-    return 0;
-}
-
-/* Loops, peers, workers; and the WAL, whose files stay open. */
-int64_t conf_own_files(const struct conf_settings *settings)
-{
-    return 128 + settings->wal_kept_bytes / settings->wal_file_bytes;
-}
-
-static int check_files(const struct conf_settings *c, struct err_note *note)
-{
-    static const enum conf_setting_id blamed[] = {CONF_ID_connections_max, CONF_ID_open_files_max,
-                                                  CONF_ID_wal_kept_bytes};
-    int64_t own = conf_own_files(c);
-    unsigned i = 0;
-    if (c->connections_max + own <= c->open_files_max)
+    if (number_of(table, settings, o->low) <= number_of(table, settings, o->high) - o->slack)
         return 0;
-    while (i < 2 && c->lines[blamed[i]] == 0)
-        i++; /* what the operator wrote */
-    return refuse(c, note, blamed[i],
-                  "%" PRId64 " connections are open files too, and the node needs %" PRId64
-                  " of its own, the WAL's included; open_files_max is %" PRId64,
-                  c->connections_max, own, c->open_files_max);
+    /* Blame what the operator wrote, not a default. */
+    if (table_line(table, settings, o->low) == 0 && table_line(table, settings, o->high) != 0)
+        return check_refuse(table, settings, note, o->high, "is too small for %s: %s",
+                            table->rows[o->low].name, o->why);
+    return check_refuse(table, settings, note, o->low, "is too large for %s: %s",
+                        table->rows[o->high].name, o->why);
 }
 
-static bool is_same_address(const struct conf_address *a, const struct conf_address *b)
+int check_orders(const struct setting_table *table, const void *settings,
+                 const struct check_order *orders, size_t count, struct err_note *note)
+{
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < count; i++)
+        err = check_order(table, settings, &orders[i], note);
+    return err;
+}
+
+bool check_is_same_address(const struct conf_address *a, const struct conf_address *b)
 {
     return a->port == b->port && strcmp(a->host, b->host) == 0;
-}
-
-static int check_nodes(const struct conf_settings *c, struct err_note *note)
-{
-    const struct conf_nodes *n = &c->nodes;
-    unsigned site_count = 0;
-    for (unsigned i = 0; i < n->count; i++) {
-        bool is_new_site = true;
-        for (unsigned k = 0; k < i; k++) {
-            if (n->entries[k].id == n->entries[i].id)
-                return refuse(c, note, CONF_ID_nodes, "two nodes have the id %u", n->entries[i].id);
-            if (is_same_address(&n->entries[k].peer, &n->entries[i].peer))
-                return refuse(c, note, CONF_ID_nodes, "nodes %u and %u have the same peer address",
-                              n->entries[k].id, n->entries[i].id);
-            is_new_site &= strcmp(n->entries[k].site, n->entries[i].site) != 0;
-        }
-        site_count += is_new_site;
-    }
-    if (c->raft_groups_per_node * n->count > CONF_RAFT_GROUPS_MAX)
-        return refuse(c, note, CONF_ID_raft_groups_per_node,
-                      "makes %" PRId64 " raft groups on %u nodes, at most %d are possible",
-                      c->raft_groups_per_node * n->count, n->count, CONF_RAFT_GROUPS_MAX);
-    if (site_count > CONF_SITES_MAX)
-        return refuse(c, note, CONF_ID_nodes, "%u sites, at most %d are possible", site_count,
-                      CONF_SITES_MAX);
-    return 0;
-}
-
-static int check_own_node(const struct conf_settings *c, struct err_note *note)
-{
-    const struct conf_node *own = conf_own_node(c);
-    if (own != NULL && strcmp(own->site, c->site) != 0)
-        return refuse(c, note, CONF_ID_site, "is %s here, but %s for node %u among nodes", c->site,
-                      own->site, own->id);
-    if (c->peer_listen.port == 0)
-        return refuse(c, note, CONF_ID_peer_listen,
-                      "must be set, for node %" PRId64 " is not among nodes", c->node_id);
-    if (c->advertised.port == 0)
-        return refuse(c, note, CONF_ID_advertised,
-                      "must be set, for listen is every interface, which no client can reach");
-    if (is_same_address(&c->listen, &c->peer_listen))
-        return refuse(c, note, CONF_ID_peer_listen, "is the same address as listen");
-    return 0;
 }
 
 bool conf_is_loopback(const char *host)
@@ -154,38 +65,20 @@ bool conf_is_loopback(const char *host)
     return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
-static int check_admin(const struct conf_settings *c, struct err_note *note)
+bool check_is_every_interface(const char *host)
 {
-    if (c->admin_listen.port == 0)
-        return 0;
-    if (!conf_is_loopback(c->admin_listen.host) && c->admin_token_file[0] == '\0')
-        return refuse(c, note, CONF_ID_admin_listen,
-                      "is reached from other machines, so admin_token_file must be set");
-    if (c->lines[CONF_ID_admin_listen] != 0 && (is_same_address(&c->admin_listen, &c->listen) ||
-                                                is_same_address(&c->admin_listen, &c->peer_listen)))
-        return refuse(c, note, CONF_ID_admin_listen,
-                      "is the same address as listen or peer_listen");
-    return 0; /* a default that is taken is told when the node starts, and it serves without */
+    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
-int conf_check(const struct conf_settings *settings, struct err_note *note)
+/* On loopback, beside `listen`: programs that share a machine differ in host or port there already,
+ * so they need no setting of their own here. */
+struct conf_address check_default_admin(const struct conf_address *listen)
 {
-    int err = check_orders(settings, note);
-    if (err == 0)
-        err = check_files(settings, note);
-    if (err == 0)
-        err = check_nodes(settings, note);
-    if (err == 0)
-        err = check_own_node(settings, note);
-    if (err == 0)
-        err = check_admin(settings, note);
-    return err;
-}
-
-const struct conf_node *conf_own_node(const struct conf_settings *settings)
-{
-    for (unsigned i = 0; i < settings->nodes.count; i++)
-        if ((int64_t)settings->nodes.entries[i].id == settings->node_id)
-            return &settings->nodes.entries[i];
-    return NULL;
+    struct conf_address admin = {.host = "127.0.0.1"};
+    bool is_above = listen->port <= UINT16_MAX - CONF_ADMIN_PORT_STEP;
+    if (conf_is_loopback(listen->host))
+        admin = *listen;
+    admin.port = (uint16_t)(is_above ? listen->port + CONF_ADMIN_PORT_STEP
+                                     : listen->port - CONF_ADMIN_PORT_STEP);
+    return admin;
 }

@@ -1,7 +1,8 @@
-/* Settings one by one, for those who show them to clients: plain values, without units. */
+/* A node's settings one by one, for those who show them to clients: plain values, without units. */
 #include <inttypes.h>
 
-#include "setting.h"
+#include "list.h"
+#include "node.h"
 
 static enum conf_kind kind_of(const struct setting *s)
 {
@@ -18,9 +19,9 @@ static enum conf_kind kind_of(const struct setting *s)
 void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, void *data)
 {
     for (size_t i = 0; i < CONF_ID_COUNT; i++) {
-        const struct setting *s = &conf_table[i];
+        const struct setting *s = &node_table.rows[i];
         char text[VALUE_SIZE];
-        if (s->kind == KIND_HEADING || s->kind == KIND_NODES)
+        if (s->kind == KIND_HEADING || list_of(s) != NULL)
             continue;
         if (s->kind == KIND_NUMBER)
             snprintf(text, sizeof text, "%" PRId64, *(const int64_t *)setting_value(settings, s));

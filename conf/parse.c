@@ -1,22 +1,27 @@
 /* From a YAML file to settings.
  *
  * libyaml reads the text; what it may mean here is little: one mapping from names of the table
- * to single values, and `nodes`, a list of mappings. Everything else is refused with its line:
- * a file that says something which nobody heeds is worse than one that is not accepted. */
-#include <assert.h>
+ * to single values, or to lists of mappings. Everything else is refused with its line: a file that
+ * says something which nobody heeds is worse than one that is not accepted. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
-#include "setting.h"
+#include "list.h"
 
 struct reading {
-    yaml_document_t document;       /* the tree libyaml made */
-    struct conf_settings *settings; /* being filled */
-    struct err_note *note;          /* may be NULL */
+    const struct setting_table *table; /* what may stand in the file */
+    yaml_document_t document;          /* the tree libyaml made */
+    void *settings;                    /* being filled */
+    struct err_note *note;             /* may be NULL */
 };
+
+static const char *source_of(const struct reading *r)
+{
+    return table_source(r->table, r->settings);
+}
 
 static unsigned line_of(const yaml_node_t *node)
 {
@@ -26,7 +31,7 @@ static unsigned line_of(const yaml_node_t *node)
 /* Puts "file:line" in front of what the note says already. */
 static int at_line(struct reading *r, unsigned line, int err)
 {
-    return err_prefix(r->note, err, "%s:%u", r->settings->source, line);
+    return err_prefix(r->note, err, "%s:%u", source_of(r), line);
 }
 
 #define refuse(r, line, ...) at_line(r, line, err_set((r)->note, ERR_INVALID, __VA_ARGS__))
@@ -50,87 +55,79 @@ static int read_value(struct reading *r, const struct setting *s, const yaml_nod
     return err == 0 ? 0 : at_line(r, line_of(value), err);
 }
 
-/* The keys of one founding node. Their rules are those of the settings of the same kind. */
-static const struct setting node_id_key = {
-    .kind = KIND_NUMBER, .name = "id", .unit = "", .least = 1, .most = INT32_MAX};
-static const struct setting node_site_key = {
-    .kind = KIND_NAME, .name = "site", .unit = "", .least = 1, .most = CONF_NAME_SIZE - 1};
-static const struct setting node_peer_key = {.kind = KIND_ADDRESS, .name = "peer", .unit = ""};
-
-static int read_node_key(struct reading *r, const yaml_node_t *key, const yaml_node_t *value,
-                         struct conf_node *into)
+/* Reads what stands for a key of an entry; `seen` has a bit for each key that it has so far. */
+static int read_entry_key(struct reading *r, const struct setting_list *list,
+                          const yaml_node_pair_t *pair, void *entry, unsigned *seen)
 {
+    const yaml_node_t *key = yaml_document_get_node(&r->document, pair->key);
+    const yaml_node_t *value = yaml_document_get_node(&r->document, pair->value);
     const char *name = text_of(key);
-    int64_t id = 0;
-    bool is_repeated;
-    int err;
-    if (name != NULL && strcmp(name, "id") == 0) {
-        is_repeated = into->id != 0;
-        err = read_value(r, &node_id_key, value, &id);
-        into->id = (uint32_t)id;
-    } else if (name != NULL && strcmp(name, "site") == 0) {
-        is_repeated = into->site[0] != '\0';
-        err = read_value(r, &node_site_key, value, into->site);
-    } else if (name != NULL && strcmp(name, "peer") == 0) {
-        is_repeated = into->peer.port != 0;
-        err = read_value(r, &node_peer_key, value, &into->peer);
-    } else {
-        return refuse(r, line_of(key), "'%.40s' is not a setting of a node (id, site, peer)",
-                      name != NULL ? name : "");
-    }
-    if (err == 0 && is_repeated)
-        return refuse(r, line_of(key), "%s is set twice for the same node", name);
+    size_t i = 0;
+    while (i < list->key_count && (name == NULL || strcmp(list->keys[i].name, name) != 0))
+        i++;
+    if (i == list->key_count)
+        return refuse(r, line_of(key), "'%.40s' is not a setting of a %s (%s)",
+                      name != NULL ? name : "", list->entry_name, list->key_names);
+    int err = read_value(r, &list->keys[i], value, setting_field(entry, &list->keys[i]));
+    if (err == 0 && (*seen & 1U << i))
+        return refuse(r, line_of(key), "%s is set twice for the same %s", name, list->entry_name);
+    *seen |= 1U << i;
     return err;
 }
 
-static int read_node(struct reading *r, const yaml_node_t *node, struct conf_node *into)
+static int read_entry(struct reading *r, const struct setting *s, const struct setting_list *list,
+                      const yaml_node_t *node, void *entry)
 {
+    unsigned seen = 0;
     if (node->type != YAML_MAPPING_NODE)
-        return refuse(r, line_of(node), "nodes: each node is 'id', 'site' and 'peer'");
-    yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+        return refuse(r, line_of(node), "%s: each %s is %s", s->name, list->entry_name,
+                      list->shape);
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
     for (; pair < node->data.mapping.pairs.top; pair++) {
-        const yaml_node_t *key = yaml_document_get_node(&r->document, pair->key);
-        const yaml_node_t *value = yaml_document_get_node(&r->document, pair->value);
-        int err = read_node_key(r, key, value, into);
+        int err = read_entry_key(r, list, pair, entry, &seen);
         if (err != 0)
             return err;
     }
-    const char *missing = into->id == 0                ? "id"
-                          : into->site[0] == '\0'      ? "site"
-                          : into->peer.host[0] == '\0' ? "peer"
-                                                       : NULL;
-    return missing == NULL ? 0 : refuse(r, line_of(node), "nodes: a node has no %s", missing);
+    for (size_t i = 0; i < list->key_count; i++)
+        if (!(seen & 1U << i))
+            return refuse(r, line_of(node), "%s: a %s has no %s", s->name, list->entry_name,
+                          list->keys[i].name);
+    return 0;
 }
 
-static int read_nodes(struct reading *r, const yaml_node_t *list, struct conf_nodes *into)
+static int read_list(struct reading *r, const struct setting *s, const yaml_node_t *node,
+                     void *field)
 {
-    if (list->type != YAML_SEQUENCE_NODE)
-        return refuse(r, line_of(list), "nodes: is not a list of nodes");
-    yaml_node_item_t *item = list->data.sequence.items.start;
-    for (; item < list->data.sequence.items.top; item++) {
-        const yaml_node_t *node = yaml_document_get_node(&r->document, *item);
-        if (into->count == CONF_NODES_MAX)
-            return refuse(r, line_of(node), "nodes: more than %d nodes", CONF_NODES_MAX);
-        int err = read_node(r, node, &into->entries[into->count]);
+    const struct setting_list *list = list_of(s);
+    unsigned *count = list_count(field);
+    if (node->type != YAML_SEQUENCE_NODE)
+        return refuse(r, line_of(node), "%s: is not a list of %s", s->name, list->entries_name);
+    const yaml_node_item_t *item = node->data.sequence.items.start;
+    for (; item < node->data.sequence.items.top; item++) {
+        const yaml_node_t *entry = yaml_document_get_node(&r->document, *item);
+        if (*count == s->most)
+            return refuse(r, line_of(entry), "%s: more than %u %s", s->name, *count,
+                          list->entries_name);
+        int err = read_entry(r, s, list, entry, list_entry(list, field, *count));
         if (err != 0)
             return err;
-        into->count++;
+        ++*count;
     }
-    return into->count > 0 ? 0 : refuse(r, line_of(list), "nodes: is empty");
+    return *count >= s->least ? 0 : refuse(r, line_of(node), "%s: is empty", s->name);
 }
 
 static int read_setting(struct reading *r, const yaml_node_t *key, const yaml_node_t *value)
 {
     const char *name = text_of(key);
-    const struct setting *s = name != NULL ? setting_find(name) : NULL;
+    const struct setting *s = name != NULL ? table_find(r->table, name) : NULL;
     if (s == NULL)
         return refuse(r, line_of(key), "'%.60s' is not a setting", name != NULL ? name : "");
-    uint32_t *line = &r->settings->lines[s - conf_table];
+    uint32_t *line = &table_lines(r->table, r->settings)[s - r->table->rows];
     if (*line != 0)
         return refuse(r, line_of(key), "%s is set twice, first in line %u", name, *line);
     *line = line_of(key);
     void *field = setting_field(r->settings, s);
-    return s->kind == KIND_NODES ? read_nodes(r, value, field) : read_value(r, s, value, field);
+    return list_of(s) != NULL ? read_list(r, s, value, field) : read_value(r, s, value, field);
 }
 
 static int read_document(struct reading *r)
@@ -153,7 +150,7 @@ static int read_document(struct reading *r)
 static int refuse_syntax(struct reading *r, const yaml_parser_t *parser)
 {
     if (parser->error == YAML_MEMORY_ERROR)
-        return err_set(r->note, UV_ENOMEM, "%s: memory is exhausted", r->settings->source);
+        return err_set(r->note, UV_ENOMEM, "%s: memory is exhausted", source_of(r));
     return refuse(r, (unsigned)parser->problem_mark.line + 1, "not YAML: %s",
                   parser->problem != NULL ? parser->problem : "unreadable");
 }
@@ -174,7 +171,7 @@ static int read_text(struct reading *r, struct bytes text)
 {
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
-        return err_set(r->note, UV_ENOMEM, "%s: memory is exhausted", r->settings->source);
+        return err_set(r->note, UV_ENOMEM, "%s: memory is exhausted", source_of(r));
     yaml_parser_set_input_string(&parser, text.data, text.size);
     int err;
     if (yaml_parser_load(&parser, &r->document)) {
@@ -189,70 +186,33 @@ static int read_text(struct reading *r, struct bytes text)
     return err;
 }
 
-static int require_all(const struct conf_settings *settings, struct err_note *note)
+static int require_all(const struct reading *r)
 {
-    for (size_t i = 0; i < CONF_ID_COUNT; i++)
-        if (conf_table[i].kind != KIND_HEADING && conf_table[i].initial == NULL &&
-            settings->lines[i] == 0)
-            return err_set(note, ERR_INVALID, "%s: %s must be set (%s)", settings->source,
-                           conf_table[i].name, conf_table[i].meaning);
+    for (size_t i = 0; i < r->table->row_count; i++) {
+        const struct setting *s = &r->table->rows[i];
+        if (s->kind != KIND_HEADING && s->initial == NULL &&
+            table_line(r->table, r->settings, i) == 0)
+            return err_set(r->note, ERR_INVALID, "%s: %s must be set (%s)", source_of(r), s->name,
+                           s->meaning);
+    }
     return 0;
 }
 
-static bool is_every_interface(const char *host)
+int table_parse(const struct setting_table *table, struct bytes text, const char *source,
+                void *settings, struct err_note *note)
 {
-    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
-}
-
-/* On loopback, beside `listen`: nodes that share a machine differ in host or port there already, so
- * they need no setting of their own here. */
-static void complete_admin(struct conf_settings *settings)
-{
-    struct conf_address *admin = &settings->admin_listen;
-    const struct conf_address *listen = &settings->listen;
-    bool is_above = listen->port <= UINT16_MAX - CONF_ADMIN_PORT_STEP;
-    memcpy(admin->host, "127.0.0.1", sizeof "127.0.0.1");
-    if (conf_is_loopback(listen->host))
-        *admin = *listen;
-    admin->port = (uint16_t)(is_above ? listen->port + CONF_ADMIN_PORT_STEP
-                                      : listen->port - CONF_ADMIN_PORT_STEP);
-}
-
-/* Addresses that follow from others. conf_check() refuses what can't be told. */
-static void complete(struct conf_settings *settings)
-{
-    if (settings->admin_listen.host[0] == '\0')
-        complete_admin(settings);
-    const struct conf_node *own = conf_own_node(settings);
-    if (settings->peer_listen.port == 0 && own != NULL)
-        settings->peer_listen = own->peer;
-    if (settings->peer_advertised.port == 0 && own != NULL)
-        settings->peer_advertised = own->peer;
-    else if (settings->peer_advertised.port == 0 && !is_every_interface(settings->peer_listen.host))
-        settings->peer_advertised = settings->peer_listen;
-    if (settings->advertised.port == 0 && !is_every_interface(settings->listen.host))
-        settings->advertised = settings->listen;
-}
-
-int conf_parse(struct bytes text, const char *source, struct conf_settings *settings,
-               struct err_note *note)
-{
-    struct conf_settings read;
-    conf_init(&read);
-    snprintf(read.source, sizeof read.source, "%s", source);
+    table_init(table, settings);
+    snprintf((char *)settings + table->source_offset, CONF_SOURCE_SIZE, "%s", source);
+    struct reading r = {.table = table, .settings = settings, .note = note};
     if (text.size > CONF_FILE_BYTES_MAX)
-        return err_set(note, ERR_TOO_LARGE, "%s: is larger than 1 MiB", read.source);
-    struct reading r = {.settings = &read, .note = note};
+        return err_set(note, ERR_TOO_LARGE, "%s: is larger than 1 MiB", source_of(&r));
     int err = read_text(&r, text);
     if (err == 0)
-        err = require_all(&read, note);
+        err = require_all(&r);
     if (err != 0)
         return err;
-    complete(&read);
-    err = conf_check(&read, note);
-    if (err == 0)
-        *settings = read;
-    return err;
+    table->complete(settings);
+    return table->check(settings, note);
 }
 
 /* Reads a whole file, at most one byte more than is allowed. Returns the size or an error. */
@@ -267,14 +227,15 @@ static int64_t read_file(const char *path, uint8_t *into, size_t size)
     return result;
 }
 
-int conf_load(const char *path, struct conf_settings *settings, struct err_note *note)
+int table_load(const struct setting_table *table, const char *path, void *settings,
+               struct err_note *note)
 {
     uint8_t *text = malloc(CONF_FILE_BYTES_MAX + 1);
     if (text == NULL)
         return err_set(note, UV_ENOMEM, "%s: memory is exhausted", path);
     int64_t size = read_file(path, text, CONF_FILE_BYTES_MAX + 1);
     int err = size < 0 ? err_set(note, (int)size, "%s: %s", path, err_text((int)size))
-                       : conf_parse(bytes_of(text, (size_t)size), path, settings, note);
+                       : table_parse(table, bytes_of(text, (size_t)size), path, settings, note);
     free(text);
     return err;
 }

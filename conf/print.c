@@ -1,10 +1,10 @@
-/* Settings in effect, as a file that explains itself: `trilogd --print-config` is the reference
- * of all settings, so there is no list elsewhere that could fall behind. */
+/* Settings in effect, as a file that explains itself: a program's `--print-config` is the reference
+ * of all its settings, so there is no list elsewhere that could fall behind. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-#include "setting.h"
+#include "list.h"
 
 #define LINE_WIDTH 100
 
@@ -40,7 +40,7 @@ static void print_range(const struct setting *s, FILE *into)
     } else if (s->kind == KIND_ADDRESS) {
         fprintf(into, "#   host:port%s%s", s->unit[0] ? " " : "", s->unit);
     } else {
-        fprintf(into, s->kind == KIND_NODES ? "#   a list" : "#   text");
+        fprintf(into, list_of(s) != NULL ? "#   a list" : "#   text");
     }
     if (s->initial == NULL)
         fprintf(into, "; must be set\n");
@@ -50,21 +50,31 @@ static void print_range(const struct setting *s, FILE *into)
         fprintf(into, "; default %s\n", s->initial);
 }
 
-static void print_nodes(const struct conf_nodes *nodes, FILE *into)
+/* "{id: 1, site: a}". */
+static void print_entry(const struct setting_list *list, const void *entry, FILE *into)
 {
-    fprintf(into, "nodes:\n");
-    for (unsigned i = 0; i < nodes->count; i++) {
-        char peer[CONF_ADDRESS_SIZE];
-        value_write_address(&nodes->entries[i].peer, peer, sizeof peer);
-        fprintf(into, "  - {id: %u, site: %s, peer: \"%s\"}\n", nodes->entries[i].id,
-                nodes->entries[i].site, peer);
+    char text[VALUE_SIZE];
+    for (size_t i = 0; i < list->key_count; i++) {
+        value_write(&list->keys[i], setting_value(entry, &list->keys[i]), text);
+        fprintf(into, "%s%s: %s", i > 0 ? ", " : "{", list->keys[i].name, text);
+    }
+    fputc('}', into);
+}
+
+static void print_list(const struct setting *s, const void *field, FILE *into)
+{
+    const struct setting_list *list = list_of(s);
+    fprintf(into, "%s:\n", s->name);
+    for (unsigned i = 0; i < list_size(field); i++) {
+        fprintf(into, "  - ");
+        print_entry(list, list_value(list, field, i), into);
+        fputc('\n', into);
     }
 }
 
 /* A setting that must be set or follows from others, and is not there. */
-static bool is_missing(const struct conf_settings *c, const struct setting *s)
+static bool is_missing(const struct setting *s, const void *field)
 {
-    const void *field = setting_value(c, s);
     if (s->initial != NULL && s->initial[0] != '\0')
         return false;
     switch (s->kind) {
@@ -76,34 +86,35 @@ static bool is_missing(const struct conf_settings *c, const struct setting *s)
     case KIND_ADDRESS:
         return ((const struct conf_address *)field)->host[0] == '\0';
     case KIND_NODES:
-        return ((const struct conf_nodes *)field)->count == 0;
+        return list_size(field) == 0;
     default:
         return false;
     }
 }
 
-static void print_setting(const struct conf_settings *c, const struct setting *s, FILE *into)
+static void print_setting(const struct setting *s, const void *field, FILE *into)
 {
     char text[VALUE_SIZE];
     print_comment(s->meaning, into);
     print_range(s, into);
-    if (is_missing(c, s)) {
+    if (is_missing(s, field)) {
         fprintf(into, "# %s:\n", s->name);
-    } else if (s->kind == KIND_NODES) {
-        print_nodes(setting_value(c, s), into);
+    } else if (list_of(s) != NULL) {
+        print_list(s, field, into);
     } else {
-        value_write(s, setting_value(c, s), text);
+        value_write(s, field, text);
         fprintf(into, "%s: %s\n", s->name, text);
     }
 }
 
-int conf_print(const struct conf_settings *settings, FILE *into)
+int table_print(const struct setting_table *table, const void *settings, FILE *into)
 {
-    for (size_t i = 0; i < CONF_ID_COUNT; i++) {
-        if (conf_table[i].kind == KIND_HEADING)
-            fprintf(into, "%s# ---- %s ----\n", i > 0 ? "\n" : "", conf_table[i].meaning);
+    for (size_t i = 0; i < table->row_count; i++) {
+        const struct setting *s = &table->rows[i];
+        if (s->kind == KIND_HEADING)
+            fprintf(into, "%s# ---- %s ----\n", i > 0 ? "\n" : "", s->meaning);
         else
-            print_setting(settings, &conf_table[i], into);
+            print_setting(s, setting_value(settings, s), into);
     }
     if (fflush(into) != 0 || ferror(into))
         return uv_translate_sys_error(errno);

@@ -1,52 +1,44 @@
-/* The table as data: what the parser, the checks and the printer walk along. */
+/* Along the rows of a table: where a setting is, and its default. */
 #include "setting.h"
 
 #include <assert.h>
-#include <stddef.h>
 #include <string.h>
 
-#include "base/event.h"
+#include "list.h"
 
-#define OFFSET_HEADING(field) 0
-#define OFFSET_NUMBER(field)  offsetof(struct conf_settings, field)
-#define OFFSET_FLAG(field)    offsetof(struct conf_settings, field)
-#define OFFSET_CHOICE(field)  offsetof(struct conf_settings, field)
-#define OFFSET_NAME(field)    offsetof(struct conf_settings, field)
-#define OFFSET_PATH(field)    offsetof(struct conf_settings, field)
-#define OFFSET_ADDRESS(field) offsetof(struct conf_settings, field)
-#define OFFSET_NODES(field)   offsetof(struct conf_settings, field)
-
-const struct setting conf_table[CONF_ID_COUNT] = {
-#define ROW(kind_, field_, name_, unit_, initial_, least_, most_, meaning_)                        \
-    {.kind = KIND_##kind_,                                                                         \
-     .name = (name_),                                                                              \
-     .unit = (unit_),                                                                              \
-     .initial = (initial_),                                                                        \
-     .least = (least_),                                                                            \
-     .most = (most_),                                                                              \
-     .meaning = (meaning_),                                                                        \
-     .offset = OFFSET_##kind_(field_)},
-    CONF_TABLE(ROW)
-#undef ROW
-};
-
-_Static_assert(EVENT_DEBUG == 0 && EVENT_INFO == 1 && EVENT_WARN == 2 && EVENT_ERROR == 3,
-               "the choices of event_level stand in the order of enum event_level");
-
-const struct setting *setting_find(const char *name)
+const struct setting *table_find(const struct setting_table *table, const char *name)
 {
-    for (size_t i = 0; i < CONF_ID_COUNT; i++)
-        if (conf_table[i].kind != KIND_HEADING && strcmp(conf_table[i].name, name) == 0)
-            return &conf_table[i];
+    for (size_t i = 0; i < table->row_count; i++)
+        if (table->rows[i].kind != KIND_HEADING && strcmp(table->rows[i].name, name) == 0)
+            return &table->rows[i];
     return NULL;
 }
 
-void conf_init(struct conf_settings *settings)
+const char *table_source(const struct setting_table *table, const void *settings)
 {
-    memset(settings, 0, sizeof *settings);
-    for (size_t i = 0; i < CONF_ID_COUNT; i++) {
-        const struct setting *s = &conf_table[i];
-        if (s->kind == KIND_HEADING || s->initial == NULL || s->initial[0] == '\0')
+    return (const char *)settings + table->source_offset;
+}
+
+uint32_t *table_lines(const struct setting_table *table, void *settings)
+{
+    return (void *)((char *)settings + table->lines_offset);
+}
+
+uint32_t table_line(const struct setting_table *table, const void *settings, size_t row)
+{
+    assert(row < table->row_count);
+    const void *lines = (const char *)settings + table->lines_offset;
+    return ((const uint32_t *)lines)[row];
+}
+
+void table_init(const struct setting_table *table, void *settings)
+{
+    memset(settings, 0, table->size);
+    for (size_t i = 0; i < table->row_count; i++) {
+        const struct setting *s = &table->rows[i];
+        const struct setting_list *list = list_of(s);
+        assert(list == NULL || s->most <= list->entries_max);
+        if (s->kind == KIND_HEADING || list != NULL || s->initial == NULL || s->initial[0] == '\0')
             continue;
         int err = value_read(s, s->initial, setting_field(settings, s), NULL);
         assert(err == 0); /* a default in the table breaks its own range */

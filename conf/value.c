@@ -93,6 +93,15 @@ static int read_number(const struct setting *s, const char *text, int64_t *value
     return check_range(s, *value, text, note);
 }
 
+static int read_id(const struct setting *s, const char *text, uint32_t *value,
+                   struct err_note *note)
+{
+    int64_t number = 0;
+    int err = read_number(s, text, &number, note);
+    *value = (uint32_t)number;
+    return err;
+}
+
 static int read_flag(const struct setting *s, const char *text, bool *value, struct err_note *note)
 {
     *value = strcmp(text, "true") == 0;
@@ -212,6 +221,8 @@ int value_read(const struct setting *s, const char *text, void *field, struct er
         return read_path(s, text, field, note);
     case KIND_ADDRESS:
         return read_address(s, text, field, note);
+    case KIND_ID:
+        return read_id(s, text, field, note);
     case KIND_HEADING:
     case KIND_NODES:
         break;
@@ -231,7 +242,7 @@ void value_write_number(const char *unit, int64_t value, char *text, size_t size
         snprintf(text, size, "%" PRId64 " %s", value / best->times, best->text);
 }
 
-void value_write_address(const struct conf_address *address, char *text, size_t size)
+static void write_address(const struct conf_address *address, char *text, size_t size)
 {
     bool is_bracketed = strchr(address->host, ':') != NULL;
     if (address->port == 0)
@@ -268,7 +279,7 @@ static void write_quoted(const char *value, char *text)
 static void write_quoted_address(const struct conf_address *address, char *text)
 {
     char bare[CONF_ADDRESS_SIZE];
-    value_write_address(address, bare, sizeof bare);
+    write_address(address, bare, sizeof bare);
     write_quoted(bare, text);
 }
 
@@ -287,4 +298,6 @@ void value_write(const struct setting *s, const void *field, char *text)
         write_quoted(field, text);
     else if (s->kind == KIND_ADDRESS)
         write_quoted_address(field, text);
+    else if (s->kind == KIND_ID)
+        snprintf(text, VALUE_SIZE, "%" PRIu32, *(const uint32_t *)field);
 }

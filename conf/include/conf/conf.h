@@ -10,41 +10,13 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "conf/field.h"
 #include "conf/table.h"
-
-#define CONF_NAME_SIZE      64                   /* of a site or cluster name, with its NUL */
-#define CONF_HOST_SIZE      254                  /* the longest DNS name, with its NUL */
-#define CONF_ADDRESS_SIZE   (CONF_HOST_SIZE + 8) /* "[host]:port" with its NUL */
-#define CONF_PATH_SIZE      1024                 /* with its NUL */
-#define CONF_SOURCE_SIZE    128                  /* of the file name in messages, with its NUL */
-#define CONF_NODES_MAX      64
-#define CONF_SITES_MAX      5
-#define CONF_FILE_BYTES_MAX CONF_MIB
 
 /* Values of the CHOICE settings, in the order of the table. `event_level` is enum event_level,
  * `ship_compression` enum repl_ship_compression. */
 enum conf_commit_policy { CONF_COMMIT_GUARD, CONF_COMMIT_DENY, CONF_COMMIT_ALLOW };
 enum conf_timestamp_type { CONF_TIMESTAMP_CREATE_TIME, CONF_TIMESTAMP_LOG_APPEND_TIME };
-
-/* "host:port"; an IPv6 host stands in brackets in the file, not here. */
-struct conf_address {
-    char host[CONF_HOST_SIZE]; /* name or address; "" when not set, "none" where that is allowed */
-    uint16_t port;             /* 0 when not set, or none */
-};
-
-/* Between the port of `listen` and the one that `admin_listen` has by default. */
-#define CONF_ADMIN_PORT_STEP 508
-
-struct conf_node {
-    uint32_t id;               /* above 0 */
-    char site[CONF_NAME_SIZE]; /* its datacenter */
-    struct conf_address peer;  /* where the other nodes reach it */
-};
-
-struct conf_nodes {
-    unsigned count;                           /* used of `entries` */
-    struct conf_node entries[CONF_NODES_MAX]; /* in the file's order */
-};
 
 enum conf_setting_id {
 #define CONF_ID(kind, field, ...) CONF_ID_##field,
@@ -52,15 +24,6 @@ enum conf_setting_id {
 #undef CONF_ID
         CONF_ID_COUNT
 };
-
-#define CONF_FIELD_HEADING(field)
-#define CONF_FIELD_NUMBER(field)  int64_t field;
-#define CONF_FIELD_FLAG(field)    bool field;
-#define CONF_FIELD_CHOICE(field)  int field;
-#define CONF_FIELD_NAME(field)    char field[CONF_NAME_SIZE];
-#define CONF_FIELD_PATH(field)    char field[CONF_PATH_SIZE];
-#define CONF_FIELD_ADDRESS(field) struct conf_address field;
-#define CONF_FIELD_NODES(field)   struct conf_nodes field;
 
 /* One field per row of conf/table.h, named and described there. Plain memory: copy it freely. */
 struct conf_settings {
@@ -109,9 +72,6 @@ void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, vo
 
 /* Files that the node keeps open beside its clients' connections. */
 int64_t conf_own_files(const struct conf_settings *settings);
-
-/* Is it an address of 127.0.0.0/8, ::1 or "localhost": reached from this machine only? */
-bool conf_is_loopback(const char *host);
 
 /* This node among the founding ones, or NULL: it joined later. Borrowed from the settings. */
 const struct conf_node *conf_own_node(const struct conf_settings *settings);

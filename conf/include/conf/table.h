@@ -1,4 +1,4 @@
-/* The one table of settings: from it come the fields of struct conf_settings, the parser, the
+/* The table of a node's settings: from it come the fields of struct conf_settings, the parser, the
  * checks and the printed description. A setting is a row here and nowhere else.
  *
  *   X(kind, field, name, unit, default, least, most, meaning)
@@ -14,14 +14,7 @@
 #ifndef CONF_TABLE_H
 #define CONF_TABLE_H
 
-#define CONF_KIB    INT64_C(1024)
-#define CONF_MIB    (1024 * CONF_KIB)
-#define CONF_GIB    (1024 * CONF_MIB)
-#define CONF_TIB    (1024 * CONF_GIB)
-#define CONF_SECOND INT64_C(1000)
-#define CONF_MINUTE (60 * CONF_SECOND)
-#define CONF_HOUR   (60 * CONF_MINUTE)
-#define CONF_DAY    (24 * CONF_HOUR)
+#include "conf/field.h"
 
 /* Raft groups of a whole cluster, the one of its metadata beside them. */
 #define CONF_RAFT_GROUPS_MAX 255

@@ -1,0 +1,60 @@
+/* What a setting can be: the units of numbers, and the C types behind the kinds of conf/table.h.
+ * The same for all tables. */
+#ifndef CONF_FIELD_H
+#define CONF_FIELD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONF_KIB    INT64_C(1024)
+#define CONF_MIB    (1024 * CONF_KIB)
+#define CONF_GIB    (1024 * CONF_MIB)
+#define CONF_TIB    (1024 * CONF_GIB)
+#define CONF_SECOND INT64_C(1000)
+#define CONF_MINUTE (60 * CONF_SECOND)
+#define CONF_HOUR   (60 * CONF_MINUTE)
+#define CONF_DAY    (24 * CONF_HOUR)
+
+#define CONF_NAME_SIZE      64                   /* of a site or cluster name, with its NUL */
+#define CONF_HOST_SIZE      254                  /* the longest DNS name, with its NUL */
+#define CONF_ADDRESS_SIZE   (CONF_HOST_SIZE + 8) /* "[host]:port" with its NUL */
+#define CONF_PATH_SIZE      1024                 /* with its NUL */
+#define CONF_SOURCE_SIZE    128                  /* of the file name in messages, with its NUL */
+#define CONF_NODES_MAX      64
+#define CONF_SITES_MAX      5
+#define CONF_FILE_BYTES_MAX CONF_MIB
+
+/* "host:port"; an IPv6 host stands in brackets in the file, not here. */
+struct conf_address {
+    char host[CONF_HOST_SIZE]; /* name or address; "" when not set, "none" where that is allowed */
+    uint16_t port;             /* 0 when not set, or none */
+};
+
+/* Between the port of `listen` and the one that `admin_listen` has by default. */
+#define CONF_ADMIN_PORT_STEP 508
+
+struct conf_node {
+    uint32_t id;               /* above 0 */
+    char site[CONF_NAME_SIZE]; /* its datacenter */
+    struct conf_address peer;  /* where the other nodes reach it */
+};
+
+struct conf_nodes {
+    unsigned count;                           /* used of `entries` */
+    struct conf_node entries[CONF_NODES_MAX]; /* in the file's order */
+};
+
+/* The field of a row, by its kind. */
+#define CONF_FIELD_HEADING(field)
+#define CONF_FIELD_NUMBER(field)  int64_t field;
+#define CONF_FIELD_FLAG(field)    bool field;
+#define CONF_FIELD_CHOICE(field)  int field;
+#define CONF_FIELD_NAME(field)    char field[CONF_NAME_SIZE];
+#define CONF_FIELD_PATH(field)    char field[CONF_PATH_SIZE];
+#define CONF_FIELD_ADDRESS(field) struct conf_address field;
+#define CONF_FIELD_NODES(field)   struct conf_nodes field;
+
+/* Is it an address of 127.0.0.0/8, ::1 or "localhost": reached from this machine only? */
+bool conf_is_loopback(const char *host);
+
+#endif
