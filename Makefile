@@ -298,7 +298,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(B)/pages/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -d $(DESTDIR)$(PREFIX)/share/doc/trilog $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 644 conf/samples/site-*.yaml $(DESTDIR)$(PREFIX)/share/doc/trilog
+	install -m 644 conf/samples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/trilog
 	sed 's|@PREFIX@|$(PREFIX)|' conf/samples/trilogd.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/trilogd.service
 

@@ -65,6 +65,16 @@ bool conf_is_loopback(const char *host)
     return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
+int check_admin_token(const struct setting_table *table, const void *settings, unsigned row,
+                      const char *token_file, struct err_note *note)
+{
+    const struct conf_address *admin = setting_value(settings, &table->rows[row]);
+    if (admin->port == 0 || conf_is_loopback(admin->host) || token_file[0] != '\0')
+        return 0;
+    return check_refuse(table, settings, note, row,
+                        "is reached from other machines, so admin_token_file must be set");
+}
+
 bool check_is_every_interface(const char *host)
 {
     return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;

@@ -23,6 +23,10 @@ int check_orders(const struct setting_table *table, const void *settings,
 
 bool check_is_same_address(const struct conf_address *a, const struct conf_address *b);
 
+/* An admin port that other machines reach wants a token: `row` is its ADDRESS. */
+int check_admin_token(const struct setting_table *table, const void *settings, unsigned row,
+                      const char *token_file, struct err_note *note);
+
 /* Does it stand for all addresses of the machine, so that nobody can be told to connect to it? */
 bool check_is_every_interface(const char *host);
 

@@ -9,9 +9,9 @@
 struct setting_list {
     const char *entry_name;     /* "node", for messages */
     const char *entries_name;   /* "nodes" */
-    const char *shape;          /* "'id', 'site' and 'peer'" */
+    const char *shape;          /* "'id', 'site' and 'peer'"; NULL: an entry is a single value */
     const char *key_names;      /* "id, site, peer" */
-    const struct setting *keys; /* of an entry, all of which it has */
+    const struct setting *keys; /* of an entry, all of which it has; one for a single value */
     size_t key_count;
     size_t entry_size;
     size_t entries_offset; /* in the field */

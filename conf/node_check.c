@@ -101,11 +101,9 @@ static int check_own_node(const struct conf_settings *c, struct err_note *note)
 
 static int check_admin(const struct conf_settings *c, struct err_note *note)
 {
-    if (c->admin_listen.port == 0)
-        return 0;
-    if (!conf_is_loopback(c->admin_listen.host) && c->admin_token_file[0] == '\0')
-        return refuse(c, note, CONF_ID_admin_listen,
-                      "is reached from other machines, so admin_token_file must be set");
+    int err = check_admin_token(&node_table, c, CONF_ID_admin_listen, c->admin_token_file, note);
+    if (err != 0 || c->admin_listen.port == 0)
+        return err;
     if (c->lines[CONF_ID_admin_listen] != 0 &&
         (check_is_same_address(&c->admin_listen, &c->listen) ||
          check_is_same_address(&c->admin_listen, &c->peer_listen)))

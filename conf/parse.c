@@ -1,8 +1,8 @@
 /* From a YAML file to settings.
  *
  * libyaml reads the text; what it may mean here is little: one mapping from names of the table
- * to single values, or to lists of mappings. Everything else is refused with its line: a file that
- * says something which nobody heeds is worse than one that is not accepted. */
+ * to single values, or to lists of single values or mappings. Everything else is refused with its
+ * line: a file that says something which nobody heeds is worse than one that is not accepted. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,10 +75,20 @@ static int read_entry_key(struct reading *r, const struct setting_list *list,
     return err;
 }
 
+static int read_single(struct reading *r, const struct setting *s, const struct setting_list *list,
+                       const yaml_node_t *node, void *entry)
+{
+    struct setting single = list->keys[0];
+    single.name = s->name;
+    return read_value(r, &single, node, entry);
+}
+
 static int read_entry(struct reading *r, const struct setting *s, const struct setting_list *list,
                       const yaml_node_t *node, void *entry)
 {
     unsigned seen = 0;
+    if (list->shape == NULL)
+        return read_single(r, s, list, node, entry);
     if (node->type != YAML_MAPPING_NODE)
         return refuse(r, line_of(node), "%s: each %s is %s", s->name, list->entry_name,
                       list->shape);

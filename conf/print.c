@@ -50,10 +50,15 @@ static void print_range(const struct setting *s, FILE *into)
         fprintf(into, "; default %s\n", s->initial);
 }
 
-/* "{id: 1, site: a}". */
+/* "{id: 1, site: a}", or a single value. */
 static void print_entry(const struct setting_list *list, const void *entry, FILE *into)
 {
     char text[VALUE_SIZE];
+    if (list->shape == NULL) {
+        value_write(list->keys, entry, text);
+        fputs(text, into);
+        return;
+    }
     for (size_t i = 0; i < list->key_count; i++) {
         value_write(&list->keys[i], setting_value(entry, &list->keys[i]), text);
         fprintf(into, "%s%s: %s", i > 0 ? ", " : "{", list->keys[i].name, text);
@@ -64,7 +69,7 @@ static void print_entry(const struct setting_list *list, const void *entry, FILE
 static void print_list(const struct setting *s, const void *field, FILE *into)
 {
     const struct setting_list *list = list_of(s);
-    fprintf(into, "%s:\n", s->name);
+    fprintf(into, "%s:%s\n", s->name, list_size(field) == 0 ? " []" : "");
     for (unsigned i = 0; i < list_size(field); i++) {
         fprintf(into, "  - ");
         print_entry(list, list_value(list, field, i), into);
@@ -77,6 +82,8 @@ static bool is_missing(const struct setting *s, const void *field)
 {
     if (s->initial != NULL && s->initial[0] != '\0')
         return false;
+    if (list_of(s) != NULL)
+        return list_size(field) == 0;
     switch (s->kind) {
     case KIND_NUMBER:
         return *(const int64_t *)field == 0;
@@ -85,8 +92,6 @@ static bool is_missing(const struct setting *s, const void *field)
         return *(const char *)field == '\0';
     case KIND_ADDRESS:
         return ((const struct conf_address *)field)->host[0] == '\0';
-    case KIND_NODES:
-        return list_size(field) == 0;
     default:
         return false;
     }

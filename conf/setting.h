@@ -1,8 +1,8 @@
 /* Tables of settings as data, and values as text. Private to conf/.
  *
  * A table is its rows, the struct that they fill, and what its settings mean to each other. The
- * node's is in node.c. Parser, checks and printer know no table: they walk along the one that they
- * are given. */
+ * node's is in node.c, the router's in router.c. Parser, checks and printer know neither: they walk
+ * along the one that they are given. */
 #ifndef CONF_SETTING_H
 #define CONF_SETTING_H
 
@@ -23,7 +23,9 @@ enum setting_kind {
     KIND_PATH,
     KIND_ADDRESS,
     KIND_ID, /* a number in 32 bits, of an entry of a list */
-    KIND_NODES
+    KIND_NODES,
+    KIND_ADDRESSES,
+    KIND_ROUTERS
 };
 
 struct setting {
@@ -46,14 +48,16 @@ struct setting_table {
     int (*check)(const void *settings, struct err_note *note); /* as conf_check() */
 };
 
-#define OFFSET_HEADING(type, field) 0
-#define OFFSET_NUMBER(type, field)  offsetof(type, field)
-#define OFFSET_FLAG(type, field)    offsetof(type, field)
-#define OFFSET_CHOICE(type, field)  offsetof(type, field)
-#define OFFSET_NAME(type, field)    offsetof(type, field)
-#define OFFSET_PATH(type, field)    offsetof(type, field)
-#define OFFSET_ADDRESS(type, field) offsetof(type, field)
-#define OFFSET_NODES(type, field)   offsetof(type, field)
+#define OFFSET_HEADING(type, field)   0
+#define OFFSET_NUMBER(type, field)    offsetof(type, field)
+#define OFFSET_FLAG(type, field)      offsetof(type, field)
+#define OFFSET_CHOICE(type, field)    offsetof(type, field)
+#define OFFSET_NAME(type, field)      offsetof(type, field)
+#define OFFSET_PATH(type, field)      offsetof(type, field)
+#define OFFSET_ADDRESS(type, field)   offsetof(type, field)
+#define OFFSET_NODES(type, field)     offsetof(type, field)
+#define OFFSET_ADDRESSES(type, field) offsetof(type, field)
+#define OFFSET_ROUTERS(type, field)   offsetof(type, field)
 
 /* A row X(…) of a table's header, whose fields are those of `type`. */
 #define SETTING_ROW(type, kind_, field_, name_, unit_, initial_, least_, most_, meaning_)          \

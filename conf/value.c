@@ -225,6 +225,8 @@ int value_read(const struct setting *s, const char *text, void *field, struct er
         return read_id(s, text, field, note);
     case KIND_HEADING:
     case KIND_NODES:
+    case KIND_ADDRESSES:
+    case KIND_ROUTERS:
         break;
     }
     return err_set(note, ERR_INVALID, "%s: is not a single value", s->name);

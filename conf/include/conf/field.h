@@ -21,6 +21,8 @@
 #define CONF_PATH_SIZE      1024                 /* with its NUL */
 #define CONF_SOURCE_SIZE    128                  /* of the file name in messages, with its NUL */
 #define CONF_NODES_MAX      64
+#define CONF_ADDRESSES_MAX  64
+#define CONF_ROUTERS_MAX    64
 #define CONF_SITES_MAX      5
 #define CONF_FILE_BYTES_MAX CONF_MIB
 
@@ -44,15 +46,36 @@ struct conf_nodes {
     struct conf_node entries[CONF_NODES_MAX]; /* in the file's order */
 };
 
+struct conf_addresses {
+    unsigned count;                                  /* used of `entries` */
+    struct conf_address entries[CONF_ADDRESSES_MAX]; /* in the file's order */
+};
+
+/* Routers have ids from here on: the numbers below are left to nodes. */
+#define CONF_ROUTER_ID_LEAST 1000000
+
+struct conf_router {
+    uint32_t router_id;          /* from CONF_ROUTER_ID_LEAST on */
+    char site[CONF_NAME_SIZE];   /* its datacenter */
+    struct conf_address address; /* where clients reach it */
+};
+
+struct conf_routers {
+    unsigned count;                               /* used of `entries` */
+    struct conf_router entries[CONF_ROUTERS_MAX]; /* in the file's order */
+};
+
 /* The field of a row, by its kind. */
 #define CONF_FIELD_HEADING(field)
-#define CONF_FIELD_NUMBER(field)  int64_t field;
-#define CONF_FIELD_FLAG(field)    bool field;
-#define CONF_FIELD_CHOICE(field)  int field;
-#define CONF_FIELD_NAME(field)    char field[CONF_NAME_SIZE];
-#define CONF_FIELD_PATH(field)    char field[CONF_PATH_SIZE];
-#define CONF_FIELD_ADDRESS(field) struct conf_address field;
-#define CONF_FIELD_NODES(field)   struct conf_nodes field;
+#define CONF_FIELD_NUMBER(field)    int64_t field;
+#define CONF_FIELD_FLAG(field)      bool field;
+#define CONF_FIELD_CHOICE(field)    int field;
+#define CONF_FIELD_NAME(field)      char field[CONF_NAME_SIZE];
+#define CONF_FIELD_PATH(field)      char field[CONF_PATH_SIZE];
+#define CONF_FIELD_ADDRESS(field)   struct conf_address field;
+#define CONF_FIELD_NODES(field)     struct conf_nodes field;
+#define CONF_FIELD_ADDRESSES(field) struct conf_addresses field;
+#define CONF_FIELD_ROUTERS(field)   struct conf_routers field;
 
 /* Is it an address of 127.0.0.0/8, ::1 or "localhost": reached from this machine only? */
 bool conf_is_loopback(const char *host);

@@ -3,13 +3,16 @@
  *
  *   X(kind, field, name, unit, default, least, most, meaning)
  *
- *   kind     HEADING (text between settings), NUMBER, FLAG, CHOICE, NAME, PATH, ADDRESS, NODES
+ *   kind     HEADING (text between settings), NUMBER, FLAG, CHOICE, NAME, PATH, ADDRESS, or a list:
+ *            NODES, ADDRESSES, ROUTERS
  *   name     the key in the file. Kafka's own broker name where it means the same.
  *   unit     "bytes" and "ms" and "minutes" also take suffixes ("64 MiB", "10 s"); of a CHOICE
  *            its values, '|' between them, in the order of the enum; "or none" of an ADDRESS that
  *            may be none
- *   default  as it would stand in the file; NULL: must be set; "": follows from others (check.c)
- *   least, most   inclusive; of a NUMBER its value, of a NAME or PATH its length
+ *   default  as it would stand in the file; NULL: must be set; "": follows from others; "[]":
+ *            a list without entries
+ *   least, most   inclusive; of a NUMBER its value, of a NAME or PATH its length,
+ *            of a list its entries
  *   meaning  for the operator, who sees it in `trilogd --print-config` */
 #ifndef CONF_TABLE_H
 #define CONF_TABLE_H
