@@ -160,31 +160,42 @@ json_t *call_text(const char *text, int32_t size)
 struct query_check {
     const char *const *names;
     size_t count;
+    uint64_t given;      /* bits of those that were met */
     const char *strange; /* one that is not among them */
+    const char *wrong;   /* one that stands there twice, or has a NUL in its value */
 };
 
 static enum MHD_Result check_argument(void *data, enum MHD_ValueKind kind, const char *name,
-                                      const char *value)
+                                      size_t name_size, const char *value, size_t value_size)
 {
     struct query_check *check = data;
+    size_t i = 0;
     (void)kind;
-    (void)value;
-    for (size_t i = 0; i < check->count; i++)
-        if (strcmp(check->names[i], name) == 0)
-            return MHD_YES;
-    check->strange = name;
-    return MHD_NO;
+    while (i < check->count &&
+           (strlen(check->names[i]) != name_size || memcmp(check->names[i], name, name_size) != 0))
+        i++;
+    if (i == check->count)
+        check->strange = name;
+    else if ((check->given & UINT64_C(1) << i) != 0 ||
+             (value != NULL && memchr(value, 0, value_size) != NULL))
+        check->wrong = name;
+    else
+        check->given |= UINT64_C(1) << i;
+    return check->strange == NULL && check->wrong == NULL ? MHD_YES : MHD_NO;
 }
 
 bool call_allows_query(struct admin_call *call, const char *const *names, size_t count)
 {
     struct query_check check = {.names = names, .count = count};
-    MHD_get_connection_values(call->http, MHD_GET_ARGUMENT_KIND, check_argument, &check);
-    if (check.strange == NULL)
-        return true;
-    call_refuse(call, MHD_HTTP_BAD_REQUEST, "unknown_field", "'%.64s' is not an argument here",
-                check.strange);
-    return false;
+    assert(count < 64);
+    MHD_get_connection_values_n(call->http, MHD_GET_ARGUMENT_KIND, check_argument, &check);
+    if (check.strange != NULL)
+        call_refuse(call, MHD_HTTP_BAD_REQUEST, "unknown_field", "'%.64s' is not an argument here",
+                    check.strange);
+    else if (check.wrong != NULL)
+        call_refuse(call, MHD_HTTP_BAD_REQUEST, "invalid_field",
+                    "'%s' must be given once, as text without a NUL", check.wrong);
+    return check.strange == NULL && check.wrong == NULL;
 }
 
 const char *call_query(struct admin_call *call, const char *name)

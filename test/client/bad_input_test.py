@@ -71,6 +71,24 @@ def test_endpoints_that_take_arguments_refuse_garbage(cluster, path, query):
         assert_refused(answer, (path, query))
 
 
+@pytest.mark.parametrize("path, name, value", [
+    ("/v1/what-if", "lose", "a"), ("/v1/recover", "survivor", "a"),
+    ("/v1/topics/describe", "topic", "__consumer_offsets"),
+    ("/v1/consumer-groups/describe", "group", "g"), ("/v1/consumer-groups/history", "group", "g"),
+    ("/v1/consumer-groups/policy", "group", "g")])
+def test_endpoints_do_not_answer_for_a_part_of_what_was_asked(cluster, path, name, value):
+    """The first of two values, or what stands before a NUL, is another question."""
+    address = cluster.nodes[0].admin
+    assert ask(address, f"{path}?{name}={value}").error != "invalid_field"
+    for query in (f"{name}={value}&{name}=b", f"{name}={value}&{name}={value}",
+                  f"{name}={value}%00b", f"{name}={value}%00"):
+        answer = ask(address, f"{path}?{query}")
+        assert (answer.status, answer.error) == (400, "invalid_field"), query
+        assert "must be given once" in answer.json["message"]
+    strange = ask(address, f"{path}?{name}%00x={value}")
+    assert (strange.status, strange.error) == (400, "unknown_field")
+
+
 @pytest.mark.parametrize("path", POSTS)
 def test_endpoints_refuse_what_is_no_object_or_has_strange_fields(cluster, path):
     address = cluster.nodes[0].admin
