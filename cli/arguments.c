@@ -59,6 +59,11 @@ static int find_short(const char *text)
 static bool note_option(struct arguments *a, int id, const char *value, char *trouble,
                         size_t trouble_size)
 {
+    bool is_again = arguments_has(a, (enum option_id)id);
+    if (is_again && value != NULL && id != OPTION_ADMIN && id != OPTION_LOSE) {
+        snprintf(trouble, trouble_size, "--%s is given twice", option_rows[id].name);
+        return false;
+    }
     a->given |= OPTION_BIT(id);
     a->values[id] = value;
     if (id == OPTION_LOSE && a->lost_count == SITES_MAX) {

@@ -239,7 +239,7 @@ static int show(const struct recovery *r, FILE *into)
     for (unsigned i = 0; i < r->count; i++)
         if (r->s->is_json && into == r->s->out)
             session_print_json(r->s, r->plans[i]);
-        else
+        else if (strcmp(field_text(r->plans[i], "refusal"), "other_site") != 0)
             print_plan(r, i, into);
     if (may_begin(r, &why))
         return EXIT_DONE;
@@ -420,6 +420,18 @@ static int run(struct recovery *r)
     return EXIT_DONE;
 }
 
+/* Before anybody is asked: what is no number is no word about any loss. */
+static bool is_loss_a_number(struct session *s)
+{
+    const char *typed = s->arguments.values[OPTION_LOST];
+    int64_t lost;
+    if (typed == NULL || arguments_number(typed, 0, INT64_MAX, &lost))
+        return true;
+    fprintf(s->err, "trilog: --lost is a number of records, as the plan says it, not %.40s\n",
+            typed);
+    return false;
+}
+
 int recover_run(struct session *s)
 {
     struct recovery r = {.s = s, .survivor = s->arguments.values[OPTION_SURVIVOR]};
@@ -427,7 +439,7 @@ int recover_run(struct session *s)
         fprintf(s->err, "trilog: name the site that survives by --survivor\n");
         return EXIT_USAGE;
     }
-    if (!progress_can_wait(s))
+    if (!progress_can_wait(s) || !is_loss_a_number(s))
         return EXIT_USAGE;
     int status = run(&r);
     free_recovery(&r);

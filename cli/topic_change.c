@@ -5,8 +5,16 @@
 #include "change.h"
 #include "table.h"
 
-/* False, and told, when a word is no NAME=VALUE. An empty value goes into `removed`, or is refused
- * where that is NULL. */
+static bool is_named_before(const struct arguments *a, unsigned at, size_t size)
+{
+    for (unsigned i = 1; i < at; i++)
+        if (strncmp(a->operands[i], a->operands[at], size + 1) == 0) /* with the '=' */
+            return true;
+    return false;
+}
+
+/* False, and told, when a word is no NAME=VALUE, or names what another one does. An empty value
+ * goes into `removed`, or is refused where that is NULL. */
 static bool read_configs(struct session *s, json_t *set, json_t *removed)
 {
     char name[128];
@@ -19,6 +27,10 @@ static bool read_configs(struct session *s, json_t *set, json_t *removed)
             return false;
         }
         snprintf(name, sizeof name, "%.*s", (int)size, word);
+        if (is_named_before(a, i, size)) {
+            fprintf(s->err, "trilog: %s is given twice\n", name);
+            return false;
+        }
         if (equals[1] != '\0' && !session_put_text(s, set, name, equals + 1))
             return false;
         if (equals[1] == '\0' && json_array_append_new(removed, json_string(name)) != 0) {

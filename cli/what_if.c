@@ -139,7 +139,9 @@ int what_if_show(struct session *s)
     char sites[SITES_SIZE];
     int status;
     if (s->arguments.lost_count == 0 || !join_sites(s, sites)) {
-        fprintf(s->err, "trilog: which sites? Name each by --lose SITE\n");
+        fprintf(s->err, s->arguments.lost_count == 0
+                            ? "trilog: which sites? Name each by --lose SITE\n"
+                            : "trilog: no site has a name as long as what --lose says\n");
         return EXIT_USAGE;
     }
     json_t *json = session_get_named(s, "/v1/what-if", "lose", sites, &status);

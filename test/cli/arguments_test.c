@@ -67,6 +67,17 @@ Test(cli_arguments, refuses_what_is_no_option_and_values_that_are_missing_or_too
     cr_assert_str_eq(trouble, "last is one word too many");
 }
 
+/* The last of two would do something else than the first one says. */
+Test(cli_arguments, refuses_a_value_that_is_given_twice)
+{
+    struct arguments a;
+    cr_assert_not(READ(&a, "switch", "--from", "a", "--plan", "--from=b"));
+    cr_assert_str_eq(trouble, "--from is given twice");
+    cr_assert_not(READ(&a, "node", "list", "-o", "json", "--output", "table"));
+    cr_assert(READ(&a, "what-if", "--lose", "a", "--lose", "b", "-a", "a:1", "-a", "b:2"));
+    cr_assert(READ(&a, "switch", "--yes", "--yes"));
+}
+
 Test(cli_arguments, refuses_more_admins_than_there_is_room_for)
 {
     struct arguments a;

@@ -211,7 +211,11 @@ def test_refuses_what_it_must_not_do(three):
     assert begin()[0] == 2, "a site must be named"
     status, said = begin("--survivor", "c", "--lost", 0, "--sites-off")
     assert status == 1 and "nothing to recover" in said
-    assert "another site" in begin("--survivor", "a", "--lost", 0, "--sites-off")[1]
+    elsewhere = begin("--survivor", "a", "--lost", 0, "--sites-off")[1]
+    assert "another site" in elsewhere and "of site a" not in elsewhere, "node 3 is none of a's"
+    for word in ("-1", "1e3", "all", "9" * 20):
+        status, said = begin("--survivor", "c", "--lost", word, "--sites-off")
+        assert status == 2 and "--lost is a number" in said, "the operator's own word"
     lose_sites(three)
     plan = silent(three)
     assert begin("--survivor", "c", "--sites-off")[0] == 2, "the loss is not said"

@@ -220,6 +220,7 @@ def test_a_target_that_lags_or_is_silent_is_refused_with_a_sentence(own):
     (["--from", "b", "--max-lag", "soon", "--yes"], 2, "--max-lag is a time with its unit"),
     (["--from", "b", "--deadline", "1ms", "--yes"], 1, "deadline_ms"),
     (["--to", "c", "--yes"], 2, "--from"),
+    (["--from", "b", "--from", "a", "--yes"], 2, "--from is given twice"),
     (["--plan"], 2, "--from"),
     (["--history", "--from", "b", "--yes"], 2, "switches nothing"),
     (["elsewhere"], 2, "no other word"),

@@ -80,12 +80,14 @@ def test_a_topic_is_deleted_only_when_somebody_types_yes(cluster, new_topic):
     ("topic create x --partitions none --yes", 2, "--partitions is a number"),
     ("topic create x --replication-factor 9 --yes", 1, "Replication factor"),
     ("topic create x no-config --yes", 2, "not NAME=VALUE"),
+    ("topic create x retention.ms=1 retention.ms=2 --yes", 2, "retention.ms is given twice"),
     ("topic create x nonsense=1 --yes", 1, "nonsense"),
     ("topic create x retention.ms=soon --yes", 1, "retention.ms"),
     ("topic describe nowhere-to-be-found", 1, "there is no topic"),
     ("topic delete nowhere-to-be-found --yes", 1, "there is no topic"),
     ("topic config nowhere-to-be-found retention.ms=1 --yes", 1, "there is no topic"),
     ("topic config {} nonsense=1 --yes", 1, "nonsense"),
+    ("topic config {} retention.ms=1 retention.ms= --yes", 2, "retention.ms is given twice"),
     ("topic config {} =1 --yes", 2, "not NAME=VALUE")])
 def test_refusals_say_why(cluster, new_topic, words, status, why):
     topic = new_topic()

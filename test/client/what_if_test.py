@@ -91,6 +91,8 @@ def test_the_command_says_the_same_and_what_it_wants(cluster):
     assert nowhere.returncode == 1 and "no node stands in a site x" in nowhere.stderr
     assert trilog("what-if", "-a", address).returncode == 2
     assert trilog("what-if", "b", "-a", address).returncode == 2
+    long = trilog("what-if", "--lose", "b" * 300, "-a", address)
+    assert long.returncode == 2 and "no site has a name as long" in long.stderr
 
 
 @pytest.mark.parametrize("query", ["", "?lose=", "?lose=b,,c", "?lose=a,b,c,a,b,c", "?lost=b",
