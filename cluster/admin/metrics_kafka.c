@@ -122,6 +122,30 @@ static unsigned alive_count(struct broker *b)
     return alive;
 }
 
+static bool is_alive(struct broker *b, uint32_t node_id)
+{
+    return node_id == (uint32_t)b->conf.node_id || repl_node_is_alive(b->node, node_id);
+}
+
+static void add_brokers(struct metric_text *t, struct broker *b)
+{
+    metric_family(t, "kafka_brokers", METRIC_GAUGE, "Nodes that the controller hears");
+    metric_whole(t, "", alive_count(b), 0);
+    metric_family(t, "kafka_broker_info", METRIC_GAUGE,
+                  "Where clients reach them, as the controller knows it");
+    metadata_read_lock(b->metadata);
+    for (unsigned i = 0; i < metadata_node_count(b->metadata); i++) {
+        const struct metadata_node *node = metadata_node_at(b->metadata, i);
+        char id[16], address[sizeof node->host + 16];
+        if (node->port == 0 || !is_alive(b, node->node_id))
+            continue;
+        snprintf(id, sizeof id, "%u", node->node_id);
+        snprintf(address, sizeof address, "%s:%u", node->host, node->port);
+        metric_whole(t, "", 1, 2, "id", id, "address", address);
+    }
+    metadata_read_unlock(b->metadata);
+}
+
 static void add_cluster(struct metric_text *t, const struct survey *survey)
 {
     struct topic_sums sums = {.broker = survey->broker};
@@ -141,8 +165,7 @@ static void add_cluster(struct metric_text *t, const struct survey *survey)
     add_whole(t, "kafka_controller_kafkacontroller_offlinepartitionscount", METRIC_GAUGE,
               "Of them, those without a leader", sums.offline);
     if (is_controller)
-        add_whole(t, "kafka_brokers", METRIC_GAUGE, "Nodes that the controller hears",
-                  alive_count(survey->broker));
+        add_brokers(t, survey->broker);
 }
 
 void metrics_of_kafka(struct metric_text *t, const struct survey *survey)

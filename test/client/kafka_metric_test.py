@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 import records
 from admin_port import ask, ready_cluster, wait_home
@@ -15,6 +15,25 @@ from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only
 BOUND = 20
+CONTROLLER = "kafka_controller_kafkacontroller"
+REPLICAS = "kafka_server_replicamanager"
+CLIENTS = "kafka_server_brokertopicmetrics"
+KAFKA_EXPORTER = {  # danielqsj/kafka_exporter, but for ZooKeeper's
+    "kafka_brokers", "kafka_broker_info", "kafka_topic_partitions",
+    *(f"kafka_topic_partition_{name}" for name in (
+        "current_offset", "oldest_offset", "leader", "leader_is_preferred", "replicas",
+        "in_sync_replica", "under_replicated_partition")),
+    *(f"kafka_consumergroup_{name}" for name in (
+        "current_offset", "current_offset_sum", "lag", "lag_sum", "members"))}
+JMX_EXPORTER = {  # by the sample rules of prometheus/jmx_exporter for Kafka
+    *(f"{CLIENTS}_{name}_total" for name in (
+        "messagesin", "bytesin", "bytesout", "failedproducerequests", "failedfetchrequests")),
+    "kafka_network_requestmetrics_requests_total",
+    *(f"{REPLICAS}_{name}" for name in (
+        "partitioncount", "leadercount", "underreplicatedpartitions")),
+    *(f"{CONTROLLER}_{name}" for name in (
+        "activecontrollercount", "globaltopiccount", "globalpartitioncount",
+        "offlinepartitionscount"))}
 
 
 @pytest.fixture(name="small_page", scope="module")
@@ -57,6 +76,65 @@ def test_partitions_are_told_once_by_their_leaders(cluster, new_topic):
     assert leaders == {str(p["partition"]): p["leader_node_id"] for p in listed["partition_list"]}
     assert values(cluster, "kafka_topic_partitions")[(("topic", topic),)] == 3
     assert values(cluster, "kafka_brokers") == {(): 3}
+    assert values(cluster, "kafka_broker_info") == {
+        (("address", n.address), ("id", str(n.id))): 1 for n in cluster.nodes}
+    def is_led_at_home():
+        return sum_of("kafka_topic_partition_leader_is_preferred") == 3
+    wait_until(is_led_at_home, 30, "each partition is led where it is to be")
+
+
+def test_nodes_tell_of_their_replicas_and_the_controller_of_the_cluster(cluster, new_topic):
+    """Summed over the nodes each is what the cluster says of itself."""
+    new_topic(partitions=5)
+    def sums(*names):
+        pages = [read_metrics(page(node)) for node in cluster.nodes]
+        return tuple(sum(families[name].value() for families in pages) for name in names)
+    def is_so():
+        groups = ask(cluster.nodes[0].admin, "/v1/groups").json["groups"]
+        partitions = sum(g["partitions"] for g in groups)
+        assert sums(f"{CONTROLLER}_activecontrollercount") == (1,)
+        return sums(f"{REPLICAS}_partitioncount", f"{REPLICAS}_leadercount",
+                    f"{REPLICAS}_underreplicatedpartitions", f"{CONTROLLER}_globalpartitioncount",
+                    f"{CONTROLLER}_offlinepartitionscount", f"{CONTROLLER}_globaltopiccount") == (
+                        3 * partitions, partitions, 0, partitions, 0,
+                        len(ask(cluster.nodes[0].admin, "/v1/topics").json["topics"]))
+    wait_until(is_so, 30, "the sums are what /v1/groups and /v1/topics say")
+
+
+def test_what_is_refused_is_counted(cluster, new_topic):
+    topic = new_topic(**{"max_message_bytes": "1000"})
+    leader = cluster.leader(topic)
+    def failed(what):
+        return read_metrics(page(leader))[f"{CLIENTS}_failed{what}requests_total"].value()
+    before = failed("produce"), failed("fetch")
+    sender = records.Sender(cluster, topic)
+    sender.send(b"x" * 5000)
+    assert sender.producer.flush(30) == 0 and sender.errors
+    reader = records.consumer(cluster, "unused", auto_offset_reset="error")
+    reader.assign([TopicPartition(topic, 0, 1000)])
+    with pytest.raises(KafkaException):
+        wait_until(lambda: records.poll_checked(reader), 20, "a fetch that is refused", 0)
+    reader.close()
+    assert failed("produce") > before[0] and failed("fetch") > before[1]
+
+
+def test_the_names_are_those_of_kafka_s_exporters_and_are_documented(cluster, new_topic, name):
+    topic = new_topic()
+    records.send_all(cluster, topic, [b"x"])
+    reader = records.consumer(cluster, name)
+    reader.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
+    reader.close()
+    def are_all_there():
+        found = {family for node in cluster.nodes for family in read_metrics(page(node))
+                 if family.startswith("kafka_")}
+        assert found <= KAFKA_EXPORTER | JMX_EXPORTER, found - KAFKA_EXPORTER - JMX_EXPORTER
+        return found == KAFKA_EXPORTER | JMX_EXPORTER
+    wait_until(are_all_there, 30, "all of them")
+    table = (ROOT / "docs/admin-api.md").read_text(encoding="utf-8")
+    for family in KAFKA_EXPORTER | JMX_EXPORTER:
+        parts = family.split("_")
+        short = {"…_" + "_".join(parts[i:]) for i in range(1, len(parts))} | {"…_sum"}
+        assert f"`{family}`" in table or any(f"`{s}`" in table for s in short), family
 
 
 def test_consumer_groups_are_told_once_by_their_coordinators(cluster, new_topic, name):
