@@ -54,6 +54,20 @@ def wait_until(is_true, timeout_s, what, pause_s=0.05, passing=()):
         time.sleep(pause_s)
 
 
+def is_stopped(pid):
+    """All of its threads: the signal stops the first that takes it, and that one the others."""
+    states = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        states.append((task / "stat").read_text().rpartition(")")[2].split()[0])
+    return set(states) == {"T"}
+
+
+def stop(pid):
+    """On a busy machine some threads go on for a while after the signal was sent."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(pid), STOP_S, f"all threads of {pid} stand still", 0.001)
+
+
 # Below those that the kernel gives to whoever connects, and apart from the other half's: a node that
 # is down for a while has its port again when it is back.
 OWN_PORTS = range(10_000, 20_000) if HALF == "first" else range(20_000, 32_000)
@@ -144,7 +158,7 @@ class OwnNode:
         return self.process.wait(STOP_S)
 
     def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
+        stop(self.process.pid)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
@@ -202,7 +216,7 @@ class ForeignNode:
         return 0
 
     def pause(self):
-        os.kill(self.pid(), signal.SIGSTOP)
+        stop(self.pid())
 
     def resume(self):
         os.kill(self.pid(), signal.SIGCONT)

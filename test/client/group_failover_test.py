@@ -28,7 +28,8 @@ class Traffic:
     """Some records a second to all partitions, so that members have something to commit."""
 
     def __init__(self, cluster, topic):
-        self._sender = records.Sender(cluster, topic, message_timeout_ms=60_000,
+        # With its own limits a silent leader, or a silent node asked for metadata, costs it a minute.
+        self._sender = records.Sender(cluster, topic, message_timeout_ms=60_000, socket_timeout_ms=3000,
                                       retry_backoff_max_ms=200, reconnect_backoff_max_ms=500)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -371,7 +371,7 @@ def test_the_reason_of_a_rebalance_is_told_once_and_in_one_line(cluster, group):
 
     def told():
         lines = group.node.events_since(lengths)
-        return [line.split(" cause=", 1)[1].strip() for line in lines
+        return [line.split(" cause=", 1)[1].rsplit(" left_out=", 1)[0] for line in lines
                 if "event=consumer_group_rebalances" in line and f"consumer_group={group.id} " in line]
     member = group.join(version=9)["member_id"]
     for why in ('a "quoted" \nlevel=error event=none', "it is still there"):
