@@ -159,6 +159,7 @@ struct sim {
     bool is_blind;           /* the model sees and says nothing: for who judges the history alone */
     bool is_restarting;      /* a node that went down comes back after a random time */
     bool do_nodes_move;      /* the operator moves groups from node to node (sim_places.h) */
+    bool has_fixed_starts;   /* no log start moves on: a case looks at a segment that must stay */
     bool has_consumers;      /* consumer groups (sim_consumer.h) */
     bool do_partitions_move; /* from group to group (sim_moves.h) */
     bool does_recover;       /* sites are lost, and forced recoveries made (sim_recovery.h) */

@@ -90,7 +90,7 @@ static void propose_start(struct sim_actor *a, uint32_t partition)
     struct sim_place home = {a->group_id, partition}, place = sim_moves_place(s, home);
     struct sim_group *g = sim_leader(s, place.group_id);
     struct partition *p = g == NULL ? NULL : machine_partition(g->machine, place.partition);
-    if (p == NULL) {
+    if (p == NULL || s->has_fixed_starts) {
         sim_actor_act_in(a, sim_actor_pace(a));
         return;
     }
