@@ -24,6 +24,9 @@ static int stride_partition(struct partition *p, int64_t producer_id_end, int64_
     p->epoch_base = raised(p->epoch_base, RECOVERY_EPOCH_STRIDE);
     if (p->moved_index != 0)
         p->moved_epoch = raised(p->moved_epoch, RECOVERY_EPOCH_STRIDE);
+#ifdef TRILOG_BREAK_RECOVER_WITH_MEMBERS
+    return 0; /* on purpose wrong, for the simulation to find */
+#endif
     if (p->consumers != NULL)
         consumer_table_stride(p->consumers, RECOVERY_GENERATION_STRIDE, wall_ms);
     return 0;

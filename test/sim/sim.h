@@ -70,6 +70,7 @@
     X(late_commits, true)                                                                          \
     X(overtaken_commits, true)                                                                     \
     X(offsets_fetched, true)                                                                       \
+    X(commits_lost, true)                                                                          \
     X(offsets_lowered, true)                                                                       \
     X(offsets_reset, true)                                                                         \
     X(commits_kept, true)                                                                          \

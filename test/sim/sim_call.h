@@ -28,6 +28,8 @@ struct sim_call {
     struct log_read *log_read;      /* for reads of records */
     uint64_t number;                /* of the client: a batch's, an offset … */
     int64_t offset;                 /* of the client */
+    int64_t position;               /* of the client: where it is, then where it reads on */
+    int64_t committed;              /* of a consumed partition when its end was asked */
     uint64_t acknowledged_index;    /* fresh reads: what must be seen */
     uint32_t partition;             /* of the client */
     unsigned place;                 /* of the client: a consumed partition */

@@ -424,6 +424,7 @@ void sim_check_restored(struct sim_check *c, struct sim_group *g)
     struct check_group *seen = check_group_of(c, g->group_id);
     if (c->sim->is_blind || g->applied_index == 0 || g->applied_index >= seen->entry_capacity)
         return;
+    sim_check_consumers_restored(c, g);
     struct seen_entry *e = &seen->entries[g->applied_index];
     if (e->has_checksum)
         compare_state(c, g, e, g->applied_index);

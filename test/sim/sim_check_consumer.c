@@ -2,15 +2,12 @@
  *
  * Who applies an entry first shows its table, which must be as the model says; all others are
  * compared with it by their checksum. Of what a group has committed the model keeps every value
- * with the index at which it came to be, so that it can say of an answer whether that was the
- * value at any moment between the request and the answer (invariant 15). Groups whose members only
- * ever go forward may never be lowered, whatever dies or comes late (6); of others it is known by
- * which entry they were. */
+ * with the index at which it came to be. Groups whose members only ever go forward may never be
+ * lowered, whatever dies or comes late (6); of others it is known by which entry they were. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc32c.h"
 #include "sim/sim_check_consumer.h"
 
 struct check_consumers *sim_check_consumers_create(void)
@@ -45,14 +42,16 @@ static void set_value(struct sim_check *c, const struct sim_consumer_group *grou
 {
     struct seen_offsets *o = &seen_of(c, group)->offsets[place];
     int64_t before = seen_value_at(o, UINT64_MAX)->offset;
-    sim_tell(c->sim, "group %s, partition %u: %" PRId64 " after %" PRId64, group->name, place,
-             value.offset, before);
-    if (value.offset < before && !sim_consumer_may_lower(group))
+    if (!c->consumers->is_telling_again)
+        sim_tell(c->sim, "group %s, partition %u: %" PRId64 " after %" PRId64, group->name, place,
+                 value.offset, before);
+    if (value.offset < before && !sim_consumer_may_lower(group) && !c->consumers->is_telling_again)
         world_violation(c->sim->world, "6 no rollback",
                         "group %s, partition %u: index %" PRIu64 " sets it back from %" PRId64
                         " to %" PRId64,
                         group->name, place, value.index, before, value.offset);
-    sim_count(c->sim, SIM_offsets_lowered, value.offset < before);
+    sim_count(c->sim, SIM_offsets_lowered,
+              value.offset < before && !c->consumers->is_telling_again);
     o->values = check_grow(o->values, &o->capacity, o->count, sizeof *o->values);
     o->values[o->count++] = value;
     if (c->consumers->highest[place] < value.offset)
@@ -150,12 +149,15 @@ static void change_generation(struct seen_change *change)
                                 : change->check->consumers->floor[change->group->group_id - 1];
     if (number <= taken)
         return;
-    if (number <= g->highest)
+    bool is_heard_again = change->check->consumers->is_telling_again;
+    if (number <= g->highest && !is_heard_again)
         world_violation(change->check->sim->world, "13 no number twice",
                         "group %s: index %" PRIu64 " takes generation %d again",
                         change->group->name, change->index, number);
     be_there(change);
-    g->taken = g->highest = number;
+    g->taken = number;
+    if (g->highest < number)
+        g->highest = number;
 }
 
 static void change_membership(struct seen_change *change)
@@ -232,49 +234,69 @@ static void change_policy(struct seen_change *change)
     change->seen->policy = change->entry->policy_change.policy;
 }
 
-/* ---- the table of who applied it ---- */
+/* ---- the table of a replica ---- */
 
-static void compare_values(struct sim_check *c, const struct sim_group *g,
-                           const struct sim_consumer_group *group,
-                           const struct consumer_table *table, uint64_t index)
+static void compare_values(const struct seen_table *t, const struct sim_consumer_group *group,
+                           uint64_t index)
 {
     for (unsigned i = 0; i < SIM_CONSUMED; i++) {
-        char topic[SIM_CONSUMER_TOPIC_SIZE];
-        struct sim_place home = sim_consumed_place(i);
-        struct consumer_offset offset;
-        snprintf(topic, sizeof topic, "g%u", home.group_id);
-        bool is_known = consumer_table_offset(table, kafka_string_of(group->name),
-                                              kafka_string_of(topic), (int32_t)home.partition,
-                                              &offset);
-        int64_t has = is_known ? offset.committed.offset : -1;
-        int64_t wants = seen_value_at(&seen_of(c, group)->offsets[i], UINT64_MAX)->offset;
+        int64_t has = seen_table_offset(t, group, i);
+        int64_t wants = seen_value_at(&seen_of(t->check, group)->offsets[i], index)->offset;
         if (has != wants)
-            world_violation(c->sim->world, has < wants ? "6 no rollback" : "10 honest",
+            world_violation(t->check->sim->world, has < wants ? "6 no rollback" : "10 honest",
                             "node %u: group %s has committed %" PRId64 " of partition %u after"
                             " index %" PRIu64 ", and it should be %" PRId64,
-                            sim_node_id(g->life->node), group->name, has, i, index, wants);
+                            t->node_id, group->name, has, i, index, wants);
     }
 }
 
-static void compare_group(struct sim_check *c, const struct sim_group *g,
-                          const struct sim_consumer_group *group,
-                          const struct consumer_table *table, uint64_t index)
+static void compare_group(const struct seen_table *t, const struct sim_consumer_group *group,
+                          uint64_t index)
 {
-    const struct seen_group *seen = seen_of(c, group);
+    const struct seen_group *seen = seen_of(t->check, group);
     struct consumer_group shown = {0};
-    bool is_there = consumer_table_group(table, kafka_string_of(group->name), &shown);
+    bool is_there = consumer_table_group(t->table, kafka_string_of(group->name), &shown);
     if (is_there != seen->is_there ||
         (is_there &&
          (shown.generation_taken != seen->taken ||
           shown.membership.generation != seen->generation ||
           shown.membership.member_count != seen->member_count || shown.policy != seen->policy)))
-        world_violation(c->sim->world, "12 pure apply",
+        world_violation(t->check->sim->world, "12 pure apply",
                         "node %u: after index %" PRIu64 " group %s has generation %d of %d with %u"
-                        " members, and it should be %d of %d with %u",
-                        sim_node_id(g->life->node), index, group->name, shown.membership.generation,
-                        shown.generation_taken, shown.membership.member_count, seen->generation,
-                        seen->taken, seen->member_count);
+                        " members and policy %d, and it should be %d of %d with %u and %d",
+                        t->node_id, index, group->name, shown.membership.generation,
+                        shown.generation_taken, shown.membership.member_count, (int)shown.policy,
+                        seen->generation, seen->taken, seen->member_count, (int)seen->policy);
 }
+
+int64_t seen_table_offset(const struct seen_table *t, const struct sim_consumer_group *group,
+                          unsigned place)
+{
+    char topic[SIM_CONSUMER_TOPIC_SIZE];
+    struct sim_place home = sim_consumed_place(place);
+    struct consumer_offset offset;
+    snprintf(topic, sizeof topic, "g%u", home.group_id);
+    bool is_known = consumer_table_offset(t->table, kafka_string_of(group->name),
+                                          kafka_string_of(topic), (int32_t)home.partition, &offset);
+    return is_known ? offset.committed.offset : -1;
+}
+
+void seen_table_compare_offsets(const struct seen_table *t, uint32_t group_id, uint64_t index)
+{
+    for (unsigned i = 0; i < SIM_CONSUMER_GROUPS; i++)
+        if (sim_consumer_groups[i].group_id == group_id)
+            compare_values(t, &sim_consumer_groups[i], index);
+}
+
+void seen_table_compare(const struct seen_table *t, uint32_t group_id, uint64_t index)
+{
+    seen_table_compare_offsets(t, group_id, index);
+    for (unsigned i = 0; i < SIM_CONSUMER_GROUPS; i++)
+        if (sim_consumer_groups[i].group_id == group_id)
+            compare_group(t, &sim_consumer_groups[i], index);
+}
+
+/* ---- an entry ---- */
 
 static void (*const changes[])(struct seen_change *change) = {
     [GROUP_ENTRY_COMMIT] = change_commit,
@@ -285,12 +307,10 @@ static void (*const changes[])(struct seen_change *change) = {
     [GROUP_ENTRY_POLICY] = change_policy,
 };
 
-void sim_check_consumer_entry(struct sim_check *c, struct sim_group *g,
-                              const struct sim_applied *applied)
+void seen_change_by(struct sim_check *c, const struct sim_applied *applied)
 {
-    const struct consumer_table *table = sim_coordinator_table(g);
     struct group_entry entry;
-    if (table == NULL || group_entry_decode(applied->entry->body.bytes, &entry) != 0 ||
+    if (group_entry_decode(applied->entry->body.bytes, &entry) != 0 ||
         entry.kind == GROUP_ENTRY_FORGET) /* of history alone */
         return;
     const struct sim_consumer_group *group = seen_group_named(entry.group_id);
@@ -303,143 +323,18 @@ void sim_check_consumer_entry(struct sim_check *c, struct sim_group *g,
                                  .entry = &entry,
                                  .index = applied->entry->index,
                                  .wall_ms = applied->head->wall_ms};
-    sim_tell(c->sim, "index %" PRIu64 " of group %s is of kind %d", change.index, group->name,
-             (int)entry.kind);
+    if (!c->consumers->is_telling_again)
+        sim_tell(c->sim, "index %" PRIu64 " of group %s is of kind %d", change.index, group->name,
+                 (int)entry.kind);
     changes[entry.kind](&change);
-    compare_group(c, g, group, table, change.index);
-    compare_values(c, g, group, table, change.index);
 }
 
-/* ---- what members are told ---- */
-
-static struct seen_generation *generation_of(struct sim_check *c, const struct sim_group_call *call)
+void sim_check_consumer_entry(struct sim_check *c, struct sim_group *g,
+                              const struct sim_applied *applied)
 {
-    struct seen_group *g = seen_of(c, call->group);
-    if (call->generation < 1 || call->generation > g->highest)
-        world_violation(c->sim->world, "13 no number twice",
-                        "group %s: a member hears of generation %d, no entry has taken it",
-                        call->group->name, call->generation);
-    size_t number = (size_t)call->generation;
-    g->generations = check_grow(g->generations, &g->generation_capacity, number,
-                                sizeof *g->generations);
-    return &g->generations[number];
-}
-
-/* Static members change their ids within a generation. */
-static uint32_t sum_of_members(const struct sim_group_call *call)
-{
-    uint32_t sum = 0;
-    for (unsigned i = 0; i < call->member_count && call->group->kind != SIM_GROUP_STATIC; i++)
-        sum = crc32c(sum, kafka_string_bytes(kafka_string_of(call->members[i])));
-    return sum;
-}
-
-/* A generation has one leader and the same members, whoever tells it and however often. */
-void sim_check_joined(struct sim_check *c, const struct sim_group_call *call)
-{
-    if (c->sim->is_blind)
+    const struct seen_table shown = {c, sim_coordinator_table(g), sim_node_id(g->life->node)};
+    if (shown.table == NULL)
         return;
-    struct seen_generation *seen = generation_of(c, call);
-    uint8_t leader = (uint8_t)(call->client + 1);
-    if (call->member_count == 0)
-        return;
-    if (seen->leader == 0) {
-        sim_count(c->sim, SIM_group_generations, 1);
-        seen->leader = leader;
-        seen->members = sum_of_members(call);
-    }
-    if (seen->leader != leader || seen->members != sum_of_members(call))
-        world_violation(c->sim->world, "13 no number twice",
-                        "group %s: node %u gives generation %d to client %u, and it was client"
-                        " %u's or had other members before",
-                        call->group->name, call->call.node + 1, call->generation, call->client,
-                        seen->leader - 1u);
-}
-
-/* A partition is one member's in a generation, whoever answers and however often. */
-void sim_check_synced(struct sim_check *c, const struct sim_group_call *call)
-{
-    if (c->sim->is_blind)
-        return;
-    struct seen_generation *seen = generation_of(c, call);
-    for (unsigned i = 0; i < SIM_CONSUMED; i++) {
-        uint8_t owner = (uint8_t)(call->client + 1);
-        if ((call->mask >> i & 1) == 0)
-            continue;
-        if (seen->owner[i] != 0 && seen->owner[i] != owner)
-            world_violation(c->sim->world, "10 honest",
-                            "group %s: partition %u is given to clients %u and %u in generation %d",
-                            call->group->name, i, seen->owner[i] - 1u, call->client,
-                            call->generation);
-        seen->owner[i] = owner;
-    }
-}
-
-/* ---- commits and fetches ---- */
-
-/* A success means: done at least up to here. */
-static void check_commit_told(struct sim_check *c, const struct sim_group_call *call,
-                              unsigned place, int64_t offset)
-{
-    if (call->is_of_commit && (call->denied >> place & 1) == 0 && offset < call->offsets[place])
-        world_violation(c->sim->world, "10 honest",
-                        "node %u: group %s: a commit of %" PRId64 " for partition %u is a success,"
-                        " and %" PRId64 " is committed",
-                        call->call.node + 1, call->group->name, call->offsets[place], place,
-                        offset);
-}
-
-void sim_check_committed(struct sim_check *c, struct sim_group_call *call)
-{
-    if (c->sim->is_blind)
-        return;
-    sim_count(c->sim, SIM_commits_acknowledged, 1);
-    check_acknowledge(c, call->group->group_id, call->index,
-                      clock_wall_ms(&call->call.life->clock));
-    for (unsigned i = 0; i < SIM_CONSUMED; i++) {
-        struct seen_offsets *o = &seen_of(c, call->group)->offsets[i];
-        if ((call->mask >> i & 1) == 0)
-            continue;
-        if (o->acknowledged_index < call->index)
-            o->acknowledged_index = call->index;
-        check_commit_told(c, call, i, seen_value_at(o, call->index)->offset);
-    }
-}
-
-void sim_check_fetching(struct sim_check *c, struct sim_group_call *call)
-{
-    for (unsigned i = 0; i < SIM_CONSUMED && !c->sim->is_blind; i++)
-        call->acknowledged[i] = seen_of(c, call->group)->offsets[i].acknowledged_index;
-}
-
-/* It was so when the request came, or came to be so since. */
-static bool may_be_told(const struct seen_offsets *o, uint64_t since_index, int64_t offset)
-{
-    if (seen_value_at(o, since_index)->offset == offset)
-        return true;
-    for (size_t i = o->count; i > 0 && o->values[i - 1].index > since_index; i--)
-        if (o->values[i - 1].offset == offset)
-            return true;
-    return false;
-}
-
-void sim_check_fetched(struct sim_check *c, const struct sim_group_call *call)
-{
-    for (unsigned i = 0; i < SIM_CONSUMED && !c->sim->is_blind; i++) {
-        const struct seen_offsets *o = &seen_of(c, call->group)->offsets[i];
-        if (!may_be_told(o, call->acknowledged[i], call->offsets[i]))
-            world_violation(c->sim->world, "15 fresh where it counts",
-                            "node %u: group %s has committed %" PRId64 " of partition %u, and"
-                            " acknowledged before was %" PRId64,
-                            call->call.node + 1, call->group->name, call->offsets[i], i,
-                            seen_value_at(o, call->acknowledged[i])->offset);
-    }
-}
-
-void sim_check_end_told(struct sim_check *c, unsigned place, int64_t end)
-{
-    if (!c->sim->is_blind && end < c->consumers->highest[place])
-        world_violation(c->sim->world, "7 no throw-back",
-                        "partition %u ends at %" PRId64 ", and %" PRId64 " is committed of it",
-                        place, end, c->consumers->highest[place]);
+    seen_change_by(c, applied);
+    seen_table_compare(&shown, g->group_id, applied->entry->index);
 }

@@ -1,5 +1,5 @@
-/* The model of consumer groups: its inside; shared by sim_check_consumer.c and sim_check_offsets.c
- * only. */
+/* The model of consumer groups: its inside; shared by sim_check_consumer*.c, sim_check_told.c and
+ * sim_check_offsets.c only. */
 #ifndef SIM_CHECK_CONSUMER_H
 #define SIM_CHECK_CONSUMER_H
 
@@ -24,6 +24,7 @@ struct seen_offsets {
 
 /* What members were told of a generation. */
 struct seen_generation {
+    int32_t number;
     uint8_t leader;              /* client that was told the members, + 1 */
     uint32_t members;            /* checksum of their ids */
     uint8_t owner[SIM_CONSUMED]; /* client that was given the partition, + 1 */
@@ -38,8 +39,8 @@ struct seen_group {
     unsigned member_count;
     char members[SIM_MEMBERS_MAX][SIM_MEMBER_ID_SIZE];
     struct seen_offsets offsets[SIM_CONSUMED];
-    struct seen_generation *generations; /* by number */
-    size_t generation_capacity;
+    struct seen_generation *generations; /* in the order in which they were first told */
+    size_t generation_count, generation_capacity;
 };
 
 struct check_consumers {
@@ -47,6 +48,16 @@ struct check_consumers {
     int32_t floor[SIM_GROUPS];     /* by raft group: of the groups that were deleted */
     int64_t highest[SIM_CONSUMED]; /* that anybody has committed of a partition */
     int64_t read[SIM_CONSUMER_GROUPS][SIM_CONSUMED]; /* from the records of a replica */
+    int64_t held[SIM_CONSUMER_GROUPS][SIM_CONSUMED]; /* by the survivor, at its order */
+    uint64_t held_index[SIM_GROUPS];                 /* by raft group: applied there by then */
+    bool is_telling_again; /* what was seen: nothing of it counts, or can be wrong, once more */
+};
+
+/* A replica's table, to be compared. */
+struct seen_table {
+    struct sim_check *check;
+    const struct consumer_table *table;
+    unsigned node_id;
 };
 
 static inline struct seen_group *seen_of(const struct sim_check *c,
@@ -59,5 +70,16 @@ static inline struct seen_group *seen_of(const struct sim_check *c,
 const struct sim_consumer_group *seen_group_named(struct kafka_string name);
 /* The value that was there at that index. */
 const struct seen_value *seen_value_at(const struct seen_offsets *o, uint64_t index);
+
+/* What the entry does. */
+void seen_change_by(struct sim_check *c, const struct sim_applied *applied);
+
+/* What the table has; -1: nothing. */
+int64_t seen_table_offset(const struct seen_table *t, const struct sim_consumer_group *group,
+                          unsigned place);
+/* The groups of the raft group must have committed there what they had after the index. */
+void seen_table_compare_offsets(const struct seen_table *t, uint32_t group_id, uint64_t index);
+/* The same after the last index, and all else that the model knows of these groups. */
+void seen_table_compare(const struct seen_table *t, uint32_t group_id, uint64_t index);
 
 #endif

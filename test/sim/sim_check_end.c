@@ -109,6 +109,8 @@ static void read_partition(struct sim_check *c, struct sim_group *g, uint32_t nu
     struct sim_place place = sim_moves_home(c->sim, (struct sim_place){g->group_id, number});
     sim_history_moved(c->sim, "replica", node, place, offset, is_last);
     static struct read_back r;
+    if (model->is_of_offsets)
+        sim_check_offsets_read_begin(c);
     offset = log_partition_behind_gap(log, offset);
     while (offset < log_partition_next_offset(log)) {
         int err = read_at(c->sim, g, log, &r, offset);

@@ -132,6 +132,21 @@ struct sent_batch *check_find_sent(struct sim_check *c, uint32_t client, uint64_
 /* Makes room for `index` in an array of items of this size, zeroed. */
 void *check_grow(void *items, size_t *capacity, size_t index, size_t item_size);
 
+/* ---- consumer groups over a forced recovery (sim_check_consumer_recovery.c) ---- */
+
+/* The survivor's replica, as its order is about to be written. */
+void sim_check_consumers_plan(struct sim_check *c, struct sim_group *g);
+/* What lies behind the kept index is about to be forgotten. */
+void sim_check_consumers_lose(struct sim_check *c, const struct check_group *g);
+/* All is forgotten; then each kept entry is told again; then the table must be so. */
+void sim_check_consumers_forget(struct sim_check *c, const struct check_group *g);
+void sim_check_consumers_again(struct sim_check *c, const struct check_group *g,
+                               const struct sim_applied *applied);
+void sim_check_consumers_recovered(struct sim_check *c, const struct check_group *g,
+                                   struct machine *machine, unsigned node_id);
+/* A replica begins from a checkpoint or a shipped snapshot. */
+void sim_check_consumers_restored(struct sim_check *c, struct sim_group *g);
+
 /* The batch that holds the offset, or NULL. */
 const struct seen_batch *check_find(const struct check_partition *p, int64_t offset);
 

@@ -10,6 +10,7 @@
 #include "cluster/recovery_entry.h"
 #include "log/partition.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_metadata.h"
 #include "state/machine_parts.h"
 
 /* ---- the plan ---- */
@@ -54,6 +55,7 @@ bool sim_check_recovery_plan(struct sim_check *c, struct sim_group *g,
             c->sim->world, "1 durable",
             "node %u group %u keeps up to index %" PRIu64 ", %" PRIu64 " is committed there",
             sim_node_id(g->life->node), g->group_id, status.kept_index, status.commit_index);
+    sim_check_consumers_plan(c, g);
     uint64_t replaced = find_replaced(seen, g, &status, &term);
     if (replaced != 0 && has_led(seen, g, term))
         world_violation(c->sim->world, "2 one history",
@@ -145,6 +147,9 @@ static void note_again(struct sim_check *c, struct check_group *g, uint64_t inde
                                         .next_before = e->next_before,
                                         .next_after = e->next_after};
     check_note_effect(c, g, &applied);
+    sim_check_consumers_again(c, g, &applied);
+    if (g->group_id == SIM_METADATA_GROUP)
+        sim_metadata_again(&applied);
     g->last_index = index;
     if (e->is_acknowledged)
         g->acknowledged_index = index;
@@ -154,6 +159,9 @@ static void forget_after(struct sim_check *c, struct check_group *g, uint64_t in
 {
     for (uint32_t i = 0; i < SIM_PARTITION_NUMBERS; i++)
         forget_partition(c, &g->partitions[i], index);
+    sim_check_consumers_forget(c, g);
+    if (g->group_id == SIM_METADATA_GROUP)
+        sim_metadata_forget();
     for (uint64_t i = index + 1; i < g->entry_capacity; i++) {
         buffer_unref(g->entries[i].body);
         g->entries[i] = (struct seen_entry){0};
@@ -215,11 +223,16 @@ static void begin_generation(struct sim_node *n, const struct replay *r,
     struct recovery_entry recovery;
     if (recovery_entry_decode(applied->entry->body.bytes, &recovery) != 0)
         abort();
+    sim_check_consumers_lose(n->sim->check, seen);
     check_loss(n, seen);
     forget_after(n->sim->check, seen, seen->plan.kept_index);
     seen->entries = check_grow(seen->entries, &seen->entry_capacity, applied->entry->index,
                                sizeof *seen->entries);
     check_note_first(n->sim->check, seen, applied);
+    sim_check_consumers_again(n->sim->check, seen, applied);
+    sim_check_consumers_recovered(n->sim->check, seen, r->machine, sim_node_id(n));
+    if (seen->group_id == SIM_METADATA_GROUP)
+        sim_metadata_recovered(n->sim, applied);
     check_strides(n, seen, r);
     seen->is_recovery_told = true;
     seen->generation = recovery.generation;

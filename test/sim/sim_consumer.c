@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "sim/sim_check_parts.h"
 
+#define NEAR 100 /* records */
+
 const struct sim_consumer_group sim_consumer_groups[SIM_CONSUMER_GROUPS] = {
     {0, "forward", SIM_GROUP_FORWARD, 1},
     {1, "static", SIM_GROUP_STATIC, 2},
@@ -52,27 +54,36 @@ static void on_fresh(struct repl_read *req, int status)
         return;
     }
     call->offset = log_partition_next_offset(p->log);
+    call->position = log_partition_behind_gap(p->log, call->position);
     call->number = (uint64_t)log_partition_start_offset(p->log);
-    sim_check_end_told(call->sim->check, call->place, call->offset);
+    sim_check_end_told(call->sim->check, call);
     sim_call_answer(call, 0);
 }
 
 static void run_end(struct sim_call *call)
 {
     call->read.data = call;
+    sim_check_end_asked(call->sim->check, call);
     int err = repl_group_read(call->group->raft, &call->read, on_fresh);
     if (err != 0)
         sim_call_answer(call, err);
 }
 
-void sim_consumed_ask(struct sim_actor *a, unsigned place, sim_call_cb cb)
+void sim_consumed_ask(struct sim_actor *a, unsigned place, int64_t position, sim_call_cb cb)
 {
     struct sim_place home = sim_consumed_place(place);
     a->group_id = home.group_id;
     a->partition = home.partition;
     struct sim_call *call = sim_actor_call(a, run_end, cb);
     call->place = place;
+    call->position = position;
     sim_actor_send(a, call);
+}
+
+int64_t sim_consumed_before(struct world *w, int64_t position)
+{
+    bool is_near = position > NEAR && random_chance(world_random(w), 0.5);
+    return (int64_t)world_between(w, (uint64_t)(is_near ? position - NEAR : 0), (uint64_t)position);
 }
 
 /* ---- who uses them ---- */

@@ -106,8 +106,11 @@ struct sim_connection *sim_group_connect(struct sim *s, unsigned node);
 
 /* ---- a consumed partition's end ---- */
 
-/* Asks who leads it; `cb` as above, with the end in call.offset and the start in call.number. */
-void sim_consumed_ask(struct sim_actor *a, unsigned place, sim_call_cb cb);
+/* Asks who leads it; `cb` as above, with the end in call.offset and the start in call.number; who
+ * is in a gap that a forced recovery has left is behind it in call.position. */
+void sim_consumed_ask(struct sim_actor *a, unsigned place, int64_t position, sim_call_cb cb);
+/* Any offset below, half the time a near one: a forced recovery's gap is wide. */
+int64_t sim_consumed_before(struct world *w, int64_t position);
 
 /* ---- who uses them ---- */
 
@@ -137,10 +140,12 @@ void sim_check_synced(struct sim_check *c, const struct sim_group_call *call);
 void sim_check_committed(struct sim_check *c, struct sim_group_call *call);
 void sim_check_fetching(struct sim_check *c, struct sim_group_call *call);
 void sim_check_fetched(struct sim_check *c, const struct sim_group_call *call);
-/* A leader says where a consumed partition ends. */
-void sim_check_end_told(struct sim_check *c, unsigned place, int64_t end);
+/* A node that is asked where a consumed partition ends, and what it says. */
+void sim_check_end_asked(struct sim_check *c, struct sim_call *call);
+void sim_check_end_told(struct sim_check *c, const struct sim_call *call);
 /* In the end: the records of each replica's offsets partition make the table that it has. Read from
- * offset 0 on, a piece at a time; returns the next offset. */
+ * its start on, a piece at a time; returns the next offset. */
+void sim_check_offsets_read_begin(struct sim_check *c);
 int64_t sim_check_offsets_read(struct sim_check *c, int64_t offset, struct bytes batches);
 void sim_check_offsets_read_end(struct sim_check *c, const struct sim_group *g);
 

@@ -7,6 +7,8 @@
 #include "sim/sim_coordinator.h"
 #include "sim/sim_moves.h"
 
+#define FIRST_ACT_NS_MAX WORLD_S
+
 static struct log_partition_settings draw_settings(struct world *w)
 {
     return (struct log_partition_settings){.segment_bytes = (int64_t)world_between(w, 4000, 60000),
@@ -147,4 +149,6 @@ static void act(struct sim_actor *a)
 void sim_keeper_make(struct sim_actor *a)
 {
     a->act = act;
+    if (a->sim->has_consumers) /* others wait for it, and its pace is slow there */
+        sim_actor_act_in(a, world_between(a->sim->world, 1, FIRST_ACT_NS_MAX));
 }

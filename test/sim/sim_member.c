@@ -184,7 +184,7 @@ static int64_t begin_at(const struct member *m, int64_t committed)
     if (m->group->kind != SIM_GROUP_SEEKING || sim_consumers_are_settled() ||
         !happens(m, STALE_CHANCE))
         return at;
-    return (int64_t)world_between(sim_of(m)->world, 0, (uint64_t)at);
+    return sim_consumed_before(sim_of(m)->world, at);
 }
 
 static void on_fetched(struct sim_call *call)
@@ -301,6 +301,8 @@ static void on_end(struct sim_call *call)
         return;
     if (m->position[place] < start) /* by the topic's own retention */
         m->position[place] = start;
+    if (m->position[place] < call->position) /* behind a gap */
+        m->position[place] = call->position;
     int64_t left = call->offset - m->position[place];
     if (left > 0)
         m->position[place] += (int64_t)world_between(sim_of(m)->world, 1,
@@ -313,7 +315,7 @@ static void read_some(struct member *m)
     while ((m->mask >> place & 1) == 0)
         place = (place + 1) % SIM_CONSUMED;
     m->is_reading = true;
-    sim_consumed_ask(m->actor, place, on_end);
+    sim_consumed_ask(m->actor, place, m->position[place], on_end);
 }
 
 /* ---- what it does to itself ---- */
@@ -364,7 +366,7 @@ static uint64_t misbehave(struct member *m)
     if (m->group->kind != SIM_GROUP_SEEKING || m->mask == 0 || !happens(m, SEEK_CHANCE))
         return 0;
     unsigned place = (unsigned)world_between(w, 0, SIM_CONSUMED - 1);
-    m->position[place] = (int64_t)world_between(w, 0, (uint64_t)m->position[place]);
+    m->position[place] = sim_consumed_before(w, m->position[place]);
     sim_count(sim_of(m), SIM_members_sought_back, 1);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "cluster/recovery_entry.h"
 #include "sim/sim_actor.h"
 #include "sim/sim_moves.h"
 #include "sim/sim_switch.h"
@@ -24,6 +25,7 @@
 
 /* Of the run; NULL: none has metadata. */
 static struct metadata *truth;
+static uint64_t highest_epoch; /* of failover that anybody has applied */
 static const struct sim_topic *wanted;
 static unsigned wanted_count;
 
@@ -209,7 +211,43 @@ void sim_metadata_entry(struct sim *s, const struct sim_applied *applied)
     if (metadata_failover_epoch(truth) < epoch)
         world_violation(s->world, "13 no number twice",
                         "the failover epoch goes down from %" PRIu64, epoch);
+    highest_epoch = metadata_failover_epoch(truth);
     sim_switch_note(s, phase);
     if (s->do_partitions_move)
         sim_moves_note();
+}
+
+/* ---- over a forced recovery ---- */
+
+void sim_metadata_forget(void)
+{
+    metadata_destroy(truth);
+    if (metadata_create(&truth) != 0)
+        abort();
+}
+
+void sim_metadata_again(const struct sim_applied *applied)
+{
+    struct metadata_result result;
+    struct recovery_entry recovery;
+    struct bytes body = applied->entry->body.bytes;
+    uint64_t index = applied->entry->index;
+    int64_t wall_ms = applied->head->wall_ms;
+    int err = 0;
+    if (applied->head->kind == ENTRY_METADATA)
+        err = metadata_apply(truth, index, wall_ms, body, &result);
+    else if (applied->head->kind == ENTRY_RECOVERY && recovery_entry_decode(body, &recovery) == 0)
+        err = metadata_apply_recovery(truth, index, wall_ms, &recovery, &result);
+    if (err != 0)
+        abort();
+}
+
+/* What anybody was told of the failover epoch may be of a history that is lost. */
+void sim_metadata_recovered(struct sim *s, const struct sim_applied *applied)
+{
+    sim_metadata_again(applied);
+    if (metadata_failover_epoch(truth) <= highest_epoch)
+        world_violation(s->world, "13 no number twice",
+                        "the failover epoch is %" PRIu64 " after a recovery, and was %" PRIu64,
+                        metadata_failover_epoch(truth), highest_epoch);
 }

@@ -35,4 +35,10 @@ void sim_metadata_propose(struct sim *s, const struct metadata_change *change);
 /* An entry was applied for the first time. */
 void sim_metadata_entry(struct sim *s, const struct sim_applied *applied);
 
+/* A forced recovery: nothing of it is so any more; then each entry that is kept is told again; then
+ * the one that begins the new generation. */
+void sim_metadata_forget(void);
+void sim_metadata_again(const struct sim_applied *applied);
+void sim_metadata_recovered(struct sim *s, const struct sim_applied *applied);
+
 #endif

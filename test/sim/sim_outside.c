@@ -78,6 +78,8 @@ static void on_end(struct sim_call *call)
     struct outsider *o = a->consumer;
     unsigned place = call->place;
     a->open_count--;
+    if (call->status == 0 && o->position[place] < call->position)
+        o->position[place] = call->position; /* behind a gap */
     if (call->status == 0 && o->position[place] < call->offset)
         o->position[place] += (int64_t)world_between(a->sim->world, 0, STEP_MAX);
     if (call->status == 0 && o->position[place] > call->offset)
@@ -107,7 +109,7 @@ static void go_back(struct sim_actor *a)
 {
     struct outsider *o = a->consumer;
     unsigned place = any_place(o, a->sim->world);
-    o->position[place] = (int64_t)world_between(a->sim->world, 0, (uint64_t)o->position[place]);
+    o->position[place] = sim_consumed_before(a->sim->world, o->position[place]);
     sim_count(a->sim, SIM_offsets_reset, 1);
 }
 
@@ -122,7 +124,8 @@ static void act_program(struct sim_actor *a)
         sim_group_fetch(c);
         return;
     }
-    sim_consumed_ask(a, any_place(o, a->sim->world), on_end);
+    unsigned place = any_place(o, a->sim->world);
+    sim_consumed_ask(a, place, o->position[place], on_end);
     if (!sim_consumers_are_settled() && random_chance(world_random(a->sim->world), RESET_CHANCE))
         go_back(a);
     commit(a);
@@ -183,14 +186,14 @@ static void act_tool(struct sim_actor *a)
     struct world *w = a->sim->world;
     unsigned choice = (unsigned)world_between(w, 0, 9);
     sim_actor_act_in(a, sim_actor_pace(a));
-    sim_consumed_ask(a, (unsigned)world_between(w, 0, SIM_CONSUMED - 1), on_tool_end);
+    sim_consumed_ask(a, (unsigned)world_between(w, 0, SIM_CONSUMED - 1), 0, on_tool_end);
     if (o->is_asking || sim_consumers_are_settled())
         return;
     struct sim_group_call *c = ask(a, choice < 5 ? on_reset : choice < 9 ? on_deleted : on_set);
     c->mask = (uint32_t)world_between(w, 1, (1u << SIM_CONSUMED) - 1);
     c->policy = (enum group_policy)world_between(w, 0, GROUP_POLICY_COUNT - 1);
     for (unsigned i = 0; i < SIM_CONSUMED; i++)
-        c->offsets[i] = (int64_t)world_between(w, 0, (uint64_t)o->position[i]);
+        c->offsets[i] = sim_consumed_before(w, o->position[i]);
     if (choice < 5)
         sim_group_commit(c);
     else if (choice < 7)

@@ -117,10 +117,16 @@ static void add_row(struct recovery_order *order, const struct sim_group *g,
                                                             .generation = g->generation + 1,
                                                             .recovery_id = entry->recovery_id,
                                                             .kept_index = status.kept_index};
-    entry->group_ids[entry->group_count++] = g->group_id;
     entry->generation = g->generation + 1;
     entry->lost_records += loss->records;
     entry->lost_bytes += loss->bytes;
+}
+
+/* As the daemon counts them: the metadata's is group 0. */
+static void name_groups(const struct sim *s, struct recovery_entry *entry)
+{
+    for (uint32_t i = s->group_count == SIM_RAFT_GROUPS_MAX ? 0 : 1; i <= SIM_GROUPS; i++)
+        entry->group_ids[entry->group_count++] = i;
 }
 
 static void on_farewell(void *data)
@@ -181,6 +187,7 @@ static void order(struct sim *s)
         is_known &= sim_check_recovery_plan(s->check, &n->life->groups[i], &loss);
         add_row(&order, &n->life->groups[i], &loss);
     }
+    name_groups(s, &order.entry);
     if (!is_known) {
         give_up(s);
         return;

@@ -98,6 +98,8 @@ static bool are_partitions_open(struct sim *s, void *data)
         for (uint32_t p = 1; p <= SIM_COMPACTED_PARTITION; p++)
             if (g == NULL || machine_partition(g->machine, p) == NULL)
                 return false;
+        if (s->has_consumers && machine_partition(g->machine, SIM_OFFSETS_PARTITION) == NULL)
+            return false;
     }
     return true;
 }
@@ -194,7 +196,7 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
         sim_history_start(s, options->history_path);
     if (kind == SIM_PARTITION_SEEDS)
         sim_moves_found(s);
-    if (kind == SIM_CONSUMER_SEEDS)
+    if (kind == SIM_CONSUMER_SEEDS || (s->does_recover && seed % 2 == 0))
         sim_consumers_found(s);
     uint64_t pace_ns = world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS);
     sim_begin(s, s->has_consumers ? 3 * pace_ns : pace_ns); /* others have work to do there */
