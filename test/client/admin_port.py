@@ -1,6 +1,7 @@
 """The operator's port and the operator's command, as the tests use them: plain HTTP with the standard
 library, and `trilog` as a process."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -102,6 +103,19 @@ def trilog(*words, environment=None, timeout_s=ANSWER_S):
     return subprocess.run([trilog_path(), *map(str, words)], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=timeout_s,
                           env=clean_environment(environment), check=False)
+
+
+@contextlib.contextmanager
+def trilog_running(*words):
+    """The command, that ends when it is told to; its output is a pipe."""
+    process = subprocess.Popen([trilog_path(), *map(str, words)], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=clean_environment())
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def trilog_at_terminal(answer, *words, timeout_s=ANSWER_S):

@@ -1,12 +1,14 @@
 """How far replicas are behind: told by every node and by `trilog lag`, in records sent."""
 
+import itertools
 import json
+import signal
 
 import pytest
 
 import cluster as clusters
 import records
-from admin_port import ask, trilog
+from admin_port import ask, trilog, trilog_running
 from cluster import wait_until
 from metric_text import read_metrics
 from topics import create_topic
@@ -104,6 +106,18 @@ def test_survivors_say_what_they_know_of_leaders_that_are_gone(lagging):
     for node in running.nodes[1:]:
         node.start()
     running.wait_healthy()
+
+
+@pytest.mark.parametrize("form, is_shown_again", [
+    ("table", lambda line: line.startswith("SITE")), ("json", lambda line: line == "{\n")])
+def test_a_watch_goes_on_until_it_is_interrupted_and_then_ends_well(cluster, form, is_shown_again):
+    with trilog_running("lag", "--watch", "-o", form, "-a", cluster.nodes[0].admin) as watch:
+        shown = (line for line in watch.stdout if is_shown_again(line))
+        assert len(list(itertools.islice(shown, 3))) == 3
+        watch.send_signal(signal.SIGINT)
+        rest, error = watch.communicate(timeout=30)
+        assert watch.returncode == 0, error
+        assert "\x1b" not in rest + error, "a pipe is no terminal"
 
 
 def test_metrics_have_lag_in_records_round_trips_and_what_was_heard(cluster):

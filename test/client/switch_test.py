@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import records
 from admin_port import ask, post, ready_cluster, trilog
 from cluster import wait_until
 from fault_test import PARTITIONS, Load, finish
@@ -234,3 +235,42 @@ def test_the_history_is_a_table_with_forecast_and_outcome(own):
     done = run(own, "--history")
     assert done.returncode == 0
     assert done.stdout.split("\n")[0].split()[:2] == ["EPOCH", "BEGUN"]
+
+
+@pytest.fixture
+def patient():
+    """Nodes that take a silence of many seconds for nothing: one that stands still only lags."""
+    yield from ready_cluster("switch-patient", {"gone_ms": "6 s", "election_timeout_ms": "20 s"})
+
+
+def test_a_target_beyond_max_lag_is_refused_and_one_within_it_is_waited_for(patient, name):
+    topic = create_topic(patient, name, PARTITIONS, trilog_home_site="b")
+    wait_until(lambda: {p.leader for p in patient.partitions(topic).values()} == {2}, 30,
+               "it is led in b")
+    wait_until(lambda: planned(patient, "--from", "b", "--to", "c").get(topic) == PARTITIONS, 30,
+               "its leaders are in the plan")
+    asked, target = patient.node(1).admin, patient.node(3)
+    def switch(*words):
+        return trilog("switch", "--from", "b", "--to", "c", "-a", asked, *words, timeout_s=90)
+    target.pause()
+    try:
+        records.send_all(patient, topic, [b"%d" % i for i in range(300)])
+        def is_refused():
+            done = switch("--max-lag", "300ms", "--plan")
+            return done.returncode == 1 and "node 3 lags" in done.stderr
+        wait_until(is_refused, 30, "more than 300 ms are missing there", 0.1)
+        done = switch("--max-lag", "300ms", "--yes")
+        assert done.returncode == 1 and "at most 300 ms are allowed" in done.stderr
+        assert ask(asked, "/v1/switch").json["phase"] == "none", "refused, it changes nothing"
+        begun = switch("--max-lag", "10m", "--yes", "--no-wait")
+        assert begun.returncode == 0, begun.stderr
+        assert 2 in {p.leader for p in patient.partitions(topic).values()}
+        assert ask(asked, "/v1/switch").json["phase"] == "leaving", "it waits for its target"
+    finally:
+        target.resume()
+    wait_until(lambda: ask(asked, "/v1/switch").json["phase"] == "standing", 60, "it is level", 0.1)
+    assert newest(patient)["outcome"] == "done"
+    wait_until(lambda: {p.leader for p in patient.partitions(topic).values()} == {3}, 30,
+               "it is led in c")
+    read = records.read_topic(patient, topic, PARTITIONS)
+    assert sum(len(messages) for messages in read.values()) == 300
