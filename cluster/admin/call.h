@@ -64,8 +64,9 @@ json_t *call_text(const char *text, int32_t size);
 
 /* ---- the query, for GET: "?name=value" ---- */
 
-/* True when there are no other arguments than these, each once, and no NUL in them; else the call is
- * refused: a misspelled one would be answered as if it had not been there, two as if there were one.
+/* True when there are no other arguments than these, each once, and no NUL in them; else the call
+ * is refused: a misspelled one would be answered as if it had not been there, two as if there were
+ * one.
  */
 bool call_allows_query(struct admin_call *call, const char *const *names, size_t count);
 /* NULL when there is none. Borrowed from the call. */

@@ -6,21 +6,10 @@
 
 #define TOPIC_ROWS_MAX 4096 /* of an answer */
 
-struct row {
-    const struct metadata_topic *topic; /* NULL: deleted meanwhile, or older than is told apart */
-    uint32_t group_id, node_id;
-    uint64_t records, bytes;
-};
-
-struct rows {
-    struct row *rows;
-    unsigned count;
-};
-
-static void add_row(struct rows *rows, const struct row *more)
+static void add_row(struct lag_topic_rows *rows, const struct lag_topic_row *more)
 {
     for (unsigned i = rows->count; i > 0; i--) {
-        struct row *r = &rows->rows[i - 1];
+        struct lag_topic_row *r = &rows->rows[i - 1];
         if (r->group_id != more->group_id || r->node_id != more->node_id)
             break; /* rows of a replica stand together */
         if (r->topic == more->topic) {
@@ -34,7 +23,7 @@ static void add_row(struct rows *rows, const struct row *more)
 }
 
 /* What is behind the shares is not told apart: it is one row without a topic. */
-static void add_replica(struct rows *rows, const struct metadata *m,
+static void add_replica(struct lag_topic_rows *rows, const struct metadata *m,
                         const struct survey_group *view, const struct repl_replica_status *r)
 {
     uint32_t node_id = repl_raft_id_node(r->member.raft_id);
@@ -44,31 +33,34 @@ static void add_replica(struct rows *rows, const struct metadata *m,
         int32_t partition;
         if (s->node_id != node_id)
             continue;
-        struct row row = {.topic = metadata_topic_of(m, view->raft.group_id,
-                                                     s->share.partition_number, &partition),
-                          .group_id = view->raft.group_id,
-                          .node_id = node_id,
-                          .records = s->share.records,
-                          .bytes = s->share.bytes};
+        struct lag_topic_row row = {.topic = metadata_topic_of(m, view->raft.group_id,
+                                                               s->share.partition_number,
+                                                               &partition),
+                                    .group_id = view->raft.group_id,
+                                    .node_id = node_id,
+                                    .records = s->share.records,
+                                    .bytes = s->share.bytes};
         add_row(rows, &row);
         records += row.records;
         bytes += row.bytes;
     }
     if (r->lag_records > records)
-        add_row(rows, &(struct row){.group_id = view->raft.group_id,
-                                    .node_id = node_id,
-                                    .records = r->lag_records - records,
-                                    .bytes = r->lag_bytes > bytes ? r->lag_bytes - bytes : 0});
+        add_row(rows,
+                &(struct lag_topic_row){.group_id = view->raft.group_id,
+                                        .node_id = node_id,
+                                        .records = r->lag_records - records,
+                                        .bytes = r->lag_bytes > bytes ? r->lag_bytes - bytes : 0});
 }
 
-static void add_group(struct rows *rows, const struct metadata *m, const struct survey_group *view)
+static void add_group(struct lag_topic_rows *rows, const struct metadata *m,
+                      const struct survey_group *view)
 {
     for (unsigned i = 0; i < view->raft.replica_count; i++)
         if (view->raft.replicas[i].lag_records > 0 && view->raft.replicas[i].match_index > 0)
             add_replica(rows, m, view, &view->raft.replicas[i]);
 }
 
-static json_t *row_json(const struct metadata *m, const struct row *row)
+static json_t *row_json(const struct metadata *m, const struct lag_topic_row *row)
 {
     const struct metadata_node *node = metadata_node_by_id(m, row->node_id);
     return json_pack("{s:o, s:i, s:i, s:s, s:I, s:I}", "topic",
@@ -78,21 +70,28 @@ static json_t *row_json(const struct metadata *m, const struct row *row)
                      "lag_bytes", (json_int_t)row->bytes);
 }
 
-json_t *lag_topics_json(const struct survey *survey)
+bool lag_topic_gather(const struct survey *survey, struct lag_topic_rows *rows)
 {
-    const struct metadata *m = survey->broker->metadata;
-    struct rows rows = {.rows = calloc(TOPIC_ROWS_MAX, sizeof(struct row))};
-    json_t *json = json_array();
-    if (rows.rows == NULL)
-        return json;
-    metadata_read_lock(survey->broker->metadata);
+    *rows = (struct lag_topic_rows){.rows = calloc(TOPIC_ROWS_MAX, sizeof *rows->rows)};
+    if (rows->rows == NULL)
+        return false;
     for (uint32_t id = 1; id < survey->group_count; id++) { /* group 0 has no topics */
         const struct survey_group *view = survey_group(survey, id);
         if (view != NULL && view->is_serving)
-            add_group(&rows, m, view);
+            add_group(rows, survey->broker->metadata, view);
     }
-    for (unsigned i = 0; i < rows.count; i++)
-        json_array_append_new(json, row_json(m, &rows.rows[i]));
+    return true;
+}
+
+json_t *lag_topics_json(const struct survey *survey)
+{
+    const struct metadata *m = survey->broker->metadata;
+    struct lag_topic_rows rows;
+    json_t *json = json_array();
+    metadata_read_lock(survey->broker->metadata);
+    if (lag_topic_gather(survey, &rows))
+        for (unsigned i = 0; i < rows.count; i++)
+            json_array_append_new(json, row_json(m, &rows.rows[i]));
     metadata_read_unlock(survey->broker->metadata);
     free(rows.rows);
     return json;

@@ -50,7 +50,7 @@ struct lines {
     size_t all_count;
     struct partition_line *partitions;
     size_t partition_count;
-    uint64_t partitions_left_out, topics_left_out;
+    uint64_t partitions_left_out, topics_left_out, topic_lags_left_out;
     struct consumer_line *consumers;
     size_t consumer_count;
     struct commit_line *commits;
@@ -321,6 +321,7 @@ static void add_left_out(struct metric_text *t, const struct lines *l)
                   "are more than metrics_partitions_max");
     metric_whole(t, "", l->partitions_left_out, 1, "kind", "partitions");
     metric_whole(t, "", l->topics_left_out, 1, "kind", "topics");
+    metric_whole(t, "", l->topic_lags_left_out, 1, "kind", "topic_lags");
     metric_whole(t, "", l->consumers_left_out, 1, "kind", "consumer_groups");
     metric_whole(t, "", l->commits_left_out, 1, "kind", "committed_offsets");
 }
@@ -347,6 +348,7 @@ static void add_all(struct metric_text *t, struct lines *l)
                 "Records from there to the partition's end, as far as this node has applied it");
     add_sums(t, l, true, "kafka_consumergroup_lag_sum", "The same over a topic");
     add_members(t, l);
+    l->topic_lags_left_out = metrics_of_topic_lag(t, l->survey, l->max);
     add_left_out(t, l);
 }
 

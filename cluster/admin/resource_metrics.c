@@ -161,6 +161,7 @@ static void on_metrics(struct admin_call *call, const struct survey *survey)
     metrics_of_groups(&t, survey);
     metrics_of_kafka(&t, survey);
     metrics_of_lag(&t, survey);
+    metrics_of_members(&t, survey);
     if (t.is_failed) {
         free(t.text);
         call_answer_json(call, MHD_HTTP_OK, NULL);
@@ -171,5 +172,10 @@ static void on_metrics(struct admin_call *call, const struct survey *survey)
 
 void resource_metrics(struct admin_call *call)
 {
-    survey_start_detailed(call, (size_t)call->broker->conf.metrics_partitions_max, on_metrics);
+    struct survey_look look;
+    if (metrics_member_look(call->broker, &look))
+        survey_start_whole(call, (size_t)call->broker->conf.metrics_partitions_max, &look,
+                           on_metrics);
+    else
+        call_answer_json(call, MHD_HTTP_OK, NULL); /* no memory */
 }

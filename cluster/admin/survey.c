@@ -230,6 +230,15 @@ void survey_start_detailed(struct admin_call *call, size_t commits_max, survey_c
     start(call, (struct wish){.has_detail = true, .commits_max = commits_max}, cb);
 }
 
+void survey_start_whole(struct admin_call *call, size_t commits_max, const struct survey_look *look,
+                        survey_cb cb)
+{
+    start(call,
+          (struct wish){
+              .has_detail = true, .commits_max = commits_max, .wants_shares = true, .look = *look},
+          cb);
+}
+
 void survey_start_with_shares(struct admin_call *call, survey_cb cb)
 {
     start(call, (struct wish){.wants_shares = true}, cb);

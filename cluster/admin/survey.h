@@ -86,6 +86,9 @@ void survey_start_with_lost(struct admin_call *call, const struct lost_sites *si
 /* The same with what is of partitions and consumer groups; of the latter at most so many, with at
  * most so many offsets, from each shard. */
 void survey_start_detailed(struct admin_call *call, size_t commits_max, survey_cb cb);
+/* All of it, and more to look at: takes look.data whatever comes of it. */
+void survey_start_whole(struct admin_call *call, size_t commits_max, const struct survey_look *look,
+                        survey_cb cb);
 /* The same with more to look at; takes look.data whatever comes of it. In `cb` only what shards
  * that have answered wrote is to be read. */
 void survey_start_with(struct admin_call *call, survey_cb cb, const struct survey_look *look);

@@ -77,6 +77,11 @@ def test_counts_the_records_that_a_stopped_site_lacks_by_site_and_topic(lagging)
     measured = sum(r["lag_records"] for g in told[0]["groups"] if g["kind"] != "metadata"
                    for r in g["replicas"] if r["node_id"] == 3 and r["certainty"] == "measured")
     assert by_topic == measured > 0
+    scraped = [read_metrics(ask(n.admin, "/metrics").body.decode()) for n in running.nodes[:2]]
+    labels = {"topic": topic, "replica_node": "3", "replica_site": "c"}
+    key = "", tuple(sorted(labels.items()))
+    assert sum(page["trilog_topic_lag_records"].samples.get(key, 0) for page in scraped) == by_topic
+    assert sum(page["trilog_topic_lag_bytes"].samples.get(key, 0) for page in scraped) > 100 * by_topic
     lost.start()
     running.wait_healthy()
     wait_until(lambda: lag_of(lost, asked) == (0, {"measured"}), 60, "it to have caught up")

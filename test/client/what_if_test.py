@@ -73,6 +73,16 @@ def test_a_group_whose_members_name_the_lost_site_as_their_rack_is_left_empty(cl
         assert "at-b" not in left_empty_without("c")
         shown = trilog("what-if", "--lose", "b", "-a", cluster.nodes[0].admin)
         assert "\n  at-b\n" in shown.stdout
+
+        def scraped(site):
+            page = read_metrics(ask(cluster.nodes[0].admin, "/metrics").body.decode())
+            return page["trilog_forecast_consumer_groups_left_empty"].value(lost_site=site)
+
+        def told(site):
+            return sum(row["groups_left_empty"]
+                       for row in forecast(cluster.nodes[0], site)["consumer_groups"])
+        wait_until(lambda: scraped("b") == told("b") > 0, 20, "the metric says it of site b")
+        wait_until(lambda: scraped("c") == told("c") < told("b"), 20, "and of c something else")
     finally:
         reader.close()
 
