@@ -179,6 +179,54 @@ def test_goes_on_with_one_site_and_says_what_is_lost(three):
     check_lag_leaves_the_gap_out(three, topic, kept)
 
 
+def positions(nodes):
+    """How far the leaders of all raft groups that these nodes lead are."""
+    groups = [g for node in nodes for g in ask(node.admin, "/v1/groups").json["groups"]]
+    return {g["group_id"]: g["replica"]["applied_index"] for g in groups
+            if g.get("replica") and g["replica"]["role"] == "leader"}
+
+
+def lacking(node, told):
+    """Records that the node lacks of where its leaders say they are; None while it has not heard
+    that from all."""
+    heard = {g["group_id"]: g["heard"] for g in ask(node.admin, "/v1/lag").json["groups"]}
+    if any(heard[g] is None or heard[g]["position"] < told[g] for g in told):
+        return None
+    return sum(heard[g]["lacking_records"] or 0 for g in told)
+
+
+def stand_still_while_others_write(cluster, topic):
+    """Node 3, which then hears how much. What was written, and how many records of it it lacks."""
+    survivor, others = cluster.node(3), cluster.nodes[:2]
+    survivor.pause()
+    clusters.wait_until(lambda: all(
+        g["leader_node_id"] in (1, 2) for n in others
+        for g in ask(n.admin, "/v1/groups").json["groups"]), 30, "the others lead", 0.1)
+    sent = records.send_all(cluster, topic, [b"%d " % i + b"x" * 20_000 for i in range(8000)])
+    told = positions(others)
+    survivor.resume()
+    count, = clusters.wait_until(
+        lambda: (n := lacking(survivor, told)) is not None and (n,), 30, "it hears of that", 0)
+    return sent, count
+
+
+def test_known_lost_is_all_that_is_lost_where_nobody_wrote_since_the_last_word(three):
+    topic = create_topic(three, "orders", PARTITIONS)
+    sent = records.send_all(three, topic, [b"before"] * 300)
+    for _ in range(5):  # it may have caught up by then
+        more, count = stand_still_while_others_write(three, topic)
+        sent += more
+        if count > 0:
+            break
+    lose_sites(three)
+    total = silent(three)["total"]
+    recover(three, {"total": total})
+    there = by_place(values_of(three, topic))
+    lost = [row for row in sent if there.get((row[0], row[1])) != row[3]]
+    print(f"known lost {total['known_lost_records']}, measured {len(lost)} of {len(sent)}")
+    assert total["known_lost_records"] == len(lost) > 0 and not total["is_at_most"]
+
+
 def generations(node):
     """Of all raft groups of the node that have a replica there."""
     groups = ask(node.admin, "/v1/groups").json["groups"]
