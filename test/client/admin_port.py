@@ -119,13 +119,14 @@ def trilog_running(*words):
 
 
 def trilog_at_terminal(answer, *words, timeout_s=ANSWER_S):
-    """Runs the command at a terminal and types `answer` once it asks. Exit status and all that was
-    shown."""
+    """Runs the command at a terminal and types `answer` once it asks, or, of a dictionary, what
+    stands there by the question. Exit status and all that was shown."""
+    answers = dict(answer) if isinstance(answer, dict) else {"Type yes": answer}
     ours, theirs = pty.openpty()
     process = subprocess.Popen([trilog_path(), *map(str, words)], stdin=theirs, stdout=theirs,
                                stderr=theirs, env=clean_environment())
     os.close(theirs)
-    shown, is_answered, give_up = "", False, time.monotonic() + timeout_s
+    shown, give_up = "", time.monotonic() + timeout_s
     while time.monotonic() < give_up:
         try:
             piece = os.read(ours, 4096)
@@ -134,9 +135,8 @@ def trilog_at_terminal(answer, *words, timeout_s=ANSWER_S):
         if not piece:
             break
         shown += piece.decode(errors="replace")
-        if "Type yes" in shown and not is_answered:
-            os.write(ours, answer.encode() + b"\n")
-            is_answered = True
+        for question in [q for q in answers if q in shown]:
+            os.write(ours, str(answers.pop(question)).encode() + b"\n")
     try:
         status = process.wait(timeout_s)
     finally:

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition
 
 import cluster as clusters
 import records
-from admin_port import ask, trilog
+from admin_port import ask, trilog, trilog_at_terminal
 from old_client import NOT_LEADER, REFUSALS, OldClient
 from topics import create_topic
 
@@ -279,6 +279,30 @@ def test_refuses_what_it_must_not_do(three):
     three.node(2).start()
     three.wait_healthy()
     assert set(generations(three.node(3)).values()) == {0}, "nothing was begun"
+
+
+def test_at_a_terminal_it_asks_for_the_loss_and_for_the_operators_word(three):
+    topic, address = create_topic(three, "orders", PARTITIONS), three.node(3).admin
+    lose_sites(three)
+    lost = silent(three)["total"]["known_lost_records"]
+    loss, word = "are known to be lost: ", "are off: "
+    def typed(**answers):
+        asked = {{"loss": loss, "word": word}[name]: text for name, text in answers.items()}
+        return trilog_at_terminal(asked, "recover", "--survivor", "c", "-a", address, timeout_s=90)
+    for answers, expected, sentence in (
+            ({"loss": lost + 1}, 1, f"{lost} records are known to be lost, not {lost + 1}"),
+            ({"loss": ""}, 2, "by --lost"), ({"loss": "all"}, 2, "by --lost"),
+            ({"loss": lost, "word": ""}, 2, "give your word"),
+            ({"loss": lost, "word": "yes"}, 2, "give your word")):
+        status, shown = typed(**answers)
+        assert (status, sentence in shown) == (expected, True), shown
+        assert (word in shown) == ("word" in answers), "what is wrong is not asked further"
+    assert set(generations(three.node(3)).values()) == {0}, "nothing was begun"
+    status, shown = typed(loss=lost, word="off")
+    assert status == 0 and "failover epoch" in shown, shown
+    assert "possibly lost: what was acknowledged since" in shown.split(loss)[0], "the price first"
+    assert "nodes serve" in shown, "progress on a terminal"
+    send_to_each(three, topic, 1)
 
 
 def commit_many_beyond(cluster, topic, partitions, groups):
