@@ -152,6 +152,50 @@ def test_another_site_becomes_the_home_of_asynchronous_topics(three):
     check_return(three, topic, kept)
 
 
+@pytest.fixture
+def four():
+    """Two nodes in site a, so that one of them may be lost and the other heard."""
+    running = clusters.OwnCluster("recovery-word")
+    running.new_node(4, "a")
+    running.founders = tuple(running.nodes)
+    running.configure({})
+    try:
+        for node in running.nodes:
+            node.start()
+        running.wait_healthy(4)
+        yield running
+    finally:
+        running.stop()
+
+
+def test_while_a_voter_of_the_lost_site_is_heard_it_is_refused(four):
+    topic = create_topic(four, "orders", PARTITIONS, trilog_replication="async",
+                         trilog_home_site="a")
+    load, asked = Load(four, topic), four.node(2).admin
+    clusters.wait_until(lambda: len(load.acknowledged) > 500, 60, "some load")
+    four.node(1).kill9()  # one of its two votes: nothing is acknowledged, and nothing is lost
+    def look():
+        plan = ask(asked, "/v1/recover?survivor=b").json
+        return plan if plan["groups"] else None
+    plan = clusters.wait_until(look, 30, "there is no majority", 0.1)
+    assert (plan["may_begin"], plan["refusal"]) == (False, "not_silent")
+    assert {n["node_id"]: n["is_silent"] for n in plan["lost_nodes"]} == {1: True, 4: False}
+    done = trilog("recover", "--survivor", "b", "-a", asked, "--plan")
+    assert done.returncode == 1 and "node 4 is heard" in done.stderr
+    done = trilog("recover", "--survivor", "b", "-a", asked, "--lost",
+                  plan["total"]["known_lost_records"], "--sites-off")
+    assert done.returncode == 1 and "node 4 is heard" in done.stderr, "whatever the operator says"
+    answer = ask(asked, "/v1/recover/begin", "POST", {
+        "survivor": "b", "known_lost_records": plan["total"]["known_lost_records"],
+        "lost_sites_are_off": True})
+    assert (answer.status, answer.error) == (409, "not_silent")
+    four.node(1).start()
+    goes_on(load)
+    load.stop()
+    assert lost_of(load, values_of(four, topic)) == [], "it came back, and nothing was lost"
+    assert {row[2] for row in replicas(four.node(2)).values()} == {0}, "nothing was begun"
+
+
 @pytest.mark.parametrize("three", [{"checkpoint_interval_ms": "1 h"}], indirect=True)
 def test_a_survivor_that_began_anew_names_who_committed_in_what_no_checkpoint_of_it_has(three):
     topic = create_topic(three, "young", PARTITIONS, trilog_replication="async",
