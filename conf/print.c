@@ -39,6 +39,8 @@ static void print_range(const struct setting *s, FILE *into)
         fprintf(into, "#   %s", s->unit);
     } else if (s->kind == KIND_ADDRESS) {
         fprintf(into, "#   host:port%s%s", s->unit[0] ? " " : "", s->unit);
+    } else if (s->kind == KIND_NETWORKS) {
+        fprintf(into, "#   addresses and networks, a comma between them, or none");
     } else {
         fprintf(into, list_of(s) != NULL ? "#   a list" : "#   text");
     }

@@ -22,6 +22,7 @@ enum setting_kind {
     KIND_NAME,
     KIND_PATH,
     KIND_ADDRESS,
+    KIND_NETWORKS,
     KIND_ID, /* a number in 32 bits, of an entry of a list */
     KIND_NODES,
     KIND_ADDRESSES,
@@ -55,6 +56,7 @@ struct setting_table {
 #define OFFSET_NAME(type, field)      offsetof(type, field)
 #define OFFSET_PATH(type, field)      offsetof(type, field)
 #define OFFSET_ADDRESS(type, field)   offsetof(type, field)
+#define OFFSET_NETWORKS(type, field)  offsetof(type, field)
 #define OFFSET_NODES(type, field)     offsetof(type, field)
 #define OFFSET_ADDRESSES(type, field) offsetof(type, field)
 #define OFFSET_ROUTERS(type, field)   offsetof(type, field)

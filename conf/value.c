@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "network.h"
+
 struct suffix {
     const char *unit; /* of the setting */
     const char *text; /* behind the number */
@@ -221,6 +223,8 @@ int value_read(const struct setting *s, const char *text, void *field, struct er
         return read_path(s, text, field, note);
     case KIND_ADDRESS:
         return read_address(s, text, field, note);
+    case KIND_NETWORKS:
+        return networks_read(s->name, text, field, note);
     case KIND_ID:
         return read_id(s, text, field, note);
     case KIND_HEADING:
@@ -277,6 +281,14 @@ static void write_quoted(const char *value, char *text)
     *at = '\0';
 }
 
+/* Quoted, because a bare ::1 would be a mapping to YAML. */
+static void write_quoted_networks(const struct conf_networks *networks, char *text)
+{
+    char bare[CONF_NETWORKS_MAX * CONF_NETWORK_SIZE];
+    networks_write(networks, bare, sizeof bare);
+    write_quoted(bare, text);
+}
+
 /* Quoted, because a bare [::1]:9092 would be a list to YAML. */
 static void write_quoted_address(const struct conf_address *address, char *text)
 {
@@ -300,6 +312,8 @@ void value_write(const struct setting *s, const void *field, char *text)
         write_quoted(field, text);
     else if (s->kind == KIND_ADDRESS)
         write_quoted_address(field, text);
+    else if (s->kind == KIND_NETWORKS)
+        write_quoted_networks(field, text);
     else if (s->kind == KIND_ID)
         snprintf(text, VALUE_SIZE, "%" PRIu32, *(const uint32_t *)field);
 }

@@ -24,6 +24,8 @@
 #define CONF_ADDRESSES_MAX  64
 #define CONF_ROUTERS_MAX    64
 #define CONF_SITES_MAX      5
+#define CONF_NETWORKS_MAX   16
+#define CONF_NETWORK_SIZE   52 /* "address/prefix" with its NUL, and a little more */
 #define CONF_FILE_BYTES_MAX CONF_MIB
 
 /* "host:port"; an IPv6 host stands in brackets in the file, not here. */
@@ -65,6 +67,20 @@ struct conf_routers {
     struct conf_router entries[CONF_ROUTERS_MAX]; /* in the file's order */
 };
 
+/* Addresses that begin with the same bits. IPv4 as IPv6 sees it: ::ffff:a.b.c.d. */
+struct conf_network {
+    uint8_t address[16];
+    uint8_t bits; /* that count; all behind them are zero */
+};
+
+struct conf_networks {
+    unsigned count; /* used of `entries`; 0: nobody */
+    struct conf_network entries[CONF_NETWORKS_MAX];
+};
+
+/* Is the address, in its IPv6 form, in one of them? */
+bool conf_networks_have(const struct conf_networks *networks, const uint8_t address[16]);
+
 /* The field of a row, by its kind. */
 #define CONF_FIELD_HEADING(field)
 #define CONF_FIELD_NUMBER(field)    int64_t field;
@@ -73,6 +89,7 @@ struct conf_routers {
 #define CONF_FIELD_NAME(field)      char field[CONF_NAME_SIZE];
 #define CONF_FIELD_PATH(field)      char field[CONF_PATH_SIZE];
 #define CONF_FIELD_ADDRESS(field)   struct conf_address field;
+#define CONF_FIELD_NETWORKS(field)  struct conf_networks field;
 #define CONF_FIELD_NODES(field)     struct conf_nodes field;
 #define CONF_FIELD_ADDRESSES(field) struct conf_addresses field;
 #define CONF_FIELD_ROUTERS(field)   struct conf_routers field;

@@ -3,8 +3,8 @@
  *
  *   X(kind, field, name, unit, default, least, most, meaning)
  *
- *   kind     HEADING (text between settings), NUMBER, FLAG, CHOICE, NAME, PATH, ADDRESS, or a list:
- *            NODES, ADDRESSES, ROUTERS
+ *   kind     HEADING (text between settings), NUMBER, FLAG, CHOICE, NAME, PATH, ADDRESS, NETWORKS
+ *            (addresses and networks, in one text), or a list: NODES, ADDRESSES, ROUTERS
  *   name     the key in the file. Kafka's own broker name where it means the same.
  *   unit     "bytes" and "ms" and "minutes" also take suffixes ("64 MiB", "10 s"); of a CHOICE
  *            its values, '|' between them, in the order of the enum; "or none" of an ADDRESS that
@@ -58,6 +58,9 @@ X(PATH,    admin_token_file, "admin_token_file", "", "", 0, 1023, \
 X(ADDRESS, peer_advertised, "peer_advertised", "", "", 0, 0, \
   "Where other nodes reach this one, told to them and kept by the cluster: it may change; by default this " \
   "node's own `peer` among `nodes`, or `peer_listen`, unless that is every interface") \
+X(NETWORKS, router_addresses, "router_addresses", "", "127.0.0.0/8, ::1", 0, 0, \
+  "Who may pass requests on for others, as trilog-router does: addresses and networks. What they say of a " \
+  "client (its address) is believed; whoever else passes something on is refused") \
 \
 X(HEADING, about_threads, "", "", "", 0, 0, "Threads") \
 X(NUMBER,  shards, "shards", "", "0", 0, 64, \
@@ -137,6 +140,8 @@ X(NUMBER,  request_bytes_max, "socket.request.max.bytes", "bytes", "100 MiB", 64
   "Largest request; a larger one closes its connection") \
 X(NUMBER,  requests_in_flight_max, "requests_in_flight_max", "", "64", 1, 10000, \
   "Unanswered requests of one connection; at the limit it is not read from") \
+X(NUMBER,  router_requests_in_flight_max, "router_requests_in_flight_max", "", "1024", 1, 10000, \
+  "The same of a router's connection, which many clients share") \
 X(NUMBER,  memory_bytes_max, "memory_bytes_max", "bytes", "512 MiB", CONF_MIB, 1 * CONF_TIB, \
   "Bytes of all requests being read or worked on, and as much again of answers that clients have not " \
   "taken, and of records read for them; at the limit connections are not read from") \
