@@ -59,6 +59,13 @@ void kafka_response_header_encode(struct kafka_writer *w, const struct kafka_api
                                   int16_t api_version, int32_t correlation_id)
 {
     kafka_writer_begin_frame(w);
+    kafka_response_content_begin(w, api, api_version, correlation_id);
+}
+
+void kafka_response_content_begin(struct kafka_writer *w, const struct kafka_api *api,
+                                  int16_t api_version, int32_t correlation_id)
+{
+    w->is_flexible = false;
     kafka_write_int32(w, correlation_id);
     if (kafka_api_response_header_version(api, api_version) == 1)
         kafka_write_uvarint(w, 0);

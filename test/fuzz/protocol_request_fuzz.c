@@ -1,10 +1,12 @@
 /* A client's bytes: frames, request headers, and each request by the key and version in it. What
- * is accepted is written again, and read once more, to the same bytes. */
+ * is accepted is written again, and read once more, to the same bytes. In an Envelope there is
+ * another one. */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "protocol/frame.h"
+#include "protocol/messages.h"
 
 #define FRAME_BYTES_MAX 65536
 
@@ -53,7 +55,18 @@ static void check_round_trip(const struct kafka_request_header *header)
     kafka_arena_close(&arena);
 }
 
-static void take_frame(struct bytes frame)
+static void take_frame(struct bytes frame, bool is_passed_on);
+
+/* As a node opens it, which needs no memory for that. */
+static void take_passed_on(const struct kafka_request_header *header, struct bytes body)
+{
+    struct kafka_envelope_request envelope;
+    struct kafka_reader r = kafka_reader_of(body);
+    if (kafka_envelope_request_decode(&r, header->api_version, NULL, &envelope) == 0)
+        take_frame(envelope.request_data, true);
+}
+
+static void take_frame(struct bytes frame, bool is_passed_on)
 {
     struct kafka_reader r = kafka_reader_of(frame);
     struct kafka_request_header header;
@@ -63,6 +76,8 @@ static void take_frame(struct bytes frame)
     if (decode(&header, bytes_of(r.at, kafka_reader_left(&r)), &arena) == 0)
         check_round_trip(&header);
     kafka_arena_close(&arena);
+    if (header.api_key == KAFKA_API_ENVELOPE && !is_passed_on) /* no nesting */
+        take_passed_on(&header, bytes_of(r.at, kafka_reader_left(&r)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -71,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes frame;
     int used;
     while ((used = kafka_frame_decode(source, FRAME_BYTES_MAX, &frame)) > 0) {
-        take_frame(frame);
+        take_frame(frame, false);
         source = bytes_of(source.data + used, source.size - (size_t)used);
     }
     assert(used == ERR_NEED_MORE || used == ERR_MALFORMED || used == ERR_TOO_LARGE);

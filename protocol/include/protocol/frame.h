@@ -41,6 +41,10 @@ void kafka_request_header_encode(struct kafka_writer *w, const struct kafka_requ
 void kafka_response_header_encode(struct kafka_writer *w, const struct kafka_api *api,
                                   int16_t api_version, int32_t correlation_id);
 
+/* The same without the size: the content of an answer that stands in an Envelope's. */
+void kafka_response_content_begin(struct kafka_writer *w, const struct kafka_api *api,
+                                  int16_t api_version, int32_t correlation_id);
+
 /* Reads an answer's header, for those who asked. */
 int kafka_response_header_decode(struct kafka_reader *r, const struct kafka_api *api,
                                  int16_t api_version, int32_t *correlation_id);
