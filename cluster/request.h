@@ -3,10 +3,14 @@
  * A connection reads frames, makes a request of each and dispatches it on its own shard; the
  * handler answers exactly once, at once or later, always on that shard (request_post_back gets
  * there). Answers leave in the order of the requests. Everything a request needs comes from its
- * arena and goes with it. If the client is gone meanwhile, the answer is dropped. */
+ * arena and goes with it. If the client is gone meanwhile, the answer is dropped.
+ *
+ * A router passes its clients' requests on in envelopes (KIP-590). One that came so is a request as
+ * any other: only its context says where it is from, and its answer goes back in an envelope. */
 #ifndef CLUSTER_REQUEST_H
 #define CLUSTER_REQUEST_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,11 +27,24 @@ struct client_shard;
 
 /* Who asks, by which way (design, section 6). The router passes these on. */
 struct request_context {
-    const char *listener;          /* "client" */
+    const char *listener;          /* "client", or "router" */
     const char *principal;         /* "User:ANONYMOUS" until there is authentication */
     struct kafka_string client_id; /* borrowed from the request */
     const char *address;           /* of the client, as text */
-    uint64_t connection;           /* its number: rises as the node takes connections */
+    uint64_t connection;           /* it came on; rises as the node takes connections */
+    uint64_t router_id;            /* 0: the client's own connection, else a router's … */
+    uint64_t client_number;        /* … and the client's there; else as `connection` */
+    bool may_pass_on;              /* whoever is at the connection may send envelopes */
+};
+
+/* What an Envelope says of the client whose request is in it (server/envelope.c). */
+struct request_envelope {
+    bool is_there;
+    int16_t error_code;     /* not KAFKA_ERROR_NONE: it is refused */
+    const char *why;        /* then */
+    int32_t correlation_id; /* of the router's own request */
+    uint64_t router_id, client_number;
+    char address[INET6_ADDRSTRLEN];
 };
 
 enum request_state { REQUEST_WORKING, REQUEST_ANSWERED, REQUEST_SILENT, REQUEST_CLOSING };
@@ -39,11 +56,12 @@ struct request {
     struct shard *shard;          /* the same as a shard */
     struct kafka_request_header header;
     struct request_context context;
-    struct slice frame;         /* the request's bytes; keeps their buffer */
-    struct kafka_arena arena;   /* decoded message and whatever the handler needs */
-    void *message;              /* decoded: struct kafka_…_request of the API */
-    struct kafka_writer writer; /* the answer */
-    uint64_t received_ms;       /* clock */
+    struct request_envelope envelope; /* it came in */
+    struct slice frame;               /* the client's request's bytes; keeps their buffer */
+    struct kafka_arena arena;         /* decoded message and whatever the handler needs */
+    void *message;                    /* decoded: struct kafka_…_request of the API */
+    struct kafka_writer writer;       /* the answer */
+    uint64_t received_ms;             /* clock */
     enum request_state state;
     bool is_held;                            /* until an earlier one is answered, or settled */
     bool is_unsettled;                       /* a commit that others are not to overtake yet */
@@ -66,8 +84,13 @@ void request_answer(struct request *r, const void *response);
 /* Nothing is answered (acks=0). */
 void request_answer_nothing(struct request *r);
 
-/* The client broke the protocol: the connection closes once earlier answers are out. */
+/* The client broke the protocol: the connection closes once earlier answers are out. A router's
+ * stays, as others use it too: the router is told to close its client's. */
 void request_close_connection(struct request *r, const char *why);
+
+/* The connection is too old for what was asked: it closes as above. A router is told to ask again
+ * on a new one of its own; its client has done nothing wrong. */
+void request_refuse_way(struct request *r, const char *why);
 
 /* A handler that parks the request holds so much beside the arena: counted until it is answered. */
 void request_count_bytes(struct request *r, size_t size);

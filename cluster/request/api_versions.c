@@ -1,4 +1,8 @@
-/* ApiVersions: what this broker speaks (KIP-35, KIP-511). */
+/* ApiVersions: what this broker speaks (KIP-35, KIP-511).
+ *
+ * Envelope is shown to those who may send one, and to nobody else: Kafka shows it to no client, and
+ * one that can't use it should not think of it. A router finds out by it whether it is trusted, and
+ * what it shows its own clients has no Envelope, as theirs come to the node within one. */
 #include "error_code.h"
 #include "request.h"
 
@@ -41,13 +45,15 @@ void request_handle_api_versions(struct request *r)
         request_close_connection(r, "out of memory");
         return;
     }
-    for (size_t i = 0; i < kafka_api_count; i++) {
-        kafka_api_versions_response_api_key_init(&rows[i]);
-        rows[i].api_key = kafka_apis[i].key;
-        rows[i].min_version = kafka_apis[i].version_advertised;
-        rows[i].max_version = kafka_apis[i].version_max;
-    }
     response.api_keys = rows;
-    response.api_keys_count = (int32_t)kafka_api_count;
+    for (size_t i = 0; i < kafka_api_count; i++) {
+        if (kafka_apis[i].key == KAFKA_API_ENVELOPE && !r->context.may_pass_on)
+            continue;
+        struct kafka_api_versions_response_api_key *row = &rows[response.api_keys_count++];
+        kafka_api_versions_response_api_key_init(row);
+        row->api_key = kafka_apis[i].key;
+        row->min_version = kafka_apis[i].version_advertised;
+        row->max_version = kafka_apis[i].version_max;
+    }
     request_answer(r, &response);
 }

@@ -50,6 +50,7 @@ void client_shard_accept(struct client_shard *s, int descriptor,
     c->counted_address = *address;
     c->claims = 1;
     c->number = number;
+    c->may_pass_on = conf_networks_have(&s->broker->conf.router_addresses, address->bytes);
     c->active_at_ms = clock_now_ms(&s->broker->clock);
     list_connection(s, c);
     if (uv_tcp_open(&c->tcp, descriptor) != 0) {

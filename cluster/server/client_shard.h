@@ -22,6 +22,7 @@ struct client_shard {
     struct buffer *spare_input;     /* an ordinary input buffer that nobody uses; may be NULL */
     struct request_count count;     /* any thread reads it */
     struct event_pace commit_pace;  /* of events about single commits */
+    struct event_pace refused_pace; /* of those about what routers passed on */
     uint64_t ticked_slot;           /* last deadline slot that was looked at */
     struct request_deadline *deadlines[DEADLINE_SLOTS]; /* by at_ms / 10 */
 };

@@ -13,6 +13,8 @@ struct connection {
     char address[INET6_ADDRSTRLEN];
     uint64_t number;                       /* rises as the node takes connections */
     struct client_address counted_address; /* in broker.client_count */
+    bool may_pass_on;                      /* it is among router_addresses */
+    bool is_router;                        /* and has passed something on */
     struct buffer *input;         /* bytes read and not yet taken as requests; may be NULL */
     size_t input_start;           /* first byte not taken */
     size_t input_end;             /* one past the last byte read */

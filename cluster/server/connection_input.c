@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "server/connection.h"
+#include "server/envelope.h"
 
 #define INPUT_BYTES       (64u * 1024) /* of an ordinary input buffer */
 #define UNTAKEN_BYTES_MAX (16u << 20)  /* answers not taken by the client: stop reading */
@@ -151,11 +152,19 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
     connection_rest(c);
 }
 
+/* Many clients share a router's. */
+static unsigned in_flight_max(const struct connection *c)
+{
+    const struct conf_settings *conf = &c->clients->broker->conf;
+    return (unsigned)(c->is_router ? conf->router_requests_in_flight_max
+                                   : conf->requests_in_flight_max);
+}
+
 static bool may_read(const struct connection *c)
 {
     const struct broker *b = c->clients->broker;
     bool is_short = atomic_load(&b->answer_bytes) > (size_t)b->conf.memory_bytes_max;
-    return !c->is_ending && c->request_count < (unsigned)b->conf.requests_in_flight_max &&
+    return !c->is_ending && c->request_count < in_flight_max(c) &&
            c->untaken_bytes < (is_short ? 1 : UNTAKEN_BYTES_MAX) &&
            (c->request_count == 0 || /* everyone may have one: no connection starves */
             atomic_load(&b->request_bytes) < (size_t)b->conf.memory_bytes_max);
@@ -164,9 +173,8 @@ static bool may_read(const struct connection *c)
 /* At which limit it is. */
 static void count_pause(const struct connection *c)
 {
-    const struct conf_settings *conf = &c->clients->broker->conf;
     enum request_count_pause why = REQUEST_COUNT_MEMORY;
-    if (c->request_count >= (unsigned)conf->requests_in_flight_max)
+    if (c->request_count >= in_flight_max(c))
         why = REQUEST_COUNT_IN_FLIGHT;
     else if (c->untaken_bytes > 0)
         why = REQUEST_COUNT_ANSWERS;
@@ -186,6 +194,13 @@ static void set_reading(struct connection *c, bool should_read)
         connection_close(c);
 }
 
+/* A client's largest request fits a router's frame, too. */
+static uint32_t frame_bytes_max(const struct connection *c)
+{
+    uint32_t request_bytes_max = (uint32_t)c->clients->broker->conf.request_bytes_max;
+    return request_bytes_max + (c->may_pass_on ? ENVELOPE_BYTES_MAX : 0);
+}
+
 /* One whole frame from the input: false when there is none, or the connection has to end. */
 static bool take_one(struct connection *c)
 {
@@ -193,8 +208,7 @@ static bool take_one(struct connection *c)
         return false;
     struct bytes held = bytes_of(c->input->data + c->input_start, c->input_end - c->input_start),
                  frame;
-    int used = kafka_frame_decode(held, (uint32_t)c->clients->broker->conf.request_bytes_max,
-                                  &frame);
+    int used = kafka_frame_decode(held, frame_bytes_max(c), &frame);
     if (used == ERR_NEED_MORE)
         return false;
     if (used < 0) {

@@ -3,7 +3,8 @@
  * Decoding is the same for all: the generated table knows each API's struct. What can't be
  * answered in the protocol (unknown API, a version that is not known, malformed bytes) closes the
  * connection with an event, as Kafka does; only ApiVersions of a too new version is answered, in
- * version 0, for that is how a client finds out (KIP-511). */
+ * version 0, for that is how a client finds out (KIP-511). What came in an envelope goes the same
+ * way; only where its client would lose the connection, its router gets an error (envelope.c). */
 #include "request.h"
 
 #include <assert.h>
@@ -11,7 +12,10 @@
 #include <string.h>
 
 #include "base/event.h"
+#include "protocol/error.h"
+#include "request/text.h"
 #include "server/connection.h"
+#include "server/envelope.h"
 
 /* Small requests (a heartbeat) still need room for their answer's arrays. */
 #define ARENA_BYTES_MIN  (256u * 1024)
@@ -86,7 +90,12 @@ static struct request *create_request(struct connection *c, struct bytes frame)
     r->connection = c;
     r->clients = c->clients;
     r->shard = c->clients->shard;
-    r->frame = keep_frame(c, frame);
+    struct envelope_rules rules = {
+        .may_pass_on = c->may_pass_on,
+        .request_bytes_max = (size_t)r->broker->conf.request_bytes_max,
+    };
+    r->frame = keep_frame(c, envelope_open(&r->envelope, frame, &rules));
+    c->is_router |= r->envelope.is_there && r->envelope.error_code == KAFKA_ERROR_NONE;
     if (r->frame.owner == NULL) {
         free(r);
         return NULL;
@@ -151,6 +160,8 @@ static void queue_request(struct connection *c, struct request *r)
     c->claims++;
 }
 
+static void refuse(struct request *r, int16_t error_code, const char *why);
+
 static void answer_too_new(struct request *r)
 {
     struct kafka_api_versions_response response;
@@ -167,6 +178,24 @@ static void answer_too_new(struct request *r)
     request_answer(r, &response);
 }
 
+/* Whose request it is, and by which way it came. */
+static struct request_context context_of(const struct request *r)
+{
+    const struct connection *c = r->connection;
+    const struct request_envelope *e = &r->envelope;
+    bool is_passed_on = e->is_there && e->error_code == KAFKA_ERROR_NONE;
+    return (struct request_context){
+        .listener = is_passed_on ? "router" : "client",
+        .principal = "User:ANONYMOUS",
+        .client_id = r->header.client_id,
+        .address = is_passed_on ? e->address : c->address,
+        .connection = c->number,
+        .router_id = is_passed_on ? e->router_id : 0,
+        .client_number = is_passed_on ? e->client_number : c->number,
+        .may_pass_on = c->may_pass_on && !is_passed_on,
+    };
+}
+
 static int decode_message(struct request *r, struct kafka_reader *reader)
 {
     const struct kafka_message_type *type = &r->header.api->request;
@@ -176,39 +205,41 @@ static int decode_message(struct request *r, struct kafka_reader *reader)
     return type->decode(reader, r->header.api_version, &r->arena, r->message);
 }
 
-static void dispatch(struct request *r)
+/* Decodes it and hands it over, unless an earlier one has to be first. */
+static void work(struct request *r, struct kafka_reader *reader)
 {
-    struct kafka_reader reader = kafka_reader_of(r->frame.bytes);
-    int err = kafka_request_header_decode(&reader, &r->header);
-    const struct kafka_api *api = r->header.api;
-    request_count_begun(&r->clients->count, api);
-    if (err != 0 || api == NULL || handler_of(api->key) == NULL) {
-        request_close_connection(r, err != 0 ? err_text(err) : "the API is not known");
-        return;
-    }
-    r->context = (struct request_context){
-        .listener = "client",
-        .principal = "User:ANONYMOUS",
-        .client_id = r->header.client_id,
-        .address = r->connection->address,
-        .connection = r->connection->number,
-    };
-    if (!kafka_api_has_version(api, r->header.api_version)) {
-        if (api->key == KAFKA_API_API_VERSIONS)
-            answer_too_new(r);
-        else
-            request_close_connection(r, "the version of the request is not known");
-        return;
-    }
-    err = decode_message(r, &reader);
+    int err = decode_message(r, reader);
     if (err != 0) {
         request_close_connection(r, err_text(err));
     } else if (request_has_to_wait(r)) {
         r->is_held = true;
         r->connection->held_count++;
     } else {
-        handler_of(api->key)(r);
+        handler_of(r->header.api->key)(r);
     }
+}
+
+static void dispatch(struct request *r)
+{
+    struct kafka_reader reader = kafka_reader_of(r->frame.bytes);
+    int err = kafka_request_header_decode(&reader, &r->header);
+    const struct kafka_api *api = r->header.api;
+    request_count_begun(&r->clients->count, api);
+    r->context = context_of(r);
+    if (r->envelope.error_code != KAFKA_ERROR_NONE)
+        refuse(r, r->envelope.error_code, r->envelope.why);
+    else if (err != 0)
+        refuse(r, KAFKA_ERROR_INVALID_REQUEST, err_text(err));
+    else if (api != NULL && api->key == KAFKA_API_ENVELOPE)
+        refuse(r, KAFKA_ERROR_INVALID_REQUEST, "an envelope that can't be read");
+    else if (api == NULL || handler_of(api->key) == NULL)
+        refuse(r, KAFKA_ERROR_UNSUPPORTED_VERSION, "the API is not known");
+    else if (kafka_api_has_version(api, r->header.api_version))
+        work(r, &reader);
+    else if (api->key == KAFKA_API_API_VERSIONS)
+        answer_too_new(r);
+    else
+        refuse(r, KAFKA_ERROR_UNSUPPORTED_VERSION, "the version of the request is not known");
 }
 
 void request_begin(struct connection *c, struct bytes frame)
@@ -224,12 +255,13 @@ void request_begin(struct connection *c, struct bytes frame)
         request_count_bytes(r, kafka_arena_held_bytes(&r->arena));
 }
 
-static void set_state(struct request *r, enum request_state state)
+/* `is_closed`: its client loses the connection by it. */
+static void end(struct request *r, enum request_state state, bool is_closed)
 {
     assert(r->state == REQUEST_WORKING); /* each request is answered exactly once */
     assert(shard_is_here(r->shard));
     r->state = state;
-    request_count_ended(&r->clients->count, r->header.api, state == REQUEST_CLOSING,
+    request_count_ended(&r->clients->count, r->header.api, is_closed,
                         clock_now_ms(&r->broker->clock) - r->received_ms);
     connection_answer_soon(r->connection);
 }
@@ -243,39 +275,106 @@ void request_run_held(struct connection *c)
         r->is_held = false;
         c->held_count--;
         if (is_dropped)
-            set_state(r, REQUEST_CLOSING); /* nobody waits for it any more */
+            end(r, REQUEST_CLOSING, true); /* nobody waits for it any more */
         else
             handler_of(r->header.api->key)(r);
     }
 }
 
-void request_answer(struct request *r, const void *response)
+/* What stands in r->writer can leave. */
+static void end_answered(struct request *r, bool is_closed)
 {
-    int16_t version = r->header.api_version;
-    kafka_response_header_encode(&r->writer, r->header.api, version, r->header.correlation_id);
-    r->header.api->response.encode(&r->writer, version, response);
-    int err = kafka_writer_finish(&r->writer);
-    if (err != 0) {
-        event_error("answer_failed", "api=%s version=%d reason=\"%s\"", r->header.api->name,
-                    version, err_text(err));
-        request_close_connection(r, "its answer could not be encoded");
-        return;
-    }
     count_answer(r, r->writer.size_bytes - r->fetched_bytes + kafka_arena_held_bytes(&r->arena),
                  r->fetched_bytes);
     request_count_fetched(&r->clients->count, r->fetched_bytes);
-    set_state(r, REQUEST_ANSWERED);
+    end(r, REQUEST_ANSWERED, is_closed);
+}
+
+static void close_own_connection(struct request *r, const char *why)
+{
+    end(r, REQUEST_CLOSING, true);
+    connection_end(r->connection, why);
+}
+
+/* The router is told; NULL: there is nothing for its client. */
+static void answer_router(struct request *r, const struct kafka_writer *client_answer,
+                          int16_t error_code)
+{
+    if (envelope_answer(&r->envelope, &r->writer, client_answer, error_code) == 0)
+        end_answered(r, error_code != KAFKA_ERROR_NONE);
+    else
+        close_own_connection(r, "the answer to a router could not be encoded");
+}
+
+/* Others can cause it as often as they like: not a line for each. */
+static void tell_refused(const struct request *r, const char *why)
+{
+    char client[TEXT_EVENT_SIZE];
+    uint64_t left_out;
+    if (event_pace_allows(&r->clients->refused_pace, clock_now_ms(&r->broker->clock), &left_out))
+        event_info("routed_request_refused",
+                   "client=%s client_id=%s router=%s reason=\"%s\" left_out=%llu",
+                   r->context.address, text_for_event(client, r->context.client_id),
+                   r->connection->address, why, (unsigned long long)left_out);
+}
+
+/* The code is for a router; a client's own connection closes. */
+static void refuse(struct request *r, int16_t error_code, const char *why)
+{
+    if (!r->envelope.is_there) {
+        close_own_connection(r, why);
+        return;
+    }
+    tell_refused(r, why);
+    answer_router(r, NULL, error_code);
+}
+
+static int encode_answer(const struct request *r, struct kafka_writer *into, const void *response)
+{
+    const struct kafka_api *api = r->header.api;
+    int16_t version = r->header.api_version;
+    if (r->envelope.is_there)
+        kafka_response_content_begin(into, api, version, r->header.correlation_id);
+    else
+        kafka_response_header_encode(into, api, version, r->header.correlation_id);
+    api->response.encode(into, version, response);
+    return kafka_writer_finish(into);
+}
+
+void request_answer(struct request *r, const void *response)
+{
+    struct kafka_writer in_envelope;
+    struct kafka_writer *into = r->envelope.is_there ? &in_envelope : &r->writer;
+    kafka_writer_init(&in_envelope, ANSWER_BYTES_MAX);
+    int err = encode_answer(r, into, response);
+    if (err != 0) {
+        event_error("answer_failed", "api=%s version=%d reason=\"%s\"", r->header.api->name,
+                    r->header.api_version, err_text(err));
+        request_close_connection(r, "its answer could not be encoded");
+    } else if (r->envelope.is_there) {
+        answer_router(r, &in_envelope, KAFKA_ERROR_NONE);
+    } else {
+        end_answered(r, false);
+    }
+    kafka_writer_close(&in_envelope);
 }
 
 void request_answer_nothing(struct request *r)
 {
-    set_state(r, REQUEST_SILENT);
+    if (r->envelope.is_there)
+        answer_router(r, NULL, KAFKA_ERROR_NONE); /* it counts on an answer to each */
+    else
+        end(r, REQUEST_SILENT, false);
 }
 
 void request_close_connection(struct request *r, const char *why)
 {
-    set_state(r, REQUEST_CLOSING);
-    connection_end(r->connection, why);
+    refuse(r, KAFKA_ERROR_INVALID_REQUEST, why);
+}
+
+void request_refuse_way(struct request *r, const char *why)
+{
+    refuse(r, KAFKA_ERROR_NOT_COORDINATOR, why);
 }
 
 void *request_allocate(struct request *r, size_t size)

@@ -1,4 +1,4 @@
-/* Which request waits for an earlier one of its connection.
+/* Which request waits for an earlier one of its client.
  *
  * Kafka works on one request of a connection at a time. Here they are worked on side by side, and
  * only their answers keep the order. So what reads would be answered from before a change that its
@@ -15,7 +15,9 @@
  * Changes are handed over in the order in which they came. Where a commit has to ask another shard
  * before (for its leader epochs), the next one waits until it has, and so does the member's
  * leaving: else the first would come last, and the group go back to it, or be refused as nobody's.
- */
+ *
+ * A router's connection brings the requests of many clients, who know nothing of each other: the
+ * order is kept for each of them, as its number in the envelopes tells (envelope.c). */
 #include "server/connection.h"
 
 static const struct {
@@ -54,10 +56,26 @@ static bool would_overtake(const struct request *r, const struct request *earlie
            (earlier->is_unsettled || earlier->is_held) && request_changes_something(r);
 }
 
+static bool may_wait(const struct request *r)
+{
+    bool is_reader = false;
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        is_reader |= order[i].reader == r->header.api->key;
+    return is_reader || request_changes_something(r);
+}
+
+static bool is_of_same_client(const struct request *r, const struct request *earlier)
+{
+    return r->context.router_id == earlier->context.router_id &&
+           r->context.client_number == earlier->context.client_number;
+}
+
 bool request_has_to_wait(const struct request *r)
 {
+    if (!may_wait(r)) /* most, and a router has many under way */
+        return false;
     for (const struct request *e = r->connection->first; e != r; e = e->next)
-        if (e->state == REQUEST_WORKING && e->header.api != NULL &&
+        if (e->state == REQUEST_WORKING && e->header.api != NULL && is_of_same_client(r, e) &&
             (is_behind(r->header.api->key, e->header.api->key) || would_overtake(r, e)))
             return true;
     return false;

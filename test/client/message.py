@@ -70,7 +70,16 @@ def _encode_struct(described, values, version, is_flexible):
     assert not unknown, f"{described.name} has no {unknown}"
     data = b"".join(_encode_field(f, values.get(f.name, _default(f)), version, is_flexible)
                     for f in described.fields if _has(f, version) and f.tag is None)
-    return data + (wire.NO_TAGS if is_flexible else b"")
+    return data + (_encode_tags(described, values, version) if is_flexible else b"")
+
+
+def _encode_tags(described, values, version):
+    """Those that were given."""
+    given = sorted((f for f in described.fields if f.tag is not None and f.name in values),
+                   key=lambda f: f.tag)
+    data = [_encode_field(f, values[f.name], version, True) for f in given]
+    return wire.uvarint(len(given)) + b"".join(
+        wire.uvarint(f.tag) + wire.uvarint(len(d)) + d for f, d in zip(given, data))
 
 
 # ---- decoding ----------------------------------------------------------------------------------
