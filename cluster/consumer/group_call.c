@@ -150,11 +150,18 @@ struct group_set *group_call_groups(const struct group_call *call)
     return call->group->coordinator->groups;
 }
 
-bool group_call_hear(const struct group_call *call, struct kafka_string group_id,
-                     struct kafka_string member_id)
+struct group_way group_call_way(const struct group_call *call)
 {
-    return group_hear_connection(group_call_groups(call), group_id, member_id,
-                                 call->request->context.connection);
+    const struct request_context *from = &call->request->context;
+    return (struct group_way){
+        .router = from->router_id, .number = from->client_number, .connection = from->connection};
+}
+
+enum group_hearing group_call_hear(const struct group_call *call, struct kafka_string group_id,
+                                   struct kafka_string member_id)
+{
+    struct group_way way = group_call_way(call);
+    return group_hear(group_call_groups(call), group_id, member_id, &way);
 }
 
 int16_t group_error_of(int err)

@@ -51,9 +51,11 @@ const struct consumer_table *group_call_table(const struct group_call *call);
 /* The groups that are led here. */
 struct group_set *group_call_groups(const struct group_call *call);
 
-/* In `run`: see group_hear_connection(). */
-bool group_call_hear(const struct group_call *call, struct kafka_string group_id,
-                     struct kafka_string member_id);
+/* By which way its client speaks. */
+struct group_way group_call_way(const struct group_call *call);
+/* In `run`: see group_hear(). */
+enum group_hearing group_call_hear(const struct group_call *call, struct kafka_string group_id,
+                                   struct kafka_string member_id);
 
 /* What a coordinator's client is told for one of our codes. */
 int16_t group_error_of(int err);

@@ -96,15 +96,20 @@ void group_believe_stored(struct group_set *s, struct kafka_string group_id,
         remove_at(m, former);
 }
 
-bool group_belief(const struct group_set *s, struct kafka_string group_id, uint64_t connection,
-                  struct kafka_string topic, int32_t partition, int64_t *offset,
-                  int32_t *leader_epoch)
+static bool is_speaking(const struct live_member *m, const struct group_way *way)
+{
+    return m->ways[0].router == way->router && m->ways[0].number == way->number;
+}
+
+bool group_belief(const struct group_set *s, struct kafka_string group_id,
+                  const struct group_way *way, struct kafka_string topic, int32_t partition,
+                  int64_t *offset, int32_t *leader_epoch)
 {
     const struct live_group *g = live_group_find(s, group_id);
     if (g == NULL || g->belief_count == 0)
         return false;
     for (struct live_member *m = g->members; m != NULL; m = m->hh.next) {
-        struct live_belief *belief = m->belief_count > 0 && m->connection == connection
+        struct live_belief *belief = m->belief_count > 0 && is_speaking(m, way)
                                          ? *find(m, topic, partition)
                                          : NULL;
         if (belief == NULL)

@@ -5,8 +5,9 @@
  * looks whether the member may commit, and proposes; apply decides, offset by offset, what goes
  * down and what does not (consumer/table_commit.c). A commit on a connection which its client has
  * given up may have been overtaken: the connection is closed, and whoever still is there asks
- * again. One whose fate is not known in time is answered REQUEST_TIMED_OUT: the client does it
- * again, which changes nothing if it was done. */
+ * again (consumer/live_connection.c; a router is told to come by another connection). One whose
+ * fate is not known in time is answered REQUEST_TIMED_OUT: the client does it again, which changes
+ * nothing if it was done. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ struct offset_commit {
     struct commit_result *results; /* of the parts, when the call had no error */
     uint64_t metadata_version;     /* of before the topics were looked up */
     struct byte_list body;         /* freed when answered */
-    bool is_overtaken;             /* came on a connection that its member has left */
+    enum group_hearing hearing;    /* may it have been overtaken? */
 };
 
 static struct kafka_string instance_of(const struct request *r)
@@ -95,8 +96,10 @@ static void finish(struct group_call *call)
     for (uint32_t i = 0; i < c->part_count; i++)
         answer_part(c, i);
     free(c->body.data);
-    if (c->is_overtaken)
+    if (c->hearing == GROUP_HEARD_LATE)
         request_close_connection(call->request, "a commit on a connection that was given up");
+    else if (c->hearing == GROUP_HEARD_BY_AN_OLD_WAY)
+        request_refuse_way(call->request, "a commit on a connection older than this coordinator");
     else
         request_answer(call->request, &c->response);
 }
@@ -129,8 +132,8 @@ static void run(struct group_call *call)
 {
     struct offset_commit *c = (struct offset_commit *)call;
     const struct kafka_offset_commit_request *message = call->request->message;
-    c->is_overtaken = !group_call_hear(call, message->group_id, message->member_id);
-    if (c->is_overtaken) {
+    c->hearing = group_call_hear(call, message->group_id, message->member_id);
+    if (c->hearing != GROUP_HEARD) {
         group_call_done(call, KAFKA_ERROR_NOT_COORDINATOR);
         return;
     }

@@ -48,9 +48,9 @@ static void fill_belief(const struct group_fetch *f, struct kafka_string topic,
 {
     int64_t offset;
     int32_t leader_epoch;
-    if (!group_belief(group_call_groups(&f->call), f->asked.group_id,
-                      f->call.request->context.connection, topic, into->partition_index, &offset,
-                      &leader_epoch))
+    struct group_way way = group_call_way(&f->call);
+    if (!group_belief(group_call_groups(&f->call), f->asked.group_id, &way, topic,
+                      into->partition_index, &offset, &leader_epoch))
         return;
     into->committed_offset = offset;
     into->committed_leader_epoch = leader_epoch;

@@ -6,14 +6,19 @@
 static struct station station;
 static struct player a, b;
 
+static struct group_way way_of(uint64_t connection)
+{
+    return (struct group_way){.number = connection, .connection = connection};
+}
+
 static void open_station(void)
 {
     station_open(&station, 0, 100);
     a = player_of("orders");
     b = player_of("orders");
     players_settle(&station, &a, &b);
-    group_hear_connection(station.groups, kafka_string_of("group"), kafka_string_of(a.id),
-                          CONNECTION);
+    struct group_way way = way_of(CONNECTION);
+    group_hear(station.groups, kafka_string_of("group"), kafka_string_of(a.id), &way);
 }
 
 TestSuite(cluster_member_belief, .init = open_station);
@@ -28,15 +33,20 @@ static void believe(const char *topic, int32_t partition, int64_t offset)
 }
 
 /* -9: what is stored. */
-static int64_t told_on(uint64_t connection, const char *topic, int32_t partition)
+static int64_t told_by(struct group_way way, const char *topic, int32_t partition)
 {
     int64_t offset;
     int32_t leader_epoch;
-    if (!group_belief(station.groups, kafka_string_of("group"), connection, kafka_string_of(topic),
+    if (!group_belief(station.groups, kafka_string_of("group"), &way, kafka_string_of(topic),
                       partition, &offset, &leader_epoch))
         return -9;
     cr_assert_eq(leader_epoch, 3);
     return offset;
+}
+
+static int64_t told_on(uint64_t connection, const char *topic, int32_t partition)
+{
+    return told_by(way_of(connection), topic, partition);
 }
 
 Test(cluster_member_belief, is_told_on_the_member_s_connection_alone)
@@ -47,6 +57,19 @@ Test(cluster_member_belief, is_told_on_the_member_s_connection_alone)
     cr_assert_eq(told_on(CONNECTION + 1, "orders", 0), -9);
     cr_assert_eq(told_on(CONNECTION, "orders", 1), -9);
     cr_assert_eq(told_on(CONNECTION, "others", 0), -9);
+    station_close(&station);
+}
+
+Test(cluster_member_belief, is_told_through_a_router_to_whom_it_was_committed_by_there)
+{
+    struct group_way way = {.router = 77, .number = CONNECTION, .connection = 100};
+    group_hear(station.groups, kafka_string_of("group"), kafka_string_of(a.id), &way);
+    believe("orders", 0, 5);
+    way.connection = 101;
+    cr_assert_eq(told_by(way, "orders", 0), 5, "by whichever of the router's connections");
+    way.number++;
+    cr_assert_eq(told_by(way, "orders", 0), -9, "another client of the router");
+    cr_assert_eq(told_on(CONNECTION, "orders", 0), -9);
     station_close(&station);
 }
 
