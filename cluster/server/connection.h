@@ -72,6 +72,13 @@ void request_run_held(struct connection *c);
 bool request_has_to_wait(const struct request *r);
 /* Of those that may be held: it counts though its client is gone, who may have said it in going. */
 bool request_changes_something(const struct request *r);
+/* request_answer.c: the most that an answer may be. */
+#define REQUEST_ANSWER_BYTES_MAX (256u << 20)
+/* Nothing will be answered. A client's own connection closes, once earlier answers are out; a
+ * router is told the code. */
+void request_refuse(struct request *r, int16_t error_code, const char *why);
+/* Its connection is closed: nobody waits for it. */
+void request_drop(struct request *r);
 /* Gives back all but the answer: the request's bytes and what it was worked on in. */
 void request_release_work(struct request *r);
 /* Frees a request that was answered and written, or dropped. */

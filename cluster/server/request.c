@@ -1,4 +1,4 @@
-/* From a frame to a request, and from an answer to bytes.
+/* From a frame to a request, and to its handler. What becomes of it is in request_answer.c.
  *
  * Decoding is the same for all: the generated table knows each API's struct. What can't be
  * answered in the protocol (unknown API, a version that is not known, malformed bytes) closes the
@@ -7,20 +7,16 @@
  * way; only where its client would lose the connection, its router gets an error (envelope.c). */
 #include "request.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/event.h"
 #include "protocol/error.h"
-#include "request/text.h"
 #include "server/connection.h"
 #include "server/envelope.h"
 
 /* Small requests (a heartbeat) still need room for their answer's arrays. */
-#define ARENA_BYTES_MIN  (256u * 1024)
-#define ANSWER_BYTES_MAX (256u << 20)
-#define FRAMES_A_BUFFER  4 /* a request that fills less than this part of a buffer is small */
+#define ARENA_BYTES_MIN (256u * 1024)
+#define FRAMES_A_BUFFER 4 /* a request that fills less than this part of a buffer is small */
 
 static const struct {
     int16_t key;
@@ -102,7 +98,7 @@ static struct request *create_request(struct connection *c, struct bytes frame)
     }
     size_t limit = 3 * kafka_arena_limit_for(frame.size); /* the answer and its bookkeeping too */
     kafka_arena_init(&r->arena, limit + ARENA_BYTES_MIN);
-    kafka_writer_init(&r->writer, ANSWER_BYTES_MAX);
+    kafka_writer_init(&r->writer, REQUEST_ANSWER_BYTES_MAX);
     r->received_ms = clock_now_ms(&r->broker->clock);
     request_count_bytes(r, frame.size);
     return r;
@@ -112,41 +108,6 @@ void request_count_bytes(struct request *r, size_t size)
 {
     r->counted_bytes += size;
     atomic_fetch_add(&r->broker->request_bytes, size);
-}
-
-static void count_answer(struct request *r, size_t copied_bytes, size_t fetched_bytes)
-{
-    r->answer_bytes += copied_bytes;
-    r->untaken_bytes += copied_bytes + fetched_bytes;
-    r->connection->untaken_bytes += copied_bytes + fetched_bytes;
-    atomic_fetch_add(&r->broker->answer_bytes, copied_bytes);
-}
-
-static void uncount_answer(struct request *r, size_t copied_bytes, size_t fetched_bytes)
-{
-    r->answer_bytes -= copied_bytes;
-    r->untaken_bytes -= copied_bytes + fetched_bytes;
-    r->connection->untaken_bytes -= copied_bytes + fetched_bytes;
-    atomic_fetch_sub(&r->broker->answer_bytes, copied_bytes);
-}
-
-void request_release_work(struct request *r)
-{
-    atomic_fetch_sub(&r->broker->request_bytes, r->counted_bytes);
-    r->counted_bytes = 0;
-    if (r->state == REQUEST_ANSWERED) /* its bytes stay until they are taken */
-        uncount_answer(r, r->answer_bytes - (r->writer.size_bytes - r->fetched_bytes), 0);
-    kafka_arena_close(&r->arena);
-    slice_unref(&r->frame);
-}
-
-void request_free(struct request *r)
-{
-    request_release_work(r);
-    uncount_answer(r, r->answer_bytes, r->untaken_bytes - r->answer_bytes);
-    atomic_fetch_sub(&r->broker->fetched_bytes, r->fetched_bytes);
-    kafka_writer_close(&r->writer);
-    free(r);
 }
 
 static void queue_request(struct connection *c, struct request *r)
@@ -159,8 +120,6 @@ static void queue_request(struct connection *c, struct request *r)
     c->request_count++;
     c->claims++;
 }
-
-static void refuse(struct request *r, int16_t error_code, const char *why);
 
 static void answer_too_new(struct request *r)
 {
@@ -227,19 +186,20 @@ static void dispatch(struct request *r)
     request_count_begun(&r->clients->count, api);
     r->context = context_of(r);
     if (r->envelope.error_code != KAFKA_ERROR_NONE)
-        refuse(r, r->envelope.error_code, r->envelope.why);
+        request_refuse(r, r->envelope.error_code, r->envelope.why);
     else if (err != 0)
-        refuse(r, KAFKA_ERROR_INVALID_REQUEST, err_text(err));
+        request_refuse(r, KAFKA_ERROR_INVALID_REQUEST, err_text(err));
     else if (api != NULL && api->key == KAFKA_API_ENVELOPE)
-        refuse(r, KAFKA_ERROR_INVALID_REQUEST, "an envelope that can't be read");
+        request_refuse(r, KAFKA_ERROR_INVALID_REQUEST, "an envelope that can't be read");
     else if (api == NULL || handler_of(api->key) == NULL)
-        refuse(r, KAFKA_ERROR_UNSUPPORTED_VERSION, "the API is not known");
+        request_refuse(r, KAFKA_ERROR_UNSUPPORTED_VERSION, "the API is not known");
     else if (kafka_api_has_version(api, r->header.api_version))
         work(r, &reader);
     else if (api->key == KAFKA_API_API_VERSIONS)
         answer_too_new(r);
     else
-        refuse(r, KAFKA_ERROR_UNSUPPORTED_VERSION, "the version of the request is not known");
+        request_refuse(r, KAFKA_ERROR_UNSUPPORTED_VERSION,
+                       "the version of the request is not known");
 }
 
 void request_begin(struct connection *c, struct bytes frame)
@@ -255,17 +215,6 @@ void request_begin(struct connection *c, struct bytes frame)
         request_count_bytes(r, kafka_arena_held_bytes(&r->arena));
 }
 
-/* `is_closed`: its client loses the connection by it. */
-static void end(struct request *r, enum request_state state, bool is_closed)
-{
-    assert(r->state == REQUEST_WORKING); /* each request is answered exactly once */
-    assert(shard_is_here(r->shard));
-    r->state = state;
-    request_count_ended(&r->clients->count, r->header.api, is_closed,
-                        clock_now_ms(&r->broker->clock) - r->received_ms);
-    connection_answer_soon(r->connection);
-}
-
 void request_run_held(struct connection *c)
 {
     for (struct request *r = c->first; r != NULL && c->held_count > 0; r = r->next) {
@@ -275,106 +224,10 @@ void request_run_held(struct connection *c)
         r->is_held = false;
         c->held_count--;
         if (is_dropped)
-            end(r, REQUEST_CLOSING, true); /* nobody waits for it any more */
+            request_drop(r); /* nobody waits for it any more */
         else
             handler_of(r->header.api->key)(r);
     }
-}
-
-/* What stands in r->writer can leave. */
-static void end_answered(struct request *r, bool is_closed)
-{
-    count_answer(r, r->writer.size_bytes - r->fetched_bytes + kafka_arena_held_bytes(&r->arena),
-                 r->fetched_bytes);
-    request_count_fetched(&r->clients->count, r->fetched_bytes);
-    end(r, REQUEST_ANSWERED, is_closed);
-}
-
-static void close_own_connection(struct request *r, const char *why)
-{
-    end(r, REQUEST_CLOSING, true);
-    connection_end(r->connection, why);
-}
-
-/* The router is told; NULL: there is nothing for its client. */
-static void answer_router(struct request *r, const struct kafka_writer *client_answer,
-                          int16_t error_code)
-{
-    if (envelope_answer(&r->envelope, &r->writer, client_answer, error_code) == 0)
-        end_answered(r, error_code != KAFKA_ERROR_NONE);
-    else
-        close_own_connection(r, "the answer to a router could not be encoded");
-}
-
-/* Others can cause it as often as they like: not a line for each. */
-static void tell_refused(const struct request *r, const char *why)
-{
-    char client[TEXT_EVENT_SIZE];
-    uint64_t left_out;
-    if (event_pace_allows(&r->clients->refused_pace, clock_now_ms(&r->broker->clock), &left_out))
-        event_info("routed_request_refused",
-                   "client=%s client_id=%s router=%s reason=\"%s\" left_out=%llu",
-                   r->context.address, text_for_event(client, r->context.client_id),
-                   r->connection->address, why, (unsigned long long)left_out);
-}
-
-/* The code is for a router; a client's own connection closes. */
-static void refuse(struct request *r, int16_t error_code, const char *why)
-{
-    if (!r->envelope.is_there) {
-        close_own_connection(r, why);
-        return;
-    }
-    tell_refused(r, why);
-    answer_router(r, NULL, error_code);
-}
-
-static int encode_answer(const struct request *r, struct kafka_writer *into, const void *response)
-{
-    const struct kafka_api *api = r->header.api;
-    int16_t version = r->header.api_version;
-    if (r->envelope.is_there)
-        kafka_response_content_begin(into, api, version, r->header.correlation_id);
-    else
-        kafka_response_header_encode(into, api, version, r->header.correlation_id);
-    api->response.encode(into, version, response);
-    return kafka_writer_finish(into);
-}
-
-void request_answer(struct request *r, const void *response)
-{
-    struct kafka_writer in_envelope;
-    struct kafka_writer *into = r->envelope.is_there ? &in_envelope : &r->writer;
-    kafka_writer_init(&in_envelope, ANSWER_BYTES_MAX);
-    int err = encode_answer(r, into, response);
-    if (err != 0) {
-        event_error("answer_failed", "api=%s version=%d reason=\"%s\"", r->header.api->name,
-                    r->header.api_version, err_text(err));
-        request_close_connection(r, "its answer could not be encoded");
-    } else if (r->envelope.is_there) {
-        answer_router(r, &in_envelope, KAFKA_ERROR_NONE);
-    } else {
-        end_answered(r, false);
-    }
-    kafka_writer_close(&in_envelope);
-}
-
-void request_answer_nothing(struct request *r)
-{
-    if (r->envelope.is_there)
-        answer_router(r, NULL, KAFKA_ERROR_NONE); /* it counts on an answer to each */
-    else
-        end(r, REQUEST_SILENT, false);
-}
-
-void request_close_connection(struct request *r, const char *why)
-{
-    refuse(r, KAFKA_ERROR_INVALID_REQUEST, why);
-}
-
-void request_refuse_way(struct request *r, const char *why)
-{
-    refuse(r, KAFKA_ERROR_NOT_COORDINATOR, why);
 }
 
 void *request_allocate(struct request *r, size_t size)

@@ -11,9 +11,11 @@ import wire
 from admin_port import ask, trilog
 from envelope import ENVELOPE, Client, Refused, Router
 from message import Connection
-from protocol_groups_test import NONE, Group
+from protocol_groups_test import NONE, NOT_COORDINATOR, Group
+from topics import create_topic
 
 CLUSTER_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION, INVALID_REQUEST = 31, 35, 42
+TRUSTED = "127.0.0.9"
 
 pytestmark = pytest.mark.trilog_only
 
@@ -172,7 +174,7 @@ def test_a_client_sees_its_own_commit_through_a_router(cluster, name, new_topic)
 @pytest.fixture(scope="module")
 def wary():
     """Believes one address only."""
-    running = clusters.new_cluster("wary", {"router_addresses": '"127.0.0.9, 10.0.0.0/8"',
+    running = clusters.new_cluster("wary", {"router_addresses": f'"{TRUSTED}, 10.0.0.0/8"',
                                             **clusters.OwnCluster.UNHURT})
     with running.while_used():
         yield running
@@ -186,7 +188,7 @@ def shows_envelope(c):
 
 def test_an_address_that_is_not_trusted_is_refused_and_may_go_on_for_itself(wary):
     node = wary.node(1)
-    with Router(node) as stranger, Router(node, source="127.0.0.9") as router:
+    with Router(node) as stranger, Router(node, source=TRUSTED) as router:
         assert refusal(lambda: Client(stranger).ask(wire.API_VERSIONS, 0, b"")) == \
             CLUSTER_AUTHORIZATION_FAILED
         assert not shows_envelope(stranger), "nor is it shown what it may not use"
@@ -205,6 +207,47 @@ def test_a_list_of_routers_that_is_none_keeps_a_node_from_starting(wary):
     wary.nodes.remove(node)
     assert "router_addresses: 'router-a.example' is neither an IPv4 nor an IPv6 address" in \
         node.log_path.read_text(encoding="utf-8")
+
+
+def coordinator_of(cluster, group_id):
+    """Among the nodes that run, once it is one of them and serves."""
+    def found():
+        alive = [node for node in cluster.nodes if node.is_running()]
+        with Connection(alive[0]) as c:
+            node_id = c.call("FindCoordinator", 3, key=group_id, key_type=0)["node_id"]
+        node = next((n for n in alive if n.id == node_id), None)
+        if node is None:
+            return None
+        with Connection(node) as c:
+            described = c.call("DescribeGroups", 5, groups=[group_id])["groups"][0]
+        return node if described["error_code"] == NONE else None
+    return clusters.wait_until(found, 30, "there is a coordinator")
+
+
+def test_a_commit_on_a_routers_connection_older_than_the_coordinator_wants_a_newer_one(wary, name):
+    """What is on it may have been sent long ago, and overtaken: its client is not to be blamed."""
+    topic = create_topic(wary, name)
+    group = Group(wary, name)
+    former = coordinator_of(wary, name)
+    before = {node.id: Router(node, source=TRUSTED) for node in wary.nodes}
+    group.connection = client = Client(before[former.id])
+    member, generation = group.settle(session_ms=30_000)
+    assert group.commit(topic, 5, member, generation) == NONE
+    former.kill9()
+    try:
+        node = coordinator_of(wary, name)
+        group.connection = Client(before[node.id], number=client.number)
+        assert group.beat(member, generation) == NONE, "which does no harm"
+        for _ in range(2):
+            assert refusal(lambda: group.commit(topic, 6, member, generation)) == NOT_COORDINATOR
+        with Router(node, source=TRUSTED) as after:
+            group.connection = Client(after, number=client.number + 1_000_000)
+            assert group.commit(topic, 7, member, generation) == NONE
+            group.connection = Client(after, number=client.number)
+            assert refusal(lambda: group.commit(topic, 6, member, generation)) == INVALID_REQUEST
+            assert group.committed(topic) == (NONE, [(NONE, 7, "")])
+    finally:
+        wary.start_ended()
 
 
 # ---- what is wrong -----------------------------------------------------------------------------
