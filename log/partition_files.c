@@ -4,7 +4,12 @@
  * come again from the WAL and are cut), files of segments that left the log before a crash, files
  * of a flush whose checkpoint never came, what a repair has left. A file that is missing, too short
  * or can't be opened does not keep the others from opening: its segment is suspected, and looked
- * into when the replica runs (log/repair.h). */
+ * into when the replica runs (log/repair.h).
+ *
+ * Files of segments that the log has not are only noted: they go with the first checkpoint. When a
+ * partition has moved between groups, the other group's store may still name them, also when the
+ * groups were done with the move long ago: this node's replica of the old one may be behind. Who
+ * names what is known when all stores are open. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -122,9 +127,6 @@ int log_partition_check_files(struct log_partition *p, struct err_note *note)
         err = 0;
     if (err == 0)
         err = search.err;
-    if (err == 0 &&
-        p->source.group_id == 0) /* else another store may have them: after a checkpoint */
-        err = log_partition_remove_dead_files(p);
     return err == 0 ? 0 : err_set(note, err, "%s: %s", path, err_text(err));
 }
 

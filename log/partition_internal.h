@@ -124,7 +124,7 @@ bool log_offset_may_follow(int64_t offset, int64_t end);
 /* The first half of log_partition_decode: from the record alone, no file is looked at. */
 int log_partition_decode_memory(const struct disk *disk, struct bytes record,
                                 struct log_partition **p);
-/* The second half: files are cut to the record, indexes rebuilt, strays removed. Blocking. */
+/* The second half: files are cut to the record, indexes rebuilt, strays noted as dead. Blocking. */
 int log_partition_check_files(struct log_partition *p, struct err_note *note);
 
 /* The three files of a segment; missing ones are fine. On a worker or at start. */

@@ -307,6 +307,19 @@ static int remove_all_gone(const struct log_install *i)
     return err;
 }
 
+/* Segments that we had and the snapshot has not, where no other group's store may still name them:
+ * those stay for a checkpoint to look after. */
+static int remove_strays(const struct log_install *i)
+{
+    int err = 0;
+    for (uint32_t n = 0; n < i->table.count && err == 0; n++) {
+        struct log_partition *p = i->table.items[n]->partition;
+        if (p->dead.count > 0 && !store_is_shared(i->store, &p->id))
+            err = log_partition_remove_dead_files(p);
+    }
+    return err;
+}
+
 /* Where there was no room it is done again: all of what is not behind the point, else the rest. */
 static int swap_files(struct log_install *i)
 {
@@ -320,6 +333,8 @@ static int swap_files(struct log_install *i)
         err = store_table_open(s, &i->manifest, &i->table, NULL);
     if (err == 0)
         err = remove_all_gone(i);
+    if (err == 0)
+        err = remove_strays(i);
     if (err != 0)
         store_table_close(&i->table);
     return err;

@@ -1,10 +1,11 @@
 /* One raft group's checkpointed state: opening it, and its table of partitions.
  *
  * Opening reads the manifest up to its last commit, cuts the rest, and opens each partition from
- * its record. What a crash has left behind is cleaned here: a manifest that was never named,
- * folders of removed partitions, files of segments that left the log, a snapshot that was being
- * installed. Afterwards only what changed is looked at: each partition tells its place in the
- * table when it changes, which puts it on the list of the next checkpoint. */
+ * its record. What a crash has left behind is cleaned here: a manifest that was never named, a
+ * snapshot that was being installed; or noted for the first checkpoint: folders of removed
+ * partitions, files of segments that left the log. Afterwards only what changed is looked at: each
+ * partition tells its place in the table when it changes, which puts it on the list of the next
+ * checkpoint. */
 #include "log/store.h"
 
 #include <assert.h>

@@ -387,7 +387,7 @@ static void choose_dead(struct checkpoint_job *job)
         return;
     job->dead = calloc(capacity, sizeof *job->dead);
     if (job->dead == NULL)
-        return; /* they go after the next checkpoint, or at the next start */
+        return; /* they go after a later checkpoint, or the first of the next start */
     for (uint32_t i = 0; i < job->item_count; i++)
         choose_dead_segments(job, job->items[i].entry, &capacity);
     choose_dead_folders(job, &capacity);

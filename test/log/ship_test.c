@@ -211,6 +211,7 @@ Test(log_ship, is_wholly_there_or_not_at_all_after_a_crash_at_any_point)
                   (unsigned long)nth, (unsigned long)index);
         check_state(to.store);
         if (index == SOURCE_INDEX) {
+            cr_assert_eq(stage_checkpoint(&to, index), 0, "what the log has no longer goes");
             new_count++;
         } else {
             struct stage same;

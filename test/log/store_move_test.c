@@ -255,3 +255,88 @@ Test(log_store_move, needs_not_wait_for_the_old_group_when_it_comes_by_a_snapsho
     desk_close(&there);
     desk_close(&here);
 }
+
+static void count_name(void *data, const char *name, bool is_directory)
+{
+    (void)name;
+    (void)is_directory;
+    ++*(unsigned *)data;
+}
+
+static unsigned count_files(const struct desk *d)
+{
+    char path[LOG_PATH_SIZE];
+    unsigned count = 0;
+    log_folder_path(path, &d->partition->id);
+    cr_assert_eq(disk_list(fake_disk_seam(d->from.disk), path, count_name, &count), 0);
+    return count;
+}
+
+static unsigned missing_files(const struct desk *d)
+{
+    unsigned missing = 0;
+    for (unsigned i = 0; i < d->partition->segments.count; i++) {
+        char path[LOG_PATH_SIZE];
+        struct disk_file *file;
+        path_of(d, i, path);
+        int err = disk_open(fake_disk_seam(d->from.disk), path, DISK_READ, &file);
+        missing += err != 0;
+        if (err == 0)
+            disk_close(fake_disk_seam(d->from.disk), file);
+    }
+    return missing;
+}
+
+/* All is done, and the new group has let go of the oldest segments. */
+static void move_and_forget(struct desk *d)
+{
+    struct log_partition *moved = move(d);
+    log_partition_settle(moved);
+    cr_assert_eq(stage_checkpoint(&d->to, 3), 0);
+    log_partition_advance_start(moved, moved->segments.items[2]->written.base_offset);
+    cr_assert_eq(stage_checkpoint(&d->to, 4), 0);
+}
+
+/* The groups are done with the move, but this node's replica of the old one may be behind: it still
+ * serves, and ships, what it names. */
+Test(log_store_move, keeps_what_the_old_group_still_names_over_a_restart)
+{
+    struct desk d;
+    desk_init(&d, 6);
+    move_and_forget(&d);
+    cr_assert_eq(missing_files(&d), 0, "while it runs");
+    crash(&d);
+    cr_assert_eq(missing_files(&d), 0, "when it starts");
+    cr_assert_eq(stage_checkpoint(&d.to, 5), 0);
+    cr_assert_eq(missing_files(&d), 0, "with the next checkpoint");
+    log_store_partition_remove(d.from.store, NUMBER);
+    cr_assert_eq(stage_checkpoint(&d.from, 3), 0);
+    log_store_tend(d.to.store);
+    cr_assert_eq(stage_checkpoint(&d.to, 6), 0);
+    d.partition = log_store_partition(d.to.store, NUMBER);
+    cr_assert_eq(missing_files(&d), 0);
+    cr_assert_eq(count_files(&d), LOG_FILE_KIND_COUNT * d.partition->segments.count,
+                 "then they go");
+    desk_close(&d);
+}
+
+Test(log_store_move, keeps_what_the_old_group_still_names_when_a_snapshot_has_less)
+{
+    struct desk there, here;
+    struct log_pin *pin;
+    struct log_install *install;
+    unsigned carried;
+    desk_init(&there, 7);
+    desk_init(&here, 7);
+    move_and_forget(&there);
+    log_store_partition_freeze(here.from.store, NUMBER);
+    cr_assert_eq(stage_checkpoint(&here.from, 2), 0);
+    cr_assert_eq(log_store_pin(there.to.store, &pin), 0);
+    cr_assert_eq(log_store_install_begin(here.to.store, log_pin_contents(pin), &install), 0);
+    cr_assert_eq(carry(&there.to, pin, &here.to, install, UINT32_MAX, &carried), 0);
+    cr_assert_eq(commit_as(&here.to, install, false), 0);
+    log_store_unpin(there.to.store, pin);
+    cr_assert_eq(missing_files(&here), 0);
+    desk_close(&there);
+    desk_close(&here);
+}

@@ -218,7 +218,7 @@ int log_partition_decode(const struct disk *disk, struct bytes record, struct lo
                          struct err_note *note);
 
 /* Segment files that are no longer part of the partition (retention) and may be removed once a
- * manifest without them is durable. Removes them. On a worker or at start. */
+ * manifest without them is durable. Removes them: no other store may name them. On a worker. */
 int log_partition_remove_dead_files(struct log_partition *p);
 /* Is a file of this name in the partition's folder one of the log's segments now? Others may be
  * there: of segments that left the log, until a checkpoint, a read or a shipped snapshot is done.
