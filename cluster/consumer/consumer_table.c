@@ -90,11 +90,24 @@ static int32_t raised(int32_t generation, int32_t by)
     return generation <= INT32_MAX - by ? generation + by : generation;
 }
 
+/* What an old client has said itself of how long its offset is to be kept counts from here, too:
+ * while there were members it did not count at all. */
+static void keep_from(struct table_group *g, int64_t wall_ms)
+{
+    g->shown.changed_at_ms = wall_ms;
+    for (struct table_offset *o = g->offsets; o != NULL; o = o->hh.next) {
+        int64_t kept_ms = o->shown.expire_at_ms - o->shown.committed_at_ms;
+        if (o->shown.expire_at_ms >= 0 && wall_ms > o->shown.committed_at_ms && kept_ms > 0 &&
+            kept_ms <= INT64_MAX - wall_ms)
+            o->shown.expire_at_ms = wall_ms + kept_ms;
+    }
+}
+
 void consumer_table_stride(struct consumer_table *t, int32_t generations, int64_t wall_ms)
 {
     for (struct table_group *g = t->groups; g != NULL; g = g->hh.next) {
         if (g->shown.membership.member_count > 0)
-            g->shown.changed_at_ms = wall_ms;
+            keep_from(g, wall_ms);
         drop_membership(t, g);
         g->shown.generation_taken = raised(g->shown.generation_taken, generations);
     }

@@ -128,6 +128,66 @@ Test(cluster_recovery_entry, leaves_a_group_whose_members_it_ends_empty_from_the
     consumer_table_destroy(t);
 }
 
+static void commit_for(struct consumer_table *t, const char *group, int32_t generation,
+                       int64_t expire_at_ms)
+{
+    struct byte_list body = {0};
+    struct group_commit commit = {.generation = generation,
+                                  .member_id = kafka_string_of(generation < 0 ? "" : "m0"),
+                                  .instance_id = KAFKA_STRING_NULL,
+                                  .client_id = kafka_string_of("client"),
+                                  .client_host = kafka_string_of("/127.0.0.1"),
+                                  .expire_at_ms = expire_at_ms,
+                                  .policy = GROUP_POLICY_GUARD,
+                                  .offset_count = 1};
+    struct group_offset offset = {.topic = kafka_string_of("orders"),
+                                  .metadata = kafka_string_of("")};
+    group_commit_put(&body, kafka_string_of(group), &commit);
+    group_offset_put(&body, &offset);
+    cr_assert_eq(apply_error(t, &body, 10), 0);
+}
+
+static int64_t expires_at_ms(const struct consumer_table *t, const char *group)
+{
+    struct consumer_offset offset;
+    cr_assert(
+        consumer_table_offset(t, kafka_string_of(group), kafka_string_of("orders"), 0, &offset));
+    return offset.expire_at_ms;
+}
+
+/* While they were there it did not count, and was over long ago. */
+Test(cluster_recovery_entry, counts_the_time_that_an_old_client_gave_from_where_it_ends_members)
+{
+    struct consumer_table *t;
+    cr_assert_eq(consumer_table_create(&t), 0);
+    struct byte_list generation = generation_body("g", 1);
+    cr_assert_eq(apply_error(t, &generation, 10), 0);
+    struct byte_list membership = membership_body("g", 1, 1);
+    cr_assert_eq(apply_error(t, &membership, 10), 0);
+    commit_for(t, "g", 1, 110);
+    commit_for(t, "far", -1, 110);
+    consumer_table_stride(t, RECOVERY_GENERATION_STRIDE, 5000);
+    cr_assert_eq(expires_at_ms(t, "g"), 5100);
+    cr_assert_eq(expires_at_ms(t, "far"), 110, "it had no members");
+    consumer_table_stride(t, RECOVERY_GENERATION_STRIDE, 9000);
+    cr_assert_eq(expires_at_ms(t, "g"), 5100, "another recovery finds it empty");
+    consumer_table_destroy(t);
+}
+
+Test(cluster_recovery_entry, keeps_for_ever_what_an_old_client_wanted_kept_for_ever)
+{
+    struct consumer_table *t;
+    cr_assert_eq(consumer_table_create(&t), 0);
+    struct byte_list generation = generation_body("g", 1);
+    cr_assert_eq(apply_error(t, &generation, 10), 0);
+    struct byte_list membership = membership_body("g", 1, 1);
+    cr_assert_eq(apply_error(t, &membership, 10), 0);
+    commit_for(t, "g", 1, INT64_MAX);
+    consumer_table_stride(t, RECOVERY_GENERATION_STRIDE, 5000);
+    cr_assert_eq(expires_at_ms(t, "g"), INT64_MAX);
+    consumer_table_destroy(t);
+}
+
 Test(cluster_recovery_entry, moves_the_numbers_of_group_zero_on_and_comes_back_from_a_checkpoint)
 {
     struct meta t = meta_founded(), again = meta_create();

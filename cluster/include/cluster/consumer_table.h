@@ -48,7 +48,8 @@ int consumer_table_apply(struct consumer_table *t, struct bytes body, int64_t wa
 
 /* A forced recovery: generations move on, and memberships are over: nobody knows which members the
  * lost side has let in since. Members that live join anew; offsets stay, and of a group that had
- * members they expire no sooner than if its last one had left at `wall_ms`. */
+ * members they expire no sooner than if its last one had left at `wall_ms`, having just committed
+ * them where an old client said for how long. */
 void consumer_table_stride(struct consumer_table *t, int32_t generations, int64_t wall_ms);
 
 enum commit_outcome {
