@@ -70,6 +70,8 @@
     X(late_commits, true)                                                                          \
     X(overtaken_commits, true)                                                                     \
     X(offsets_fetched, true)                                                                       \
+    X(offsets_expired, true)                                                                       \
+    X(offsets_expired_unread, true)                                                                \
     X(commits_lost, true)                                                                          \
     X(offsets_lowered, true)                                                                       \
     X(offsets_reset, true)                                                                         \

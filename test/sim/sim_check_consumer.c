@@ -111,6 +111,7 @@ static void change_offset(struct seen_change *change, const struct group_offset 
     struct seen_value value = {.index = change->index,
                                .offset = offset->offset,
                                .committed_at_ms = change->wall_ms,
+                               .expire_at_ms = commit->expire_at_ms,
                                .generation = commit->generation};
     if (!may_commit(change, before, offset->offset))
         return;
@@ -169,6 +170,8 @@ static void change_membership(struct seen_change *change)
         return;
     g->generation = membership->generation;
     g->member_count = membership->member_count;
+    g->changed_at_ms = change->wall_ms;
+    g->ended_at_ms = 0;
     for (uint32_t i = 0; i < membership->member_count; i++) {
         struct group_member member;
         group_member_read(&r, &member);
@@ -190,15 +193,16 @@ static void change_offsets_delete(struct seen_change *change)
 {
     const struct group_offsets_delete *deletion = &change->entry->offsets_delete;
     struct bytes_reader r = bytes_reader_of(deletion->offsets);
-    if (!change->seen->is_there ||
-        (deletion->reason == GROUP_OFFSET_EXPIRED && change->seen->member_count > 0))
+    if (!change->seen->is_there)
         return;
     for (uint32_t i = 0; i < deletion->offset_count; i++) {
         struct group_removal removal;
         group_removal_read(&r, &removal);
         unsigned place = sim_consumed_of(removal.topic, removal.partition);
         if (seen_value_at(&change->seen->offsets[place], UINT64_MAX)->committed_at_ms <=
-            removal.committed_at_ms_max)
+                removal.committed_at_ms_max &&
+            (deletion->reason != GROUP_OFFSET_EXPIRED ||
+             seen_may_expire(change->check, change->group, place, change->wall_ms)))
             forget_value(change, place);
     }
 }
@@ -225,6 +229,7 @@ static void change_delete(struct seen_change *change)
         *floor = g->taken;
     g->is_there = false;
     g->taken = g->generation = 0;
+    g->changed_at_ms = g->ended_at_ms = 0;
     g->policy = GROUP_POLICY_DEFAULT;
 }
 

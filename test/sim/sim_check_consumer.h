@@ -10,7 +10,7 @@
 struct seen_value {
     uint64_t index;
     int64_t offset; /* -1: nothing */
-    int64_t committed_at_ms;
+    int64_t committed_at_ms, expire_at_ms;
     int32_t generation; /* by whom: -1 and "" for no member */
     char member_id[SIM_MEMBER_ID_SIZE];
     int64_t others; /* what others had committed before that member, in that generation, began */
@@ -32,8 +32,10 @@ struct seen_generation {
 
 struct seen_group {
     bool is_there;
-    int32_t taken;   /* highest generation that an entry has taken since it is there */
-    int32_t highest; /* ever */
+    int64_t changed_at_ms; /* of the last membership, or of its end by a forced recovery */
+    int64_t ended_at_ms;   /* of its end by one; 0: it has had members since, or never */
+    int32_t taken;         /* highest generation that an entry has taken since it is there */
+    int32_t highest;       /* ever */
     int32_t generation;
     enum group_policy policy;
     unsigned member_count;
@@ -73,6 +75,11 @@ const struct seen_value *seen_value_at(const struct seen_offsets *o, uint64_t in
 
 /* What the entry does. */
 void seen_change_by(struct sim_check *c, const struct sim_applied *applied);
+
+/* An entry says that the offset is over: may it go? Not while a member reads it; it is a violation
+ * when that is said too early. */
+bool seen_may_expire(struct sim_check *c, const struct sim_consumer_group *group, unsigned place,
+                     int64_t wall_ms);
 
 /* What the table has; -1: nothing. */
 int64_t seen_table_offset(const struct seen_table *t, const struct sim_consumer_group *group,

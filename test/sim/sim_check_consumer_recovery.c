@@ -40,10 +40,10 @@ void sim_check_consumers_plan(struct sim_check *c, struct sim_group *g)
     for (unsigned i = 0; i < SIM_CONSUMER_GROUPS; i++)
         for (unsigned place = 0; place < SIM_CONSUMED; place++)
             if (sim_consumer_groups[i].group_id == g->group_id)
-                c->consumers->held[i][place] =
-                    shown.table == NULL
-                        ? -1
-                        : seen_table_offset(&shown, &sim_consumer_groups[i], place);
+                c->consumers->held[i][place] = shown.table == NULL
+                                                   ? -1
+                                                   : seen_table_offset(
+                                                         &shown, &sim_consumer_groups[i], place);
 }
 
 /* Only what was answered after the plan's moment. */
@@ -89,6 +89,7 @@ void sim_check_consumers_forget(struct sim_check *c, const struct check_group *g
             continue;
         seen->is_there = false;
         seen->taken = seen->generation = 0;
+        seen->changed_at_ms = seen->ended_at_ms = 0;
         seen->member_count = 0;
         seen->policy = GROUP_POLICY_DEFAULT;
         for (unsigned place = 0; place < SIM_CONSUMED; place++)
@@ -97,13 +98,15 @@ void sim_check_consumers_forget(struct sim_check *c, const struct check_group *g
 }
 
 /* All that numbers and members are from there on. */
-static void begin_generation(struct sim_check *c, const struct check_group *g)
+static void begin_generation(struct sim_check *c, const struct check_group *g, int64_t wall_ms)
 {
     c->consumers->floor[g->group_id - 1] += RECOVERY_GENERATION_STRIDE;
     for (unsigned i = 0; i < SIM_CONSUMER_GROUPS; i++) {
         struct seen_group *seen = &c->consumers->groups[i];
         if (!is_carried(&sim_consumer_groups[i], g))
             continue;
+        if (seen->member_count > 0)
+            seen->changed_at_ms = seen->ended_at_ms = wall_ms;
         seen->generation = 0;
         seen->member_count = 0;
         if (seen->is_there)
@@ -120,7 +123,7 @@ void sim_check_consumers_again(struct sim_check *c, const struct check_group *g,
     if (applied->head->kind == ENTRY_GROUP_STATE)
         seen_change_by(c, applied);
     else if (applied->head->kind == ENTRY_RECOVERY)
-        begin_generation(c, g);
+        begin_generation(c, g, applied->head->wall_ms);
     c->consumers->is_telling_again = false;
 }
 

@@ -7,13 +7,14 @@
 #include "base/err.h"
 #include "sim/sim_check_parts.h"
 
-#define NEAR 100 /* records */
+#define NEAR        100 /* records */
+#define KEEP_MS_MIN 500
+#define KEEP_MS_MAX 4000
 
 const struct sim_consumer_group sim_consumer_groups[SIM_CONSUMER_GROUPS] = {
-    {0, "forward", SIM_GROUP_FORWARD, 1},
-    {1, "static", SIM_GROUP_STATIC, 2},
-    {2, "seeking", SIM_GROUP_SEEKING, 1},
-    {3, "outside", SIM_GROUP_OUTSIDE, 2},
+    {0, "forward", SIM_GROUP_FORWARD, 1},   {1, "static", SIM_GROUP_STATIC, 2},
+    {2, "seeking", SIM_GROUP_SEEKING, 1},   {3, "outside", SIM_GROUP_OUTSIDE, 2},
+    {4, "fleeting", SIM_GROUP_FLEETING, 1},
 };
 
 static bool is_settled; /* one simulation a process */
@@ -86,6 +87,13 @@ int64_t sim_consumed_before(struct world *w, int64_t position)
     return (int64_t)world_between(w, (uint64_t)(is_near ? position - NEAR : 0), (uint64_t)position);
 }
 
+int32_t sim_consumer_keep_ms(struct world *w, const struct sim_consumer_group *g)
+{
+    if (g->kind != SIM_GROUP_FLEETING || random_chance(world_random(w), 0.1))
+        return 0;
+    return (int32_t)world_between(w, KEEP_MS_MIN, KEEP_MS_MAX);
+}
+
 /* ---- who uses them ---- */
 
 void sim_consumers_found(struct sim *s)
@@ -103,7 +111,7 @@ static void add_members(struct sim *s, unsigned group, unsigned count)
 
 void sim_consumers_start(struct sim *s)
 {
-    const uint32_t all = (1u << SIM_CONSUMED) - 1, half = 0x15;
+    const uint32_t half = 0x15;
     if (!s->has_consumers)
         return;
     add_members(s, 0, SIM_GROUP_MEMBERS);
@@ -111,7 +119,10 @@ void sim_consumers_start(struct sim *s)
     add_members(s, 2, 2);
     sim_reset_make(sim_client_add(s), &sim_consumer_groups[2]);
     sim_outside_make(sim_client_add(s), &sim_consumer_groups[3], half);
-    sim_outside_make(sim_client_add(s), &sim_consumer_groups[3], all & ~half);
+    sim_outside_make(sim_client_add(s), &sim_consumer_groups[3], SIM_ALL_CONSUMED & ~half);
+    add_members(s, 4, 1);
+    sim_passing_make(sim_client_add(s), &sim_consumer_groups[4],
+                     SIM_ALL_CONSUMED & ~SIM_FLEETING_MASK);
     sim_asker_make(sim_client_add(s));
     sim_asker_make(sim_client_add(s));
 }

@@ -11,7 +11,7 @@
 #include "sim/sim_coordinator.h"
 #include "sim/sim_history.h"
 
-#define SIM_CONSUMER_GROUPS     4
+#define SIM_CONSUMER_GROUPS     5
 #define SIM_CONSUMED            (SIM_GROUPS * SIM_FIRST_PARTITIONS) /* partitions of each group */
 #define SIM_GROUP_MEMBERS       3                                   /* processes */
 #define SIM_MEMBERS_MAX         8 /* that an answer names: some of them died a moment ago */
@@ -22,7 +22,10 @@ enum sim_consumer_kind {
     SIM_GROUP_FORWARD, /* its members only ever go on from what they are told */
     SIM_GROUP_STATIC,  /* the same, with static members */
     SIM_GROUP_SEEKING, /* they seek back, begin at stale positions, and tools reset it */
-    SIM_GROUP_OUTSIDE  /* programs that assign partitions to themselves, and tools */
+    SIM_GROUP_OUTSIDE, /* programs that assign partitions to themselves, and tools */
+    SIM_GROUP_FLEETING /* a member that is often away, and reads the first topic alone; a program
+                          that commits of the others meanwhile; both say how long that is to be kept
+                        */
 };
 
 struct sim_consumer_group {
@@ -37,8 +40,15 @@ extern const struct sim_consumer_group sim_consumer_groups[SIM_CONSUMER_GROUPS];
 /* May what it has committed become less? */
 static inline bool sim_consumer_may_lower(const struct sim_consumer_group *g)
 {
-    return g->kind == SIM_GROUP_SEEKING || g->kind == SIM_GROUP_OUTSIDE;
+    return g->kind == SIM_GROUP_SEEKING || g->kind == SIM_GROUP_OUTSIDE ||
+           g->kind == SIM_GROUP_FLEETING;
 }
+
+/* Consumed partitions of the topic that members of a fleeting group read. */
+#define SIM_FLEETING_MASK ((1u << SIM_FIRST_PARTITIONS) - 1)
+#define SIM_ALL_CONSUMED  ((1u << SIM_CONSUMED) - 1)
+/* How long what is committed to it is to be kept; 0: as the cluster is set. */
+int32_t sim_consumer_keep_ms(struct world *w, const struct sim_consumer_group *g);
 
 /* The place of a group's partition among those it consumes, and back. */
 struct sim_place sim_consumed_place(unsigned place);
@@ -62,6 +72,7 @@ struct sim_group_call {
     uint32_t mask;                        /* partitions that it is about, or that are assigned */
     int64_t offsets[SIM_CONSUMED];        /* to commit, or as fetched; -1: none */
     int32_t session_timeout_ms, rebalance_timeout_ms;
+    int32_t keep_ms;          /* of a commit, as old clients say it; 0: as the cluster is set */
     enum group_policy policy; /* to set */
     uint32_t denied;          /* partitions of a commit that the group's policy refused */
     bool is_of_commit;        /* else of a deletion, or a policy */
@@ -124,6 +135,8 @@ bool sim_consumers_are_settled(void);
 
 void sim_member_make(struct sim_actor *a, const struct sim_consumer_group *group, unsigned number);
 void sim_outside_make(struct sim_actor *a, const struct sim_consumer_group *group, uint32_t mask);
+/* The same, which commits only while there are no members. */
+void sim_passing_make(struct sim_actor *a, const struct sim_consumer_group *group, uint32_t mask);
 void sim_reset_make(struct sim_actor *a, const struct sim_consumer_group *group);
 void sim_asker_make(struct sim_actor *a);
 
@@ -140,6 +153,8 @@ void sim_check_synced(struct sim_check *c, const struct sim_group_call *call);
 void sim_check_committed(struct sim_check *c, struct sim_group_call *call);
 void sim_check_fetching(struct sim_check *c, struct sim_group_call *call);
 void sim_check_fetched(struct sim_check *c, const struct sim_group_call *call);
+/* In the end: nothing is committed that is over. */
+void sim_check_expired(struct sim_check *c);
 /* A node that is asked where a consumed partition ends, and what it says. */
 void sim_check_end_asked(struct sim_check *c, struct sim_call *call);
 void sim_check_end_told(struct sim_check *c, const struct sim_call *call);

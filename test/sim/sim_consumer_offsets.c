@@ -124,7 +124,7 @@ void sim_group_work_commit(struct sim_group_call *c)
         .client_id = kafka_string_of("sim"),
         .client_host = kafka_string_of("/sim"),
         .metadata_version = sim_coordinator_metadata_version(c->call.group),
-        .expire_at_ms = -1,
+        .expire_at_ms = c->keep_ms == 0 ? -1 : clock_wall_ms(&c->call.life->clock) + c->keep_ms,
         .policy = GROUP_POLICY_GUARD,
         .offset_count = count_of(c->mask),
     };

@@ -13,6 +13,10 @@ static void copy_text(char into[SIM_MEMBER_ID_SIZE], struct kafka_string from)
 
 /* ---- joins ---- */
 
+/* Kafka's ConsumerProtocolSubscription: i16 version 0, i32 count, topics, i32 size of no user data.
+ * What others bring is not of that form: then nobody can say what they read. */
+static const uint8_t first_topic[] = {0, 0, 0, 0, 0, 1, 0, 2, 'g', '1', 255, 255, 255, 255};
+
 static void on_join_known(void *data)
 {
     struct sim_group_call *c = data;
@@ -36,6 +40,8 @@ static void on_joined(struct group_join *join)
 void sim_group_work_join(struct sim_group_call *c)
 {
     c->protocol = (struct group_protocol){.name = kafka_string_of("sim")};
+    if (c->group->kind == SIM_GROUP_FLEETING)
+        c->protocol.metadata = bytes_of(first_topic, sizeof first_topic);
     c->join = (struct group_join){
         .data = c,
         .done = on_joined,

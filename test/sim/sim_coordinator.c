@@ -16,7 +16,7 @@
 
 #define REBALANCE_DELAY_MS_MAX 300
 #define HISTORY_MS             5000
-#define RETENTION_MINUTES      50000000 /* wall clocks jump by a day, and nothing expires */
+#define RETENTION_MINUTES      50000000 /* wall clocks jump by a day, and nothing expires by itself */
 
 void sim_coordinators_found(struct sim *s)
 {

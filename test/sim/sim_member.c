@@ -17,17 +17,19 @@
 #include "protocol/error.h"
 #include "sim/sim_consumer.h"
 
-#define PACE_NS       (60 * WORLD_MS)
-#define BACKOFF_NS    (50 * WORLD_MS)
-#define BEAT_NS       (300 * WORLD_MS)
-#define STEP_MAX      40 /* records at a time */
-#define HOLD_CHANCE   0.03
-#define HOLD_NS_MAX   (14 * WORLD_S)
-#define DIE_CHANCE    0.003 /* an act */
-#define LEAVE_CHANCE  0.001
-#define FREEZE_CHANCE 0.002
-#define SEEK_CHANCE   0.01
-#define STALE_CHANCE  0.3 /* an assignment, of a member that seeks */
+#define PACE_NS         (60 * WORLD_MS)
+#define BACKOFF_NS      (50 * WORLD_MS)
+#define BEAT_NS         (300 * WORLD_MS)
+#define STEP_MAX        40 /* records at a time */
+#define HOLD_CHANCE     0.03
+#define HOLD_NS_MAX     (14 * WORLD_S)
+#define AWAY_NS_MAX     (6 * WORLD_S)
+#define FLEETING_NS_MAX (14 * WORLD_S)
+#define DIE_CHANCE      0.003 /* an act */
+#define LEAVE_CHANCE    0.001
+#define FREEZE_CHANCE   0.002
+#define SEEK_CHANCE     0.01
+#define STALE_CHANCE    0.3 /* an assignment, of a member that seeks */
 
 enum member_state {
     MEMBER_AWAY,
@@ -164,13 +166,18 @@ static void on_synced(struct sim_call *call)
     m->state = MEMBER_FETCHING;
 }
 
+static uint32_t read_by(const struct sim_consumer_group *g)
+{
+    return g->kind == SIM_GROUP_FLEETING ? SIM_FLEETING_MASK : SIM_ALL_CONSUMED;
+}
+
 static void ask_assignment(struct member *m)
 {
     struct sim_group_call *c = ask(m, on_synced);
     c->member_count = m->leader_of_count;
     memcpy(c->members, m->members, sizeof c->members);
     for (unsigned i = 0; i < SIM_CONSUMED && c->member_count > 0; i++)
-        c->masks[i % c->member_count] |= (uint8_t)(1u << i);
+        c->masks[i % c->member_count] |= (uint8_t)(read_by(m->group) & 1u << i);
     m->is_asking = true;
     sim_group_sync(c);
 }
@@ -256,6 +263,7 @@ static void commit(struct member *m)
     struct sim_group_call *c = ask(m, on_committed);
     struct world *w = sim_of(m)->world;
     c->mask = m->mask;
+    c->keep_ms = sim_consumer_keep_ms(w, m->group);
     memcpy(c->offsets, m->position, sizeof c->offsets);
     m->is_committing = true;
     if (!sim_consumers_are_settled() && happens(m, HOLD_CHANCE))
@@ -345,7 +353,8 @@ static uint64_t end_life(struct member *m, bool does_leave)
         sim_count(sim_of(m), SIM_members_lost, 1);
     m->state = MEMBER_AWAY;
     m->life++;
-    return world_between(sim_of(m)->world, WORLD_S / 4, 6 * WORLD_S);
+    return world_between(sim_of(m)->world, WORLD_S / 4,
+                         m->group->kind == SIM_GROUP_FLEETING ? FLEETING_NS_MAX : AWAY_NS_MAX);
 }
 
 /* How long it stands still, and is dead or not when it goes on; 0: it goes on as before. */
@@ -354,7 +363,8 @@ static uint64_t misbehave(struct member *m)
     struct world *w = sim_of(m)->world;
     if (sim_consumers_are_settled() || m->state == MEMBER_AWAY)
         return 0;
-    if (happens(m, m->group->kind == SIM_GROUP_SEEKING ? 3 * DIE_CHANCE : DIE_CHANCE))
+    bool is_steady = !sim_consumer_may_lower(m->group);
+    if (happens(m, is_steady ? DIE_CHANCE : 3 * DIE_CHANCE))
         return end_life(m, false);
     if (happens(m, LEAVE_CHANCE) && m->instance_id[0] == '\0')
         return end_life(m, true);

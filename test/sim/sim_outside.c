@@ -92,6 +92,7 @@ static void commit(struct sim_actor *a)
     struct world *w = a->sim->world;
     struct sim_group_call *c = ask(a, on_committed);
     memcpy(c->offsets, o->position, sizeof c->offsets);
+    c->keep_ms = sim_consumer_keep_ms(w, o->group);
     if (!sim_consumers_are_settled() && random_chance(world_random(w), HOLD_CHANCE))
         o->connection->held_ns = world_now_ns(w) + world_between(w, WORLD_S / 2, HOLD_NS_MAX);
     sim_group_commit(c);
@@ -148,6 +149,12 @@ void sim_outside_make(struct sim_actor *a, const struct sim_consumer_group *grou
 {
     create(a, group, mask, PROGRAM_PACE_NS);
     a->is_producer = true; /* its commits must go on */
+    a->act = act_program;
+}
+
+void sim_passing_make(struct sim_actor *a, const struct sim_consumer_group *group, uint32_t mask)
+{
+    create(a, group, mask, PROGRAM_PACE_NS);
     a->act = act_program;
 }
 
