@@ -436,6 +436,8 @@ static void on_up(void *data, uint32_t node_id)
     struct node_peer *p = node_find_peer(s->node, node_id);
     if (p != NULL)
         atomic_store(&p->back_ns, clock_now_ns(s->node->options.clock));
+    if (p != NULL)
+        p->is_ignored = false; /* it may have been put away, and be another one */
 }
 
 /* Refused: nobody listens there. Reset: the links reconnect at once; a process that died refuses

@@ -175,11 +175,31 @@ void node_on_beats(struct repl_node *n, uint32_t node_id, struct bytes beats)
     if (repl_beat_decode(beats, &beat, &rows) != 0)
         return;
     note_beat(n, node_id, &beat);
+    const struct node_peer *peer = node_find_peer(n, node_id);
+    if (peer != NULL && peer->is_ignored)
+        return;
     for (unsigned i = 0; i < beat.row_count; i++) {
         repl_beat_row_decode(&beat, rows, i, &row);
         if (repl_raft_id_node(row.leader) == node_id) /* each leader tells of itself */
             hear_beat(n, &row);
     }
+}
+
+/* Rows carry no generation. The term goes as well: it may be above that of our own leaders, who
+ * would never be taken for newer. */
+void repl_node_ignore_leaders(struct repl_node *n, uint32_t node_id)
+{
+    struct node_peer *p = node_find_peer(n, node_id);
+    if (p == NULL || p->is_ignored)
+        return;
+    p->is_ignored = true;
+    pthread_mutex_lock(&n->lock);
+    for (uint32_t id = 0; id < GROUPS_MAX; id++)
+        if (repl_raft_id_node(n->groups[id].leader) == node_id) {
+            n->has_changed |= n->groups[id].leader != 0;
+            n->groups[id].leader = n->groups[id].term = n->groups[id].commit = 0;
+        }
+    pthread_mutex_unlock(&n->lock);
 }
 
 /* ---- liveness ---- */

@@ -33,6 +33,7 @@ struct node_peer {
     atomic_bool was_known;   /* a heartbeat was ever heard */
     atomic_bool is_lost;     /* a connection was refused since the last byte */
     atomic_bool is_doubtful; /* the connection broke since the last byte */
+    bool is_ignored;         /* repl_node_ignore_leaders; shard 0 */
     atomic_uint disk_state;  /* as in `disk`, to be read without the lock */
     atomic_bool disk_is_full, disk_is_low; /* likewise */
     atomic_bool disk_is_out_of_files;      /* likewise */

@@ -41,9 +41,11 @@ void recovered_tell(struct broker *b, uint32_t node_id)
 
 /* ---- hearing ---- */
 
-/* Two recoveries of one generation: an operator has let both sides go on. Neither yields. */
+/* Two recoveries of one generation: an operator has let both sides go on. Neither yields, nor sends
+ * its clients to the other. */
 static void tell_two(struct broker *b, uint32_t from_node_id, const struct recovery_row *row)
 {
+    repl_node_ignore_leaders(b->node, from_node_id);
     if (b->has_told_two)
         return;
     b->has_told_two = true;

@@ -398,3 +398,50 @@ def test_lost_sites_that_return_never_outvote_the_survivor(three, come_back):
     three.node(3).kill9()
     three.wait_led(topic, PARTITIONS, 60)
     assert values_of(three, topic) == after
+
+
+def recover_alone(node):
+    """The only one that runs."""
+    def plan():
+        try:
+            told = ask(node.admin, f"/v1/recover?survivor={node.site}").json
+        except OSError:
+            return None
+        return told if told.get("may_begin") else None
+    lost = clusters.wait_until(plan, 30, "all others are silent", 0.2)["total"]
+    done = trilog("recover", "--survivor", node.site, "-a", node.admin, "--lost",
+                  lost["known_lost_records"], "--sites-off", "--wait", 60, timeout_s=90)
+    assert done.returncode == 0, done.stderr
+
+
+def as_it_is(node, topic):
+    """Who leads there, in which generation, and how far the topic goes, by the node's own word."""
+    groups = ask(node.admin, "/v1/groups").json["groups"]
+    told = ask(node.admin, f"/v1/topics/describe?topic={topic}").json["partition_list"]
+    return ([(g["group_id"], g["leader_node_id"], g["replica"]["generation"]) for g in groups],
+            [(p["partition"], p["leader_node_id"], p["end_offset"]) for p in told])
+
+
+def test_two_sites_that_were_both_recovered_say_so_and_neither_yields(three):
+    """The word that the lost sites are off was no good: both sides of it went on."""
+    topic, first, second = create_topic(three, "orders", PARTITIONS), three.node(1), three.node(3)
+    records.send_all(three, topic, [b"%d" % i for i in range(90)])
+    lose_sites(three)
+    recover_alone(second)
+    second.kill9()
+    first.start()
+    recover_alone(first)
+    clusters.wait_until(lambda: all(p[2] for p in as_it_is(first, topic)[1]), 30, "it is served")
+    before = as_it_is(first, topic)
+    assert {g[1:] for g in before[0]} == {(1, 1)}
+    second.start()
+
+    def have_told():
+        return all("event=two_recoveries" in "".join(node.events_since({}))
+                   for node in (first, second))
+    clusters.wait_until(have_told, 60, "both say that there are two", 0.2)
+    clusters.wait_until(lambda: {g[1:] for g in as_it_is(second, topic)[0]} == {(3, 1)}, 30,
+                        "the other one leads what it led", 0.2)
+    assert as_it_is(first, topic) == before, "nothing of it went to the other"
+    assert as_it_is(second, topic)[1] == [(p, 3, end) for p, _, end in before[1]]
+    assert not any(node.data.joinpath("aside").exists() for node in (first, second))

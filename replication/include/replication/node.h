@@ -89,6 +89,10 @@ struct repl_leader {
  * connection to the leader's node is broken and nothing was heard from it since. */
 bool repl_node_leader(struct repl_node *n, uint32_t group_id, struct repl_leader *leader);
 bool repl_node_is_alive(struct repl_node *n, uint32_t node_id);
+/* Until it is connected anew the node's word of who leads counts no more, and what it has said is
+ * forgotten: it goes on in another history than this one (two forced recoveries of a group). Shard
+ * 0. */
+void repl_node_ignore_leaders(struct repl_node *n, uint32_t node_id);
 
 /* How long a message takes to a peer and back: the mean of the last heartbeats, with what they
  * waited on both nodes. False when it is not known. Any thread. */
