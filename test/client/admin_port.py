@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import socket
 import subprocess
 import time
@@ -61,6 +62,18 @@ def ready_cluster(name, settings=None):
         wait_until(lambda: all(ask(n.admin, "/readyz").status == 200 for n in running.nodes), 60,
                    "all nodes are ready", 0.1)
         yield running
+
+
+def assert_both_are_told(cluster, row):
+    """An end of a failover epoch: what was forecast and what then was, in its event as in its row."""
+    told = [line for node in cluster.nodes for line in node.events_since({})
+            if "event=failover_epoch_ends" in line and f" epoch={row['epoch']} " in line]
+    assert told, row
+    for line in told:
+        fields = dict(re.findall(r"(\w+)=(\S+)", line))
+        assert (fields["cause"], fields["outcome"]) == (row["cause"], row["outcome"]), line
+        for name in ("forecast_pause_ms", "pause_ms", "forecast_lost_records", "lost_records"):
+            assert int(fields[name]) == (row[name] if row[name] is not None else -1), (name, line)
 
 
 def wait_home(cluster):

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition
 
 import cluster as clusters
 import records
-from admin_port import ask, trilog, trilog_at_terminal
+from admin_port import ask, assert_both_are_told, trilog, trilog_at_terminal
 from old_client import NOT_LEADER, REFUSALS, OldClient
 from topics import create_topic
 
@@ -177,6 +177,12 @@ def test_goes_on_with_one_site_and_says_what_is_lost(three):
         numbers = [int(value) for _, value in rows]
         assert numbers == sorted(numbers), "a producer's records keep their order"
     check_lag_leaves_the_gap_out(three, topic, kept)
+    history = ask(three.node(3).admin, "/v1/switch").json["history"]
+    row, = [row for row in history if row["cause"] == "recovery"]
+    assert (row["outcome"], row["to"]) == ("done", "c")
+    assert row["forecast_lost_records"] == total["known_lost_records"] >= row["lost_records"]
+    assert row["forecast_pause_ms"] > 0 and row["pause_ms"] > 0
+    assert_both_are_told(three, row)
 
 
 def positions(nodes):

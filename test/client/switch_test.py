@@ -6,7 +6,7 @@ import json
 import pytest
 
 import records
-from admin_port import ask, post, ready_cluster, trilog
+from admin_port import ask, assert_both_are_told, post, ready_cluster, trilog
 from cluster import wait_until
 from fault_test import PARTITIONS, Load, finish
 from topics import create_topic
@@ -111,6 +111,8 @@ def test_leaders_go_and_come_back_under_load_and_nothing_is_lost_or_refused(own,
     row = newest(own)
     assert (row["cause"], row["outcome"], row["lost_records"]) == ("switch", "done", 0)
     assert row["forecast_pause_ms"] is not None and row["pause_ms"] is not None
+    assert_both_are_told(own, row)
+    assert f"pause {row['pause_ms']} ms, {row['forecast_pause_ms']} ms expected" in done.stdout
     refused = run(own, "--from", "a", "--yes")
     assert refused.returncode == 1 and "--back" in refused.stderr, "one switch at a time"
     load.wait_progress(300)
@@ -120,6 +122,7 @@ def test_leaders_go_and_come_back_under_load_and_nothing_is_lost_or_refused(own,
     assert back.returncode == 0, back.stderr
     assert state(own)["failover_epoch"] == epoch + 2
     assert newest(own)["cause"] == "back"
+    assert_both_are_told(own, newest(own))
     wait_home(own)
     wait_until(lambda: async_voters(own) == {2}, 30, "its home acknowledges alone again")
     load.wait_progress(300)

@@ -7,7 +7,7 @@ import pytest
 
 import cluster as clusters
 import records
-from admin_port import ask, trilog
+from admin_port import ask, assert_both_are_told, trilog
 from cluster import wait_until
 from metric_text import read_metrics
 from topics import create_topic
@@ -144,6 +144,7 @@ def test_the_loss_of_a_site_comes_as_forecast(doomed):
     assert row["forecast_lost_records"] == before["only_there_records"] == 0
     assert row["forecast_pause_ms"] > 0, "as it was reckoned before"
     assert row["pause_ms"] > 0, "as elections then took"
+    assert_both_are_told(running, row)
     lost.start()
     running.wait_healthy()
     wait_until(lambda: forecast(asked, "b")["groups_without_majority"] == 0, 30, "a majority again")
