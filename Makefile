@@ -45,8 +45,9 @@ replication_needs := base log
 protocol_needs := base
 conf_needs := base
 cluster_needs := base log replication protocol conf
+dc-router_needs := base protocol conf
 cli_needs := base
-FOLDERS := base log replication protocol conf cluster
+FOLDERS := base log replication protocol conf cluster dc-router
 CLI_SOURCES := $(wildcard cli/*.c cli/*/*.c)
 uses_protocol = $(filter protocol,$(1) $($(1)_needs))
 includes = -I$(1) $(foreach f,$(1) $($(1)_needs),-I$(f)/include) $(if $(uses_protocol),-Ibuild/generated)
@@ -61,7 +62,7 @@ DESCRIBE_C := build/generated/protocol/describe.c
 sources = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c $(1)/*/*.c))
 objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
-LIBS := $(foreach f,cluster conf protocol replication log base,$(B)/lib$(f).a)
+LIBS := $(foreach f,cluster dc-router conf protocol replication log base,$(B)/lib$(f).a)
 
 .PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bench-groups bounds bounds-short fmt install clean clients raft-is-sound \
