@@ -139,6 +139,7 @@ struct broker {
     struct client_shard *clients; /* constant; of all shards, in order: their counts are for any */
     atomic_uint_least64_t refused_connections; /* at a limit */
     _Atomic uint64_t connection_number;        /* of the newest */
+    uint64_t life;                             /* of this process: drawn, not 0 */
     atomic_size_t request_bytes;               /* held by requests being read or worked on */
     atomic_size_t answer_bytes;  /* of other answers: made and not yet taken by their clients */
     atomic_size_t fetched_bytes; /* read for fetches and not yet taken by their clients */

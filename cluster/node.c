@@ -221,6 +221,7 @@ static int open_storage(struct node *n, struct err_note *note)
         return err_set(note, ERR_INVALID, "%u raft groups are more than %u", b->group_count,
                        METADATA_GROUPS_MAX);
     random_init_system(&b->node_random);
+    b->life = random_u64(&b->node_random) | 1;
     b->folders = log_folders_create();
     if (b->folders == NULL)
         return UV_ENOMEM;

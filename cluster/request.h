@@ -34,6 +34,7 @@ struct request_context {
     uint64_t connection;           /* it came on; rises as the node takes connections */
     uint64_t router_id;            /* 0: the client's own connection, else a router's … */
     uint64_t client_number;        /* … and the client's there; else as `connection` */
+    uint64_t client_since;         /* a number of this node's before which that was not there */
     bool may_pass_on;              /* whoever is at the connection may send envelopes */
 };
 
@@ -43,7 +44,7 @@ struct request_envelope {
     int16_t error_code;     /* not KAFKA_ERROR_NONE: it is refused */
     const char *why;        /* then */
     int32_t correlation_id; /* of the router's own request */
-    uint64_t router_id, client_number;
+    uint64_t router_id, client_number, client_since;
     char address[INET6_ADDRSTRLEN];
 };
 
@@ -87,10 +88,6 @@ void request_answer_nothing(struct request *r);
 /* The client broke the protocol: the connection closes once earlier answers are out. A router's
  * stays, as others use it too: the router is told to close its client's. */
 void request_close_connection(struct request *r, const char *why);
-
-/* The connection is too old for what was asked: it closes as above. A router is told to ask again
- * on a new one of its own; its client has done nothing wrong. */
-void request_refuse_way(struct request *r, const char *why);
 
 /* A handler that parks the request holds so much beside the arena: counted until it is answered. */
 void request_count_bytes(struct request *r, size_t size);

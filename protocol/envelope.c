@@ -13,6 +13,10 @@
 #define VERSION        0
 #define TAG_ROUTER_ID  1000
 #define TAG_NUMBER     1001
+#define TAG_SINCE      1002
+#define TAG_NODE_LIFE  1003
+#define TAG_LIFE       1000 /* of the answer */
+#define TAG_NOW        1001
 #define TAG_SIZE_BYTES 8
 
 static void write_tag(struct kafka_writer *w, uint32_t tag, int64_t value)
@@ -36,9 +40,25 @@ void kafka_envelope_write(struct kafka_writer *w, int32_t correlation_id,
     kafka_write_slices(w, request, false);
     kafka_write_bytes(w, KAFKA_BYTES_EMPTY, true); /* no principal yet */
     kafka_write_bytes(w, client->address, false);
-    kafka_write_uvarint(w, 2); /* tagged fields */
+    kafka_write_uvarint(w, 4); /* tagged fields */
     write_tag(w, TAG_ROUTER_ID, client->router_id);
     write_tag(w, TAG_NUMBER, client->number);
+    write_tag(w, TAG_SINCE, client->since);
+    write_tag(w, TAG_NODE_LIFE, client->node_life);
+}
+
+static void read_tags(struct kafka_reader *r, struct kafka_envelope_answer *answer)
+{
+    uint32_t count = kafka_read_tag_count(r);
+    int64_t previous = -1;
+    struct kafka_reader field;
+    for (uint32_t i = 0; i < count && r->err == 0; i++) {
+        uint32_t tag = kafka_read_tag(r, &previous, &field);
+        if (tag != TAG_LIFE && tag != TAG_NOW)
+            continue;
+        *(tag == TAG_LIFE ? &answer->life : &answer->now) = kafka_read_int64(&field);
+        kafka_read_tag_end(r, &field);
+    }
 }
 
 int kafka_envelope_answer_read(struct bytes frame, struct kafka_envelope_answer *answer)
@@ -51,6 +71,6 @@ int kafka_envelope_answer_read(struct bytes frame, struct kafka_envelope_answer 
     r.is_flexible = true;
     answer->data = kafka_read_bytes(&r, true);
     answer->error_code = kafka_read_int16(&r);
-    kafka_skip_tags(&r);
+    read_tags(&r, answer);
     return r.err;
 }

@@ -158,7 +158,8 @@ void coordinator_on_role(struct coordinator *c, enum repl_role role, uint64_t te
     group_set_clear(c->groups, KAFKA_ERROR_NOT_COORDINATOR);
     if (role != REPL_LEADER)
         return;
-    group_set_begin(c->groups, atomic_load(&c->group->broker->connection_number) + 1);
+    /* A number of its own: also what a router was told since then is not below it. */
+    group_set_begin(c->groups, atomic_fetch_add(&c->group->broker->connection_number, 1) + 1);
     machine_each_partition(c->group->machine, restore_partition, c);
 }
 

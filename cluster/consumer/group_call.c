@@ -154,11 +154,11 @@ struct group_way group_call_way(const struct group_call *call)
 {
     const struct request_context *from = &call->request->context;
     return (struct group_way){
-        .router = from->router_id, .number = from->client_number, .connection = from->connection};
+        .router = from->router_id, .number = from->client_number, .since = from->client_since};
 }
 
-enum group_hearing group_call_hear(const struct group_call *call, struct kafka_string group_id,
-                                   struct kafka_string member_id)
+bool group_call_hear(const struct group_call *call, struct kafka_string group_id,
+                     struct kafka_string member_id)
 {
     struct group_way way = group_call_way(call);
     return group_hear(group_call_groups(call), group_id, member_id, &way);

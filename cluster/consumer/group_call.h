@@ -54,8 +54,8 @@ struct group_set *group_call_groups(const struct group_call *call);
 /* By which way its client speaks. */
 struct group_way group_call_way(const struct group_call *call);
 /* In `run`: see group_hear(). */
-enum group_hearing group_call_hear(const struct group_call *call, struct kafka_string group_id,
-                                   struct kafka_string member_id);
+bool group_call_hear(const struct group_call *call, struct kafka_string group_id,
+                     struct kafka_string member_id);
 
 /* What a coordinator's client is told for one of our codes. */
 int16_t group_error_of(int err);

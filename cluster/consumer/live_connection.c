@@ -16,18 +16,18 @@
  * nobody else sees them.
  *
  * A router has connections of its own to this node, closes and opens them as it likes, and sends
- * what many clients say on one of them. What may be late there is the same, in two places: between
- * client and router, and between router and node. For the first the router says which of the
- * client's connections it is, by a number that rises (protocol/schema/envelope.txt); a member is
- * held to its newest one. Numbers of two routers can't be compared, and clocks differ: so a member
- * that speaks by another router has left the former one, and there only a newer connection counts.
- * For the second it is the router's connection that must not be older than this node's office. The
- * client knows nothing of that one, so the router is told, and asks again on another; and it gives
- * the client a new number when it does, so what the first one still brings is late.
+ * what many clients say on one of them: it is the client's connection to the router that counts.
+ * When that was made, in this node's numbers, is told from below: each answer to a router says the
+ * newest number, and the router passes on which one it had when it took the client's connection.
+ * So all ways of a member compare, by whichever routers, and no clock has a part in it:
  *
- * What is not seen: a commit held up between client and router until after the member went on by
- * another connection *and* this node became its coordinator, which has not heard the member since.
- * Then it is a rewind by its member, as the history says, until the next commit. */
+ *   router   now is 17 ◀── node      takes client's connection (since 17)      passes 408 on
+ *   node     becomes coordinator at 23: what is since 17 may be as old as that
+ *
+ * The router closes the client's connection then, as the node does with one of its own, and the
+ * next one is since 23 or later. Between two answers all connections taken are since the same: of
+ * one router's the number that it gives tells which is newer, of two routers' the one that was
+ * heard last. */
 #include <string.h>
 
 #include "consumer/live_parts.h"
@@ -50,24 +50,26 @@ static unsigned find_way(const struct live_member *m, uint64_t router)
 static bool take_way(struct live_member *m, const struct group_way *way)
 {
     unsigned at = find_way(m, way->router);
-    struct live_way *known = &m->ways[at];
+    const struct live_way *known = &m->ways[at];
     bool is_known = known->router == way->router && known->number != 0;
-    if (is_known && (way->number < known->number || (way->number == known->number && at > 0)))
+    if (way->since < m->since)
+        return false;
+    if (way->since == m->since && is_known &&
+        (way->number < known->number || (way->number == known->number && at > 0)))
         return false;
     memmove(&m->ways[1], &m->ways[0], at * sizeof m->ways[0]);
     m->ways[0] = (struct live_way){.router = way->router, .number = way->number};
+    m->since = way->since;
     return true;
 }
 
-enum group_hearing group_hear(struct group_set *s, struct kafka_string group_id,
-                              struct kafka_string member_id, const struct group_way *way)
+bool group_hear(struct group_set *s, struct kafka_string group_id, struct kafka_string member_id,
+                const struct group_way *way)
 {
     const struct live_group *g = live_group_find(s, group_id);
     struct live_member *m = g == NULL ? NULL : live_member_find(g, member_id);
 #ifdef TRILOG_BREAK_HEAR_OLD_CONNECTIONS
-    return GROUP_HEARD; /* on purpose wrong, for the simulation to find */
+    return true; /* on purpose wrong, for the simulation to find */
 #endif
-    if (way->connection < s->since_connection)
-        return GROUP_HEARD_BY_AN_OLD_WAY;
-    return m == NULL || take_way(m, way) ? GROUP_HEARD : GROUP_HEARD_LATE;
+    return way->since >= s->since_connection && (m == NULL || take_way(m, way));
 }

@@ -41,6 +41,7 @@ struct live_member {
     size_t assignment_size;
     size_t bytes;                    /* what it counts for */
     struct live_way ways[LIVE_WAYS]; /* newest first */
+    uint64_t since;                  /* of the newest */
     struct live_belief *beliefs;     /* newest first */
     uint32_t belief_count;
     bool is_new;             /* has not been part of a generation */

@@ -5,9 +5,8 @@
  * looks whether the member may commit, and proposes; apply decides, offset by offset, what goes
  * down and what does not (consumer/table_commit.c). A commit on a connection which its client has
  * given up may have been overtaken: the connection is closed, and whoever still is there asks
- * again (consumer/live_connection.c; a router is told to come by another connection). One whose
- * fate is not known in time is answered REQUEST_TIMED_OUT: the client does it again, which changes
- * nothing if it was done. */
+ * again (consumer/live_connection.c). One whose fate is not known in time is answered
+ * REQUEST_TIMED_OUT: the client does it again, which changes nothing if it was done. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +34,7 @@ struct offset_commit {
     struct commit_result *results; /* of the parts, when the call had no error */
     uint64_t metadata_version;     /* of before the topics were looked up */
     struct byte_list body;         /* freed when answered */
-    enum group_hearing hearing;    /* may it have been overtaken? */
+    bool is_overtaken;             /* came on a connection that its member has left */
 };
 
 static struct kafka_string instance_of(const struct request *r)
@@ -96,10 +95,8 @@ static void finish(struct group_call *call)
     for (uint32_t i = 0; i < c->part_count; i++)
         answer_part(c, i);
     free(c->body.data);
-    if (c->hearing == GROUP_HEARD_LATE)
+    if (c->is_overtaken)
         request_close_connection(call->request, "a commit on a connection that was given up");
-    else if (c->hearing == GROUP_HEARD_BY_AN_OLD_WAY)
-        request_refuse_way(call->request, "a commit on a connection older than this coordinator");
     else
         request_answer(call->request, &c->response);
 }
@@ -132,8 +129,8 @@ static void run(struct group_call *call)
 {
     struct offset_commit *c = (struct offset_commit *)call;
     const struct kafka_offset_commit_request *message = call->request->message;
-    c->hearing = group_call_hear(call, message->group_id, message->member_id);
-    if (c->hearing != GROUP_HEARD) {
+    c->is_overtaken = !group_call_hear(call, message->group_id, message->member_id);
+    if (c->is_overtaken) {
         group_call_done(call, KAFKA_ERROR_NOT_COORDINATOR);
         return;
     }

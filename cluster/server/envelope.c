@@ -69,6 +69,19 @@ static void judge(struct request_envelope *e, const struct kafka_envelope_reques
         refuse(e, KAFKA_ERROR_INVALID_REQUEST, "passes on a request that is too large");
 }
 
+struct envelope_moment envelope_moment_of(const struct broker *b)
+{
+    return (struct envelope_moment){.life = b->life, .now = atomic_load(&b->connection_number)};
+}
+
+/* 0, which is before all, where it was told by another process. */
+static uint64_t since_of(const struct kafka_envelope_request *message,
+                         const struct envelope_moment *moment)
+{
+    uint64_t since = (uint64_t)message->client_since;
+    return (uint64_t)message->node_life == moment->life && since <= moment->now ? since : 0;
+}
+
 struct bytes envelope_open(struct request_envelope *e, struct bytes frame,
                            const struct envelope_rules *rules)
 {
@@ -83,17 +96,21 @@ struct bytes envelope_open(struct request_envelope *e, struct bytes frame,
     e->correlation_id = header.correlation_id;
     e->router_id = (uint64_t)message.router_id;
     e->client_number = (uint64_t)message.client_number;
+    e->client_since = since_of(&message, &rules->moment);
     judge(e, &message, rules);
     return e->error_code == KAFKA_ERROR_NONE ? message.request_data : frame;
 }
 
 int envelope_answer(const struct request_envelope *e, struct kafka_writer *into,
-                    const struct kafka_writer *client_answer, int16_t error_code)
+                    const struct kafka_writer *client_answer, int16_t error_code,
+                    const struct envelope_moment *moment)
 {
     const struct kafka_api *api = kafka_api_find(KAFKA_API_ENVELOPE);
     struct kafka_envelope_response response;
     kafka_envelope_response_init(&response);
     response.error_code = error_code;
+    response.life = (int64_t)moment->life;
+    response.now = (int64_t)moment->now;
     response.response_data.count = -1;
     if (client_answer != NULL) {
         size_t count = 0;

@@ -89,6 +89,7 @@ static struct request *create_request(struct connection *c, struct bytes frame)
     struct envelope_rules rules = {
         .may_pass_on = c->may_pass_on,
         .request_bytes_max = (size_t)r->broker->conf.request_bytes_max,
+        .moment = envelope_moment_of(r->broker),
     };
     r->frame = keep_frame(c, envelope_open(&r->envelope, frame, &rules));
     c->is_router |= r->envelope.is_there && r->envelope.error_code == KAFKA_ERROR_NONE;
@@ -151,6 +152,7 @@ static struct request_context context_of(const struct request *r)
         .connection = c->number,
         .router_id = is_passed_on ? e->router_id : 0,
         .client_number = is_passed_on ? e->client_number : c->number,
+        .client_since = is_passed_on ? e->client_since : c->number,
         .may_pass_on = c->may_pass_on && !is_passed_on,
     };
 }

@@ -84,7 +84,8 @@ static void close_own_connection(struct request *r, const char *why)
 static void answer_router(struct request *r, const struct kafka_writer *client_answer,
                           int16_t error_code)
 {
-    if (envelope_answer(&r->envelope, &r->writer, client_answer, error_code) == 0)
+    struct envelope_moment moment = envelope_moment_of(r->broker);
+    if (envelope_answer(&r->envelope, &r->writer, client_answer, error_code, &moment) == 0)
         end_answered(r, error_code != KAFKA_ERROR_NONE);
     else
         close_own_connection(r, "the answer to a router could not be encoded");
@@ -153,9 +154,4 @@ void request_answer_nothing(struct request *r)
 void request_close_connection(struct request *r, const char *why)
 {
     request_refuse(r, KAFKA_ERROR_INVALID_REQUEST, why);
-}
-
-void request_refuse_way(struct request *r, const char *why)
-{
-    request_refuse(r, KAFKA_ERROR_NOT_COORDINATOR, why);
 }

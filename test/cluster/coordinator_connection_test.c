@@ -10,22 +10,21 @@ static void open_station(void)
 
 TestSuite(cluster_member_connection, .init = open_station);
 
-static enum group_hearing hear(const char *member_id, struct group_way way)
+static bool hears_way(const char *member_id, struct group_way way)
 {
     return group_hear(station.groups, kafka_string_of("group"), kafka_string_of(member_id), &way);
 }
 
 static bool hears(const char *member_id, uint64_t connection)
 {
-    struct group_way own = {.number = connection, .connection = connection};
-    return hear(member_id, own) == GROUP_HEARD;
+    return hears_way(member_id, (struct group_way){.number = connection, .since = connection});
 }
 
-/* Through a router, whose own connections to this node are all young enough. */
-static bool hears_by(const char *member_id, uint64_t router, uint64_t number)
+/* Through a router, which took the client's connection when this node's newest was `since`. */
+static bool hears_by(const char *member_id, uint64_t router, uint64_t number, uint64_t since)
 {
-    struct group_way way = {.router = router, .number = number, .connection = 100};
-    return hear(member_id, way) == GROUP_HEARD;
+    struct group_way way = {.router = router, .number = number, .since = since};
+    return hears_way(member_id, way);
 }
 
 Test(cluster_member_connection, is_the_newest_that_it_spoke_on)
@@ -55,65 +54,71 @@ Test(cluster_member_connection, is_not_older_than_the_coordinator)
     station_close(&station);
 }
 
-Test(cluster_member_connection, is_not_that_of_the_router_which_passes_its_requests_on)
+Test(cluster_member_connection, is_told_by_its_router)
 {
     struct player a = player_of("orders"), b = player_of("orders");
     players_settle(&station, &a, &b);
-    for (uint64_t connection = 9; connection > 0; connection--) {
-        struct group_way way = {.router = 77, .number = 5, .connection = connection};
-        cr_assert_eq(hear(a.id, way), GROUP_HEARD, "the router takes whichever it has");
-    }
-    cr_assert(hears_by(b.id, 77, 4), "an older client's, on the same");
-    cr_assert_not(hears_by(a.id, 77, 4), "the member's own former connection to the router");
-    cr_assert(hears_by(a.id, 77, 6));
-    cr_assert_not(hears_by(a.id, 77, 5));
+    cr_assert(hears_by(a.id, 77, 5, 9));
+    cr_assert(hears_by(a.id, 77, 5, 9));
+    cr_assert(hears_by(b.id, 77, 4, 8), "an older client's, of the same router");
+    cr_assert_not(hears_by(a.id, 77, 4, 9), "the member's own former one");
+    cr_assert(hears_by(a.id, 77, 6, 9));
+    cr_assert_not(hears_by(a.id, 77, 5, 9));
+    cr_assert(hears_by(a.id, 77, 7, 12));
+    cr_assert_not(hears_by(a.id, 77, 8, 9), "the router moved what it had of an older one");
     station_close(&station);
 }
 
-Test(cluster_member_connection, may_go_to_another_router_and_back_on_a_newer_one_only)
+Test(cluster_member_connection, compares_whichever_routers_it_is_at)
 {
     struct player a = player_of("orders");
     players_settle(&station, &a, NULL);
-    cr_assert(hears_by(a.id, 77, 1000));
-    cr_assert(hears_by(a.id, 88, 3), "another router has its own numbers");
-    cr_assert_not(hears_by(a.id, 77, 1000), "it has left the first one");
-    cr_assert(hears_by(a.id, 88, 3));
-    cr_assert(hears_by(a.id, 77, 1001));
-    cr_assert_not(hears_by(a.id, 88, 3));
-    cr_assert(hears(a.id, 5), "and to the node itself");
-    cr_assert_not(hears_by(a.id, 77, 1001));
-    cr_assert(hears_by(a.id, 88, 4));
-    cr_assert_not(hears(a.id, 5));
-    cr_assert(hears(a.id, 6));
+    cr_assert(hears_by(a.id, 77, 1000, 9));
+    cr_assert(hears_by(a.id, 88, 3, 10), "another router has its own numbers");
+    cr_assert_not(hears_by(a.id, 77, 1000, 9));
+    cr_assert_not(hears_by(a.id, 99, 1, 9), "a router by which it was never heard here");
+    cr_assert(hears(a.id, 11), "the node itself");
+    cr_assert_not(hears_by(a.id, 88, 3, 10));
+    cr_assert(hears_by(a.id, 77, 1001, 12));
+    cr_assert_not(hears(a.id, 11));
     station_close(&station);
 }
 
-Test(cluster_member_connection, is_remembered_of_the_last_routers_only)
+Test(cluster_member_connection, is_the_last_heard_of_two_routers_that_know_no_more)
+{
+    struct player a = player_of("orders");
+    players_settle(&station, &a, NULL);
+    cr_assert(hears_by(a.id, 77, 1000, 9));
+    cr_assert(hears_by(a.id, 88, 3, 9), "no answer of this node's was between them");
+    cr_assert_not(hears_by(a.id, 77, 1000, 9), "it has left the first one");
+    cr_assert(hears_by(a.id, 88, 3, 9));
+    cr_assert(hears_by(a.id, 77, 1001, 9));
+    cr_assert_not(hears_by(a.id, 88, 3, 9));
+    station_close(&station);
+}
+
+Test(cluster_member_connection, remembers_the_last_routers_only)
 {
     struct player a = player_of("orders");
     players_settle(&station, &a, NULL);
     for (uint64_t router = 1; router <= 4; router++)
-        cr_assert(hears_by(a.id, router, 9));
+        cr_assert(hears_by(a.id, router, 9, 9));
     for (uint64_t router = 1; router <= 3; router++)
-        cr_assert_not(hears_by(a.id, router, 9));
-    cr_assert(hears_by(a.id, 5, 9));
-    cr_assert(hears_by(a.id, 1, 9), "a member that has seen five routers is bounded, not watched");
+        cr_assert_not(hears_by(a.id, router, 9, 9));
+    cr_assert(hears_by(a.id, 5, 9, 9));
+    cr_assert(hears_by(a.id, 1, 9, 9), "bounded, where five routers know no more");
     station_close(&station);
 }
 
-Test(cluster_member_connection,
-     comes_by_a_router_s_connection_that_is_not_older_than_the_coordinator)
+Test(cluster_member_connection, to_a_router_is_not_older_than_the_coordinator)
 {
     struct player a = player_of("orders");
     players_settle(&station, &a, NULL);
     station_fail_over(&station);
     group_set_begin(station.groups, 9);
-    struct group_way old = {.router = 77, .number = 5, .connection = 8};
-    struct group_way new = {.router = 77, .number = 6, .connection = 9};
-    cr_assert_eq(hear(a.id, old), GROUP_HEARD_BY_AN_OLD_WAY);
-    cr_assert_eq(hear(a.id, old), GROUP_HEARD_BY_AN_OLD_WAY, "its client has done nothing wrong");
-    cr_assert_eq(hear(a.id, new), GROUP_HEARD, "asked again by the router");
-    old.connection = 9;
-    cr_assert_eq(hear(a.id, old), GROUP_HEARD_LATE);
+    cr_assert_not(hears_by(a.id, 77, 5, 8), "it may bring what was sent to another coordinator");
+    cr_assert_not(hears_by("", 77, 5, 0), "nor is known since when it is there");
+    cr_assert(hears_by(a.id, 77, 6, 9));
+    cr_assert_not(hears_by(a.id, 77, 5, 8));
     station_close(&station);
 }

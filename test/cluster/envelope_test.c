@@ -14,7 +14,7 @@ struct passed_on {
     const char *principal; /* NULL: null */
     uint8_t address[16];
     size_t address_size;
-    int64_t router_id, client_number;
+    int64_t router_id, client_number, client_since, node_life;
     int32_t correlation_id;
 };
 
@@ -51,6 +51,8 @@ static struct bytes wrap(const struct passed_on *p)
         .client_host_address = bytes_of(p->address, p->address_size),
         .router_id = p->router_id,
         .client_number = p->client_number,
+        .client_since = p->client_since,
+        .node_life = p->node_life,
     };
     kafka_writer_init(&w, 1u << 20);
     kafka_request_header_encode(&w, &header);
@@ -76,6 +78,7 @@ struct told {
     int32_t correlation_id;
     struct bytes data; /* NULL: null */
     int16_t error_code;
+    int64_t life, now;
 };
 
 static struct told take_told(struct connection_stage *s, int end)
@@ -102,6 +105,8 @@ static struct told take_told(struct connection_stage *s, int end)
     cr_assert_eq(kafka_reader_left(&r), 0, "its size says all of it");
     told.is_there = true;
     told.error_code = response.error_code;
+    told.life = response.life;
+    told.now = response.now;
     if (response.response_data.count > 0)
         told.data = response.response_data.items[0].bytes;
     kafka_arena_close(&arena);
@@ -211,6 +216,51 @@ Test(cluster_envelope, is_answered_in_the_order_of_its_connection)
     }
     for (int32_t id = 1; id <= 3; id++)
         cr_assert_eq(take_told(&s, end).correlation_id, id);
+    close(end);
+    stage_close(&s);
+}
+
+/* ---- since when its client is there ---- */
+
+static uint64_t since_as_known(int64_t client_since, int64_t node_life)
+{
+    struct connection_stage s;
+    open_trusted(&s);
+    s.broker.life = 1234;
+    atomic_store(&s.broker.connection_number, 20);
+    int end = stage_connect(&s);
+    struct passed_on p = pass_on(fetch_of_nothing, sizeof fetch_of_nothing);
+    p.client_since = client_since;
+    p.node_life = node_life;
+    send_on(&s, end, &p);
+    uint64_t since = s.clients.connections->first->context.client_since;
+    close(end);
+    stage_close(&s);
+    return since;
+}
+
+Test(cluster_envelope, says_since_when_its_client_is_there_in_numbers_of_this_process)
+{
+    cr_assert_eq(since_as_known(17, 1234), 17);
+    cr_assert_eq(since_as_known(20, 1234), 20);
+    cr_assert_eq(since_as_known(17, 1235), 0, "told by a process of before");
+    cr_assert_eq(since_as_known(21, 1234), 0, "told by nobody");
+    cr_assert_eq(since_as_known(-1, 1234), 0);
+    cr_assert_eq(since_as_known(0, 0), 0);
+}
+
+Test(cluster_envelope, is_answered_with_what_is_now)
+{
+    struct connection_stage s;
+    open_trusted(&s);
+    s.broker.life = 1234;
+    atomic_store(&s.broker.connection_number, 20);
+    int end = stage_connect(&s);
+    struct passed_on p = pass_on(api_versions, sizeof api_versions);
+    send_on(&s, end, &p);
+    struct told told = take_told(&s, end);
+    cr_assert_eq(told.life, 1234);
+    cr_assert_eq(told.now, 20);
     close(end);
     stage_close(&s);
 }
@@ -365,6 +415,7 @@ Test(cluster_envelope, refers_to_the_records_of_the_answer)
 {
     struct kafka_writer client, router;
     struct request_envelope e = {.is_there = true, .correlation_id = 9};
+    struct envelope_moment moment = {.life = 1, .now = 2};
     struct buffer *records = buffer_create(5000);
     cr_assert_not_null(records);
     kafka_writer_init(&client, 1u << 20);
@@ -372,7 +423,7 @@ Test(cluster_envelope, refers_to_the_records_of_the_answer)
     kafka_write_int32(&client, 7);
     kafka_write_slice(&client, (struct slice){records, bytes_of(records->data, 5000)});
     cr_assert_eq(kafka_writer_finish(&client), 0);
-    cr_assert_eq(envelope_answer(&e, &router, &client, 0), 0);
+    cr_assert_eq(envelope_answer(&e, &router, &client, 0, &moment), 0);
     kafka_writer_close(&client);
     size_t count;
     bool is_referred_to = false;

@@ -11,7 +11,11 @@
 
 static const uint8_t address[] = {10, 1, 2, 3};
 static const struct kafka_envelope_client client = {
-    .address = {.data = address, .size = sizeof address}, .router_id = -77, .number = 1LL << 40};
+    .address = {.data = address, .size = sizeof address},
+    .router_id = -77,
+    .number = 1LL << 40,
+    .since = 33,
+    .node_life = -5};
 
 /* A head, and records in a buffer of their own. */
 static void write_around(struct kafka_writer *w, struct buffer *records)
@@ -58,6 +62,8 @@ Test(kafka_envelope, is_written_as_the_schema_says)
     cr_assert(bytes_is_equal(message.client_host_address, client.address));
     cr_assert_eq(message.router_id, client.router_id);
     cr_assert_eq(message.client_number, client.number);
+    cr_assert_eq(message.client_since, 33);
+    cr_assert_eq(message.node_life, -5);
     kafka_writer_close(&w);
     buffer_unref(records);
 }
@@ -84,7 +90,9 @@ static struct bytes answer_of(struct bytes data, int16_t error_code, uint8_t *ro
     struct slice piece = {NULL, data};
     struct kafka_envelope_response message = {
         .response_data = {.items = &piece, .count = data.data == NULL ? -1 : 1},
-        .error_code = error_code};
+        .error_code = error_code,
+        .life = -5,
+        .now = 33};
     kafka_writer_init(&w, 1u << 20);
     kafka_response_header_encode(&w, kafka_api_find(KAFKA_API_ENVELOPE), 0, 42);
     kafka_envelope_response_encode(&w, 0, &message);
@@ -104,6 +112,8 @@ Test(kafka_envelope, gives_the_client_s_answer_where_it_lies)
     cr_assert_eq(kafka_envelope_answer_read(answer_of(data, 0, room, sizeof room), &answer), 0);
     cr_assert_eq(answer.correlation_id, 42);
     cr_assert_eq(answer.error_code, 0);
+    cr_assert_eq(answer.life, -5);
+    cr_assert_eq(answer.now, 33);
     cr_assert(bytes_is_equal(answer.data, data));
     cr_assert(answer.data.data > room && answer.data.data < room + sizeof room);
     data = bytes_of(NULL, 0);
@@ -115,7 +125,7 @@ Test(kafka_envelope, gives_the_client_s_answer_where_it_lies)
 
 Test(kafka_envelope, refuses_an_answer_that_is_cut_anywhere)
 {
-    uint8_t room[64];
+    uint8_t room[128];
     struct kafka_envelope_answer answer;
     struct bytes frame = answer_of(bytes_of("twelve bytes", 12), 0, room, sizeof room);
     for (size_t size = 0; size < frame.size; size++)

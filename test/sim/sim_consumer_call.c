@@ -76,9 +76,9 @@ struct kafka_string sim_group_call_text(const char *text)
 bool sim_group_call_is_heard(const struct sim_group_call *c)
 {
     uint64_t number = c->connection->number;
-    struct group_way way = {.number = number, .connection = number};
+    struct group_way way = {.number = number, .since = number};
     return group_hear(sim_group_call_groups(c), kafka_string_of(c->group->name),
-                      kafka_string_of(c->member_id), &way) == GROUP_HEARD;
+                      kafka_string_of(c->member_id), &way);
 }
 
 /* ---- at the client ----

@@ -71,13 +71,13 @@ void group_believe_stored(struct group_set *s, struct kafka_string group_id,
                           struct kafka_string member_id, struct kafka_string topic,
                           int32_t partition);
 /* By which way a client speaks to this node: on a connection of its own, or on one to a router,
- * which passes its requests on among those of others. Numbers rise; those of two routers have
- * nothing to do with each other. */
+ * which passes its requests on among those of others. */
 struct group_way {
-    uint64_t router;     /* who gave `number`: 0 for this node, or the router's id */
-    uint64_t number;     /* of the client's connection there */
-    uint64_t connection; /* to this node: the client's own (then as `number`), or the router's */
-};
+    uint64_t router; /* who gave `number`: 0 for this node, or the router's id */
+    uint64_t number; /* of the client's connection there; rises at each router, and no further */
+    uint64_t
+        since; /* number of this node's before which the client's connection was not there: … */
+};             /* … its own connection's, or what the router had heard when it took it */
 
 /* What the member that speaks this way believes of a partition; false: what is stored. */
 bool group_belief(const struct group_set *s, struct kafka_string group_id,
@@ -87,15 +87,10 @@ bool group_belief(const struct group_set *s, struct kafka_string group_id,
 /* Connections are numbered as they are made; those below this one are older than our leadership. */
 void group_set_begin(struct group_set *s, uint64_t connection);
 
-enum group_hearing {
-    GROUP_HEARD,
-    GROUP_HEARD_LATE,          /* the member has spoken in a newer way */
-    GROUP_HEARD_BY_AN_OLD_WAY, /* the connection to this node is older than our leadership */
-};
-/* The member (or no member: "") speaks in this way. What is not simply heard may have been
- * overtaken. */
-enum group_hearing group_hear(struct group_set *s, struct kafka_string group_id,
-                              struct kafka_string member_id, const struct group_way *way);
+/* The member (or no member: "") speaks in this way. False when it has spoken in a newer one, or
+ * this one is older than our leadership: what comes now may have been overtaken. */
+bool group_hear(struct group_set *s, struct kafka_string group_id, struct kafka_string member_id,
+                const struct group_way *way);
 
 struct group_answer_member {
     struct kafka_string member_id;

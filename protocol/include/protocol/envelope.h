@@ -10,6 +10,8 @@ struct kafka_envelope_client {
     struct bytes address; /* 4 or 16 bytes in network order */
     int64_t router_id;    /* not 0 */
     int64_t number;       /* not 0 */
+    int64_t since;        /* `now` and `life` of the node's newest answer that was there … */
+    int64_t node_life;    /* … when the client's connection was taken; 0: none */
 };
 
 /* Writes a whole frame, that of the router's request, into an empty writer: then call
@@ -26,6 +28,7 @@ struct kafka_envelope_answer {
     int32_t correlation_id;
     struct bytes data; /* the client's frame without its size, borrowed; NULL: there is none */
     int16_t error_code;
+    int64_t life, now; /* the node's: for clients whose connections are taken from here on */
 };
 
 /* Reads the content of an answer's frame: 0 or ERR_MALFORMED. */
