@@ -3,6 +3,8 @@ topics of its own, with where and when it was and whose, and adds nothing twice.
 
 import http.client
 import json
+import re
+import time
 
 import pytest
 
@@ -22,6 +24,7 @@ LATE = "late"            # a topic that only the lost sites have heard of
 LONG = "long-" + "x" * 240  # its salvage topic's name would be longer than names may be
 SALVAGE = "/v1/recover/salvage"
 OWN_HEADERS = ["trilog.offset", "trilog.leader.epoch", "trilog.timestamp", "trilog.producer"]
+SENT_MS = int(time.time() * 1000)  # by the senders' word, of the first record of each batch
 REFUSED = 150  # answers of one node that it does not lead: more than a hundred a second
 
 
@@ -34,7 +37,7 @@ def lose_records(cluster, topic):
         for i in range(LOST // 5):
             value = None if i % 10 == 9 else b"lost %s %d " % (compression.encode(), i) + b"x" * 200
             sender.send(value, key=b"key %d" % i, partition=(i + number) % PARTITIONS,
-                        headers=[("own", b"header %d" % i)])
+                        headers=[("own", b"header %d" % i)], timestamp=SENT_MS - 1000 * i)
         assert sender.producer.flush(60) == 0 and not sender.errors
         lost |= {(p, offset): (key, value) for p, offset, key, value in sender.acknowledged}
     assert len(lost) == LOST
@@ -79,7 +82,9 @@ def salvaged(cluster, topic):
         for m in messages:
             headers = dict(m.headers())
             assert [name for name, _ in m.headers()] == ["own", *OWN_HEADERS]
-            assert headers["trilog.timestamp"] == str(m.timestamp()[1]).encode()
+            number = re.fullmatch(rb"key (\d+)", m.key())
+            sent_ms = SENT_MS - 1000 * int(number[1]) if number else m.timestamp()[1]
+            assert m.timestamp()[1] == sent_ms == int(headers["trilog.timestamp"])
             assert int(headers["trilog.leader.epoch"]) >= 0
             producer_id, epoch, sequence = map(int, headers["trilog.producer"].split(b","))
             assert producer_id >= 0 and epoch >= 0 and sequence >= 0
