@@ -418,7 +418,8 @@ class ForeignCluster(Cluster):
 
 
 def trilogd():
-    return os.environ.get("TRILOGD") or str(ROOT / "build" / "release" / "trilogd")
+    """Nodes run elsewhere: TRILOGD is looked up from here, as it was given to `run`."""
+    return str(ROOT / (os.environ.get("TRILOGD") or "build/release/trilogd"))
 
 
 def new_cluster(name, settings=None):
