@@ -304,9 +304,11 @@ static void run_upkeep(struct work_item *item)
     pthread_mutex_unlock(&wal->lock);
 }
 
+/* Before the first write the files are whose who opens it: it reads, it may have the WAL forget a
+ * group, and it may close it again when something else can't be opened. */
 void log_wal_upkeep_if_due(struct log_wal *wal)
 {
-    if (wal->is_upkeep_busy || wal->status != 0)
+    if (wal->is_upkeep_busy || !wal->is_in_service || wal->status != 0)
         return;
     if (!must_prepare(wal) && count_spare(wal) <= WAL_SPARE_FILES && !wal->has_unforgotten)
         return;

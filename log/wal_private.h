@@ -66,6 +66,7 @@ struct log_wal {
     bool has_unforgotten;                /* full files may be in the page cache */
     bool is_waiting_for_file;            /* upkeep submits the writer's item again */
     bool is_upkeep_busy;                 /* its item is submitted or runs */
+    bool is_in_service;                  /* something was to be written since it was opened */
     int status;                          /* 0, or the error that ended the WAL */
     int prepare_status;                  /* of the last attempt to prepare a file ... */
     bool was_prepare_needed; /* ... for which the writer waited: then its error is final */

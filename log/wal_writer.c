@@ -92,7 +92,7 @@ void log_wal_writer_kick(struct log_wal *wal)
 {
     if (wal->is_writer_busy || wal->status != 0)
         return;
-    wal->is_writer_busy = true;
+    wal->is_writer_busy = wal->is_in_service = true;
     wal->writer_item.data = wal;
     log_wal_pace_begin(wal);
     work_submit(wal->writer, &wal->writer_item, log_wal_writer_run);

@@ -182,6 +182,25 @@ Test(log_wal_recycle, does_not_overwrite_a_file_that_is_being_read)
     fixture_close(&f);
 }
 
+/* Who opens it may have to close it at once, with workers that run. */
+Test(log_wal_recycle, submits_nothing_while_it_is_only_read)
+{
+    struct wal_fixture f;
+    struct log_entry entry;
+    uint64_t next = 1;
+    small_files(&f, 1024 * KIB);
+    fill(&f, 1, &next, 6, false); /* more than half of a file: the next one is due */
+    fixture_reopen(&f);
+    cr_assert_eq(log_wal_read_one(f.wal, 1, 3, &entry), 0);
+    slice_unref(&entry.head);
+    slice_unref(&entry.body);
+    cr_assert_not(fake_work_run_one(&f.readers));
+    cr_assert_not(fake_work_run_one(&f.writer));
+    fill(&f, 1, &next, 1, false);
+    cr_assert_eq(fixture_counters(&f).files_recycled, 1, "with the first append it begins");
+    fixture_close(&f);
+}
+
 Test(log_wal_recycle, goes_on_when_a_file_cannot_be_prepared_ahead_and_ends_when_it_is_needed)
 {
     struct wal_fixture f;

@@ -92,7 +92,8 @@ struct log_wal_append {
  * before shards run. On ERR_CORRUPT the note says file, position and, if known, the group; the
  * files stay untouched; ERR_OTHER_CLUSTER: they are another cluster's; ERR_INVALID: the options.
  * `writer` runs the writes (a single thread), `readers` the reads and the preparing of files.
- * Both, and `disk`, are borrowed until close. *wal is returned owned (log_wal_close). */
+ * Both, and `disk`, are borrowed until close. *wal is returned owned (log_wal_close). Until the
+ * first append nothing is submitted to either, so that it may be closed at once. */
 int log_wal_open(const struct disk *disk, const struct log_wal_options *options,
                  const struct work *writer, const struct work *readers, struct log_wal **wal,
                  struct err_note *note);
