@@ -29,7 +29,7 @@ static void found(struct placement *p, const struct sim *s)
         p->nodes[i] = (struct placement_node){.node_id = i + 1, .may_carry = true};
         memcpy(p->nodes[i].site, s->nodes[i]->site, sizeof p->nodes[i].site);
     }
-    p->group_count = 1 + SIM_GROUPS; /* the metadata's has no replica here */
+    p->group_count = 1 + s->group_count; /* what the plan calls group 0 has no replica here */
     for (unsigned g = 0; g < p->group_count; g++) {
         p->groups[g] = (struct metadata_group){.group_id = g,
                                                .preferred_node_id = 1 + g % s->founder_count,
@@ -79,13 +79,21 @@ static bool next_step(struct sim_group *g, const struct placement *p, bool is_se
 
 bool sim_places_are_at_rest(struct sim *s)
 {
-    for (uint32_t group_id = 1; group_id <= SIM_GROUPS; group_id++) {
+    for (uint32_t group_id = 1; group_id <= s->group_count; group_id++) {
         struct sim_group *g = sim_leader(s, group_id);
         struct placement_step step;
         if (g == NULL || !next_step(g, &places->truth, places->is_settled, &step) ||
             step.kind != PLACEMENT_AT_REST)
             return false;
     }
+    return true;
+}
+
+bool sim_places_has_all(const struct sim_node *n)
+{
+    for (uint32_t group_id = 1; group_id <= n->sim->group_count; group_id++)
+        if (n->sim->do_nodes_move && !has(&places->truth.groups[group_id], sim_node_id(n)))
+            return false;
     return true;
 }
 
@@ -114,7 +122,8 @@ void sim_places_mend(struct sim_group *g)
         places->is_settled_known[number] = places->is_settled;
     }
     const struct placement *known = &places->known[number];
-    repl_group_set_preferred(g->raft, known->groups[g->group_id].preferred_node_id);
+    if (g->life->metadata == NULL) /* else it says who leads (sim_switch.h) */
+        repl_group_set_preferred(g->raft, known->groups[g->group_id].preferred_node_id);
     if (next_step(g, known, places->is_settled_known[number], &step))
         take(g, &step);
 }

@@ -16,6 +16,8 @@ void sim_places_mend(struct sim_group *g);
 /* As a node does whose part in the group is over, as far as it knows: it asks the group's leader,
  * and when that agrees, what it has is removed. */
 void sim_places_leave(struct sim_group *g);
+/* Has the node a replica of every group, by what group 0 would say? */
+bool sim_places_has_all(const struct sim_node *n);
 /* Every group is where it is to be. */
 bool sim_places_are_at_rest(struct sim *s);
 

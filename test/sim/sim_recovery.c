@@ -18,6 +18,7 @@
 #include "sim/sim_actor.h"
 #include "sim/sim_fault.h"
 #include "sim/sim_operator.h"
+#include "sim/sim_places.h"
 #include "start/recovery.h"
 
 #define LOOK_NS       (100 * WORLD_MS)
@@ -82,9 +83,10 @@ static void lose_others(struct sim *s)
 
 static void begin_disaster(struct sim *s)
 {
-    if (!sim_operator_is_done(s))
-        return;
-    story.survivor = s->nodes[world_between(s->world, 0, s->node_count - 1)];
+    struct sim_node *survivor = s->nodes[world_between(s->world, 0, s->node_count - 1)];
+    if (!sim_operator_is_done(s) || !sim_places_has_all(survivor))
+        return; /* another one, perhaps, at the next look */
+    story.survivor = survivor;
     if (random_chance(world_random(s->world), 0.6))
         cut_off(s);
     else

@@ -189,7 +189,7 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     if (do_nodes_move)
         node_count = SIM_MOVING_NODES;
     if (kind == SIM_RECOVERY_SEEDS)
-        node_count = 3;
+        node_count = seed % 4 == 0 ? 4 : 3;
     unsigned founder_count = node_count == 4 || do_nodes_move ? 3 : node_count;
     struct sim *s = sim_create(seed, node_count, founder_count, counters, options->is_verbose);
     s->is_blind = options->is_blind;
@@ -203,7 +203,7 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
     uint64_t pace_ns = world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS);
     sim_begin(s, s->has_consumers ? 3 * pace_ns : pace_ns); /* others have work to do there */
     s->lost_answer_chance = 0.01;
-    if (do_nodes_move)
+    if (do_nodes_move || (s->does_recover && node_count > founder_count))
         sim_places_start(s);
     if (s->do_partitions_move)
         sim_moves_start(s);
