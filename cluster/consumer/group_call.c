@@ -161,7 +161,10 @@ bool group_call_hear(const struct group_call *call, struct kafka_string group_id
                      struct kafka_string member_id)
 {
     struct group_way way = group_call_way(call);
-    return group_hear(group_call_groups(call), group_id, member_id, &way);
+    bool is_heard = group_hear(group_call_groups(call), group_id, member_id, &way);
+    if (!is_heard) /* so that the client's next connection, if there is one, is newer than all */
+        atomic_fetch_add(&call->request->broker->connection_number, 1);
+    return is_heard;
 }
 
 int16_t group_error_of(int err)

@@ -98,7 +98,7 @@ void group_believe_stored(struct group_set *s, struct kafka_string group_id,
 
 static bool is_speaking(const struct live_member *m, const struct group_way *way)
 {
-    return m->ways[0].router == way->router && m->ways[0].number == way->number;
+    return m->way.router == way->router && m->way.number == way->number;
 }
 
 bool group_belief(const struct group_set *s, struct kafka_string group_id,

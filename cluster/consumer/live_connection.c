@@ -25,11 +25,10 @@
  *   node     becomes coordinator at 23: what is since 17 may be as old as that
  *
  * The router closes the client's connection then, as the node does with one of its own, and the
- * next one is since 23 or later. Between two answers all connections taken are since the same: of
- * one router's the number that it gives tells which is newer, of two routers' the one that was
- * heard last. */
-#include <string.h>
-
+ * next one is since 23 or later. Between two answers all connections that a router takes are since
+ * the same, and its own numbers tell which is newer; of two routers' nothing does, so the one that
+ * is heard later is refused too. Whoever is refused makes the node's number rise (group_call.c), so
+ * that its next connection is newer than all. */
 #include "consumer/live_parts.h"
 
 void group_set_begin(struct group_set *s, uint64_t connection)
@@ -37,30 +36,11 @@ void group_set_begin(struct group_set *s, uint64_t connection)
     s->since_connection = connection;
 }
 
-/* Where the router is remembered, or the oldest one, which goes. */
-static unsigned find_way(const struct live_member *m, uint64_t router)
+static bool is_as_new(const struct group_way *way, const struct group_way *newest)
 {
-    unsigned at = 0;
-    while (at < LIVE_WAYS - 1 && (m->ways[at].router != router || m->ways[at].number == 0))
-        at++;
-    return at;
-}
-
-/* False: it has gone on from there. */
-static bool take_way(struct live_member *m, const struct group_way *way)
-{
-    unsigned at = find_way(m, way->router);
-    const struct live_way *known = &m->ways[at];
-    bool is_known = known->router == way->router && known->number != 0;
-    if (way->since < m->since)
-        return false;
-    if (way->since == m->since && is_known &&
-        (way->number < known->number || (way->number == known->number && at > 0)))
-        return false;
-    memmove(&m->ways[1], &m->ways[0], at * sizeof m->ways[0]);
-    m->ways[0] = (struct live_way){.router = way->router, .number = way->number};
-    m->since = way->since;
-    return true;
+    return way->since > newest->since ||
+           (way->since == newest->since && way->router == newest->router &&
+            way->number >= newest->number);
 }
 
 bool group_hear(struct group_set *s, struct kafka_string group_id, struct kafka_string member_id,
@@ -71,5 +51,9 @@ bool group_hear(struct group_set *s, struct kafka_string group_id, struct kafka_
 #ifdef TRILOG_BREAK_HEAR_OLD_CONNECTIONS
     return true; /* on purpose wrong, for the simulation to find */
 #endif
-    return way->since >= s->since_connection && (m == NULL || take_way(m, way));
+    if (way->since < s->since_connection || (m != NULL && !is_as_new(way, &m->way)))
+        return false;
+    if (m != NULL)
+        m->way = *way;
+    return true;
 }

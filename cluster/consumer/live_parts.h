@@ -13,7 +13,6 @@
 #define GROUP_PROTOCOLS_MAX     64           /* of one member */
 #define NEW_MEMBER_TIMEOUT_MS   (5u * 60 * 1000) /* it has no session yet: it can't heartbeat */
 #define RETRY_MS                50               /* between two attempts to propose */
-#define LIVE_WAYS               4 /* routers that a member is remembered to have spoken by */
 
 /* An offset that a member committed and that is not stored. */
 struct live_belief {
@@ -22,12 +21,6 @@ struct live_belief {
     int64_t offset;
     int32_t leader_epoch;
     struct live_belief *next; /* of the member */
-};
-
-/* A member's newest connection to one router, or to this node (router 0). */
-struct live_way {
-    uint64_t router;
-    uint64_t number; /* 0: none yet */
 };
 
 struct live_member {
@@ -39,10 +32,9 @@ struct live_member {
     uint32_t protocol_count;
     uint8_t *assignment;
     size_t assignment_size;
-    size_t bytes;                    /* what it counts for */
-    struct live_way ways[LIVE_WAYS]; /* newest first */
-    uint64_t since;                  /* of the newest */
-    struct live_belief *beliefs;     /* newest first */
+    size_t bytes;                /* what it counts for */
+    struct group_way way;        /* newest in which it spoke; all zero: none yet */
+    struct live_belief *beliefs; /* newest first */
     uint32_t belief_count;
     bool is_new;             /* has not been part of a generation */
     bool has_synced;         /* in this generation */

@@ -7,6 +7,7 @@
 #ifndef SIM_CALL_H
 #define SIM_CALL_H
 
+#include "cluster/live_group.h"
 #include "cluster/machine.h"
 #include "sim/sim_node.h"
 
@@ -52,7 +53,7 @@ struct sim_wire {
 struct sim_connection {
     unsigned node;
     struct sim_life *life; /* that accepted it; NULL: none was there */
-    uint64_t number;       /* as that process counts them */
+    struct group_way way;  /* in which its client speaks, as that process numbers them */
     uint64_t last_ns;      /* when what was sent last arrives */
     uint64_t held_ns;      /* nothing arrives before */
     bool is_given_up;      /* by the client */

@@ -7,6 +7,7 @@
 #include "protocol/error.h"
 
 #define JOIN_TIMEOUT_NS (8 * WORLD_S)
+#define ROUTERS         2
 
 /* ---- at the node ---- */
 
@@ -75,10 +76,11 @@ struct kafka_string sim_group_call_text(const char *text)
 
 bool sim_group_call_is_heard(const struct sim_group_call *c)
 {
-    uint64_t number = c->connection->number;
-    struct group_way way = {.number = number, .since = number};
-    return group_hear(sim_group_call_groups(c), kafka_string_of(c->group->name),
-                      kafka_string_of(c->member_id), &way);
+    bool is_heard = group_hear(sim_group_call_groups(c), kafka_string_of(c->group->name),
+                               kafka_string_of(c->member_id), &c->connection->way);
+    if (!is_heard) /* as group_call_hear() */
+        sim_coordinator_accept(c->call.life);
+    return is_heard;
 }
 
 /* ---- at the client ----
@@ -213,6 +215,38 @@ void sim_group_set_policy(struct sim_group_call *c)
     send_for(c, sim_group_work_policy);
 }
 
+/* A router knows of a node's numbers what it heard last: here, when a client of its came before. */
+struct router {
+    uint64_t clients;
+    struct {
+        const struct sim_life *life;
+        uint64_t now;
+    } heard[SIM_NODES_MAX];
+};
+
+/* By a router: its own connection to the node is of no account, but for what is held up on it. */
+static struct group_way way_by(unsigned router, unsigned node, struct sim_life *life)
+{
+    static struct router routers[ROUTERS];
+    struct router *r = &routers[router];
+    bool is_of_life = r->heard[node].life == life;
+    struct group_way way = {
+        .router = router + 1, .number = ++r->clients, .since = is_of_life ? r->heard[node].now : 0};
+    r->heard[node].life = life;
+    r->heard[node].now = sim_coordinator_now(life);
+    return way;
+}
+
+/* Every other one is to a router, and of those every other one to the same. */
+static struct group_way way_of(unsigned node, struct sim_life *life)
+{
+    static unsigned turn;
+    if (turn++ % 2 == 1)
+        return way_by(turn / 2 % ROUTERS, node, life);
+    uint64_t number = sim_coordinator_accept(life);
+    return (struct group_way){.number = number, .since = number};
+}
+
 struct sim_connection *sim_group_connect(struct sim *s, unsigned node)
 {
     struct sim_connection *c = calloc(1, sizeof *c);
@@ -221,6 +255,6 @@ struct sim_connection *sim_group_connect(struct sim *s, unsigned node)
     c->node = node;
     c->life = s->nodes[node]->life;
     if (c->life != NULL)
-        c->number = sim_coordinator_accept(c->life);
+        c->way = way_of(node, c->life);
     return c;
 }

@@ -83,6 +83,11 @@ uint64_t sim_coordinator_accept(struct sim_life *life)
     return atomic_fetch_add(&life->beside[0].broker->connection_number, 1) + 1;
 }
 
+uint64_t sim_coordinator_now(const struct sim_life *life)
+{
+    return atomic_load(&life->beside[0].broker->connection_number);
+}
+
 int16_t sim_coordinator_check(struct sim_group *g)
 {
     if (!machine_is_ready(g->machine))

@@ -20,6 +20,8 @@ void sim_coordinator_tick(struct sim_group *g);
 
 /* The number of a connection that the process accepts now. */
 uint64_t sim_coordinator_accept(struct sim_life *life);
+/* Of the newest. */
+uint64_t sim_coordinator_now(const struct sim_life *life);
 
 /* As the daemon's calls to a group (consumer/group_call.c): Kafka's code of why there is no
  * coordinator here, or 0. */
