@@ -59,7 +59,8 @@ GENERATED_C := $(SCHEMA:protocol/schema/%.txt=build/generated/protocol/%.c) buil
 GENERATED_H := build/generated/protocol/messages.h
 DESCRIBE_C := build/generated/protocol/describe.c
 
-sources = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c $(1)/*/*.c))
+# libtrilog is a library of its own: nodes and routers have none of it.
+sources = $(filter-out $(1)/main.c dc-router/client/%,$(wildcard $(1)/*.c $(1)/*/*.c))
 objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
 LIBS := $(foreach f,cluster dc-router conf protocol replication log base,$(B)/lib$(f).a)
@@ -117,6 +118,14 @@ $(B)/pages/.made: $(B)/trilog
 	TRILOG_CONFIG=/dev/null $(B)/trilog pages write $(@D)
 	@touch $@
 
+# libtrilog, for applications: nothing of it is seen but its public header.
+CLIENT_LIBS := -lrdkafka -lyaml -luv
+CLIENT_OBJECTS := $(patsubst %.c,$(B)/pic/%.o,$(wildcard dc-router/client/*.c))
+$(B)/pic/%.o: %.c | build/.need-client
+	@mkdir -p $(dir $@)
+	$(CC) $(CFLAGS) -fPIC -fvisibility=hidden $(call includes,dc-router) -Idc-router/client -Idc-router/client/include \
+	    -c $< -o $@
+
 # ---- tests ------------------------------------------------------------------------------------
 FAKES := $(patsubst %.c,$(B)/%.o,$(wildcard test/fake/*.c))
 $(B)/test/%.o: test/%.c | build/.need-test build/.need-chaos $(GENERATED_H)
@@ -171,7 +180,12 @@ $(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-
     $(B)/libbase.a
 	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) $(TEST_RUNNER) -o $@
 
-UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) $(if $(filter tsan,$(VARIANT)),,cli),$(B)/test/$(f)_tests)
+$(B)/test/dc-router/client/%.o: TEST_INCLUDES += -Idc-router/client -Idc-router/client/include
+$(B)/test/client_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/dc-router/client/*.c)) $(CLIENT_OBJECTS) $(FAKES) \
+    $(B)/libconf.a $(B)/libbase.a | build/.need-client
+	$(CC) $(LDFLAGS) $^ $(CLIENT_LIBS) $(TEST_RUNNER) -o $@
+
+UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) $(if $(filter tsan,$(VARIANT)),,cli client),$(B)/test/$(f)_tests)
 unit: $(UNIT_BINARIES)
 	tools/run-unit $(UNIT_BINARIES)
 
