@@ -156,10 +156,11 @@ struct repl_group {
     uint64_t answered_to, answered_term, answered_index; /* last answer, when it was a success */
     uint64_t answered_ms;
     uint64_t candidate_since_ms;
-    uint64_t heard_majority_ms; /* leader: a majority was last alive; others: now */
-    uint64_t led_term;          /* the last one that this replica led in, since its start, or 0 */
-    uint64_t led_until_ms;      /* ... when a round began that a majority answered */
-    uint64_t beaten_ms;         /* leader: libraft's last timeout */
+    uint64_t candidate_spread_ms; /* longer than others, by chance, until it stands again */
+    uint64_t heard_majority_ms;   /* leader: a majority was last alive; others: now */
+    uint64_t led_term;            /* the last one that this replica led in, since its start, or 0 */
+    uint64_t led_until_ms;        /* ... when a round began that a majority answered */
+    uint64_t beaten_ms;           /* leader: libraft's last timeout */
     uint32_t preferred_node_id;
     bool is_within_site;          /* the site rule is not for it */
     bool is_alone;                /* it is the only voter, as the node was told */

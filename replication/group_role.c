@@ -100,6 +100,7 @@ void group_role_changed(struct repl_group *g)
         tell(g, "replica_stands");
         g->counters.elections_started++;
         g->candidate_since_ms = group_now_ms(g);
+        g->candidate_spread_ms = 0;
     }
 }
 
@@ -359,6 +360,14 @@ static void ask_first_again(struct repl_group *g, uint64_t now_ms)
         g->raft.candidate_state.disrupt_leader = false;
 }
 
+/* Ranks keep candidates apart, as long as all know the same of who is preferred. Two that don't,
+ * each first by its own account, would take each other's vote again and again at the same moment:
+ * so every try behind the second comes at a time of its own. */
+static uint64_t retry_ms(const struct repl_group *g, unsigned rank)
+{
+    return CANDIDATE_RETRY_MS + g->candidate_spread_ms + rank * (uint64_t)NEXT_STAND_MS;
+}
+
 static void stand_in_order(struct repl_group *g, uint64_t now_ms)
 {
     bool has_lesser = g->lesser_asked_ms != 0 && now_ms - g->lesser_asked_ms < LESSER_MS;
@@ -376,9 +385,9 @@ static void stand_in_order(struct repl_group *g, uint64_t now_ms)
         now_ms - g->electable_since_ms >= FIRST_STAND_MS + first_rank * (uint64_t)NEXT_STAND_MS)
         stand(g);
     else if (g->raft.state == RAFT_CANDIDATE &&
-             now_ms - g->candidate_since_ms >=
-                 CANDIDATE_RETRY_MS + rank * (uint64_t)NEXT_STAND_MS) {
+             now_ms - g->candidate_since_ms >= retry_ms(g, rank)) {
         g->candidate_since_ms = now_ms;
+        g->candidate_spread_ms = random_below(g->options.random, NEXT_STAND_MS);
         stand(g);
     }
 }

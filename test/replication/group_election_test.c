@@ -166,6 +166,23 @@ Test(repl_group, gives_a_candidate_that_can_win_its_time)
     cluster_close(&c);
 }
 
+/* Their metadata differ, as those of a switch that not all have heard of: each is first by its own
+ * account. Whatever the one-way delay, they must not take each other's vote for ever. */
+Test(repl_group, has_a_leader_also_where_two_who_are_left_each_take_themselves_for_the_first)
+{
+    for (unsigned delay_ms = 1; delay_ms <= 25; delay_ms += 8) {
+        struct replica *old = started(3, 3, 30 + delay_ms), *one = other_than(old, NULL);
+        struct replica *two = other_than(old, one);
+        repl_group_set_preferred(one->group, one->node_id);
+        repl_group_set_preferred(two->group, two->node_id);
+        cluster_delay(&c, delay_ms);
+        cluster_run_ms(&c, 500);
+        replica_kill(old);
+        next_leader(old, 5000);
+        cluster_close(&c);
+    }
+}
+
 Test(repl_group, lets_go_of_a_leader_in_a_minority_and_of_what_it_did_not_commit)
 {
     struct replica *old = started(3, 3, 10);
