@@ -106,14 +106,17 @@ static struct repl_totals totals_of(const struct repl_group *g)
 /* What others have sent may be committed, unheard: it stays. What this replica proposed itself is
  * not acknowledged before it is committed here; as a leader of the past it may have such entries at
  * whose indexes its successor went on with others. So these go: kept, their records would stand at
- * offsets where clients have seen the successor's. */
+ * offsets where clients have seen the successor's. What is applied is committed, also where libraft
+ * has begun again from the checkpoint (a snapshot that did not come) and counts from there. */
 uint64_t repl_group_kept_index(const struct repl_group *g)
 {
     uint64_t last = last_index(g), before = g->own_from == 0 ? last : g->own_from - 1;
 #ifdef TRILOG_BREAK_KEEP_OWN_TAIL
     before = last; /* on purpose wrong, for the simulation to find */
 #endif
-    return before > g->raft.commit_index ? before : g->raft.commit_index;
+    uint64_t committed = g->applied_index > g->raft.commit_index ? g->applied_index
+                                                                 : g->raft.commit_index;
+    return before > committed ? before : committed;
 }
 
 /* What lies between the applied and the last index that would be kept. */

@@ -102,6 +102,46 @@ Test(repl_group_ship, goes_on_with_the_next_leader_when_the_source_dies_in_the_m
     cluster_close(&c);
 }
 
+static bool is_led_by_another(struct cluster *cluster)
+{
+    struct replica *leader = cluster_leader_now(cluster);
+    return leader != NULL && leader->node_id != (uint32_t)(uintptr_t)cluster->filter_data;
+}
+
+/* It led once, proposed what it has itself, and has heard nothing of its successor but the
+ * snapshot: whoever recovers it goes on with all that it has applied. */
+Test(repl_group_ship, keeps_what_a_leader_of_the_past_has_applied_when_the_snapshot_does_not_come)
+{
+    struct replica *old = started(3, 3, 55);
+    cluster_append(&c, 20);
+    cluster_settle(&c, 1000);
+    uint64_t applied = replica_status(old).applied_index;
+    cluster_isolate(&c, old->number);
+    c.filter_data = (void *)(uintptr_t)old->node_id;
+    cluster_run_until(&c, is_led_by_another, 3000, "another leader");
+    for (unsigned round = 0; round < 4; round++) {
+        cluster_append(&c, 200);
+        for (unsigned i = 0; i < c.count; i++)
+            if (&c.replicas[i] != old)
+                cluster_checkpoint(&c, &c.replicas[i]);
+    }
+    c.filter = let_pieces;
+    pieces_seen = pieces_max = 0;
+    cluster_heal(&c);
+    for (unsigned i = 0; i < 5000 && pieces_seen == 0; i++)
+        cluster_run_ms(&c, 1);
+    cr_assert_gt(pieces_seen, 0, "it waits for the snapshot");
+    cluster_isolate(&c, old->number);
+    cluster_run_ms(&c, 2000); /* it gives that up, and begins again from its checkpoint */
+    cr_assert_geq(replica_status(old).applied_index, applied);
+    cr_assert_geq(replica_status(old).kept_index, applied);
+    pieces_max = UINT32_MAX;
+    cluster_heal(&c);
+    cluster_settle(&c, 5000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
 Test(repl_group_ship, gives_its_vote_when_the_source_dies_in_the_middle)
 {
     struct replica *leader = started(3, 3, 52);
