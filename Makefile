@@ -60,15 +60,17 @@ GENERATED_H := build/generated/protocol/messages.h
 DESCRIBE_C := build/generated/protocol/describe.c
 
 # libtrilog is a library of its own: nodes and routers have none of it.
-sources = $(filter-out $(1)/main.c dc-router/client/%,$(wildcard $(1)/*.c $(1)/*/*.c))
+sources = $(filter-out $(1)/main.c $(1)/router/main.c dc-router/client/%,$(wildcard $(1)/*.c $(1)/*/*.c))
 objects = $(patsubst %.c,$(B)/%.o,$(call sources,$(1)))
 # Dependents before what they depend on, as the linker wants it.
 LIBS := $(foreach f,cluster dc-router conf protocol replication log base,$(B)/lib$(f).a)
+# The libraries of a folder and of what it stands on.
+libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 
-.PHONY: all demo chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
+.PHONY: all demo clients-routed clients-routed-short chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bench-groups bounds bounds-short fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries programs check-clang check-format check-tidy
-all: build/.need-build $(B)/trilogd $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
+all: build/.need-build $(B)/trilogd $(B)/trilog-router $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
 
 build/.need-%: tools/need
 	@mkdir -p build
@@ -102,6 +104,10 @@ $(B)/replication/group.o $(B)/replication/group_%.o: EXTRA_CFLAGS := -fno-strict
 
 $(B)/trilogd: $(B)/cluster/main.o $(LIBS)
 	$(CC) $(LDFLAGS) $(filter %.o,$^) $(LIBS) $(LDLIBS) -o $@
+
+# The address that a site's applications know.
+$(B)/trilog-router: $(B)/dc-router/router/main.o $(call libs_of,dc-router)
+	$(CC) $(LDFLAGS) $(filter %.o,$^) $(call libs_of,dc-router) -luv -lyaml -lm -o $@
 
 # The operator's command: it meets the cluster over the network only.
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(B)/%.o)
@@ -137,8 +143,6 @@ $(B)/test/cluster/%.o: TEST_INCLUDES += -Icluster
 # The simulation opens a node's disk as the daemon does.
 $(B)/test/sim/%.o: TEST_INCLUDES += -Icluster
 
-# The libraries of a folder and of what it stands on.
-libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 define unit_rules
 $(B)/test/$(1)_tests: $(patsubst %.c,$(B)/%.o,$(call tests_of,$(1))) $(FAKES) $(call libs_of,$(1)) \
     $(if $(filter protocol,$(1)),$(DESCRIBE_C:build/%.c=$(B)/%.o)) $(filter %.o,$(TEST_RUNNER))
@@ -193,6 +197,14 @@ clients: all
 	tools/clients
 	test/client/run
 
+# The same clients through a router; the short form is one of each kind, and faults under load.
+clients-routed: all
+	tools/clients
+	test/client/run --routed
+clients-routed-short: all
+	tools/clients
+	test/client/run --routed -k "kcat or group_test or consumer_test or producer_test or fault_test or kafkajs or kafka_python"
+
 # Sanitizers make tests several times slower.
 unit-asan unit-tsan: unit-%:
 	TSAN_OPTIONS=suppressions=test/plain/tsan.supp UNIT_TIMEOUT_SECONDS=300 $(MAKE) VARIANT=$* unit
@@ -224,7 +236,7 @@ fuzz fuzz-short: build/.need-fuzz
 
 # ---- all that belongs to a change ---------------------------------------------------------------
 # Real processes first and foremost; beside them what only computes.
-PROCESS_SUITES := $(if $(wildcard test/client/run),clients) chaos-tests chaos-short chaos-broken-short bounds-short
+PROCESS_SUITES := $(if $(wildcard test/client/run),clients clients-routed-short) chaos-tests chaos-short chaos-broken-short bounds-short
 COMPUTE_SUITES := unit sim sim-broken $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan check-clang check-format
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: programs
@@ -307,6 +319,7 @@ fmt: build/.need-check
 
 install: all
 	install -D -m 755 $(B)/trilogd $(DESTDIR)$(PREFIX)/bin/trilogd
+	install -D -m 755 $(B)/trilog-router $(DESTDIR)$(PREFIX)/bin/trilog-router
 	$(if $(CLI_SOURCES),install -D -m 755 $(B)/trilog $(DESTDIR)$(PREFIX)/bin/trilog)
 	install -D -m 644 $(B)/pages/trilog.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/trilog
 	install -D -m 644 $(B)/pages/_trilog $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_trilog

@@ -1,0 +1,440 @@
+/* Back-pressure is not to read: as many unanswered requests as the settings allow, a client that
+ * does not take its answers, or as many bytes under way in the shard as it may hold. */
+#include "router/client.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/event.h"
+#include "router/fetch_state.h"
+#include "router/router.h"
+
+#define ANSWER_BYTES_MAX    (256u << 20)
+#define UNWRITTEN_BYTES_MAX (16u << 20)
+#define SHARDS_MAX          64
+
+/* ---- life ---- */
+
+void client_claim(struct client *c)
+{
+    c->claims++;
+}
+
+void client_release(struct client *c)
+{
+    if (--c->claims > 0)
+        return;
+    frame_input_close(&c->input);
+    fetch_state_destroy(c->fetches);
+    free(c->identity.since);
+    c->shard->client_count--;
+    free(c);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct client *c = handle->data;
+    *c->previous = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    client_release(c);
+}
+
+static void answer_soon(struct client *c)
+{
+    if (c->is_answering)
+        return;
+    c->is_answering = true;
+    c->claims++;
+    c->answering_next = c->shard->answering;
+    c->shard->answering = c;
+}
+
+void client_close(struct client *c)
+{
+    if (c->is_closed)
+        return;
+    c->is_closed = c->is_ending = true;
+    c->is_reading = false;
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+    fetch_state_abandon(c->fetches);
+    answer_soon(c);
+}
+
+void client_end(struct client *c, const char *why)
+{
+    if (c->is_ending)
+        return;
+    event_info("client_refused", "address=%s reason=\"%s\"", c->address, why);
+    c->is_ending = true;
+    if (c->is_reading)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    c->is_reading = false;
+    answer_soon(c);
+}
+
+/* ---- requests ---- */
+
+void *client_request_allocate(struct client_request *r, size_t size)
+{
+    return kafka_arena_allocate(&r->arena, size);
+}
+
+void client_request_claim(struct client_request *r)
+{
+    r->claims++;
+}
+
+void client_request_release(struct client_request *r)
+{
+    if (--r->claims > 0)
+        return;
+    struct client *c = r->client;
+    c->shard->held_bytes -= r->counted_bytes;
+    kafka_writer_close(&r->writer);
+    kafka_arena_close(&r->arena);
+    slice_unref(&r->frame);
+    free(r);
+    client_release(c);
+}
+
+bool client_request_is_abandoned(const struct client_request *r)
+{
+    return r->client->is_closed;
+}
+
+static void count_bytes(struct client_request *r, size_t size)
+{
+    r->counted_bytes += size;
+    r->shard->held_bytes += size;
+}
+
+static void finish(struct client_request *r, enum client_request_state state)
+{
+    r->state = state;
+    answer_soon(r->client);
+}
+
+void client_request_answer_nothing(struct client_request *r)
+{
+    finish(r, CLIENT_REQUEST_SILENT);
+}
+
+void client_request_end_client(struct client_request *r, const char *why)
+{
+    client_end(r->client, why);
+    finish(r, CLIENT_REQUEST_SILENT);
+}
+
+static void end_answer(struct client_request *r, int err)
+{
+    if (err == 0)
+        err = kafka_writer_finish(&r->writer);
+    if (err != 0) {
+        client_request_end_client(r, err_text(err));
+        return;
+    }
+    count_bytes(r, r->writer.size_bytes);
+    finish(r, CLIENT_REQUEST_ANSWERED);
+}
+
+void client_request_answer(struct client_request *r, const void *message)
+{
+    const struct kafka_api *api = r->header.api;
+    kafka_response_header_encode(&r->writer, api, r->header.api_version, r->header.correlation_id);
+    end_answer(r, api->response.encode(&r->writer, r->header.api_version, message));
+}
+
+void client_request_answer_bytes(struct client_request *r, struct slice answer)
+{
+    kafka_writer_begin_frame(&r->writer);
+    kafka_write_slice(&r->writer, answer);
+    end_answer(r, 0);
+}
+
+static struct client_request *create_request(struct client *c, struct slice frame)
+{
+    struct client_request *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    r->client = c;
+    r->shard = c->shard;
+    r->frame = slice_ref(frame);
+    r->claims = 1;
+    r->received_ms = router_now_ms(c->shard);
+    kafka_arena_init(&r->arena, 3 * kafka_arena_limit_for(frame.bytes.size) + (256u << 10));
+    kafka_writer_init(&r->writer, ANSWER_BYTES_MAX);
+    count_bytes(r, frame.bytes.size);
+    c->claims++;
+    c->request_count++;
+    if (c->last != NULL)
+        c->last->next = r;
+    else
+        c->first = r;
+    c->last = r;
+    return r;
+}
+
+/* ---- reading ---- */
+
+static bool may_read(const struct client *c)
+{
+    const struct router_settings *settings = c->shard->settings;
+    return !c->is_ending && c->request_count < (unsigned)settings->requests_in_flight_max &&
+           c->unwritten_bytes < UNWRITTEN_BYTES_MAX &&
+           (c->request_count == 0 || /* everyone may have one */
+            c->shard->held_bytes < (size_t)settings->memory_bytes_max);
+}
+
+static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *into)
+{
+    struct client *c = handle->data;
+    (void)suggested;
+    frame_input_room(&c->input, into);
+}
+
+static void take_requests(struct client *c);
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
+{
+    struct client *c = stream->data;
+    (void)from;
+    if (size < 0) {
+        client_close(c);
+        return;
+    }
+    frame_input_add(&c->input, (size_t)size);
+    take_requests(c);
+    if (c->request_count == 0)
+        frame_input_rest(&c->input);
+}
+
+static void set_reading(struct client *c, bool should_read)
+{
+    if (c->is_reading == should_read || c->is_closed)
+        return;
+    c->is_reading = should_read;
+    if (!should_read)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    else if (uv_read_start((uv_stream_t *)&c->tcp, on_allocate, on_read) != 0)
+        client_close(c);
+}
+
+static void take_requests(struct client *c)
+{
+    struct slice frame;
+    int has = 1;
+    while (may_read(c) && (has = frame_input_next(&c->input, &frame)) > 0) {
+        struct client_request *r = create_request(c, frame);
+        if (r == NULL)
+            has = UV_ENOMEM;
+        else
+            client_request_dispatch(r);
+        if (has < 0)
+            break;
+    }
+    if (has < 0)
+        client_end(c, err_text(has));
+    set_reading(c, may_read(c));
+}
+
+/* ---- writing ---- */
+
+struct answer_write {
+    uv_write_t write;
+    struct client *client;
+    struct client_request *first; /* written */
+    size_t size_bytes;
+};
+
+static void release_all(struct client_request *r)
+{
+    while (r != NULL) {
+        struct client_request *next = r->next;
+        client_request_release(r);
+        r = next;
+    }
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct answer_write *w = (struct answer_write *)write;
+    struct client *c = w->client;
+    c->unwritten_bytes -= w->size_bytes;
+    if (status != 0)
+        client_close(c);
+    else if (c->is_ending || !c->is_reading)
+        answer_soon(c); /* perhaps that was all; or it may be read again */
+    release_all(w->first);
+    free(w);
+    client_release(c);
+}
+
+static struct client_request *take_answered(struct client *c)
+{
+    struct client_request *first = c->first, *last = NULL;
+    while (c->first != NULL && c->first->state != CLIENT_REQUEST_WORKING) {
+        last = c->first;
+        c->first = last->next;
+        c->request_count--;
+    }
+    if (c->first == NULL)
+        c->last = NULL;
+    if (last == NULL)
+        return NULL;
+    last->next = NULL;
+    return first;
+}
+
+static size_t count_slices(const struct client_request *r)
+{
+    size_t sum = 0;
+    for (; r != NULL; r = r->next) {
+        size_t count = 0;
+        if (r->state == CLIENT_REQUEST_ANSWERED)
+            kafka_writer_slices(&r->writer, &count);
+        sum += count;
+    }
+    return sum;
+}
+
+static size_t fill_buffers(const struct client_request *r, uv_buf_t *buffers)
+{
+    size_t at = 0, size_bytes = 0;
+    for (; r != NULL; r = r->next) {
+        size_t count = 0;
+        const struct slice *slices = r->state == CLIENT_REQUEST_ANSWERED
+                                         ? kafka_writer_slices(&r->writer, &count)
+                                         : NULL;
+        for (size_t i = 0; i < count; i++) {
+            buffers[at++] = uv_buf_init((char *)(uintptr_t)slices[i].bytes.data,
+                                        (unsigned)slices[i].bytes.size);
+            size_bytes += slices[i].bytes.size;
+        }
+    }
+    return size_bytes;
+}
+
+static void write_answers(struct client *c, struct client_request *first, size_t slice_count)
+{
+    struct answer_write *w = calloc(1, sizeof *w);
+    uv_buf_t *buffers = malloc(slice_count * sizeof *buffers);
+    int err = w == NULL || buffers == NULL ? UV_ENOMEM : 0;
+    if (err == 0) {
+        w->client = c;
+        w->first = first;
+        w->size_bytes = fill_buffers(first, buffers);
+        err = uv_write(&w->write, (uv_stream_t *)&c->tcp, buffers, (unsigned)slice_count,
+                       on_written);
+    }
+    free(buffers);
+    if (err == 0) {
+        c->claims++;
+        c->unwritten_bytes += w->size_bytes;
+        return;
+    }
+    free(w);
+    client_close(c);
+    release_all(first);
+}
+
+static void answer(struct client *c)
+{
+    struct client_request *first = take_answered(c);
+    size_t slice_count = c->is_closed ? 0 : count_slices(first);
+    if (slice_count > 0)
+        write_answers(c, first, slice_count);
+    else
+        release_all(first);
+    if (c->is_closed)
+        return;
+    if (c->is_ending && c->first == NULL && c->unwritten_bytes == 0)
+        client_close(c); /* else on_written looks again */
+    else if (!c->is_ending)
+        take_requests(c);
+}
+
+void client_turn(void *shard)
+{
+    struct router_shard *s = shard;
+    while (s->answering != NULL) {
+        struct client *c = s->answering;
+        s->answering = c->answering_next;
+        c->is_answering = false;
+        answer(c);
+        client_release(c);
+    }
+}
+
+/* ---- all of them ---- */
+
+static void take_peer(struct client *c)
+{
+    struct sockaddr_storage peer = {0};
+    int size = sizeof peer;
+    strcpy(c->address, "unknown");
+    c->identity.address = bytes_of(c->address_bytes, sizeof(struct in_addr));
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &size) != 0)
+        return;
+    if (peer.ss_family == AF_INET6) {
+        const struct in6_addr *from = &((struct sockaddr_in6 *)&peer)->sin6_addr;
+        bool is_mapped = IN6_IS_ADDR_V4MAPPED(from);
+        size_t skip = is_mapped ? sizeof *from - sizeof(struct in_addr) : 0;
+        memcpy(c->address_bytes, from->s6_addr + skip, sizeof *from - skip);
+        c->identity.address.size = sizeof *from - skip;
+    } else {
+        memcpy(c->address_bytes, &((struct sockaddr_in *)&peer)->sin_addr, sizeof(struct in_addr));
+    }
+    inet_ntop(c->identity.address.size == sizeof(struct in_addr) ? AF_INET : AF_INET6,
+              c->address_bytes, c->address, sizeof c->address);
+}
+
+void client_accept(struct router_shard *s, int descriptor)
+{
+    struct client *c = calloc(1, sizeof *c);
+    if (c == NULL || uv_tcp_init(shard_loop(s->shard), &c->tcp) != 0) {
+        free(c);
+        close(descriptor);
+        return;
+    }
+    c->tcp.data = c;
+    c->shard = s;
+    c->claims = 1;
+    c->input.frame_bytes_max = (uint32_t)s->settings->request_bytes_max;
+    s->client_count++;
+    c->identity.since = node_pool_moments(s, &c->identity.since_count);
+    c->identity.number = (int64_t)(++s->client_number * SHARDS_MAX + shard_index(s->shard));
+    c->next = s->clients;
+    c->previous = &s->clients;
+    if (c->next != NULL)
+        c->next->previous = &c->next;
+    s->clients = c;
+    if (uv_tcp_open(&c->tcp, descriptor) != 0) {
+        close(descriptor);
+        client_close(c);
+        return;
+    }
+    uv_tcp_nodelay(&c->tcp, 1);
+    take_peer(c);
+    take_requests(c);
+}
+
+void client_tick(struct router_shard *s)
+{
+    for (struct client *c = s->clients, *next; c != NULL; c = next) {
+        next = c->next;
+        if (!c->is_reading && !c->is_ending)
+            take_requests(c);
+    }
+}
+
+void client_close_all(struct router_shard *s)
+{
+    for (struct client *c = s->clients, *next; c != NULL; c = next) {
+        next = c->next;
+        client_close(c);
+    }
+}

@@ -1,0 +1,304 @@
+/* One question is under way at a time, to one node after another: so a node that answers nothing
+ * holds the next question up no longer than it is let. */
+#include "router/cluster_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/error.h"
+#include "protocol/frame.h"
+#include "router/own_request.h"
+#include "router/router.h"
+
+#define METADATA_VERSION 9
+#define ASK_EVERY_MS_MIN 20
+#define WAIT_MS_MAX      200
+#define NEAR_MS_MAX      10000
+
+/* ---- topics ---- */
+
+static struct map_topic *find_topic(struct cluster_map *m, struct kafka_string name)
+{
+    struct map_topic *t = NULL;
+    if (name.size > 0)
+        HASH_FIND(hh, m->topics, name.data, (unsigned)name.size, t);
+    return t;
+}
+
+static struct map_topic *put_topic(struct router_shard *s, struct kafka_string name)
+{
+    struct map_topic *t = find_topic(&s->map, name);
+    if (t != NULL || name.size <= 0 || HASH_COUNT(s->map.topics) >= MAP_TOPICS_MAX)
+        return t;
+    t = calloc(1, sizeof *t + (size_t)name.size);
+    if (t == NULL)
+        return NULL;
+    memcpy(t->name, name.data, (size_t)name.size);
+    t->name_size = name.size;
+    t->used_ms = router_now_ms(s);
+    HASH_ADD(hh, s->map.topics, name[0], (unsigned)t->name_size, t);
+    return t;
+}
+
+static void drop_topic(struct cluster_map *m, struct map_topic *t)
+{
+    HASH_DEL(m->topics, t);
+    free(t->near);
+    free(t->leaders);
+    free(t);
+}
+
+int32_t cluster_map_leader(struct router_shard *s, struct kafka_string topic, int32_t partition)
+{
+    struct map_topic *t = find_topic(&s->map, topic);
+    if (t == NULL)
+        t = put_topic(s, topic); /* so that it is asked for */
+    if (t == NULL)
+        return MAP_NOT_KNOWN;
+    t->used_ms = router_now_ms(s);
+    if (!t->is_known)
+        return MAP_NOT_KNOWN;
+    return partition >= 0 && partition < t->count ? t->leaders[partition] : MAP_NO_SUCH;
+}
+
+static void learn_topic(struct router_shard *s, const struct kafka_metadata_response_topic *from)
+{
+    struct map_topic *t = put_topic(s, from->name);
+    if (t == NULL)
+        return;
+    t->is_known = true;
+    if (from->error_code == KAFKA_ERROR_LEADER_NOT_AVAILABLE)
+        return; /* it is being made */
+    int32_t *leaders = NULL;
+    if (from->partitions_count > 0) {
+        leaders = malloc((size_t)from->partitions_count * sizeof *leaders);
+        if (leaders == NULL)
+            return;
+        for (int32_t i = 0; i < from->partitions_count; i++)
+            leaders[i] = MAP_NOBODY;
+    }
+    for (int32_t i = 0; i < from->partitions_count; i++) {
+        int32_t index = from->partitions[i].partition_index;
+        if (index >= 0 && index < from->partitions_count)
+            leaders[index] = from->partitions[i].leader_id;
+    }
+    if (from->partitions_count != t->count) {
+        free(t->near);
+        t->near = NULL;
+    }
+    free(t->leaders);
+    t->leaders = leaders;
+    t->count = from->partitions_count;
+}
+
+/* ---- replicas of this site ---- */
+
+int32_t cluster_map_near(struct router_shard *s, struct kafka_string topic, int32_t partition)
+{
+    const struct map_topic *t = find_topic(&s->map, topic);
+    if (t == NULL || t->near == NULL || partition < 0 || partition >= t->count ||
+        router_now_ms(s) - t->near[partition].since_ms > NEAR_MS_MAX)
+        return MAP_NOBODY;
+    return t->near[partition].node_id;
+}
+
+void cluster_map_learn_near(struct router_shard *s, struct kafka_string topic, int32_t partition,
+                            int32_t node_id)
+{
+    struct map_topic *t = find_topic(&s->map, topic);
+    if (t == NULL || partition < 0 || partition >= t->count)
+        return;
+    if (t->near == NULL && node_id >= 0) {
+        t->near = calloc((size_t)t->count, sizeof *t->near);
+        for (int32_t i = 0; t->near != NULL && i < t->count; i++)
+            t->near[i].node_id = MAP_NOBODY;
+    }
+    if (t->near != NULL)
+        t->near[partition] = (struct map_near){.node_id = node_id, .since_ms = router_now_ms(s)};
+}
+
+/* ---- coordinators ---- */
+
+static struct map_group *find_group(struct cluster_map *m, struct kafka_string name)
+{
+    struct map_group *g = NULL;
+    if (name.size > 0)
+        HASH_FIND(hh, m->groups, name.data, (unsigned)name.size, g);
+    return g;
+}
+
+int32_t cluster_map_coordinator(struct router_shard *s, struct kafka_string group_id)
+{
+    struct map_group *g = find_group(&s->map, group_id);
+    if (g == NULL)
+        return -1;
+    g->used_ms = router_now_ms(s);
+    return g->node_id;
+}
+
+void cluster_map_learn_coordinator(struct router_shard *s, struct kafka_string group_id,
+                                   int32_t node_id)
+{
+    struct map_group *g = find_group(&s->map, group_id);
+    if (g == NULL && group_id.size > 0 && HASH_COUNT(s->map.groups) < MAP_GROUPS_MAX) {
+        g = calloc(1, sizeof *g + (size_t)group_id.size);
+        if (g == NULL)
+            return;
+        memcpy(g->name, group_id.data, (size_t)group_id.size);
+        g->name_size = group_id.size;
+        HASH_ADD(hh, s->map.groups, name[0], (unsigned)g->name_size, g);
+    }
+    if (g == NULL)
+        return;
+    g->node_id = node_id;
+    g->used_ms = router_now_ms(s);
+}
+
+static void drop_group(struct cluster_map *m, struct map_group *g)
+{
+    HASH_DEL(m->groups, g);
+    free(g);
+}
+
+void cluster_map_forget_coordinator(struct router_shard *s, struct kafka_string group_id)
+{
+    struct map_group *g = find_group(&s->map, group_id);
+    if (g != NULL)
+        drop_group(&s->map, g);
+}
+
+/* ---- who waits ---- */
+
+void cluster_map_wait(struct router_shard *s, struct map_waiter *w, map_waiter_cb cb)
+{
+    w->cb = cb;
+    w->next = s->map.waiters;
+    w->previous = &s->map.waiters;
+    if (w->next != NULL)
+        w->next->previous = &w->next;
+    s->map.waiters = w;
+    s->map.should_ask = true;
+}
+
+void cluster_map_wait_no_more(struct map_waiter *w)
+{
+    if (w->previous == NULL)
+        return;
+    *w->previous = w->next;
+    if (w->next != NULL)
+        w->next->previous = w->previous;
+    w->previous = NULL;
+}
+
+/* Those that wait again while it runs wait for the next answer. */
+static void tell_waiters(struct router_shard *s)
+{
+    struct map_waiter *told = s->map.waiters;
+    s->map.waiters = NULL;
+    s->map.told_ms = router_now_ms(s);
+    if (told != NULL)
+        told->previous = &told;
+    while (told != NULL) {
+        struct map_waiter *w = told;
+        cluster_map_wait_no_more(w);
+        w->cb(w);
+    }
+}
+
+/* ---- asking ---- */
+
+void cluster_map_learn(struct router_shard *s, const struct kafka_metadata_response *response)
+{
+    for (int32_t i = 0; i < response->brokers_count; i++) {
+        const struct kafka_metadata_response_broker *b = &response->brokers[i];
+        if (b->node_id >= 0 && b->port > 0 && b->port <= UINT16_MAX)
+            node_pool_put(s, b->node_id, b->host, b->port, b->rack);
+    }
+    for (int32_t i = 0; i < response->topics_count; i++)
+        learn_topic(s, &response->topics[i]);
+}
+
+static void on_metadata(struct upstream_call *call, int status, struct slice answer)
+{
+    struct router_shard *s = call->data;
+    struct own_answer own;
+    s->map.is_asking = false;
+    if (status != 0 || own_answer_read(&own, KAFKA_API_METADATA, METADATA_VERSION, answer) != 0) {
+        s->map.should_ask = true; /* another node, soon */
+        return;
+    }
+    cluster_map_learn(s, own.message);
+    own_answer_close(&own);
+    tell_waiters(s);
+}
+
+static int send_question(struct router_shard *s, struct router_node *n)
+{
+    struct kafka_metadata_request request;
+    size_t count = HASH_COUNT(s->map.topics), i = 0;
+    struct kafka_metadata_request_topic *topics = calloc(count + 1, sizeof *topics);
+    if (topics == NULL)
+        return UV_ENOMEM;
+    kafka_metadata_request_init(&request);
+    for (struct map_topic *t = s->map.topics; t != NULL; t = t->hh.next)
+        topics[i++].name = (struct kafka_string){.data = t->name, .size = t->name_size};
+    request.topics = topics;
+    request.topics_count = (int32_t)count;
+    request.allow_auto_topic_creation = false;
+    int err = own_request_send(n, &s->map.call, KAFKA_API_METADATA, METADATA_VERSION, &request,
+                               on_metadata);
+    free(topics);
+    return err;
+}
+
+static void forget_unused(struct router_shard *s, uint64_t now_ms)
+{
+    for (struct map_topic *t = s->map.topics, *next; t != NULL; t = next) {
+        next = t->hh.next;
+        if (now_ms - t->used_ms > MAP_UNUSED_MS_MAX)
+            drop_topic(&s->map, t);
+    }
+    for (struct map_group *g = s->map.groups, *next; g != NULL; g = next) {
+        next = g->hh.next;
+        if (now_ms - g->used_ms > MAP_UNUSED_MS_MAX)
+            drop_group(&s->map, g);
+    }
+}
+
+void cluster_map_doubt(struct router_shard *s)
+{
+    s->map.should_ask = true;
+}
+
+void cluster_map_tick(struct router_shard *s, uint64_t now_ms)
+{
+    struct cluster_map *m = &s->map;
+    uint64_t since_ms = now_ms - m->asked_ms;
+    if (m->waiters != NULL && now_ms - m->told_ms >= WAIT_MS_MAX)
+        tell_waiters(s); /* nobody answers: they have deadlines of their own */
+    bool is_due = m->should_ask ? since_ms >= ASK_EVERY_MS_MIN
+                                : since_ms >= (uint64_t)s->settings->metadata_refresh_ms;
+    if (m->is_asking || !is_due)
+        return;
+    struct router_node *n = node_pool_any(s, m->turn++);
+    m->asked_ms = now_ms;
+    if (n == NULL)
+        return;
+    if (!m->should_ask)
+        forget_unused(s, now_ms);
+    m->should_ask = false;
+    m->call.data = s;
+    m->is_asking = send_question(s, n) == 0;
+}
+
+void cluster_map_close(struct router_shard *s)
+{
+    for (struct map_topic *t = s->map.topics, *next; t != NULL; t = next) {
+        next = t->hh.next;
+        drop_topic(&s->map, t);
+    }
+    for (struct map_group *g = s->map.groups, *next; g != NULL; g = next) {
+        next = g->hh.next;
+        drop_group(&s->map, g);
+    }
+}

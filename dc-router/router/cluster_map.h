@@ -1,0 +1,95 @@
+/* What this shard knows of the cluster: who leads what, and where a consumer group's coordinator
+ * is.
+ *
+ * It learns by asking a node for the topics that clients use here, once a second and whenever a
+ * client's request finds that it was wrong. What is not used any more is forgotten. */
+#ifndef ROUTER_CLUSTER_MAP_H
+#define ROUTER_CLUSTER_MAP_H
+
+#include <uthash.h>
+
+#include "protocol/messages.h"
+#include "router/upstream.h"
+
+#define MAP_TOPICS_MAX    20000
+#define MAP_GROUPS_MAX    50000
+#define MAP_UNUSED_MS_MAX 600000
+
+struct router_shard;
+
+/* A replica of this site that the leader names for reading (KIP-392). */
+struct map_near {
+    int32_t node_id; /* -1: none */
+    uint64_t since_ms;
+};
+
+struct map_topic {
+    int32_t *leaders;      /* node id of each partition, -1 while nobody leads; owned */
+    int32_t count;         /* partitions */
+    struct map_near *near; /* of each partition; owned, NULL until one is known */
+    bool is_known;         /* the cluster has told it */
+    uint64_t used_ms;
+    UT_hash_handle hh;
+    int32_t name_size;
+    char name[];
+};
+
+struct map_group {
+    int32_t node_id;
+    uint64_t used_ms;
+    UT_hash_handle hh;
+    int32_t name_size;
+    char name[];
+};
+
+/* Told when a question was answered, and now and then while none is: what it waits for may be known
+ * by then. */
+struct map_waiter;
+typedef void (*map_waiter_cb)(struct map_waiter *w);
+struct map_waiter {
+    void *data;
+    map_waiter_cb cb;                    /* private from here on */
+    struct map_waiter *next, **previous; /* previous is NULL while it does not wait */
+};
+
+struct cluster_map {
+    struct map_topic *topics;
+    struct map_group *groups;
+    struct map_waiter *waiters;
+    struct upstream_call call; /* Metadata */
+    bool is_asking;
+    bool should_ask; /* somebody found it wrong */
+    uint64_t asked_ms;
+    uint64_t turn;
+    uint64_t told_ms; /* waiters */
+};
+
+void cluster_map_close(struct router_shard *s);
+/* About every 20 ms. */
+void cluster_map_tick(struct router_shard *s, uint64_t now_ms);
+
+#define MAP_NOBODY    (-1) /* leads it, as far as is known */
+#define MAP_NOT_KNOWN (-2) /* yet: it is asked for */
+#define MAP_NO_SUCH   (-3) /* topic or partition, as the cluster says */
+/* The partition's leader, or one of these. */
+int32_t cluster_map_leader(struct router_shard *s, struct kafka_string topic, int32_t partition);
+/* Who of this site serves the partition's reads, or MAP_NOBODY: then the leader is asked, who may
+ * name one. Forgotten after a while, for the leader knows who keeps up. */
+int32_t cluster_map_near(struct router_shard *s, struct kafka_string topic, int32_t partition);
+void cluster_map_learn_near(struct router_shard *s, struct kafka_string topic, int32_t partition,
+                            int32_t node_id);
+/* Some answer showed that it is out of date: it is asked soon. */
+void cluster_map_doubt(struct router_shard *s);
+/* `cb` runs once, later; or not, when it was taken back. */
+void cluster_map_wait(struct router_shard *s, struct map_waiter *w, map_waiter_cb cb);
+void cluster_map_wait_no_more(struct map_waiter *w);
+/* What a node told, to whomever. */
+void cluster_map_learn(struct router_shard *s, const struct kafka_metadata_response *response);
+
+/* The coordinator's node id, or -1. */
+int32_t cluster_map_coordinator(struct router_shard *s, struct kafka_string group_id);
+void cluster_map_learn_coordinator(struct router_shard *s, struct kafka_string group_id,
+                                   int32_t node_id);
+void cluster_map_forget_coordinator(struct router_shard *s, struct kafka_string group_id);
+
+#endif

@@ -1,0 +1,179 @@
+/* What is asked of one node for a client's fetch: sent on a lane, parked there, come back.
+ *
+ * Two questions are the same when their bytes are. */
+#include <stdlib.h>
+
+#include "router/fetch_parts.h"
+#include "router/router.h"
+
+#define FETCH_BYTES_MAX (64u << 20)
+
+void fetch_free_call(struct fetch_call *call)
+{
+    struct fetch_call **at = &call->state->calls;
+    while (*at != call)
+        at = &(*at)->next;
+    *at = call->next;
+    slice_unref(&call->wanted);
+    slice_unref(&call->answer);
+    free(call);
+}
+
+void fetch_state_destroy(struct fetch_state *f)
+{
+    if (f == NULL)
+        return;
+    while (f->calls != NULL)
+        fetch_free_call(f->calls);
+    free(f);
+}
+
+static struct fetch_call *find_away(struct fetch_state *f)
+{
+    struct fetch_call *call = f->calls;
+    while (call != NULL && call->is_back)
+        call = call->next;
+    return call;
+}
+
+void fetch_state_abandon(struct fetch_state *f)
+{
+    struct fetch_call *call;
+    while (f != NULL && (call = find_away(f)) != NULL)
+        lane_abandon(call->lane); /* it comes back from inside, and frees itself */
+}
+
+static void on_back(struct upstream_call *upstream, int status, struct slice answer)
+{
+    struct fetch_call *call = upstream->data;
+    struct client *client = call->client;
+    struct fetch_state *state = call->state;
+    lane_give_back(call->lane);
+    call->is_back = true;
+    call->status = status;
+    if (status == 0 && call->is_wanted)
+        call->answer = slice_ref(answer);
+    if (!call->is_wanted || client->is_closed)
+        fetch_free_call(call);
+    if (state->fetch != NULL)
+        fetch_advance(state->fetch);
+    client_release(client);
+}
+
+/* ---- what is asked of one node ---- */
+
+static bool is_of(const struct fetch *f, unsigned i, const struct router_node *n)
+{
+    return f->items[i].node == n;
+}
+
+static int32_t partitions_at(const struct fetch *f, const struct router_node *n,
+                             const struct kafka_fetch_request_topic *topic)
+{
+    int32_t count = 0;
+    for (unsigned i = 0; i < f->item_count; i++)
+        count += is_of(f, i, n) && f->items[i].topic == topic;
+    return count;
+}
+
+/* The client's request with this node's partitions only. */
+static int encode(const struct fetch *f, const struct router_node *n, struct kafka_writer *w)
+{
+    struct client_request *r = f->request;
+    struct kafka_fetch_request m = *f->message;
+    size_t count = (size_t)m.topics_count;
+    struct kafka_fetch_request_topic *topics = calloc(count + 1, sizeof *topics);
+    struct kafka_fetch_request_partition *partitions = calloc(f->item_count + 1,
+                                                              sizeof *partitions);
+    size_t used = 0;
+    int err = topics == NULL || partitions == NULL ? UV_ENOMEM : 0;
+    m.topics = topics;
+    m.topics_count = 0;
+    m.session_id = 0;
+    m.session_epoch = -1;
+    m.forgotten_topics_count = 0;
+    m.rack_id = kafka_string_of(f->request->shard->settings->site); /* its clients stand here */
+    for (size_t t = 0; t < count && err == 0; t++) {
+        const struct kafka_fetch_request_topic *from = &f->message->topics[t];
+        if (partitions_at(f, n, from) == 0)
+            continue;
+        struct kafka_fetch_request_topic *into = &topics[m.topics_count++];
+        *into = (struct kafka_fetch_request_topic){.name = from->name,
+                                                   .partitions = &partitions[used]};
+        for (unsigned i = 0; i < f->item_count; i++)
+            if (is_of(f, i, n) && f->items[i].topic == from)
+                into->partitions[into->partitions_count++] = *f->items[i].partition;
+        used += (size_t)into->partitions_count;
+    }
+    kafka_writer_init(w, FETCH_BYTES_MAX);
+    struct kafka_request_header header = r->header;
+    header.correlation_id = 0; /* so that the same question has the same bytes */
+    kafka_request_header_encode(w, &header);
+    if (err == 0)
+        err = r->header.api->request.encode(w, r->header.api_version, &m);
+    if (err == 0)
+        err = kafka_writer_finish(w);
+    free(topics);
+    free(partitions);
+    return err;
+}
+
+static struct slice joined(const struct kafka_writer *w)
+{
+    struct buffer *copy = buffer_create(w->size_bytes);
+    if (copy == NULL)
+        return (struct slice){0};
+    kafka_writer_copy(w, copy->data, w->size_bytes);
+    return (struct slice){.owner = copy,
+                          .bytes = bytes_of(copy->data + KAFKA_FRAME_SIZE_BYTES,
+                                            w->size_bytes - KAFKA_FRAME_SIZE_BYTES)};
+}
+
+static struct fetch_call *find_same(struct fetch_state *s, const struct router_node *n,
+                                    struct bytes wanted)
+{
+    for (struct fetch_call *call = s->calls; call != NULL; call = call->next)
+        if (call->node == n && bytes_is_equal(call->wanted.bytes, wanted) &&
+            (!call->is_back || call->status == 0))
+            return call;
+    return NULL;
+}
+
+static void send_call(struct fetch *f, struct router_node *n, struct slice wanted)
+{
+    struct client_request *r = f->request;
+    struct fetch_call *call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return;
+    *call = (struct fetch_call){.client = r->client,
+                                .state = r->client->fetches,
+                                .node = n,
+                                .version = r->header.api_version,
+                                .is_wanted = true,
+                                .wanted = slice_ref(wanted)};
+    call->call.data = call;
+    call->next = call->state->calls;
+    call->state->calls = call;
+    struct kafka_slices inner = {.items = &call->wanted, .count = 1};
+    if (router_node_send_lane(n, &call->call, &r->client->identity, inner, on_back, &call->lane) !=
+        0)
+        fetch_free_call(call);
+    else
+        client_claim(r->client);
+}
+
+void fetch_ask_node(struct fetch *f, struct router_node *n)
+{
+    struct kafka_writer w;
+    int err = encode(f, n, &w);
+    struct slice wanted = err == 0 ? joined(&w) : (struct slice){0};
+    kafka_writer_close(&w);
+    if (wanted.owner == NULL)
+        return;
+    struct fetch_call *call = find_same(f->request->client->fetches, n, wanted.bytes);
+    if (call != NULL)
+        call->is_wanted = true;
+    else
+        send_call(f, n, wanted);
+    slice_unref(&wanted);
+}

@@ -1,0 +1,31 @@
+/* A request about one consumer group on its way to the group's coordinator.
+ *
+ * The coordinator is looked for as any client would; where it has moved, it is looked for again and
+ * the request goes there, for a while: all that is asked of coordinators may be asked twice. */
+#ifndef ROUTER_GROUP_PART_H
+#define ROUTER_GROUP_PART_H
+
+#include "router/client.h"
+#include "router/cluster_map.h"
+#include "router/node_pool.h"
+
+struct group_part;
+/* Status 0: the coordinator's answer, borrowed; else no coordinator was found in time. */
+typedef void (*group_part_cb)(struct group_part *p, int status, struct slice answer);
+
+/* In the request's arena; set these four before the start. */
+struct group_part {
+    struct client_request *request;
+    struct kafka_string group_id;
+    struct kafka_slices inner; /* what is sent; lives as long as the request */
+    bool is_lane;
+    group_part_cb cb; /* private from here on */
+    struct upstream_call call, find_call;
+    struct lane *lane;
+    struct group_part *line_next; /* behind it in the client's line */
+    struct map_waiter waiter;
+};
+
+void group_part_start(struct group_part *p, group_part_cb cb);
+
+#endif

@@ -1,0 +1,123 @@
+/* trilog-router: reads its configuration, listens, serves until told to stop. */
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/event.h"
+#include "base/random.h"
+#include "router/shard.h"
+
+#define SHARDS_MAX 64
+
+static void usage(FILE *into)
+{
+    fprintf(into,
+            "usage: trilog-router --config FILE [--check | --print-config]\n"
+            "  --check         read and check the configuration, then exit\n"
+            "  --print-config  print all settings in effect, with their meaning, then exit\n");
+}
+
+struct arguments {
+    const char *config;
+    bool should_check, should_print;
+};
+
+/* -1: go on; otherwise the exit status. */
+static int read_arguments(int count, char **values, struct arguments *arguments)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check", no_argument, NULL, 'k'},
+                                            {"print-config", no_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int option;
+    while ((option = getopt_long(count, values, "", options, NULL)) != -1) {
+        if (option == 'c')
+            arguments->config = optarg;
+        else if (option == 'k')
+            arguments->should_check = true;
+        else if (option == 'p')
+            arguments->should_print = true;
+        else {
+            usage(option == 'h' ? stdout : stderr);
+            return option == 'h' ? 0 : 2;
+        }
+    }
+    if (arguments->config != NULL && optind == count)
+        return -1;
+    usage(stderr);
+    return 2;
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static sigset_t block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+static int serve(struct router_settings *settings)
+{
+    struct router_shard *shards[SHARDS_MAX] = {0};
+    struct err_note note = {0};
+    struct random random;
+    int number, err = 0;
+    sigset_t signals = block_signals();
+    event_init(settings->site, (int)settings->router_id, (enum event_level)settings->event_level);
+    raise_file_limit();
+    if (settings->shards == 0)
+        settings->shards = uv_available_parallelism() < SHARDS_MAX
+                               ? (int64_t)uv_available_parallelism()
+                               : SHARDS_MAX;
+    random_init_system(&random);
+    uint64_t router_number = (random_u64(&random) >> 1) | 1;
+    for (unsigned i = 0; i < (unsigned)settings->shards && err == 0; i++)
+        err = router_shard_create(settings, i, router_number, &shards[i], &note);
+    if (err != 0) {
+        event_error("start_failed", "error=%s reason=\"%s\"", err_name(err),
+                    note.text[0] != '\0' ? note.text : err_text(err));
+        return 1;
+    }
+    event_info("serving", "listen=%s:%u", settings->listen.host, settings->listen.port);
+    sigwait(&signals, &number);
+    event_info("stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    for (unsigned i = 0; i < (unsigned)settings->shards; i++)
+        router_shard_destroy(shards[i]);
+    event_info("stopped", "reason=asked");
+    return 0;
+}
+
+int main(int count, char **values)
+{
+    struct arguments arguments = {0};
+    static struct router_settings settings;
+    struct err_note note = {0};
+    int status = read_arguments(count, values, &arguments);
+    if (status >= 0)
+        return status;
+    int err = router_conf_load(arguments.config, &settings, &note);
+    if (err != 0) {
+        fprintf(stderr, "trilog-router: %s\n", note.text[0] != '\0' ? note.text : err_text(err));
+        return 1;
+    }
+    if (arguments.should_print)
+        return router_conf_print(&settings, stdout) == 0 ? 0 : 1;
+    return arguments.should_check ? 0 : serve(&settings);
+}

@@ -1,0 +1,69 @@
+/* Does a node answer? A probe on a connection of its own says so four times a second, for on a pipe
+ * an answer may be long in coming by right. */
+#include "base/event.h"
+#include "protocol/messages.h"
+#include "router/node_parts.h"
+#include "router/router.h"
+
+#define PROBE_EVERY_MS 250
+
+static void on_probe_end(void *data, struct upstream *u)
+{
+    struct router_node *n = data;
+    n->owner->pool.upstream_count--;
+    if (n->probe == u)
+        n->probe = NULL;
+}
+
+static void on_probed(struct upstream_call *call, int status, struct slice answer)
+{
+    struct router_node *n = call->data;
+    (void)answer;
+    n->is_probing = false;
+    if (status != 0)
+        return;
+    n->answered_ms = router_now_ms(n->owner);
+    if (n->is_silent)
+        event_info("node_back", "peer_node=%d address=%s:%u", n->id, n->host, n->port);
+    n->is_silent = false;
+}
+
+/* The cheapest request there is: does anybody answer? */
+static void send_probe(struct router_node *n, uint64_t now_ms)
+{
+    static const uint8_t any_versions[] = {0, KAFKA_API_API_VERSIONS, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const uint8_t nowhere[4] = {0};
+    struct slice frame = {.bytes = bytes_of(any_versions, sizeof any_versions)};
+    struct kafka_slices inner = {.items = &frame, .count = 1};
+    struct kafka_envelope_client client = {.router_id = n->owner->router_id,
+                                           .number = ROUTER_OWN_CLIENT,
+                                           .address = bytes_of(nowhere, sizeof nowhere)};
+    n->probed_ms = now_ms;
+    if (n->probe == NULL || upstream_is_closing(n->probe))
+        n->probe = node_open_upstream(n, n, on_probe_end);
+    n->probe_call.data = n;
+    n->is_probing = n->probe != NULL &&
+                    upstream_send(n->probe, &n->probe_call, &client, inner, now_ms, on_probed) == 0;
+}
+
+void node_look_at(struct router_node *n, uint64_t now_ms)
+{
+    uint64_t silent_ms_max = (uint64_t)n->owner->settings->node_silent_ms;
+    if (!n->has_address)
+        return;
+    if (!n->is_silent && now_ms - n->answered_ms > silent_ms_max) {
+        event_warn("node_silent", "peer_node=%d address=%s:%u ms=%llu", n->id, n->host, n->port,
+                   (unsigned long long)(now_ms - n->answered_ms));
+        n->is_silent = true;
+        node_end_connections(n);
+    } else if (n->is_probing && now_ms - n->probed_ms > silent_ms_max) {
+        upstream_close(n->probe);
+    }
+    if (!n->is_probing && now_ms - n->probed_ms >= PROBE_EVERY_MS)
+        send_probe(n, now_ms);
+}
+
+bool router_node_is_up(const struct router_node *n)
+{
+    return n->has_address && !n->is_silent;
+}

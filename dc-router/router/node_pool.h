@@ -1,0 +1,97 @@
+/* The nodes of the cluster as this shard reaches them: connections, and who answers.
+ *
+ * Two kinds of connections to each node. A *pipe* takes any number of calls, one behind another,
+ * and carries what never waits long; a client's calls to a node all take the same one, so their
+ * order is kept. A *lane* takes one call at a time and carries what waits by design: fetches, joins
+ * and syncs. A node that answers nothing for a while is *silent*: its connections end, and its
+ * calls with them, until a probe is answered again. */
+#ifndef ROUTER_NODE_POOL_H
+#define ROUTER_NODE_POOL_H
+
+#include <uv.h>
+
+#include "router/upstream.h"
+
+#define NODE_PIPES_MAX 64
+#define NODES_MAX      64
+
+/* Whose calls they are. */
+struct client_identity {
+    struct bytes address;      /* 4 or 16 bytes in network order */
+    int64_t number;            /* rises with each connection that the router takes, not 0 */
+    struct node_moment *since; /* of each node by its place, when the connection was taken; owned by
+                                * the client */
+    unsigned since_count;
+};
+
+struct router_shard;
+struct lane;
+
+struct router_node {
+    struct router_shard *owner;
+    int32_t id; /* -1: an address from the settings, whose node is not known */
+    char host[256];
+    uint16_t port;
+    char site[64];
+    bool has_address; /* `address` is resolved */
+    bool is_resolving;
+    struct sockaddr_storage address;
+    uv_getaddrinfo_t resolve;
+    struct upstream *pipes[NODE_PIPES_MAX];
+    unsigned place;            /* rises in the order of coming, from 0 */
+    struct node_moment moment; /* newest of the node's */
+    struct lane *lanes;        /* all */
+    unsigned lane_count;
+    struct upstream *probe;
+    struct upstream_call probe_call;
+    bool is_probing; /* probe_call is under way */
+    bool is_silent;
+    uint64_t answered_ms; /* last answer to a probe */
+    uint64_t probed_ms;   /* last one sent */
+    struct router_node *next;
+};
+
+struct node_pool {
+    struct router_node *nodes;
+    unsigned node_count;
+    unsigned upstream_count; /* connections in all */
+};
+
+/* A connection for one call that may wait. */
+struct lane {
+    struct router_node *node;
+    struct upstream *upstream;
+    bool is_busy;
+    struct lane *next;
+};
+
+void node_pool_init(struct router_shard *s);
+/* Ends all connections; calls end with them. */
+void node_pool_close(struct router_shard *s);
+bool node_pool_is_closed(const struct router_shard *s);
+/* For a client's connection that begins now; NULL without memory or nodes. Freed by free(). */
+struct node_moment *node_pool_moments(const struct router_shard *s, unsigned *count);
+/* About every 20 ms. */
+void node_pool_tick(struct router_shard *s, uint64_t now_ms);
+
+/* The cluster says that such a node is there. NULL without memory, or beyond NODES_MAX. */
+struct router_node *node_pool_put(struct router_shard *s, int32_t id, struct kafka_string host,
+                                  int32_t port, struct kafka_string site);
+struct router_node *node_pool_find(struct router_shard *s, int32_t id);
+/* Any node that answers, of this router's site if there is one; NULL: none. `turn` spreads. */
+struct router_node *node_pool_any(struct router_shard *s, uint64_t turn);
+bool router_node_is_up(const struct router_node *n);
+
+/* As upstream_send: on the client's pipe, … */
+int router_node_send(struct router_node *n, struct upstream_call *call,
+                     const struct client_identity *identity, struct kafka_slices inner,
+                     upstream_cb cb);
+/* … or on a lane of its own. ERR_BUSY: all lanes are in use. Give the lane back in `cb`. */
+int router_node_send_lane(struct router_node *n, struct upstream_call *call,
+                          const struct client_identity *identity, struct kafka_slices inner,
+                          upstream_cb cb, struct lane **lane);
+void lane_give_back(struct lane *lane);
+/* Gives the call up: `cb` gets ERR_CLOSED, from inside, if it has not run. */
+void lane_abandon(struct lane *lane);
+
+#endif

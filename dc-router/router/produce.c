@@ -1,0 +1,372 @@
+/* Produce: each batch to its partition's leader, held and sent again when that goes away.
+ *
+ *   sent ──▶ acknowledged ──▶ answered
+ *     '──▶ refused by who leads no more, or never reached ──▶ held ──▶ sent again …
+ *     '──▶ fate unknown ──▶ idempotent? held ──▶ sent again … : answered REQUEST_TIMED_OUT
+ *
+ * What is held waits for a leader within the request's own timeout. A success is only ever a
+ * leader's. A batch of unknown fate is sent again if its producer is idempotent: the leader knows
+ * it by its sequence. Any other is answered as Kafka answers what it does not know (KIP-185's
+ * world).
+ *
+ * Order: while an earlier request of the client is held, later ones wait behind it, and then go one
+ * at a time. One that was under way with it may be refused as out of order: it is held too. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "protocol/error.h"
+#include "router/handlers.h"
+#include "router/produce_parts.h"
+#include "router/router.h"
+
+#define TIMEOUT_MS_MIN    1000
+#define BATCH_MAGIC_AT    16
+#define BATCH_PRODUCER_AT 43
+#define BATCH_HEAD_BYTES  61
+
+/* ---- what a batch says ---- */
+
+static bool is_idempotent(struct bytes records)
+{
+    return records.size >= BATCH_HEAD_BYTES && records.data[BATCH_MAGIC_AT] == 2 &&
+           (int64_t)bytes_get_be64(records.data + BATCH_PRODUCER_AT) >= 0;
+}
+
+static struct kafka_produce_response_partition *answer_of(struct produce *p, unsigned i)
+{
+    return &p->response.topics[p->items[i].topic].partitions[p->items[i].partition];
+}
+
+/* ---- the client's line ---- */
+
+static void join_line(struct produce *p)
+{
+    struct client *c = p->request->client;
+    if (c->produce_last != NULL)
+        c->produce_last->next = p;
+    else
+        c->produce_first = p;
+    c->produce_last = p;
+}
+
+static void leave_line(struct produce *p)
+{
+    struct client *c = p->request->client;
+    struct produce *before = NULL;
+    for (struct produce *at = c->produce_first; at != p; at = at->next)
+        before = at;
+    if (before == NULL)
+        c->produce_first = p->next;
+    else
+        before->next = p->next;
+    if (c->produce_last == p)
+        c->produce_last = before;
+}
+
+static bool is_earlier_held(const struct produce *p)
+{
+    for (const struct produce *at = p->request->client->produce_first; at != p; at = at->next)
+        if (at->is_held)
+            return true;
+    return false;
+}
+
+/* ---- ending ---- */
+
+static void give_up(struct produce *p)
+{
+    for (unsigned i = 0; i < p->item_count; i++) {
+        if (p->items[i].is_done)
+            continue;
+        p->items[i].is_done = true;
+        p->done_count++;
+        answer_of(p, i)->error_code = p->items[i].error_code;
+    }
+}
+
+static void go_on(struct client *c);
+
+static void end(struct produce *p)
+{
+    struct client_request *r = p->request;
+    struct client *c = r->client;
+    leave_line(p);
+    if (p->is_waiting) {
+        cluster_map_wait_no_more(&p->waiter);
+        p->is_waiting = false;
+        client_request_release(r);
+    }
+    if (p->message->acks == 0)
+        client_request_answer_nothing(r);
+    else
+        client_request_answer(r, &p->response);
+    go_on(c);
+    client_request_release(r);
+}
+
+static void on_told(struct map_waiter *w)
+{
+    struct produce *p = w->data;
+    struct client_request *r = p->request;
+    p->is_waiting = false;
+    go_on(r->client);
+    client_request_release(r);
+}
+
+static void hold(struct produce *p)
+{
+    p->is_held = true;
+    if (p->is_waiting)
+        return;
+    p->is_waiting = true;
+    p->waiter.data = p;
+    client_request_claim(p->request);
+    cluster_map_wait(p->request->shard, &p->waiter, on_told);
+}
+
+/* ---- answers of nodes ---- */
+
+enum verdict { FINAL, SURELY_NOT_WRITTEN, UNKNOWN_FATE };
+
+static enum verdict judge(int16_t error_code)
+{
+    switch (error_code) {
+    case KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER:
+    case KAFKA_ERROR_LEADER_NOT_AVAILABLE:
+    case KAFKA_ERROR_KAFKA_STORAGE_ERROR:
+        return SURELY_NOT_WRITTEN;
+    case KAFKA_ERROR_REQUEST_TIMED_OUT:
+        return UNKNOWN_FATE;
+    default:
+        return FINAL;
+    }
+}
+
+static void settle(struct produce *p, unsigned i, int16_t error_code)
+{
+    struct produce_item *item = &p->items[i];
+    enum verdict verdict = judge(error_code);
+    bool is_late = router_now_ms(p->request->shard) >= p->deadline_ms;
+    item->is_away = false;
+    item->error_code = error_code;
+    if (error_code == KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_earlier_held(p))
+        verdict = SURELY_NOT_WRITTEN; /* it overtook one that is held */
+    if (verdict == UNKNOWN_FATE && !is_idempotent(produce_asked(p, i)->records))
+        verdict = FINAL;
+    if (verdict != FINAL && !is_late)
+        return;
+    item->is_done = true;
+    p->done_count++;
+    answer_of(p, i)->error_code = error_code;
+}
+
+static void take_partition(struct produce *p, const struct produce_part *part,
+                           struct kafka_string topic,
+                           const struct kafka_produce_response_partition *from)
+{
+    for (unsigned k = 0; k < part->count; k++) {
+        unsigned i = part->items[k];
+        if (produce_asked(p, i)->partition_index != from->partition_index || !p->items[i].is_away ||
+            !kafka_string_is_equal(p->message->topics[p->items[i].topic].name, topic))
+            continue;
+        settle(p, i, from->error_code);
+        if (!p->items[i].is_done)
+            return;
+        struct kafka_produce_response_partition *into = answer_of(p, i);
+        into->error_code = from->error_code;
+        into->base_offset = from->base_offset;
+        into->log_append_time_ms = from->log_append_time_ms;
+        into->log_start_offset = from->log_start_offset;
+        return;
+    }
+}
+
+static void take_answer(struct produce *p, const struct produce_part *part, struct slice answer)
+{
+    struct own_answer own;
+    if (own_answer_read(&own, KAFKA_API_PRODUCE, p->request->header.api_version, answer) != 0)
+        return;
+    const struct kafka_produce_response *m = own.message;
+    for (int32_t t = 0; t < m->topics_count; t++)
+        for (int32_t i = 0; i < m->topics[t].partitions_count; i++)
+            take_partition(p, part, m->topics[t].name, &m->topics[t].partitions[i]);
+    own_answer_close(&own);
+}
+
+/* What the answer did not name, and all where there is none. */
+static void settle_rest(struct produce *p, const struct produce_part *part, int status)
+{
+    int16_t error_code = KAFKA_ERROR_REQUEST_TIMED_OUT;
+    if (status == UV_ENOTCONN)
+        error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+    else if (status == ERR_INVALID)
+        error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
+    else if (p->message->acks == 0)
+        error_code = KAFKA_ERROR_NONE;
+    for (unsigned k = 0; k < part->count; k++)
+        if (p->items[part->items[k]].is_away)
+            settle(p, part->items[k], error_code);
+}
+
+static void on_back(struct upstream_call *call, int status, struct slice answer)
+{
+    struct produce_part *part = call->data;
+    struct produce *p = part->produce;
+    struct client_request *r = p->request;
+    if (status == 0 && answer.bytes.size > 0)
+        take_answer(p, part, answer);
+    if (status == ERR_INVALID)
+        client_end(r->client, "a node refused a request");
+    settle_rest(p, part, status);
+    p->away_count--;
+    kafka_writer_close(&part->writer);
+    free(part);
+    if (p->away_count == 0 && p->done_count < p->item_count)
+        hold(p);
+    if (p->away_count == 0 && p->done_count == p->item_count)
+        end(p);
+    client_request_release(r);
+}
+
+/* ---- sending ---- */
+
+static void send_part(struct produce_part *part, struct router_node *n, uint64_t now_ms)
+{
+    struct produce *p = part->produce;
+    struct client_request *r = p->request;
+    struct kafka_slices whole = {.items = &r->frame, .count = 1};
+    bool is_whole = part->count == p->item_count && !p->was_tried;
+    int err = is_whole ? 0 : produce_write_part(part, now_ms);
+    part->call.data = part;
+    if (err == 0)
+        err = router_node_send(n, &part->call, &r->client->identity,
+                               is_whole ? whole : own_request_content(&part->writer), on_back);
+    if (err == 0) {
+        for (unsigned k = 0; k < part->count; k++)
+            p->items[part->items[k]].is_away = true;
+        p->away_count++;
+        client_request_claim(r);
+        return;
+    }
+    kafka_writer_close(&part->writer);
+    free(part);
+}
+
+static struct router_node *leader_of(struct produce *p, unsigned i)
+{
+    struct router_shard *s = p->request->shard;
+    int32_t id = cluster_map_leader(s, p->message->topics[p->items[i].topic].name,
+                                    produce_asked(p, i)->partition_index);
+    if (id == MAP_NO_SUCH)
+        settle(p, i, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    struct router_node *n = node_pool_find(s, id);
+    return n != NULL && router_node_is_up(n) ? n : NULL;
+}
+
+/* All that is not done and has a leader goes; what has none stays held. */
+static void send_all(struct produce *p)
+{
+    uint64_t now_ms = router_now_ms(p->request->shard);
+    for (unsigned i = 0; i < p->item_count; i++) {
+        struct router_node *n = p->items[i].is_done || p->items[i].is_away ? NULL : leader_of(p, i);
+        if (n == NULL)
+            continue;
+        struct produce_part *part = calloc(1, sizeof *part + p->item_count * sizeof(unsigned));
+        if (part == NULL)
+            break;
+        part->produce = p;
+        for (unsigned k = i; k < p->item_count; k++)
+            if (!p->items[k].is_done && !p->items[k].is_away && leader_of(p, k) == n)
+                part->items[part->count++] = k;
+        send_part(part, n, now_ms);
+    }
+    p->was_tried = true;
+    p->is_held = false;
+    if (p->away_count > 0)
+        return;
+    if (p->done_count < p->item_count)
+        hold(p);
+    else
+        end(p);
+}
+
+/* The first that is held goes, when nothing before it is under way any more. */
+static void go_on(struct client *c)
+{
+    uint64_t now_ms = router_now_ms(c->shard);
+    struct produce *p = c->produce_first;
+    while (p != NULL && !p->is_held && p->away_count == 0)
+        p = p->next;
+    if (p == NULL || !p->is_held || p->away_count > 0)
+        return;
+    if (now_ms < p->deadline_ms) { /* also for a client that has gone: it has sent it */
+        send_all(p);
+        return;
+    }
+    give_up(p);
+    end(p);
+}
+
+/* ---- beginning ---- */
+
+static bool build_answer(struct produce *p)
+{
+    const struct kafka_produce_request *m = p->message;
+    struct client_request *r = p->request;
+    size_t count = 0, i = 0;
+    for (int32_t t = 0; t < m->topics_count; t++)
+        count += (size_t)m->topics[t].partitions_count;
+    kafka_produce_response_init(&p->response);
+    p->items = client_request_allocate(r, (count + 1) * sizeof *p->items);
+    p->response.topics = client_request_allocate(r, ((size_t)m->topics_count + 1) *
+                                                        sizeof *p->response.topics);
+    if (p->items == NULL || p->response.topics == NULL)
+        return false;
+    p->item_count = (unsigned)count;
+    p->response.topics_count = m->topics_count;
+    for (int32_t t = 0; t < m->topics_count; t++) {
+        struct kafka_produce_response_topic *into = &p->response.topics[t];
+        size_t partitions = (size_t)m->topics[t].partitions_count;
+        kafka_produce_response_topic_init(into);
+        into->name = m->topics[t].name;
+        into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
+        if (into->partitions == NULL)
+            return false;
+        into->partitions_count = (int32_t)partitions;
+        for (size_t k = 0; k < partitions; k++) {
+            kafka_produce_response_partition_init(&into->partitions[k]);
+            into->partitions[k].partition_index = m->topics[t].partitions[k].partition_index;
+            into->partitions[k].base_offset = -1;
+            p->items[i++] = (struct produce_item){.topic = t,
+                                                  .partition = (int32_t)k,
+                                                  .error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER};
+        }
+    }
+    return true;
+}
+
+void handle_produce(struct client_request *r)
+{
+    struct produce *p = client_request_allocate(r, sizeof *p);
+    if (p != NULL) {
+        p->request = r;
+        p->message = r->message;
+    }
+    if (p == NULL || !build_answer(p)) {
+        client_request_end_client(r, "its answer needs too much memory");
+        return;
+    }
+    uint64_t timeout_ms = p->message->timeout_ms < TIMEOUT_MS_MIN
+                              ? TIMEOUT_MS_MIN
+                              : (uint64_t)p->message->timeout_ms;
+    uint64_t hold_ms_max = (uint64_t)r->shard->settings->hold_ms_max;
+    p->deadline_ms = r->received_ms + (timeout_ms < hold_ms_max ? timeout_ms : hold_ms_max);
+    client_request_claim(r);
+    join_line(p);
+    if (p->item_count == 0)
+        end(p);
+    else if (is_earlier_held(p))
+        hold(p);
+    else
+        send_all(p);
+}

@@ -1,0 +1,45 @@
+/* What the parts of one router shard share.
+ *
+ * A router is as many shards as it has threads. Each has a listening socket of its own on the same
+ * port, its own connections to the nodes and its own picture of the cluster: nothing is shared
+ * between them but the settings, so nothing is locked. */
+#ifndef ROUTER_ROUTER_H
+#define ROUTER_ROUTER_H
+
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/shard.h"
+#include "router/cluster_map.h"
+#include "router/node_pool.h"
+#include "conf/router_conf.h"
+
+#define ROUTER_OWN_CLIENT 1 /* the number of what the router asks for itself */
+
+struct client;
+
+struct router_shard {
+    const struct router_settings *settings; /* do not change while it runs */
+    struct shard *shard;
+    int64_t router_id; /* drawn when the router started: whose its clients' numbers are */
+    struct clock clock;
+    uv_poll_t listen_poll;
+    int listen_descriptor;
+    uv_timer_t tick;
+    struct client *clients;   /* all open ones */
+    struct client *answering; /* have answers that can leave; written at the turn's end */
+    unsigned client_count;
+    uint64_t client_number; /* of the last one */
+    unsigned shard_count;   /* of the router */
+    size_t held_bytes;      /* of requests and answers under way */
+    struct node_pool pool;
+    struct cluster_map map;
+    bool is_stopping;
+};
+
+static inline uint64_t router_now_ms(const struct router_shard *s)
+{
+    return clock_now_ms(&s->clock);
+}
+
+#endif

@@ -1,0 +1,136 @@
+#include "router/shard.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "router/client.h"
+
+#define TICK_MS        20
+#define BACKLOG        1024
+#define ACCEPTS_A_TURN 64
+
+/* ---- listening ---- */
+
+static int listen_on(const struct addrinfo *at)
+{
+    int on = 1;
+    int descriptor = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return -errno;
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); /* one for each shard */
+    if (bind(descriptor, at->ai_addr, at->ai_addrlen) == 0 && listen(descriptor, BACKLOG) == 0)
+        return descriptor;
+    int err = -errno;
+    close(descriptor);
+    return err;
+}
+
+static int open_listener(const struct conf_address *address, struct err_note *note)
+{
+    char port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+    snprintf(port, sizeof port, "%u", address->port);
+    int err = getaddrinfo(address->host, port, &hints, &found);
+    if (err != 0)
+        return err_set(note, ERR_INVALID, "listen: %s: %s", address->host, gai_strerror(err));
+    int descriptor = listen_on(found);
+    freeaddrinfo(found);
+    if (descriptor < 0)
+        err_set(note, descriptor, "listen: %s:%u: %s", address->host, address->port,
+                strerror(-descriptor));
+    return descriptor;
+}
+
+static void on_connections(uv_poll_t *poll, int status, int events)
+{
+    struct router_shard *s = poll->data;
+    (void)events;
+    for (int i = 0; status == 0 && i < ACCEPTS_A_TURN; i++) {
+        int descriptor = accept4(s->listen_descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (descriptor < 0)
+            return;
+        if (s->client_count * (unsigned)s->shard_count >= (unsigned)s->settings->connections_max)
+            close(descriptor);
+        else
+            client_accept(s, descriptor);
+    }
+}
+
+/* ---- life ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct router_shard *s = timer->data;
+    uint64_t now_ms = router_now_ms(s);
+    node_pool_tick(s, now_ms);
+    cluster_map_tick(s, now_ms);
+    client_tick(s);
+}
+
+static int open_handles(struct router_shard *s)
+{
+    uv_loop_t *loop = shard_loop(s->shard);
+    int err = uv_timer_init(loop, &s->tick);
+    if (err == 0)
+        err = uv_poll_init(loop, &s->listen_poll, s->listen_descriptor);
+    if (err != 0)
+        return err;
+    s->tick.data = s->listen_poll.data = s;
+    uv_timer_start(&s->tick, on_tick, 0, TICK_MS);
+    return uv_poll_start(&s->listen_poll, UV_READABLE, on_connections);
+}
+
+int router_shard_create(const struct router_settings *settings, unsigned index, uint64_t number,
+                        struct router_shard **shard, struct err_note *note)
+{
+    struct router_shard *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return UV_ENOMEM;
+    s->settings = settings;
+    s->clock = clock_system();
+    s->router_id = (int64_t)number;
+    s->shard_count = settings->shards == 0 ? 1 : (unsigned)settings->shards;
+    s->shard = shard_create(index);
+    s->listen_descriptor = s->shard == NULL ? UV_ENOMEM : open_listener(&settings->listen, note);
+    int err = s->listen_descriptor < 0 ? s->listen_descriptor : open_handles(s);
+    if (err == 0) {
+        node_pool_init(s);
+        shard_on_turn(s->shard, client_turn, s);
+        err = shard_start(s->shard);
+    }
+    *shard = s;
+    return err; /* the process ends: nothing is taken apart */
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+static void end_here(struct work_item *item)
+{
+    struct router_shard *s = item->data;
+    s->is_stopping = true;
+    uv_close((uv_handle_t *)&s->listen_poll, on_handle_closed);
+    uv_close((uv_handle_t *)&s->tick, on_handle_closed);
+    close(s->listen_descriptor);
+    client_close_all(s);
+    node_pool_close(s);
+}
+
+void router_shard_destroy(struct router_shard *s)
+{
+    struct work_item item = {.data = s};
+    shard_post(s->shard, &item, end_here);
+    shard_stop(s->shard);
+    shard_destroy(s->shard);
+    cluster_map_close(s);
+    free(s);
+}

@@ -1,0 +1,13 @@
+/* One shard of a router: made, run, ended. */
+#ifndef ROUTER_SHARD_H
+#define ROUTER_SHARD_H
+
+#include "router/router.h"
+
+/* Listens and begins to reach nodes; on failure the note says why. From the starting thread. */
+int router_shard_create(const struct router_settings *settings, unsigned index, uint64_t number,
+                        struct router_shard **shard, struct err_note *note);
+/* Ends its connections and its thread, and frees it. */
+void router_shard_destroy(struct router_shard *s);
+
+#endif
