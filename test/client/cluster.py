@@ -229,8 +229,13 @@ class Cluster:
     is_own = False
 
     @property
+    def faces(self):
+        """Whom clients are told of: id, address, site."""
+        return self.nodes
+
+    @property
     def bootstrap(self):
-        return ",".join(node.address for node in self.nodes)
+        return ",".join(face.address for face in self.faces)
 
     def node(self, node_id):
         return next(node for node in self.nodes if node.id == node_id)
@@ -391,6 +396,85 @@ class OwnCluster(Cluster):
         return lines
 
 
+class Router:
+    """One trilog-router, on its site's address."""
+
+    def __init__(self, router_id, site, host, folder, log_path):
+        self.id, self.site, self.host = router_id, site, host
+        self.port = free_port(host)
+        self.admin = f"{host}:{free_port(host)}"
+        self.config = folder / f"router-{router_id}.yaml"
+        self.log_path = log_path
+        self.process = None
+
+    @property
+    def address(self):
+        return f"{self.host}:{self.port}"
+
+    def write_config(self, nodes, routers, settings):
+        others = [r for r in routers if r is not self]
+        lines = [
+            f"router_id: {self.id}",
+            f"site: {self.site}",
+            f"listen: {self.address}",
+            f"admin_listen: {self.admin}",
+            *(f"{name}: {value}" for name, value in settings.items()),
+            "nodes:",
+            *(f'  - "{node.address}"' for node in nodes),
+        ]
+        if others:
+            lines += ["routers:", *(f'  - {{router_id: {r.id}, site: {r.site}, address: "{r.address}"}}'
+                                    for r in others)]
+        self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(ROOT / "build" / "release" / "trilog-router"), "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def end(self):
+        if self.process is None or self.process.poll() is not None:
+            return 0
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_S)
+
+    def kill9(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(STOP_S)
+
+
+class RoutedCluster(OwnCluster):
+    """Its clients know only a router, that of the first site; there is one in each."""
+
+    def __init__(self, name, settings=None, router_settings=None):
+        super().__init__(name, settings)
+        self.routers = [Router(1_000_000 + n.id, n.site, n.host, self.folder,
+                               n.log_path.with_name(n.log_path.name.replace("node", "router")))
+                        for n in self.nodes]
+        for router in self.routers:
+            router.log_path.unlink(missing_ok=True)
+            router.write_config(self.nodes, self.routers, router_settings or {})
+
+    @property
+    def faces(self):
+        return self.routers[:1]
+
+    def metadata(self, topic=None, node=None, timeout_s=10):
+        """As the nodes tell it: who really leads."""
+        return super().metadata(topic, node or next(n for n in self.nodes if n.is_running()), timeout_s)
+
+    def start(self):
+        for router in self.routers:
+            router.start()
+        super().start()
+
+    def stop(self):
+        statuses = {router.id: router.end() for router in self.routers}
+        super().stop()
+        assert set(statuses.values()) == {0}, f"exit statuses of the routers: {statuses}"
+
+
 class ForeignCluster(Cluster):
     """A cluster that others started and will stop."""
 
@@ -425,4 +509,6 @@ def trilogd():
 def new_cluster(name, settings=None):
     """The cluster that the environment asks for, not yet started."""
     addresses = os.environ.get("CLIENT_TEST_BOOTSTRAP")
-    return ForeignCluster(addresses) if addresses else OwnCluster(name, settings)
+    if addresses:
+        return ForeignCluster(addresses)
+    return (RoutedCluster if "CLIENT_TEST_ROUTED" in os.environ else OwnCluster)(name, settings)

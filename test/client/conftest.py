@@ -17,6 +17,7 @@ session = format(time.time_ns() // 1_000_000 % 36**5, "x")  # a foreign cluster 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: only in the full run")
+    config.addinivalue_line("markers", "direct_only: about nodes, which clients of a router don't see")
     config.addinivalue_line("markers", "trilog_only: where Kafka differs from us by intention")
 
 
@@ -40,6 +41,13 @@ def pytest_collection_modifyitems(config, items):
         skip = pytest.mark.skip(reason="another cluster than ours is asked")
         for item in items:
             if item.get_closest_marker("trilog_only"):
+                item.add_marker(skip)
+
+
+    if "CLIENT_TEST_ROUTED" in os.environ:
+        skip = pytest.mark.skip(reason="about nodes, which clients of a router don't see")
+        for item in items:
+            if item.get_closest_marker("direct_only"):
                 item.add_marker(skip)
 
 

@@ -122,6 +122,7 @@ class Reading:
             self.brokers.append(broker)
 
 
+@pytest.mark.direct_only  # its statistics name nodes
 @pytest.mark.parametrize("site", clusters.SITES)
 def test_a_consumer_of_a_site_reads_from_that_site(cluster, new_topic, site):
     topic = new_topic()

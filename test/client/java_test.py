@@ -78,7 +78,7 @@ def test_kafka_topics_creates_describes_alters_and_deletes(cluster, name):
     partitions = re.findall(r"Partition:\s*(\d+)\s+Leader:\s*(\d+)\s+Replicas:\s*([\d,]+)", described)
     assert [p for p, _, _ in partitions] == ["0", "1", "2", "3"]
     for _, leader, replicas in partitions:
-        assert leader in "123" and sorted(replicas.split(",")) == ["1", "2", "3"]
+        assert int(leader) in {f.id for f in cluster.faces} and sorted(replicas.split(",")) == ["1", "2", "3"]
     clusters.wait_until(lambda: topics("--describe", "--under-replicated-partitions", "--topic",
                                        name).strip() == "", 30, "all replicas are in sync")
     again = java_tools.attempt("kafka-topics", *on(cluster), "--create", "--topic", name)
@@ -212,6 +212,7 @@ def test_kafka_get_offsets_and_delete_records_agree(cluster, new_topic, tmp_path
     assert offsets("max-timestamp")[1].startswith("1:")
 
 
+@pytest.mark.direct_only
 def test_kafka_broker_api_versions_knows_each_broker(cluster):
     text = java_tools.run("kafka-broker-api-versions", *on(cluster))
     for node in cluster.nodes:
@@ -220,6 +221,7 @@ def test_kafka_broker_api_versions_knows_each_broker(cluster):
     assert len(produce) == 3 and all(int(low) <= 3 and int(high) >= 9 for low, high in produce)
 
 
+@pytest.mark.direct_only
 def test_kafka_log_dirs_tells_where_partitions_are_and_how_large(cluster, new_topic):
     topic = new_topic(partitions=2)
     records.send_all(cluster, topic, [bytes(1000)] * 50, partition=0)
