@@ -1,5 +1,6 @@
 # Trilog: one Makefile. Each target first installs what it needs (tools/need, Debian packages).
 #   make        build trilogd                             make demo   the main job, on real input
+#   make libtrilog  the client library, its examples
 #   make unit   unit tests (seconds)                      make test   all that belongs to a change
 #   make check  sanitizers, static analysis, format       make sim    simulation (SEED=… replays one)
 #   make chaos  each fault once over three sites          make bench  side by side with Kafka
@@ -67,7 +68,7 @@ LIBS := $(foreach f,cluster dc-router conf protocol replication log base,$(B)/li
 # The libraries of a folder and of what it stands on.
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 
-.PHONY: all demo clients-routed clients-routed-short chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
+.PHONY: all libtrilog demo clients-routed clients-routed-short chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bench-groups bounds bounds-short fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries programs check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd $(B)/trilog-router $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
@@ -132,6 +133,24 @@ $(B)/pic/%.o: %.c | build/.need-client
 	$(CC) $(CFLAGS) -fPIC -fvisibility=hidden $(call includes,dc-router) -Idc-router/client -Idc-router/client/include \
 	    -c $< -o $@
 
+# The parts of other folders that it stands on are in it, and hidden too.
+PIC_OBJECTS := $(patsubst %.c,$(B)/pic/%.o,$(call sources,base) $(call sources,conf))
+$(B)/pic/parts.a: $(PIC_OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/libtrilog.so.0: $(CLIENT_OBJECTS) $(B)/pic/parts.a
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,libtrilog.so.0 $^ $(CLIENT_LIBS) -o $@
+$(B)/libtrilog.a: $(CLIENT_OBJECTS) $(B)/pic/parts.a
+	ld -r $^ -o $(B)/pic/libtrilog.o
+	objcopy --localize-hidden $(B)/pic/libtrilog.o
+	@rm -f $@
+	ar rcs $@ $(B)/pic/libtrilog.o
+# Its examples, built as an application would be: each way of linking once.
+$(B)/examples/send_lines: dc-router/client/examples/send_lines.c $(B)/libtrilog.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Idc-router/client/include $^ $(CLIENT_LIBS) -o $@
+libtrilog: build/.need-client $(B)/libtrilog.so.0 $(B)/libtrilog.a $(B)/examples/send_lines
+
 # ---- tests ------------------------------------------------------------------------------------
 FAKES := $(patsubst %.c,$(B)/%.o,$(wildcard test/fake/*.c))
 $(B)/test/%.o: test/%.c | build/.need-test build/.need-chaos $(GENERATED_H)
@@ -193,7 +212,7 @@ UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) $(if $(fi
 unit: $(UNIT_BINARIES)
 	tools/run-unit $(UNIT_BINARIES)
 
-clients: all
+clients: all libtrilog
 	tools/clients
 	test/client/run
 
@@ -243,7 +262,7 @@ test: programs
 	tools/run-suites $(foreach s,$(PROCESS_SUITES),$(s) "$(MAKE) $(s)") \
 	    --beside $(foreach s,$(COMPUTE_SUITES),$(s) "$(MAKE) $(s)")
 # All that the suites need of the release variant, so that none builds under another's feet.
-programs: all chaos-programs $(UNIT_BINARIES) $(B)/test/sim/sim $(B)/bench/load
+programs: all libtrilog chaos-programs $(UNIT_BINARIES) $(B)/test/sim/sim $(B)/bench/load
 check: build/.need-check
 	tools/run-suites $(foreach s,$(CHECK_SUITES),$(s) "$(MAKE) $(s)")
 
@@ -317,7 +336,13 @@ bounds-short:
 fmt: build/.need-check
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
-install: all
+install: all libtrilog
+	install -D -m 644 dc-router/client/include/trilog/trilog.h $(DESTDIR)$(PREFIX)/include/trilog/trilog.h
+	install -D -m 644 $(B)/libtrilog.a $(DESTDIR)$(PREFIX)/lib/libtrilog.a
+	install -m 755 $(B)/libtrilog.so.0 $(DESTDIR)$(PREFIX)/lib/libtrilog.so.0
+	ln -sf libtrilog.so.0 $(DESTDIR)$(PREFIX)/lib/libtrilog.so
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|' dc-router/client/trilog.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/trilog.pc
 	install -D -m 755 $(B)/trilogd $(DESTDIR)$(PREFIX)/bin/trilogd
 	install -D -m 755 $(B)/trilog-router $(DESTDIR)$(PREFIX)/bin/trilog-router
 	$(if $(CLI_SOURCES),install -D -m 755 $(B)/trilog $(DESTDIR)$(PREFIX)/bin/trilog)

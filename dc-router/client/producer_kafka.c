@@ -1,0 +1,160 @@
+/* librdkafka as the producer wants it.
+ *
+ * With a spool librdkafka never gives a record up: whoever waited is told that it is spooled, and
+ * the record stays where it is, so that it is in the log once, behind those before it. Without
+ * one it is given up after send_timeout_ms. A broker that hangs costs a third of that time, so that
+ * there is time left for a second and a third one. */
+#include "producer_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct pair {
+    const char *name;
+    char value[64];
+};
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *why)
+{
+    return rd_kafka_conf_set(conf, name, value, why, TRILOG_TEXT_SIZE) == RD_KAFKA_CONF_OK
+               ? 0
+               : TRILOG_ERR_SETTINGS;
+}
+
+static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_producer *p, char *why)
+{
+    const struct client_settings *c = &p->settings;
+    int64_t slice_ms = c->send_timeout_ms / 3;
+    slice_ms = slice_ms < 1000 ? 1000 : slice_ms > 60000 ? 60000 : slice_ms;
+    const struct {
+        const char *name;
+        int64_t value;
+    } numbers[] = {
+        {"message.timeout.ms", p->spool != NULL ? 0 : c->send_timeout_ms},
+        {"message.max.bytes", c->record_bytes_max + 65536},
+        {"queue.buffering.max.messages", c->queue_records_max},
+        {"queue.buffering.max.kbytes", c->queue_bytes_max / 1024},
+        {"socket.timeout.ms", slice_ms},
+        {"request.timeout.ms", slice_ms},
+        {"socket.connection.setup.timeout.ms", slice_ms},
+        {"reconnect.backoff.max.ms", 1000},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char value[24];
+        snprintf(value, sizeof value, "%" PRId64, numbers[i].value);
+        int err = set(conf, numbers[i].name, value, why);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int set_addresses(rd_kafka_conf_t *conf, const struct conf_addresses *addresses, char *why)
+{
+    static const size_t size = CONF_ADDRESSES_MAX * CONF_ADDRESS_SIZE;
+    char *list = calloc(1, size);
+    if (list == NULL)
+        return TRILOG_ERR_MEMORY;
+    size_t length = 0;
+    for (unsigned i = 0; i < addresses->count; i++) {
+        const struct conf_address *a = &addresses->entries[i];
+        const char *format = strchr(a->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u";
+        length += (size_t)snprintf(list + length, size - length, format, i > 0 ? "," : "", a->host,
+                                   a->port);
+    }
+    int err = set(conf, "bootstrap.servers", list, why);
+    free(list);
+    return err;
+}
+
+static void drop_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
+{
+    (void)kafka, (void)level, (void)facility, (void)text; /* what matters is an event or a result */
+}
+
+int producer_kafka_open(struct trilog_producer *p, char *why)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int err = set_addresses(conf, &p->settings.bootstrap, why);
+    if (err == 0)
+        err = set_numbers(conf, p, why);
+    if (err == 0)
+        err = set(conf, "client.id", p->settings.client_id, why);
+    if (err == 0)
+        err = set(conf, "client.rack", p->settings.site, why);
+    if (err == 0)
+        err = set(conf, "enable.idempotence", "true", why);
+    if (err != 0) {
+        rd_kafka_conf_destroy(conf);
+        return err;
+    }
+    rd_kafka_conf_set_opaque(conf, p);
+    rd_kafka_conf_set_dr_msg_cb(conf, producer_on_delivery);
+    rd_kafka_conf_set_log_cb(conf, drop_log);
+    p->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, TRILOG_TEXT_SIZE);
+    if (p->kafka != NULL)
+        return 0;
+    rd_kafka_conf_destroy(conf);
+    return TRILOG_ERR_SYSTEM;
+}
+
+static rd_kafka_headers_t *headers_of(const struct trilog_record *r, const struct record_id *id)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(r->header_count + 1);
+    if (headers == NULL)
+        return NULL;
+    for (size_t i = 0; i < r->header_count; i++)
+        rd_kafka_header_add(headers, r->headers[i].name, -1, r->headers[i].value,
+                            (ssize_t)r->headers[i].value_size);
+    if (id != NULL)
+        rd_kafka_header_add(headers, RECORD_ID_NAME, -1, id->bytes, RECORD_ID_SIZE);
+    return headers;
+}
+
+int producer_kafka_send(struct trilog_producer *p, const struct trilog_record *r,
+                        const struct record_id *id, struct send *send)
+{
+    rd_kafka_headers_t *headers = headers_of(r, id);
+    if (headers == NULL)
+        return TRILOG_ERR_MEMORY;
+    rd_kafka_resp_err_t err = rd_kafka_producev(
+        p->kafka, RD_KAFKA_V_TOPIC(r->topic), RD_KAFKA_V_KEY(r->key, r->key_size),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)r->value, r->value_size), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_TIMESTAMP(r->timestamp_ms), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_OPAQUE(send), RD_KAFKA_V_END);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0; /* and the headers are its own */
+    rd_kafka_headers_destroy(headers);
+    return producer_result_of(err);
+}
+
+int producer_result_of(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return TRILOG_OK;
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        return TRILOG_ERR_QUEUE_FULL;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+        return TRILOG_ERR_TOO_LARGE;
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+        return TRILOG_ERR_UNKNOWN_TOPIC;
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+        return TRILOG_ERR_TIMED_OUT;
+    case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
+    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
+    case RD_KAFKA_RESP_ERR__DESTROY:
+        return TRILOG_ERR_CLOSED;
+    case RD_KAFKA_RESP_ERR__FATAL:
+        return TRILOG_ERR_FATAL;
+    default:
+        return TRILOG_ERR_REFUSED;
+    }
+}

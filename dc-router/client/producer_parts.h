@@ -1,0 +1,102 @@
+/* What the files of the producer share. Private to them.
+ *
+ * A SEND is a record in librdkafka's hands. It is TOLD once the application knows: acknowledged,
+ * spooled, or failed. It is SPOOLED when the spool has it too. */
+#ifndef CLIENT_PRODUCER_PARTS_H
+#define CLIENT_PRODUCER_PARTS_H
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+
+#include "base/disk.h"
+#include "conf/client_conf.h"
+#include "record.h"
+#include "spool.h"
+
+/* Who waits in trilog_send_and_wait(); on its stack, so it is let go before that returns. */
+struct waiter {
+    bool is_told;
+    struct trilog_delivery delivery;
+};
+
+struct send {
+    struct send *previous, *next; /* in order of sending, or among those to be told */
+    uint64_t order;
+    uint64_t key_hash;
+    uint64_t spool_at_ms; /* until then sites have time; then the spool is asked */
+    uint8_t *content;     /* for the spool, until that has it; NULL without a spool */
+    size_t content_size;
+    struct waiter *waiter; /* NULL: the callback is told */
+    void *opaque;
+    bool is_told;
+    bool is_spooled;
+    struct trilog_delivery delivery; /* what is to be told */
+};
+
+struct send_list {
+    struct send *first, *last;
+};
+
+struct trilog_producer {
+    struct client_settings settings;
+    struct trilog_producer_options options;
+    rd_kafka_t *kafka;
+    pthread_t thread;
+    uint64_t instance; /* of this opening; in the ids of its records */
+
+    pthread_mutex_t lock;   /* of all below; not held in callbacks */
+    pthread_cond_t changed; /* somebody was told, or it is closed */
+    struct send_list sends; /* in librdkafka's hands */
+    struct send_list told;  /* callbacks that are to run */
+    uint64_t send_count;
+    uint64_t untold_count;     /* accepted, and the application does not know yet */
+    uint64_t next_spool_at_ms; /* no send is due earlier */
+    uint64_t order_next;
+    bool is_closing;
+    bool is_closed;
+    bool is_fatal;
+
+    struct spool *spool; /* NULL: without */
+    struct disk disk;
+    int lock_file;       /* of the spool's folder; -1 */
+    bool has_spool_use;  /* it was said that the spool is used */
+    bool has_read_error; /* it was said that the spool's disk can't be read */
+};
+
+uint64_t producer_now_ms(void);
+
+/* producer_send.c: until something has changed, with the lock held, which is given up meanwhile.
+ * False when the time is over. */
+bool producer_wait(struct trilog_producer *p, uint64_t end_ms);
+
+/* producer_kafka.c */
+int producer_kafka_open(struct trilog_producer *p, char *why);
+int producer_kafka_send(struct trilog_producer *p, const struct trilog_record *record,
+                        const struct record_id *id, struct send *send);
+int producer_result_of(rd_kafka_resp_err_t err);
+
+/* producer_told.c: with the lock held. */
+void producer_tell(struct trilog_producer *p, struct send *send, int result, const char *text);
+void producer_forget(struct trilog_producer *p, struct send *send); /* it is librdkafka's no more */
+void producer_link(struct send_list *list, struct send *send);
+void producer_unlink(struct send_list *list, struct send *send);
+void producer_run_callbacks(struct trilog_producer *p); /* without the lock */
+/* The lock is given up meanwhile, for a callback may call the producer. */
+__attribute__((format(printf, 3, 4))) void
+producer_event(struct trilog_producer *p, enum trilog_event_kind kind, const char *format, ...);
+
+/* producer_spool.c: with the lock held. */
+int producer_spool_open(struct trilog_producer *p, char *why);
+void producer_spool_close(struct trilog_producer *p);
+int producer_spool_result(int err);
+/* Every send that is due by then goes into the spool, or is told that it can't. */
+void producer_spool_due(struct trilog_producer *p, uint64_t now_ms);
+void producer_spool_feed(struct trilog_producer *p);
+/* Says when the spool begins to be used, and when it is empty again. */
+void producer_spool_note(struct trilog_producer *p);
+
+/* producer_thread.c */
+void *producer_thread(void *producer);
+void producer_on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *producer);
+
+#endif

@@ -1,0 +1,112 @@
+/* The producer's own thread: acknowledgements, the spool, callbacks.
+ *
+ * It looks 50 times a second whether something is due; an acknowledgement wakes it at once. */
+#include "producer_parts.h"
+
+#include <stdlib.h>
+
+#define TICK_MS      20
+#define PURGE_MS_MAX 5000
+
+/* Will the record never be taken, whenever it is sent? */
+static bool is_for_good(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* It stays in the spool unless it is taken or will never be. True when it is lost by that. */
+static bool leave_spool(struct trilog_producer *p, const struct send *send, rd_kafka_resp_err_t err)
+{
+    if (!send->is_spooled || (err != RD_KAFKA_RESP_ERR_NO_ERROR && !is_for_good(err)))
+        return false;
+    spool_done(p->spool, send->order); /* where the disk fails, it is sent again: a repeat */
+    return err != RD_KAFKA_RESP_ERR_NO_ERROR && send->delivery.result == TRILOG_SPOOLED;
+}
+
+void producer_on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *producer)
+{
+    (void)kafka;
+    struct trilog_producer *p = producer;
+    struct send *send = message->_private;
+    int result = producer_result_of(message->err);
+    if (result != TRILOG_OK &&
+        rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED)
+        result = TRILOG_ERR_TIMED_OUT; /* whatever the reason: it may be in the log */
+    pthread_mutex_lock(&p->lock);
+    bool is_lost = leave_spool(p, send, message->err);
+    if (!send->is_told) {
+        send->delivery.partition = message->partition;
+        send->delivery.offset = message->offset;
+        producer_tell(p, send, result, result == 0 ? NULL : rd_kafka_err2str(message->err));
+    }
+    uint64_t order = send->order;
+    producer_forget(p, send);
+    if (is_lost)
+        producer_event(p, TRILOG_EVENT_SPOOL_REFUSED, "record %llu of the spool is refused: %s",
+                       (unsigned long long)order, rd_kafka_err2str(message->err));
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void note_fatal(struct trilog_producer *p)
+{
+    char text[256];
+    if (p->is_fatal || rd_kafka_fatal_error(p->kafka, text, sizeof text) == 0)
+        return;
+    p->is_fatal = true;
+    producer_event(p, TRILOG_EVENT_FATAL, "%s", text);
+}
+
+/* All that nobody knows the fate of goes into the spool, or is told of. */
+static void finish(struct trilog_producer *p)
+{
+    pthread_mutex_lock(&p->lock);
+    for (struct send *s = p->sends.first; s != NULL; s = s->next)
+        s->spool_at_ms = 0;
+    p->next_spool_at_ms = 0;
+    producer_spool_due(p, UINT64_MAX);
+    pthread_mutex_unlock(&p->lock);
+    rd_kafka_purge(p->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    uint64_t end_ms = producer_now_ms() + PURGE_MS_MAX;
+    while (rd_kafka_outq_len(p->kafka) > 0 && producer_now_ms() < end_ms)
+        rd_kafka_poll(p->kafka, TICK_MS);
+    pthread_mutex_lock(&p->lock);
+    for (struct send *s = p->sends.first; s != NULL; s = s->next)
+        if (!s->is_told)
+            producer_tell(p, s, TRILOG_ERR_TIMED_OUT, NULL);
+    pthread_mutex_unlock(&p->lock);
+    producer_run_callbacks(p);
+}
+
+void *producer_thread(void *producer)
+{
+    struct trilog_producer *p = producer;
+    bool is_closing = false;
+    while (!is_closing) {
+        rd_kafka_poll(p->kafka, TICK_MS);
+        pthread_mutex_lock(&p->lock);
+        producer_spool_due(p, producer_now_ms());
+        producer_spool_feed(p);
+        producer_spool_note(p);
+        note_fatal(p);
+        is_closing = p->is_closing;
+        pthread_mutex_unlock(&p->lock);
+        producer_run_callbacks(p);
+    }
+    finish(p);
+    return NULL;
+}
