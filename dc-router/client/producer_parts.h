@@ -19,8 +19,15 @@ struct waiter {
     struct trilog_delivery delivery;
 };
 
+/* A callback that is to run. It is made with its send, so that telling can't fail. */
+struct note {
+    struct note *next;
+    struct trilog_delivery delivery;
+};
+
 struct send {
-    struct send *previous, *next; /* in order of sending, or among those to be told */
+    struct send *previous, *next; /* in order of sending */
+    struct note *note;            /* until it is told; NULL where somebody waits */
     uint64_t order;
     uint64_t key_hash;
     uint64_t spool_at_ms; /* until then sites have time; then the spool is asked */
@@ -44,10 +51,10 @@ struct trilog_producer {
     pthread_t thread;
     uint64_t instance; /* of this opening; in the ids of its records */
 
-    pthread_mutex_t lock;   /* of all below; not held in callbacks */
-    pthread_cond_t changed; /* somebody was told, or it is closed */
-    struct send_list sends; /* in librdkafka's hands */
-    struct send_list told;  /* callbacks that are to run */
+    pthread_mutex_t lock;                /* of all below; not held in callbacks */
+    pthread_cond_t changed;              /* somebody was told, or it is closed */
+    struct send_list sends;              /* in librdkafka's hands */
+    struct note *told_first, *told_last; /* callbacks that are to run */
     uint64_t send_count;
     uint64_t untold_count;     /* accepted, and the application does not know yet */
     uint64_t next_spool_at_ms; /* no send is due earlier */

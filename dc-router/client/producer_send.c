@@ -119,11 +119,16 @@ static int send_record(struct trilog_producer *p, const struct trilog_record *re
                        int64_t timeout_ms, struct waiter *waiter, void *opaque)
 {
     int result = record_check(record, (uint64_t)p->settings.record_bytes_max);
-    struct send *send = result == 0 ? calloc(1, sizeof *send) : NULL;
-    if (result == 0 && send == NULL)
-        result = TRILOG_ERR_MEMORY;
     if (result != 0)
         return result;
+    struct send *send = calloc(1, sizeof *send);
+    struct note *note = waiter == NULL ? calloc(1, sizeof *note) : NULL;
+    if (send == NULL || (waiter == NULL && note == NULL)) {
+        free(send);
+        free(note);
+        return TRILOG_ERR_MEMORY;
+    }
+    send->note = note;
     send->waiter = waiter;
     send->opaque = opaque;
     send->spool_at_ms = producer_now_ms() + (uint64_t)timeout_ms * 4 / 5;
@@ -133,6 +138,7 @@ static int send_record(struct trilog_producer *p, const struct trilog_record *re
         return 0;
     pthread_mutex_unlock(&p->lock);
     free(send->content);
+    free(send->note);
     free(send);
     return result;
 }

@@ -37,11 +37,12 @@ void producer_tell(struct trilog_producer *p, struct send *send, int result, con
         send->waiter = NULL;
         p->untold_count--;
     } else {
-        struct send *note = malloc(sizeof *note);
-        assert(note != NULL); /* a promise to call back can't be kept without it */
-        *note = *send;
-        note->content = NULL;
-        producer_link(&p->told, note);
+        struct note *note = send->note;
+        send->note = NULL;
+        note->delivery = *d;
+        note->next = NULL;
+        *(p->told_last != NULL ? &p->told_last->next : &p->told_first) = note;
+        p->told_last = note;
     }
     pthread_cond_broadcast(&p->changed);
 }
@@ -52,15 +53,18 @@ void producer_forget(struct trilog_producer *p, struct send *send)
     p->send_count--;
     pthread_cond_broadcast(&p->changed);
     free(send->content);
+    free(send->note);
     free(send);
 }
 
 void producer_run_callbacks(struct trilog_producer *p)
 {
     pthread_mutex_lock(&p->lock);
-    struct send *note;
-    while ((note = p->told.first) != NULL) {
-        producer_unlink(&p->told, note);
+    struct note *note;
+    while ((note = p->told_first) != NULL) {
+        p->told_first = note->next;
+        if (note->next == NULL)
+            p->told_last = NULL;
         pthread_mutex_unlock(&p->lock);
         if (p->options.on_delivery != NULL)
             p->options.on_delivery(p->options.data, &note->delivery);

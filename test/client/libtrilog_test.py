@@ -64,7 +64,27 @@ def test_all_of_it_is_acknowledged_and_there_once_when_the_sites_node_is_killed(
     producer.flush(60)
     assert producer.results == {libtrilog.OK: count}
     producer.close()
-    print(f"longest gap {producer.gap_s_max:.2f} s")
+    print(f"longest silence, of all partitions together: {producer.gap_s_max:.2f} s")
+    assert_all_once_in_order(numbers_by_key(records.read_topic(whole, topic, PARTITIONS)), count)
+
+
+def test_all_of_it_is_acknowledged_and_there_once_when_the_sites_node_hangs(
+        whole, topic, tmp_path):
+    config = libtrilog.write_config(tmp_path / "client.yaml", whole, "a")
+    producer = libtrilog.Producer(config)
+    count = 30_000
+    try:
+        for i in range(count):
+            producer.send(topic, libtrilog.key_of(i, KEYS), b"%d" % i)
+            if i == count // 3:
+                clusters.wait_until(lambda: producer.results[libtrilog.OK] > 1000, 30, "sent some")
+                whole.node(1).pause()
+        producer.flush(60)
+    finally:
+        whole.node(1).resume()
+    assert producer.results == {libtrilog.OK: count}
+    producer.close()
+    print(f"longest silence, of all partitions together: {producer.gap_s_max:.2f} s")
     assert_all_once_in_order(numbers_by_key(records.read_topic(whole, topic, PARTITIONS)), count)
 
 

@@ -98,7 +98,8 @@ enum trilog_event_kind {
     TRILOG_EVENT_SPOOL_REFUSED, /* the cluster refused for good what was in the spool: it is lost */
     TRILOG_EVENT_FATAL          /* the producer can't go on; what is in the spool stays there */
 };
-/* `text` is borrowed during the callback. Without a callback, a line goes to standard error. */
+/* `text` is borrowed during the callback. What was FOUND or DAMAGED is told within open, on the
+ * caller's thread, all else on the library's. Without a callback, a line goes to standard error. */
 typedef void (*trilog_event_cb)(void *data, enum trilog_event_kind kind, const char *text);
 
 /* Zero what you do not use. */
