@@ -149,6 +149,7 @@ $(B)/libtrilog.a: $(CLIENT_OBJECTS) $(B)/pic/parts.a
 $(B)/examples/send_lines: dc-router/client/examples/send_lines.c $(B)/libtrilog.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Idc-router/client/include $^ $(CLIENT_LIBS) -o $@
+build/tidy/dc-router/client/%.ok: CHAOS_CFLAGS := -Idc-router/client/include
 libtrilog: build/.need-client $(B)/libtrilog.so.0 $(B)/libtrilog.a $(B)/examples/send_lines
 
 # ---- tests ------------------------------------------------------------------------------------
