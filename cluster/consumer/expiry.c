@@ -8,7 +8,8 @@
  *
  * An offset whose old client named a time of its own is over at that time instead; but it is
  * kept, too, while members may read it. Both times are clocks of entries. What is found here is
- * only proposed: apply looks once more whether somebody reads the topic (table_apply.c). */
+ * only proposed: apply looks once more whether it can be over by its own clock, and whether
+ * somebody reads the topic (table_apply.c). */
 #include "consumer/expiry.h"
 
 void expiry_begin(struct expiry *e, const struct consumer_group *group,

@@ -11,6 +11,8 @@
 #include "consumer/subscription.h"
 #include "consumer/table_parts.h"
 
+#define RETENTION_MS_LEAST 60000 /* what offsets.retention.minutes may be at least */
+
 #define BATCH_BYTES_MAX (4u * GROUP_ENTRY_BYTES_MAX)
 
 bool table_group_has_members(const struct table_group *g)
@@ -98,6 +100,15 @@ static int remove_offset(struct application *a, struct table_group *g, struct ta
     return err;
 }
 
+/* Clocks of entries stand still while a leader's clock is behind: a commit may be as old, to the
+ * millisecond, as the one that the coordinator saw, and not be over. */
+static bool may_be_over(const struct application *a, const struct table_offset *o)
+{
+    if (o->shown.expire_at_ms >= 0)
+        return a->wall_ms >= o->shown.expire_at_ms;
+    return a->wall_ms - o->shown.committed_at_ms >= RETENTION_MS_LEAST;
+}
+
 static bool is_meant(const struct table_offset *o, const struct group_removal *removal)
 {
     static const uint8_t any[16];
@@ -121,6 +132,7 @@ static int remove_offsets(struct application *a, struct table_group *g,
         group_removal_read(&r, &removal);
         struct table_offset *o = table_offset_find(g, removal.topic, removal.partition);
         if (o == NULL || !is_meant(o, &removal) ||
+            (deletion->reason == GROUP_OFFSET_EXPIRED && !may_be_over(a, o)) ||
             (kept != NULL && subscription_topics_has(kept, removal.topic)))
             continue;
         if (remove_offset(a, g, o, kinds[deletion->reason], &deletion->actor) != 0)

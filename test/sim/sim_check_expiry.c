@@ -12,7 +12,8 @@
 
 #include "sim/sim_check_consumer.h"
 
-#define TIDY_MS 7000 /* between two looks of a coordinator, and a moment */
+#define TIDY_MS            7000  /* between two looks of a coordinator, and a moment */
+#define RETENTION_MS_LEAST 60000 /* of what no client named a time for */
 
 static bool is_read(const struct sim_check *c, const struct sim_consumer_group *group,
                     unsigned place)
@@ -35,11 +36,21 @@ static int64_t over_at_ms(const struct sim_check *c, const struct sim_consumer_g
     return since_ms + value->expire_at_ms - value->committed_at_ms;
 }
 
+/* What the coordinator saw may have been committed anew at the same clock: apply looks once more.
+ */
+static bool is_kept_by_apply(const struct seen_value *value, int64_t wall_ms)
+{
+    return value->expire_at_ms >= 0 ? wall_ms < value->expire_at_ms
+                                    : wall_ms - value->committed_at_ms < RETENTION_MS_LEAST;
+}
+
 bool seen_may_expire(struct sim_check *c, const struct sim_consumer_group *group, unsigned place,
                      int64_t wall_ms)
 {
     const struct seen_value *value = seen_value_at(&seen_of(c, group)->offsets[place], UINT64_MAX);
     if (value->offset < 0 || is_read(c, group, place))
+        return false;
+    if (is_kept_by_apply(value, wall_ms))
         return false;
     if (c->consumers->is_telling_again)
         return true;
