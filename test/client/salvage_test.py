@@ -13,7 +13,7 @@ from admin_port import ask, trilog
 from old_client import OldClient
 from recovery_test import (PARTITIONS, STRIDE, by_place, check_old_clients, come_back_in_turn,
                            is_whole, lose_sites, recover, send_to_each, silent, three,
-                           values_of)
+                           values_of, wait_applied_everywhere)
 import cluster as clusters
 from topics import create_topic
 
@@ -48,6 +48,7 @@ def lose_and_recover(cluster, *more):
     """The topic, what was lost of it, and what there is. In topics named beside it, one is lost."""
     topic = create_topic(cluster, "orders", PARTITIONS)
     records.send_all(cluster, topic, [b"both %d" % i for i in range(90)])
+    wait_applied_everywhere(cluster)
     cluster.node(3).kill9()
     cluster.wait_led(topic, PARTITIONS)
     create_topic(cluster, LATE)
