@@ -74,7 +74,7 @@ static size_t field_size(size_t size)
 static uint8_t *put_field(uint8_t *at, const void *data, size_t size)
 {
     at = bytes_put_le32(at, data == NULL ? ABSENT : (uint32_t)size);
-    if (size > 0)
+    if (data != NULL && size > 0)
         memcpy(at, data, size);
     return at + size;
 }

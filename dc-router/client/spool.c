@@ -80,6 +80,7 @@ void spool_close(struct spool *s)
  * the bytes go. */
 static int seal(struct spool *s, int err)
 {
+    assert(s->newest != NULL);
     s->is_sealed = true;
     if (err != 0 && (s->is_dirty || s->is_renamed))
         s->newest->is_doubtful = true;
@@ -89,6 +90,8 @@ static int seal(struct spool *s, int err)
 
 static int sync_newest(struct spool *s)
 {
+    if (s->newest == NULL)
+        return 0;
     if (s->is_dirty) {
         int err = disk_sync(s->options.disk, s->newest->file);
         if (err != 0)

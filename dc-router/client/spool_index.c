@@ -31,7 +31,7 @@ static void drop_key_if_unused(struct spool *s, struct spool_key *key)
 {
     if (key->pending_count > 0)
         return;
-    HASH_DEL(s->keys, key);
+    HASH_DEL(s->keys, key); /* NOLINT: uthash */
     free(key);
 }
 
@@ -83,7 +83,7 @@ void spool_index_remove(struct spool *s, struct spool_item *item)
         s->next_waiting = item->next;
     *(item->previous != NULL ? &item->previous->next : &s->first) = item->next;
     *(item->next != NULL ? &item->next->previous : &s->last) = item->previous;
-    HASH_DEL(s->items, item);
+    HASH_DEL(s->items, item); /* NOLINT: uthash */
     free(item);
 }
 
