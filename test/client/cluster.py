@@ -430,7 +430,7 @@ class Router:
     def start(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(ROOT / "build" / "release" / "trilog-router"), "--config", str(self.config)],
+                [trilog_router(), "--config", str(self.config)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def end(self):
@@ -504,6 +504,11 @@ class ForeignCluster(Cluster):
 def trilogd():
     """Nodes run elsewhere: TRILOGD is looked up from here, as it was given to `run`."""
     return str(ROOT / (os.environ.get("TRILOGD") or "build/release/trilogd"))
+
+
+def trilog_router():
+    """Likewise TRILOG_ROUTER."""
+    return str(ROOT / (os.environ.get("TRILOG_ROUTER") or "build/release/trilog-router"))
 
 
 def new_cluster(name, settings=None):
