@@ -3,6 +3,7 @@
 #include "router/client.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,6 +94,7 @@ void client_request_release(struct client_request *r)
     if (--r->claims > 0)
         return;
     struct client *c = r->client;
+    assert(r->state != CLIENT_REQUEST_WORKING); /* no handler has lost it */
     c->shard->held_bytes -= r->counted_bytes;
     kafka_writer_close(&r->writer);
     kafka_arena_close(&r->arena);
@@ -114,6 +116,7 @@ static void count_bytes(struct client_request *r, size_t size)
 
 static void finish(struct client_request *r, enum client_request_state state)
 {
+    assert(r->state == CLIENT_REQUEST_WORKING); /* answered once */
     r->state = state;
     answer_soon(r->client);
 }

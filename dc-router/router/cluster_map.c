@@ -291,6 +291,12 @@ void cluster_map_tick(struct router_shard *s, uint64_t now_ms)
     m->is_asking = send_question(s, n) == 0;
 }
 
+void cluster_map_stop(struct router_shard *s)
+{
+    while (s->map.waiters != NULL)
+        tell_waiters(s);
+}
+
 void cluster_map_close(struct router_shard *s)
 {
     for (struct map_topic *t = s->map.topics, *next; t != NULL; t = next) {

@@ -64,6 +64,8 @@ struct cluster_map {
     uint64_t told_ms; /* waiters */
 };
 
+/* The router ends, its clients and connections are closed: who waits is told, and gives up. */
+void cluster_map_stop(struct router_shard *s);
 void cluster_map_close(struct router_shard *s);
 /* About every 20 ms. */
 void cluster_map_tick(struct router_shard *s, uint64_t now_ms);

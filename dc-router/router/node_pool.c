@@ -118,6 +118,15 @@ void node_pool_close(struct router_shard *s)
         node_end_connections(n);
 }
 
+void node_pool_free(struct router_shard *s)
+{
+    while (s->pool.nodes != NULL) {
+        struct router_node *n = s->pool.nodes;
+        s->pool.nodes = n->next;
+        free(n);
+    }
+}
+
 bool node_pool_is_closed(const struct router_shard *s)
 {
     return s->pool.upstream_count == 0;

@@ -69,6 +69,8 @@ void node_pool_init(struct router_shard *s);
 /* Ends all connections; calls end with them. */
 void node_pool_close(struct router_shard *s);
 bool node_pool_is_closed(const struct router_shard *s);
+/* When they are over. */
+void node_pool_free(struct router_shard *s);
 /* For a client's connection that begins now; NULL without memory or nodes. Freed by free(). */
 struct node_moment *node_pool_moments(const struct router_shard *s, unsigned *count);
 /* About every 20 ms. */

@@ -123,6 +123,7 @@ static void end_here(struct work_item *item)
     close(s->listen_descriptor);
     client_close_all(s);
     node_pool_close(s);
+    cluster_map_stop(s);
 }
 
 void router_shard_destroy(struct router_shard *s)
@@ -132,5 +133,6 @@ void router_shard_destroy(struct router_shard *s)
     shard_stop(s->shard);
     shard_destroy(s->shard);
     cluster_map_close(s);
+    node_pool_free(s);
     free(s);
 }

@@ -1,0 +1,171 @@
+/* What goes to coordinators and to each partition's leader: order, places, who is asked again. */
+#include <criterion/criterion.h>
+
+#include "protocol/error.h"
+#include "router_world.h"
+
+#define COMMIT_VERSION 7
+#define LIST_VERSION   5
+
+static struct world w;
+static struct world_client client;
+
+static void open_world(void)
+{
+    world_open(&w);
+    world_connect(&w, &client);
+}
+
+static void close_world(void)
+{
+    world_disconnect(&client);
+    world_close(&w);
+}
+
+TestSuite(router_group, .init = open_world, .fini = close_world);
+
+static void commit(int64_t offset)
+{
+    struct kafka_offset_commit_request m;
+    struct kafka_offset_commit_request_topic topic;
+    struct kafka_offset_commit_request_partition partition;
+    kafka_offset_commit_request_init(&m);
+    kafka_offset_commit_request_topic_init(&topic);
+    kafka_offset_commit_request_partition_init(&partition);
+    partition.committed_offset = offset;
+    topic.name = kafka_string_of("t");
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    m.group_id = kafka_string_of("g");
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_send(&client, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION, &m);
+}
+
+static void answer_commit(int32_t node, unsigned n, int16_t error_code)
+{
+    struct kafka_offset_commit_response m;
+    struct kafka_offset_commit_response_topic topic;
+    struct kafka_offset_commit_response_partition partition;
+    kafka_offset_commit_response_init(&m);
+    kafka_offset_commit_response_topic_init(&topic);
+    kafka_offset_commit_response_partition_init(&partition);
+    partition.error_code = error_code;
+    topic.name = kafka_string_of("t");
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_node_answer(&w, node, n, &m);
+}
+
+static int64_t committed(int32_t node, unsigned n)
+{
+    const struct kafka_offset_commit_request *m = world_call(&w, node, n)->message;
+    return m->topics[0].partitions[0].committed_offset;
+}
+
+static unsigned count_at(int32_t node)
+{
+    world_settle(&w);
+    return world_node(&w, node)->call_count;
+}
+
+Test(router_group, commits_go_one_after_another_also_to_the_next_coordinator)
+{
+    commit(10);
+    commit(20);
+    cr_assert_eq(count_at(1), 1);
+    w.coordinator = 3;
+    answer_commit(1, 0, KAFKA_ERROR_NOT_COORDINATOR);
+    world_pass_ms(&w, 300);
+    cr_assert_eq(count_at(3), 1);
+    cr_assert_eq(committed(3, 0), 10);
+    answer_commit(3, 0, KAFKA_ERROR_NONE);
+    cr_assert_eq(committed(3, 1), 20);
+    answer_commit(3, 1, KAFKA_ERROR_NONE);
+    cr_assert_not_null(world_answer(&client, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION));
+    cr_assert_not_null(world_answer(&client, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION));
+}
+
+Test(router_group, what_finds_no_coordinator_ends_the_connection_in_time)
+{
+    w.coordinator = -1;
+    commit(10);
+    commit(20);
+    world_pass_ms(&w, 4000);
+    cr_assert_not(world_is_ended(&client));
+    world_pass_ms(&w, 2000);
+    cr_assert(world_is_ended(&client));
+}
+
+Test(router_group, a_client_that_goes_while_its_commits_are_in_line_leaves_nothing)
+{
+    commit(10);
+    commit(20);
+    commit(30);
+    world_disconnect(&client);
+    answer_commit(1, 0, KAFKA_ERROR_NONE);
+    answer_commit(1, 1, KAFKA_ERROR_NONE);
+    cr_assert_eq(committed(1, 2), 30, "it has sent it");
+    answer_commit(1, 2, KAFKA_ERROR_NONE);
+    cr_assert_eq(w.shard.client_count, 0);
+    world_connect(&w, &client);
+}
+
+static void list_offsets(void)
+{
+    struct kafka_list_offsets_request m;
+    struct kafka_list_offsets_request_topic topic;
+    struct kafka_list_offsets_request_partition partitions[4];
+    static const int32_t indexes[] = {2, 0, 99, 1};
+    kafka_list_offsets_request_init(&m);
+    kafka_list_offsets_request_topic_init(&topic);
+    for (int i = 0; i < 4; i++) {
+        kafka_list_offsets_request_partition_init(&partitions[i]);
+        partitions[i].partition_index = indexes[i];
+    }
+    topic.name = kafka_string_of("t");
+    topic.partitions = partitions;
+    topic.partitions_count = 4;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_send(&client, KAFKA_API_LIST_OFFSETS, LIST_VERSION, &m);
+}
+
+static void answer_offset(int32_t node, int32_t partition, int64_t offset)
+{
+    struct kafka_list_offsets_response m;
+    struct kafka_list_offsets_response_topic topic;
+    struct kafka_list_offsets_response_partition from;
+    kafka_list_offsets_response_init(&m);
+    kafka_list_offsets_response_topic_init(&topic);
+    kafka_list_offsets_response_partition_init(&from);
+    from.partition_index = partition;
+    from.offset = offset;
+    topic.name = kafka_string_of("t");
+    topic.partitions = &from;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_node_answer(&w, node, 0, &m);
+}
+
+Test(router_group, answers_of_leaders_stand_in_the_order_of_the_question)
+{
+    list_offsets();
+    cr_assert_eq(count_at(3), 1);
+    answer_offset(3, 2, 33);
+    cr_assert_null(world_answer(&client, KAFKA_API_LIST_OFFSETS, LIST_VERSION));
+    answer_offset(1, 0, 11);
+    world_cut(&w, 2);
+    const struct kafka_list_offsets_response *m = world_answer(&client, KAFKA_API_LIST_OFFSETS,
+                                                               LIST_VERSION);
+    cr_assert_not_null(m);
+    const struct kafka_list_offsets_response_partition *got = m->topics[0].partitions;
+    cr_assert_eq(got[0].offset, 33);
+    cr_assert_eq(got[1].offset, 11);
+    cr_assert_eq(got[2].error_code, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    cr_assert_eq(got[3].error_code, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
+    cr_assert_eq(got[3].partition_index, 1);
+}
