@@ -148,13 +148,18 @@ static void settle(struct produce *p, unsigned i, int16_t error_code)
     enum verdict verdict = judge(error_code);
     bool is_late = router_now_ms(p->request->shard) >= p->deadline_ms;
     item->is_away = false;
-    item->error_code = error_code;
     if (error_code == KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_earlier_held(p))
         verdict = SURELY_NOT_WRITTEN; /* it overtook one that is held */
+    item->may_be_written |= verdict == UNKNOWN_FATE;
+    if (verdict == SURELY_NOT_WRITTEN && item->may_be_written)
+        error_code = KAFKA_ERROR_REQUEST_TIMED_OUT; /* not by this try, perhaps by another */
     if (verdict == UNKNOWN_FATE && !is_idempotent(produce_asked(p, i)->records))
         verdict = FINAL;
-    if (verdict != FINAL && !is_late)
+    item->error_code = error_code;
+    if (verdict != FINAL && !is_late) {
+        p->is_held = true; /* also while other parts of it are away */
         return;
+    }
     item->is_done = true;
     p->done_count++;
     answer_of(p, i)->error_code = error_code;
@@ -263,6 +268,14 @@ static struct router_node *leader_of(struct produce *p, unsigned i)
     return n != NULL && router_node_is_up(n) ? n : NULL;
 }
 
+static bool has_unsent(const struct produce *p)
+{
+    for (unsigned i = 0; i < p->item_count; i++)
+        if (!p->items[i].is_done && !p->items[i].is_away)
+            return true;
+    return false;
+}
+
 /* All that is not done and has a leader goes; what has none stays held. */
 static void send_all(struct produce *p)
 {
@@ -281,7 +294,7 @@ static void send_all(struct produce *p)
         send_part(part, n, now_ms);
     }
     p->was_tried = true;
-    p->is_held = false;
+    p->is_held = has_unsent(p); /* what comes later may not overtake it */
     if (p->away_count > 0)
         return;
     if (p->done_count < p->item_count)
@@ -299,8 +312,8 @@ static void go_on(struct client *c)
         p = p->next;
     if (p == NULL || !p->is_held || p->away_count > 0)
         return;
-    if (now_ms < p->deadline_ms) { /* also for a client that has gone: it has sent it */
-        send_all(p);
+    if (now_ms < p->deadline_ms && !c->shard->is_stopping) {
+        send_all(p); /* also for a client that has gone: it has sent it */
         return;
     }
     give_up(p);

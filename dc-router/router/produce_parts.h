@@ -11,6 +11,7 @@ struct produce_item {
     int32_t topic, partition; /* places in the message */
     int16_t error_code;       /* of the last try */
     bool is_done, is_away;
+    bool may_be_written; /* an earlier try's fate is unknown */
 };
 
 /* Some items on their way to one node; owned, for it may outlive the request's arena by nothing. */

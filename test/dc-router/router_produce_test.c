@@ -1,0 +1,253 @@
+/* Produce: what is held, in which order it goes, and what a client is told of its fate. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "protocol/error.h"
+#include "router_world.h"
+
+#define VERSION          9
+#define BATCH_BYTES      61
+#define TIMEOUT_MS       3000
+#define IDEMPOTENT       true
+#define NOT_IDEMPOTENT   false
+#define PARTITIONS_A_TRY 2
+
+static struct world w;
+static struct world_client client;
+
+static void open_world(void)
+{
+    world_open(&w);
+    world_connect(&w, &client);
+}
+
+static void close_world(void)
+{
+    world_disconnect(&client);
+    world_close(&w);
+}
+
+TestSuite(router_produce, .init = open_world, .fini = close_world);
+
+/* A batch of no records; nodes here don't look. */
+static struct bytes batch(uint8_t into[BATCH_BYTES], bool is_idempotent)
+{
+    memset(into, 0, BATCH_BYTES);
+    into[16] = 2;
+    memset(into + 43, is_idempotent ? 0 : 0xff, 8);
+    return bytes_of(into, BATCH_BYTES);
+}
+
+/* One batch for each of the partitions, -1: none. */
+static void send_batches(int32_t first, int32_t second, bool is_idempotent)
+{
+    uint8_t records[BATCH_BYTES];
+    struct kafka_produce_request m;
+    struct kafka_produce_request_topic topic;
+    struct kafka_produce_request_partition partitions[PARTITIONS_A_TRY];
+    kafka_produce_request_init(&m);
+    kafka_produce_request_topic_init(&topic);
+    for (int i = 0; i < PARTITIONS_A_TRY; i++) {
+        kafka_produce_request_partition_init(&partitions[i]);
+        partitions[i].partition_index = i == 0 ? first : second;
+        partitions[i].records = batch(records, is_idempotent);
+    }
+    topic.name = kafka_string_of("t");
+    topic.partitions = partitions;
+    topic.partitions_count = second >= 0 ? 2 : 1;
+    m.acks = -1;
+    m.timeout_ms = TIMEOUT_MS;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_send(&client, KAFKA_API_PRODUCE, VERSION, &m);
+}
+
+static void answer(int32_t node, unsigned n, int32_t partition, int16_t error_code, int64_t offset)
+{
+    struct kafka_produce_response m;
+    struct kafka_produce_response_topic topic;
+    struct kafka_produce_response_partition from;
+    kafka_produce_response_init(&m);
+    kafka_produce_response_topic_init(&topic);
+    kafka_produce_response_partition_init(&from);
+    from.partition_index = partition;
+    from.error_code = error_code;
+    from.base_offset = offset;
+    topic.name = kafka_string_of("t");
+    topic.partitions = &from;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_node_answer(&w, node, n, &m);
+}
+
+static const struct kafka_produce_response_partition *next_answer(void)
+{
+    const struct kafka_produce_response *m = world_answer(&client, KAFKA_API_PRODUCE, VERSION);
+    return m == NULL ? NULL : m->topics[0].partitions;
+}
+
+static unsigned count_at(int32_t node)
+{
+    world_settle(&w);
+    return world_node(&w, node)->call_count;
+}
+
+Test(router_produce, an_acknowledgement_is_the_leaders)
+{
+    send_batches(0, -1, NOT_IDEMPOTENT);
+    cr_assert_null(next_answer());
+    answer(1, 0, 0, KAFKA_ERROR_NONE, 42);
+    const struct kafka_produce_response_partition *got = next_answer();
+    cr_assert_not_null(got);
+    cr_assert_eq(got->error_code, KAFKA_ERROR_NONE);
+    cr_assert_eq(got->base_offset, 42);
+}
+
+Test(router_produce, partitions_of_two_leaders_are_answered_together)
+{
+    send_batches(0, 1, NOT_IDEMPOTENT);
+    answer(2, 0, 1, KAFKA_ERROR_NONE, 7);
+    cr_assert_null(next_answer());
+    answer(1, 0, 0, KAFKA_ERROR_MESSAGE_TOO_LARGE, -1);
+    const struct kafka_produce_response_partition *got = next_answer();
+    cr_assert_eq(got[0].error_code, KAFKA_ERROR_MESSAGE_TOO_LARGE);
+    cr_assert_eq(got[1].base_offset, 7);
+}
+
+Test(router_produce, what_a_former_leader_refused_goes_to_the_next_one)
+{
+    send_batches(0, -1, NOT_IDEMPOTENT);
+    w.leaders[0] = 2;
+    answer(1, 0, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
+    world_pass_ms(&w, 60);
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 5);
+    cr_assert_eq(next_answer()->base_offset, 5);
+}
+
+Test(router_produce, held_behind_held_they_go_one_at_a_time_in_order)
+{
+    w.leaders[0] = -1;
+    send_batches(0, -1, NOT_IDEMPOTENT);
+    answer(1, 0, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
+    send_batches(0, -1, NOT_IDEMPOTENT);
+    world_pass_ms(&w, 100);
+    cr_assert_eq(count_at(1), 1, "nobody leads");
+    w.leaders[0] = 1;
+    world_pass_ms(&w, 1000);
+    cr_assert_eq(count_at(1), 2, "the second waits for the first");
+    answer(1, 1, 0, KAFKA_ERROR_NONE, 10);
+    answer(1, 2, 0, KAFKA_ERROR_NONE, 11);
+    cr_assert_eq(next_answer()->base_offset, 10);
+    cr_assert_eq(next_answer()->base_offset, 11);
+}
+
+Test(router_produce, what_comes_later_does_not_overtake_a_partition_without_a_leader)
+{
+    w.leaders[1] = -1;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    send_batches(0, 1, IDEMPOTENT); /* the part for node 1 is away, the other has no leader */
+    cr_assert_eq(count_at(1), 1);
+    w.leaders[1] = 2;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    send_batches(1, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(2), 0, "behind the first's");
+    answer(1, 0, 0, KAFKA_ERROR_NONE, 1);
+    world_pass_ms(&w, 60);
+    answer(2, 0, 1, KAFKA_ERROR_NONE, 2);
+    answer(2, 1, 1, KAFKA_ERROR_NONE, 3);
+    cr_assert_eq(next_answer()[1].base_offset, 2);
+    cr_assert_eq(next_answer()->base_offset, 3);
+}
+
+Test(router_produce, of_unknown_fate_without_idempotence_is_told_so)
+{
+    send_batches(0, -1, NOT_IDEMPOTENT);
+    cr_assert_eq(count_at(1), 1);
+    world_cut(&w, 1);
+    const struct kafka_produce_response_partition *got = next_answer();
+    cr_assert_not_null(got);
+    cr_assert_eq(got->error_code, KAFKA_ERROR_REQUEST_TIMED_OUT);
+    world_pass_ms(&w, 500);
+    cr_assert_eq(count_at(1), 1, "it is not sent again");
+}
+
+Test(router_produce, of_unknown_fate_with_idempotence_is_sent_again)
+{
+    send_batches(0, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(1), 1);
+    world_cut(&w, 1);
+    cr_assert_null(next_answer());
+    world_pass_ms(&w, 500);
+    answer(1, 1, 0, KAFKA_ERROR_NONE, 4);
+    cr_assert_eq(next_answer()->base_offset, 4);
+}
+
+Test(router_produce, what_may_be_written_is_not_told_as_never_written)
+{
+    send_batches(0, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(1), 1);
+    world_cut(&w, 1);
+    world_pass_ms(&w, 500);
+    cr_assert_eq(count_at(1), 2);
+    w.leaders[0] = -1;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    answer(1, 1, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
+    world_pass_ms(&w, TIMEOUT_MS);
+    cr_assert_eq(next_answer()->error_code, KAFKA_ERROR_REQUEST_TIMED_OUT);
+}
+
+Test(router_produce, out_of_order_behind_a_held_one_is_sent_again)
+{
+    send_batches(0, -1, IDEMPOTENT);
+    send_batches(0, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(1), 2);
+    w.leaders[0] = -1;
+    answer(1, 0, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
+    answer(1, 1, 0, KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER, -1);
+    w.leaders[0] = 2;
+    world_pass_ms(&w, 500);
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 1);
+    answer(2, 1, 0, KAFKA_ERROR_NONE, 2);
+    cr_assert_eq(next_answer()->base_offset, 1);
+    cr_assert_eq(next_answer()->base_offset, 2);
+}
+
+Test(router_produce, out_of_order_behind_one_that_is_refused_in_part_is_sent_again)
+{
+    send_batches(0, 1, IDEMPOTENT);
+    send_batches(0, -1, IDEMPOTENT);
+    w.leaders[0] = 3;
+    answer(1, 0, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1); /* partition 1 is still away */
+    answer(1, 1, 0, KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER, -1);
+    answer(2, 0, 1, KAFKA_ERROR_NONE, 8);
+    world_pass_ms(&w, 500);
+    answer(3, 0, 0, KAFKA_ERROR_NONE, 1);
+    answer(3, 1, 0, KAFKA_ERROR_NONE, 2);
+    cr_assert_eq(next_answer()->base_offset, 1);
+    cr_assert_eq(next_answer()->base_offset, 2);
+}
+
+Test(router_produce, what_finds_no_leader_is_answered_at_its_deadline)
+{
+    w.leaders[0] = -1;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    send_batches(0, -1, IDEMPOTENT);
+    world_pass_ms(&w, TIMEOUT_MS - 100);
+    cr_assert_null(next_answer());
+    world_pass_ms(&w, 500);
+    cr_assert_eq(next_answer()->error_code, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
+}
+
+Test(router_produce, a_router_that_ends_gives_back_what_it_holds)
+{
+    w.leaders[0] = -1;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    send_batches(0, -1, IDEMPOTENT);
+    send_batches(1, -1, IDEMPOTENT);
+}
