@@ -110,7 +110,7 @@ void fetch_advance(struct fetch *f)
     bool has_news = f->has_errors || client_request_is_abandoned(f->request);
     for (struct fetch_call *call = state->calls, *next; call != NULL; call = next) {
         next = call->next;
-        if (!call->is_back || !call->is_wanted)
+        if (!call->is_back || !call->is_wanted || !f->has_begun)
             continue;
         if (call->status == 0)
             has_news |= take_call(f, call);
@@ -232,6 +232,7 @@ static bool has_errors(const struct fetch *f)
 static void begin(struct fetch *f)
 {
     ask_all(f);
+    f->has_begun = true;
     f->has_errors = has_errors(f);
     fetch_advance(f);
 }

@@ -38,6 +38,7 @@ struct fetch {
     struct kafka_fetch_response response;
     struct fetch_item *items;
     unsigned item_count;
+    bool has_begun;  /* nodes were asked: what comes back is for this one */
     bool has_errors; /* found before anybody was asked */
     uint64_t deadline_ms;
     struct map_waiter waiter;

@@ -1,0 +1,184 @@
+/* Fetch: which node's answer goes to a client, and when. */
+#include <criterion/criterion.h>
+
+#include "protocol/error.h"
+#include "router_world.h"
+
+#define VERSION     11
+#define MAX_WAIT_MS 500
+
+static struct world w;
+static struct world_client client;
+
+static void open_world(void)
+{
+    world_open(&w);
+    world_connect(&w, &client);
+}
+
+static void close_world(void)
+{
+    world_disconnect(&client);
+    world_close(&w);
+}
+
+TestSuite(router_fetch, .init = open_world, .fini = close_world);
+
+/* Partitions 0 and 1, from these offsets. */
+static void ask(int64_t first, int64_t second)
+{
+    struct kafka_fetch_request m;
+    struct kafka_fetch_request_topic topic;
+    struct kafka_fetch_request_partition partitions[2];
+    kafka_fetch_request_init(&m);
+    kafka_fetch_request_topic_init(&topic);
+    for (int i = 0; i < 2; i++) {
+        kafka_fetch_request_partition_init(&partitions[i]);
+        partitions[i].partition_index = i;
+        partitions[i].fetch_offset = i == 0 ? first : second;
+    }
+    topic.name = kafka_string_of("t");
+    topic.partitions = partitions;
+    topic.partitions_count = 2;
+    m.max_wait_ms = MAX_WAIT_MS;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_send(&client, KAFKA_API_FETCH, VERSION, &m);
+}
+
+static void answer(int32_t node, unsigned n, int32_t partition, const char *records)
+{
+    struct kafka_fetch_response m;
+    struct kafka_fetch_response_topic topic;
+    struct kafka_fetch_response_partition from;
+    struct slice slice = {.bytes = bytes_of_text(records)};
+    kafka_fetch_response_init(&m);
+    kafka_fetch_response_topic_init(&topic);
+    kafka_fetch_response_partition_init(&from);
+    from.partition_index = partition;
+    from.high_watermark = 100 + partition;
+    from.records = (struct kafka_slices){.items = &slice, .count = 1};
+    topic.name = kafka_string_of("t");
+    topic.partitions = &from;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_node_answer(&w, node, n, &m);
+}
+
+static const struct kafka_fetch_response_partition *next_answer(void)
+{
+    const struct kafka_fetch_response *m = world_answer(&client, KAFKA_API_FETCH, VERSION);
+    return m == NULL ? NULL : m->topics[0].partitions;
+}
+
+static bool has(const struct kafka_fetch_response_partition *p, const char *records)
+{
+    struct bytes got = p->records.count > 0 ? p->records.items[0].bytes : bytes_of("", 0);
+    return bytes_is_equal(got, bytes_of_text(records));
+}
+
+static unsigned count_at(int32_t node)
+{
+    world_settle(&w);
+    return world_node(&w, node)->call_count;
+}
+
+Test(router_fetch, the_first_that_has_something_answers)
+{
+    ask(5, 6);
+    cr_assert_eq(count_at(2), 1);
+    cr_assert_null(next_answer());
+    answer(1, 0, 0, "abc");
+    const struct kafka_fetch_response_partition *got = next_answer();
+    cr_assert_not_null(got);
+    cr_assert(has(&got[0], "abc"));
+    cr_assert_eq(got[0].high_watermark, 100);
+    cr_assert(has(&got[1], ""));
+    cr_assert_eq(got[1].high_watermark, -1, "nobody has said where it ends");
+}
+
+Test(router_fetch, what_is_parked_is_found_again_by_the_next_one)
+{
+    ask(5, 6);
+    answer(1, 0, 0, "abc");
+    cr_assert_not_null(next_answer());
+    ask(8, 6);
+    cr_assert_eq(count_at(1), 2);
+    cr_assert_eq(count_at(2), 1, "just that is asked for already");
+    answer(2, 0, 1, "def");
+    cr_assert(has(&next_answer()[1], "def"));
+}
+
+Test(router_fetch, what_came_back_meanwhile_is_there_at_once)
+{
+    ask(5, 6);
+    answer(1, 0, 0, "abc");
+    cr_assert_not_null(next_answer());
+    answer(2, 0, 1, "def");
+    ask(8, 6);
+    cr_assert(has(&next_answer()[1], "def"));
+}
+
+Test(router_fetch, nothing_anywhere_is_answered_when_the_last_node_says_so)
+{
+    ask(5, 6);
+    answer(1, 0, 0, "");
+    cr_assert_null(next_answer());
+    answer(2, 0, 1, "");
+    const struct kafka_fetch_response_partition *got = next_answer();
+    cr_assert(has(&got[0], "") && has(&got[1], ""));
+    cr_assert_eq(got[1].high_watermark, 101);
+}
+
+Test(router_fetch, an_answer_for_another_offset_is_not_the_next_ones)
+{
+    ask(5, 6);
+    answer(1, 0, 0, "abc");
+    cr_assert_not_null(next_answer());
+    ask(8, 2); /* partition 1 from further back: what is parked is not asked for any more */
+    answer(2, 0, 1, "def");
+    cr_assert_null(next_answer());
+    answer(2, 1, 1, "xyz");
+    cr_assert(has(&next_answer()[1], "xyz"));
+}
+
+Test(router_fetch, nor_while_the_next_one_waits_for_a_leader)
+{
+    ask(5, 6);
+    answer(1, 0, 0, "abc");
+    cr_assert_not_null(next_answer());
+    w.leaders[0] = -1;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    ask(8, 2);
+    answer(2, 0, 1, "def");
+    cr_assert_null(next_answer(), "records from 6 on are not those from 2 on");
+    w.leaders[0] = 1;
+    world_pass_ms(&w, 60);
+    answer(2, 1, 1, "xyz");
+    cr_assert(has(&next_answer()[1], "xyz"));
+}
+
+Test(router_fetch, a_node_that_goes_lets_the_answer_go)
+{
+    ask(5, 6);
+    cr_assert_eq(count_at(2), 1);
+    world_cut(&w, 2);
+    const struct kafka_fetch_response_partition *got = next_answer();
+    cr_assert_not_null(got);
+    cr_assert_eq(got[1].high_watermark, -1);
+}
+
+Test(router_fetch, a_client_that_goes_leaves_nothing_parked)
+{
+    struct world_client other;
+    world_connect(&w, &other);
+    world_disconnect(&other);
+    ask(5, 6);
+    cr_assert_eq(count_at(1), 1);
+    world_disconnect(&client);
+    world_settle(&w);
+    cr_assert_eq(w.shard.client_count, 0);
+    world_connect(&w, &client);
+}
