@@ -354,6 +354,8 @@ static void answer(struct client *c)
         release_all(first);
     if (c->is_closed)
         return;
+    if (c->request_count == 0)
+        frame_input_rest(&c->input);
     if (c->is_ending && c->first == NULL && c->unwritten_bytes == 0)
         client_close(c); /* else on_written looks again */
     else if (!c->is_ending)

@@ -251,3 +251,11 @@ Test(router_produce, a_router_that_ends_gives_back_what_it_holds)
     send_batches(0, -1, IDEMPOTENT);
     send_batches(1, -1, IDEMPOTENT);
 }
+
+Test(router_produce, an_idle_connection_has_no_buffer)
+{
+    send_batches(0, -1, NOT_IDEMPOTENT);
+    answer(1, 0, 0, KAFKA_ERROR_NONE, 42);
+    cr_assert_not_null(next_answer());
+    cr_assert_null(w.shard.clients->input.buffer);
+}
