@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "router/fetch_state.h"
+#include "router/group_part.h"
 #include "router/router.h"
 
 #define ANSWER_BYTES_MAX    (256u << 20)
@@ -54,6 +55,14 @@ static void answer_soon(struct client *c)
     c->shard->answering = c;
 }
 
+static void give_up_parked(struct client *c)
+{
+    client_claim(c);
+    fetch_state_abandon(c->fetches);
+    group_parts_abandon(c);
+    client_release(c);
+}
+
 void client_close(struct client *c)
 {
     if (c->is_closed)
@@ -61,7 +70,7 @@ void client_close(struct client *c)
     c->is_closed = c->is_ending = true;
     c->is_reading = false;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
-    fetch_state_abandon(c->fetches);
+    give_up_parked(c);
     answer_soon(c);
 }
 
@@ -74,6 +83,7 @@ void client_end(struct client *c, const char *why)
     if (c->is_reading)
         uv_read_stop((uv_stream_t *)&c->tcp);
     c->is_reading = false;
+    give_up_parked(c); /* it would hold up the end */
     answer_soon(c);
 }
 

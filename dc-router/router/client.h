@@ -48,6 +48,7 @@ struct client {
     unsigned request_count;                       /* of them */
     struct produce *produce_first, *produce_last; /* unanswered, in order (produce.c) */
     struct group_part *group_first, *group_last;  /* about offsets, in order (group_part.c) */
+    struct group_part *group_parked;              /* its joins and syncs that wait at nodes */
     struct fetch_state *fetches; /* what it waits for at nodes (fetch.c); NULL: nothing */
     unsigned claims;             /* the handle, requests, writes */
     size_t unwritten_bytes;

@@ -62,8 +62,7 @@ static void end(struct group_part *p, int status, struct slice answer)
 static bool is_too_late(const struct group_part *p)
 {
     const struct client_request *r = p->request;
-    return client_request_is_abandoned(r) ||
-           router_now_ms(r->shard) - r->received_ms > GROUP_MS_MAX;
+    return r->client->is_ending || router_now_ms(r->shard) - r->received_ms > GROUP_MS_MAX;
 }
 
 static void on_told(struct map_waiter *w)
@@ -173,12 +172,36 @@ static bool has_moved(const struct group_part *p, struct slice answer)
            error_code == KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE;
 }
 
+/* ---- what is parked at nodes ---- */
+
+static void park(struct group_part *p)
+{
+    struct client *c = p->request->client;
+    p->parked_next = c->group_parked;
+    c->group_parked = p;
+}
+
+static void unpark(struct group_part *p)
+{
+    struct group_part **at = &p->request->client->group_parked;
+    while (*at != p)
+        at = &(*at)->parked_next;
+    *at = p->parked_next;
+    lane_give_back(p->lane);
+    p->lane = NULL;
+}
+
+void group_parts_abandon(struct client *c)
+{
+    while (c->group_parked != NULL)
+        lane_abandon(c->group_parked->lane); /* it comes back from inside */
+}
+
 static void on_back(struct upstream_call *call, int status, struct slice answer)
 {
     struct group_part *p = call->data;
     if (p->lane != NULL)
-        lane_give_back(p->lane);
-    p->lane = NULL;
+        unpark(p);
     if (status == 0 && (is_too_late(p) || !has_moved(p, answer))) {
         end(p, 0, answer);
     } else if (status == ERR_INVALID) {
@@ -194,6 +217,8 @@ static void send_part(struct group_part *p, struct router_node *n)
     p->call.data = p;
     int err = p->is_lane ? router_node_send_lane(n, &p->call, identity, p->inner, on_back, &p->lane)
                          : router_node_send(n, &p->call, identity, p->inner, on_back);
+    if (err == 0 && p->is_lane)
+        park(p);
     if (err == 0)
         return;
     p->lane = NULL;

@@ -22,10 +22,14 @@ struct group_part {
     group_part_cb cb; /* private from here on */
     struct upstream_call call, find_call;
     struct lane *lane;
-    struct group_part *line_next; /* behind it in the client's line */
+    struct group_part *parked_next; /* of the same client, on a lane too */
+    struct group_part *line_next;   /* behind it in the client's line */
     struct map_waiter waiter;
 };
 
 void group_part_start(struct group_part *p, group_part_cb cb);
+/* The client's connection ends: joins and syncs that wait at nodes are given up, for they may wait
+ * for minutes. */
+void group_parts_abandon(struct client *c);
 
 #endif
