@@ -1,4 +1,4 @@
-/* When committed offsets are over (docs/offsets.md): by clocks of entries, alike on every replica.
+/* When committed offsets are over (docs/groups.md): by clocks of entries, alike on every replica.
  * Here that is only what a client has said itself of how long it wants an offset kept:
  *
  *   the group has no members              so long since it was committed
