@@ -108,7 +108,7 @@ $(B)/trilogd: $(B)/cluster/main.o $(LIBS)
 
 # The address that a site's applications know.
 $(B)/trilog-router: $(B)/dc-router/router/main.o $(call libs_of,dc-router)
-	$(CC) $(LDFLAGS) $(filter %.o,$^) $(call libs_of,dc-router) -luv -lyaml -lm -o $@
+	$(CC) $(LDFLAGS) $(filter %.o,$^) $(call libs_of,dc-router) -luv -lyaml -lmicrohttpd -ljansson -lm -o $@
 
 # The operator's command: it meets the cluster over the network only.
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(B)/%.o)
@@ -134,7 +134,7 @@ $(B)/pic/%.o: %.c | build/.need-client
 	    -c $< -o $@
 
 # The parts of other folders that it stands on are in it, and hidden too.
-PIC_OBJECTS := $(patsubst %.c,$(B)/pic/%.o,$(call sources,base) $(call sources,conf))
+PIC_OBJECTS := $(patsubst %.c,$(B)/pic/%.o,$(filter-out base/http%,$(call sources,base)) $(call sources,conf))
 $(B)/pic/parts.a: $(PIC_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^

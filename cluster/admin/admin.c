@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "admin/admin_parts.h"
+#include "admin/ask.h"
+#include "admin/route.h"
 #include "base/event.h"
-#include "server/listen_socket.h"
+#include "base/listen_socket.h"
 
 #define BACKLOG 64
 
@@ -21,31 +23,87 @@ static void on_begin(struct work_item *item)
     event_set_shard(-1);
 }
 
-static int open_thread(struct admin *a, struct err_note *note)
+/* ---- calls ---- */
+
+static struct http_route find(void *data, const char *method, const char *path)
 {
+    struct http_route found = {0};
+    const struct admin_route *route = route_find(method, path, &found.allow);
+    (void)data;
+    if (route == NULL)
+        return found;
+    return (struct http_route){.method = route->method, .flags = route->flags, .own = route};
+}
+
+static void handle(struct http_call *http)
+{
+    struct admin_call *call = (struct admin_call *)http;
+    const struct admin_route *route = http->route.own;
+    struct admin *a = http_port_data(http->port);
+    bool is_any_time = (route->flags & ROUTE_ANY_TIME) != 0;
+    call->admin = a;
+    call->json = http->json;
+    call->broker = atomic_load(&a->is_stopping) ? NULL : atomic_load(&a->broker);
+    if (call->broker == NULL && !is_any_time)
+        call_refuse(call, MHD_HTTP_SERVICE_UNAVAILABLE,
+                    atomic_load(&a->is_stopping) ? "stopping" : "starting",
+                    "the node does not serve; /readyz says why");
+    else
+        route->handle(call);
+}
+
+static void abandon(struct http_call *http)
+{
+    struct admin_call *call = (struct admin_call *)http;
+    call->on_abandoned(call);
+}
+
+static void on_tick(void *data)
+{
+    struct admin *a = data;
+    struct broker *b = atomic_load(&a->is_stopping) ? NULL : atomic_load(&a->broker);
+    if (b != NULL)
+        watch_tick(a, b);
+}
+
+/* ---- life ---- */
+
+static int open_port(struct admin *a, int descriptor, struct err_note *note)
+{
+    const struct conf_settings *conf = a->conf;
     a->shard = shard_create(REPL_SHARDS_MAX); /* behind all that can have groups */
     if (a->shard == NULL)
         return UV_ENOMEM;
-    int err = admin_http_open(a, note);
-    if (err != 0)
-        return err;
-    shard_post(a->shard, &a->begin_item, on_begin);
-    return shard_start(a->shard);
+    struct http_port_options options = {
+        .shard = a->shard,
+        .descriptor = descriptor,
+        .is_loopback = conf_is_loopback(conf->admin_listen.host),
+        .listen_host = conf->admin_listen.host,
+        .token_file = conf->admin_token_file,
+        .call_size = sizeof(struct admin_call),
+        .data = a,
+        .find = find,
+        .handle = handle,
+        .abandon = abandon,
+        .on_tick = on_tick,
+    };
+    return http_port_open(&options, &a->port, note);
 }
 
 static int open_parts(struct admin *a, struct err_note *note)
 {
-    const struct conf_settings *conf = a->conf;
+    const struct conf_address *listen = &a->conf->admin_listen;
+    int descriptor;
     a->clock = clock_system();
     a->started_ms = clock_now_ms(&a->clock);
-    a->guard.listen_host = conf->admin_listen.host;
-    int err = 0;
-    if (conf->admin_token_file[0] != '\0')
-        err = guard_read_token(&a->guard, conf->admin_token_file, note);
-    if (err == 0)
-        err = listen_socket_open(&conf->admin_listen, "admin_listen", BACKLOG, &a->descriptor,
+    int err = listen_socket_open(listen->host, listen->port, "admin_listen", BACKLOG, &descriptor,
                                  note);
-    return err;
+    if (err == 0 && (err = open_port(a, descriptor, note)) != 0)
+        close(descriptor);
+    if (err != 0)
+        return err;
+    shard_post(a->shard, &a->begin_item, on_begin);
+    return shard_start(a->shard);
 }
 
 int admin_start(const struct conf_settings *conf, struct admin **admin, struct err_note *note)
@@ -66,12 +124,10 @@ int admin_start(const struct conf_settings *conf, struct admin **admin, struct e
         free(a);
         return 0;
     }
-    if (err == 0)
-        err = open_thread(a, note);
     if (err != 0)
         return err; /* the process ends: what is half open goes with it */
     event_info("admin", "listen=%s:%u token=%d", conf->admin_listen.host, conf->admin_listen.port,
-               a->guard.token_size > 0);
+               http_port_has_token(a->port));
     *admin = a;
     return 0;
 }
@@ -90,7 +146,9 @@ void admin_detach(struct admin *a)
 
 static void on_end(struct work_item *item)
 {
-    admin_http_close(item->data);
+    struct admin *a = item->data;
+    http_port_close(a->port);
+    ask_close(a);
 }
 
 void admin_stop(struct admin *a)
@@ -103,5 +161,6 @@ void admin_stop(struct admin *a)
     if (a->is_salvaging)
         return; /* a worker has its item, and will post it to the shard: the process ends */
     shard_destroy(a->shard);
+    http_port_destroy(a->port);
     free(a);
 }

@@ -12,60 +12,26 @@
 #include "admin/admin_parts.h"
 #include "protocol/error.h"
 
-#define JSON_TYPE    "application/json"
 #define WHO_SIZE_MAX 200
-
-/* Without memory for the answer: this needs none. */
-static const char out_of_memory[] =
-    "{\"error\": \"out_of_memory\", \"message\": \"the node has no memory for this answer\"}\n";
-
-static void answer(struct admin_call *call)
-{
-    assert(call->state == CALL_READING || call->state == CALL_WORKING); /* exactly once */
-    call->state = CALL_ANSWERED;
-    call->admin->answered_count++;
-    if (call->status >= 400)
-        call->admin->refused_count++;
-    if (call->is_suspended) {
-        call->is_suspended = false;
-        MHD_resume_connection(call->http); /* MHD asks for the answer in this turn */
-    }
-}
 
 void call_answer_text(struct admin_call *call, unsigned status, const char *content_type,
                       char *text, size_t size)
 {
-    call->status = text == NULL ? MHD_HTTP_INTERNAL_SERVER_ERROR : status;
-    call->content_type = text == NULL ? JSON_TYPE : content_type;
-    call->text = text;
-    call->text_size = size;
-    if (text == NULL && (call->text = strdup(out_of_memory)) != NULL)
-        call->text_size = sizeof out_of_memory - 1;
-    answer(call);
+    http_answer_text(&call->http, status, content_type, text, size);
 }
 
 void call_answer_json(struct admin_call *call, unsigned status, json_t *json)
 {
-    char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
-    size_t size = text == NULL ? 0 : strlen(text);
-    json_decref(json);
-    if (text != NULL)
-        text[size++] = '\n'; /* in the place of the NUL: a size goes with it */
-    call_answer_text(call, status, JSON_TYPE, text, size);
+    http_answer_json(&call->http, status, json);
 }
 
 void call_refuse(struct admin_call *call, unsigned status, const char *code, const char *format,
                  ...)
 {
-    char message[512];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    http_refuse_list(&call->http, status, code, format, arguments);
     va_end(arguments);
-    json_t *json = json_pack("{s:s, s:s}", "error", code, "message", message);
-    if (json == NULL) /* text of the client's that is not UTF-8 */
-        json = json_pack("{s:s, s:s}", "error", code, "message", "the request is not UTF-8");
-    call_answer_json(call, status, json);
 }
 
 /* Our codes as HTTP's and as a word. Anything else is the node's own trouble. */
@@ -157,50 +123,14 @@ json_t *call_text(const char *text, int32_t size)
 
 /* ---- the query ---- */
 
-struct query_check {
-    const char *const *names;
-    size_t count;
-    uint64_t given;      /* bits of those that were met */
-    const char *strange; /* one that is not among them */
-    const char *wrong;   /* one that stands there twice, or has a NUL in its value */
-};
-
-static enum MHD_Result check_argument(void *data, enum MHD_ValueKind kind, const char *name,
-                                      size_t name_size, const char *value, size_t value_size)
-{
-    struct query_check *check = data;
-    size_t i = 0;
-    (void)kind;
-    while (i < check->count &&
-           (strlen(check->names[i]) != name_size || memcmp(check->names[i], name, name_size) != 0))
-        i++;
-    if (i == check->count)
-        check->strange = name;
-    else if ((check->given & UINT64_C(1) << i) != 0 ||
-             (value != NULL && memchr(value, 0, value_size) != NULL))
-        check->wrong = name;
-    else
-        check->given |= UINT64_C(1) << i;
-    return check->strange == NULL && check->wrong == NULL ? MHD_YES : MHD_NO;
-}
-
 bool call_allows_query(struct admin_call *call, const char *const *names, size_t count)
 {
-    struct query_check check = {.names = names, .count = count};
-    assert(count < 64);
-    MHD_get_connection_values_n(call->http, MHD_GET_ARGUMENT_KIND, check_argument, &check);
-    if (check.strange != NULL)
-        call_refuse(call, MHD_HTTP_BAD_REQUEST, "unknown_field", "'%.64s' is not an argument here",
-                    check.strange);
-    else if (check.wrong != NULL)
-        call_refuse(call, MHD_HTTP_BAD_REQUEST, "invalid_field",
-                    "'%s' must be given once, as text without a NUL", check.wrong);
-    return check.strange == NULL && check.wrong == NULL;
+    return http_allows_query(&call->http, names, count);
 }
 
 const char *call_query(struct admin_call *call, const char *name)
 {
-    return MHD_lookup_connection_value(call->http, MHD_GET_ARGUMENT_KIND, name);
+    return http_query(&call->http, name);
 }
 
 bool call_query_text(struct admin_call *call, const char *name, const char **value)

@@ -2,42 +2,19 @@
 #ifndef CLUSTER_ADMIN_CALL_H
 #define CLUSTER_ADMIN_CALL_H
 
-#include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <microhttpd.h>
 
-struct MHD_Connection;
+#include "base/http_port.h"
+
 struct admin;
-struct admin_connection;
-struct admin_route;
 struct broker;
 
-enum call_state {
-    CALL_READING,  /* its body is coming */
-    CALL_WORKING,  /* a handler has it, or what that asked */
-    CALL_ANSWERED, /* `status` and `text` are set */
-    CALL_SENT      /* handed to MHD */
-};
-
 struct admin_call {
+    struct http_call http; /* first: what the port knows of it */
     struct admin *admin;
     struct broker *broker; /* never NULL in a handler, unless the route is one for any time */
-    struct MHD_Connection *http;
-    struct admin_connection *connection;
-    const struct admin_route *route;
-    uint8_t *body; /* as it came; NULL when there is none */
-    size_t body_size;
-    bool is_too_large; /* the body passed its bound: the rest is not kept */
-    json_t *json;      /* the body of a POST: an object, owned by the call */
-    enum call_state state;
-    bool is_suspended; /* MHD waits for our word */
-    unsigned status;   /* of HTTP */
-    const char *content_type;
-    const char *allow; /* of a 405, else NULL */
-    char *text;        /* owned: the answer's bytes */
-    size_t text_size;
-    void *data; /* the handler's own, while it works */
+    json_t *json;          /* the body of a POST: an object, the port's */
+    void *data;            /* the handler's own, while it works */
     /* Set by whoever answers later: the port closes and has answered, the call is gone then. */
     void (*on_abandoned)(struct admin_call *call);
 };

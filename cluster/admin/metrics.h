@@ -2,7 +2,7 @@
 #ifndef CLUSTER_ADMIN_METRICS_H
 #define CLUSTER_ADMIN_METRICS_H
 
-#include "admin/metric_text.h"
+#include "base/metric_text.h"
 #include "admin/survey.h"
 
 /* metrics_group.c: replicas here, and the lag of all replicas where this node leads. */

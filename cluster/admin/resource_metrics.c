@@ -36,10 +36,10 @@ static void add_process(struct metric_text *t, const struct admin *a, const stru
     metric_family(t, "trilog_resident_memory_bytes", METRIC_GAUGE, "Memory that the process has");
     metric_whole(t, "", resident_bytes(), 0);
     metric_family(t, "trilog_admin_requests_total", METRIC_COUNTER, "Requests to the admin port");
-    metric_whole(t, "", a->answered_count, 0);
+    metric_whole(t, "", http_port_answered(a->port), 0);
     metric_family(t, "trilog_admin_requests_refused_total", METRIC_COUNTER,
                   "Of them, those answered with an error");
-    metric_whole(t, "", a->refused_count, 0);
+    metric_whole(t, "", http_port_refused(a->port), 0);
 }
 
 static void add_shards(struct metric_text *t, const struct admin *a, const struct broker *b)

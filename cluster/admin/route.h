@@ -5,9 +5,9 @@
 #include "admin/call.h"
 
 enum route_flag {
-    ROUTE_OPEN = 1 << 0,     /* without a token: what probes ask */
-    ROUTE_ANY_TIME = 1 << 1, /* also before the node serves, and while it stops */
-    ROUTE_QUERY = 1 << 2     /* takes a query, which its handler checks; of others any is refused */
+    ROUTE_OPEN = HTTP_OPEN, /* as enum http_route_flag */
+    ROUTE_QUERY = HTTP_QUERY,
+    ROUTE_ANY_TIME = 1 << 8 /* also before the node serves, and while it stops */
 };
 
 struct admin_route {

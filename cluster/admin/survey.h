@@ -11,7 +11,7 @@
 #include "admin/survey_detail.h"
 #include "log/repair.h"
 
-#define SURVEYS_MAX   ADMIN_CONNECTIONS_MAX
+#define SURVEYS_MAX   HTTP_CONNECTIONS_MAX
 #define SURVEY_MS_MAX 2000
 
 /* One raft group as its shard sees it. */

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/event.h"
-#include "server/listen_socket.h"
+#include "base/listen_socket.h"
 
 #define BACKLOG        1024
 #define ACCEPTS_A_TURN 64
@@ -158,7 +158,8 @@ static int open_parts(struct listener *l, struct err_note *note)
                                           (unsigned)b->conf.connections_per_address_max);
     if (b->client_count == NULL)
         return UV_ENOMEM;
-    int err = listen_socket_open(&b->conf.listen, "listen", BACKLOG, &l->descriptor, note);
+    int err = listen_socket_open(b->conf.listen.host, b->conf.listen.port, "listen", BACKLOG,
+                                 &l->descriptor, note);
     return err != 0 ? err : uv_poll_init(shard_loop(b->shards[0]), &l->poll, l->descriptor);
 }
 

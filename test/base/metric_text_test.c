@@ -1,5 +1,5 @@
 /* Prometheus' text format, written. How a reader takes it is shown in test/client. */
-#include "../cluster/admin/metric_text.h"
+#include "base/metric_text.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Token, Host, Origin: see the header. */
-#include "admin/guard.h"
+#include "base/http_guard.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -11,7 +11,7 @@
 
 #include "base/event.h"
 
-static int check_token(struct admin_guard *guard, const char *path, struct err_note *note)
+static int check_token(struct http_guard *guard, const char *path, struct err_note *note)
 {
     size_t size = strlen(guard->token);
     while (size > 0 && isspace((unsigned char)guard->token[size - 1]))
@@ -27,7 +27,7 @@ static int check_token(struct admin_guard *guard, const char *path, struct err_n
     return 0;
 }
 
-int guard_read_token(struct admin_guard *guard, const char *path, struct err_note *note)
+int guard_read_token(struct http_guard *guard, const char *path, struct err_note *note)
 {
     struct stat status;
     FILE *file = fopen(path, "re");
@@ -47,7 +47,7 @@ int guard_read_token(struct admin_guard *guard, const char *path, struct err_not
     return check_token(guard, path, note);
 }
 
-bool guard_has_token(const struct admin_guard *guard, const char *authorization)
+bool guard_has_token(const struct http_guard *guard, const char *authorization)
 {
     static const char scheme[] = "Bearer ";
     if (guard->token_size == 0)
@@ -76,7 +76,7 @@ static bool bare_host(const char *host, char *bare, size_t size)
     return *port == '\0' || (*port == ':' && strspn(port + 1, "0123456789") == strlen(port + 1));
 }
 
-bool guard_is_own_host(const struct admin_guard *guard, const char *host)
+bool guard_is_own_host(const struct http_guard *guard, const char *host)
 {
     char bare[256];
     unsigned char address[16];

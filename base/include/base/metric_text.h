@@ -1,8 +1,8 @@
 /* Prometheus' text format, written: families with their help and type, samples with their labels.
  *
  * Each family is begun once, and all its samples follow at once, as the format wants it. */
-#ifndef CLUSTER_ADMIN_METRIC_TEXT_H
-#define CLUSTER_ADMIN_METRIC_TEXT_H
+#ifndef BASE_METRIC_TEXT_H
+#define BASE_METRIC_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
  * read the answers. Its requests carry its name as Host, and an Origin when they could change
  * anything: so a foreign Host is refused where there is no token, and any Origin everywhere. Pure
  * functions. */
-#ifndef CLUSTER_ADMIN_GUARD_H
-#define CLUSTER_ADMIN_GUARD_H
+#ifndef BASE_HTTP_GUARD_H
+#define BASE_HTTP_GUARD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #define GUARD_TOKEN_SIZE_MIN 16
 #define GUARD_TOKEN_SIZE_MAX 256
 
-struct admin_guard {
+struct http_guard {
     char token[GUARD_TOKEN_SIZE_MAX + 1];
     size_t token_size;       /* 0: no token is wanted */
     const char *listen_host; /* borrowed: a name by which this port may be called */
@@ -24,14 +24,14 @@ struct admin_guard {
 
 /* Reads the token's first line. ERR_INVALID when it is empty, short, long or not printable;
  * libuv's codes for the file. */
-int guard_read_token(struct admin_guard *guard, const char *path, struct err_note *note);
+int guard_read_token(struct http_guard *guard, const char *path, struct err_note *note);
 
 /* Does "Bearer …" carry the token? In a time that depends on the length of what was sent only.
  * True when no token is wanted. `authorization` may be NULL. */
-bool guard_has_token(const struct admin_guard *guard, const char *authorization);
+bool guard_has_token(const struct http_guard *guard, const char *authorization);
 
 /* Is the Host header (may be NULL) an address, "localhost", or the name this port listens on? Names
  * are what rebinding can turn; addresses are not. */
-bool guard_is_own_host(const struct admin_guard *guard, const char *host);
+bool guard_is_own_host(const struct http_guard *guard, const char *host);
 
 #endif

@@ -1,5 +1,5 @@
 /* See https://prometheus.io/docs/instrumenting/exposition_formats: version 0.0.4 of the format. */
-#include "admin/metric_text.h"
+#include "base/metric_text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

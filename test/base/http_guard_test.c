@@ -1,5 +1,5 @@
 /* Who may ask the operator's port. */
-#include "../cluster/admin/guard.h"
+#include "base/http_guard.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -7,20 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../cluster/admin/route.h"
-
 static const char token[] = "correct-horse-battery-staple";
 
-static struct admin_guard guard_with(const char *text)
+static struct http_guard guard_with(const char *text)
 {
-    struct admin_guard guard = {.listen_host = "log-a.example"};
+    struct http_guard guard = {.listen_host = "log-a.example"};
     guard.token_size = strlen(text);
     memcpy(guard.token, text, guard.token_size);
     return guard;
 }
 
 /* Reads a token file of this text; the code, and the guard in `*guard`. */
-static int read_token(const char *text, size_t size, struct admin_guard *guard)
+static int read_token(const char *text, size_t size, struct http_guard *guard)
 {
     char path[] = "/tmp/trilog-token-XXXXXX";
     int file = mkstemp(path);
@@ -34,7 +32,7 @@ static int read_token(const char *text, size_t size, struct admin_guard *guard)
 
 Test(admin_guard, takes_the_whole_token_and_nothing_else)
 {
-    struct admin_guard guard = guard_with(token);
+    struct http_guard guard = guard_with(token);
     cr_assert(guard_has_token(&guard, "Bearer correct-horse-battery-staple"));
     cr_assert(guard_has_token(&guard, "bearer correct-horse-battery-staple"));
     const char *wrong[] = {NULL,
@@ -54,20 +52,20 @@ Test(admin_guard, takes_the_whole_token_and_nothing_else)
 
 Test(admin_guard, wants_no_token_where_none_is_set)
 {
-    struct admin_guard guard = guard_with("");
+    struct http_guard guard = guard_with("");
     cr_assert(guard_has_token(&guard, NULL));
 }
 
 Test(admin_guard, reads_a_token_without_its_line_end)
 {
-    struct admin_guard guard = {0};
+    struct http_guard guard = {0};
     cr_assert_eq(read_token("correct-horse-battery-staple\r\n", 30, &guard), 0);
     cr_assert_str_eq(guard.token, token);
 }
 
 Test(admin_guard, refuses_a_token_that_is_short_long_or_not_one_line)
 {
-    struct admin_guard guard = {0};
+    struct http_guard guard = {0};
     char large[GUARD_TOKEN_SIZE_MAX + 1];
     memset(large, 'x', sizeof large);
     cr_assert_eq(read_token("", 0, &guard), ERR_INVALID);
@@ -83,7 +81,7 @@ Test(admin_guard, refuses_a_token_that_is_short_long_or_not_one_line)
 
 Test(admin_guard, knows_addresses_and_its_own_names_and_no_name_that_could_be_turned)
 {
-    struct admin_guard guard = guard_with("");
+    struct http_guard guard = guard_with("");
     const char *own[] = {"127.0.0.1",  "127.0.0.1:9600", "localhost:9600",     "LOCALHOST",
                          "[::1]:9600", "[fe80::1]",      "log-a.example:9600", "10.1.2.3:80"};
     const char *foreign[] = {NULL,
@@ -100,17 +98,4 @@ Test(admin_guard, knows_addresses_and_its_own_names_and_no_name_that_could_be_tu
         cr_assert(guard_is_own_host(&guard, own[i]), "%s", own[i]);
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         cr_assert_not(guard_is_own_host(&guard, foreign[i]), "%s", foreign[i]);
-}
-
-Test(admin_route, finds_paths_as_a_whole_and_names_the_method_that_they_have)
-{
-    const char *allow;
-    cr_assert_not_null(route_find("GET", "/livez", &allow));
-    cr_assert_eq(route_find("HEAD", "/livez", &allow), route_find("GET", "/livez", &allow));
-    cr_assert_null(route_find("POST", "/livez", &allow));
-    cr_assert_str_eq(allow, "GET");
-    cr_assert_null(route_find("GET", "/livez/", &allow));
-    cr_assert_null(allow);
-    cr_assert_null(route_find("GET", "", &allow));
-    cr_assert_null(allow);
 }
