@@ -11,29 +11,11 @@
 
 #include "base/random.h"
 
-#define CONFIG_VARIABLE "TRILOG_CLIENT_CONFIG"
-#define CONFIG_DEFAULT  "/etc/trilog/client.yaml"
-
 uint64_t producer_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static int load_settings(struct trilog_producer *p, char *why)
-{
-    const char *path = p->options.config_path;
-    if (path == NULL)
-        path = getenv(CONFIG_VARIABLE);
-    if (path == NULL || path[0] == '\0')
-        path = CONFIG_DEFAULT;
-    struct err_note note = {0};
-    int err = client_conf_load(path, &p->settings, &note);
-    if (err == 0)
-        return 0;
-    snprintf(why, TRILOG_TEXT_SIZE, "%s", note.text);
-    return TRILOG_ERR_SETTINGS;
 }
 
 static int make_lock(struct trilog_producer *p)
@@ -80,7 +62,7 @@ static int start(struct trilog_producer *p, char *why)
 
 static int open_producer(struct trilog_producer *p, char *why)
 {
-    int result = load_settings(p, why);
+    int result = producer_settings_open(p, why);
     if (result == 0)
         result = make_lock(p);
     if (result != 0)

@@ -52,17 +52,9 @@ static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_producer *p, c
 
 static int set_addresses(rd_kafka_conf_t *conf, const struct conf_addresses *addresses, char *why)
 {
-    static const size_t size = CONF_ADDRESSES_MAX * CONF_ADDRESS_SIZE;
-    char *list = calloc(1, size);
+    char *list = producer_address_list(addresses);
     if (list == NULL)
         return TRILOG_ERR_MEMORY;
-    size_t length = 0;
-    for (unsigned i = 0; i < addresses->count; i++) {
-        const struct conf_address *a = &addresses->entries[i];
-        const char *format = strchr(a->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u";
-        length += (size_t)snprintf(list + length, size - length, format, i > 0 ? "," : "", a->host,
-                                   a->port);
-    }
     int err = set(conf, "bootstrap.servers", list, why);
     free(list);
     return err;

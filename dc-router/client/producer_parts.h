@@ -11,6 +11,7 @@
 #include "base/disk.h"
 #include "conf/client_conf.h"
 #include "record.h"
+#include "settings_file.h"
 #include "spool.h"
 
 /* Who waits in trilog_send_and_wait(); on its stack, so it is let go before that returns. */
@@ -45,7 +46,7 @@ struct send_list {
 };
 
 struct trilog_producer {
-    struct client_settings settings;
+    struct client_settings settings; /* site, environment, addresses: with the lock */
     struct trilog_producer_options options;
     rd_kafka_t *kafka;
     pthread_t thread;
@@ -62,6 +63,8 @@ struct trilog_producer {
     bool is_closing;
     bool is_closed;
     bool is_fatal;
+    struct settings_file settings_file;
+    uint64_t settings_look_at_ms; /* whether they have changed */
 
     struct spool *spool; /* NULL: without */
     struct disk disk;
@@ -75,6 +78,11 @@ uint64_t producer_now_ms(void);
 /* producer_send.c: until something has changed, with the lock held, which is given up meanwhile.
  * False when the time is over. */
 bool producer_wait(struct trilog_producer *p, uint64_t end_ms);
+
+/* producer_settings.c: read, and read again; all but the first two with the lock held. */
+int producer_settings_open(struct trilog_producer *p, char *why);
+char *producer_address_list(const struct conf_addresses *addresses); /* returned owned (free) */
+void producer_settings_watch(struct trilog_producer *p, uint64_t now_ms);
 
 /* producer_kafka.c */
 int producer_kafka_open(struct trilog_producer *p, char *why);

@@ -6,7 +6,9 @@
  *     bootstrap: [router-b:9192, router-a:9192, router-c:9192]
  *     spool_directory: /var/lib/my-application/spool      # optional
  *
- * (all settings with their meaning: dc-router/client/README.md). The library stands on librdkafka.
+ * (all settings with their meaning: conf/samples/client.yaml). TRILOG_CLIENT_CONFIG names the file,
+ * or is the settings themselves: `{site: b, bootstrap: [router-b:9192]}`. The library stands on
+ * librdkafka.
  *
  * Ownership: what you pass is borrowed until the call returns, and copied where it is needed
  * longer, but for your own pointers `data` and `opaque`, which are only handed back. Errors: 0 is
@@ -96,7 +98,9 @@ enum trilog_event_kind {
     TRILOG_EVENT_SPOOL_FOUND,   /* records of an earlier run are in the spool */
     TRILOG_EVENT_SPOOL_DAMAGED, /* some that were in the spool are lost, by the disk */
     TRILOG_EVENT_SPOOL_REFUSED, /* the cluster refused for good what was in the spool: it is lost */
-    TRILOG_EVENT_FATAL          /* the producer can't go on; what is in the spool stays there */
+    TRILOG_EVENT_FATAL,         /* the producer can't go on; what is in the spool stays there */
+    TRILOG_EVENT_SETTINGS_CHANGED, /* other settings: site, environment and addresses are in use */
+    TRILOG_EVENT_SETTINGS_REFUSED  /* other settings that can't be used: all is as before */
 };
 /* `text` is borrowed during the callback. What was FOUND or DAMAGED is told within open, on the
  * caller's thread, all else on the library's. Without a callback, a line goes to standard error. */
@@ -147,6 +151,13 @@ struct trilog_spool_state {
 /* What is in the spool; zeros without one. Errors: NULL, CLOSED. */
 TRILOG_API int trilog_spool_state(struct trilog_producer *producer,
                                   struct trilog_spool_state *state);
+
+/* Reads the settings again, now. Without this a changed file is seen within a second or two. Site,
+ * environment and addresses change while the producer runs; all else when it is opened. The
+ * producer's identity at the cluster stays.
+ *   why  as in open
+ * Errors: NULL, CLOSED, SETTINGS (all is as before), MEMORY. */
+TRILOG_API int trilog_producer_reload(struct trilog_producer *producer, char *why);
 
 /* Flushes for at most timeout_ms, then puts the rest into the spool, or tells of it as CLOSED, and
  * stops; all callbacks have run when this returns. Every later call gives TRILOG_ERR_CLOSED.

@@ -1,0 +1,141 @@
+/* Settings that change while the producer runs.
+ *
+ * Site, environment and addresses are taken over at once. The handle stays, and with it the
+ * producer id: new addresses are added to it. It can't forget one, but it turns to those that the
+ * cluster names, and to others only while these are gone. All other settings are of the handle and
+ * of the spool as they were opened. */
+#include "producer_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LOOK_EVERY_MS 1000
+
+int producer_settings_open(struct trilog_producer *p, char *why)
+{
+    struct err_note note = {0};
+    int err = settings_file_open(&p->settings_file, p->options.config_path, &p->settings, &note);
+    if (err == 0)
+        return 0;
+    snprintf(why, TRILOG_TEXT_SIZE, "%s", note.text);
+    return err == UV_ENOMEM ? TRILOG_ERR_MEMORY : TRILOG_ERR_SETTINGS;
+}
+
+char *producer_address_list(const struct conf_addresses *addresses)
+{
+    static const size_t size = CONF_ADDRESSES_MAX * CONF_ADDRESS_SIZE;
+    char *list = calloc(1, size);
+    size_t length = 0;
+    for (unsigned i = 0; list != NULL && i < addresses->count; i++) {
+        const struct conf_address *a = &addresses->entries[i];
+        const char *format = strchr(a->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u";
+        length += (size_t)snprintf(list + length, size - length, format, i > 0 ? "," : "", a->host,
+                                   a->port);
+    }
+    return list;
+}
+
+static bool has_address(const struct conf_addresses *all, const struct conf_address *one)
+{
+    for (unsigned i = 0; i < all->count; i++)
+        if (all->entries[i].port == one->port && strcmp(all->entries[i].host, one->host) == 0)
+            return true;
+    return false;
+}
+
+static unsigned count_new(const struct conf_addresses *now, const struct conf_addresses *before)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < now->count; i++)
+        count += !has_address(before, &now->entries[i]);
+    return count;
+}
+
+/* Do settings differ that only an opening takes over? */
+static bool has_other_change(const struct client_settings *now,
+                             const struct client_settings *before)
+{
+#define DIFFERS_NUMBER(field) now->field != before->field
+    return DIFFERS_NUMBER(send_timeout_ms) || DIFFERS_NUMBER(record_bytes_max) ||
+           DIFFERS_NUMBER(queue_records_max) || DIFFERS_NUMBER(queue_bytes_max) ||
+           DIFFERS_NUMBER(spool_bytes_max) || DIFFERS_NUMBER(spool_records_max) ||
+           DIFFERS_NUMBER(spool_is_durable) || strcmp(now->client_id, before->client_id) != 0 ||
+           strcmp(now->spool_directory, before->spool_directory) != 0;
+#undef DIFFERS_NUMBER
+}
+
+static int add_addresses(struct trilog_producer *p, const struct conf_addresses *addresses)
+{
+    char *list = producer_address_list(addresses);
+    if (list == NULL)
+        return TRILOG_ERR_MEMORY;
+    rd_kafka_brokers_add(p->kafka, list); /* those that it has are no new ones */
+    free(list);
+    return 0;
+}
+
+/* With the lock held, which is given up for the event. */
+static int take_over(struct trilog_producer *p, const struct client_settings *now)
+{
+    struct client_settings *own = &p->settings;
+    unsigned new_count = count_new(&now->bootstrap, &own->bootstrap);
+    unsigned gone_count = count_new(&own->bootstrap, &now->bootstrap);
+    bool is_moved = strcmp(now->site, own->site) != 0;
+    bool has_rest = has_other_change(now, own);
+    if (new_count + gone_count == 0 && !is_moved && !has_rest &&
+        strcmp(now->environment, own->environment) == 0)
+        return 0;
+    int result = new_count > 0 ? add_addresses(p, &now->bootstrap) : 0;
+    if (result != 0)
+        return result;
+    own->bootstrap = now->bootstrap;
+    bytes_copy_text(own->site, sizeof own->site, now->site);
+    bytes_copy_text(own->environment, sizeof own->environment, now->environment);
+    producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED,
+                   "site=%s environment=%s addresses_new=%u addresses_gone=%u%s", now->site,
+                   now->environment, new_count, gone_count,
+                   has_rest ? "; other settings change when the producer is opened again" : "");
+    return 0;
+}
+
+/* With the lock held. */
+static int reload(struct trilog_producer *p, char *why)
+{
+    struct client_settings *now = malloc(sizeof *now);
+    if (now == NULL)
+        return TRILOG_ERR_MEMORY;
+    struct err_note note = {0};
+    int err = settings_file_load(&p->settings_file, now, &note);
+    int result = err == 0 ? take_over(p, now) : TRILOG_ERR_SETTINGS;
+    free(now);
+    if (err != 0)
+        snprintf(why, TRILOG_TEXT_SIZE, "%s", note.text);
+    else if (result != 0)
+        snprintf(why, TRILOG_TEXT_SIZE, "%s", trilog_error_text(result));
+    return result;
+}
+
+void producer_settings_watch(struct trilog_producer *p, uint64_t now_ms)
+{
+    if (now_ms < p->settings_look_at_ms)
+        return;
+    p->settings_look_at_ms = now_ms + LOOK_EVERY_MS;
+    char why[TRILOG_TEXT_SIZE];
+    if (settings_file_has_changed(&p->settings_file) && reload(p, why) == TRILOG_ERR_SETTINGS)
+        producer_event(p, TRILOG_EVENT_SETTINGS_REFUSED, "settings stay as they were: %s", why);
+}
+
+int trilog_producer_reload(struct trilog_producer *p, char *why)
+{
+    char unheard[TRILOG_TEXT_SIZE];
+    if (why == NULL)
+        why = unheard;
+    why[0] = '\0';
+    if (p == NULL)
+        return TRILOG_ERR_NULL;
+    pthread_mutex_lock(&p->lock);
+    int result = p->is_closing ? TRILOG_ERR_CLOSED : reload(p, why);
+    pthread_mutex_unlock(&p->lock);
+    return result;
+}
