@@ -265,23 +265,37 @@ static int read_entry(struct spool *s, const struct spool_item *item, uint8_t **
     return err;
 }
 
+static int read_body(struct spool *s, const struct spool_item *item, uint8_t **content,
+                     size_t *size)
+{
+    uint8_t *entry;
+    int err = read_entry(s, item, &entry);
+    if (err != 0)
+        return err;
+    *size = item->body_size;
+    memmove(entry, entry + SPOOL_HEAD_SIZE, *size);
+    *content = entry;
+    return 0;
+}
+
 int spool_take(struct spool *s, uint64_t *order, uint8_t **content, size_t *size)
 {
     struct spool_item *item = spool_index_first_waiting(s);
     if (item == NULL)
         return ERR_NOT_FOUND;
     *order = item->order;
-    uint8_t *entry;
-    int err = read_entry(s, item, &entry);
-    if (err == ERR_CORRUPT)
+    int err = read_body(s, item, content, size);
+    if (err == 0)
+        spool_index_set_waiting(s, item, false);
+    else if (err == ERR_CORRUPT)
         spool_done(s, item->order);
-    if (err != 0)
-        return err;
-    *size = item->body_size;
-    memmove(entry, entry + SPOOL_HEAD_SIZE, *size);
-    *content = entry;
-    spool_index_set_waiting(s, item, false);
-    return 0;
+    return err;
+}
+
+int spool_read(struct spool *s, uint64_t order, uint8_t **content, size_t *size)
+{
+    const struct spool_item *item = spool_index_find(s, order);
+    return item == NULL ? ERR_NOT_FOUND : read_body(s, item, content, size);
 }
 
 int spool_give_back(struct spool *s, uint64_t order)

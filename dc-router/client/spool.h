@@ -67,6 +67,9 @@ bool spool_peek(struct spool *s, uint64_t *order, uint64_t *key_hash);
  * its checksum; the record is lost and no longer pending. Another error: it still waits. */
 int spool_take(struct spool *s, uint64_t *order, uint8_t **content, size_t *size);
 
+/* A pending record as it is stored, without taking it. As spool_take(), but nothing changes. */
+int spool_read(struct spool *s, uint64_t order, uint8_t **content, size_t *size);
+
 /* Back from the owner's hand: it waits again, at its place in order. ERR_NOT_FOUND. */
 int spool_give_back(struct spool *s, uint64_t order);
 
