@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <time.h>
@@ -13,7 +14,7 @@
 
 static char event_site[64] = "-";
 static int event_node_id = -1;
-static enum event_level event_level_min = EVENT_INFO;
+static atomic_int event_level_min = EVENT_INFO; /* any thread */
 static event_sink sink_cb;
 static void *sink_data;
 static _Thread_local int event_shard = -1;
@@ -24,7 +25,12 @@ void event_init(const char *site, int node_id, enum event_level level_min)
 {
     snprintf(event_site, sizeof event_site, "%s", site);
     event_node_id = node_id;
-    event_level_min = level_min;
+    event_set_level(level_min);
+}
+
+void event_set_level(enum event_level level_min)
+{
+    atomic_store(&event_level_min, (int)level_min);
 }
 
 void event_set_shard(int shard)
@@ -71,7 +77,7 @@ static size_t append_time(char *line, size_t length)
 
 void event_write(enum event_level level, const char *name, const char *format, ...)
 {
-    if (level < event_level_min)
+    if ((int)level < atomic_load_explicit(&event_level_min, memory_order_relaxed))
         return;
     char line[LINE_SIZE];
     size_t length = sink_cb == NULL ? append_time(line, 0) : 0;

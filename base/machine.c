@@ -6,6 +6,7 @@
  * mount's own root is the container's group. */
 #include "base/machine.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,4 +82,18 @@ uint64_t machine_memory_bytes(void)
     uint64_t all = pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes
                                                : UINT64_MAX;
     return machine_memory_limit("/proc/self/cgroup", "/sys/fs/cgroup", all);
+}
+
+uint64_t machine_resident_bytes(void)
+{
+    char text[128];
+    unsigned long long pages_total, pages_resident = 0;
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        close(file);
+    text[size > 0 ? size : 0] = '\0';
+    if (sscanf(text, "%llu %llu", &pages_total, &pages_resident) != 2)
+        return 0;
+    return pages_resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }

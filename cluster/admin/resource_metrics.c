@@ -1,29 +1,13 @@
 /* GET /metrics: Prometheus' text format. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "admin/metrics.h"
 #include "admin/route.h"
+#include "base/machine.h"
 #include "membership/rebuild.h"
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
-
-/* 0 where it is not known. */
-static uint64_t resident_bytes(void)
-{
-    char text[128];
-    unsigned long long pages_total, pages_resident = 0;
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
-    if (file >= 0)
-        close(file);
-    text[size > 0 ? size : 0] = '\0';
-    if (sscanf(text, "%llu %llu", &pages_total, &pages_resident) != 2)
-        return 0;
-    return pages_resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 static void add_process(struct metric_text *t, const struct admin *a, const struct broker *b)
 {
@@ -34,7 +18,7 @@ static void add_process(struct metric_text *t, const struct admin *a, const stru
     metric_family(t, "trilog_uptime_seconds", METRIC_GAUGE, "Since the process began");
     metric_sample(t, "", (double)(clock_now_ms(&a->clock) - a->started_ms) / 1000, 0);
     metric_family(t, "trilog_resident_memory_bytes", METRIC_GAUGE, "Memory that the process has");
-    metric_whole(t, "", resident_bytes(), 0);
+    metric_whole(t, "", machine_resident_bytes(), 0);
     metric_family(t, "trilog_admin_requests_total", METRIC_COUNTER, "Requests to the admin port");
     metric_whole(t, "", http_port_answered(a->port), 0);
     metric_family(t, "trilog_admin_requests_refused_total", METRIC_COUNTER,

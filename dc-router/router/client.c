@@ -79,6 +79,7 @@ void client_end(struct client *c, const char *why)
     if (c->is_ending)
         return;
     event_info("client_refused", "address=%s reason=\"%s\"", c->address, why);
+    c->shard->counts.troubles[TROUBLE_CLIENT_ENDED]++;
     c->is_ending = true;
     if (c->is_reading)
         uv_read_stop((uv_stream_t *)&c->tcp);
@@ -181,6 +182,7 @@ static struct client_request *create_request(struct client *c, struct slice fram
     kafka_arena_init(&r->arena, 3 * kafka_arena_limit_for(frame.bytes.size) + (256u << 10));
     kafka_writer_init(&r->writer, ANSWER_BYTES_MAX);
     count_bytes(r, frame.bytes.size);
+    c->shard->counts.request_bytes += frame.bytes.size;
     c->claims++;
     c->request_count++;
     if (c->last != NULL)
@@ -347,6 +349,7 @@ static void write_answers(struct client *c, struct client_request *first, size_t
     if (err == 0) {
         c->claims++;
         c->unwritten_bytes += w->size_bytes;
+        c->shard->counts.answer_bytes += w->size_bytes;
         return;
     }
     free(w);
@@ -420,6 +423,7 @@ void client_accept(struct router_shard *s, int descriptor)
     c->claims = 1;
     c->input.frame_bytes_max = (uint32_t)s->settings->request_bytes_max;
     s->client_count++;
+    s->counts.connections++;
     c->identity.since = node_pool_moments(s, &c->identity.since_count);
     c->identity.number = (int64_t)(++s->client_number * SHARDS_MAX + shard_index(s->shard));
     c->next = s->clients;
@@ -444,6 +448,12 @@ void client_tick(struct router_shard *s)
         if (!c->is_reading && !c->is_ending)
             take_requests(c);
     }
+}
+
+void client_take_settings(struct router_shard *s)
+{
+    for (struct client *c = s->clients; c != NULL; c = c->next)
+        c->input.frame_bytes_max = (uint32_t)s->settings->request_bytes_max;
 }
 
 void client_close_all(struct router_shard *s)

@@ -69,6 +69,8 @@ void client_release(struct client *c);
 void client_turn(void *shard);
 /* About every 20 ms: takes up reading again where it was held up. */
 void client_tick(struct router_shard *s);
+/* The settings have changed. */
+void client_take_settings(struct router_shard *s);
 void client_close_all(struct router_shard *s);
 
 /* Memory of the request's arena. NULL beyond its limit. */

@@ -2,6 +2,7 @@
  * ApiVersions of a too new version is answered, for that is how a client finds out (KIP-511). */
 #include "base/err.h"
 #include "router/handlers.h"
+#include "router/router.h"
 
 static const struct {
     int16_t key;
@@ -74,5 +75,7 @@ void client_request_dispatch(struct client_request *r)
         client_request_end_client(r, err_text(err));
         return;
     }
+    if (api->key < COUNTS_APIS_MAX)
+        r->shard->counts.requests[api->key]++;
     handle(r);
 }

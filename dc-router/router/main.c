@@ -1,4 +1,4 @@
-/* trilog-router: reads its configuration, listens, serves until told to stop. */
+/* trilog-router: reads its configuration, serves until told to stop; reads it again on SIGHUP. */
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,10 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/event.h"
-#include "base/random.h"
-#include "router/shard.h"
-
-#define SHARDS_MAX 64
+#include "router/process.h"
 
 static void usage(FILE *into)
 {
@@ -68,38 +65,38 @@ static sigset_t block_signals(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signals;
 }
 
-static int serve(struct router_settings *settings)
+/* Until it is told to stop. */
+static void heed_signals(struct router_process *process, const sigset_t *signals)
 {
-    struct router_shard *shards[SHARDS_MAX] = {0};
+    int number = 0;
+    while (sigwait(signals, &number) != 0 || number == SIGHUP)
+        if (number == SIGHUP)
+            router_process_reload(process, NULL); /* an event says how it went */
+    event_info("stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static int serve(const char *path, const struct router_settings *settings)
+{
+    struct router_process *process;
     struct err_note note = {0};
-    struct random random;
-    int number, err = 0;
     sigset_t signals = block_signals();
     event_init(settings->site, (int)settings->router_id, (enum event_level)settings->event_level);
     raise_file_limit();
-    if (settings->shards == 0)
-        settings->shards = uv_available_parallelism() < SHARDS_MAX
-                               ? (int64_t)uv_available_parallelism()
-                               : SHARDS_MAX;
-    random_init_system(&random);
-    uint64_t router_number = (random_u64(&random) >> 1) | 1;
-    for (unsigned i = 0; i < (unsigned)settings->shards && err == 0; i++)
-        err = router_shard_create(settings, i, router_number, &shards[i], &note);
+    int err = router_process_start(path, settings, &process, &note);
     if (err != 0) {
         event_error("start_failed", "error=%s reason=\"%s\"", err_name(err),
                     note.text[0] != '\0' ? note.text : err_text(err));
         return 1;
     }
     event_info("serving", "listen=%s:%u", settings->listen.host, settings->listen.port);
-    sigwait(&signals, &number);
-    event_info("stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-    for (unsigned i = 0; i < (unsigned)settings->shards; i++)
-        router_shard_destroy(shards[i]);
+    heed_signals(process, &signals);
+    router_process_stop(process);
     event_info("stopped", "reason=asked");
     return 0;
 }
@@ -119,5 +116,5 @@ int main(int count, char **values)
     }
     if (arguments.should_print)
         return router_conf_print(&settings, stdout) == 0 ? 0 : 1;
-    return arguments.should_check ? 0 : serve(&settings);
+    return arguments.should_check ? 0 : serve(arguments.config, &settings);
 }

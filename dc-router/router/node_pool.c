@@ -84,12 +84,21 @@ struct router_node *node_pool_any(struct router_shard *s, uint64_t turn)
     return near != NULL ? near : turn_of(s, turn, false);
 }
 
-void node_pool_init(struct router_shard *s)
+static bool is_known(const struct router_shard *s, struct kafka_string host, int32_t port)
+{
+    for (const struct router_node *n = s->pool.nodes; n != NULL; n = n->next)
+        if (has_address(n, host, port))
+            return true;
+    return false;
+}
+
+void node_pool_take_settings(struct router_shard *s)
 {
     const struct conf_addresses *nodes = &s->settings->nodes;
     for (unsigned i = 0; i < nodes->count; i++)
-        node_pool_put(s, -1, kafka_string_of(nodes->entries[i].host), nodes->entries[i].port,
-                      KAFKA_STRING_NULL);
+        if (!is_known(s, kafka_string_of(nodes->entries[i].host), nodes->entries[i].port))
+            node_pool_put(s, -1, kafka_string_of(nodes->entries[i].host), nodes->entries[i].port,
+                          KAFKA_STRING_NULL);
 }
 
 struct node_moment *node_pool_moments(const struct router_shard *s, unsigned *count)

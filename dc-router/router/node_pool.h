@@ -65,7 +65,8 @@ struct lane {
     struct lane *next;
 };
 
-void node_pool_init(struct router_shard *s);
+/* The addresses of the settings that are not known yet join; what the cluster names stays. */
+void node_pool_take_settings(struct router_shard *s);
 /* Ends all connections; calls end with them. */
 void node_pool_close(struct router_shard *s);
 bool node_pool_is_closed(const struct router_shard *s);

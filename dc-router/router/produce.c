@@ -84,6 +84,17 @@ static void give_up(struct produce *p)
     }
 }
 
+static void count_end(struct produce *p)
+{
+    struct counts *counts = &p->request->shard->counts;
+    counts->held_now -= p->was_held;
+    for (unsigned i = 0; i < p->item_count; i++) {
+        int16_t error_code = answer_of(p, i)->error_code;
+        counts->troubles[TROUBLE_UNKNOWN_FATE] += error_code == KAFKA_ERROR_REQUEST_TIMED_OUT;
+        counts->troubles[TROUBLE_HELD_TOO_LONG] += error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+    }
+}
+
 static void go_on(struct client *c);
 
 static void end(struct produce *p)
@@ -91,6 +102,7 @@ static void end(struct produce *p)
     struct client_request *r = p->request;
     struct client *c = r->client;
     leave_line(p);
+    count_end(p);
     if (p->is_waiting) {
         cluster_map_wait_no_more(&p->waiter);
         p->is_waiting = false;
@@ -113,9 +125,18 @@ static void on_told(struct map_waiter *w)
     client_request_release(r);
 }
 
+static void count_held(struct produce *p)
+{
+    struct counts *counts = &p->request->shard->counts;
+    counts->held += !p->was_held;
+    counts->held_now += !p->was_held;
+    p->was_held = true;
+}
+
 static void hold(struct produce *p)
 {
     p->is_held = true;
+    count_held(p);
     if (p->is_waiting)
         return;
     p->is_waiting = true;
@@ -293,6 +314,8 @@ static void send_all(struct produce *p)
                 part->items[part->count++] = k;
         send_part(part, n, now_ms);
     }
+    p->request->shard->counts.resent += p->was_sent && p->away_count > 0;
+    p->was_sent |= p->away_count > 0;
     p->was_tried = true;
     p->is_held = has_unsent(p); /* what comes later may not overtake it */
     if (p->away_count > 0)

@@ -30,6 +30,7 @@ struct produce {
     struct produce_item *items;
     unsigned item_count, done_count, away_count; /* away: parts */
     bool is_held, is_waiting, was_tried;
+    bool was_held, was_sent; /* for the counts: once at least */
     uint64_t deadline_ms;
     struct map_waiter waiter;
     struct produce *next; /* of the same client, later */

@@ -2,7 +2,8 @@
  *
  * A router is as many shards as it has threads. Each has a listening socket of its own on the same
  * port, its own connections to the nodes and its own picture of the cluster: nothing is shared
- * between them but the settings, so nothing is locked. */
+ * between them but the settings, so nothing is locked; but for the board, where each tells how it
+ * stands. */
 #ifndef ROUTER_ROUTER_H
 #define ROUTER_ROUTER_H
 
@@ -10,16 +11,19 @@
 
 #include "base/clock.h"
 #include "base/shard.h"
+#include "router/board.h"
 #include "router/cluster_map.h"
+#include "router/kept_settings.h"
 #include "router/node_pool.h"
-#include "conf/router_conf.h"
 
 #define ROUTER_OWN_CLIENT 1 /* the number of what the router asks for itself */
 
 struct client;
 
 struct router_shard {
-    const struct router_settings *settings; /* do not change while it runs */
+    const struct router_settings *settings; /* those in force; others come between two callbacks */
+    struct kept_settings *kept;             /* what holds them */
+    uint64_t settings_number;               /* of them */
     struct shard *shard;
     int64_t router_id; /* drawn when the router started: whose its clients' numbers are */
     struct clock clock;
@@ -34,6 +38,8 @@ struct router_shard {
     size_t held_bytes;      /* of requests and answers under way */
     struct node_pool pool;
     struct cluster_map map;
+    struct counts counts;
+    struct board board;
     bool is_stopping;
 };
 

@@ -48,6 +48,12 @@ static int open_listener(const struct conf_address *address, struct err_note *no
     return descriptor;
 }
 
+static void refuse(struct router_shard *s, int descriptor)
+{
+    s->counts.troubles[TROUBLE_CLIENT_LIMIT]++;
+    close(descriptor);
+}
+
 static void on_connections(uv_poll_t *poll, int status, int events)
 {
     struct router_shard *s = poll->data;
@@ -57,13 +63,13 @@ static void on_connections(uv_poll_t *poll, int status, int events)
         if (descriptor < 0)
             return;
         if (s->client_count * (unsigned)s->shard_count >= (unsigned)s->settings->connections_max)
-            close(descriptor);
+            refuse(s, descriptor);
         else
             client_accept(s, descriptor);
     }
 }
 
-/* ---- life ---- */
+/* ---- the loop ---- */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -72,6 +78,7 @@ static void on_tick(uv_timer_t *timer)
     node_pool_tick(s, now_ms);
     cluster_map_tick(s, now_ms);
     client_tick(s);
+    board_tick(s, now_ms);
 }
 
 static int open_handles(struct router_shard *s)
@@ -87,21 +94,63 @@ static int open_handles(struct router_shard *s)
     return uv_poll_start(&s->listen_poll, UV_READABLE, on_connections);
 }
 
-int router_shard_create(const struct router_settings *settings, unsigned index, uint64_t number,
+/* ---- settings ---- */
+
+static void take_settings(struct router_shard *s, struct kept_settings *kept)
+{
+    kept_settings_release(s->kept);
+    s->kept = kept;
+    s->settings = &kept->values;
+    s->settings_number = kept->number;
+}
+
+struct setting_change {
+    struct work_item item;
+    struct router_shard *shard;
+    struct kept_settings *kept;
+};
+
+static void on_change(struct work_item *item)
+{
+    struct setting_change *change = item->data;
+    struct router_shard *s = change->shard;
+    take_settings(s, change->kept);
+    free(change);
+    if (s->is_stopping)
+        return;
+    node_pool_take_settings(s);
+    client_take_settings(s);
+}
+
+int router_shard_set(struct router_shard *s, struct kept_settings *settings)
+{
+    struct setting_change *change = calloc(1, sizeof *change);
+    if (change == NULL)
+        return UV_ENOMEM;
+    *change = (struct setting_change){
+        .item = {.data = change}, .shard = s, .kept = kept_settings_claim(settings)};
+    shard_post(s->shard, &change->item, on_change);
+    return 0;
+}
+
+/* ---- beginning and end ---- */
+
+int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t number,
                         struct router_shard **shard, struct err_note *note)
 {
     struct router_shard *s = calloc(1, sizeof *s);
     if (s == NULL)
         return UV_ENOMEM;
-    s->settings = settings;
+    take_settings(s, kept_settings_claim(settings));
     s->clock = clock_system();
     s->router_id = (int64_t)number;
-    s->shard_count = settings->shards == 0 ? 1 : (unsigned)settings->shards;
+    s->shard_count = s->settings->shards == 0 ? 1 : (unsigned)s->settings->shards;
+    board_init(&s->board);
     s->shard = shard_create(index);
-    s->listen_descriptor = s->shard == NULL ? UV_ENOMEM : open_listener(&settings->listen, note);
+    s->listen_descriptor = s->shard == NULL ? UV_ENOMEM : open_listener(&s->settings->listen, note);
     int err = s->listen_descriptor < 0 ? s->listen_descriptor : open_handles(s);
     if (err == 0) {
-        node_pool_init(s);
+        node_pool_take_settings(s);
         shard_on_turn(s->shard, client_turn, s);
         err = shard_start(s->shard);
     }
@@ -134,5 +183,6 @@ void router_shard_destroy(struct router_shard *s)
     shard_destroy(s->shard);
     cluster_map_close(s);
     node_pool_free(s);
+    kept_settings_release(s->kept);
     free(s);
 }

@@ -5,8 +5,10 @@
 #include "router/router.h"
 
 /* Listens and begins to reach nodes; on failure the note says why. From the starting thread. */
-int router_shard_create(const struct router_settings *settings, unsigned index, uint64_t number,
+int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t number,
                         struct router_shard **shard, struct err_note *note);
+/* Goes on with these settings, soon. Any thread. */
+int router_shard_set(struct router_shard *s, struct kept_settings *settings);
 /* Ends its connections and its thread, and frees it. */
 void router_shard_destroy(struct router_shard *s);
 

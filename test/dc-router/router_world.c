@@ -300,7 +300,7 @@ void world_open(struct world *w)
     w->shard.router_id = 7;
     w->shard.shard_count = 1;
     w->shard.shard = shard_create(0);
-    node_pool_init(&w->shard);
+    node_pool_take_settings(&w->shard);
     shard_on_turn(w->shard.shard, client_turn, &w->shard);
     world_pass_ms(w, 60);
     cluster_map_leader(&w->shard, kafka_string_of("t"), 0);

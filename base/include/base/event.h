@@ -13,6 +13,8 @@ enum event_level { EVENT_DEBUG, EVENT_INFO, EVENT_WARN, EVENT_ERROR };
 
 /* Sets what every line starts with. Once, before threads start. Text is copied. */
 void event_init(const char *site, int node_id, enum event_level level_min);
+/* Any thread, any time. */
+void event_set_level(enum event_level level_min);
 
 /* The calling thread's shard number for its lines; -1 (the default) leaves it out. */
 void event_set_shard(int shard);

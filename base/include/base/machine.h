@@ -12,4 +12,7 @@ uint64_t machine_memory_bytes(void);
  * groups are mounted, `machine_bytes` what there is without any limit. For tests. */
 uint64_t machine_memory_limit(const char *groups, const char *mount, uint64_t machine_bytes);
 
+/* What this process has of it now, by the system's word; 0 where that is not known. */
+uint64_t machine_resident_bytes(void);
+
 #endif

@@ -1,0 +1,72 @@
+#include "router/board.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "router/router.h"
+
+#define WRITE_EVERY_MS 200
+
+const char *trouble_name(enum trouble trouble)
+{
+    static const char *const names[TROUBLE_COUNT] = {
+        [TROUBLE_CLIENT_ENDED] = "client_ended",
+        [TROUBLE_CLIENT_LIMIT] = "client_limit",
+        [TROUBLE_HELD_TOO_LONG] = "held_too_long",
+        [TROUBLE_UNKNOWN_FATE] = "unknown_fate",
+    };
+    return names[trouble];
+}
+
+void board_init(struct board *b)
+{
+    pthread_mutex_init(&b->lock, NULL);
+}
+
+static void note_node(struct board_node *into, const struct router_node *n)
+{
+    *into = (struct board_node){.id = n->id, .port = n->port, .is_up = router_node_is_up(n)};
+    snprintf(into->host, sizeof into->host, "%s", n->host);
+    snprintf(into->site, sizeof into->site, "%s", n->site);
+    into->connections = n->lane_count;
+    for (unsigned i = 0; i < NODE_PIPES_MAX; i++) {
+        if (n->pipes[i] == NULL)
+            continue;
+        into->connections++;
+        into->calls += upstream_call_count(n->pipes[i]);
+    }
+    for (const struct lane *lane = n->lanes; lane != NULL; lane = lane->next)
+        into->calls += lane->is_busy;
+}
+
+static void write_notes(struct router_shard *s, struct board_notes *into, uint64_t now_ms)
+{
+    into->written_ms = now_ms;
+    into->settings_number = s->settings_number;
+    into->counts = s->counts;
+    into->clients = s->client_count;
+    into->held_bytes = s->held_bytes;
+    into->topics = HASH_COUNT(s->map.topics);
+    into->groups = HASH_COUNT(s->map.groups);
+    into->node_count = 0;
+    for (const struct router_node *n = s->pool.nodes; n != NULL; n = n->next)
+        note_node(&into->nodes[into->node_count++], n);
+}
+
+void board_tick(struct router_shard *s, uint64_t now_ms)
+{
+    struct board *b = &s->board;
+    if (b->written_ms != 0 && now_ms - b->written_ms < WRITE_EVERY_MS)
+        return;
+    b->written_ms = now_ms;
+    pthread_mutex_lock(&b->lock);
+    write_notes(s, &b->notes, now_ms);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void board_read(struct router_shard *s, struct board_notes *into)
+{
+    pthread_mutex_lock(&s->board.lock);
+    *into = s->board.notes;
+    pthread_mutex_unlock(&s->board.lock);
+}

@@ -1,0 +1,31 @@
+/* What a shard counts for the operator: since the router started, and how things stand now. */
+#ifndef ROUTER_COUNTS_H
+#define ROUTER_COUNTS_H
+
+#include <stdint.h>
+
+#define COUNTS_APIS_MAX 128 /* by Kafka's key */
+
+/* What went wrong with clients' requests here, by kind. */
+enum trouble {
+    TROUBLE_CLIENT_ENDED,  /* a connection, for what it sent or for want of an answer */
+    TROUBLE_CLIENT_LIMIT,  /* a connection, for there are too many */
+    TROUBLE_HELD_TOO_LONG, /* a batch that found no leader in its time */
+    TROUBLE_UNKNOWN_FATE,  /* a batch that may be written or not, and may not be sent again */
+    TROUBLE_COUNT
+};
+
+struct counts {
+    uint64_t connections;               /* taken */
+    uint64_t requests[COUNTS_APIS_MAX]; /* of clients */
+    uint64_t request_bytes, answer_bytes;
+    uint64_t held;   /* produce requests that had to wait for a leader */
+    uint64_t resent; /* those that went out once more */
+    uint64_t troubles[TROUBLE_COUNT];
+    unsigned held_now;
+};
+
+/* One word for each: a metric's label. */
+const char *trouble_name(enum trouble trouble);
+
+#endif

@@ -1,0 +1,144 @@
+#include "router/process.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/event.h"
+#include "base/random.h"
+#include "router/admin.h"
+#include "router/shard.h"
+
+struct router_process {
+    const char *path;
+    pthread_mutex_t lock;       /* for `kept`, and one reload at a time */
+    struct kept_settings *kept; /* in force */
+    struct router_shard *shards[ROUTER_SHARDS_MAX];
+    unsigned shard_count;
+    struct router_admin *admin;
+    struct clock clock;
+    uint64_t started_ms;
+};
+
+/* ---- settings ---- */
+
+struct kept_settings *router_process_settings(struct router_process *p)
+{
+    pthread_mutex_lock(&p->lock);
+    struct kept_settings *kept = kept_settings_claim(p->kept);
+    pthread_mutex_unlock(&p->lock);
+    return kept;
+}
+
+static int read_next(struct router_process *p, struct kept_settings **next, struct err_note *note)
+{
+    struct router_settings *read = malloc(sizeof *read);
+    int err = read == NULL ? UV_ENOMEM : router_conf_load(p->path, read, note);
+    if (err == 0 && read->shards == 0)
+        read->shards = p->kept->values.shards; /* as many as there are cores */
+    if (err == 0)
+        err = kept_settings_may_follow(&p->kept->values, read, note);
+    if (err == 0) {
+        *next = kept_settings_create(read, p->kept->number + 1, clock_wall_ms(&p->clock));
+        err = *next == NULL ? UV_ENOMEM : 0;
+    }
+    free(read);
+    return err;
+}
+
+/* A shard without memory for the news keeps what it has: the next reload finds it. */
+static void give_to_shards(struct router_process *p)
+{
+    for (unsigned i = 0; i < p->shard_count; i++)
+        if (router_shard_set(p->shards[i], p->kept) != 0)
+            event_error("settings_late", "of_shard=%u reason=\"no memory\"", i);
+}
+
+int router_process_reload(struct router_process *p, struct err_note *note)
+{
+    struct err_note own = {0};
+    struct kept_settings *next;
+    struct err_note *into = note != NULL ? note : &own;
+    pthread_mutex_lock(&p->lock);
+    int err = read_next(p, &next, into);
+    if (err == 0) {
+        kept_settings_release(p->kept);
+        p->kept = next;
+        event_set_level((enum event_level)next->values.event_level);
+        give_to_shards(p);
+        event_info("settings_reloaded", "file=%s number=%llu", p->path,
+                   (unsigned long long)next->number);
+    } else {
+        if (into->text[0] == '\0')
+            err_set(into, err, "%s: %s", p->path, err_text(err));
+        event_error("settings_refused", "error=%s reason=\"%s\"", err_name(err), into->text);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return err;
+}
+
+/* ---- life ---- */
+
+static unsigned count_shards(const struct router_settings *settings)
+{
+    if (settings->shards > 0)
+        return (unsigned)settings->shards;
+    unsigned cores = uv_available_parallelism();
+    return cores < ROUTER_SHARDS_MAX ? cores : ROUTER_SHARDS_MAX;
+}
+
+static int start_shards(struct router_process *p, struct err_note *note)
+{
+    struct random random;
+    int err = 0;
+    random_init_system(&random);
+    uint64_t number = (random_u64(&random) >> 1) | 1;
+    p->shard_count = (unsigned)p->kept->values.shards;
+    for (unsigned i = 0; i < p->shard_count && err == 0; i++)
+        err = router_shard_create(p->kept, i, number, &p->shards[i], note);
+    return err;
+}
+
+int router_process_start(const char *path, const struct router_settings *settings,
+                         struct router_process **process, struct err_note *note)
+{
+    struct router_settings values = *settings;
+    struct router_process *p = calloc(1, sizeof *p);
+    *process = p;
+    if (p == NULL)
+        return UV_ENOMEM;
+    values.shards = count_shards(settings);
+    p->path = path;
+    p->clock = clock_system();
+    p->started_ms = clock_now_ms(&p->clock);
+    pthread_mutex_init(&p->lock, NULL);
+    p->kept = kept_settings_create(&values, 1, clock_wall_ms(&p->clock));
+    int err = p->kept == NULL ? UV_ENOMEM : start_shards(p, note);
+    return err != 0 ? err : router_admin_start(p, &p->kept->values, &p->admin, note);
+}
+
+void router_process_stop(struct router_process *p)
+{
+    router_admin_stop(p->admin);
+    for (unsigned i = 0; i < p->shard_count; i++)
+        router_shard_destroy(p->shards[i]);
+    kept_settings_release(p->kept);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* ---- what others ask of it ---- */
+
+unsigned router_process_shard_count(const struct router_process *p)
+{
+    return p->shard_count;
+}
+
+struct router_shard *router_process_shard(const struct router_process *p, unsigned index)
+{
+    return p->shards[index];
+}
+
+uint64_t router_process_started_ms(const struct router_process *p)
+{
+    return p->started_ms;
+}
