@@ -31,6 +31,8 @@ static const struct check_order orders[] = {
      "the largest record must fit the queue"},
     {CLIENT_SETTING_record_bytes_max, CLIENT_SETTING_spool_bytes_max, CONF_KIB,
      "the largest record must fit the spool"},
+    {CLIENT_SETTING_retry_wait_ms, CLIENT_SETTING_retry_wait_ms_max, 0,
+     "the longest wait is not below the first"},
 };
 
 static int check(const void *data, struct err_note *note)

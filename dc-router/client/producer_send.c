@@ -114,26 +114,40 @@ static int submit(struct trilog_producer *p, const struct trilog_record *given, 
                                                    : send_ahead(p, &record, &id, send);
 }
 
-/* On 0 the lock is held, for the waiter to be looked after. */
-static int send_record(struct trilog_producer *p, const struct trilog_record *record,
-                       int64_t timeout_ms, struct waiter *waiter, void *opaque)
+static struct send *new_send(int64_t timeout_ms, struct waiter *waiter, void *opaque)
 {
-    int result = record_check(record, (uint64_t)p->settings.record_bytes_max);
-    if (result != 0)
-        return result;
     struct send *send = calloc(1, sizeof *send);
     struct note *note = waiter == NULL ? calloc(1, sizeof *note) : NULL;
     if (send == NULL || (waiter == NULL && note == NULL)) {
         free(send);
         free(note);
-        return TRILOG_ERR_MEMORY;
+        return NULL;
     }
     send->note = note;
     send->waiter = waiter;
     send->opaque = opaque;
     send->spool_at_ms = producer_now_ms() + (uint64_t)timeout_ms * 4 / 5;
+    return send;
+}
+
+/* On 0 the lock is held, for the waiter to be looked after. */
+static int send_record(struct trilog_producer *p, const struct trilog_record *record,
+                       int64_t timeout_ms, struct waiter *waiter, void *opaque)
+{
+    struct record_sent sent;
+    int result = record_check(record, (uint64_t)p->settings.record_bytes_max);
+    if (result == 0)
+        result = record_prepare(record, &sent);
+    if (result != 0)
+        return result;
+    struct send *send = new_send(timeout_ms, waiter, opaque);
+    if (send == NULL) {
+        record_sent_free(&sent);
+        return TRILOG_ERR_MEMORY;
+    }
     pthread_mutex_lock(&p->lock);
-    result = submit(p, record, send);
+    result = submit(p, &sent.record, send);
+    record_sent_free(&sent);
     if (result == 0)
         return 0;
     pthread_mutex_unlock(&p->lock);

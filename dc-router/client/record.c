@@ -3,6 +3,8 @@
  * Names end in a zero byte within the bytes, so that what is decoded is borrowed without a copy. */
 #include "record.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -36,6 +38,10 @@ int record_check(const struct trilog_record *r, uint64_t bytes_max)
         r->header_count > RECORD_HEADERS_MAX)
         return TRILOG_ERR_TOO_LARGE;
     uint64_t size = r->key_size + r->value_size;
+    if (r->traceparent != NULL)
+        size += strnlen(r->traceparent, bytes_max + 1);
+    if (r->tracestate != NULL)
+        size += strnlen(r->tracestate, bytes_max + 1);
     for (size_t i = 0; i < r->header_count; i++) {
         const struct trilog_header *h = &r->headers[i];
         if (h->name == NULL || (h->value == NULL && h->value_size > 0))
@@ -47,6 +53,38 @@ int record_check(const struct trilog_record *r, uint64_t bytes_max)
             break;
     }
     return size > bytes_max ? TRILOG_ERR_TOO_LARGE : 0;
+}
+
+static void add_text_header(struct record_sent *sent, const char *name, const char *text)
+{
+    if (text != NULL)
+        sent->headers[sent->record.header_count++] = (struct trilog_header){
+            .name = name, .value = text, .value_size = strlen(text)};
+}
+
+int record_prepare(const struct trilog_record *given, struct record_sent *sent)
+{
+    sent->record = *given;
+    sent->headers = NULL;
+    if (given->expires_at_ms == 0 && given->traceparent == NULL && given->tracestate == NULL)
+        return 0;
+    sent->headers = calloc(given->header_count + RECORD_OWN_HEADERS_MAX, sizeof *sent->headers);
+    if (sent->headers == NULL)
+        return TRILOG_ERR_MEMORY;
+    if (given->header_count > 0)
+        memcpy(sent->headers, given->headers, given->header_count * sizeof *sent->headers);
+    sent->record.headers = sent->headers;
+    snprintf(sent->expires, sizeof sent->expires, "%" PRId64, given->expires_at_ms);
+    if (given->expires_at_ms != 0)
+        add_text_header(sent, RECORD_EXPIRES_NAME, sent->expires);
+    add_text_header(sent, RECORD_TRACEPARENT_NAME, given->traceparent);
+    add_text_header(sent, RECORD_TRACESTATE_NAME, given->tracestate);
+    return 0;
+}
+
+void record_sent_free(struct record_sent *sent)
+{
+    free(sent->headers);
 }
 
 /* FNV-1a in 64 bits. */
@@ -133,7 +171,7 @@ int record_decode(struct bytes from, struct trilog_record *r, struct record_id *
     r->key = read_field(&reader, &r->key_size);
     r->value = read_field(&reader, &r->value_size);
     uint32_t count = bytes_read_le32(&reader);
-    if (reader.is_bad || count > RECORD_HEADERS_MAX)
+    if (reader.is_bad || count > RECORD_HEADERS_MAX + RECORD_OWN_HEADERS_MAX)
         return ERR_MALFORMED;
     *headers = calloc(count + 1, sizeof **headers);
     if (*headers == NULL)

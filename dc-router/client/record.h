@@ -11,6 +11,12 @@
 #define RECORD_ID_SIZE        16
 #define RECORD_ID_NAME        "trilog-id"
 
+/* Headers that stand for fields of a record. */
+#define RECORD_EXPIRES_NAME     "trilog-expires" /* ms since 1970, as a decimal text */
+#define RECORD_TRACEPARENT_NAME "traceparent"
+#define RECORD_TRACESTATE_NAME  "tracestate"
+#define RECORD_OWN_HEADERS_MAX  3
+
 /* Who sent it, and which of the sender's it is: the same each time that it is sent. */
 struct record_id {
     uint8_t bytes[RECORD_ID_SIZE];
@@ -18,6 +24,17 @@ struct record_id {
 
 /* 0, TRILOG_ERR_NULL, TRILOG_ERR_TOPIC or TRILOG_ERR_TOO_LARGE. */
 int record_check(const struct trilog_record *record, uint64_t bytes_max);
+
+/* A record as it goes on its way: what was in its fields is in headers too. */
+struct record_sent {
+    struct trilog_record record;   /* borrows what the given one does, and from this struct */
+    struct trilog_header *headers; /* owned: record_sent_free(); may be NULL */
+    char expires[24];
+};
+
+/* 0 or TRILOG_ERR_MEMORY. The struct must stay where it is. */
+int record_prepare(const struct trilog_record *given, struct record_sent *sent);
+void record_sent_free(struct record_sent *sent);
 
 /* Of topic and key; without a key, of this record alone (`order`), which has no order to keep. */
 uint64_t record_key_hash(const struct trilog_record *record, uint64_t order);

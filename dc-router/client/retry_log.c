@@ -143,10 +143,8 @@ static struct item *add_item(struct retry_log *log, uint64_t order, uint64_t key
     struct item *item = heap_reserve(log) == 0 ? calloc(1, sizeof *item) : NULL;
     if (item == NULL)
         return NULL;
-    *item = (struct item){.order = order,
-                          .key_hash = key_hash,
-                          .failure_count = failure_count,
-                          .state = IN_HAND};
+    *item = (struct item){
+        .order = order, .key_hash = key_hash, .failure_count = failure_count, .state = IN_HAND};
     HASH_ADD(hh, log->items, order, sizeof item->order, item);
     if (item->hh.tbl != NULL)
         return item;
@@ -219,8 +217,7 @@ static int store(struct retry_log *log, const struct retry_entry *entry, struct 
     if (bytes == NULL)
         return UV_ENOMEM;
     uint64_t order = spool_order_next(log->spool);
-    int err =
-        spool_append(log->spool, order, entry->key_hash, bytes_of(bytes, size), false, true);
+    int err = spool_append(log->spool, order, entry->key_hash, bytes_of(bytes, size), false, true);
     free(bytes);
     if (err != 0)
         return err;
@@ -297,7 +294,8 @@ void retry_log_close(struct retry_log *log)
     if (log == NULL)
         return;
     struct item *item, *next;
-    HASH_ITER (hh, log->items, item, next) {
+    HASH_ITER(hh, log->items, item, next)
+    {
         HASH_DEL(log->items, item);
         free(item);
     }

@@ -2,9 +2,10 @@
  * Private to libtrilog.
  *
  * A retry log is a spool whose records know how often they failed. One is WAITING until it is due,
- * IN HAND from retry_log_take() on, GIVEN UP when it failed so often as the cap says; a given-up one
- * counts against the bounds until somebody renews it or is done with it. Everything is durable once
- * a call returned 0. Not safe for threads; it blocks for the disk. Format: docs/spool_format.md.
+ * IN HAND from retry_log_take() on, GIVEN UP when it failed so often as the cap says; a given-up
+ * one counts against the bounds until somebody renews it or is done with it. Everything is durable
+ * once a call returned 0. Not safe for threads; it blocks for the disk. Format:
+ * docs/spool_format.md.
  *
  * `now_ms` is of any clock that does not jump; waits begin anew when the log is opened. */
 #ifndef CLIENT_RETRY_LOG_H

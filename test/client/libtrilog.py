@@ -23,7 +23,8 @@ class Record(ctypes.Structure):
     _fields_ = [("topic", ctypes.c_char_p), ("key", ctypes.c_char_p), ("key_size", ctypes.c_size_t),
                 ("value", ctypes.c_char_p), ("value_size", ctypes.c_size_t),
                 ("headers", ctypes.POINTER(Header)), ("header_count", ctypes.c_size_t),
-                ("timestamp_ms", ctypes.c_int64)]
+                ("timestamp_ms", ctypes.c_int64), ("expires_at_ms", ctypes.c_int64),
+                ("traceparent", ctypes.c_char_p), ("tracestate", ctypes.c_char_p)]
 
 
 class Delivery(ctypes.Structure):

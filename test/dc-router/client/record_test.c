@@ -75,3 +75,27 @@ Test(client_record, has_the_hash_of_its_topic_and_key_or_one_of_its_own)
     a.key = b.key = NULL;
     cr_assert_neq(record_key_hash(&a, 1), record_key_hash(&a, 2));
 }
+
+Test(client_record, carries_expiry_and_trace_as_headers)
+{
+    struct trilog_header header = {.name = "own", .value = "1", .value_size = 1};
+    struct trilog_record given = {.topic = "t",
+                                  .headers = &header,
+                                  .header_count = 1,
+                                  .expires_at_ms = 1700000000123,
+                                  .traceparent = "00-ab-cd-01"};
+    struct record_sent sent;
+    cr_assert_eq(record_prepare(&given, &sent), 0);
+    cr_assert_eq(sent.record.header_count, 3);
+    cr_assert_str_eq(sent.record.headers[0].name, "own");
+    cr_assert_str_eq(sent.record.headers[1].name, "trilog-expires");
+    cr_assert_eq(sent.record.headers[1].value_size, 13);
+    cr_assert_eq(memcmp(sent.record.headers[1].value, "1700000000123", 13), 0);
+    cr_assert_str_eq(sent.record.headers[2].name, "traceparent");
+    cr_assert_eq(sent.record.headers[2].value_size, 11);
+    record_sent_free(&sent);
+    given = (struct trilog_record){.topic = "t", .headers = &header, .header_count = 1};
+    cr_assert_eq(record_prepare(&given, &sent), 0);
+    cr_assert_eq(sent.record.headers, &header, "nothing to add, nothing copied");
+    record_sent_free(&sent);
+}

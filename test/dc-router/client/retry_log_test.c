@@ -1,4 +1,5 @@
-/* What failed, on the simulated disk: tried again later and later, and nothing lost by any crash. */
+/* What failed, on the simulated disk: tried again later and later, and nothing lost by any crash.
+ */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

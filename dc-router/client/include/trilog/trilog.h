@@ -37,19 +37,28 @@ extern "C" {
     X(TRILOG_ERR_TOPIC, -2, "not a topic's name: 1 to 249 letters, digits, '.', '_' and '-'")      \
     X(TRILOG_ERR_TOO_LARGE, -3, "the record is larger than record_bytes_max or the topic's limit") \
     X(TRILOG_ERR_UNKNOWN_TOPIC, -4, "the cluster has no such topic")                               \
-    X(TRILOG_ERR_CLOSED, -5, "the producer is closed")                                             \
+    X(TRILOG_ERR_CLOSED, -5, "it is closed")                                                       \
     X(TRILOG_ERR_QUEUE_FULL, -6, "too many records wait to be acknowledged")                       \
     X(TRILOG_ERR_SPOOL_FULL, -7, "no site takes the record, and the spool is full")                \
     X(TRILOG_ERR_SPOOL_DISK, -8, "no site takes the record, and the spool's disk failed")          \
     X(TRILOG_ERR_DISK_FULL, -9, "no site takes the record, and the spool's disk is full")          \
     X(TRILOG_ERR_TIMED_OUT, -10, "not known in time; the record may have been taken, or yet be")   \
     X(TRILOG_ERR_REFUSED, -11, "the cluster refused the record")                                   \
-    X(TRILOG_ERR_FATAL, -12, "the producer can not go on; close it and open another")              \
+    X(TRILOG_ERR_FATAL, -12, "it can not go on; close it and open another")                        \
     X(TRILOG_ERR_SETTINGS, -13, "the settings can not be used")                                    \
     X(TRILOG_ERR_SPOOL_IN_USE, -14, "another producer has this spool open")                        \
     X(TRILOG_ERR_MEMORY, -15, "no memory")                                                         \
     X(TRILOG_ERR_WRONG_THREAD, -16, "a callback must not wait")                                    \
-    X(TRILOG_ERR_SYSTEM, -17, "the system refused what the library needs")
+    X(TRILOG_ERR_SYSTEM, -17, "the system refused what the library needs")                         \
+    X(TRILOG_ERR_EMPTY, -18, "no record came in time")                                             \
+    X(TRILOG_ERR_IN_HAND, -19, "too many records are in hand; be done with some first")            \
+    X(TRILOG_ERR_NOT_IN_HAND, -20, "the record is not in hand, or not any more")                   \
+    X(TRILOG_ERR_GROUP, -21, "not a group's or instance's name: 1 to 100 letters, digits, ._-")    \
+    X(TRILOG_ERR_NOT_ASSIGNED, -22, "the partition is not this consumer's now")                    \
+    X(TRILOG_ERR_NO_LOG, -23, "there is no failure log: failure_directory is not set")             \
+    X(TRILOG_ERR_LOG_FULL, -24, "the failure log is full")                                         \
+    X(TRILOG_ERR_LOG_DISK, -25, "the failure log's disk failed")                                   \
+    X(TRILOG_ERR_OFFSET, -26, "not an offset")
 
 enum trilog_result {
 #define TRILOG_RESULT_ENUM(name, code, text) name = (code),
@@ -78,8 +87,11 @@ struct trilog_record {
     const void *value; /* NULL: none, which deletes the key where a topic is compacted */
     size_t value_size;
     const struct trilog_header *headers;
-    size_t header_count;  /* at most 1000 */
-    int64_t timestamp_ms; /* since 1970; 0: now */
+    size_t header_count;     /* at most 1000 */
+    int64_t timestamp_ms;    /* since 1970; 0: now */
+    int64_t expires_at_ms;   /* since 1970; consumers skip it from then on. 0: never */
+    const char *traceparent; /* of the W3C's trace context, as a text; NULL: none */
+    const char *tracestate;  /* NULL: none */
 };
 
 /* What became of a record. */
@@ -166,6 +178,143 @@ TRILOG_API int trilog_producer_close(struct trilog_producer *producer, int timeo
 
 /* Closes without waiting, if that was not done, and frees. NULL is allowed. Not in a callback. */
 TRILOG_API void trilog_producer_destroy(struct trilog_producer *producer);
+
+/* ---- consuming --------------------------------------------------------------------------------
+ *
+ * An application names topics and a group:
+ *
+ *     while (…)
+ *         if (trilog_consumer_take(consumer, 1000, &message) == TRILOG_OK) {
+ *             … message->record …
+ *             trilog_message_done(consumer, message);
+ *         }
+ *
+ * A record is IN HAND from take until the application is done with it or says that it failed. The
+ * group goes on behind a record once that and all before it in its partition are out of hand: so
+ * each is worked on at least once, whatever dies. Capacity is the application's own: it takes what
+ * it can work on, and beyond consumer_records_max and consumer_bytes_max nothing is fetched. As
+ * long as the library's thread lives, no rebalance comes from slow work. Several threads may take;
+ * the records of a partition are handed out in order. */
+struct trilog_consumer; /* opaque */
+
+/* A record in hand, with all it points to, is the library's memory. It stays until it is done or
+ * has failed, and no longer than until trilog_consumer_destroy(). */
+struct trilog_message {
+    struct trilog_record record; /* without the library's own headers; can be sent on as it is */
+    int32_t partition;
+    int64_t offset;
+    uint32_t failure_count; /* so often it has failed before; then it is from the failure log */
+};
+
+enum trilog_consumer_event_kind {
+    TRILOG_CONSUMER_EVENT_PARTITIONS, /* which partitions are this consumer's now */
+    TRILOG_CONSUMER_EVENT_STUCK,   /* a record is long in hand, or nobody takes: which, how long */
+    TRILOG_CONSUMER_EVENT_UNSTUCK, /* that is over */
+    TRILOG_CONSUMER_EVENT_BEHIND, /* a broker says less than was committed here: not gone back to */
+    TRILOG_CONSUMER_EVENT_GONE, /* records are gone that were not read: by the topic's retention */
+    TRILOG_CONSUMER_EVENT_REPEATS,        /* records were dropped that are there twice: how many */
+    TRILOG_CONSUMER_EVENT_EXPIRED,        /* records were skipped that had expired: how many */
+    TRILOG_CONSUMER_EVENT_UNKNOWN_TOPIC,  /* the cluster has no such topic; it is asked on */
+    TRILOG_CONSUMER_EVENT_NOT_COMMITTED,  /* a commit was refused, and why; it is tried again */
+    TRILOG_CONSUMER_EVENT_FAILURES_FOUND, /* the failure log has records of an earlier run */
+    TRILOG_CONSUMER_EVENT_FAILURES_LOST,  /* some that were in the failure log are lost, by the disk
+                                           */
+    TRILOG_CONSUMER_EVENT_FAILURE_GIVEN_UP, /* a record failed too often, and stays in the log */
+    TRILOG_CONSUMER_EVENT_SETTINGS, /* other addresses are in use, from the settings' file */
+    TRILOG_CONSUMER_EVENT_REFUSED,  /* the cluster refuses the consumer, and why; tried on */
+    TRILOG_CONSUMER_EVENT_FATAL     /* the consumer can't go on: another has its name, … */
+};
+/* As trilog_event_cb. Failures that were found or lost are told within open. */
+typedef void (*trilog_consumer_event_cb)(void *data, enum trilog_consumer_event_kind kind,
+                                         const char *text);
+
+/* Zero what you do not use. */
+struct trilog_consumer_options {
+    const char *config_path; /* as of trilog_producer_options */
+    const char *const *topics;
+    size_t topic_count; /* 1 to 100 */
+    const char *group;  /* who shares the topics' partitions; starts at group_start */
+    /* NULL: partitions are shared within the group. Else BROADCAST: this consumer gets all records,
+     * as every other instance does. Its position is kept by the cluster under group and this name,
+     * for when it comes back; a new one starts at broadcast_start. Two at once under one name: the
+     * one that came first ends with FATAL. */
+    const char *broadcast_instance;
+    trilog_consumer_event_cb on_event;
+    void *data;
+};
+
+/* Opens a consumer; *consumer is returned owned (trilog_consumer_destroy). It does not wait for the
+ * cluster. `why` as of trilog_producer_open(). Errors: NULL, TOPIC, GROUP, SETTINGS, LOG_DISK,
+ * MEMORY, SYSTEM. */
+TRILOG_API int trilog_consumer_open(struct trilog_consumer **consumer,
+                                    const struct trilog_consumer_options *options, char *why);
+
+/* The next record, into the caller's hand; waits for timeout_ms at most. *message is NULL on
+ * errors: EMPTY, IN_HAND, UNKNOWN_TOPIC (as EMPTY, and the cluster has not one of the topics),
+ * FATAL, CLOSED, NULL, WRONG_THREAD. */
+TRILOG_API int trilog_consumer_take(struct trilog_consumer *consumer, int timeout_ms,
+                                    const struct trilog_message **message);
+
+/* Its work is done; the message is no more. Errors: NULL; NOT_IN_HAND: done before, or none of this
+ * consumer's; NOT_ASSIGNED: its partition went to another consumer meanwhile, which may get it too
+ * (the message is no more); CLOSED: the same, by close; LOG_DISK: it comes from the failure log,
+ * which may hand it out once more (the message is no more). */
+TRILOG_API int trilog_message_done(struct trilog_consumer *consumer,
+                                   const struct trilog_message *message);
+
+/* Its work failed, for this reason (NULL: none): it goes into the failure log, durable when this
+ * returns 0, and is handed out again when retry_wait_ms is over, then after twice that and so on,
+ * at most retry_count_max times. The message is no more. Records behind it do not wait for it.
+ * Errors, with the message in hand as before: NULL, NOT_IN_HAND, NO_LOG, LOG_FULL, LOG_DISK,
+ * MEMORY; NOT_ASSIGNED and CLOSED as of done (what comes from the failure log stays there). */
+TRILOG_API int trilog_message_failed(struct trilog_consumer *consumer,
+                                     const struct trilog_message *message, const char *reason);
+
+/* The record is to carry the message's trace on. Borrows from the message. NULLs are let be. */
+TRILOG_API void trilog_trace_copy(struct trilog_record *record,
+                                  const struct trilog_message *message);
+
+#define TRILOG_OFFSET_BEGINNING (-2) /* of what the partition has */
+#define TRILOG_OFFSET_END       (-1)
+
+/* Goes on at this offset, forwards or back: the one way to go behind what is committed. What is in
+ * hand of the partition is no longer counted: done gives NOT_ASSIGNED. It is committed at once; the
+ * cluster may keep a higher one (commit_policy), and then a restart goes on there. Errors: NULL,
+ * TOPIC, OFFSET, NOT_ASSIGNED, TIMED_OUT, CLOSED, FATAL, WRONG_THREAD. */
+TRILOG_API int trilog_consumer_seek(struct trilog_consumer *consumer, const char *topic,
+                                    int32_t partition, int64_t offset, int timeout_ms);
+
+/* Commits what is done so far, and waits for it. Errors: NULL, TIMED_OUT (it is tried on), CLOSED,
+ * FATAL, WRONG_THREAD. */
+TRILOG_API int trilog_consumer_commit(struct trilog_consumer *consumer, int timeout_ms);
+
+struct trilog_consumer_state {
+    uint64_t taken_count; /* handed out, from the failure log too */
+    uint64_t done_count;
+    uint64_t failed_count;
+    uint64_t repeat_count;                 /* dropped */
+    uint64_t expired_count;                /* skipped */
+    uint64_t partition_count;              /* that are this consumer's now */
+    uint64_t ready_count, ready_bytes;     /* fetched, and not taken yet */
+    uint64_t in_hand_count, in_hand_bytes; /* of assigned partitions or not */
+    uint64_t in_hand_ms;                   /* the oldest of these; 0: none */
+    uint64_t failure_count;                /* in the failure log */
+    uint64_t given_up_count;               /* of these, no longer tried */
+};
+/* Errors: NULL, CLOSED. */
+TRILOG_API int trilog_consumer_state(struct trilog_consumer *consumer,
+                                     struct trilog_consumer_state *state);
+
+/* Waits for at most timeout_ms until nothing is in hand (nothing is handed out from now on),
+ * commits what is done, leaves the group and stops. Every later call gives TRILOG_ERR_CLOSED, which
+ * done and failed give too, and then the message is no more. Errors: NULL, CLOSED (it was closed
+ * before), TIMED_OUT (it is closed, and something was in hand, or could not be committed: it will
+ * come again), WRONG_THREAD. */
+TRILOG_API int trilog_consumer_close(struct trilog_consumer *consumer, int timeout_ms);
+
+/* Closes without waiting, if that was not done, and frees, with all messages. NULL is allowed. Not
+ * in a callback. */
+TRILOG_API void trilog_consumer_destroy(struct trilog_consumer *consumer);
 
 #ifdef __cplusplus
 }
