@@ -1,7 +1,7 @@
 """From the word for a target to nodes and sites, at the moment of injection.
 
     word                    means, to a fault on nodes          to a fault on sites and links
-    2     2,3               these nodes                         the site of the first one
+    2     2,3               these nodes (or routers, by id)     the site of the first one
     b                       all nodes of site b                 site b
     all                     all nodes                           all sites
     leader                  leads most partitions               its site
@@ -51,10 +51,11 @@ def _nodes(lab: Lab, word: str, chance: random.Random) -> Target:
 
 def _numbered(lab: Lab, word: str) -> Target:
     nodes = tuple(dict.fromkeys(int(number) for number in word.split(",") if number))
-    unknown = [node for node in nodes if node not in lab.nodes]
+    known = {**lab.nodes, **lab.routers}
+    unknown = [node for node in nodes if node not in known]
     if unknown or not nodes:
         raise Impossible(f"there is no node {unknown[0] if unknown else word}")
-    sites = tuple(dict.fromkeys(lab.nodes[node].site for node in nodes))
+    sites = tuple(dict.fromkeys(known[node].site for node in nodes))
     words = f"node{'s' if len(nodes) > 1 else ''} {', '.join(map(str, nodes))}"
     return Target(words, nodes, sites, is_one_node=len(nodes) == 1)
 

@@ -2,12 +2,14 @@
 import os
 import socket
 
-from . import folder, linux
+from . import folder, linux, routers
+from .lives import Life, last_line
 from .network import NAMESPACE_FOLDER, Network
-from .nodes import NodeLife, last_line
+from .nodes import NodeLife
 from .processes import Processes
+from .routers import RouterLife
 from .settings import sample_path, settings_of
-from .shape import NEEDS_ROOT, Node, Refused, Shape, make_shape, with_free_ports
+from .shape import NEEDS_ROOT, Node, Refused, Router, Shape, make_shape, with_free_ports
 from .wan import Wan
 
 
@@ -17,12 +19,13 @@ class Lab:
         self._folder = options["lab"]
         self._is_loopback = options["loopback"]
         self.shape: Shape = make_shape(options["sites"], options["nodes_per_site"],
-                                       self._is_loopback)
+                                       self._is_loopback, options["routers_per_site"])
         if self._is_loopback:
             self.shape = with_free_ports(self.shape)
         self.processes = Processes(os.open("/proc", os.O_RDONLY | os.O_DIRECTORY),
                                    not self._is_loopback)
         self.lives: dict[int, NodeLife] = {}
+        self.router_lives: dict[int, RouterLife] = {}
         self._network: Network | None = None
         self._wan: Wan | None = None
 
@@ -41,8 +44,12 @@ class Lab:
         elif self._options["rtt_us"]:
             raise Refused(NEEDS_ROOT.format("delays"))
         self._prepare_nodes()
-        for life in self.lives.values():
+        self._prepare_routers()
+        for life in self._all_lives():
             life.start()
+
+    def _all_lives(self) -> list[Life]:
+        return [*self.lives.values(), *self.router_lives.values()]
 
     def _program(self, name: str) -> str:
         return os.path.join(self._options["programs"], name)
@@ -63,6 +70,16 @@ class Lab:
         if self._options["faultfs"]:
             self._give_disks()
 
+    def _prepare_routers(self) -> None:
+        for router in self.shape.routers:
+            network = self._network.file(router.namespace) if self._network else None
+            life = RouterLife(router, self._folder, self._program("trilog-router"),
+                              self.processes, network)
+            self.router_lives[router.id] = life
+            with open(life.settings_path, "w", encoding="utf-8") as file:
+                file.write(routers.settings_of(router, self.shape, self._options["root"],
+                                               self._options["router_settings"]))
+
     def _give_disks(self) -> None:
         if self._is_loopback:
             raise Refused(NEEDS_ROOT.format("disk faults"))
@@ -71,15 +88,21 @@ class Lab:
         for life in self.lives.values():
             life.wait_for_disk()
 
-    def refuse_if_a_node_ended(self) -> None:
-        for life in self.lives.values():
+    def refuse_if_one_ended(self) -> None:
+        for life in self._all_lives():
             if life.state == "ended":
-                raise Refused(f"node {life.node.id} ended at once, with "
+                raise Refused(f"{life.what} ended at once, with "
                               f"{life.describe()['exit_status']}: {last_line(life.log_path)}")
 
     # ---- for requests ----------------------------------------------------------------------
 
-    def life(self, node_id: int) -> NodeLife:
+    def life(self, number: int) -> Life:
+        """Of a node or of a router."""
+        if number in self.router_lives:
+            return self.router_lives[number]
+        return self.lives[self.shape.node(number).id]
+
+    def node_life(self, node_id: int) -> NodeLife:
         return self.lives[self.shape.node(node_id).id]
 
     def namespace_of(self, place: str) -> str | None:
@@ -91,14 +114,15 @@ class Lab:
             raise Refused(NEEDS_ROOT.format(what))
         return self._wan
 
-    def socket_at(self, node: Node, make) -> socket.socket:
-        return self._network.socket_in(node.namespace, make) if self._network else make()
+    def socket_at(self, one: Node | Router, make) -> socket.socket:
+        return self._network.socket_in(one.namespace, make) if self._network else make()
 
     def describe(self) -> dict:
         troubles = [trouble for life in self.lives.values() for trouble in life.troubles()]
         return {"name": os.path.basename(self._folder), "folder": self._folder,
                 "loopback": self._is_loopback, "sites": list(self.shape.sites),
                 "nodes": [life.describe() for life in self.lives.values()],
+                "routers": [life.describe() for life in self.router_lives.values()],
                 "applications": {} if self._is_loopback else {
                     site: self.shape.application_host(site) for site in self.shape.sites},
                 "links": self._wan.describe_links() if self._wan else [],

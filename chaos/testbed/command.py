@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     execute = command("exec", "run a command in a site or a node's place")
     execute.add_argument("where", help="a site: where its clients are; or a node's number")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    node = command("node", "start, stop, kill, pause, resume a node")
+    node = command("node", "start, stop, kill, pause, resume a node or a router")
     node.add_argument("action", choices=["start", "stop", "kill", "pause", "resume"])
     node.add_argument("node", type=int)
     _add_link(command("link", "what happens between two sites"))
@@ -85,6 +85,7 @@ def _add_which(parser: argparse.ArgumentParser, name, folder) -> None:
 def _add_up(up: argparse.ArgumentParser) -> None:
     up.add_argument("--sites", type=int, default=3, help="1 to 5 (default: 3)")
     up.add_argument("--nodes-per-site", type=int, default=1)
+    up.add_argument("--routers-per-site", type=int, default=0, help="trilog-routers")
     up.add_argument("--rtt", type=duration_us, default=0, metavar="TIME",
                     help="there and back between any two sites, such as 5ms")
     up.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
@@ -127,7 +128,7 @@ def _up(arguments) -> int:
                  dict(parse_assignment(text) for text in arguments.set), arguments.binary,
                  arguments.folder, os.getpid() if arguments.foreground else arguments.owner,
                  arguments.faketime, arguments.faultfs, arguments.loopback, arguments.seed,
-                 arguments.wait)
+                 arguments.wait, routers_per_site=arguments.routers_per_site)
     _print_status(lab.status())
     _print_next_steps(lab)
     if arguments.foreground:
@@ -166,6 +167,11 @@ def _print_status(status: dict) -> None:
     _print_table(["site", "node", "state", "pid", "clients", "peers"], [
         [node["site"], node["id"], _state_of(node), node["pid"] or "-", node["address"],
          node["peer_address"]] for node in status["nodes"]])
+    if status["routers"]:
+        print()
+        _print_table(["site", "router", "state", "pid", "clients"], [
+            [router["site"], router["id"], _state_of(router), router["pid"] or "-",
+             router["address"]] for router in status["routers"]])
     if status["links"]:
         print()
         _print_table(["from", "to", "delay", "jitter", "loss", "duplicate", "rate", "cut"],

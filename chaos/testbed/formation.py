@@ -1,4 +1,5 @@
-"""Has the cluster formed? Each node is asked, from its own namespace, whom it shows its clients.
+"""Has the cluster formed? Each node is asked, from its own namespace, whom it shows its clients;
+and each router, whether it shows anybody.
 
 Asked there, the answer does not depend on links, cuts or delays: it is what the node knows.
 """
@@ -27,13 +28,26 @@ def first_missing(lab) -> str | None:
             return f"node {life.node.id} does not show node {missing[0]}"
         if seen.controller < 0:
             return f"node {life.node.id} knows no controller"
+    return _first_router_missing(lab)
+
+
+def _first_router_missing(lab) -> str | None:
+    for life in lab.router_lives.values():
+        if life.state != "running":
+            continue
+        try:
+            seen = _ask(lab, life.router)
+        except (OSError, kafka.NoAnswer) as error:
+            return f"{life.what} does not answer ({error})"
+        if not seen.brokers:
+            return f"{life.what} shows no broker"
     return None
 
 
-def _ask(lab, node):
-    with lab.socket_at(node, lambda: socket.socket(socket.AF_INET)) as connection:
+def _ask(lab, one):
+    with lab.socket_at(one, lambda: socket.socket(socket.AF_INET)) as connection:
         connection.settimeout(ASK_SECONDS_MAX)
-        connection.connect((node.host, node.client_port))
+        connection.connect((one.host, one.client_port))
         return kafka.metadata(connection, topics=())
 
 

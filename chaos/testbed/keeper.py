@@ -111,7 +111,7 @@ class Keeper:
             if time.monotonic() > give_up_at:
                 raise Refused(f"the cluster has not formed in {seconds:g} s: {missing}")
             self._turn(formation.PAUSE_SECONDS)
-            self._lab.refuse_if_a_node_ended()
+            self._lab.refuse_if_one_ended()
 
     def _listen(self) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

@@ -22,7 +22,7 @@ from .control import NotUp
 from .linux import can_separate
 from .shape import NEEDS_ROOT, Refused
 
-__all__ = ["Lab", "Node", "Link", "Cut", "Refused", "NotUp", "can_separate"]
+__all__ = ["Lab", "Node", "Router", "Link", "Cut", "Refused", "NotUp", "can_separate"]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAMS = os.path.join(ROOT, "build", "release")
@@ -31,6 +31,7 @@ LAUNCHER = os.path.join(ROOT, "chaos", "lab")
 UP_SECONDS = 30
 DOWN_SECONDS = 20
 BOTH = "both"
+ROUTER_ADDRESSES = "10.0.0.0/8"  # whom nodes believe what they say of clients
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,16 @@ class Node:
     address: str            # "host:port", where clients connect
     peer_address: str
     data_folder: str        # with faultfs it is a mount, which only the lab's processes see
+    log_path: str
+    settings_path: str
+
+
+@dataclass(frozen=True)
+class Router:
+    """A trilog-router. What is said of a node's life holds for it, by its own id."""
+    id: int
+    site: str
+    address: str
     log_path: str
     settings_path: str
 
@@ -98,6 +109,9 @@ class Lab:
         self.nodes: dict[int, Node] = {
             node["id"]: Node(**{name: node[name] for name in Node.__dataclass_fields__})
             for node in status["nodes"]}
+        self.routers: dict[int, Router] = {
+            router["id"]: Router(**{name: router[name] for name in Router.__dataclass_fields__})
+            for router in status["routers"]}
 
     # ---- up and down -----------------------------------------------------------------------
 
@@ -106,18 +120,24 @@ class Lab:
            settings: dict[str, str] | None = None, binary: str | None = None,
            folder: str | None = None, owner: int | None = 0, faketime: bool = False,
            faultfs: bool = False, loopback: bool = False, seed: int = 1,
-           wait_seconds: float = 20, programs: str = PROGRAMS) -> "Lab":
+           wait_seconds: float = 20, programs: str = PROGRAMS, routers_per_site: int = 0,
+           router_settings: dict[str, str] | None = None) -> "Lab":
         """Returns when the cluster has formed; with wait_seconds=0 when its nodes have started.
 
         owner: the lab ends with this process; 0 is the caller, None nobody. settings: of all
-        nodes, by name. programs: where wand and faultfs are."""
+        nodes, by name; router_settings: of all routers. programs: where wand, faultfs and
+        trilog-router are."""
         lab = control.lab_folder(name, folder)
+        settings = dict(settings or {})
+        if routers_per_site and not loopback:
+            settings.setdefault("router_addresses", ROUTER_ADDRESSES)
         options = {
             "lab": lab, "sites": sites, "nodes_per_site": nodes_per_site, "rtt_us": int(rtt_us),
-            "settings": settings or {}, "owner": os.getpid() if owner == 0 else owner,
+            "settings": settings, "owner": os.getpid() if owner == 0 else owner,
             "binary": os.path.abspath(binary or os.path.join(PROGRAMS, "trilogd")),
             "faketime": faketime, "faultfs": faultfs, "loopback": loopback, "seed": seed,
-            "wait_seconds": wait_seconds, "programs": os.path.abspath(programs), "root": ROOT}
+            "wait_seconds": wait_seconds, "programs": os.path.abspath(programs), "root": ROOT,
+            "routers_per_site": routers_per_site, "router_settings": router_settings or {}}
         if not loopback and not can_separate():
             raise Refused(NEEDS_ROOT.format("links, cuts and disk faults"))
         if not os.access(options["binary"], os.X_OK):
@@ -153,9 +173,10 @@ class Lab:
 
     def node_status(self, node_id: int) -> dict:
         """state: running, paused, ended, not started; pid, exit_status, starts, …"""
-        for node in self.status()["nodes"]:
-            if node["id"] == node_id:
-                return node
+        status = self.status()
+        for one in status["nodes"] + status["routers"]:
+            if one["id"] == node_id:
+                return one
         raise Refused(f"there is no node {node_id}")
 
     def state(self, node_id: int) -> str:
@@ -167,6 +188,9 @@ class Lab:
 
     def nodes_of(self, site: str) -> list[Node]:
         return [node for node in self.nodes.values() if node.site == site]
+
+    def routers_of(self, site: str) -> list[Router]:
+        return [router for router in self.routers.values() if router.site == site]
 
     def start_node(self, node_id: int) -> None:
         """Does nothing when it is alive."""

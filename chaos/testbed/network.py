@@ -58,7 +58,8 @@ class Network:
 
 def ports(shape: Shape, site: str) -> list[tuple[str, str]]:
     """The bridge's ports of a site: (device, namespace at its other end)."""
-    return [*((node.namespace, node.namespace) for node in shape.nodes_of(site)),
+    return [*((one.namespace, one.namespace)
+              for one in (*shape.nodes_of(site), *shape.routers_of(site))),
             ("applications", site)]
 
 
@@ -79,8 +80,8 @@ def scripts(shape: Shape):
     for site in shape.sites:
         yield f"router-{site}", _router_script(shape, site)
         yield site, _host_script(shape, site, shape.application_host(site))
-        for node in shape.nodes_of(site):
-            yield node.namespace, _host_script(shape, site, node.host)
+        for one in (*shape.nodes_of(site), *shape.routers_of(site)):
+            yield one.namespace, _host_script(shape, site, one.host)
 
 
 # No IPv6: its neighbour discovery would only be noise. Reverse paths are not checked, since links

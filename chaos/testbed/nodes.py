@@ -1,40 +1,31 @@
-"""The lives of the nodes: start, end, pause.
-
-A node is one process of trilogd, with a folder for its data, a log that later lives append to,
-and if asked for a disk of its own (chaos/faultfs) and a wall clock of its own (libfaketime).
+"""A node: one process of trilogd, with a folder for its data, and if asked for a disk of its own
+(chaos/faultfs) and a wall clock of its own (libfaketime).
 """
 import glob
 import os
-import signal
 import time
 
+from .lives import Life, last_line
 from .processes import Child, Processes
 from .shape import Node, Refused
 
 MOUNT_SECONDS_MAX = 10
-LOG_TAIL_BYTES = 2_000
 
 # One second is libfaketime's own interval; a step of the clock is seen that much later at most.
 CLOCK_CACHE_SECONDS = 1
 
 
-class NodeLife:
+class NodeLife(Life):
     def __init__(self, node: Node, folder: str, binary: str, processes: Processes,
                  network: int | None):
         self.node = node
         self.settings_path = os.path.join(folder, f"node-{node.id}.yaml")
-        self.log_path = os.path.join(folder, f"node-{node.id}.log")
         self.data_folder = os.path.join(folder, f"node-{node.id}")
         self.faultfs_control: str | None = None
         self._clock_path: str | None = None
-        self._folder = folder
-        self._binary = binary
-        self._processes = processes
-        self._network = network
-        self._child: Child | None = None
         self._faultfs: Child | None = None
-        self._is_paused = False
-        self._start_count = 0
+        super().__init__(f"node {node.id}", [binary, "--config", self.settings_path],
+                         os.path.join(folder, f"node-{node.id}.log"), processes, network)
 
     # ---- what it stands on -----------------------------------------------------------------
 
@@ -81,48 +72,12 @@ class NodeLife:
                 "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
                 "FAKETIME_NO_CACHE": "0"}
 
-    # ---- its life --------------------------------------------------------------------------
-
-    @property
-    def state(self) -> str:
-        if self._child is None:
-            return "not started"
-        if self._child.status is not None:
-            return "ended"
-        return "paused" if self._is_paused else "running"
-
-    @property
-    def is_alive(self) -> bool:
-        return self._child is not None and self._child.status is None
-
-    def start(self) -> None:
-        """Nothing happens when it is alive."""
-        if self.is_alive:
-            return
-        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            self._child = self._processes.start([self._binary, "--config", self.settings_path],
-                                                self._network, self._environment(), output=log)
-        finally:
-            os.close(log)
-        self._is_paused = False
-        self._start_count += 1
-
-    def signal(self, number: int) -> None:
-        """SIGSTOP and SIGCONT are remembered as a pause and its end."""
-        if not self.is_alive:
-            raise Refused(f"node {self.node.id} is not alive")
-        self._child.signal(number)
-        if number in (signal.SIGSTOP, signal.SIGCONT):
-            self._is_paused = number == signal.SIGSTOP
+    # ---- for the status --------------------------------------------------------------------
 
     def describe(self) -> dict:
         return {"id": self.node.id, "site": self.node.site, "address": self.node.address,
-                "peer_address": self.node.peer_address, "state": self.state,
-                "pid": self._child.host_pid if self.is_alive else None,
-                "exit_status": self._child.status if self._child else None,
-                "starts": self._start_count, "data_folder": self.data_folder,
-                "log_path": self.log_path, "settings_path": self.settings_path,
+                "peer_address": self.node.peer_address, **super().describe(),
+                "data_folder": self.data_folder, "settings_path": self.settings_path,
                 "faultfs_control": self.faultfs_control}
 
     def troubles(self) -> list[str]:
@@ -136,14 +91,3 @@ def faketime_library() -> str:
     if not found:
         raise Refused("--faketime needs the package libfaketime: tools/need chaos installs it")
     return found[0]
-
-
-def last_line(path: str) -> str:
-    """What a log says last, for a message to the user."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(os.path.getsize(path) - LOG_TAIL_BYTES, 0))
-            lines = file.read().decode(errors="replace").split("\n")
-    except OSError as error:
-        return str(error)
-    return next((line for line in reversed(lines) if line.strip()), "its log is empty")

@@ -76,7 +76,7 @@ def _wait_until_ended(lab, asked):
     life = lab.life(asked["node"])
     seconds = min(float(asked["seconds"]), WAIT_SECONDS_MAX)
     return Later(lambda: None if life.is_alive else life.describe(), time.monotonic() + seconds,
-                 f"node {life.node.id} has not ended in {seconds:g} s")
+                 f"{life.what} has not ended in {seconds:g} s")
 
 
 def _wait_until_formed(lab, asked):
@@ -85,7 +85,7 @@ def _wait_until_formed(lab, asked):
 
 
 def _set_clock(lab, asked):
-    lab.life(asked["node"]).set_wall_clock_offset(float(asked["seconds"]))
+    lab.node_life(asked["node"]).set_wall_clock_offset(float(asked["seconds"]))
 
 
 def _directions(asked) -> list[tuple[str, str]]:

@@ -10,10 +10,11 @@ import re
 from .shape import Node, Refused, Shape
 
 
-def sample_path(root: str, site: str) -> str:
-    """There are three samples; a fourth site begins with the first one's."""
-    own = os.path.join(root, "conf", "samples", f"site-{site}.yaml")
-    return own if os.path.exists(own) else os.path.join(root, "conf", "samples", "site-a.yaml")
+def sample_path(root: str, site: str, kind: str = "site") -> str:
+    """There are three samples of each kind ("site", "router"); a fourth site begins with the
+    first one's."""
+    own = os.path.join(root, "conf", "samples", f"{kind}-{site}.yaml")
+    return own if os.path.exists(own) else os.path.join(root, "conf", "samples", f"{kind}-a.yaml")
 
 
 def set_value(text: str, name: str, value: str) -> str:
