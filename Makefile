@@ -5,6 +5,7 @@
 #   make check  sanitizers, static analysis, format       make sim    simulation (SEED=… replays one)
 #   make chaos  each fault once over three sites          make bench  side by side with Kafka
 #               (FAULT=… SEED=… drills one again)    make bounds memory, backlogs, 10,000 of this and that
+#   make chaos-failover  applications when their site dies (FAULT=… SEED=…)
 #   make fuzz   fuzz targets for longer                   make chaos-programs  the tools alone
 #   make fmt    settle spacing                            make bench-groups  commits, a large group
 #   make install (PREFIX, DESTDIR)
@@ -68,7 +69,7 @@ LIBS := $(foreach f,cluster dc-router conf protocol replication log base,$(B)/li
 # The libraries of a folder and of what it stands on.
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 
-.PHONY: all libtrilog demo clients-routed clients-routed-short chaos chaos-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
+.PHONY: all libtrilog demo clients-routed clients-routed-short chaos chaos-short chaos-failover chaos-failover-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bench-groups bounds bounds-short fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries programs check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd $(B)/trilog-router $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
@@ -258,7 +259,7 @@ fuzz fuzz-short: build/.need-fuzz
 
 # ---- all that belongs to a change ---------------------------------------------------------------
 # Real processes first and foremost; beside them what only computes.
-PROCESS_SUITES := $(if $(wildcard test/client/run),clients clients-routed-short) chaos-tests chaos-short chaos-broken-short bounds-short
+PROCESS_SUITES := $(if $(wildcard test/client/run),clients clients-routed-short) chaos-tests chaos-short chaos-failover-short chaos-broken-short bounds-short
 COMPUTE_SUITES := unit sim sim-broken $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan check-clang check-format
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: programs
@@ -298,11 +299,15 @@ endef
 $(foreach p,$(CHAOS_PROGRAMS),$(eval $(call chaos_program_rules,$(p))))
 demo: build/.need-chaos $(B)/trilogd $(B)/demo
 	@$(B)/demo $(B)/trilogd "$(FILE)"
-chaos-programs: build/.need-chaos $(B)/trilogd $(CHAOS_PROGRAMS:%=$(B)/%)
+chaos-programs: build/.need-chaos $(B)/trilogd $(B)/trilog-router $(CHAOS_PROGRAMS:%=$(B)/%)
 # Faults over a load (chaos/drill/README.md). Without root, those that need none.
 chaos chaos-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m drill --programs $(B) $(if $(FAULT),--fault $(FAULT)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(filter chaos-short,$@),--short)
+# Applications of three sites, by router and directly, when a site dies (chaos/failover/README.md).
+chaos-failover chaos-failover-short: chaos-programs
+	@PYTHONPATH=chaos python3 -B -m failover --programs $(B) $(if $(FAULT),--fault $(FAULT)) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(filter %-short,$@),--short)
 # Builds with one rule broken, on real processes: each must be found (the short form: one of them).
 chaos-broken chaos-broken-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m drill.broken --make "$(MAKE)" $(if $(filter %-short,$@),--short)

@@ -1,0 +1,91 @@
+"""Gaps and pauses, from histories that are made here."""
+
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "chaos"))
+
+from failover import figures  # noqa: E402
+from failover.figures import Round, Send  # noqa: E402
+
+S = 1_000_000
+
+
+def sends(*pairs, partition=0):
+    """(asked, acknowledged) in seconds; None: never."""
+    return [Send(round(asked * S), partition, round((done or 0) * S), "ok" if done else "unknown")
+            for asked, done in pairs]
+
+
+def test_a_gap_lasts_from_the_last_acknowledgement_while_something_waits():
+    some = sends((1, 1.1), (2, 2.1), (2.05, 4), (3, 4.2), (5, 5.1))
+    assert figures.longest_gap_us(some, 0, 6 * S) == 1.9 * S  # 2.1 to 4
+
+
+def test_a_time_in_which_nothing_was_asked_is_no_gap():
+    assert figures.longest_gap_us(sends((1, 1.1), (9, 9.2)), 0, 10 * S) == 0.2 * S
+
+
+def test_what_is_never_acknowledged_waits_to_the_end_of_the_round():
+    assert figures.longest_gap_us(sends((1, 1.1), (2, None)), 0, 10 * S) == 8 * S
+
+
+def test_what_failed_waits_until_the_next_success():
+    failed = Send(2 * S, 0, 3 * S, "fail")
+    some = [*sends((1, 1.1), (3.5, 4)), failed]
+    assert figures.longest_gap_us(some, 0, 4 * S + 1) == 2 * S
+
+
+def test_a_gap_counts_from_the_fault_and_in_the_worst_partition():
+    some = [*sends((1, 6)), *sends((2, 2.1), (3, 3.1), partition=1)]
+    assert figures.producer_gap_us(some, 4 * S, 8 * S) == 2 * S
+    assert figures.producer_gap_us(some, 7 * S, 8 * S) is None
+
+
+def test_a_member_has_what_it_was_given_and_not_taken_from_it():
+    changes = [(1, "g", 0, True), (1, "g", 1, True), (5, "g", 0, False)]
+    assert figures.owned_at(changes, 3) == {("g", 0), ("g", 1)}
+    assert figures.owned_at(changes, 9) == {("g", 1)}
+
+
+def test_a_partition_that_nobody_reads_any_more_pauses_to_the_end():
+    assert figures.longest_pause_us([S, 2 * S, 3 * S], 0, 10 * S) == 7 * S
+    assert figures.longest_pause_us([], 4 * S, 10 * S) == 6 * S
+
+
+def line(at, kind, process, **fields):
+    return json.dumps({"at": round(at * S), "type": kind, "process": process, "site": "-", **fields},
+                      separators=(",", ":")) + "\n"
+
+
+def a_history():
+    """A producer and a member of site a, a producer of b; whom each asks for what when."""
+    def send(process, number, asked, done):
+        yield line(asked, "send", process, id=number, topic="t", partition=-1)
+        yield line(done, "send", process, id=number, topic="t", partition=3, outcome="ok", offset=1)
+    yield from send("a-router-producer-0", 1, 1.0, 1.1)
+    yield from send("a-router-producer-0", 2, 2.5, 4.0)
+    yield from send("b-router-producer-0", 1, 2.5, 3.0)
+    yield line(0.5, "assign", "a-router-member-0", group="g", topic="t", partition=3, offset=-1)
+    for at in (1, 2, 5, 6, 7, 8, 9):
+        yield line(at, "read", "c-router-member-0", id=1, group="g", topic="t", partition=3, offset=0)
+
+
+def test_a_way_is_told_by_the_clients_of_the_site_that_was_hit(tmp_path):
+    (tmp_path / "a-router.jsonl").write_text("".join(a_history()) + '{"at":1', encoding="utf-8")
+    (tmp_path / "a-read.jsonl").write_text(
+        line(3, "read", "x", id=1, topic="t", partition=3, offset=0), encoding="utf-8")
+    book = figures.read(tmp_path)
+    told = figures.of_way(book, "router", [Round("a", 2 * S, 5 * S)], 9 * S)
+    assert (told["gap_max_s"], told["gap_samples"]) == (1.5, 1)
+    assert (told["others_max_s"], told["others_samples"]) == (0.5, 1)
+    assert (told["resumed_max_s"], told["resumed_samples"]) == (3.0, 1)
+    assert (told["sent"], told["acknowledged"], told["failed"]) == (3, 3, 0)
+    assert figures.of_way(book, "direct", [Round("a", 2 * S, 5 * S)], 9 * S)["gap_samples"] == 0
+
+
+def test_what_was_not_measured_keeps_no_bound():
+    assert not figures.is_met(("router", "gap_p99_s", 2.0), {"router": {"gap_p99_s": None}})
+    assert not figures.is_met(("router", "gap_p99_s", 2.0), {"router": {"gap_p99_s": 2.1}})
+    assert figures.is_met(("router", "gap_p99_s", 2.0), {"router": {"gap_p99_s": 2.0}})
