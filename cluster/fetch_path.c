@@ -76,7 +76,7 @@ static bool check_on_follower(struct fetch_part *part, const struct partition *p
 {
     if (!part->may_follow || part->rack[0] == '\0')
         return refuse(part, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
-    if (is_lagging(part, status))
+    if (is_lagging(part, status) || repl_group_is_held(part->group->raft))
         return refuse(part, KAFKA_ERROR_OFFSET_NOT_AVAILABLE);
     if (!check_epoch(part, p->epoch_base + (int32_t)status->term))
         return false;

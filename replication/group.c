@@ -43,10 +43,15 @@ int repl_group_submit(struct repl_group *g, struct repl_submit *req, repl_submit
 }
 
 /* Raft asks for nothing more: it is the answer that waits for the term's first entry, and that is
- * before it in the log. */
+ * before it in the log. Who is held may lead in a generation that is over, where a sole voter's
+ * own disk would answer. */
 bool repl_group_may_submit_ahead(const struct repl_group *g)
 {
-    return repl_group_is_elected(g) && !g->needs_barrier;
+    bool is_held = g->is_held;
+#ifdef TRILOG_BREAK_SERVE_AT_OLD_HOME
+    is_held = false; /* on purpose wrong, for the simulation to find */
+#endif
+    return repl_group_is_elected(g) && !g->needs_barrier && !is_held;
 }
 
 int repl_group_submit_ahead(struct repl_group *g, struct repl_submit *req, repl_submit_cb on_failed)

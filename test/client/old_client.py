@@ -18,8 +18,9 @@ REFUSALS = {NOT_LEADER, UNKNOWN_TOPIC, TIMED_OUT}
 class OldClient:
     """Produces to the node from its first breath on, over and over, with acks=-1."""
 
-    def __init__(self, node, topic, partition_count):
+    def __init__(self, node, topic, partition_count, timeout_ms=10_000):
         self.node, self.topic, self.partition_count = node, topic, partition_count
+        self.timeout_ms = timeout_ms
         self.answers = collections.Counter()  # by error code
         self.acknowledged = []                # (partition, offset, value)
         self.is_over = threading.Event()
@@ -29,7 +30,8 @@ class OldClient:
     def _send_one(self, connection, number):
         partition = number % self.partition_count
         value = b"old client %d of node %d" % (number, self.node.id)
-        message = wire.produce(self.topic, wire.batch([wire.record(value)]), partition=partition)
+        message = wire.produce(self.topic, wire.batch([wire.record(value)]), partition=partition,
+                               timeout_ms=self.timeout_ms)
         if not connection.send(wire.frame(wire.header(wire.PRODUCE, 3) + message)):
             return False
         answer = connection.answer(ANSWER_S)

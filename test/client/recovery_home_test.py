@@ -12,7 +12,8 @@ from confluent_kafka import TopicPartition
 import cluster as clusters
 import records
 from admin_port import ask, trilog
-from recovery_test import PARTITIONS, STRIDE, Load, lost_tail, values_of
+from old_client import OldClient
+from recovery_test import PARTITIONS, STRIDE, Load, by_place, lost_tail, values_of
 from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only
@@ -215,6 +216,32 @@ def test_while_a_voter_of_the_lost_site_is_heard_it_is_refused(four):
     load.stop()
     assert lost_of(load, values_of(four, topic)) == [], "it came back, and nothing was lost"
     assert {row[2] for row in replicas(four.node(2)).values()} == {0}, "nothing was begun"
+
+
+def are_checkpointed(node):
+    """All that each of its replicas has applied stands in segments and manifests."""
+    rows = [g["replica"] for g in ask(node.admin, "/v1/groups").json["groups"] if g.get("replica")]
+    return all(row["checkpoint_index"] == row["applied_index"] for row in rows)
+
+
+@pytest.mark.parametrize("three", [{"checkpoint_interval_ms": "100 ms"}], indirect=True)
+def test_a_home_that_starts_alone_acknowledges_nothing_before_it_has_heard_the_cluster(three):
+    """Another site may have become the home meanwhile, and it would not know."""
+    topic = create_topic(three, "orders", PARTITIONS, trilog_replication="async",
+                         trilog_home_site="a")
+    before = records.send_all(three, topic, [b"%d" % i for i in range(30)])
+    clusters.wait_until(lambda: are_checkpointed(three.node(1)), 30, "it knows of the topic alone")
+    for node in three.nodes:
+        node.kill9()
+    old_client = OldClient(three.node(1), topic, PARTITIONS, timeout_ms=1000)
+    three.node(1).start()
+    clusters.wait_until(lambda: sum(old_client.answers.values()) > PARTITIONS, 60, "it is answered")
+    assert old_client.stop() == [], "no success, whatever its answers"
+    for node in three.nodes[1:]:
+        node.start()
+    after = records.send_all(three, topic, [b"%d" % i for i in range(30, 60)])
+    there = by_place(values_of(three, topic))
+    assert there == {(p, offset): value for p, offset, _, value in before + after}
 
 
 @pytest.mark.parametrize("three", [{"checkpoint_interval_ms": "1 h"}], indirect=True)

@@ -141,13 +141,14 @@ def frame(content):
     return int32(len(content)) + content
 
 
-def produce(topic, data, version=3, acks=-1, partition=0, transactional_id=None):
+def produce(topic, data, version=3, acks=-1, partition=0, transactional_id=None,
+            timeout_ms=10_000):
     if version >= 9:
-        return (compact_string(transactional_id) + int16(acks) + int32(10_000) +
+        return (compact_string(transactional_id) + int16(acks) + int32(timeout_ms) +
                 compact_array(compact_string(topic) +
                               compact_array(int32(partition) + compact_blob(data) + NO_TAGS) +
                               NO_TAGS) + NO_TAGS)
-    return (string(transactional_id) + int16(acks) + int32(10_000) +
+    return (string(transactional_id) + int16(acks) + int32(timeout_ms) +
             array(string(topic) + array(int32(partition) + blob(data))))
 
 

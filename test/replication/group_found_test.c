@@ -98,6 +98,7 @@ Test(repl_group_found, who_is_held_serves_nothing_though_nobody_else_could_be_el
     cr_assert(repl_group_is_elected(home->group));
     cr_assert_not(replica_status(home).is_ready);
     cr_assert_neq(home->role, REPL_LEADER);
+    cr_assert_not(repl_group_may_submit_ahead(home->group));
     repl_group_hold(home->group, false);
     cluster_run_ms(&c, 200);
     cr_assert(replica_status(home).is_ready);

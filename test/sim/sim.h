@@ -166,7 +166,10 @@ struct sim {
     bool has_consumers;      /* consumer groups (sim_consumer.h) */
     bool do_partitions_move; /* from group to group (sim_moves.h) */
     bool does_recover;       /* sites are lost, and forced recoveries made (sim_recovery.h) */
-    bool does_repair;        /* the operator replaces wiped nodes and adds spare ones */
+    bool has_asynchronous;   /* a group votes at home alone (sim_home.h) */
+    unsigned home_number;    /* where that is: a place in `nodes` */
+    unsigned first_home_number; /* where it was when the group was founded */
+    bool does_repair;           /* the operator replaces wiped nodes and adds spare ones */
     double lost_answer_chance;
     FILE *history; /* of its clients (sim_history.h), NULL: none is written */
     jmp_buf loop;  /* where a process that ends in mid-code returns to */
@@ -201,6 +204,7 @@ struct sim_seed_options {
 #define SIM_PARTITION_SEEDS 2 /* partitions move from group to group */
 #define SIM_CONSUMER_SEEDS  3 /* with consumer groups */
 #define SIM_RECOVERY_SEEDS  4 /* all sites but one are lost, and come back */
+#define SIM_HOME_SEEDS      5 /* the home of an asynchronous group is lost, and comes back */
 
 /* A whole seed: load, faults, quiet, comparison. Returns when all invariants held. */
 void sim_seed_run(uint64_t seed, struct sim_counters *counters,

@@ -16,6 +16,7 @@
 #include "sim/sim_check_parts.h"
 #include "sim/sim_check_recovery.h"
 #include "sim/sim_consumer.h"
+#include "sim/sim_home.h"
 #include "sim/sim_metadata.h"
 #include "sim/sim_moves.h"
 
@@ -329,8 +330,11 @@ static void check_committed(struct sim_check *c, struct check_group *g, uint64_t
 {
     unsigned count = 0;
     for (unsigned i = 0; i < c->sim->node_count; i++)
-        count += sim_node_durable_index(c->sim->nodes[i], g->group_id) >= index;
+        count += sim_home_votes(c->sim, g->group_id, i) &&
+                 sim_node_durable_index(c->sim->nodes[i], g->group_id) >= index;
     unsigned voters = g->voter_count_min > 0 ? g->voter_count_min : c->sim->founder_count;
+    if (sim_home_is_alone(c->sim, g->group_id))
+        voters = 1;
     if (count < voters / 2 + 1)
         world_violation(c->sim->world, "5 committed only",
                         "group %u index %" PRIu64 " is applied and %u of %u voters have it on disk",
@@ -344,7 +348,7 @@ void sim_check_before_apply(struct sim_check *c, struct sim_group *g,
 {
     struct check_group *seen = check_group_of(c, g->group_id);
     uint64_t index = applied->entry->index;
-    if (c->sim->is_blind)
+    if (c->sim->is_blind || check_is_over(c, g))
         return;
     sim_check_generation(c, g, "applies");
     if (index <= g->applied_index)
@@ -400,7 +404,7 @@ void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
     world_mix(c->sim->world, index ^ (uint64_t)applied->entry->crc << 32);
     if (c->sim->is_blind && applied->head->kind == ENTRY_METADATA)
         note_blind_metadata(c, seen, applied);
-    if (c->sim->is_blind)
+    if (c->sim->is_blind || check_is_over(c, g))
         return;
     struct seen_entry *e = &seen->entries[index];
     if (e->term != 0 && e->next_after != applied->next_after)
@@ -422,7 +426,8 @@ void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
 void sim_check_restored(struct sim_check *c, struct sim_group *g)
 {
     struct check_group *seen = check_group_of(c, g->group_id);
-    if (c->sim->is_blind || g->applied_index == 0 || g->applied_index >= seen->entry_capacity)
+    if (c->sim->is_blind || g->applied_index == 0 || g->applied_index >= seen->entry_capacity ||
+        check_is_over(c, g))
         return;
     sim_check_consumers_restored(c, g);
     struct seen_entry *e = &seen->entries[g->applied_index];

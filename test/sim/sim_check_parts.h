@@ -114,6 +114,9 @@ static inline struct check_group *check_group_of(struct sim_check *c, uint32_t g
     return &c->groups[group_id - 1];
 }
 
+/* Is its replica held, and of a generation that is over? What it does then is nobody's. */
+bool check_is_over(struct sim_check *c, const struct sim_group *g);
+
 /* The partition of this place is, wherever it is, one whose records have keys. */
 bool check_is_compacted(const struct sim_check *c, uint32_t group_id, uint32_t partition);
 

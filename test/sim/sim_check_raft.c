@@ -145,7 +145,7 @@ void sim_check_turn(struct sim_check *c, struct sim_group *g)
         g->checkpoint_index = status.checkpoint_index;
         sim_count(c->sim, SIM_checkpoints, 1);
     }
-    if (status.role != REPL_LEADER || c->sim->is_blind)
+    if (status.role != REPL_LEADER || c->sim->is_blind || check_is_over(c, g))
         return;
     sim_check_generation(c, g, "leads");
     if (g->led_term_min == 0)

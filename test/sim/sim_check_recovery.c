@@ -10,6 +10,7 @@
 #include "cluster/recovery_entry.h"
 #include "log/partition.h"
 #include "sim/sim_check_parts.h"
+#include "sim/sim_home.h"
 #include "sim/sim_metadata.h"
 #include "state/machine_parts.h"
 
@@ -267,6 +268,15 @@ struct replay_watch sim_check_recovery_watch(struct sim_node *n)
 }
 
 /* ---- generations ---- */
+
+/* A home that was lost applies its own log when it is back, alone and for nobody, until it hears
+ * that the group is in a newer generation. */
+bool check_is_over(struct sim_check *c, const struct sim_group *g)
+{
+    bool is_held = sim_home_is_alone(c->sim, g->group_id) &&
+                   (g->raft == NULL || repl_group_is_held(g->raft)); /* not: it is being made */
+    return is_held && g->generation < check_group_of(c, g->group_id)->generation;
+}
 
 void sim_check_generation(struct sim_check *c, const struct sim_group *g, const char *does)
 {

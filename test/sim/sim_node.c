@@ -17,6 +17,7 @@
 #include "sim/sim_check.h"
 #include "sim/sim_coordinator.h"
 #include "sim/sim_disk.h"
+#include "sim/sim_home.h"
 #include "sim/sim_metadata.h"
 #include "sim/sim_moves.h"
 #include "sim/sim_recovery.h"
@@ -119,6 +120,7 @@ static void run_tick(struct work_item *item)
     }
     sim_moves_tick(life);
     sim_recovery_tick(life);
+    sim_home_tick(life);
 }
 
 static void on_tick_time(void *data)
@@ -233,6 +235,7 @@ static int open_storage(struct sim_life *life, struct err_note *note)
         .metadata_group_id = SIM_METADATA_GROUP,
         .random = &life->random,
     };
+    options.first_later_group_id = n->sim->has_asynchronous ? SIM_ASYNCHRONOUS_GROUP : 0;
     options.founder_count = sim_replica_founders(life);
     options.founders = life->founders;
     int err = sim_recovery_run(life, &options, note);

@@ -3,6 +3,7 @@
 #include "sim/sim_operator.h"
 
 #include "sim/sim_compaction.h"
+#include "sim/sim_home.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +68,7 @@ static void add_missing(struct sim_group *g, const struct repl_group_status *sta
         struct repl_member member = member_of(s->nodes[i]);
         if (r == NULL)
             propose(g, REPL_ADD_LEARNER, &member);
-        else if (!r->member.is_voter && r->is_level)
+        else if (!r->member.is_voter && r->is_level && sim_home_votes(s, g->group_id, i))
             propose(g, REPL_PROMOTE, &member);
     }
 }
@@ -106,7 +107,8 @@ bool sim_operator_is_done(struct sim *s)
         repl_group_status(g->raft, &status);
         for (unsigned i = 0; i < s->node_count; i++) {
             const struct repl_replica_status *r = find(&status, sim_node_raft_id(s->nodes[i]));
-            if (r == NULL || !r->member.is_voter || status.replica_count != s->node_count)
+            if (r == NULL || r->member.is_voter != sim_home_votes(s, group_id, i) ||
+                status.replica_count != s->node_count)
                 return false;
         }
     }

@@ -75,14 +75,17 @@ static int64_t draw_offset(struct world *w, const struct log_partition *log)
     return start + (int64_t)world_between(w, 0, (uint64_t)(end - start) - 1);
 }
 
-/* What it has may be of a generation that is no more: who hears no leader is not asked. */
+/* What it has may be of a generation that is no more: who hears no leader, is held, or was elected
+ * and may not serve yet, is not asked. */
 static bool is_served(const struct sim_call *call)
 {
     struct repl_group_status status;
     if (!call->sim->does_recover)
         return true;
     repl_group_status(call->group->raft, &status);
-    return !status.is_set_aside && status.leader_node_id != 0;
+    return !status.is_set_aside && status.leader_node_id != 0 &&
+           !repl_group_is_held(call->group->raft) &&
+           (status.role != REPL_LEADER || status.is_ready);
 }
 
 /* A consumer that waits there gets the first record behind it. */

@@ -17,6 +17,7 @@
 #include "sim/sim_check_recovery.h"
 #include "sim/sim_actor.h"
 #include "sim/sim_fault.h"
+#include "sim/sim_home.h"
 #include "sim/sim_operator.h"
 #include "sim/sim_places.h"
 #include "start/recovery.h"
@@ -33,6 +34,7 @@ enum phase { WHOLE, CUT_OFF, LOST, ORDERED, ALONE, RETURNING };
 static struct story { /* one simulation a process */
     enum phase phase;
     struct sim_node *survivor;
+    unsigned home_number; /* with an asynchronous group: of the node that is lost */
     uint64_t next_ns;     /* the phase goes on */
     uint64_t begun_ns;    /* the phase */
     uint32_t generation;  /* the newest */
@@ -50,14 +52,17 @@ static void go_to(struct sim *s, enum phase phase, uint64_t from_ns, uint64_t to
     sim_tell(s, "recovery: %s", names[phase]);
 }
 
+/* Those that are lost, or to be. */
 static struct sim_node *other(const struct sim *s, unsigned place)
 {
+    if (s->has_asynchronous)
+        return s->nodes[story.home_number];
     return s->nodes[(story.survivor->number + 1 + place) % s->node_count];
 }
 
 static unsigned other_count(const struct sim *s)
 {
-    return s->node_count - 1;
+    return s->has_asynchronous ? 1 : s->node_count - 1;
 }
 
 /* ---- losing ---- */
@@ -84,9 +89,11 @@ static void lose_others(struct sim *s)
 static void begin_disaster(struct sim *s)
 {
     struct sim_node *survivor = s->nodes[world_between(s->world, 0, s->node_count - 1)];
-    if (!sim_operator_is_done(s) || !sim_places_has_all(survivor))
+    bool is_home = s->has_asynchronous && survivor->number == s->home_number;
+    if (is_home || !sim_operator_is_done(s) || !sim_places_has_all(survivor))
         return; /* another one, perhaps, at the next look */
     story.survivor = survivor;
+    story.home_number = s->home_number;
     if (random_chance(world_random(s->world), 0.6))
         cut_off(s);
     else
@@ -128,7 +135,8 @@ static void add_row(struct recovery_order *order, const struct sim_group *g,
 static void name_groups(const struct sim *s, struct recovery_entry *entry)
 {
     for (uint32_t i = s->group_count == SIM_RAFT_GROUPS_MAX ? 0 : 1; i <= SIM_GROUPS; i++)
-        entry->group_ids[entry->group_count++] = i;
+        if (sim_home_is_lost_with(s, i))
+            entry->group_ids[entry->group_count++] = i;
 }
 
 static void on_farewell(void *data)
@@ -174,6 +182,28 @@ static void give_up(struct sim *s)
     go_to(s, WHOLE, 5 * WORLD_S, FIRST_NS_MAX);
 }
 
+/* One that was to join, and has nothing yet, knows of no configuration: nobody can go on with it.
+ */
+static bool has_replica(const struct sim_group *g)
+{
+    struct repl_member members[REPL_MEMBERS_MAX];
+    unsigned count = repl_group_members(g->raft, members);
+    for (unsigned i = 0; i < count; i++)
+        if (members[i].raft_id == sim_node_raft_id(g->life->node))
+            return true;
+    return false;
+}
+
+/* As group 0's order does: whoever it does not name serves the group no more. */
+static void home_moves(struct sim *s)
+{
+    s->home_number = story.survivor->number;
+    for (unsigned i = 0; i < s->node_count; i++)
+        if (s->nodes[i]->life != NULL)
+            repl_group_set_aside(s->nodes[i]->life->groups[SIM_ASYNCHRONOUS_GROUP - 1].raft,
+                                 story.generation);
+}
+
 static void order(struct sim *s)
 {
     static struct recovery_order order;
@@ -185,6 +215,12 @@ static void order(struct sim *s)
     order.entry.forecast_pause_ms = -1;
     memcpy(order.entry.site, n->site, sizeof order.entry.site);
     for (unsigned i = 0; i < s->group_count; i++) {
+        if (!sim_home_is_lost_with(s, i + 1))
+            continue;
+        if (!has_replica(&n->life->groups[i])) {
+            give_up(s);
+            return;
+        }
         struct recover_loss loss = loss_of(&n->life->groups[i]);
         is_known &= sim_check_recovery_plan(s->check, &n->life->groups[i], &loss);
         add_row(&order, &n->life->groups[i], &loss);
@@ -197,6 +233,8 @@ static void order(struct sim *s)
     if (begin_anew(n->life, &order) != 0)
         return; /* at the next look */
     story.generation = order.entry.generation;
+    if (s->has_asynchronous)
+        home_moves(s);
     n->is_surviving = true;
     sim_count(s, SIM_recoveries, 1);
     go_to(s, ORDERED, 0, 0);
@@ -208,7 +246,8 @@ static bool is_flushed(struct sim_node *n)
     struct repl_group_status status;
     for (unsigned i = 0; i < n->sim->group_count; i++) {
         repl_group_status(n->life->groups[i].raft, &status);
-        if (sim_node_durable_index(n, n->life->groups[i].group_id) < status.last_index)
+        if (sim_home_is_lost_with(n->sim, i + 1) &&
+            sim_node_durable_index(n, n->life->groups[i].group_id) < status.last_index)
             return false;
     }
     return true;
@@ -235,7 +274,8 @@ static void prepare_order(struct sim *s)
 static bool is_of_newest(const struct sim_node *n)
 {
     for (unsigned i = 0; i < n->sim->group_count; i++)
-        if (n->life == NULL || n->life->groups[i].generation != story.generation)
+        if (sim_home_is_lost_with(n->sim, i + 1) &&
+            (n->life == NULL || n->life->groups[i].generation != story.generation))
             return false;
     return true;
 }
@@ -357,6 +397,11 @@ bool sim_recovery_is_over(struct sim *s, void *unused)
 {
     (void)unused;
     return !s->does_recover || story.phase == WHOLE;
+}
+
+uint32_t sim_recovery_generation(void)
+{
+    return story.generation;
 }
 
 /* ---- a node's part ---- */

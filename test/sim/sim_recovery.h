@@ -15,6 +15,9 @@ void sim_recovery_start(struct sim *s);
 void sim_recovery_settle(struct sim *s);
 bool sim_recovery_is_over(struct sim *s, void *unused);
 
+/* Of the groups that were recovered, by the newest order; 0: there was none. */
+uint32_t sim_recovery_generation(void);
+
 /* ---- a node's part ---- */
 
 /* Before its storage is opened: carries out the order that its disk has. */

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "sim/sim_check.h"
 #include "sim/sim_coordinator.h"
+#include "sim/sim_home.h"
 
 /* ---- from the network ---- */
 
@@ -205,7 +206,8 @@ static int open_raft(struct sim_group *g, struct err_note *note)
 {
     struct sim_life *life = g->life;
     struct sim_node *n = life->node;
-    unsigned founder_count = sim_replica_founders(life);
+    bool is_later = sim_home_is_alone(n->sim, g->group_id);
+    unsigned founder_count = is_later ? 0 : sim_replica_founders(life);
     struct repl_group_options options = {
         .identity = {.group_id = g->group_id,
                      .generation = g->generation,
@@ -256,11 +258,14 @@ int sim_replica_open(struct sim_life *life, unsigned index, struct err_note *not
     if (err != 0)
         return err;
     g->inner = machine_callbacks(g->machine);
-    err = open_raft(g, note);
+    err = sim_home_found(g);
+    if (err == 0)
+        err = open_raft(g, note);
     if (err != 0)
         return err;
     machine_set_group(g->machine, g->raft);
     g->has_left = repl_group_has_left(g->raft);
     repl_group_set_preferred(g->raft, 1 + index % n->sim->founder_count);
+    sim_home_opened(g);
     return 0;
 }

@@ -190,15 +190,19 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
         node_count = SIM_MOVING_NODES;
     if (kind == SIM_RECOVERY_SEEDS)
         node_count = seed % 4 == 0 ? 4 : 3;
+    if (kind == SIM_HOME_SEEDS)
+        node_count = 3;
     unsigned founder_count = node_count == 4 || do_nodes_move ? 3 : node_count;
     struct sim *s = sim_create(seed, node_count, founder_count, counters, options->is_verbose);
     s->is_blind = options->is_blind;
-    s->does_recover = kind == SIM_RECOVERY_SEEDS;
+    s->does_recover = kind == SIM_RECOVERY_SEEDS || kind == SIM_HOME_SEEDS;
+    s->has_asynchronous = kind == SIM_HOME_SEEDS;
+    s->home_number = s->first_home_number = (unsigned)(seed % founder_count);
     if (options->history_path != NULL)
         sim_history_start(s, options->history_path);
     if (kind == SIM_PARTITION_SEEDS)
         sim_moves_found(s);
-    if (kind == SIM_CONSUMER_SEEDS || (s->does_recover && seed % 2 == 0))
+    if (kind == SIM_CONSUMER_SEEDS || (kind == SIM_RECOVERY_SEEDS && seed % 2 == 0))
         sim_consumers_found(s);
     uint64_t pace_ns = world_between(s->world, 40 * WORLD_MS, 200 * WORLD_MS);
     sim_begin(s, s->has_consumers ? 3 * pace_ns : pace_ns); /* others have work to do there */
