@@ -2,6 +2,7 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/machine.h"
 #include "base/metric_text.h"
@@ -100,6 +101,22 @@ static void add_nodes(struct metric_text *t, const struct router_survey *all)
     }
 }
 
+/* Only those of this site are looked at. */
+static void add_routers(struct metric_text *t, const struct router_settings *c,
+                        const struct router_survey *all)
+{
+    char number[24];
+    metric_family(t, "trilog_router_peer_up", METRIC_GAUGE,
+                  "1 where another router of this site answers, and clients are told of it");
+    for (unsigned i = 0; i < c->routers.count; i++) {
+        const struct conf_router *r = &c->routers.entries[i];
+        if (strcmp(r->site, c->site) != 0)
+            continue;
+        snprintf(number, sizeof number, "%u", r->router_id);
+        metric_whole(t, "", view_has_live(&all->view, r->router_id), 1, "router", number);
+    }
+}
+
 void router_resource_metrics(struct http_call *call)
 {
     struct router_admin *a = http_port_data(call->port);
@@ -111,6 +128,7 @@ void router_resource_metrics(struct http_call *call)
         add_clients(&t, all);
         add_failover(&t, all);
         add_nodes(&t, all);
+        add_routers(&t, &kept->values, all);
     }
     if (t.is_failed) {
         free(t.text);

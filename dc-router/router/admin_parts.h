@@ -22,7 +22,8 @@ struct router_survey {
     unsigned clients;
     size_t held_bytes;
     unsigned topics;
-    bool is_written; /* every shard has told something */
+    struct view view; /* the first shard's */
+    bool is_written;  /* every shard has told something */
     unsigned node_count;
     struct board_node nodes[NODES_MAX]; /* up: for every shard that knows it */
     bool is_up[ROUTER_SHARDS_MAX];      /* the shard answers */

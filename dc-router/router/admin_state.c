@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "router/admin_parts.h"
 
@@ -83,6 +84,22 @@ static json_t *nodes_json(const struct router_survey *all)
     return list;
 }
 
+static json_t *routers_json(const struct router_settings *c, const struct router_survey *all)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < c->routers.count; i++) {
+        const struct conf_router *r = &c->routers.entries[i];
+        bool is_near = strcmp(r->site, c->site) == 0;
+        json_array_append_new(
+            list,
+            json_pack("{s:I, s:s, s:o, s:o}", "router_id", (json_int_t)r->router_id, "site",
+                      r->site, "address", address_json(r->address.host, r->address.port), "live",
+                      is_near ? json_boolean(view_has_live(&all->view, r->router_id))
+                              : json_null()));
+    }
+    return list;
+}
+
 static json_t *settings_json(const struct kept_settings *kept, const struct router_survey *all)
 {
     return json_pack("{s:s, s:I, s:I, s:b}", "file", kept->values.source, "number",
@@ -104,15 +121,16 @@ void router_resource_state(struct http_call *call)
     struct kept_settings *kept = router_process_settings(a->process);
     const struct router_settings *c = &kept->values;
     uint64_t up_ms = clock_now_ms(&a->clock) - router_process_started_ms(a->process);
-    json_t *json = all == NULL ? NULL
-                               : json_pack("{s:I, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o}",
-                                           "router_id", (json_int_t)c->router_id, "site", c->site,
-                                           "environment", c->environment, "advertised",
-                                           address_json(c->advertised.host, c->advertised.port),
-                                           "uptime_ms", (json_int_t)up_ms, "shards",
-                                           (json_int_t)all->shard_count, "settings",
-                                           settings_json(kept, all), "load", load_json(all),
-                                           "nodes", nodes_json(all));
+    json_t *json = all == NULL
+                       ? NULL
+                       : json_pack("{s:I, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o}",
+                                   "router_id", (json_int_t)c->router_id, "site", c->site,
+                                   "environment", c->environment, "advertised",
+                                   address_json(c->advertised.host, c->advertised.port),
+                                   "uptime_ms", (json_int_t)up_ms, "shards",
+                                   (json_int_t)all->shard_count, "settings",
+                                   settings_json(kept, all), "load", load_json(all), "nodes",
+                                   nodes_json(all), "routers", routers_json(c, all));
     http_answer_json(call, MHD_HTTP_OK, json);
     kept_settings_release(kept);
     free(all);

@@ -43,6 +43,8 @@ static void add_node(struct router_survey *all, const struct board_node *from)
 static void add_notes(struct router_survey *all, const struct board_notes *notes, uint64_t now_ms)
 {
     bool is_silent = notes->written_ms != 0 && now_ms > notes->written_ms + BOARD_SILENT_MS;
+    if (all->shard_count == 0)
+        all->view = notes->view;
     all->is_up[all->shard_count++] = notes->written_ms != 0 && !is_silent;
     all->silent_count += is_silent;
     all->is_written = all->is_written && notes->written_ms != 0;

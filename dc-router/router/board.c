@@ -48,6 +48,7 @@ static void write_notes(struct router_shard *s, struct board_notes *into, uint64
     into->held_bytes = s->held_bytes;
     into->topics = HASH_COUNT(s->map.topics);
     into->groups = HASH_COUNT(s->map.groups);
+    into->view = s->view;
     into->node_count = 0;
     for (const struct router_node *n = s->pool.nodes; n != NULL; n = n->next)
         note_node(&into->nodes[into->node_count++], n);

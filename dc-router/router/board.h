@@ -9,6 +9,7 @@
 
 #include "router/counts.h"
 #include "router/node_pool.h"
+#include "router/view.h"
 
 #define BOARD_SILENT_MS 5000 /* not written for so long: the shard hangs */
 
@@ -31,6 +32,7 @@ struct board_notes {
     unsigned clients;
     size_t held_bytes;
     unsigned topics, groups; /* that it knows */
+    struct view view;
     unsigned node_count;
     struct board_node nodes[NODES_MAX];
 };

@@ -1,15 +1,21 @@
-/* How clients see the cluster through a router: the routers of its site for brokers, nothing behind
- * them and nothing beside them.
+/* How clients see the cluster through a router: the live routers of its site for brokers, nothing
+ * behind them and nothing beside them.
  *
  * A client works with one site's routers: they reach all sites for it, and hold what has to wait.
  * Those of other sites are not shown, for a client that asks one of them now and then would be told
  * of another leader each time, and go back and forth. Where a site has no router left, a client's
- * own bootstrap list leads it to another site's. */
+ * own bootstrap list leads it to another site's.
+ *
+ * Partitions and groups are spread over the live routers by rendezvous hashing (Thaler and
+ * Ravishankar, 1998), so that all of them say the same, and when one goes, only what it had moves.
+ * That is for balance alone: each router serves whatever it is asked for. */
 #ifndef ROUTER_FACE_H
 #define ROUTER_FACE_H
 
 #include "protocol/types.h"
 #include "conf/router_conf.h"
+
+struct router_shard;
 
 struct face_broker {
     int32_t id;
@@ -20,8 +26,15 @@ struct face_broker {
 
 #define FACE_BROKERS_MAX (1 + CONF_ROUTERS_MAX)
 
-/* This router first, then the others of its site. Borrowed from the settings. Returns how many. */
-unsigned face_brokers(const struct router_settings *settings,
-                      struct face_broker into[FACE_BROKERS_MAX]);
+/* This router first, then the others of its site that live. Borrowed from the settings. */
+struct face {
+    unsigned count; /* at least 1 */
+    struct face_broker brokers[FACE_BROKERS_MAX];
+};
+
+void face_look(const struct router_shard *s, struct face *face);
+/* Which of them a partition's leader is, or (with partition 0) a group's coordinator. */
+const struct face_broker *face_choose(const struct face *face, struct kafka_string name,
+                                      int32_t partition);
 
 #endif

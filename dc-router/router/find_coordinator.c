@@ -1,5 +1,7 @@
-/* FindCoordinator: this router, for it brings each request to the coordinator that there is. */
+/* FindCoordinator: a live router of this site, for each brings every request to the coordinator
+ * that there is. All of them name the same one for a group. */
 #include "protocol/error.h"
+#include "router/face.h"
 #include "router/handlers.h"
 #include "router/router.h"
 
@@ -7,10 +9,11 @@
 #define VERSION_WITH_TYPE 1
 #define VERSION_WITH_KEYS 4
 
-static void answer_keys(struct client_request *r,
+static const struct face_broker nobody = {.id = -1, .host = {.data = "", .size = 0}, .port = -1};
+
+static void answer_keys(struct client_request *r, const struct face *face,
                         const struct kafka_find_coordinator_request *message, int16_t error_code)
 {
-    const struct router_settings *settings = r->shard->settings;
     struct kafka_find_coordinator_response response;
     size_t count = (size_t)message->coordinator_keys_count;
     kafka_find_coordinator_response_init(&response);
@@ -21,33 +24,43 @@ static void answer_keys(struct client_request *r,
     }
     for (size_t i = 0; i < count; i++) {
         struct kafka_find_coordinator_response_coordinator *into = &response.coordinators[i];
+        const struct face_broker *chosen = error_code == 0
+                                               ? face_choose(face, message->coordinator_keys[i], 0)
+                                               : &nobody;
         kafka_find_coordinator_response_coordinator_init(into);
         into->key = message->coordinator_keys[i];
         into->error_code = error_code;
-        into->node_id = error_code == 0 ? (int32_t)settings->router_id : -1;
-        into->host = kafka_string_of(error_code == 0 ? settings->advertised.host : "");
-        into->port = error_code == 0 ? settings->advertised.port : -1;
+        into->node_id = chosen->id;
+        into->host = chosen->host;
+        into->port = chosen->port;
     }
     response.coordinators_count = (int32_t)count;
+    client_request_answer(r, &response);
+}
+
+static void answer_one(struct client_request *r, const struct face *face, struct kafka_string key,
+                       int16_t error_code)
+{
+    struct kafka_find_coordinator_response response;
+    const struct face_broker *chosen = error_code == 0 ? face_choose(face, key, 0) : &nobody;
+    kafka_find_coordinator_response_init(&response);
+    response.error_code = error_code;
+    response.node_id = chosen->id;
+    response.host = chosen->host;
+    response.port = chosen->port;
     client_request_answer(r, &response);
 }
 
 void handle_find_coordinator(struct client_request *r)
 {
     const struct kafka_find_coordinator_request *message = r->message;
-    const struct router_settings *settings = r->shard->settings;
     bool is_group = r->header.api_version < VERSION_WITH_TYPE || message->key_type == KEY_GROUP;
     int16_t error_code = is_group ? KAFKA_ERROR_NONE
                                   : KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-    if (r->header.api_version >= VERSION_WITH_KEYS) {
-        answer_keys(r, message, error_code);
-        return;
-    }
-    struct kafka_find_coordinator_response response;
-    kafka_find_coordinator_response_init(&response);
-    response.error_code = error_code;
-    response.node_id = is_group ? (int32_t)settings->router_id : -1;
-    response.host = kafka_string_of(is_group ? settings->advertised.host : "");
-    response.port = is_group ? settings->advertised.port : -1;
-    client_request_answer(r, &response);
+    struct face face;
+    face_look(r->shard, &face);
+    if (r->header.api_version >= VERSION_WITH_KEYS)
+        answer_keys(r, &face, message, error_code);
+    else
+        answer_one(r, &face, message->key, error_code);
 }

@@ -13,48 +13,50 @@
 
 /* ---- whom clients see ---- */
 
-static bool put_brokers(struct client_request *r, struct kafka_metadata_response *m)
+static void put_leaders(const struct face *face, struct kafka_metadata_response *m)
 {
-    struct face_broker brokers[FACE_BROKERS_MAX];
-    unsigned count = face_brokers(r->shard->settings, brokers);
-    m->brokers = client_request_allocate(r, count * sizeof *m->brokers);
-    if (m->brokers == NULL)
-        return false;
-    m->brokers_count = (int32_t)count;
-    for (unsigned i = 0; i < count; i++)
-        m->brokers[i] = (struct kafka_metadata_response_broker){.node_id = brokers[i].id,
-                                                                .host = brokers[i].host,
-                                                                .port = brokers[i].port,
-                                                                .rack = brokers[i].site};
-    m->controller_id = brokers[0].id;
-    return true;
+    for (int32_t t = 0; t < m->topics_count; t++)
+        for (int32_t i = 0; i < m->topics[t].partitions_count; i++) {
+            struct kafka_metadata_response_partition *p = &m->topics[t].partitions[i];
+            if (p->leader_id >= 0)
+                p->leader_id = face_choose(face, m->topics[t].name, p->partition_index)->id;
+        }
 }
 
-static void put_leaders(const struct client_request *r, struct kafka_metadata_response *m)
+static bool put_brokers(struct client_request *r, struct kafka_metadata_response *m)
 {
-    int32_t self = (int32_t)r->shard->settings->router_id;
-    for (int32_t t = 0; t < m->topics_count; t++)
-        for (int32_t p = 0; p < m->topics[t].partitions_count; p++)
-            if (m->topics[t].partitions[p].leader_id >= 0)
-                m->topics[t].partitions[p].leader_id = self;
+    struct face face;
+    face_look(r->shard, &face);
+    m->brokers = client_request_allocate(r, face.count * sizeof *m->brokers);
+    if (m->brokers == NULL)
+        return false;
+    m->brokers_count = (int32_t)face.count;
+    for (unsigned i = 0; i < face.count; i++)
+        m->brokers[i] = (struct kafka_metadata_response_broker){.node_id = face.brokers[i].id,
+                                                                .host = face.brokers[i].host,
+                                                                .port = face.brokers[i].port,
+                                                                .rack = face.brokers[i].site};
+    m->controller_id = face.brokers[0].id;
+    put_leaders(&face, m);
+    return true;
 }
 
 static bool put_cluster(struct client_request *r, struct kafka_describe_cluster_response *m)
 {
-    struct face_broker brokers[FACE_BROKERS_MAX];
-    unsigned count = face_brokers(r->shard->settings, brokers);
-    m->brokers = client_request_allocate(r, count * sizeof *m->brokers);
+    struct face face;
+    face_look(r->shard, &face);
+    m->brokers = client_request_allocate(r, face.count * sizeof *m->brokers);
     if (m->brokers == NULL)
         return false;
-    m->brokers_count = (int32_t)count;
-    for (unsigned i = 0; i < count; i++) {
+    m->brokers_count = (int32_t)face.count;
+    for (unsigned i = 0; i < face.count; i++) {
         kafka_describe_cluster_response_broker_init(&m->brokers[i]);
-        m->brokers[i].broker_id = brokers[i].id;
-        m->brokers[i].host = brokers[i].host;
-        m->brokers[i].port = brokers[i].port;
-        m->brokers[i].rack = brokers[i].site;
+        m->brokers[i].broker_id = face.brokers[i].id;
+        m->brokers[i].host = face.brokers[i].host;
+        m->brokers[i].port = face.brokers[i].port;
+        m->brokers[i].rack = face.brokers[i].site;
     }
-    m->controller_id = brokers[0].id;
+    m->controller_id = face.brokers[0].id;
     return true;
 }
 
@@ -66,7 +68,6 @@ static bool rewrite(struct client_request *r, void *message)
         return put_cluster(r, message);
     struct kafka_metadata_response *m = message;
     cluster_map_learn(r->shard, m);
-    put_leaders(r, m);
     return put_brokers(r, m);
 }
 

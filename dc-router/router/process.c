@@ -95,6 +95,8 @@ static int start_shards(struct router_process *p, struct err_note *note)
     p->shard_count = (unsigned)p->kept->values.shards;
     for (unsigned i = 0; i < p->shard_count && err == 0; i++)
         err = router_shard_create(p->kept, i, number, &p->shards[i], note);
+    if (err == 0)
+        router_shard_watch(p->shards[0], p->shards);
     return err;
 }
 

@@ -15,6 +15,8 @@
 #include "router/cluster_map.h"
 #include "router/kept_settings.h"
 #include "router/node_pool.h"
+#include "router/peers.h"
+#include "router/view.h"
 
 #define ROUTER_OWN_CLIENT 1 /* the number of what the router asks for itself */
 
@@ -38,6 +40,9 @@ struct router_shard {
     size_t held_bytes;      /* of requests and answers under way */
     struct node_pool pool;
     struct cluster_map map;
+    struct view view;
+    struct router_shard *const *all; /* the first shard's: all shards, itself too; else NULL */
+    struct peers peers;              /* the first shard's */
     struct counts counts;
     struct board board;
     bool is_stopping;

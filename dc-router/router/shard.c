@@ -78,6 +78,7 @@ static void on_tick(uv_timer_t *timer)
     node_pool_tick(s, now_ms);
     cluster_map_tick(s, now_ms);
     client_tick(s);
+    peers_tick(s, now_ms);
     board_tick(s, now_ms);
 }
 
@@ -120,6 +121,8 @@ static void on_change(struct work_item *item)
         return;
     node_pool_take_settings(s);
     client_take_settings(s);
+    if (s->all != NULL)
+        peers_take_settings(s);
 }
 
 int router_shard_set(struct router_shard *s, struct kept_settings *settings)
@@ -158,6 +161,31 @@ int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t
     return err; /* the process ends: nothing is taken apart */
 }
 
+struct watch_begin {
+    struct work_item item;
+    struct router_shard *shard;
+    struct router_shard *const *all;
+};
+
+static void on_watch(struct work_item *item)
+{
+    struct watch_begin *begin = item->data;
+    struct router_shard *s = begin->shard;
+    s->all = begin->all;
+    free(begin);
+    if (!s->is_stopping)
+        peers_take_settings(s);
+}
+
+void router_shard_watch(struct router_shard *s, struct router_shard *const *all)
+{
+    struct watch_begin *begin = calloc(1, sizeof *begin);
+    if (begin == NULL)
+        return; /* it then knows itself only */
+    *begin = (struct watch_begin){.item = {.data = begin}, .shard = s, .all = all};
+    shard_post(s->shard, &begin->item, on_watch);
+}
+
 static void on_handle_closed(uv_handle_t *handle)
 {
     (void)handle;
@@ -167,6 +195,8 @@ static void end_here(struct work_item *item)
 {
     struct router_shard *s = item->data;
     s->is_stopping = true;
+    s->all = NULL; /* others may have ended */
+    peers_close(s);
     uv_close((uv_handle_t *)&s->listen_poll, on_handle_closed);
     uv_close((uv_handle_t *)&s->tick, on_handle_closed);
     close(s->listen_descriptor);

@@ -7,6 +7,9 @@
 /* Listens and begins to reach nodes; on failure the note says why. From the starting thread. */
 int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t number,
                         struct router_shard **shard, struct err_note *note);
+/* The first shard begins to find out what all have to know; `all` has as many as the settings say,
+ * and stays. */
+void router_shard_watch(struct router_shard *s, struct router_shard *const *all);
 /* Goes on with these settings, soon. Any thread. */
 int router_shard_set(struct router_shard *s, struct kept_settings *settings);
 /* Ends its connections and its thread, and frees it. */

@@ -1,4 +1,5 @@
-"""What an operator has of trilog-router: its admin port, its settings changed while it runs."""
+"""What an operator has of trilog-router: its admin port, settings changed while it runs, several in a
+site."""
 
 import signal
 
@@ -8,8 +9,8 @@ from admin_port import ask, post
 from cluster import wait_until
 from message import Connection
 from metric_text import read_metrics
-from records import Sender
-from routers import SiteRouters, events, state, wait_ready
+from records import Sender, read_topic
+from routers import SiteRouters, events, seen_brokers, state, wait_ready
 from topics import create_topic
 
 pytestmark = [pytest.mark.trilog_only, pytest.mark.direct_only]
@@ -118,3 +119,46 @@ def test_wrong_settings_change_nothing_and_are_told(router, site, wrong, status,
     assert len(events(router, "settings_refused")) == told + 1
     assert words in events(router, "settings_refused")[-1]
     wait_ready(router)
+
+
+# ---- several routers ----
+
+def leaders(router, topic):
+    """Of each partition, as this router tells it."""
+    with Connection(router) as c:
+        told = c.call("Metadata", 4, topics=[{"name": topic}], allow_auto_topic_creation=False)
+    return {p["partition_index"]: p["leader_id"] for p in told["topics"][0]["partitions"]}
+
+
+def wait_shown(site, routers):
+    ids = {r.id for r in routers}
+    for one in routers:
+        wait_until(lambda r=one: seen_brokers(r) == ids, 30, f"{one.id} shows {ids}")
+
+
+def test_clients_are_told_of_all_routers_of_the_site_by_each_of_them_alike(site, name):
+    wait_shown(site, site.routers)
+    topic = create_topic(site, name, 24)
+    told = [leaders(router, topic) for router in site.routers]
+    assert told[0] == told[1]
+    assert set(told[0].values()) == {r.id for r in site.routers}
+
+
+def test_when_a_router_is_killed_its_clients_go_on_at_another(site, name):
+    wait_shown(site, site.routers)
+    topic = create_topic(site, name, 4)
+    stays, dies = site.routers
+    sender = Sender(site, topic)
+    for i in range(2000):
+        sender.send(b"%d" % i, partition=i % 4)
+        if i == 1000:
+            dies.kill9()
+        sender.producer.poll(0.001)
+    assert sender.producer.flush(60) == 0
+    assert not sender.errors
+    wait_shown(site, [stays])
+    values = {p: [m.value() for m in read] for p, read in read_topic(site, topic, 4).items()}
+    assert values == {p: [b"%d" % i for i in range(2000) if i % 4 == p] for p in range(4)}
+    dies.start()
+    wait_ready(dies)
+    wait_shown(site, site.routers)

@@ -249,6 +249,7 @@ static void tick(struct world *w)
     uint64_t now_ms = router_now_ms(&w->shard);
     node_pool_tick(&w->shard, now_ms);
     cluster_map_tick(&w->shard, now_ms);
+    peers_tick(&w->shard, now_ms);
     client_tick(&w->shard);
     world_settle(w);
 }
@@ -261,14 +262,14 @@ void world_pass_ms(struct world *w, uint64_t ms)
     }
 }
 
-static void read_settings(struct world *w)
+static void read_settings(struct world *w, const char *more)
 {
-    char text[512];
+    char text[4096];
     struct err_note note = {0};
     int size = snprintf(text, sizeof text,
                         "router_id: 1000001\nsite: a\nlisten: 127.0.0.1:9192\nnodes:\n"
-                        "  - \"127.0.0.1:%u\"\n  - \"127.0.0.1:%u\"\n  - \"127.0.0.1:%u\"\n",
-                        w->nodes[0].port, w->nodes[1].port, w->nodes[2].port);
+                        "  - \"127.0.0.1:%u\"\n  - \"127.0.0.1:%u\"\n  - \"127.0.0.1:%u\"\n%s",
+                        w->nodes[0].port, w->nodes[1].port, w->nodes[2].port, more);
     cr_assert_eq(router_conf_parse(bytes_of(text, (size_t)size), "test", &w->settings, &note), 0,
                  "%s", note.text);
 }
@@ -286,10 +287,15 @@ static void open_nodes(struct world *w)
 
 void world_open(struct world *w)
 {
+    world_open_with(w, "");
+}
+
+void world_open_with(struct world *w, const char *settings)
+{
     uint16_t port;
     memset(w, 0, sizeof *w);
     open_nodes(w);
-    read_settings(w);
+    read_settings(w, settings);
     fake_clock_init(&w->clock);
     w->listener = listen_somewhere(&port);
     w->coordinator = 1;
@@ -301,6 +307,7 @@ void world_open(struct world *w)
     w->shard.shard_count = 1;
     w->shard.shard = shard_create(0);
     node_pool_take_settings(&w->shard);
+    peers_take_settings(&w->shard);
     shard_on_turn(w->shard.shard, client_turn, &w->shard);
     world_pass_ms(w, 60);
     cluster_map_leader(&w->shard, kafka_string_of("t"), 0);
@@ -326,12 +333,14 @@ void world_close(struct world *w)
     w->shard.is_stopping = true;
     client_close_all(&w->shard);
     node_pool_close(&w->shard);
+    peers_close(&w->shard);
     cluster_map_stop(&w->shard);
     client_turn(&w->shard);
     world_settle(w);
     cr_assert_eq(w->shard.client_count, 0, "something still refers to a client");
     cr_assert_eq(w->shard.held_bytes, 0);
     cr_assert(node_pool_is_closed(&w->shard));
+    cr_assert_eq(w->shard.peers.count, 0);
     shard_destroy(w->shard.shard);
     cluster_map_close(&w->shard);
     node_pool_free(&w->shard);

@@ -66,6 +66,8 @@ struct world {
 
 /* All nodes are known to the router and answer; partition p is led by node p % 3 + 1. */
 void world_open(struct world *w);
+/* The same, with these lines of settings too. */
+void world_open_with(struct world *w, const char *settings);
 /* The router ends: everything must be given back. */
 void world_close(struct world *w);
 /* What can happen without time passing happens. */
