@@ -129,13 +129,17 @@ $(B)/pages/.made: $(B)/trilog
 # libtrilog, for applications: nothing of it is seen but its public header.
 CLIENT_LIBS := -lrdkafka -lyaml -luv
 CLIENT_OBJECTS := $(patsubst %.c,$(B)/pic/%.o,$(wildcard dc-router/client/*.c))
-$(B)/pic/%.o: %.c | build/.need-client
+PIC_COMPILE = $(CC) $(CFLAGS) -fPIC -fvisibility=hidden $(call includes,dc-router) -Idc-router/client -Idc-router/client/include
+$(B)/pic/%.o: %.c | build/.need-client $(GENERATED_H)
 	@mkdir -p $(dir $@)
-	$(CC) $(CFLAGS) -fPIC -fvisibility=hidden $(call includes,dc-router) -Idc-router/client -Idc-router/client/include \
-	    -c $< -o $@
+	$(PIC_COMPILE) -c $< -o $@
+$(B)/pic/generated/%.o: build/generated/%.c | build/.need-client
+	@mkdir -p $(dir $@)
+	$(PIC_COMPILE) -c $< -o $@
 
 # The parts of other folders that it stands on are in it, and hidden too.
-PIC_OBJECTS := $(patsubst %.c,$(B)/pic/%.o,$(filter-out base/http%,$(call sources,base)) $(call sources,conf))
+PIC_OBJECTS := $(patsubst %.c,$(B)/pic/%.o,$(filter-out base/http%,$(call sources,base)) $(call sources,conf) \
+    $(call sources,protocol) $(wildcard dc-router/policy_*.c)) $(GENERATED_C:build/%.c=$(B)/pic/%.o)
 $(B)/pic/parts.a: $(PIC_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
@@ -209,7 +213,7 @@ $(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-
 $(B)/test/dc-router/%.o $(B)/test/fuzz/router_%.o: TEST_INCLUDES += -Idc-router
 $(B)/test/dc-router/client/%.o: TEST_INCLUDES += -Idc-router/client -Idc-router/client/include
 $(B)/test/client_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/dc-router/client/*.c)) $(CLIENT_OBJECTS) $(FAKES) \
-    $(B)/libconf.a $(B)/libbase.a | build/.need-client
+    $(call libs_of,dc-router) | build/.need-client
 	$(CC) $(LDFLAGS) $^ $(CLIENT_LIBS) $(TEST_RUNNER) -o $@
 
 UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) $(if $(filter tsan,$(VARIANT)),,cli client),$(B)/test/$(f)_tests)

@@ -36,9 +36,12 @@ static int make_lock(struct trilog_producer *p)
 
 static void free_parts(struct trilog_producer *p)
 {
+    site_watch_close(p->watch);
+    p->watch = NULL;
     if (p->kafka != NULL)
         rd_kafka_destroy_flags(p->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     p->kafka = NULL;
+    producer_site_close(p);
     while (p->sends.first != NULL)
         producer_forget(p, p->sends.first);
     producer_spool_close(p);
@@ -50,7 +53,10 @@ static int start(struct trilog_producer *p, char *why)
     random_init_system(&random);
     p->instance = random_u64(&random);
     p->next_spool_at_ms = UINT64_MAX;
-    int result = producer_spool_open(p, why);
+    int result = producer_site_open(p);
+    if (result != 0)
+        return result;
+    result = producer_spool_open(p, why);
     if (result == 0)
         result = producer_kafka_open(p, why);
     if (result == 0 && pthread_create(&p->thread, NULL, producer_thread, p) != 0)

@@ -84,6 +84,7 @@ int producer_kafka_open(struct trilog_producer *p, char *why)
     rd_kafka_conf_set_opaque(conf, p);
     rd_kafka_conf_set_dr_msg_cb(conf, producer_on_delivery);
     rd_kafka_conf_set_log_cb(conf, drop_log);
+    producer_site_hook(conf);
     p->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, TRILOG_TEXT_SIZE);
     if (p->kafka != NULL)
         return 0;

@@ -12,6 +12,7 @@
 #include "conf/client_conf.h"
 #include "record.h"
 #include "settings_file.h"
+#include "site_watch.h"
 #include "spool.h"
 
 /* Who waits in trilog_send_and_wait(); on its stack, so it is let go before that returns. */
@@ -64,6 +65,9 @@ struct trilog_producer {
     bool is_closed;
     bool is_fatal;
     struct settings_file settings_file;
+    struct site_gate gate;        /* which addresses librdkafka may use now */
+    struct site_watch *watch;     /* NULL: not open */
+    bool has_topic;               /* the watch knows one */
     uint64_t settings_look_at_ms; /* whether they have changed */
 
     struct spool *spool; /* NULL: without */
@@ -83,6 +87,12 @@ bool producer_wait(struct trilog_producer *p, uint64_t end_ms);
 int producer_settings_open(struct trilog_producer *p, char *why);
 char *producer_address_list(const struct conf_addresses *addresses); /* returned owned (free) */
 void producer_settings_watch(struct trilog_producer *p, uint64_t now_ms);
+
+/* producer_site.c */
+int producer_site_open(struct trilog_producer *p);
+void producer_site_close(struct trilog_producer *p);
+void producer_site_hook(rd_kafka_conf_t *conf);     /* whose opaque is the producer */
+void producer_site_note(struct trilog_producer *p); /* with the lock held: tells of changes */
 
 /* producer_kafka.c */
 int producer_kafka_open(struct trilog_producer *p, char *why);

@@ -99,6 +99,9 @@ static int submit(struct trilog_producer *p, const struct trilog_record *given, 
         return TRILOG_ERR_CLOSED;
     if (p->is_fatal)
         return TRILOG_ERR_FATAL;
+    if (!p->has_topic)
+        site_watch_topic(p->watch, given->topic);
+    p->has_topic = true;
     struct trilog_record record = *given;
     if (record.timestamp_ms == 0)
         record.timestamp_ms = wall_ms();

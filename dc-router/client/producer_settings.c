@@ -92,6 +92,7 @@ static int take_over(struct trilog_producer *p, const struct client_settings *no
     own->bootstrap = now->bootstrap;
     bytes_copy_text(own->site, sizeof own->site, now->site);
     bytes_copy_text(own->environment, sizeof own->environment, now->environment);
+    site_watch_settings(p->watch, own);
     producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED,
                    "site=%s environment=%s addresses_new=%u addresses_gone=%u%s", now->site,
                    now->environment, new_count, gone_count,

@@ -104,6 +104,7 @@ void *producer_thread(void *producer)
         producer_spool_note(p);
         note_fatal(p);
         producer_settings_watch(p, producer_now_ms());
+        producer_site_note(p);
         is_closing = p->is_closing;
         pthread_mutex_unlock(&p->lock);
         producer_run_callbacks(p);

@@ -439,6 +439,12 @@ class Router:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_S)
 
+    def pause(self):
+        stop(self.process.pid)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def kill9(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(STOP_S)

@@ -12,6 +12,7 @@ import time
 LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "libtrilog.so.0"
 OK, SPOOLED, QUEUE_FULL = 0, 1, -6
 ID_HEADER = "trilog-id"
+SETTINGS_CHANGED, SITE_CHANGED = 6, 8
 
 
 class Header(ctypes.Structure):
@@ -109,8 +110,9 @@ class Producer:
         self.library.trilog_producer_destroy(self.handle)
 
 
-def write_config(path, cluster, site, **settings):
-    lines = [f"site: {site}", "bootstrap:", *(f"  - {n.address}" for n in cluster.nodes),
+def write_config(path, cluster, site, faces=None, **settings):
+    """`faces` are those whose addresses it knows: routers, or else all nodes."""
+    lines = [f"site: {site}", "bootstrap:", *(f"  - {n.address}" for n in faces or cluster.nodes),
              *(f"{name}: {value}" for name, value in settings.items())]
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
     return path

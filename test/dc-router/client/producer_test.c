@@ -310,6 +310,20 @@ Test(client_producer, tells_that_the_spool_is_full)
     clear_stage(&s);
 }
 
+Test(client_producer, has_time_left_for_another_site_when_the_first_one_hangs)
+{
+    struct stage s;
+    set_stage(&s, false, "send_timeout_ms: 18 s\n");
+    rd_kafka_mock_partition_set_leader(s.brokers, "t", 0, 1);
+    struct trilog_record r = record_of("1");
+    cr_assert_eq(trilog_send_and_wait(s.producer, &r, 18000, NULL), TRILOG_OK);
+    rd_kafka_mock_broker_set_rtt(s.brokers, 1, 600000);
+    rd_kafka_mock_partition_set_leader(s.brokers, "t", 0, 2);
+    r = record_of("2");
+    cr_assert_eq(trilog_send_and_wait(s.producer, &r, 18000, NULL), TRILOG_OK);
+    clear_stage(&s);
+}
+
 static struct trilog_producer *own; /* for a callback */
 
 static void send_in_callback(void *data, const struct trilog_delivery *d)

@@ -112,7 +112,8 @@ enum trilog_event_kind {
     TRILOG_EVENT_SPOOL_REFUSED, /* the cluster refused for good what was in the spool: it is lost */
     TRILOG_EVENT_FATAL,         /* the producer can't go on; what is in the spool stays there */
     TRILOG_EVENT_SETTINGS_CHANGED, /* other settings: site, environment and addresses are in use */
-    TRILOG_EVENT_SETTINGS_REFUSED  /* other settings that can't be used: all is as before */
+    TRILOG_EVENT_SETTINGS_REFUSED, /* other settings that can't be used: all is as before */
+    TRILOG_EVENT_SITE_CHANGED      /* another site: "site=b from=a failover_epoch=7 cause=…" */
 };
 /* `text` is borrowed during the callback. What was FOUND or DAMAGED is told within open, on the
  * caller's thread, all else on the library's. Without a callback, a line goes to standard error. */
@@ -163,6 +164,18 @@ struct trilog_spool_state {
 /* What is in the spool; zeros without one. Errors: NULL, CLOSED. */
 TRILOG_API int trilog_spool_state(struct trilog_producer *producer,
                                   struct trilog_spool_state *state);
+
+/* Where an application's records go. Addresses that are routers: to those of one site, the own one
+ * first, others by the policy and by what answers. Addresses that are nodes: to whichever leads a
+ * partition, wherever that is; the site is then the one that the policy names first. */
+struct trilog_site_state {
+    char site[64];
+    int has_routers;         /* 1: through this site's routers; 0: to nodes */
+    uint64_t failover_epoch; /* of the cluster, as it was when sites were judged; 0: not known */
+    uint64_t verdict_epoch;  /* of the judgement: one more with each change; 0: none is known */
+};
+/* Errors: NULL, CLOSED. */
+TRILOG_API int trilog_site_state(struct trilog_producer *producer, struct trilog_site_state *state);
 
 /* Reads the settings again, now. Without this a changed file is seen within a second or two. Site,
  * environment and addresses change while the producer runs; all else when it is opened. The

@@ -1,0 +1,63 @@
+/* Which addresses librdkafka may connect to. Private to libtrilog; any thread.
+ *
+ * A handle knows all addresses, and can't forget one. So it is told at each connect whether that
+ * address is to be used now: routers of other sites than the one in use are refused, as if nobody
+ * were there, and what is connected to them is cut. Nodes are never refused: leaders are where they
+ * are. */
+#ifndef CLIENT_SITE_GATE_H
+#define CLIENT_SITE_GATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "conf/field.h"
+
+#define SITE_GATE_ADDRESSES_MAX 256
+
+struct site_gate_address {
+    struct conf_address address;
+    char site[CONF_NAME_SIZE]; /* "": not known yet */
+    bool is_router;
+};
+
+struct site_gate_socket {
+    int socket;
+    char address[CONF_ADDRESS_SIZE]; /* as librdkafka names it */
+};
+
+struct site_gate {
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t decided;
+    uint64_t wait_until_ms;    /* connecting waits until then for a decision */
+    bool is_decided;           /* which site to use first */
+    char used[CONF_NAME_SIZE]; /* the site whose routers are used; "": all addresses */
+    unsigned address_count;
+    struct site_gate_address addresses[SITE_GATE_ADDRESSES_MAX];
+    struct site_gate_socket *sockets; /* open ones */
+    size_t socket_count, socket_capacity;
+};
+
+/* Connections wait for at most wait_ms for the first site_gate_use(). 0 or TRILOG_ERR_SYSTEM. */
+int site_gate_init(struct site_gate *gate, int wait_ms);
+void site_gate_close(struct site_gate *gate);
+
+/* Whose address it is. An address that nobody learned of may be used; one without a site is
+ * refused while routers of one site are used. */
+void site_gate_learn(struct site_gate *gate, const struct conf_address *address, const char *site,
+                     bool is_router);
+
+/* From now on routers of this site ("": all addresses are used). What is connected to others is
+ * cut. */
+void site_gate_use(struct site_gate *gate, const char *site);
+
+/* Cuts what is connected to this site; it may connect anew. */
+void site_gate_cut(struct site_gate *gate, const char *site);
+
+/* What librdkafka calls: `id` is "host:port". 0 or an errno. */
+int site_gate_connect(struct site_gate *gate, int socket, const struct sockaddr *address, int size,
+                      const char *id);
+int site_gate_close_socket(struct site_gate *gate, int socket);
+
+#endif

@@ -1,0 +1,96 @@
+"""libtrilog behind routers of three sites: it uses its own site's, goes to another's when these hang
+or are gone, and comes back; what it sends is in the log once, in order of its key."""
+
+import itertools
+import threading
+
+import pytest
+
+import cluster as clusters
+import libtrilog
+import records
+from topics import create_topic
+
+pytestmark = pytest.mark.trilog_only
+KEYS, PARTITIONS = 16, 6
+
+
+@pytest.fixture(scope="module")
+def routed_cluster():
+    with clusters.RoutedCluster("libtrilog-site").while_used() as running:
+        yield running
+
+
+class Stream:
+    """A producer of site a that sends all the time."""
+
+    def __init__(self, cluster, folder, topic):
+        config = libtrilog.write_config(folder / "client.yaml", cluster, "a", cluster.routers)
+        self.producer, self.topic, self.count = libtrilog.Producer(config), topic, 0
+        self.is_ending = threading.Event()
+        self.thread = threading.Thread(target=self._send)
+        self.thread.start()
+
+    def _send(self):
+        for i in itertools.count():
+            self.producer.send(self.topic, libtrilog.key_of(i, KEYS), b"%d" % i)
+            self.count = i + 1
+            if self.is_ending.wait(0.002):
+                return
+
+    def sites(self):
+        """Where it went, from event to event."""
+        return [text.split()[0].removeprefix(b"site=").decode()
+                for kind, text in self.producer.events if kind == libtrilog.SITE_CHANGED]
+
+    def wait_for_progress(self):
+        told = self.producer.results[libtrilog.OK]
+        clusters.wait_until(lambda: self.producer.results[libtrilog.OK] > told + 100, 60, "sent some")
+
+    def end(self):
+        self.is_ending.set()
+        self.thread.join()
+        self.producer.flush(60)
+        print(f"events {self.producer.events}; longest silence {self.producer.gap_s_max:.2f} s")
+        self.producer.close()
+
+    def assert_all_once_in_order(self, cluster):
+        assert self.producer.results == {libtrilog.OK: self.count}
+        read = {}
+        for messages in records.read_topic(cluster, self.topic, PARTITIONS).values():
+            for m in messages:
+                read.setdefault(m.key(), []).append(int(m.value()))
+        assert read == {libtrilog.key_of(k, KEYS): list(range(k, self.count, KEYS)) for k in range(KEYS)}
+
+
+def test_goes_through_another_sites_router_while_its_own_hangs_and_comes_back(
+        routed_cluster, tmp_path, name):
+    stream = Stream(routed_cluster, tmp_path, create_topic(routed_cluster, name, PARTITIONS))
+    try:
+        stream.wait_for_progress()
+        assert stream.sites() == []
+        routed_cluster.routers[0].pause()
+        clusters.wait_until(stream.sites, 30, "it went to another site")
+        stream.wait_for_progress()
+        routed_cluster.routers[0].resume()
+        clusters.wait_until(lambda: stream.sites()[-1] == "a", 60, "it came back")
+        stream.wait_for_progress()
+    finally:
+        routed_cluster.routers[0].resume()
+        stream.end()
+    stream.assert_all_once_in_order(routed_cluster)
+
+
+def test_goes_through_another_sites_router_when_its_own_is_killed(routed_cluster, tmp_path, name):
+    stream = Stream(routed_cluster, tmp_path, create_topic(routed_cluster, name, PARTITIONS))
+    try:
+        stream.wait_for_progress()
+        routed_cluster.routers[0].kill9()
+        clusters.wait_until(stream.sites, 30, "it went to another site")
+        stream.wait_for_progress()
+        assert stream.sites()[-1] in ("b", "c")
+    finally:
+        stream.end()
+        routed_cluster.routers[0].start()
+    clusters.wait_until(lambda: routed_cluster.metadata(), 30, "the router is back")
+    stream.assert_all_once_in_order(routed_cluster)

@@ -1,0 +1,142 @@
+#include "fake_face.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "protocol/frame.h"
+#include "protocol/messages.h"
+
+#define CONNECTIONS_MAX 32
+#define FRAME_SIZE      4096
+
+static void answer(int socket, const struct kafka_request_header *h, const void *message)
+{
+    struct kafka_writer w;
+    uint8_t bytes[FRAME_SIZE];
+    kafka_writer_init(&w, sizeof bytes);
+    kafka_response_header_encode(&w, h->api, h->api_version, h->correlation_id);
+    cr_assert_eq(h->api->response.encode(&w, h->api_version, message), 0);
+    cr_assert_eq(kafka_writer_finish(&w), 0);
+    size_t size = kafka_writer_copy(&w, bytes, sizeof bytes);
+    (void)!send(socket, bytes, size, MSG_NOSIGNAL);
+    kafka_writer_close(&w);
+}
+
+static void answer_face(struct fake_face *f, int socket, const struct kafka_request_header *h)
+{
+    struct kafka_metadata_response_broker broker = {.node_id = f->id,
+                                                    .host = kafka_string_of(f->address.host),
+                                                    .port = f->address.port,
+                                                    .rack = kafka_string_of(f->site)};
+    struct kafka_metadata_response m;
+    kafka_metadata_response_init(&m);
+    m.brokers = &broker;
+    m.brokers_count = 1;
+    m.controller_id = f->id;
+    answer(socket, h, &m);
+}
+
+static void answer_verdict(struct fake_face *f, int socket, const struct kafka_request_header *h)
+{
+    uint8_t bytes[ROUTER_VERDICT_SIZE_MAX];
+    char text[2 * sizeof bytes + 1] = "";
+    pthread_mutex_lock(&f->lock);
+    int size = f->has_verdict ? router_verdict_encode(&f->verdict, bytes, sizeof bytes) : 0;
+    pthread_mutex_unlock(&f->lock);
+    for (int i = 0; i < size; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    struct kafka_describe_configs_response_config config;
+    kafka_describe_configs_response_config_init(&config);
+    config.name = kafka_string_of("trilog.site.verdict");
+    config.value = kafka_string_of(text);
+    struct kafka_describe_configs_response_resource resource;
+    kafka_describe_configs_response_resource_init(&resource);
+    resource.configs = &config;
+    resource.configs_count = 1;
+    struct kafka_describe_configs_response m;
+    kafka_describe_configs_response_init(&m);
+    m.resources = &resource;
+    m.resources_count = 1;
+    answer(socket, h, &m);
+}
+
+/* One request, which comes whole here. False when the connection is over. */
+static bool serve(struct fake_face *f, int socket)
+{
+    uint8_t bytes[FRAME_SIZE];
+    ssize_t size = recv(socket, bytes, sizeof bytes, 0);
+    struct bytes frame;
+    if (size <= 0 || kafka_frame_decode(bytes_of(bytes, (size_t)size), FRAME_SIZE, &frame) < 0)
+        return false;
+    struct kafka_reader r = kafka_reader_of(frame);
+    struct kafka_request_header h;
+    if (kafka_request_header_decode(&r, &h) != 0 || h.api == NULL)
+        return false;
+    if (h.api_key == KAFKA_API_METADATA)
+        answer_face(f, socket, &h);
+    else if (h.api_key == KAFKA_API_DESCRIBE_CONFIGS)
+        answer_verdict(f, socket, &h);
+    else
+        return false;
+    return true;
+}
+
+/* What hangs takes connections, and what is away lets all go. */
+static void *face_thread(void *face)
+{
+    struct fake_face *f = face;
+    struct pollfd p[1 + CONNECTIONS_MAX] = {{.fd = f->listener, .events = POLLIN}};
+    unsigned count = 1;
+    while (!atomic_load(&f->is_ending)) {
+        enum fake_face_state state = (enum fake_face_state)atomic_load(&f->state);
+        if (state == FACE_HUNG) {
+            usleep(2000);
+            continue;
+        }
+        poll(p, count, 5);
+        if ((p[0].revents & POLLIN) != 0 && count <= CONNECTIONS_MAX)
+            p[count++] = (struct pollfd){.fd = accept(f->listener, NULL, NULL), .events = POLLIN};
+        for (unsigned i = 1; i < count; i++)
+            if (state == FACE_AWAY || (p[i].revents != 0 && !serve(f, p[i].fd))) {
+                close(p[i].fd);
+                p[i--] = p[--count];
+            }
+    }
+    for (unsigned i = 0; i < count; i++)
+        close(p[i].fd);
+    return NULL;
+}
+
+void fake_face_start(struct fake_face *f, const char *site, int32_t id)
+{
+    *f = (struct fake_face){.site = site, .id = id, .listener = socket(AF_INET, SOCK_STREAM, 0)};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    cr_assert_eq(bind(f->listener, (struct sockaddr *)&at, sizeof at), 0);
+    cr_assert_eq(listen(f->listener, 64), 0);
+    cr_assert_eq(getsockname(f->listener, (struct sockaddr *)&at, &size), 0);
+    strcpy(f->address.host, "127.0.0.1");
+    f->address.port = ntohs(at.sin_port);
+    cr_assert_eq(pthread_mutex_init(&f->lock, NULL), 0);
+    cr_assert_eq(pthread_create(&f->thread, NULL, face_thread, f), 0);
+}
+
+void fake_face_judge(struct fake_face *f, const struct router_verdict *verdict)
+{
+    pthread_mutex_lock(&f->lock);
+    f->verdict = *verdict;
+    f->has_verdict = true;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void fake_face_stop(struct fake_face *f)
+{
+    atomic_store(&f->is_ending, true);
+    pthread_join(f->thread, NULL);
+    pthread_mutex_destroy(&f->lock);
+}

@@ -1,0 +1,32 @@
+/* A router or node as a client's watch sees it: it says who is there, and the verdict. A thread
+ * with a port of its own on 127.0.0.1. */
+#ifndef TEST_CLIENT_FAKE_FACE_H
+#define TEST_CLIENT_FAKE_FACE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "conf/field.h"
+#include "dc-router/policy.h"
+
+enum fake_face_state { FACE_WELL, FACE_HUNG, FACE_AWAY };
+
+struct fake_face {
+    pthread_t thread;
+    int listener;
+    struct conf_address address;
+    const char *site;
+    int32_t id;
+    atomic_int state;
+    atomic_bool is_ending;
+    pthread_mutex_t lock; /* of the verdict */
+    bool has_verdict;
+    struct router_verdict verdict;
+};
+
+/* Ids from CONF_ROUTER_ID_LEAST on are routers. */
+void fake_face_start(struct fake_face *f, const char *site, int32_t id);
+void fake_face_judge(struct fake_face *f, const struct router_verdict *verdict);
+void fake_face_stop(struct fake_face *f);
+
+#endif

@@ -1,0 +1,221 @@
+/* The watch, and the gate that it sets, over routers and nodes of the test's own. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+
+#include "fake_face.h"
+#include "site_watch.h"
+
+#define SITES 3
+
+struct stage {
+    struct fake_face faces[SITES]; /* a, b, c */
+    struct client_settings settings;
+    struct site_gate gate;
+    struct site_watch *watch;
+    struct router_verdict verdict;
+};
+
+static const char *const names[SITES] = {"a", "b", "c"};
+
+/* The own site is a, which stands last in the list. */
+static void set_stage(struct stage *s, int32_t first_id)
+{
+    memset(s, 0, sizeof *s);
+    strcpy(s->settings.site, "a");
+    s->settings.bootstrap.count = SITES;
+    struct router_site sites[SITES];
+    for (int i = 0; i < SITES; i++) {
+        fake_face_start(&s->faces[i], names[i], first_id + i);
+        s->settings.bootstrap.entries[SITES - 1 - i] = s->faces[i].address;
+        sites[i].weight = 1;
+        strcpy(sites[i].name, names[i]);
+    }
+    cr_assert_eq(router_verdict_init(&s->verdict, sites, SITES, NULL), 0);
+    cr_assert_eq(site_gate_init(&s->gate, 1000), 0);
+    cr_assert_eq(site_watch_open(&s->watch, &s->settings, &s->gate), 0);
+}
+
+static void clear_stage(struct stage *s)
+{
+    site_watch_close(s->watch);
+    site_gate_close(&s->gate);
+    for (int i = 0; i < SITES; i++)
+        fake_face_stop(&s->faces[i]);
+}
+
+static void judge(struct stage *s, int site, enum router_health health, enum router_drain drain)
+{
+    s->verdict.epoch++;
+    s->verdict.failover_epoch = 7;
+    struct router_standing *standing = &s->verdict.sites[site];
+    standing->health = health;
+    standing->reason = health == ROUTER_LEFT ? ROUTER_REASON_UNREACHED : ROUTER_REASON_WELL;
+    standing->drain = drain;
+    for (int i = 0; i < SITES; i++)
+        fake_face_judge(&s->faces[i], &s->verdict);
+}
+
+static bool is_changed(struct stage *s, struct site_change *change)
+{
+    for (int i = 0; i < 3000; i++) {
+        if (site_watch_take(s->watch, change))
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+static void wait_until_decided(struct stage *s)
+{
+    struct trilog_site_state state = {0};
+    for (int i = 0; i < 3000 && !state.has_routers; i++) {
+        usleep(10000);
+        site_watch_state(s->watch, &state);
+    }
+    cr_assert_str_eq(state.site, "a");
+}
+
+/* As librdkafka does; the socket, or minus the errno. */
+static int connect_through(struct stage *s, int site)
+{
+    const struct conf_address *a = &s->faces[site].address;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(a->port)};
+    char id[CONF_ADDRESS_SIZE];
+    snprintf(id, sizeof id, "%s:%u", a->host, a->port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int err = site_gate_connect(&s->gate, fd, (struct sockaddr *)&to, sizeof to, id);
+    if (err == 0)
+        return fd;
+    close(fd);
+    return -err;
+}
+
+static void assert_is_cut(int fd)
+{
+    char byte;
+    cr_assert_eq(recv(fd, &byte, 1, 0), 0);
+}
+
+Test(client_site_watch, lets_connect_to_routers_of_the_own_site_only, .timeout = 60)
+{
+    struct stage s;
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    int own = connect_through(&s, 0);
+    cr_assert_geq(own, 0, "it waits until that is known");
+    cr_assert_eq(connect_through(&s, 1), -ECONNREFUSED);
+    cr_assert_eq(connect_through(&s, 2), -ECONNREFUSED);
+    site_gate_close_socket(&s.gate, own);
+    clear_stage(&s);
+}
+
+Test(client_site_watch, goes_to_another_site_when_the_own_one_hangs, .timeout = 60)
+{
+    struct stage s;
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    int own = connect_through(&s, 0);
+    wait_until_decided(&s);
+    atomic_store(&s.faces[0].state, FACE_HUNG);
+    struct site_change change;
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.from, "a");
+    cr_assert_str_eq(change.cause, "routers of a do not answer here");
+    assert_is_cut(own);
+    site_gate_close_socket(&s.gate, own);
+    cr_assert_eq(connect_through(&s, 0), -ECONNREFUSED);
+    int other = connect_through(&s, change.site[0] - 'a');
+    cr_assert_geq(other, 0);
+    site_gate_close_socket(&s.gate, other);
+    atomic_store(&s.faces[0].state, FACE_WELL);
+    clear_stage(&s);
+}
+
+Test(client_site_watch, follows_a_drain_and_its_end_with_cause_and_epoch, .timeout = 60)
+{
+    struct stage s;
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    site_watch_topic(s.watch, "t");
+    wait_until_decided(&s);
+    judge(&s, 0, ROUTER_WHOLE, ROUTER_DRAINED);
+    struct site_change change;
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.from, "a");
+    cr_assert_eq(change.failover_epoch, 7);
+    cr_assert_not_null(strstr(change.cause, "drained"), "%s", change.cause);
+    judge(&s, 0, ROUTER_WHOLE, ROUTER_IN);
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.site, "a");
+    clear_stage(&s);
+}
+
+Test(client_site_watch, finds_a_site_that_comes_back_when_all_were_away, .timeout = 60)
+{
+    struct stage s;
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    wait_until_decided(&s);
+    for (int i = 0; i < SITES; i++)
+        atomic_store(&s.faces[i].state, FACE_AWAY);
+    usleep(1500000);
+    atomic_store(&s.faces[2].state, FACE_WELL);
+    struct site_change change;
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.site, "c");
+    clear_stage(&s);
+}
+
+Test(client_site_watch, tells_of_the_verdict_over_nodes_and_cuts_only_what_is_left, .timeout = 60)
+{
+    struct stage s;
+    set_stage(&s, 1);
+    int sockets[SITES];
+    for (int i = 0; i < SITES; i++) {
+        sockets[i] = connect_through(&s, i);
+        cr_assert_geq(sockets[i], 0, "leaders are where they are");
+    }
+    judge(&s, 1, ROUTER_WHOLE, ROUTER_IN);
+    struct trilog_site_state state = {0};
+    for (int i = 0; i < 3000 && state.verdict_epoch != s.verdict.epoch; i++) {
+        usleep(10000);
+        site_watch_state(s.watch, &state);
+    }
+    cr_assert_eq(state.verdict_epoch, s.verdict.epoch);
+    /* Its own address it has to have seen, to know whose it is. */
+    site_gate_learn(&s.gate, &s.faces[0].address, "a", false);
+    judge(&s, 0, ROUTER_LEFT, ROUTER_IN);
+    struct site_change change;
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.from, "a");
+    cr_assert_not_null(strstr(change.cause, "a: left"), "%s", change.cause);
+    assert_is_cut(sockets[0]);
+    for (int i = 0; i < SITES; i++)
+        site_gate_close_socket(&s.gate, sockets[i]);
+    int again = connect_through(&s, 0);
+    cr_assert_geq(again, 0);
+    site_gate_close_socket(&s.gate, again);
+    clear_stage(&s);
+}
+
+Test(client_site_watch, takes_other_addresses_and_another_own_site_while_it_runs, .timeout = 60)
+{
+    struct stage s;
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    wait_until_decided(&s);
+    strcpy(s.settings.site, "b");
+    site_watch_settings(s.watch, &s.settings);
+    struct site_change change;
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.site, "b");
+    s.settings.bootstrap.count = 1;
+    s.settings.bootstrap.entries[0] = s.faces[2].address;
+    site_watch_settings(s.watch, &s.settings);
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.site, "c");
+    clear_stage(&s);
+}
