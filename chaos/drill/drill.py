@@ -153,7 +153,7 @@ class Drill:
         self.injury.hold(self.row.hold_s)
         self.heal_us = self.injury.heal()
         self.chronicle.heal(self.row.name, self.aim.words, self.heal_us, number)
-        if self.row.fault == "recover":
+        if self.row.is_recovery:
             self._note_recovery(self.injury.told().get("recovery"))
         return inject_us
 
@@ -174,7 +174,7 @@ class Drill:
     # ---- what came of it --------------------------------------------------------------------
     def _count(self):
         hit = set(self.aim.nodes) & set(self.injury.hit())  # fewer, where the fault chose itself
-        is_all = self.row.fault == "recover"  # without a majority nobody leads
+        is_all = self.row.is_recovery  # without a majority nobody leads
         hurt = {p for p, leader in self.leaders.items() if is_all or leader in hit}
         window = figures.Window(self.warm_us, self.inject_us, self.heal_us, self.stop_us, hurt,
                                 set(self.aim.lost_sites))
@@ -186,7 +186,7 @@ class Drill:
         others = set(range(self.partitions)) - hurt
         self.figures["elections"] = self.observer.elections(self.inject_us, self.stop_us, others)
         self.figures["elections_all"] = self.observer.elections(self.inject_us, self.stop_us)
-        if self.row.fault == "recover":
+        if self.row.is_recovery:
             self.figures.update(figures.recovery([s for s in sends if s.is_probe],
                                                  replace(window, inject_us=self.recovery_us),
                                                  "ordered_"))

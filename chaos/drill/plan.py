@@ -24,6 +24,11 @@ class Row:
     parts: int = 1             # so many drills, each with a load of its own, make this one
     is_long: bool = False      # only when it is asked for by its name
 
+    @property
+    def is_recovery(self):
+        """Is there one to be ordered, which may take what it has printed?"""
+        return self.goal == "recovery"
+
 
 @dataclass(frozen=True)
 class LabKind:
@@ -134,6 +139,8 @@ def _rest():
               "a topic is acknowledged by one site alone; kill -9 of that site, which returns")
     yield Row("forced-recovery", "recover", "two_sites", 15, "recovery",
               "two sites are lost, the third is recovered by force; then both return with their data")
+    yield Row("home-recovered", "recover-home", "site", 15, "recovery",
+              "the home of an asynchronous topic is lost, another site made its home; it returns")
     yield Row("switch", "switch", "all", 120, "switch",
               "all leaders of a site are switched away and back, site after site", "handover")
     yield Row("random-pairs", "random-pairs", "any", 8, "none",

@@ -24,7 +24,8 @@ KINDS: dict[str, type[Fault]] = {
     "node-leaves": membership.Leave, "node-replace": membership.Replace,
     "topic-move": moves.TopicMove, "mode-change": moves.ModeChange,
     "home-killed": moves.HomeKilled, "switch": switches.Switch,
-    "recover": recovery.Recover, "random-pairs": pairs.RandomPair,
+    "recover": recovery.Recover, "recover-home": recovery.RecoverHome,
+    "random-pairs": pairs.RandomPair,
 }
 
 

@@ -1,4 +1,5 @@
-"""Two of three sites that are gone for good, and the third, which is ordered to go on without them.
+"""Sites that are gone for good, and another, which is ordered to go on without them: two of three, or
+the home of an asynchronous topic.
 
     begin   the survivor falls behind for a while; then the others end at once, and nothing that
             they have said and that is still on its way arrives any more, as when they are off
@@ -17,8 +18,9 @@ import time
 
 from testbed.lab import PROGRAMS, Refused
 
-from .fault import ROOT, Fault, Impossible, Scene, check_number, now_us
+from .fault import ROOT, Fault, Impossible, Scene, check_number, now_us, wait_until
 from .membership import ADMIN_STEP, run_at
+from .moves import HEALED_SECONDS_MAX, ModeChange
 from .network import hold
 
 LOOK_SECONDS = 0.2
@@ -42,8 +44,11 @@ class Recover(Fault):
         left = [node for node in scene.lab.nodes.values() if node.site not in scene.target.sites]
         if len(left) != 1:
             raise Impossible("two sites are lost, said as a-b, and one node must be left")
-        self._survivor, self._site = left[0].id, left[0].site
-        self._lost = [node.id for node in scene.lab.nodes.values() if node.site != self._site]
+        self._lose(scene, left[0], [node.id for node in scene.lab.nodes.values()
+                                    if node.site != left[0].site])
+
+    def _lose(self, scene: Scene, survivor, lost: list[int]) -> None:
+        self._survivor, self._site, self._lost = survivor.id, survivor.site, lost
         scene.undo.add(lambda: self._return(scene))
         behind = scene.lab.cut_site(self._site)
         hold(scene, behind)
@@ -98,6 +103,25 @@ class Recover(Fault):
                        os.path.join(scene.lab.nodes[node].data_folder, "returning"))
         for node in self._lost:
             scene.lab.start_node(node)
+
+
+class RecoverHome(Recover, ModeChange):
+    """The target is the home. Group 0, the offsets and all else go on without it; the topic goes on
+    where it was recovered, and is synchronous again in the end."""
+    sentence = ("a topic is acknowledged by one site alone; kill -9 of that site, after another heard "
+                "nothing for up to {behind_ms:g} ms; that one becomes its home, then the lost one returns")
+    scope, target = "nodes", "site"
+
+    def begin(self, scene: Scene) -> None:
+        home = scene.target.sites[0]
+        self._note_as_it_is(scene)
+        scene.undo.add(lambda: self._back_for_sure(scene))
+        self._tell(scene, ("async", home))
+        wait_until(lambda: self._is_as_told(scene), HEALED_SECONDS_MAX,
+                   "the partitions have not moved to their home site")
+        others = [node for node in scene.lab.nodes.values() if node.site != home]
+        self._lose(scene, scene.chance.choice(others),
+                   [node.id for node in scene.lab.nodes.values() if node.site == home])
 
 
 def history_us(wall_ms: int) -> int:
