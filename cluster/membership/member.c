@@ -50,7 +50,8 @@ static void read_wanted(struct broker_group *g, struct wanted *w)
     w->is_known = group != NULL && voter_count == group->node_count - group->learner_count;
     w->is_within_site = group != NULL && group->mode == METADATA_ASYNC;
     w->preferred_node_id = group != NULL ? metadata_leader_of(m, group) : 0;
-    bytes_copy_text(w->avoided_site, sizeof w->avoided_site, metadata_avoided_site(m));
+    bytes_copy_text(w->avoided_site, sizeof w->avoided_site,
+                    metadata_avoided_for(m, g->broker->conf.site));
     metadata_read_unlock(m);
 }
 

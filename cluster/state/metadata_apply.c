@@ -267,6 +267,8 @@ static int apply_kind(struct metadata *m, uint16_t version, uint16_t kind, int64
         return has_mode ? metadata_apply_recovery_order(m, wall_ms, r) : ERR_MALFORMED;
     case METADATA_GROUP_ADD:
         return has_mode ? metadata_apply_group_add(m, r) : ERR_MALFORMED;
+    case METADATA_SITES:
+        return has_mode ? metadata_apply_sites(m, r) : ERR_MALFORMED;
     default:
         return ERR_MALFORMED;
     }
@@ -277,7 +279,7 @@ static bool does_move_groups(uint16_t kind)
 {
     return kind == METADATA_CLUSTER || kind == METADATA_NODE || kind == METADATA_NODE_STATE ||
            kind == METADATA_PLACEMENT || kind == METADATA_PREFERRED || kind == METADATA_GROUP_ADD ||
-           kind == METADATA_SWITCH || kind == METADATA_RECOVERY;
+           kind == METADATA_SWITCH || kind == METADATA_RECOVERY || kind == METADATA_SITES;
 }
 
 int metadata_apply(struct metadata *m, uint64_t index, int64_t wall_ms, struct bytes body,

@@ -165,6 +165,11 @@ static bool is_text_short(const char *text, size_t size_max)
     return text != NULL && strlen(text) <= size_max;
 }
 
+static bool is_site_change_sound(const struct metadata_site_change *c)
+{
+    return c->step != METADATA_SITE_VERDICT || router_verdict_check(c->verdict) == 0;
+}
+
 static bool is_change_within_limits(const struct metadata_change *c)
 {
     for (unsigned i = 0; i < c->config_count; i++)
@@ -176,7 +181,8 @@ static bool is_change_within_limits(const struct metadata_change *c)
     return c->config_count <= METADATA_CONFIGS_MAX && c->removed_count <= METADATA_CONFIGS_MAX &&
            c->group_count <= METADATA_GROUPS_MAX &&
            (c->kind != METADATA_TOPIC_CREATE || is_text_short(c->name, METADATA_TOPIC_NAME_MAX)) &&
-           (c->kind != METADATA_FAILOVER_EPOCH || is_text_short(c->name, 1024));
+           (c->kind != METADATA_FAILOVER_EPOCH || is_text_short(c->name, 1024)) &&
+           (c->kind != METADATA_SITES || is_site_change_sound(c->sites));
 }
 
 static void put_topic(struct byte_list *list, const struct metadata_change *c)
@@ -250,6 +256,9 @@ int metadata_change_encode(const struct metadata_change *c, uint8_t **bytes, siz
         break;
     case METADATA_RECOVERY:
         metadata_put_recovery_change(&list, c);
+        break;
+    case METADATA_SITES:
+        metadata_put_site_change(&list, c);
         break;
     }
     return byte_list_take(&list, bytes, size);

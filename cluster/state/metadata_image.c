@@ -55,6 +55,7 @@ void metadata_image_clear(struct metadata *m)
     m->moves = NULL;
     m->move_count = m->move_capacity = 0;
     memset(&m->planned, 0, sizeof m->planned);
+    memset(&m->verdict, 0, sizeof m->verdict);
     memset(m->epochs, 0, sizeof m->epochs);
     m->epoch_count = 0;
 }

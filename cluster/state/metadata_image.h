@@ -45,6 +45,7 @@ struct metadata {
     struct metadata_move *moves;  /* in the order of their start; owned */
     unsigned move_count, move_capacity;
     struct metadata_switch planned;
+    struct router_verdict verdict; /* on sites; epoch 0: none is agreed yet */
     unsigned epoch_count;
     struct metadata_epoch epochs[METADATA_EPOCHS_KEPT]; /* rises of the failover epoch, in order */
 };
@@ -128,6 +129,14 @@ void metadata_put_epoch(struct byte_list *list, const struct metadata_epoch *row
 int metadata_read_epoch(struct bytes_reader *r, struct metadata_epoch *row);
 void metadata_put_epochs(struct byte_list *list, const struct metadata *m);
 int metadata_read_epochs(struct metadata *m, struct bytes_reader *r);
+
+/* metadata_sites.c: the verdict on sites. */
+int metadata_apply_sites(struct metadata *m, struct bytes_reader *r);
+void metadata_put_site_change(struct byte_list *list, const struct metadata_change *change);
+/* After a forced recovery of group 0. */
+void metadata_stride_verdict(struct metadata *m);
+void metadata_put_verdict(struct byte_list *list, const struct metadata *m);
+int metadata_read_verdict(struct metadata *m, struct bytes_reader *r);
 
 /* metadata_switch.c: the planned switch, and with it the epochs. */
 int metadata_apply_switch(struct metadata *m, int64_t wall_ms, struct bytes_reader *r);

@@ -79,6 +79,8 @@ static void note_epoch(struct metadata *m, const struct recovery_entry *r, const
         memcpy(row.from, from, sizeof row.from);
     uint64_t stride = is_recovered(r, 0) ? RECOVERY_NUMBER_STRIDE - 1 : 0;
     struct metadata_epoch *into = metadata_epoch_begin(m, &row, wall_ms, stride);
+    if (stride > 0)
+        metadata_stride_verdict(m);
     into->lost_bytes = r->lost_bytes <= INT64_MAX ? (int64_t)r->lost_bytes : INT64_MAX;
     if (r->known_until_ms > 0 && wall_ms > r->known_until_ms)
         into->lost_ms = wall_ms - r->known_until_ms;

@@ -6,14 +6,16 @@
  * topic: 16 id, text name, u8 is internal, u16 replication factor, configs, u32 n partitions, n x
  * (u32 group id, u32 number, i32 epoch base); then moves (metadata_moves.c); since version 4 the
  * planned switch and the failover epochs (metadata_switch.c), the first configurations of groups
- * (metadata_groups.c), and the recoveries that were ordered (metadata_recovery.c) */
+ * (metadata_groups.c), and the recoveries that were ordered (metadata_recovery.c); since version 5
+ * the verdict on sites (metadata_sites.c) */
 #include <stdlib.h>
 #include <string.h>
 
 #include "state/metadata_image.h"
 
-#define SNAPSHOT_VERSION     4
-#define SNAPSHOT_VERSION_MIN 3 /* groups without a mode, and none after the founding */
+#define SNAPSHOT_VERSION      5
+#define SNAPSHOT_VERSION_MODE 4 /* without a verdict */
+#define SNAPSHOT_VERSION_MIN  3 /* groups without a mode, and none after the founding */
 
 static void put_topic(struct byte_list *list, const struct metadata_topic *t)
 {
@@ -80,6 +82,7 @@ int metadata_encode(const struct metadata *m, uint8_t **bytes, size_t *size)
     metadata_put_switch(&list, m);
     metadata_put_foundings(&list, m);
     metadata_put_recovered(&list, m);
+    metadata_put_verdict(&list, m);
     return byte_list_take(&list, bytes, size);
 }
 
@@ -200,6 +203,8 @@ static int decode_into(struct metadata *m, struct bytes_reader *r)
         err = metadata_read_foundings(m, r);
     if (err == 0 && has_mode)
         err = metadata_read_recovered(m, r);
+    if (err == 0 && version > SNAPSHOT_VERSION_MODE)
+        err = metadata_read_verdict(m, r);
     if (err != 0)
         return err;
     return r->is_bad || bytes_reader_left(r) != 0 ? ERR_MALFORMED : 0;

@@ -37,6 +37,17 @@ static bool stands_in(const struct metadata *m, uint32_t node_id, const char *si
     return node != NULL && strcmp(node->site, site) == 0;
 }
 
+/* Is it one of those that nobody should lead in: switched away, or by the verdict on sites? */
+static bool is_avoided(const struct metadata *m, const char *site)
+{
+    return strcmp(site, metadata_avoided_site(m)) == 0 || metadata_is_shunned(m, site);
+}
+
+const char *metadata_avoided_for(const struct metadata *m, const char *own_site)
+{
+    return is_avoided(m, own_site) ? own_site : metadata_avoided_site(m);
+}
+
 /* Voters that may take it: those of the target, or of all other sites where it has none. */
 static unsigned candidates(const struct metadata *m, const struct metadata_group *group,
                            const char *from, const char *site,
@@ -65,9 +76,21 @@ uint32_t metadata_leader_if(const struct metadata *m, const struct metadata_grou
                       : node_ids[group->group_id / group->node_count % count];
 }
 
+/* Where the one that it belongs to by the switch is drained or cut off: any voter that is not. */
 uint32_t metadata_leader_of(const struct metadata *m, const struct metadata_group *group)
 {
-    return metadata_leader_if(m, group, metadata_avoided_site(m), m->planned.to);
+    uint32_t node_ids[METADATA_VOTERS_MAX];
+    unsigned count = 0;
+    uint32_t id = metadata_leader_if(m, group, metadata_avoided_site(m), m->planned.to);
+    const struct metadata_node *node = metadata_node_by_id(m, id);
+    if (node == NULL || !metadata_is_shunned(m, node->site))
+        return id;
+    for (unsigned i = 0; i < group->node_count - group->learner_count; i++) {
+        node = metadata_node_by_id(m, group->node_ids[i]);
+        if (node != NULL && !is_avoided(m, node->site))
+            node_ids[count++] = node->node_id;
+    }
+    return count == 0 ? id : node_ids[group->group_id / group->node_count % count];
 }
 
 /* Voters of an asynchronous group go with its leader: while its home is switched away, to where the
@@ -92,7 +115,9 @@ const char *metadata_home_if(const struct metadata *m, const struct metadata_gro
 
 const char *metadata_home_now(const struct metadata *m, const struct metadata_group *group)
 {
-    return metadata_home_if(m, group, metadata_avoided_site(m), m->planned.to);
+    bool is_drained = metadata_is_drained(m, group->home_site);
+    return metadata_home_if(m, group, is_drained ? group->home_site : metadata_avoided_site(m),
+                            m->planned.to);
 }
 
 /* ---- steps ---- */

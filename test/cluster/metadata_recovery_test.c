@@ -262,6 +262,16 @@ Test(cluster_metadata_recovery, a_partition_that_is_not_closed_yet_goes_on_its_w
     metadata_destroy(t.m);
 }
 
+static void agree_on_sites(struct meta *t)
+{
+    static const struct router_site sites[] = {{"a", 1}, {"b", 1}, {"c", 1}};
+    struct router_verdict verdict;
+    struct metadata_site_change c = {.step = METADATA_SITE_VERDICT, .verdict = &verdict};
+    struct metadata_change change = {.kind = METADATA_SITES, .sites = &c};
+    cr_assert_eq(router_verdict_init(&verdict, sites, 3, NULL), 0);
+    cr_assert_eq(meta_apply(t, &change).error, 0);
+}
+
 /* The new group may have heard of a closing that the surviving group 0 has not. */
 Test(cluster_metadata_recovery, with_group_zero_recovered_the_new_group_gets_another_number)
 {
@@ -276,8 +286,12 @@ Test(cluster_metadata_recovery, with_group_zero_recovered_the_new_group_gets_ano
                                    .group_count = ASYNC_GROUP + 1};
     for (unsigned i = 0; i <= ASYNC_GROUP; i++)
         entry.group_ids[i] = i;
+    agree_on_sites(&t);
     cr_assert_eq(metadata_apply_recovery(t.m, ++t.index, 5000, &entry, &result), 0);
     cr_assert_gt(move_of(&t)->to.number, number);
+    cr_assert_eq(metadata_verdict(t.m)->epoch, 1 + RECOVERY_NUMBER_STRIDE,
+                 "the lost side may have told clients of a later one");
+    cr_assert_eq(metadata_verdict(t.m)->failover_epoch, metadata_failover_epoch(t.m));
     cr_assert_null(metadata_topic_of(t.m, 1, number, &partition), "closed as of a deleted topic");
     cr_assert_not_null(metadata_topic_of(t.m, 1, move_of(&t)->to.number, &partition));
     check_same_from_a_checkpoint(&t);

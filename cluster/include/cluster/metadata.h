@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "cluster/sites.h"
 #include "cluster/switch.h"
 
 #define METADATA_NODES_MAX          64 /* ids are below; those GONE included */
@@ -234,9 +235,10 @@ enum metadata_change_kind {
     METADATA_NODE_STATE = 11,      /* nodes that are added, leave, are dead, are gone, are back */
     METADATA_PLACEMENT = 12,       /* where groups are to vote and to be led */
     METADATA_MOVE = 13,            /* a step of a partition's move to another group */
-    METADATA_SWITCH = 14,   /* a step of a planned switch, or a site that is lost (switch.h) */
-    METADATA_RECOVERY = 15, /* a forced recovery of groups that have lost their majority */
-    METADATA_GROUP_ADD = 16 /* one more raft group, with a mode and a home site */
+    METADATA_SWITCH = 14,    /* a step of a planned switch, or a site that is lost (switch.h) */
+    METADATA_RECOVERY = 15,  /* a forced recovery of groups that have lost their majority */
+    METADATA_GROUP_ADD = 16, /* one more raft group, with a mode and a home site */
+    METADATA_SITES = 17      /* the verdict on sites, or an operator's word on one (sites.h) */
 };
 
 enum metadata_move_step {
@@ -293,6 +295,7 @@ struct metadata_change {
     struct metadata_move_change move;                /* MOVE */
     const struct metadata_switch_change *planned;    /* SWITCH */
     const struct metadata_recovery_change *recovery; /* RECOVERY */
+    const struct metadata_site_change *sites;        /* SITES */
     uint64_t placement_version; /* PLACEMENT, GROUP_ADD: what it was planned from; another:
                                    refused */
 };
@@ -301,7 +304,8 @@ struct metadata_change {
 int metadata_change_encode(const struct metadata_change *change, uint8_t **bytes, size_t *size);
 
 /* What apply answered: `error` is ERR_EXISTS, ERR_NOT_FOUND, ERR_INVALID, ERR_CANT_CHANGE (the last
- * node of its site, a node that still carries something, a plan that came too late), ERR_TIMEOUT
+ * node of its site, a node that still carries something, a plan or a verdict that came too late,
+ * the last site that is in use), ERR_TIMEOUT
  * (a switch that is past its deadline) or 0. */
 struct metadata_result {
     int error;

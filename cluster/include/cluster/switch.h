@@ -102,13 +102,15 @@ const struct metadata_epoch *metadata_epoch_of(const struct metadata *m, uint64_
 const struct metadata_epoch *metadata_lost_site(const struct metadata *m, const char *site);
 
 /* The node where the group's leader belongs now: its preferred one or, while its site is switched
- * away, another voter's. Pure. */
+ * away, drained or cut off (sites.h), another voter's. Pure. */
 uint32_t metadata_leader_of(const struct metadata *m, const struct metadata_group *group);
 /* Where it would belong with that site switched away; `to` "": wherever it has other voters. */
 uint32_t metadata_leader_if(const struct metadata *m, const struct metadata_group *group,
                             const char *from, const char *to);
-/* The site that nobody should lead in now; "" when there is none. */
+/* The site that is switched away, where nobody should lead; "" when there is none. */
 const char *metadata_avoided_site(const struct metadata *m);
+/* The same for one that leads in `own_site`: its own, where that is drained or cut off. */
+const char *metadata_avoided_for(const struct metadata *m, const char *own_site);
 
 const char *metadata_switch_phase_name(enum metadata_switch_phase phase);
 const char *metadata_epoch_cause_name(enum metadata_epoch_cause cause);
