@@ -31,6 +31,7 @@ enum broker_message {
     BROKER_MESSAGE_LEVEL = 3,
     BROKER_MESSAGE_LAG = 4,
     BROKER_MESSAGE_HOME = 5,
+    BROKER_MESSAGE_SITES = 6,
     BROKER_MESSAGE_RECOVERED = 16
 };
 
@@ -45,6 +46,7 @@ struct forecast_board;
 struct controller;
 struct rebuild;
 struct produce_part;
+struct site_board;
 struct topic_move_work;
 
 /* One raft group of this node. */
@@ -113,6 +115,7 @@ struct broker {
     struct rebuild *rebuild;                          /* see rebuild.h */
     struct lag_board *lag;                            /* any thread: membership/lag.h */
     struct forecast_board *forecasts;                 /* any thread: membership/forecast.h */
+    struct site_board *sites;                         /* any thread: site/board.h */
 
     /* node_drive.c, shard 0 */
     uint64_t driven_version; /* of the metadata when something was last proposed */
@@ -128,6 +131,12 @@ struct broker {
     /* switch_drive.c, shard 0 */
     uint64_t switch_version; /* of the metadata when something was last proposed */
     uint64_t switch_at_ms;
+
+    /* site/drive.c, shard 0 */
+    uint64_t site_driven_at_ms;
+    uint64_t site_epoch;          /* of the verdict that this node follows */
+    uint64_t site_proposed_epoch; /* of what was last proposed */
+    uint64_t site_proposed_at_ms;
 
     /* node_peers.c, shard 0 */
     bool are_peers_stale; /* group 0 has changed */

@@ -26,6 +26,8 @@
 #include "membership/rebuild.h"
 #include "membership/recovered.h"
 #include "membership/returning.h"
+#include "site/board.h"
+#include "site/drive.h"
 
 #define MEMORY_OVER_WAL 16 /* with so many times the WAL's files its pages are in nobody's way */
 
@@ -91,6 +93,8 @@ static void on_application(void *data, uint32_t from_node_id, struct bytes messa
         lag_on_message(&n->broker, from_node_id, message);
     else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_HOME)
         home_on_message(&n->broker, message);
+    else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_SITES)
+        site_on_message(&n->broker, from_node_id, message);
     else if (message.size > 0 && message.data[0] == BROKER_MESSAGE_RECOVERED)
         recovered_on_message(&n->broker, from_node_id, message);
     else
@@ -273,6 +277,8 @@ static int open_parts(struct node *n, struct err_note *note)
         err = lag_board_create(&b->lag);
     if (err == 0)
         err = forecast_board_create(&b->forecasts);
+    if (err == 0)
+        err = site_board_create(&b->sites);
     if (err == 0)
         err = open_repl_node(n);
     if (err == 0)

@@ -30,6 +30,7 @@
 #include "membership/recovered.h"
 #include "membership/recovery_outcome.h"
 #include "membership/switch_drive.h"
+#include "site/drive.h"
 
 #define TICK_MS          10
 #define MAINTAIN_MS      1000
@@ -60,8 +61,10 @@ static void tick_group(struct broker_group *g, uint64_t now_ms)
     level_watch(g);
     coordinator_tick(g->coordinator);
     topic_move_tick(g);
-    if (g->group_id == 0)
+    if (g->group_id == 0) {
         controller_tick(g->broker->controller);
+        site_drive(g);
+    }
     if (now_ms - g->trimmed_at_ms >= TRIM_MS) {
         g->trimmed_at_ms = now_ms;
         maintain_tails(g);

@@ -1,5 +1,8 @@
 /* DescribeConfigs: a topic's configs in effect and where they come from; of this broker, its
- * settings, read-only: they are in its file; of a consumer group, its policy (group_configs.c). */
+ * settings, read-only: they are in its file; of a consumer group, its policy (group_configs.c).
+ *
+ * As a config of any broker every node answers what the cluster has agreed on sites
+ * (trilog.site.verdict): so routers and clients can ask with what Kafka's clients have. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +10,7 @@
 #include "error_code.h"
 #include "request/group_configs.h"
 #include "request/text.h"
+#include "site/report_text.h"
 #include "topic_config.h"
 
 #define RESOURCE_TOPIC  2
@@ -138,7 +142,28 @@ static void add_setting(void *data, const struct conf_description *setting)
         add_synonym(b->request, config, config->name, setting->value, config->config_source);
 }
 
-/* A node answers for itself only; clients ask each node for its own. */
+/* As this node knows it: lowercase hex of docs/verdict_format.md; "" while none is agreed. */
+static void add_verdict(struct broker_configs *b)
+{
+    char text[2 * ROUTER_VERDICT_SIZE_MAX + 1] = "";
+    uint8_t bytes[ROUTER_VERDICT_SIZE_MAX];
+    struct metadata *m = b->request->broker->metadata;
+    struct conf_description setting = {
+        .name = SITE_VERDICT_CONFIG,
+        .value = text,
+        .meaning = "Which sites are to be used, as the cluster has agreed.",
+        .kind = CONF_KIND_TEXT};
+    metadata_read_lock(m);
+    int size = metadata_verdict(m) == NULL
+                   ? 0
+                   : router_verdict_encode(metadata_verdict(m), bytes, sizeof bytes);
+    metadata_read_unlock(m);
+    for (int i = 0; i < size; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    add_setting(b, &setting);
+}
+
+/* Of its settings, too, a node answers for itself only; clients ask each node for its own. */
 static void describe_broker(struct request *r,
                             const struct kafka_describe_configs_request_resource *from,
                             struct kafka_describe_configs_response_resource *into)
@@ -147,15 +172,19 @@ static void describe_broker(struct request *r,
     snprintf(own, sizeof own, "%lld", (long long)r->broker->conf.node_id);
     if (from->resource_name.size == 0)
         return; /* what was set for all brokers while running: nothing can be */
-    if (!kafka_string_is_text(from->resource_name, own)) {
+    bool is_own = kafka_string_is_text(from->resource_name, own);
+    bool is_of_all = from->configuration_keys_count == 1 && is_wanted(from, SITE_VERDICT_CONFIG);
+    if (!is_own && !is_of_all) {
         into->error_code = KAFKA_ERROR_INVALID_REQUEST;
         into->error_message = text_copy(r, "A node describes its own settings only.");
         return;
     }
     struct broker_configs b = {.request = r, .from = from, .into = into};
-    into->configs = request_array(r, CONF_ID_COUNT, sizeof *into->configs);
-    if (into->configs != NULL)
+    into->configs = request_array(r, CONF_ID_COUNT + 1, sizeof *into->configs);
+    if (into->configs != NULL && is_own)
         conf_describe(&r->broker->conf, add_setting, &b);
+    if (into->configs != NULL)
+        add_verdict(&b);
 }
 
 /* ---- all of a request ---- */

@@ -1,6 +1,9 @@
 /* IncrementalAlterConfigs: sets, deletes and edits overrides of topics (KIP-339). A topic's
  * operations are one change, so that they take effect together; it names what it changes only, so
- * that others may change the rest meanwhile. A consumer group's policy is set here, too. */
+ * that others may change the rest meanwhile. A consumer group's policy is set here, too.
+ *
+ * A broker has no config that could be altered but trilog.site.report, which is never stored:
+ * routers and clients say so how they reach the sites (site/report_text.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +11,12 @@
 #include "request/alter_configs.h"
 #include "request/group_policy.h"
 #include "request/text.h"
+#include "site/report_text.h"
 #include "topic_config.h"
 #include "topic_replication.h"
 
 #define RESOURCE_TOPIC        2
+#define RESOURCE_BROKER       4
 #define RESOURCE_GROUP        32
 #define ANSWER_RESOURCE_BYTES 4096 /* a resource's edits and its sentence, where one is refused */
 #define OPERATIONS_MAX        1000 /* on one resource, for the same reason */
@@ -156,6 +161,51 @@ is_resource_repeated(const struct kafka_incremental_alter_configs_request *messa
     return false;
 }
 
+/* One that says something of sites: whoever is at the connection, by a number that no other has. */
+static uint64_t reporter_of(const struct request *r)
+{
+    uint64_t client = r->context.router_id != 0
+                          ? r->context.router_id * 0x9e3779b97f4a7c15 + r->context.client_number
+                          : r->context.connection;
+    return SITE_REPORTER_OTHER | ((uint64_t)r->broker->conf.node_id << 56 ^ client);
+}
+
+static int take_reports(struct request *r, struct bytes text, bool is_check, struct err_note *note)
+{
+    struct site_report reports[SITE_REPORTS_MAX];
+    int count = site_report_parse(text, reports, note), err = count < 0 ? count : 0;
+    for (int i = 0; i < count && err == 0 && !is_check; i++) {
+        reports[i].reporter = reporter_of(r);
+        err = site_board_take(r->broker->sites, &reports[i], true, clock_now_ms(&r->broker->clock));
+        if (err != 0)
+            err_set(note, err, "report %d was not taken: %s", i + 1,
+                    err == ERR_BUSY        ? "too many, or too soon after the one before"
+                    : err == ERR_NOT_FOUND ? "there is no such site"
+                                           : "it is too old");
+    }
+    return err;
+}
+
+static void alter_broker(struct request *r, bool is_check,
+                         const struct kafka_incremental_alter_configs_request_resource *from,
+                         struct kafka_incremental_alter_configs_response_resource *answer)
+{
+    struct err_note note = {0};
+    const struct kafka_incremental_alter_configs_request_config *config = from->configs;
+    if (from->configs_count != 1 || !kafka_string_is_text(config->name, SITE_REPORT_CONFIG) ||
+        config->config_operation != OPERATION_SET || config->value.size < 0) {
+        refuse(r, answer, KAFKA_ERROR_INVALID_REQUEST,
+               "Configs can be altered for topics and groups; a node's own are in its file.");
+        return;
+    }
+    struct bytes text = bytes_of(config->value.data, (size_t)config->value.size);
+    int err = take_reports(r, text, is_check, &note);
+    if (err != 0)
+        refuse(r, answer,
+               err == ERR_BUSY ? KAFKA_ERROR_THROTTLING_QUOTA_EXCEEDED : KAFKA_ERROR_INVALID_CONFIG,
+               note.text);
+}
+
 static void begin(struct alter_configs *ac,
                   const struct kafka_incremental_alter_configs_request_resource *from,
                   struct kafka_incremental_alter_configs_response_resource *answer)
@@ -171,6 +221,10 @@ static void begin(struct alter_configs *ac,
     answer->resource_name = from->resource_name;
     if (from->resource_type == RESOURCE_GROUP) {
         group_policy_alter(&ac->list, from, message->validate_only, answer);
+        return;
+    }
+    if (from->resource_type == RESOURCE_BROKER) {
+        alter_broker(r, message->validate_only, from, answer);
         return;
     }
     if (from->resource_type != RESOURCE_TOPIC || edits == NULL || item == NULL) {

@@ -1,0 +1,115 @@
+"""Which sites are to be used, as real processes agree on it: told to anyone who asks by Kafka's own
+protocol, and heard of from anyone who tries."""
+
+import struct
+
+import pytest
+
+from admin_port import ready_cluster
+from cluster import wait_until
+from message import Connection
+
+BROKER, SET = 4, 0
+VERDICT, REPORT = "trilog.site.verdict", "trilog.site.report"
+INVALID_CONFIG, INVALID_REQUEST, THROTTLED = 40, 42, 89
+HEALTH, DRAIN = ("whole", "cut", "left"), ("in", "drained", "ending")
+STAGES = ("none", "connect", "answer", "produce", "commit", "fetch")
+BOUND_S = 60  # on what is awaited; how long it took is printed
+
+pytestmark = [pytest.mark.trilog_only, pytest.mark.direct_only]
+
+
+@pytest.fixture(scope="module")
+def own():
+    yield from ready_cluster("site")
+
+
+# ---- the verdict, as docs/verdict_format.md has it -----------------------------------------------
+def decode(data):
+    """epoch, failover epoch, and of each site health, drain, and the stage that failed."""
+    version, flags, epoch, failover_epoch, count = struct.unpack_from("<HHQQH", data)
+    assert (version, flags) == (1, 0)
+    at, sites = 22, {}
+    for _ in range(count):
+        health, drain, _, stage, _, zero, weight, size = struct.unpack_from("<6BHH", data, at)
+        name = data[at + 10:at + 10 + size].decode()
+        assert zero == 0 and weight > 0
+        sites[name] = (HEALTH[health], DRAIN[drain], STAGES[stage])
+        at += 10 + size
+    assert at == len(data)
+    return epoch, failover_epoch, sites
+
+
+def described(node, resource_name, keys):
+    with Connection(node) as c:
+        return c.call("DescribeConfigs", 4, resources=[
+            {"resource_type": BROKER, "resource_name": resource_name, "configuration_keys": keys},
+        ])["resources"][0]
+
+
+def verdict(node, resource_name=None):
+    """None while the node knows of none."""
+    answer = described(node, resource_name or str(node.id), [VERDICT])
+    assert answer["error_code"] == 0
+    entry, = answer["configs"]
+    assert entry["name"] == VERDICT and entry["read_only"]
+    return decode(bytes.fromhex(entry["value"])) if entry["value"] else None
+
+
+def wait_verdict(nodes, is_it, what):
+    def told():
+        told_by = [verdict(node) for node in nodes]
+        return told_by[0] if all(v is not None and is_it(v) for v in told_by) else None
+    return wait_until(told, BOUND_S, what, 0.05)
+
+
+def report(node, text, resource_name="1", name=REPORT):
+    with Connection(node) as c:
+        answer, = c.call("IncrementalAlterConfigs", 1, resources=[
+            {"resource_type": BROKER, "resource_name": resource_name, "configs": [
+                {"name": name, "config_operation": SET, "value": text}]}])["resources"]
+    return answer["error_code"], answer["error_message"]
+
+
+# ---- told ----------------------------------------------------------------------------------------
+def test_every_node_tells_the_same_verdict_whichever_broker_is_named(own):
+    _, _, sites = wait_verdict(own.nodes, lambda v: len(v[2]) == 3, "a first verdict")
+    assert sites == {site: ("whole", "in", "none") for site in "abc"}
+    told = {verdict(node, str(other.id))[0] for node in own.nodes for other in own.nodes}
+    assert len(told) == 1
+    listed = described(own.nodes[0], "1", None)["configs"]
+    assert VERDICT in {entry["name"] for entry in listed}, "among its own settings"
+    assert described(own.nodes[0], "2", [VERDICT, "site"])["error_code"] == INVALID_REQUEST
+
+
+def test_reports_are_read_bounded_and_never_stored(own):
+    node = own.nodes[0]
+    sound = "from=a to=b stage=none age_ms=20; from=a to=c stage=none"
+    wait_until(lambda: report(node, sound)[0] == 0, BOUND_S, "it knows the sites", 0.15)
+    assert report(node, "from=a to=b stage=none", name="log.retention.ms")[0] == INVALID_REQUEST
+    for text in ("", "from=a to=b", "from=a to=x stage=none", "from=a to=b stage=bad",
+                 "from=a to=b stage=none age_ms=99999", "from=a to=b stage=none;" * 17):
+        error, why = report(node, text)
+        assert error == INVALID_CONFIG and why, text
+    with Connection(node) as c:
+        answers = [c.call("IncrementalAlterConfigs", 1, resources=[
+            {"resource_type": BROKER, "resource_name": "1", "configs": [
+                {"name": REPORT, "config_operation": SET, "value": "from=b to=c stage=none"}]}]
+            )["resources"][0]["error_code"] for _ in range(20)]
+    assert answers[0] == 0 and THROTTLED in answers
+
+
+def test_what_routers_and_clients_report_is_agreed_and_taken_back_by_nobody_else(own):
+    before, _, _ = wait_verdict(own.nodes, lambda v: len(v[2]) == 3, "a first verdict")
+    text = "; ".join(f"from={a} to={b} stage={'answer' if b == 'c' else 'none'}"
+                     for a in "ab" for b in "abc")
+
+    def is_left():
+        report(own.nodes[0], text)
+        agreed = verdict(own.nodes[1])
+        return agreed if agreed[2]["c"][0] == "left" else None
+    epoch, _, sites = wait_until(is_left, BOUND_S, "site c is left", 0.25)
+    assert epoch > before
+    assert sites == {"a": ("whole", "in", "none"), "b": ("whole", "in", "none"),
+                     "c": ("left", "in", "answer")}
+    wait_verdict(own.nodes, lambda v: v[2]["c"][0] == "left", "all nodes follow")

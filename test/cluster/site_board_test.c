@@ -1,0 +1,174 @@
+/* What a node knows of how sites reach each other: many reporters, one word, one judge. */
+#include "site/board.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "site/report_text.h"
+
+#define OTHER(n) (SITE_REPORTER_OTHER | (n))
+
+static struct site_board *board_of_three(void)
+{
+    static const struct router_site sites[] = {{"a", 1}, {"b", 1}, {"c", 1}};
+    struct site_board *board;
+    struct router_verdict verdict;
+    cr_assert_eq(site_board_create(&board), 0);
+    cr_assert_eq(router_verdict_init(&verdict, sites, 3, NULL), 0);
+    site_board_follow(board, &verdict, 0);
+    return board;
+}
+
+static int say(struct site_board *board, const char *from, const char *to, uint64_t reporter,
+               enum router_stage stage, uint64_t now_ms)
+{
+    struct site_report report = {.stage = stage, .reporter = reporter};
+    strcpy(report.from, from);
+    strcpy(report.to, to);
+    return site_board_take(board, &report, true, now_ms);
+}
+
+/* Nodes 1, 2, 3 try all sites twice a second; `stage` is what those of a and c find of b. Returns
+ * when a change is to be agreed, or 0. */
+static uint64_t run(struct site_board *board, uint64_t from_ms, uint64_t to_ms,
+                    enum router_stage stage, struct router_verdict *next)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    for (uint64_t now_ms = from_ms; now_ms < to_ms; now_ms += 100) {
+        for (unsigned from = 0; from < 3 && now_ms % 500 == 0; from++)
+            for (unsigned to = 0; to < 3; to++) {
+                bool is_bad = from != 1 && to == 1;
+                if (from != 1 || stage == ROUTER_STAGE_NONE)
+                    cr_assert_eq(say(board, names[from], names[to], from + 1,
+                                     is_bad ? stage : ROUTER_STAGE_NONE, now_ms),
+                                 0);
+            }
+        if (site_board_decide(board, next, now_ms))
+            return now_ms;
+    }
+    return 0;
+}
+
+Test(cluster_site_board, a_site_that_nobody_reaches_is_left_within_three_seconds)
+{
+    struct site_board *board = board_of_three();
+    struct router_verdict next;
+    cr_assert_eq(run(board, 500, 10000, ROUTER_STAGE_NONE, &next), 0);
+    uint64_t at_ms = run(board, 10000, 20000, ROUTER_STAGE_PRODUCE, &next);
+    cr_assert(at_ms > 0 && at_ms <= 12000, "%llu", (unsigned long long)at_ms);
+    cr_assert_eq(next.epoch, 2);
+    cr_assert_eq(next.sites[1].health, ROUTER_LEFT);
+    cr_assert_eq(next.sites[1].stage, ROUTER_STAGE_PRODUCE);
+    site_board_destroy(board);
+}
+
+Test(cluster_site_board, who_follows_goes_on_from_what_was_agreed)
+{
+    struct site_board *leads = board_of_three(), *follows = board_of_three();
+    struct router_verdict next, other;
+    run(leads, 500, 10000, ROUTER_STAGE_NONE, &next);
+    run(follows, 500, 10000, ROUTER_STAGE_NONE, &other);
+    uint64_t at_ms = run(leads, 10000, 20000, ROUTER_STAGE_ANSWER, &next);
+    cr_assert_eq(run(follows, 10000, 20000, ROUTER_STAGE_ANSWER, &other), at_ms,
+                 "it hears the same");
+    site_board_follow(leads, &next, at_ms);
+    site_board_follow(follows, &next, at_ms);
+    cr_assert_eq(run(follows, at_ms + 100, at_ms + 5000, ROUTER_STAGE_ANSWER, &other), 0,
+                 "nothing is decided twice");
+    at_ms = run(follows, at_ms + 5000, at_ms + 60000, ROUTER_STAGE_NONE, &other);
+    cr_assert_gt(at_ms, 0, "the next leader's judge takes it back when it was quiet");
+    cr_assert_eq(other.epoch, 3);
+    cr_assert_eq(other.sites[1].health, ROUTER_WHOLE);
+    site_board_destroy(leads);
+    site_board_destroy(follows);
+}
+
+Test(cluster_site_board, one_client_that_fails_takes_no_path_away_and_most_of_them_do)
+{
+    struct site_board *board = board_of_three();
+    struct router_verdict next;
+    struct site_view view;
+    for (uint64_t now_ms = 500; now_ms <= 6000; now_ms += 500) {
+        cr_assert_eq(say(board, "a", "b", 1, ROUTER_STAGE_NONE, now_ms), 0);
+        cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_FETCH, now_ms), 0);
+        site_board_decide(board, &next, now_ms);
+    }
+    site_board_look(board, &view, 6000);
+    cr_assert_eq(view.paths[0][1].state, ROUTER_PATH_HEARD);
+    cr_assert_eq(view.paths[0][1].reporters, 2);
+    cr_assert_eq(view.paths[0][1].failing, 1);
+    for (uint64_t now_ms = 6500; now_ms <= 12000; now_ms += 500) {
+        cr_assert_eq(say(board, "a", "b", 1, ROUTER_STAGE_NONE, now_ms), 0);
+        cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_FETCH, now_ms), 0);
+        cr_assert_eq(say(board, "a", "b", OTHER(2), ROUTER_STAGE_FETCH, now_ms), 0);
+        site_board_decide(board, &next, now_ms);
+    }
+    site_board_look(board, &view, 12000);
+    cr_assert_eq(view.paths[0][1].state, ROUTER_PATH_LOST);
+    cr_assert_eq(view.paths[0][1].stage, ROUTER_STAGE_FETCH);
+    site_board_destroy(board);
+}
+
+Test(cluster_site_board, takes_no_more_of_clients_than_it_has_room_and_time_for)
+{
+    struct site_board *board = board_of_three();
+    struct site_report told[64];
+    cr_assert_eq(say(board, "a", "x", 1, ROUTER_STAGE_NONE, 1000), ERR_NOT_FOUND);
+    cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, 1000), 0);
+    cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, 1099), ERR_BUSY);
+    cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, 1100), 0);
+    cr_assert_eq(say(board, "a", "b", 7, ROUTER_STAGE_CONNECT, 1100), 0);
+    for (uint64_t i = 2; i < 100; i++)
+        cr_assert_eq(say(board, "a", "b", OTHER(i), ROUTER_STAGE_NONE, 1100 + i), 0);
+    unsigned count = site_board_untold(board, told, 64, 1300), nodes = 0;
+    for (unsigned i = 0; i < count; i++)
+        nodes += told[i].reporter == 7 && told[i].stage == ROUTER_STAGE_CONNECT;
+    cr_assert_eq(count, SITE_REPORTERS_MAX);
+    cr_assert_eq(nodes, 1, "a node keeps its place");
+    cr_assert_eq(site_board_untold(board, told, 64, 1300), 0, "each is told once");
+    site_board_destroy(board);
+}
+
+static int parse(const char *text, struct site_report reports[SITE_REPORTS_MAX])
+{
+    struct err_note note = {0};
+    return site_report_parse(bytes_of_text(text), reports, &note);
+}
+
+Test(cluster_site_report_text, reads_reports_as_clients_write_them)
+{
+    struct site_report r[SITE_REPORTS_MAX];
+    cr_assert_eq(parse("from=a to=b stage=produce age_ms=120; from=a to=c-1 stage=none", r), 2);
+    cr_assert_str_eq(r[0].from, "a");
+    cr_assert_str_eq(r[0].to, "b");
+    cr_assert_eq(r[0].stage, ROUTER_STAGE_PRODUCE);
+    cr_assert_eq(r[0].age_ms, 120);
+    cr_assert_str_eq(r[1].to, "c-1");
+    cr_assert_eq(r[1].stage, ROUTER_STAGE_NONE);
+    cr_assert_eq(r[1].age_ms, 0);
+}
+
+Test(cluster_site_report_text, refuses_what_is_no_report)
+{
+    static const char *const texts[] = {
+        "",
+        "from=a to=b",
+        "to=b stage=none",
+        "from=a to=b stage=bad",
+        "from=a from=a to=b stage=none",
+        "from=a to=b stage=none age_ms=",
+        "from=a to=b stage=none age_ms=-1",
+        "from=a to=b stage=none age_ms=99999999999999999999",
+        "from=a to=b stage=none and=more",
+        "from= to=b stage=none",
+        "from=a to=0123456789012345678901234567890123456789 stage=none",
+        "from=a to=b stage=none;;",
+    };
+    struct site_report r[SITE_REPORTS_MAX];
+    for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        cr_assert_eq(parse(texts[i], r), ERR_INVALID, "%s", texts[i]);
+    char many[2000] = "";
+    for (unsigned i = 0; i <= SITE_REPORTS_MAX; i++)
+        strcat(many, "from=a to=b stage=none;");
+    cr_assert_eq(parse(many, r), ERR_INVALID, "too many");
+}
