@@ -328,10 +328,10 @@ $(B)/bench/group_load: $(patsubst %.c,$(B)/%.o,$(wildcard bench/groups/*.c))
 	$(CC) $(LDFLAGS) $^ -o $@
 $(B)/bench/machine: $(B)/bench/machine.o
 	$(CC) $(LDFLAGS) $^ -o $@
-# ROUNDS=5 SECONDS=10 BENCH_ONLY=trilog|kafka (SECONDS is a variable of bash's own).
-bench: build/.need-bench $(B)/bench/load $(B)/bench/machine $(B)/trilogd
+# ROUNDS=5 SECONDS=10 BENCH_ONLY=trilog|kafka|router (SECONDS is a variable of bash's own).
+bench: build/.need-bench $(B)/bench/load $(B)/bench/machine $(B)/trilogd $(B)/trilog-router
 	SECONDS_EACH=$(SECONDS) ROUNDS=$(ROUNDS) python3 -B bench/run.py \
-	    $(B)/bench/load $(B)/bench/machine $(B)/trilogd
+	    $(B)/bench/load $(B)/bench/machine $(B)/trilogd $(B)/trilog-router
 
 # Commits of many groups, a large group that one leaves (bench/groups/README.md).
 bench-groups: build/.need-bench $(B)/bench/load $(B)/bench/group_load $(B)/bench/machine $(B)/trilogd

@@ -1,10 +1,11 @@
 """Side by side with Kafka: rounds in which each system gets the same work, alone.
 
-    run.py LOAD MACHINE TRILOGD      environment: ROUNDS=5 SECONDS=10 BENCH_ONLY=trilog|kafka
+    run.py LOAD MACHINE TRILOGD ROUTER      environment: ROUNDS=5 SECONDS=10 BENCH_ONLY=trilog|kafka|router
 
 Only one system runs at a time, on an empty folder; rounds alternate which comes first, so that
 what the machine does meanwhile (a slow disk, a busy neighbour) falls on both. Ratios are ratios
-of medians. The table goes to stdout and to build/bench/result.md.
+of medians. Then the same work direct and through a router (routed.py). The tables go to stdout and
+to build/bench/result.md.
 """
 import os
 import pathlib
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import routed
 import systems
 import table
 
@@ -114,6 +116,15 @@ def measure(system):
     return figures
 
 
+def measure_routed(system, router, turn):
+    try:
+        system.start()
+        measure_fresh(system)
+        return routed.measure(system, router, SECONDS, settle, turn)
+    finally:
+        system.stop()
+
+
 def machine(binary):
     line = subprocess.run([binary, str(FOLDER)], check=True, capture_output=True, text=True).stdout
     got = dict(pair.split("=") for pair in line.split())
@@ -122,8 +133,17 @@ def machine(binary):
             f"{ROUNDS} rounds of {SECONDS} s each; medians (least – most).")
 
 
+def route(system, router):
+    rounds = []
+    for i in range(ROUNDS):
+        say(f"router, round {i + 1} of {ROUNDS}")
+        rounds.append(measure_routed(system, router, i))
+        say(f"  {rounds[-1]}")
+    return rounds
+
+
 def main():
-    load, machine_binary, trilogd = (str(pathlib.Path(p).resolve()) for p in sys.argv[1:4])
+    load, machine_binary, trilogd, router = (str(pathlib.Path(p).resolve()) for p in sys.argv[1:5])
     FOLDER.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))  # unwinds, and so stops what runs
@@ -137,7 +157,10 @@ def main():
         for system in chosen[::-1] if i % 2 else chosen:
             say(f"round {i + 1} of {ROUNDS}")
             rounds[system.name].append(measure(system))
-    text = f"{text}\n\n{table.table(rounds)}\n"
+    if chosen:
+        text = f"{text}\n\n{table.table(rounds)}\n"
+    if ONLY in ("", "router"):
+        text = f"{text}\n\n{routed.report(route(both[0], router))}\n"
     (FOLDER / "result.md").write_text(text)
     print(text)
 

@@ -37,6 +37,19 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def cpu_seconds(process):
+    """User and system time."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_mb(process):
+    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0
+
+
 class System:
     """Three nodes. Subclasses give `name`, `prepare` and `command`."""
 
@@ -96,20 +109,11 @@ class System:
 
     def cpu_seconds(self):
         """User and system time of all nodes' processes."""
-        ticks = 0
-        for process in filter(None, self.processes):
-            fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS
+        return sum(cpu_seconds(process) for process in filter(None, self.processes))
 
     def resident_mb(self):
         """Of the node that holds most."""
-        sizes = []
-        for process in filter(None, self.processes):
-            for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
-                if line.startswith("VmRSS:"):
-                    sizes.append(int(line.split()[1]) / 1024)
-        return max(sizes)
+        return max(resident_mb(process) for process in filter(None, self.processes))
 
     def load_process(self, mode, **options):
         options.setdefault("brokers", self.brokers())

@@ -32,11 +32,19 @@ def figure(x):
     return f"{x:.3g}"
 
 
+def middle(values):
+    return statistics.median(values)
+
+
+def verdict(is_met):
+    return "yes" if is_met else "**no**"
+
+
 def spread(values):
     """The median, and the least and the most when there are several."""
     if not values:
         return "–"
-    text = figure(statistics.median(values))
+    text = figure(middle(values))
     return f"{text} ({figure(min(values))} – {figure(max(values))})" if len(values) > 1 else text
 
 
@@ -46,7 +54,7 @@ def judge(bar, ours, kafka):
     kind, side, limit = bar
     value = ours / kafka if kind == "ratio" else ours
     is_met = value >= limit if side == AT_LEAST else value <= limit
-    return f"{side} {limit:g}" + (" ×" if kind == "ratio" else ""), "yes" if is_met else "**no**"
+    return f"{side} {limit:g}" + (" ×" if kind == "ratio" else ""), verdict(is_met)
 
 
 def table(rounds):
@@ -58,8 +66,8 @@ def table(rounds):
              "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, unit, what, bar in MEASURES:
         ours, kafka = values("trilog", name), values("kafka", name)
-        middle = [statistics.median(v) if v else None for v in (ours, kafka)]
-        ratio = f"{middle[0] / middle[1]:.2f}" if all(middle) else "–"
-        limit, met = judge(bar, *middle)
+        medians = [middle(v) if v else None for v in (ours, kafka)]
+        ratio = f"{medians[0] / medians[1]:.2f}" if all(medians) else "–"
+        limit, met = judge(bar, *medians)
         lines.append(f"| {what} | {unit} | {spread(ours)} | {spread(kafka)} | {ratio} | {limit} | {met} |")
     return "\n".join(lines)
