@@ -10,7 +10,7 @@
 static void on_probe_end(void *data, struct upstream *u)
 {
     struct router_node *n = data;
-    n->owner->pool.upstream_count--;
+    node_count_out(n, u);
     if (n->probe == u)
         n->probe = NULL;
 }
@@ -23,6 +23,7 @@ static void on_probed(struct upstream_call *call, int status, struct slice answe
     if (status != 0)
         return;
     n->answered_ms = router_now_ms(n->owner);
+    n->is_doubted = false;
     if (n->is_silent)
         event_info("node_back", "peer_node=%d address=%s:%u", n->id, n->host, n->port);
     n->is_silent = false;

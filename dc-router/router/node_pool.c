@@ -56,10 +56,8 @@ struct router_node *node_pool_put(struct router_shard *s, int32_t id, struct kaf
     if (n == NULL)
         return NULL;
     n->id = id;
-    if (!has_address(n, host, port)) {
-        node_end_connections(n);
+    if (!has_address(n, host, port))
         node_set_address(n, host, port);
-    }
     size_t size = site.size < 0 ? 0 : (size_t)site.size;
     size = size < sizeof n->site ? size : sizeof n->site - 1;
     memcpy(n->site, site.data == NULL ? "" : site.data, size);
@@ -95,6 +93,8 @@ static bool is_known(const struct router_shard *s, struct kafka_string host, int
 void node_pool_take_settings(struct router_shard *s)
 {
     const struct conf_addresses *nodes = &s->settings->nodes;
+    if (s->pool.look_up == NULL)
+        s->pool.look_up = uv_getaddrinfo;
     for (unsigned i = 0; i < nodes->count; i++)
         if (!is_known(s, kafka_string_of(nodes->entries[i].host), nodes->entries[i].port))
             node_pool_put(s, -1, kafka_string_of(nodes->entries[i].host), nodes->entries[i].port,
@@ -113,10 +113,7 @@ struct node_moment *node_pool_moments(const struct router_shard *s, unsigned *co
 void node_pool_tick(struct router_shard *s, uint64_t now_ms)
 {
     for (struct router_node *n = s->pool.nodes; n != NULL; n = n->next) {
-        if (!n->has_address && !n->is_resolving && now_ms - n->probed_ms >= 1000) {
-            n->probed_ms = now_ms;
-            node_resolve(n);
-        }
+        node_look_up_again(n, now_ms);
         node_look_at(n, now_ms);
     }
 }

@@ -33,11 +33,17 @@ struct router_node {
     char host[256];
     uint16_t port;
     char site[64];
-    bool has_address; /* `address` is resolved */
-    bool is_resolving;
+    bool is_name;         /* `host` has to be looked up */
+    bool has_address;     /* `address` is known */
+    bool is_looking_up;   /* look_up is under way, … */
+    bool is_name_changed; /* … for a former name */
+    bool is_doubted;      /* a connection failed since it was looked up */
     struct sockaddr_storage address;
-    uv_getaddrinfo_t resolve;
+    uv_getaddrinfo_t look_up;
+    uint64_t looked_up_ms; /* last begun */
+    unsigned address_turn; /* rises with each look: a name may have several */
     struct upstream *pipes[NODE_PIPES_MAX];
+    struct upstream *own;      /* for the router's own questions */
     unsigned place;            /* rises in the order of coming, from 0 */
     struct node_moment moment; /* newest of the node's */
     struct lane *lanes;        /* all */
@@ -51,8 +57,13 @@ struct router_node {
     struct router_node *next;
 };
 
+/* uv_getaddrinfo, or a test's. */
+typedef int (*node_look_up_fn)(uv_loop_t *loop, uv_getaddrinfo_t *look_up, uv_getaddrinfo_cb cb,
+                               const char *host, const char *port, const struct addrinfo *hints);
+
 struct node_pool {
     struct router_node *nodes;
+    node_look_up_fn look_up; /* NULL before node_pool_init: uv_getaddrinfo */
     unsigned node_count;
     unsigned upstream_count; /* connections in all */
 };
@@ -84,6 +95,10 @@ struct router_node *node_pool_find(struct router_shard *s, int32_t id);
 /* Any node that answers, of this router's site if there is one; NULL: none. `turn` spreads. */
 struct router_node *node_pool_any(struct router_shard *s, uint64_t turn);
 bool router_node_is_up(const struct router_node *n);
+
+/* What the router asks for itself, on a connection of its own: no client's request holds it up. */
+int router_node_send_own(struct router_node *n, struct upstream_call *call,
+                         struct kafka_slices inner, upstream_cb cb);
 
 /* As upstream_send: on the client's pipe, … */
 int router_node_send(struct router_node *n, struct upstream_call *call,

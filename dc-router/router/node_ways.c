@@ -27,12 +27,18 @@ struct upstream *node_open_upstream(struct router_node *n, void *data, upstream_
     return u;
 }
 
+void node_count_out(struct router_node *n, const struct upstream *u)
+{
+    n->owner->pool.upstream_count--;
+    n->is_doubted |= !upstream_was_connected(u);
+}
+
 /* ---- pipes ---- */
 
 static void on_pipe_end(void *data, struct upstream *u)
 {
     struct router_node *n = data;
-    n->owner->pool.upstream_count--;
+    node_count_out(n, u);
     for (unsigned i = 0; i < NODE_PIPES_MAX; i++)
         if (n->pipes[i] == u)
             n->pipes[i] = NULL;
@@ -70,14 +76,37 @@ int router_node_send(struct router_node *n, struct upstream_call *call,
     return upstream_send(*pipe, call, &client, inner, router_now_ms(n->owner), cb);
 }
 
+/* ---- the router's own ---- */
+
+static void on_own_end(void *data, struct upstream *u)
+{
+    struct router_node *n = data;
+    node_count_out(n, u);
+    if (n->own == u)
+        n->own = NULL;
+}
+
+int router_node_send_own(struct router_node *n, struct upstream_call *call,
+                         struct kafka_slices inner, upstream_cb cb)
+{
+    static const uint8_t nobody[4];
+    struct client_identity identity = {.number = ROUTER_OWN_CLIENT,
+                                       .address = bytes_of(nobody, sizeof nobody)};
+    struct kafka_envelope_client client = as_client(n, &identity);
+    if (is_over(n->own))
+        n->own = node_open_upstream(n, n, on_own_end);
+    if (n->own == NULL)
+        return UV_ENOTCONN;
+    return upstream_send(n->own, call, &client, inner, router_now_ms(n->owner), cb);
+}
+
 /* ---- lanes ---- */
 
 static void on_lane_end(void *data, struct upstream *u)
 {
     struct lane *lane = data;
     struct router_node *n = lane->node;
-    (void)u;
-    n->owner->pool.upstream_count--;
+    node_count_out(n, u);
     for (struct lane **at = &n->lanes; *at != NULL; at = &(*at)->next)
         if (*at == lane) {
             *at = lane->next;
@@ -152,6 +181,8 @@ void node_end_connections(struct router_node *n)
         next = lane->next; /* it is freed later */
         upstream_close(lane->upstream);
     }
+    if (n->own != NULL)
+        upstream_close(n->own);
     if (n->probe != NULL)
         upstream_close(n->probe);
 }

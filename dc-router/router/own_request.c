@@ -17,13 +17,10 @@ struct kafka_slices own_request_content(struct kafka_writer *w)
 int own_request_send(struct router_node *n, struct upstream_call *call, enum kafka_api_key api,
                      int16_t version, const void *message, upstream_cb cb)
 {
-    static const uint8_t nobody[4];
     struct kafka_request_header header = {.api = kafka_api_find((int16_t)api),
                                           .api_key = (int16_t)api,
                                           .api_version = version,
                                           .client_id = kafka_string_of("trilog-router")};
-    struct client_identity identity = {.number = ROUTER_OWN_CLIENT,
-                                       .address = bytes_of(nobody, sizeof nobody)};
     struct kafka_writer w;
     kafka_writer_init(&w, REQUEST_BYTES_MAX);
     kafka_request_header_encode(&w, &header);
@@ -31,7 +28,7 @@ int own_request_send(struct router_node *n, struct upstream_call *call, enum kaf
     if (err == 0)
         err = kafka_writer_finish(&w);
     if (err == 0)
-        err = router_node_send(n, call, &identity, own_request_content(&w), cb);
+        err = router_node_send_own(n, call, own_request_content(&w), cb);
     kafka_writer_close(&w);
     return err;
 }

@@ -5,7 +5,7 @@
 #include "protocol/api_key.h"
 #include "router/node_pool.h"
 
-/* Encodes and sends `message` (struct kafka_…_request), on a pipe. As router_node_send. */
+/* Encodes and sends `message` (struct kafka_…_request). As router_node_send_own. */
 int own_request_send(struct router_node *n, struct upstream_call *call, enum kafka_api_key api,
                      int16_t version, const void *message, upstream_cb cb);
 

@@ -235,6 +235,11 @@ uint64_t upstream_oldest_ms(const struct upstream *u)
     return u->first == NULL ? 0 : u->first->sent_ms;
 }
 
+bool upstream_was_connected(const struct upstream *u)
+{
+    return u->is_connected;
+}
+
 bool upstream_is_closing(const struct upstream *u)
 {
     return u->is_closing;

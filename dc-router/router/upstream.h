@@ -60,6 +60,8 @@ int upstream_send(struct upstream *u, struct upstream_call *call,
 unsigned upstream_call_count(const struct upstream *u);
 /* When the oldest unanswered call was sent; 0 when there is none. */
 uint64_t upstream_oldest_ms(const struct upstream *u);
+/* Did the node ever take it? */
+bool upstream_was_connected(const struct upstream *u);
 /* True from upstream_close on, or from when the node ended it: it takes no more calls. */
 bool upstream_is_closing(const struct upstream *u);
 

@@ -155,6 +155,8 @@ static void take_envelope(struct world_node *n, int socket, struct bytes frame)
     bool is_own = envelope.client_number == ROUTER_OWN_CLIENT;
     if (n->is_hanging)
         return;
+    if (is_own && inner.api_key != KAFKA_API_API_VERSIONS)
+        n->asked_way = socket;
     if (is_own && inner.api_key == KAFKA_API_API_VERSIONS)
         answer_envelope(n, socket, header.correlation_id, bytes_of("1234", 4));
     else if (is_own && inner.api_key == KAFKA_API_METADATA)

@@ -40,6 +40,7 @@ struct world_node {
     uint16_t port;
     bool is_hanging; /* takes connections, and says nothing on its own */
     int64_t now;     /* of its envelopes' answers */
+    int asked_way;   /* where the router's own last question about the cluster came */
     struct world_way ways[WORLD_WAYS_MAX];
     struct world_call calls[WORLD_CALLS_MAX];
     unsigned call_count;

@@ -1,0 +1,203 @@
+/* Where nodes are, and which connections to them are whose. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/error.h"
+#include "router_world.h"
+
+#define PRODUCE_VERSION 9
+#define NAMED_NODE      9
+#define LOOKS_MAX       64
+
+static struct world w;
+static struct world_client client;
+
+/* What was looked up, in order; the test says what is found. */
+static struct look {
+    uv_getaddrinfo_t *request;
+    uv_getaddrinfo_cb cb;
+    char host[64], port[8];
+} looks[LOOKS_MAX];
+static unsigned look_count;
+
+static int look_up(uv_loop_t *loop, uv_getaddrinfo_t *request, uv_getaddrinfo_cb cb,
+                   const char *host, const char *port, const struct addrinfo *hints)
+{
+    (void)loop;
+    (void)hints;
+    cr_assert_lt(look_count, LOOKS_MAX);
+    struct look *look = &looks[look_count++];
+    look->request = request;
+    look->cb = cb;
+    snprintf(look->host, sizeof look->host, "%s", host);
+    snprintf(look->port, sizeof look->port, "%s", port);
+    return 0;
+}
+
+static void find(unsigned i, const char *address)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *found;
+    cr_assert_eq(getaddrinfo(address, looks[i].port, &hints, &found), 0);
+    looks[i].cb(looks[i].request, 0, found); /* it frees them */
+    world_settle(&w);
+}
+
+static void find_nothing(unsigned i)
+{
+    looks[i].cb(looks[i].request, UV_EAI_NONAME, NULL);
+}
+
+static void open_world(void)
+{
+    look_count = 0;
+    world_open(&w);
+    w.shard.pool.look_up = look_up;
+    world_connect(&w, &client);
+}
+
+static void close_world(void)
+{
+    world_disconnect(&client);
+    world_close(&w);
+}
+
+TestSuite(router_nodes, .init = open_world, .fini = close_world);
+
+static struct router_node *put(int32_t id, const char *host, uint16_t port)
+{
+    return node_pool_put(&w.shard, id, kafka_string_of(host), port, kafka_string_of("far"));
+}
+
+static void send_batch(void)
+{
+    struct kafka_produce_request m;
+    struct kafka_produce_request_topic topic;
+    struct kafka_produce_request_partition partition;
+    kafka_produce_request_init(&m);
+    kafka_produce_request_topic_init(&topic);
+    kafka_produce_request_partition_init(&partition);
+    topic.name = kafka_string_of("t");
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    m.acks = -1;
+    m.timeout_ms = 5000;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_send(&client, KAFKA_API_PRODUCE, PRODUCE_VERSION, &m);
+}
+
+static void refuse(int32_t node, unsigned n)
+{
+    struct kafka_produce_response m;
+    struct kafka_produce_response_topic topic;
+    struct kafka_produce_response_partition partition;
+    kafka_produce_response_init(&m);
+    kafka_produce_response_topic_init(&topic);
+    kafka_produce_response_partition_init(&partition);
+    partition.error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+    topic.name = kafka_string_of("t");
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_node_answer(&w, node, n, &m);
+}
+
+static unsigned count_at(int32_t node)
+{
+    world_settle(&w);
+    return world_node(&w, node)->call_count;
+}
+
+Test(router_nodes, the_address_of_a_former_name_is_not_taken)
+{
+    struct router_node *n = put(NAMED_NODE, "old", 9000);
+    cr_assert_eq(put(NAMED_NODE, "new", w.nodes[0].port), n);
+    cr_assert_eq(look_count, 1);
+    find(0, "127.0.0.9");
+    cr_assert_not(n->has_address);
+    cr_assert_eq(look_count, 2);
+    cr_assert_str_eq(looks[1].host, "new");
+    find(1, "127.0.0.1");
+    cr_assert(n->has_address);
+    cr_assert_eq(((struct sockaddr_in *)&n->address)->sin_port, htons(w.nodes[0].port));
+}
+
+Test(router_nodes, nor_that_of_a_name_which_became_an_address)
+{
+    struct router_node *n = put(NAMED_NODE, "old", 9000);
+    put(NAMED_NODE, "127.0.0.1", w.nodes[0].port);
+    find(0, "127.0.0.9");
+    cr_assert_eq(look_count, 1);
+    cr_assert_eq(((struct sockaddr_in *)&n->address)->sin_port, htons(w.nodes[0].port));
+}
+
+Test(router_nodes, a_name_is_looked_up_again_when_nobody_is_at_its_address_once_a_second_at_most)
+{
+    struct router_node *n = put(NAMED_NODE, "moved", w.nodes[0].port);
+    find(0, "127.0.0.9"); /* nobody listens there */
+    for (int second = 0; second < 4; second++) {
+        world_pass_ms(&w, 1000);
+        cr_assert_leq(look_count, 2u + (unsigned)second);
+        if (looks[look_count - 1].request != NULL)
+            find_nothing(look_count - 1);
+        looks[look_count - 1].request = NULL;
+    }
+    world_pass_ms(&w, 1000);
+    cr_assert_geq(look_count, 4);
+    cr_assert_not(router_node_is_up(n));
+    find(look_count - 1, "127.0.0.1");
+    world_pass_ms(&w, 500);
+    cr_assert(router_node_is_up(n));
+    unsigned before = look_count;
+    world_pass_ms(&w, 3000);
+    cr_assert_eq(look_count, before, "it is well where it is");
+}
+
+Test(router_nodes, of_several_addresses_the_next_one_is_tried)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *first, *next;
+    struct router_node *n = put(NAMED_NODE, "both", w.nodes[0].port);
+    for (int tries = 0; tries < 2; tries++) {
+        cr_assert_eq(getaddrinfo("127.0.0.9", looks[tries].port, &hints, &first), 0);
+        cr_assert_eq(getaddrinfo("127.0.0.1", looks[tries].port, &hints, &next), 0);
+        first->ai_next = next;
+        looks[tries].cb(looks[tries].request, 0, first);
+        world_pass_ms(&w, 1100);
+    }
+    world_pass_ms(&w, 500);
+    cr_assert(router_node_is_up(n));
+    cr_assert_eq(((struct sockaddr_in *)&n->address)->sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+}
+
+Test(router_nodes, what_goes_on_when_an_address_changes_goes_to_the_new_one)
+{
+    w.leaders[0] = -1;
+    send_batch();
+    refuse(1, 0);
+    send_batch(); /* held behind the first */
+    w.leaders[0] = 1;
+    world_pass_ms(&w, 500);
+    cr_assert_eq(count_at(1), 2);
+    w.nodes[0].port = w.nodes[1].port;
+    put(1, "127.0.0.1", w.nodes[1].port); /* the first's fate is unknown; the second goes */
+    world_pass_ms(&w, 500);
+    cr_assert_eq(count_at(1), 2);
+    cr_assert_eq(count_at(2), 1);
+}
+
+Test(router_nodes, what_the_router_asks_itself_is_not_behind_a_clients_request)
+{
+    w.settings.pipes_per_node = 1;
+    send_batch();
+    for (int i = 0; i < WORLD_NODES; i++) {
+        cluster_map_doubt(&w.shard);
+        world_pass_ms(&w, 60);
+    }
+    const struct world_call *call = world_call(&w, 1, 0);
+    cr_assert_geq(call->way, 0, "an answer before its turn ends the connection");
+    cr_assert_neq(call->way, world_node(&w, 1)->asked_way);
+}
