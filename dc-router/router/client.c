@@ -162,8 +162,18 @@ void client_request_answer(struct client_request *r, const void *message)
     end_answer(r, api->response.encode(&r->writer, r->header.api_version, message));
 }
 
+static bool is_answer_to(const struct client_request *r, struct bytes answer)
+{
+    return answer.size >= sizeof r->header.correlation_id &&
+           (int32_t)bytes_get_be32(answer.data) == r->header.correlation_id;
+}
+
 void client_request_answer_bytes(struct client_request *r, struct slice answer)
 {
+    if (!is_answer_to(r, answer.bytes)) {
+        client_request_end_client(r, "a node's answer is none");
+        return;
+    }
     kafka_writer_begin_frame(&r->writer);
     kafka_write_slice(&r->writer, answer);
     end_answer(r, 0);

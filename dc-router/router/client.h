@@ -83,7 +83,7 @@ bool client_request_is_abandoned(const struct client_request *r);
 
 /* Exactly one of these, once: a struct kafka_…_response of the request's own API and version; … */
 void client_request_answer(struct client_request *r, const void *message);
-/* … an answer as a node gave it (header and message), referenced; … */
+/* … an answer as a node gave it (header and message), referenced, if it is one to this; … */
 void client_request_answer_bytes(struct client_request *r, struct slice answer);
 /* … nothing; or the connection ends. */
 void client_request_answer_nothing(struct client_request *r);

@@ -117,6 +117,15 @@ static int encode_part(struct one_of_many *one, int32_t i)
     return err != 0 ? err : kafka_writer_finish(&one->writer);
 }
 
+/* An answer without some of the groups would say that there is nothing to tell of them. */
+static void answer_if_whole(struct many *m, const void *message, int32_t groups_count)
+{
+    if (groups_count == m->count)
+        client_request_answer(m->request, message);
+    else
+        client_request_end_client(m->request, "not all groups were answered");
+}
+
 static void answer_described(struct many *m)
 {
     struct kafka_describe_groups_response all;
@@ -124,10 +133,10 @@ static void answer_described(struct many *m)
     all.groups = client_request_allocate(m->request, (size_t)m->count * sizeof *all.groups);
     for (int32_t i = 0; i < m->count && all.groups != NULL; i++) {
         const struct kafka_describe_groups_response *part = m->parts[i].own.message;
-        if (part->groups_count > 0)
+        if (part->groups_count == 1)
             all.groups[all.groups_count++] = part->groups[0];
     }
-    client_request_answer(m->request, &all);
+    answer_if_whole(m, &all, all.groups_count);
 }
 
 static void answer_deleted(struct many *m)
@@ -137,10 +146,10 @@ static void answer_deleted(struct many *m)
     all.groups = client_request_allocate(m->request, (size_t)m->count * sizeof *all.groups);
     for (int32_t i = 0; i < m->count && all.groups != NULL; i++) {
         const struct kafka_delete_groups_response *part = m->parts[i].own.message;
-        if (part->groups_count > 0)
+        if (part->groups_count == 1)
             all.groups[all.groups_count++] = part->groups[0];
     }
-    client_request_answer(m->request, &all);
+    answer_if_whole(m, &all, all.groups_count);
 }
 
 static void answer_fetched(struct many *m)
@@ -150,10 +159,10 @@ static void answer_fetched(struct many *m)
     all.groups = client_request_allocate(m->request, (size_t)m->count * sizeof *all.groups);
     for (int32_t i = 0; i < m->count && all.groups != NULL; i++) {
         const struct kafka_offset_fetch_response *part = m->parts[i].own.message;
-        if (part->groups_count > 0)
+        if (part->groups_count == 1)
             all.groups[all.groups_count++] = part->groups[0];
     }
-    client_request_answer(m->request, &all);
+    answer_if_whole(m, &all, all.groups_count);
 }
 
 static void end_many(struct many *m)

@@ -35,7 +35,10 @@ static void answer(struct listing *l)
         for (int32_t g = 0; l->parts[i].has_answer && g < part->groups_count; g++)
             all.groups[all.groups_count++] = part->groups[g];
     }
-    client_request_answer(l->request, &all);
+    if (all.groups == NULL)
+        client_request_end_client(l->request, "its answer needs too much memory");
+    else
+        client_request_answer(l->request, &all);
 }
 
 static void one_less(struct listing *l)

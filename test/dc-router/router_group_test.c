@@ -169,3 +169,114 @@ Test(router_group, answers_of_leaders_stand_in_the_order_of_the_question)
     cr_assert_eq(got[3].error_code, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER);
     cr_assert_eq(got[3].partition_index, 1);
 }
+
+Test(router_group, an_answer_without_bytes_is_none)
+{
+    commit(10);
+    world_node_answer_nothing(&w, 1, 0);
+    cr_assert(world_is_ended(&client));
+}
+
+#define DESCRIBE_VERSION 5
+#define DELETE_VERSION   2
+#define FETCH_VERSION    8
+
+static void describe_two(void)
+{
+    struct kafka_describe_groups_request m;
+    struct kafka_string groups[] = {kafka_string_of("g"), kafka_string_of("h")};
+    kafka_describe_groups_request_init(&m);
+    m.groups = groups;
+    m.groups_count = 2;
+    world_send(&client, KAFKA_API_DESCRIBE_GROUPS, DESCRIBE_VERSION, &m);
+}
+
+static void answer_described(unsigned n, const char *name)
+{
+    struct kafka_describe_groups_response m;
+    struct kafka_describe_groups_response_group group;
+    kafka_describe_groups_response_init(&m);
+    kafka_describe_groups_response_group_init(&group);
+    group.group_id = kafka_string_of(name);
+    m.groups = &group;
+    m.groups_count = 1;
+    world_node_answer(&w, 1, n, &m);
+}
+
+Test(router_group, groups_of_one_question_are_in_one_answer_in_its_order)
+{
+    describe_two();
+    answer_described(0, "g");
+    answer_described(1, "h");
+    const struct kafka_describe_groups_response *m = world_answer(
+        &client, KAFKA_API_DESCRIBE_GROUPS, DESCRIBE_VERSION);
+    cr_assert_not_null(m);
+    cr_assert_eq(m->groups_count, 2);
+    cr_assert(kafka_string_is_text(m->groups[1].group_id, "h"));
+}
+
+/* From here on nothing is left for what the request is put together in. */
+static void fill_arena(void)
+{
+    struct kafka_arena *arena = &w.shard.clients->first->arena;
+    arena->limit_bytes = arena->used_bytes;
+}
+
+Test(router_group, an_answer_that_memory_does_not_suffice_for_is_not_empty)
+{
+    describe_two();
+    answer_described(0, "g");
+    fill_arena();
+    answer_described(1, "h");
+    cr_assert(world_is_ended(&client));
+}
+
+Test(router_group, nor_is_one_of_deleted_groups)
+{
+    struct kafka_delete_groups_request m;
+    struct kafka_string names[] = {kafka_string_of("g")};
+    struct kafka_delete_groups_response answer;
+    struct kafka_delete_groups_response_group group;
+    kafka_delete_groups_request_init(&m);
+    m.group_names = names;
+    m.group_names_count = 1;
+    world_send(&client, KAFKA_API_DELETE_GROUPS, DELETE_VERSION, &m);
+    kafka_delete_groups_response_init(&answer);
+    kafka_delete_groups_response_group_init(&group);
+    group.group_id = names[0];
+    answer.groups = &group;
+    answer.groups_count = 1;
+    fill_arena();
+    world_node_answer(&w, 1, 0, &answer);
+    cr_assert(world_is_ended(&client));
+}
+
+Test(router_group, nor_one_of_offsets_that_a_node_did_not_tell)
+{
+    struct kafka_offset_fetch_request m;
+    struct kafka_offset_fetch_request_group group;
+    struct kafka_offset_fetch_response answer;
+    kafka_offset_fetch_request_init(&m);
+    kafka_offset_fetch_request_group_init(&group);
+    group.group_id = kafka_string_of("g");
+    m.groups = &group;
+    m.groups_count = 1;
+    world_send(&client, KAFKA_API_OFFSET_FETCH, FETCH_VERSION, &m);
+    kafka_offset_fetch_response_init(&answer); /* of no group */
+    world_node_answer(&w, 1, 0, &answer);
+    cr_assert(world_is_ended(&client));
+}
+
+Test(router_group, a_list_of_groups_that_memory_does_not_suffice_for_is_not_empty)
+{
+    struct kafka_list_groups_request m;
+    struct kafka_list_groups_response answer;
+    kafka_list_groups_request_init(&m);
+    world_send(&client, KAFKA_API_LIST_GROUPS, 4, &m);
+    kafka_list_groups_response_init(&answer);
+    world_node_answer(&w, 1, 0, &answer);
+    world_node_answer(&w, 2, 0, &answer);
+    fill_arena();
+    world_node_answer(&w, 3, 0, &answer);
+    cr_assert(world_is_ended(&client));
+}

@@ -226,6 +226,15 @@ void world_node_answer(struct world *w, int32_t id, unsigned n, const void *mess
     world_settle(w);
 }
 
+void world_node_answer_nothing(struct world *w, int32_t id, unsigned n)
+{
+    struct world_call *call = world_call(w, id, n);
+    cr_assert(!call->is_answered && call->way >= 0);
+    call->is_answered = true;
+    answer_envelope(world_node(w, id), call->way, call->number, bytes_of(NULL, 0));
+    world_settle(w);
+}
+
 void world_cut(struct world *w, int32_t id)
 {
     struct world_node *n = world_node(w, id);

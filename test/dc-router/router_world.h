@@ -80,6 +80,8 @@ struct world_node *world_node(struct world *w, int32_t id);
 struct world_call *world_call(struct world *w, int32_t id, unsigned n);
 /* `message` is a struct kafka_…_response of the call's API. */
 void world_node_answer(struct world *w, int32_t id, unsigned n, const void *message);
+/* As a node that has nothing to say: no bytes within the envelope. */
+void world_node_answer_nothing(struct world *w, int32_t id, unsigned n);
 /* Its connections end; it goes on listening. */
 void world_cut(struct world *w, int32_t id);
 
