@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "router/router.h"
 
-struct away *away_create(struct client_request *r, bool is_lane, away_answer_cb on_answer,
+struct away *away_create(struct client_request *r, uint64_t lane_ms, away_answer_cb on_answer,
                          away_failed_cb on_failed)
 {
     struct away *a = client_request_allocate(r, sizeof *a);
@@ -12,20 +12,16 @@ struct away *away_create(struct client_request *r, bool is_lane, away_answer_cb 
         return NULL;
     }
     a->request = r;
-    a->is_lane = is_lane;
+    a->lane_ms = lane_ms;
     a->on_answer = on_answer;
     a->on_failed = on_failed;
-    a->call.data = a->waiter.data = a;
+    a->call.data = a->lane_call.data = a->waiter.data = a;
     return a;
 }
 
-static void on_back(struct upstream_call *call, int status, struct slice answer)
+static void take_back(struct away *a, int status, struct slice answer)
 {
-    struct away *a = call->data;
     struct client_request *r = a->request;
-    if (a->lane != NULL)
-        lane_give_back(a->lane);
-    a->lane = NULL;
     if (status != 0)
         a->on_failed(a, status);
     else if (a->on_answer == NULL || a->on_answer(a, answer))
@@ -33,19 +29,33 @@ static void on_back(struct upstream_call *call, int status, struct slice answer)
     client_request_release(r);
 }
 
+static void on_back(struct upstream_call *call, int status, struct slice answer)
+{
+    take_back(call->data, status, answer);
+}
+
+static void on_lane_back(struct lane_call *call, int status, struct slice answer)
+{
+    take_back(call->data, status, answer);
+}
+
+static int send_lane(struct away *a, struct router_node *n, struct kafka_slices inner)
+{
+    a->lane_call.give_up_ms = router_now_ms(a->request->shard) + a->lane_ms;
+    return router_node_send_lane(n, &a->lane_call, &a->request->client->identity, inner,
+                                 on_lane_back);
+}
+
 void away_send(struct away *a, struct router_node *n)
 {
     struct client_request *r = a->request;
     struct kafka_slices inner = {.items = &r->frame, .count = 1};
-    const struct client_identity *identity = &r->client->identity;
-    int err = a->is_lane ? router_node_send_lane(n, &a->call, identity, inner, on_back, &a->lane)
-                         : router_node_send(n, &a->call, identity, inner, on_back);
-    if (err == 0) {
+    int err = a->lane_ms > 0 ? send_lane(a, n, inner)
+                             : router_node_send(n, &a->call, &r->client->identity, inner, on_back);
+    if (err == 0)
         client_request_claim(r);
-        return;
-    }
-    a->lane = NULL;
-    a->on_failed(a, err == ERR_BUSY ? ERR_BUSY : UV_ENOTCONN);
+    else
+        a->on_failed(a, UV_ENOTCONN);
 }
 
 static void on_told(struct map_waiter *w)

@@ -20,14 +20,15 @@ struct away {
     away_answer_cb on_answer;
     away_failed_cb on_failed;
     struct upstream_call call; /* private from here on */
-    struct lane *lane;
-    bool is_lane;
+    struct lane_call lane_call;
+    uint64_t lane_ms;
     struct map_waiter waiter;
     void (*on_again)(struct away *a);
 };
 
-/* NULL: the request was ended for want of memory. */
-struct away *away_create(struct client_request *r, bool is_lane, away_answer_cb on_answer,
+/* NULL: the request was ended for want of memory. `lane_ms`: so long a node may take for it, on a
+ * lane; 0: it is answered soon. */
+struct away *away_create(struct client_request *r, uint64_t lane_ms, away_answer_cb on_answer,
                          away_failed_cb on_failed);
 /* Sends the request as it came to the node; on_failed may run before it returns. */
 void away_send(struct away *a, struct router_node *n);

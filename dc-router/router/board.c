@@ -29,11 +29,12 @@ static void note_node(struct board_node *into, const struct router_node *n)
     snprintf(into->host, sizeof into->host, "%s", n->host);
     snprintf(into->site, sizeof into->site, "%s", n->site);
     into->connections = n->lane_count;
-    for (unsigned i = 0; i < NODE_PIPES_MAX; i++) {
-        if (n->pipes[i] == NULL)
-            continue;
-        into->connections++;
-        into->calls += upstream_call_count(n->pipes[i]);
+    for (unsigned kind = 0; kind < NODE_PIPE_KINDS; kind++) {
+        for (unsigned i = 0; i < NODE_PIPES_MAX; i++) {
+            const struct upstream *pipe = n->pipes[kind][i];
+            into->connections += pipe != NULL;
+            into->calls += pipe == NULL ? 0 : upstream_call_count(pipe);
+        }
     }
     for (const struct lane *lane = n->lanes; lane != NULL; lane = lane->next)
         into->calls += lane->is_busy;

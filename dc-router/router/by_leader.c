@@ -15,6 +15,7 @@
 #include "router/router.h"
 
 #define PART_BYTES_MAX    (64u << 20)
+#define DELETE_MS_MORE    5000 /* than its own timeout */
 #define LEADERLESS_MS_MAX 1000 /* that a request waits for leaders to be known */
 
 /* As all three have it, in question and answer. */
@@ -92,6 +93,7 @@ struct cut_part {
     struct cut *cut;
     struct router_node *node;
     struct upstream_call call;
+    struct lane_call lane_call;
     struct kafka_writer writer;
 };
 
@@ -172,9 +174,8 @@ static bool take_answer(struct cut *c, struct slice answer)
     return true;
 }
 
-static void on_back(struct upstream_call *call, int status, struct slice answer)
+static void take_back(struct cut_part *part, int status, struct slice answer)
 {
-    struct cut_part *part = call->data;
     struct cut *c = part->cut;
     struct client_request *r = c->request;
     if (status != 0 || !take_answer(c, answer))
@@ -182,6 +183,16 @@ static void on_back(struct upstream_call *call, int status, struct slice answer)
     kafka_writer_close(&part->writer);
     one_less(c);
     client_request_release(r);
+}
+
+static void on_back(struct upstream_call *call, int status, struct slice answer)
+{
+    take_back(call->data, status, answer);
+}
+
+static void on_lane_back(struct lane_call *call, int status, struct slice answer)
+{
+    take_back(call->data, status, answer);
 }
 
 /* ---- questions ---- */
@@ -222,6 +233,19 @@ static int encode(struct cut *c, const struct router_node *n, struct kafka_write
     return err != 0 ? err : kafka_writer_finish(w);
 }
 
+/* Records are deleted at all replicas: that may take a while. */
+static int ask(struct cut_part *part, struct router_node *n)
+{
+    const struct client_request *r = part->cut->request;
+    struct kafka_slices inner = own_request_content(&part->writer);
+    if (r->header.api->key != KAFKA_API_DELETE_RECORDS)
+        return router_node_send(n, &part->call, &r->client->identity, inner, on_back);
+    int32_t ms = ((const struct kafka_delete_records_request *)r->message)->timeout_ms;
+    part->lane_call.give_up_ms = router_now_ms(r->shard) + (uint64_t)(ms > 0 ? ms : 0) +
+                                 DELETE_MS_MORE;
+    return router_node_send_lane(n, &part->lane_call, &r->client->identity, inner, on_lane_back);
+}
+
 static void send_part(struct cut *c, struct router_node *n)
 {
     struct client_request *r = c->request;
@@ -230,12 +254,11 @@ static void send_part(struct cut *c, struct router_node *n)
         return;
     part->cut = c;
     part->node = n;
-    part->call.data = part;
+    part->call.data = part->lane_call.data = part;
     kafka_writer_init(&part->writer, PART_BYTES_MAX);
     int err = encode(c, n, &part->writer);
     if (err == 0)
-        err = router_node_send(n, &part->call, &r->client->identity,
-                               own_request_content(&part->writer), on_back);
+        err = ask(part, n);
     if (err != 0) {
         kafka_writer_close(&part->writer);
         return;

@@ -435,6 +435,8 @@ void client_accept(struct router_shard *s, int descriptor)
     s->client_count++;
     s->counts.connections++;
     c->identity.since = node_pool_moments(s, &c->identity.since_count);
+    c->identity.turn = (unsigned)s->client_number;
+    c->identity.pipe_count = (unsigned)s->settings->pipes_per_node;
     c->identity.number = (int64_t)(++s->client_number * SHARDS_MAX + shard_index(s->shard));
     c->next = s->clients;
     c->previous = &s->clients;

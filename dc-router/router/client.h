@@ -47,6 +47,7 @@ struct client {
     struct client_request *first, *last;          /* in order, answered or not */
     unsigned request_count;                       /* of them */
     struct produce *produce_first, *produce_last; /* unanswered, in order (produce.c) */
+    unsigned produce_away;                        /* parts of them at nodes, given up or not */
     struct group_part *group_first, *group_last;  /* about offsets, in order (group_part.c) */
     struct group_part *group_parked;              /* its joins and syncs that wait at nodes */
     struct fetch_state *fetches; /* what it waits for at nodes (fetch.c); NULL: nothing */

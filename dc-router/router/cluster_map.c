@@ -12,6 +12,7 @@
 
 #define METADATA_VERSION 9
 #define ASK_EVERY_MS_MIN 20
+#define SUSPECT_EVERY_MS 500
 #define WAIT_MS_MAX      200
 #define NEAR_MS_MAX      10000
 
@@ -228,6 +229,7 @@ static void on_metadata(struct upstream_call *call, int status, struct slice ans
         return;
     }
     cluster_map_learn(s, own.message);
+    s->map.learned_ms = router_now_ms(s);
     own_answer_close(&own);
     tell_waiters(s);
 }
@@ -268,6 +270,12 @@ static void forget_unused(struct router_shard *s, uint64_t now_ms)
 void cluster_map_doubt(struct router_shard *s)
 {
     s->map.should_ask = true;
+}
+
+void cluster_map_suspect(struct router_shard *s)
+{
+    if (router_now_ms(s) - s->map.learned_ms >= SUSPECT_EVERY_MS)
+        s->map.should_ask = true;
 }
 
 void cluster_map_tick(struct router_shard *s, uint64_t now_ms)

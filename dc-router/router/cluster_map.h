@@ -61,7 +61,8 @@ struct cluster_map {
     bool should_ask; /* somebody found it wrong */
     uint64_t asked_ms;
     uint64_t turn;
-    uint64_t told_ms; /* waiters */
+    uint64_t told_ms;    /* waiters */
+    uint64_t learned_ms; /* a node answered */
 };
 
 /* The router ends, its clients and connections are closed: who waits is told, and gives up. */
@@ -82,6 +83,8 @@ void cluster_map_learn_near(struct router_shard *s, struct kafka_string topic, i
                             int32_t node_id);
 /* Some answer showed that it is out of date: it is asked soon. */
 void cluster_map_doubt(struct router_shard *s);
+/* It may be: it is asked soon unless it was told within the last half second. */
+void cluster_map_suspect(struct router_shard *s);
 /* `cb` runs once, later; or not, when it was taken back. */
 void cluster_map_wait(struct router_shard *s, struct map_waiter *w, map_waiter_cb cb);
 void cluster_map_wait_no_more(struct map_waiter *w);

@@ -19,6 +19,9 @@
 #include "router/handlers.h"
 #include "router/router.h"
 
+#define WAIT_MS_MIN      100 /* for a leader or a lane, also where a client would not wait */
+#define NODE_LATE_MS_MAX 500 /* that a node may answer after the time is over */
+
 /* ---- the answer ---- */
 
 static struct fetch_item *find_item(struct fetch *f, struct kafka_string topic, int32_t partition)
@@ -85,6 +88,7 @@ static void end(struct fetch *f)
     struct client_request *r = f->request;
     struct fetch_state *state = r->client->fetches;
     cluster_map_wait_no_more(&f->waiter);
+    deadline_drop(&f->deadline);
     state->fetch = NULL;
     client_request_answer(r, &f->response);
     for (unsigned i = 0; i < f->taken_count; i++) {
@@ -121,6 +125,28 @@ void fetch_advance(struct fetch *f)
     }
     if (has_news || (count_away(state) == 0 && f->waiter.previous == NULL))
         end(f);
+}
+
+/* A node that was asked tells itself that its time is over, and where its partitions end; but it
+ * may not answer any more, and then somebody else may lead them. What still waits for a lane keeps
+ * its place in the line, for the client's next fetch. */
+static void on_late(struct deadline *d)
+{
+    struct fetch *f = d->data;
+    struct router_shard *s = f->request->shard;
+    bool is_at_node = false;
+    for (const struct fetch_call *call = f->request->client->fetches->calls; call != NULL;
+         call = call->next)
+        is_at_node |= call->is_wanted && fetch_call_is_at_node(call);
+    if (f->waiter.previous != NULL)
+        return; /* it is told every now and then */
+    if (is_at_node && router_now_ms(s) < f->deadline_ms + NODE_LATE_MS_MAX) {
+        deadline_set(&s->deadlines, d, f->deadline_ms + NODE_LATE_MS_MAX, on_late);
+        return;
+    }
+    if (is_at_node)
+        cluster_map_doubt(s);
+    end(f);
 }
 
 /* ---- beginning ---- */
@@ -258,7 +284,7 @@ void handle_fetch(struct client_request *r)
     if (f != NULL) {
         f->request = r;
         f->message = r->message;
-        f->waiter.data = f;
+        f->waiter.data = f->deadline.data = f;
     }
     if (f == NULL || c->fetches == NULL || !build(f)) {
         client_request_end_client(r, "its answer needs too much memory");
@@ -268,8 +294,10 @@ void handle_fetch(struct client_request *r)
         end(c->fetches->fetch); /* a client that does not wait for its fetch has what there is */
     client_request_claim(r);
     c->fetches->fetch = f;
-    f->deadline_ms = r->received_ms +
-                     (f->message->max_wait_ms > 0 ? (uint64_t)f->message->max_wait_ms : 0);
+    f->deadline_ms = r->received_ms + (uint64_t)(f->message->max_wait_ms > WAIT_MS_MIN
+                                                     ? f->message->max_wait_ms
+                                                     : WAIT_MS_MIN);
+    deadline_set(&r->shard->deadlines, &f->deadline, f->deadline_ms, on_late);
     if (find_leaders(f))
         begin(f);
     else

@@ -6,7 +6,9 @@
 #include "router/fetch_parts.h"
 #include "router/router.h"
 
-#define FETCH_BYTES_MAX (64u << 20)
+#define FETCH_BYTES_MAX   (64u << 20)
+#define NODE_MS_MAX       10000 /* that a node, or a lane, takes beyond the waiting that is asked for */
+#define WAIT_MS_MAX_SHORT 50 /* while others wait for a lane */
 
 void fetch_free_call(struct fetch_call *call)
 {
@@ -15,6 +17,7 @@ void fetch_free_call(struct fetch_call *call)
         at = &(*at)->next;
     *at = call->next;
     slice_unref(&call->wanted);
+    slice_unref(&call->sent);
     slice_unref(&call->answer);
     free(call);
 }
@@ -40,15 +43,19 @@ void fetch_state_abandon(struct fetch_state *f)
 {
     struct fetch_call *call;
     while (f != NULL && (call = find_away(f)) != NULL)
-        lane_abandon(call->lane); /* it comes back from inside, and frees itself */
+        lane_call_abandon(&call->call); /* it comes back from inside, and frees itself */
 }
 
-static void on_back(struct upstream_call *upstream, int status, struct slice answer)
+bool fetch_call_is_at_node(const struct fetch_call *call)
 {
-    struct fetch_call *call = upstream->data;
+    return !call->is_back && call->call.lane != NULL;
+}
+
+static void on_back(struct lane_call *lane_call, int status, struct slice answer)
+{
+    struct fetch_call *call = lane_call->data;
     struct client *client = call->client;
     struct fetch_state *state = call->state;
-    lane_give_back(call->lane);
     call->is_back = true;
     call->status = status;
     if (status == 0 && call->is_wanted)
@@ -77,7 +84,8 @@ static int32_t partitions_at(const struct fetch *f, const struct router_node *n,
 }
 
 /* The client's request with this node's partitions only. */
-static int encode(const struct fetch *f, const struct router_node *n, struct kafka_writer *w)
+static int write_request(const struct fetch *f, const struct router_node *n, int32_t wait_ms,
+                         struct kafka_writer *w)
 {
     struct client_request *r = f->request;
     struct kafka_fetch_request m = *f->message;
@@ -89,6 +97,7 @@ static int encode(const struct fetch *f, const struct router_node *n, struct kaf
     int err = topics == NULL || partitions == NULL ? UV_ENOMEM : 0;
     m.topics = topics;
     m.topics_count = 0;
+    m.max_wait_ms = wait_ms;
     m.session_id = 0;
     m.session_epoch = -1;
     m.forgotten_topics_count = 0;
@@ -139,9 +148,27 @@ static struct fetch_call *find_same(struct fetch_state *s, const struct router_n
     return NULL;
 }
 
+static struct slice encode(const struct fetch *f, const struct router_node *n, int32_t wait_ms)
+{
+    struct kafka_writer w;
+    int err = write_request(f, n, wait_ms, &w);
+    struct slice encoded = err == 0 ? joined(&w) : (struct slice){0};
+    kafka_writer_close(&w);
+    return encoded;
+}
+
+/* While others wait for a lane, each has it for a short time only. */
+static struct slice encode_to_send(const struct fetch *f, const struct router_node *n,
+                                   struct slice wanted)
+{
+    bool is_shorter = router_node_lanes_are_short(n) && f->message->max_wait_ms > WAIT_MS_MAX_SHORT;
+    return is_shorter ? encode(f, n, WAIT_MS_MAX_SHORT) : slice_ref(wanted);
+}
+
 static void send_call(struct fetch *f, struct router_node *n, struct slice wanted)
 {
     struct client_request *r = f->request;
+    int32_t wait_ms = f->message->max_wait_ms > 0 ? f->message->max_wait_ms : 0;
     struct fetch_call *call = calloc(1, sizeof *call);
     if (call == NULL)
         return;
@@ -150,13 +177,15 @@ static void send_call(struct fetch *f, struct router_node *n, struct slice wante
                                 .node = n,
                                 .version = r->header.api_version,
                                 .is_wanted = true,
-                                .wanted = slice_ref(wanted)};
+                                .wanted = slice_ref(wanted),
+                                .sent = encode_to_send(f, n, wanted)};
     call->call.data = call;
+    call->call.give_up_ms = router_now_ms(r->shard) + (uint64_t)wait_ms + NODE_MS_MAX;
     call->next = call->state->calls;
     call->state->calls = call;
-    struct kafka_slices inner = {.items = &call->wanted, .count = 1};
-    if (router_node_send_lane(n, &call->call, &r->client->identity, inner, on_back, &call->lane) !=
-        0)
+    struct kafka_slices inner = {.items = &call->sent, .count = 1};
+    if (call->sent.owner == NULL ||
+        router_node_send_lane(n, &call->call, &r->client->identity, inner, on_back) != 0)
         fetch_free_call(call);
     else
         client_claim(r->client);
@@ -164,10 +193,7 @@ static void send_call(struct fetch *f, struct router_node *n, struct slice wante
 
 void fetch_ask_node(struct fetch *f, struct router_node *n)
 {
-    struct kafka_writer w;
-    int err = encode(f, n, &w);
-    struct slice wanted = err == 0 ? joined(&w) : (struct slice){0};
-    kafka_writer_close(&w);
+    struct slice wanted = encode(f, n, f->message->max_wait_ms);
     if (wanted.owner == NULL)
         return;
     struct fetch_call *call = find_same(f->request->client->fetches, n, wanted.bytes);

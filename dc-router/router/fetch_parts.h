@@ -4,6 +4,7 @@
 
 #include "router/client.h"
 #include "router/cluster_map.h"
+#include "router/deadline.h"
 #include "router/fetch_state.h"
 #include "router/node_pool.h"
 #include "router/own_request.h"
@@ -21,10 +22,9 @@ struct fetch_call {
     struct client *client; /* claimed until it is back */
     struct fetch_state *state;
     struct router_node *node;
-    struct upstream_call call;
-    struct lane *lane;
-    struct slice
-        wanted; /* its partitions as they were encoded: what another fetch is compared with */
+    struct lane_call call;
+    struct slice wanted; /* as it was encoded: what another fetch is compared with */
+    struct slice sent;   /* the same, or with less waiting */
     struct slice answer; /* once it is here and nobody took it */
     int16_t version;
     int status;
@@ -38,9 +38,10 @@ struct fetch {
     struct kafka_fetch_response response;
     struct fetch_item *items;
     unsigned item_count;
-    bool has_begun;  /* nodes were asked: what comes back is for this one */
-    bool has_errors; /* found before anybody was asked */
-    uint64_t deadline_ms;
+    bool has_begun;       /* nodes were asked: what comes back is for this one */
+    bool has_errors;      /* found before anybody was asked */
+    uint64_t deadline_ms; /* so long it waits for something */
+    struct deadline deadline;
     struct map_waiter waiter;
     struct own_answer *taken; /* decoded answers; one for each call that is back */
     struct slice *kept;
@@ -56,6 +57,8 @@ struct fetch_state {
  * already. */
 void fetch_ask_node(struct fetch *f, struct router_node *n);
 void fetch_free_call(struct fetch_call *call);
+/* Is it at its node, not waiting for a lane? */
+bool fetch_call_is_at_node(const struct fetch_call *call);
 /* fetch.c: something came back. */
 void fetch_advance(struct fetch *f);
 

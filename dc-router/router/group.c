@@ -8,6 +8,8 @@
 
 #define OFFSET_FETCH_WITH_GROUPS 8
 #define PART_BYTES_MAX           (64u << 20)
+#define SYNC_MS_MAX              (10 * 60 * 1000) /* a node ends it at the group's own timeout */
+#define JOIN_MS_MORE             30000            /* than the rebalance may take */
 
 /* ---- one ---- */
 
@@ -32,6 +34,19 @@ static struct kafka_string group_of(const struct client_request *r)
     }
 }
 
+/* Joins and syncs wait for others, a join for as long as its members may take. */
+static uint64_t lane_ms_of(const struct client_request *r)
+{
+    const struct kafka_join_group_request *join = r->message;
+    if (r->header.api->key == KAFKA_API_SYNC_GROUP)
+        return SYNC_MS_MAX;
+    if (r->header.api->key != KAFKA_API_JOIN_GROUP)
+        return 0;
+    int32_t ms = join->rebalance_timeout_ms > join->session_timeout_ms ? join->rebalance_timeout_ms
+                                                                       : join->session_timeout_ms;
+    return (uint64_t)(ms > 0 ? ms : 0) + JOIN_MS_MORE;
+}
+
 static void on_one(struct group_part *p, int status, struct slice answer)
 {
     if (status == 0)
@@ -50,8 +65,7 @@ void handle_group(struct client_request *r)
     p->request = r;
     p->group_id = group_of(r);
     p->inner = (struct kafka_slices){.items = &r->frame, .count = 1};
-    p->is_lane = r->header.api->key == KAFKA_API_JOIN_GROUP ||
-                 r->header.api->key == KAFKA_API_SYNC_GROUP;
+    p->lane_ms = lane_ms_of(r);
     group_part_start(p, on_one);
 }
 

@@ -9,6 +9,7 @@
 
 #define FIND_VERSION 3
 #define GROUP_MS_MAX 5000 /* that a request looks for its coordinator */
+#define TRIES_MAX    3    /* coordinators that give no answer */
 
 static void go_on(struct group_part *p);
 
@@ -62,7 +63,8 @@ static void end(struct group_part *p, int status, struct slice answer)
 static bool is_too_late(const struct group_part *p)
 {
     const struct client_request *r = p->request;
-    return r->client->is_ending || router_now_ms(r->shard) - r->received_ms > GROUP_MS_MAX;
+    return r->client->is_ending || p->tries >= TRIES_MAX ||
+           router_now_ms(r->shard) - p->looking_ms > GROUP_MS_MAX;
 }
 
 static void on_told(struct map_waiter *w)
@@ -106,7 +108,7 @@ static void on_found(struct upstream_call *call, int status, struct slice answer
 static void find(struct group_part *p)
 {
     struct router_shard *s = p->request->shard;
-    struct router_node *n = node_pool_any(s, (uint64_t)p->request->client->identity.number);
+    struct router_node *n = node_pool_any(s, p->request->client->identity.turn);
     struct kafka_find_coordinator_request request;
     kafka_find_coordinator_request_init(&request);
     request.key = p->group_id;
@@ -187,21 +189,20 @@ static void unpark(struct group_part *p)
     while (*at != p)
         at = &(*at)->parked_next;
     *at = p->parked_next;
-    lane_give_back(p->lane);
-    p->lane = NULL;
 }
 
 void group_parts_abandon(struct client *c)
 {
     while (c->group_parked != NULL)
-        lane_abandon(c->group_parked->lane); /* it comes back from inside */
+        lane_call_abandon(&c->group_parked->lane_call); /* it comes back from inside */
 }
 
-static void on_back(struct upstream_call *call, int status, struct slice answer)
+static void take_back(struct group_part *p, int status, struct slice answer)
 {
-    struct group_part *p = call->data;
-    if (p->lane != NULL)
-        unpark(p);
+    if (status == ERR_CLOSED) { /* the coordinator had it, for as long as it liked */
+        p->looking_ms = router_now_ms(p->request->shard);
+        p->tries++;
+    }
     if (status == 0 && (is_too_late(p) || !has_moved(p, answer))) {
         end(p, 0, answer);
     } else if (status == ERR_INVALID) {
@@ -211,18 +212,36 @@ static void on_back(struct upstream_call *call, int status, struct slice answer)
     }
 }
 
+static void on_back(struct upstream_call *call, int status, struct slice answer)
+{
+    take_back(call->data, status, answer);
+}
+
+static void on_lane_back(struct lane_call *call, int status, struct slice answer)
+{
+    unpark(call->data);
+    take_back(call->data, status, answer);
+}
+
+static int send_lane(struct group_part *p, struct router_node *n)
+{
+    p->lane_call.data = p;
+    p->lane_call.give_up_ms = router_now_ms(p->request->shard) + p->lane_ms;
+    int err = router_node_send_lane(n, &p->lane_call, &p->request->client->identity, p->inner,
+                                    on_lane_back);
+    if (err == 0)
+        park(p);
+    return err;
+}
+
 static void send_part(struct group_part *p, struct router_node *n)
 {
-    const struct client_identity *identity = &p->request->client->identity;
     p->call.data = p;
-    int err = p->is_lane ? router_node_send_lane(n, &p->call, identity, p->inner, on_back, &p->lane)
-                         : router_node_send(n, &p->call, identity, p->inner, on_back);
-    if (err == 0 && p->is_lane)
-        park(p);
-    if (err == 0)
-        return;
-    p->lane = NULL;
-    wait(p);
+    int err = p->lane_ms > 0
+                  ? send_lane(p, n)
+                  : router_node_send(n, &p->call, &p->request->client->identity, p->inner, on_back);
+    if (err != 0)
+        wait(p);
 }
 
 static void go_on(struct group_part *p)
@@ -238,6 +257,7 @@ static void go_on(struct group_part *p)
 void group_part_start(struct group_part *p, group_part_cb cb)
 {
     p->cb = cb;
+    p->looking_ms = p->request->received_ms;
     client_request_claim(p->request);
     if (!is_ordered(p) || join_line(p))
         go_on(p);

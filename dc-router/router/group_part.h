@@ -18,10 +18,12 @@ struct group_part {
     struct client_request *request;
     struct kafka_string group_id;
     struct kafka_slices inner; /* what is sent; lives as long as the request */
-    bool is_lane;
-    group_part_cb cb; /* private from here on */
+    uint64_t lane_ms;          /* so long its node may take, on a lane; 0: it is answered soon */
+    group_part_cb cb;          /* private from here on */
     struct upstream_call call, find_call;
-    struct lane *lane;
+    struct lane_call lane_call;
+    uint64_t looking_ms;            /* since when it is at no node */
+    unsigned tries;                 /* nodes that it was at without an answer */
     struct group_part *parked_next; /* of the same client, on a lane too */
     struct group_part *line_next;   /* behind it in the client's line */
     struct map_waiter waiter;

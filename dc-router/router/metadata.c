@@ -105,8 +105,7 @@ static void on_failed(struct away *a, int status)
 
 static void try_node(struct away *a)
 {
-    struct router_node *n = node_pool_any(a->request->shard,
-                                          (uint64_t)a->request->client->identity.number);
+    struct router_node *n = node_pool_any(a->request->shard, a->request->client->identity.turn);
     if (n == NULL)
         on_failed(a, UV_ENOTCONN);
     else
@@ -115,7 +114,7 @@ static void try_node(struct away *a)
 
 void handle_metadata(struct client_request *r)
 {
-    struct away *a = away_create(r, false, on_answer, on_failed);
+    struct away *a = away_create(r, 0, on_answer, on_failed);
     if (a != NULL)
         try_node(a);
 }

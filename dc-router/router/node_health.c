@@ -6,6 +6,7 @@
 #include "router/router.h"
 
 #define PROBE_EVERY_MS 250
+#define LOOK_EVERY_MS  100 /* at what is late */
 
 static void on_probe_end(void *data, struct upstream *u)
 {
@@ -62,6 +63,11 @@ void node_look_at(struct router_node *n, uint64_t now_ms)
     }
     if (!n->is_probing && now_ms - n->probed_ms >= PROBE_EVERY_MS)
         send_probe(n, now_ms);
+    if (now_ms - n->looked_ms < LOOK_EVERY_MS)
+        return;
+    n->looked_ms = now_ms;
+    node_give_up_late_pipes(n, now_ms);
+    node_give_up_late_lanes(n, now_ms);
 }
 
 bool router_node_is_up(const struct router_node *n)

@@ -7,6 +7,13 @@
 /* node_ways.c: NULL while it has no address, when the router ends, or beyond the bound. `on_end`
  * has to count it out, when it is over. */
 struct upstream *node_open_upstream(struct router_node *n, void *data, upstream_end_cb on_end);
+struct kafka_envelope_client node_envelope_client(const struct router_node *n,
+                                                  const struct client_identity *identity);
+/* Those whose oldest call has had its time; its calls come back from inside. */
+void node_give_up_late_pipes(struct router_node *n, uint64_t now_ms);
+/* node_lanes.c; besides, who waits for one for too long. */
+void node_give_up_late_lanes(struct router_node *n, uint64_t now_ms);
+void node_end_lanes(struct router_node *n);
 void node_count_out(struct router_node *n, const struct upstream *u);
 /* All; calls come back from inside. */
 void node_end_connections(struct router_node *n);

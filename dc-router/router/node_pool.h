@@ -1,10 +1,11 @@
 /* The nodes of the cluster as this shard reaches them: connections, and who answers.
  *
  * Two kinds of connections to each node. A *pipe* takes any number of calls, one behind another,
- * and carries what never waits long; a client's calls to a node all take the same one, so their
- * order is kept. A *lane* takes one call at a time and carries what waits by design: fetches, joins
- * and syncs. A node that answers nothing for a while is *silent*: its connections end, and its
- * calls with them, until a probe is answered again. */
+ * and carries what never waits long; a client's batches under way at a node all take the same one,
+ * so their order is kept. A *lane* takes one call at a time and carries what waits by design:
+ * fetches, joins and syncs, what has a timeout of its own. A node that answers nothing for a while
+ * is *silent*: its connections end, and its calls with them, until a probe is answered again. One
+ * that answers probes, and not the oldest call of a connection in time, loses that connection. */
 #ifndef ROUTER_NODE_POOL_H
 #define ROUTER_NODE_POOL_H
 
@@ -15,6 +16,9 @@
 #define NODE_PIPES_MAX 64
 #define NODES_MAX      64
 
+/* A batch is as long under way as its partition needs: nothing else stands behind it. */
+enum node_pipe_kind { NODE_PIPE_TALK, NODE_PIPE_BATCHES, NODE_PIPE_KINDS };
+
 /* Whose calls they are. */
 struct client_identity {
     struct bytes address;      /* 4 or 16 bytes in network order */
@@ -22,6 +26,10 @@ struct client_identity {
     struct node_moment *since; /* of each node by its place, when the connection was taken; owned by
                                 * the client */
     unsigned since_count;
+    /* Which of the nodes, and of a node's pipes, are its: spreads clients; moves only while none of
+     * its batches is away. */
+    unsigned turn;
+    unsigned pipe_count; /* among which `turn` picks: of the settings when it was looked at last */
 };
 
 struct router_shard;
@@ -42,12 +50,14 @@ struct router_node {
     uv_getaddrinfo_t look_up;
     uint64_t looked_up_ms; /* last begun */
     unsigned address_turn; /* rises with each look: a name may have several */
-    struct upstream *pipes[NODE_PIPES_MAX];
+    struct upstream *pipes[NODE_PIPE_KINDS][NODE_PIPES_MAX];
     struct upstream *own;      /* for the router's own questions */
     unsigned place;            /* rises in the order of coming, from 0 */
     struct node_moment moment; /* newest of the node's */
     struct lane *lanes;        /* all */
     unsigned lane_count;
+    struct lane_call *waiting, **waiting_last; /* for a lane, in order */
+    uint64_t looked_ms;                        /* at what is late */
     struct upstream *probe;
     struct upstream_call probe_call;
     bool is_probing; /* probe_call is under way */
@@ -63,7 +73,7 @@ typedef int (*node_look_up_fn)(uv_loop_t *loop, uv_getaddrinfo_t *look_up, uv_ge
 
 struct node_pool {
     struct router_node *nodes;
-    node_look_up_fn look_up; /* NULL before node_pool_init: uv_getaddrinfo */
+    node_look_up_fn look_up; /* NULL: uv_getaddrinfo */
     unsigned node_count;
     unsigned upstream_count; /* connections in all */
 };
@@ -74,6 +84,23 @@ struct lane {
     struct upstream *upstream;
     bool is_busy;
     struct lane *next;
+};
+
+/* As upstream_cb; besides, ERR_TIMEOUT: it got no lane in time, the node has seen nothing of it. */
+struct lane_call;
+typedef void (*lane_call_cb)(struct lane_call *call, int status, struct slice answer);
+
+/* A call that has a lane to itself, or waits for one. Embed it, zeroed; borrowed until `cb`. */
+struct lane_call {
+    void *data;
+    uint64_t give_up_ms; /* at the latest then `cb` runs */
+    lane_call_cb cb;     /* private from here on */
+    struct upstream_call call;
+    struct router_node *node;
+    struct lane *lane; /* NULL while it waits for one */
+    const struct client_identity *identity;
+    struct kafka_slices inner;
+    struct lane_call *next, **previous; /* previous is NULL unless it waits */
 };
 
 /* The addresses of the settings that are not known yet join; what the cluster names stays. */
@@ -100,16 +127,25 @@ bool router_node_is_up(const struct router_node *n);
 int router_node_send_own(struct router_node *n, struct upstream_call *call,
                          struct kafka_slices inner, upstream_cb cb);
 
-/* As upstream_send: on the client's pipe, … */
+/* As upstream_send, on the client's pipe: what is answered soon, … */
 int router_node_send(struct router_node *n, struct upstream_call *call,
                      const struct client_identity *identity, struct kafka_slices inner,
                      upstream_cb cb);
-/* … or on a lane of its own. ERR_BUSY: all lanes are in use. Give the lane back in `cb`. */
-int router_node_send_lane(struct router_node *n, struct upstream_call *call,
+/* … or batches. With `call->give_up_ms` set. */
+int router_node_send_batches(struct router_node *n, struct upstream_call *call,
+                             const struct client_identity *identity, struct kafka_slices inner,
+                             upstream_cb cb);
+/* For a client none of whose batches is away: where its pipe stands still, it moves to another. */
+void router_node_avoid_stuck(const struct router_node *n, struct client_identity *identity);
+
+/* On a lane, when there is one; identity and inner are borrowed until `cb`. UV_ENOTCONN, …: `cb`
+ * does not run. */
+int router_node_send_lane(struct router_node *n, struct lane_call *call,
                           const struct client_identity *identity, struct kafka_slices inner,
-                          upstream_cb cb, struct lane **lane);
-void lane_give_back(struct lane *lane);
-/* Gives the call up: `cb` gets ERR_CLOSED, from inside, if it has not run. */
-void lane_abandon(struct lane *lane);
+                          lane_call_cb cb);
+/* `cb` runs from inside, with a status: it is at a node or waits for a lane. */
+void lane_call_abandon(struct lane_call *call);
+/* Do calls wait for one? Then what holds a lane should not do so for long. */
+bool router_node_lanes_are_short(const struct router_node *n);
 
 #endif

@@ -1,12 +1,13 @@
-/* Connections to a node: pipes, lanes. One that ended is opened again by whoever wants to send. */
-#include <stdlib.h>
-
-#include "base/err.h"
+/* Connections to a node that calls share. One that ended is opened again by whoever wants to send.
+ */
 #include "router/node_parts.h"
 #include "router/router.h"
 
 #define ANSWER_BYTES_MAX   (256u << 20)
 #define UPSTREAM_COUNT_MAX 4096
+#define TALK_MS_MAX        10000 /* that a node takes for what it answers soon */
+#define OWN_MS_MAX         2000  /* and for what another node can be asked as well */
+#define STUCK_MS           300   /* behind what is so old nobody stands who has a choice */
 
 struct upstream *node_open_upstream(struct router_node *n, void *data, upstream_end_cb on_end)
 {
@@ -39,9 +40,10 @@ static void on_pipe_end(void *data, struct upstream *u)
 {
     struct router_node *n = data;
     node_count_out(n, u);
-    for (unsigned i = 0; i < NODE_PIPES_MAX; i++)
-        if (n->pipes[i] == u)
-            n->pipes[i] = NULL;
+    for (unsigned kind = 0; kind < NODE_PIPE_KINDS; kind++)
+        for (unsigned i = 0; i < NODE_PIPES_MAX; i++)
+            if (n->pipes[kind][i] == u)
+                n->pipes[kind][i] = NULL;
 }
 
 static bool is_over(const struct upstream *u)
@@ -49,8 +51,8 @@ static bool is_over(const struct upstream *u)
     return u == NULL || upstream_is_closing(u); /* one that ends frees itself */
 }
 
-static struct kafka_envelope_client as_client(const struct router_node *n,
-                                              const struct client_identity *identity)
+struct kafka_envelope_client node_envelope_client(const struct router_node *n,
+                                                  const struct client_identity *identity)
 {
     struct kafka_envelope_client client = {
         .address = identity->address, .router_id = n->owner->router_id, .number = identity->number};
@@ -61,19 +63,52 @@ static struct kafka_envelope_client as_client(const struct router_node *n,
     return client;
 }
 
-int router_node_send(struct router_node *n, struct upstream_call *call,
+static unsigned place_of(const struct client_identity *identity)
+{
+    return identity->pipe_count > 0 ? identity->turn % identity->pipe_count : 0;
+}
+
+static int send_pipe(struct router_node *n, enum node_pipe_kind kind, struct upstream_call *call,
                      const struct client_identity *identity, struct kafka_slices inner,
                      upstream_cb cb)
 {
-    unsigned place = (unsigned)((uint64_t)identity->number %
-                                (uint64_t)n->owner->settings->pipes_per_node);
-    struct kafka_envelope_client client = as_client(n, identity);
-    struct upstream **pipe = &n->pipes[place];
+    struct kafka_envelope_client client = node_envelope_client(n, identity);
+    struct upstream **pipe = &n->pipes[kind][place_of(identity)];
     if (is_over(*pipe))
         *pipe = node_open_upstream(n, n, on_pipe_end);
     if (*pipe == NULL)
         return UV_ENOTCONN;
     return upstream_send(*pipe, call, &client, inner, router_now_ms(n->owner), cb);
+}
+
+int router_node_send(struct router_node *n, struct upstream_call *call,
+                     const struct client_identity *identity, struct kafka_slices inner,
+                     upstream_cb cb)
+{
+    call->give_up_ms = router_now_ms(n->owner) + TALK_MS_MAX;
+    return send_pipe(n, NODE_PIPE_TALK, call, identity, inner, cb);
+}
+
+int router_node_send_batches(struct router_node *n, struct upstream_call *call,
+                             const struct client_identity *identity, struct kafka_slices inner,
+                             upstream_cb cb)
+{
+    return send_pipe(n, NODE_PIPE_BATCHES, call, identity, inner, cb);
+}
+
+static bool is_stuck(const struct router_node *n, const struct upstream *pipe)
+{
+    uint64_t oldest_ms = is_over(pipe) ? 0 : upstream_oldest_ms(pipe);
+    return oldest_ms != 0 && router_now_ms(n->owner) - oldest_ms > STUCK_MS;
+}
+
+void router_node_avoid_stuck(const struct router_node *n, struct client_identity *identity)
+{
+    for (unsigned i = 1; i < identity->pipe_count; i++) {
+        if (!is_stuck(n, n->pipes[NODE_PIPE_BATCHES][place_of(identity)]))
+            return;
+        identity->turn++;
+    }
 }
 
 /* ---- the router's own ---- */
@@ -92,7 +127,8 @@ int router_node_send_own(struct router_node *n, struct upstream_call *call,
     static const uint8_t nobody[4];
     struct client_identity identity = {.number = ROUTER_OWN_CLIENT,
                                        .address = bytes_of(nobody, sizeof nobody)};
-    struct kafka_envelope_client client = as_client(n, &identity);
+    struct kafka_envelope_client client = node_envelope_client(n, &identity);
+    call->give_up_ms = router_now_ms(n->owner) + OWN_MS_MAX;
     if (is_over(n->own))
         n->own = node_open_upstream(n, n, on_own_end);
     if (n->own == NULL)
@@ -100,87 +136,29 @@ int router_node_send_own(struct router_node *n, struct upstream_call *call,
     return upstream_send(n->own, call, &client, inner, router_now_ms(n->owner), cb);
 }
 
-/* ---- lanes ---- */
-
-static void on_lane_end(void *data, struct upstream *u)
-{
-    struct lane *lane = data;
-    struct router_node *n = lane->node;
-    node_count_out(n, u);
-    for (struct lane **at = &n->lanes; *at != NULL; at = &(*at)->next)
-        if (*at == lane) {
-            *at = lane->next;
-            break;
-        }
-    n->lane_count--;
-    free(lane);
-}
-
-static struct lane *open_lane(struct router_node *n)
-{
-    struct lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL)
-        return NULL;
-    lane->node = n;
-    lane->upstream = node_open_upstream(n, lane, on_lane_end);
-    if (lane->upstream == NULL) {
-        free(lane);
-        return NULL;
-    }
-    lane->next = n->lanes;
-    n->lanes = lane;
-    n->lane_count++;
-    return lane;
-}
-
-static struct lane *idle_lane(struct router_node *n)
-{
-    for (struct lane *lane = n->lanes; lane != NULL; lane = lane->next)
-        if (!lane->is_busy && !upstream_is_closing(lane->upstream))
-            return lane;
-    return NULL;
-}
-
-int router_node_send_lane(struct router_node *n, struct upstream_call *call,
-                          const struct client_identity *identity, struct kafka_slices inner,
-                          upstream_cb cb, struct lane **lane)
-{
-    *lane = idle_lane(n);
-    if (*lane == NULL && n->lane_count >= (unsigned)n->owner->settings->lanes_per_node_max)
-        return ERR_BUSY;
-    if (*lane == NULL)
-        *lane = open_lane(n);
-    if (*lane == NULL)
-        return UV_ENOTCONN;
-    struct kafka_envelope_client client = as_client(n, identity);
-    int err = upstream_send((*lane)->upstream, call, &client, inner, router_now_ms(n->owner), cb);
-    (*lane)->is_busy = err == 0;
-    return err;
-}
-
-/* The last used stands first: what is not needed any more ends, from the other side, as idle. */
-void lane_give_back(struct lane *lane)
-{
-    lane->is_busy = false;
-}
-
-void lane_abandon(struct lane *lane)
-{
-    upstream_close(lane->upstream);
-}
-
 /* ---- the end ---- */
+
+static void close_if_late(struct upstream *u, uint64_t now_ms)
+{
+    if (!is_over(u) && upstream_is_late(u, now_ms))
+        upstream_close(u);
+}
+
+void node_give_up_late_pipes(struct router_node *n, uint64_t now_ms)
+{
+    for (unsigned kind = 0; kind < NODE_PIPE_KINDS; kind++)
+        for (unsigned i = 0; i < NODE_PIPES_MAX; i++)
+            close_if_late(n->pipes[kind][i], now_ms);
+    close_if_late(n->own, now_ms);
+}
 
 void node_end_connections(struct router_node *n)
 {
-    for (unsigned i = 0; i < NODE_PIPES_MAX; i++) {
-        if (n->pipes[i] != NULL)
-            upstream_close(n->pipes[i]);
-    }
-    for (struct lane *lane = n->lanes, *next; lane != NULL; lane = next) {
-        next = lane->next; /* it is freed later */
-        upstream_close(lane->upstream);
-    }
+    for (unsigned kind = 0; kind < NODE_PIPE_KINDS; kind++)
+        for (unsigned i = 0; i < NODE_PIPES_MAX; i++)
+            if (n->pipes[kind][i] != NULL)
+                upstream_close(n->pipes[kind][i]);
+    node_end_lanes(n);
     if (n->own != NULL)
         upstream_close(n->own);
     if (n->probe != NULL)

@@ -9,6 +9,10 @@
  * it by its sequence. Any other is answered as Kafka answers what it does not know (KIP-185's
  * world).
  *
+ * A node that answers probes may be silent about a batch (a disk that hangs, a quorum that is
+ * lost). So after a second it is asked who leads; where that is another node, the batch's fate
+ * counts as unknown, and at the request's own timeout it does in any case.
+ *
  * Order: while an earlier request of the client is held, later ones wait behind it, and then go one
  * at a time. One that was under way with it may be refused as out of order: it is held too. */
 #include <stdlib.h>
@@ -20,6 +24,12 @@
 #include "router/router.h"
 
 #define TIMEOUT_MS_MIN    1000
+#define TIMEOUT_MS_MAX    (15 * 60 * 1000)
+#define ANSWER_MS_MORE    1000 /* than its timeout: the node tells that it is over */
+#define GIVE_UP_MS_MORE   3000 /* then the connection to the node is given up */
+#define LOOK_AFTER_MS     1000 /* without an answer: does another node lead? */
+#define LOOK_EVERY_MS     500
+#define MOVED_MS_MIN      3000 /* before that is told to a client that can't send again safely */
 #define BATCH_MAGIC_AT    16
 #define BATCH_PRODUCER_AT 43
 #define BATCH_HEAD_BYTES  61
@@ -96,6 +106,7 @@ static void count_end(struct produce *p)
 }
 
 static void go_on(struct client *c);
+static void look_again(struct produce *p, uint64_t at_ms);
 
 static void end(struct produce *p)
 {
@@ -103,6 +114,7 @@ static void end(struct produce *p)
     struct client *c = r->client;
     leave_line(p);
     count_end(p);
+    deadline_drop(&p->deadline);
     if (p->is_waiting) {
         cluster_map_wait_no_more(&p->waiter);
         p->is_waiting = false;
@@ -234,24 +246,109 @@ static void settle_rest(struct produce *p, const struct produce_part *part, int 
             settle(p, part->items[k], error_code);
 }
 
+static void wait_no_more(struct produce_part *part)
+{
+    struct produce *p = part->produce;
+    struct produce_part **at = &p->parts;
+    while (*at != part)
+        at = &(*at)->next;
+    *at = part->next;
+    p->away_count--;
+}
+
+static void end_or_hold(struct produce *p)
+{
+    if (p->away_count > 0)
+        return;
+    if (p->done_count < p->item_count)
+        hold(p);
+    else
+        end(p);
+}
+
 static void on_back(struct upstream_call *call, int status, struct slice answer)
 {
     struct produce_part *part = call->data;
     struct produce *p = part->produce;
     struct client_request *r = p->request;
-    if (status == 0 && answer.bytes.size > 0)
-        take_answer(p, part, answer);
+    bool was_waited_for = !part->is_given_up;
+    r->client->produce_away--;
     if (status == ERR_INVALID)
         client_end(r->client, "a node refused a request");
-    settle_rest(p, part, status);
-    p->away_count--;
+    if (was_waited_for) {
+        if (status == 0 && answer.bytes.size > 0)
+            take_answer(p, part, answer);
+        settle_rest(p, part, status);
+        wait_no_more(part);
+    }
     kafka_writer_close(&part->writer);
     free(part);
-    if (p->away_count == 0 && p->done_count < p->item_count)
-        hold(p);
-    if (p->away_count == 0 && p->done_count == p->item_count)
-        end(p);
+    if (was_waited_for)
+        end_or_hold(p);
     client_request_release(r);
+}
+
+/* ---- nodes that do not answer ---- */
+
+/* One of its partitions is led elsewhere: the answer may wait for that one. */
+static bool has_moved(const struct produce *p, const struct produce_part *part)
+{
+    struct router_shard *s = p->request->shard;
+    for (unsigned k = 0; k < part->count; k++) {
+        const struct produce_item *item = &p->items[part->items[k]];
+        int32_t id = cluster_map_leader(s, p->message->topics[item->topic].name,
+                                        produce_asked(p, part->items[k])->partition_index);
+        if (id >= 0 && id != part->node->id)
+            return true;
+    }
+    return false;
+}
+
+static bool is_to_be_given_up(const struct produce *p, const struct produce_part *part)
+{
+    uint64_t now_ms = router_now_ms(p->request->shard), wait_ms = LOOK_AFTER_MS;
+    for (unsigned k = 0; k < part->count; k++)
+        if (!is_idempotent(produce_asked(p, part->items[k])->records))
+            wait_ms = MOVED_MS_MIN;
+    return now_ms >= p->answer_ms || (now_ms - part->sent_ms >= wait_ms && has_moved(p, part));
+}
+
+static void give_up_part(struct produce_part *part)
+{
+    struct produce *p = part->produce;
+    wait_no_more(part);
+    part->is_given_up = true;
+    settle_rest(p, part, ERR_CLOSED);
+}
+
+static void on_look(struct deadline *d)
+{
+    struct produce *p = d->data;
+    struct client_request *r = p->request;
+    uint64_t now_ms = router_now_ms(r->shard);
+    if (p->away_count == 0)
+        return; /* it waits for a leader, and looks for itself */
+    for (struct produce_part *part = p->parts, *next; part != NULL; part = next) {
+        next = part->next;
+        if (is_to_be_given_up(p, part))
+            give_up_part(part);
+    }
+    if (p->away_count > 0) {
+        cluster_map_suspect(r->shard);
+        look_again(p, now_ms + LOOK_EVERY_MS);
+        return;
+    }
+    client_claim(r->client);
+    struct client *c = r->client;
+    end_or_hold(p);
+    go_on(c);
+    client_release(c);
+}
+
+static void look_again(struct produce *p, uint64_t at_ms)
+{
+    deadline_set(&p->request->shard->deadlines, &p->deadline,
+                 at_ms < p->answer_ms ? at_ms : p->answer_ms, on_look);
 }
 
 /* ---- sending ---- */
@@ -264,10 +361,17 @@ static void send_part(struct produce_part *part, struct router_node *n, uint64_t
     bool is_whole = part->count == p->item_count && !p->was_tried;
     int err = is_whole ? 0 : produce_write_part(part, now_ms);
     part->call.data = part;
+    part->call.give_up_ms = p->answer_ms + GIVE_UP_MS_MORE;
     if (err == 0)
-        err = router_node_send(n, &part->call, &r->client->identity,
-                               is_whole ? whole : own_request_content(&part->writer), on_back);
+        err = router_node_send_batches(n, &part->call, &r->client->identity,
+                                       is_whole ? whole : own_request_content(&part->writer),
+                                       on_back);
     if (err == 0) {
+        part->node = n;
+        part->sent_ms = now_ms;
+        part->next = p->parts;
+        p->parts = part;
+        r->client->produce_away++;
         for (unsigned k = 0; k < part->count; k++)
             p->items[part->items[k]].is_away = true;
         p->away_count++;
@@ -297,10 +401,31 @@ static bool has_unsent(const struct produce *p)
     return false;
 }
 
+/* Where nothing of the client's is waited for. What was given up and is idempotent may overtake
+ * itself: its leader knows it. */
+static void choose_pipe(struct produce *p)
+{
+    struct client *c = p->request->client;
+    for (const struct produce *at = c->produce_first; at != NULL; at = at->next)
+        if (at->away_count > 0)
+            return;
+    for (unsigned i = 0; i < p->item_count; i++)
+        if (c->produce_away > 0 && !is_idempotent(produce_asked(p, i)->records))
+            return;
+    if (c->produce_away == 0)
+        c->identity.pipe_count = (unsigned)p->request->shard->settings->pipes_per_node;
+    for (unsigned i = 0; i < p->item_count; i++) {
+        const struct router_node *n = p->items[i].is_done ? NULL : leader_of(p, i);
+        if (n != NULL)
+            router_node_avoid_stuck(n, &c->identity);
+    }
+}
+
 /* All that is not done and has a leader goes; what has none stays held. */
 static void send_all(struct produce *p)
 {
     uint64_t now_ms = router_now_ms(p->request->shard);
+    choose_pipe(p);
     for (unsigned i = 0; i < p->item_count; i++) {
         struct router_node *n = p->items[i].is_done || p->items[i].is_away ? NULL : leader_of(p, i);
         if (n == NULL)
@@ -319,11 +444,9 @@ static void send_all(struct produce *p)
     p->was_tried = true;
     p->is_held = has_unsent(p); /* what comes later may not overtake it */
     if (p->away_count > 0)
-        return;
-    if (p->done_count < p->item_count)
-        hold(p);
+        look_again(p, now_ms + LOOK_AFTER_MS);
     else
-        end(p);
+        end_or_hold(p);
 }
 
 /* The first that is held goes, when nothing before it is under way any more. */
@@ -381,6 +504,12 @@ static bool build_answer(struct produce *p)
     return true;
 }
 
+static uint64_t timeout_ms_of(const struct kafka_produce_request *m)
+{
+    int32_t ms = m->timeout_ms < TIMEOUT_MS_MIN ? TIMEOUT_MS_MIN : m->timeout_ms;
+    return (uint64_t)(ms < TIMEOUT_MS_MAX ? ms : TIMEOUT_MS_MAX);
+}
+
 void handle_produce(struct client_request *r)
 {
     struct produce *p = client_request_allocate(r, sizeof *p);
@@ -392,11 +521,11 @@ void handle_produce(struct client_request *r)
         client_request_end_client(r, "its answer needs too much memory");
         return;
     }
-    uint64_t timeout_ms = p->message->timeout_ms < TIMEOUT_MS_MIN
-                              ? TIMEOUT_MS_MIN
-                              : (uint64_t)p->message->timeout_ms;
+    uint64_t timeout_ms = timeout_ms_of(p->message);
     uint64_t hold_ms_max = (uint64_t)r->shard->settings->hold_ms_max;
     p->deadline_ms = r->received_ms + (timeout_ms < hold_ms_max ? timeout_ms : hold_ms_max);
+    p->answer_ms = r->received_ms + timeout_ms + ANSWER_MS_MORE;
+    p->deadline.data = p;
     client_request_claim(r);
     join_line(p);
     if (p->item_count == 0)

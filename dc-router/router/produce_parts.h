@@ -4,6 +4,7 @@
 
 #include "router/client.h"
 #include "router/cluster_map.h"
+#include "router/deadline.h"
 #include "router/node_pool.h"
 #include "router/own_request.h"
 
@@ -14,9 +15,14 @@ struct produce_item {
     bool may_be_written; /* an earlier try's fate is unknown */
 };
 
-/* Some items on their way to one node; owned, for it may outlive the request's arena by nothing. */
+/* Some items on their way to one node; owned. One that is given up is not waited for any more: its
+ * items may be on their way to another node, and what comes back of it tells nothing. */
 struct produce_part {
     struct produce *produce;
+    struct router_node *node;
+    uint64_t sent_ms;
+    bool is_given_up;
+    struct produce_part *next; /* of the same request, waited for too */
     struct upstream_call call;
     struct kafka_writer writer;
     unsigned count;
@@ -30,8 +36,11 @@ struct produce {
     struct produce_item *items;
     unsigned item_count, done_count, away_count; /* away: parts */
     bool is_held, is_waiting, was_tried;
-    bool was_held, was_sent; /* for the counts: once at least */
-    uint64_t deadline_ms;
+    bool was_held, was_sent;    /* for the counts: once at least */
+    struct produce_part *parts; /* that are waited for */
+    uint64_t deadline_ms;       /* so long it looks for a leader, … */
+    uint64_t answer_ms;         /* … and so long for its answer */
+    struct deadline deadline;
     struct map_waiter waiter;
     struct produce *next; /* of the same client, later */
 };

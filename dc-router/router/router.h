@@ -14,6 +14,7 @@
 #include "router/board.h"
 #include "router/cluster_map.h"
 #include "router/kept_settings.h"
+#include "router/deadline.h"
 #include "router/node_pool.h"
 #include "router/peers.h"
 #include "router/view.h"
@@ -45,6 +46,7 @@ struct router_shard {
     struct peers peers;              /* the first shard's */
     struct counts counts;
     struct board board;
+    struct deadline_wheel deadlines;
     bool is_stopping;
 };
 

@@ -71,15 +71,20 @@ static void on_connections(uv_poll_t *poll, int status, int events)
 
 /* ---- the loop ---- */
 
-static void on_tick(uv_timer_t *timer)
+void router_shard_tick(struct router_shard *s)
 {
-    struct router_shard *s = timer->data;
     uint64_t now_ms = router_now_ms(s);
     node_pool_tick(s, now_ms);
     cluster_map_tick(s, now_ms);
+    deadline_wheel_turn(&s->deadlines, now_ms);
     client_tick(s);
     peers_tick(s, now_ms);
     board_tick(s, now_ms);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    router_shard_tick(timer->data);
 }
 
 static int open_handles(struct router_shard *s)

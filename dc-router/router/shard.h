@@ -12,6 +12,8 @@ int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t
 void router_shard_watch(struct router_shard *s, struct router_shard *const *all);
 /* Goes on with these settings, soon. Any thread. */
 int router_shard_set(struct router_shard *s, struct kept_settings *settings);
+/* What is due; about every 20 ms. */
+void router_shard_tick(struct router_shard *s);
 /* Ends its connections and its thread, and frees it. */
 void router_shard_destroy(struct router_shard *s);
 

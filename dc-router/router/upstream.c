@@ -235,6 +235,11 @@ uint64_t upstream_oldest_ms(const struct upstream *u)
     return u->first == NULL ? 0 : u->first->sent_ms;
 }
 
+bool upstream_is_late(const struct upstream *u, uint64_t now_ms)
+{
+    return u->first != NULL && u->first->give_up_ms != 0 && now_ms >= u->first->give_up_ms;
+}
+
 bool upstream_was_connected(const struct upstream *u)
 {
     return u->is_connected;

@@ -23,6 +23,7 @@ typedef void (*upstream_cb)(struct upstream_call *call, int status, struct slice
 /* Embed it; borrowed until `cb`. */
 struct upstream_call {
     void *data;
+    uint64_t give_up_ms;        /* so long the node may take (upstream_is_late); 0: for ever */
     upstream_cb cb;             /* private from here on */
     struct upstream *upstream;  /* NULL once it was answered */
     struct upstream_call *next; /* in the order of sending */
@@ -60,6 +61,8 @@ int upstream_send(struct upstream *u, struct upstream_call *call,
 unsigned upstream_call_count(const struct upstream *u);
 /* When the oldest unanswered call was sent; 0 when there is none. */
 uint64_t upstream_oldest_ms(const struct upstream *u);
+/* Has the oldest call had its time? Those behind it wait for it. */
+bool upstream_is_late(const struct upstream *u, uint64_t now_ms);
 /* Did the node ever take it? */
 bool upstream_was_connected(const struct upstream *u);
 /* True from upstream_close on, or from when the node ended it: it takes no more calls. */

@@ -25,7 +25,7 @@ static void close_world(void)
 TestSuite(router_fetch, .init = open_world, .fini = close_world);
 
 /* Partitions 0 and 1, from these offsets. */
-static void ask(int64_t first, int64_t second)
+static void ask_by(struct world_client *c, int64_t first, int64_t second)
 {
     struct kafka_fetch_request m;
     struct kafka_fetch_request_topic topic;
@@ -43,7 +43,12 @@ static void ask(int64_t first, int64_t second)
     m.max_wait_ms = MAX_WAIT_MS;
     m.topics = &topic;
     m.topics_count = 1;
-    world_send(&client, KAFKA_API_FETCH, VERSION, &m);
+    world_send(c, KAFKA_API_FETCH, VERSION, &m);
+}
+
+static void ask(int64_t first, int64_t second)
+{
+    ask_by(&client, first, second);
 }
 
 static void answer(int32_t node, unsigned n, int32_t partition, const char *records)
@@ -66,10 +71,15 @@ static void answer(int32_t node, unsigned n, int32_t partition, const char *reco
     world_node_answer(&w, node, n, &m);
 }
 
+static const struct kafka_fetch_response_partition *answer_to(struct world_client *c)
+{
+    const struct kafka_fetch_response *m = world_answer(c, KAFKA_API_FETCH, VERSION);
+    return m == NULL ? NULL : m->topics[0].partitions;
+}
+
 static const struct kafka_fetch_response_partition *next_answer(void)
 {
-    const struct kafka_fetch_response *m = world_answer(&client, KAFKA_API_FETCH, VERSION);
-    return m == NULL ? NULL : m->topics[0].partitions;
+    return answer_to(&client);
 }
 
 static bool has(const struct kafka_fetch_response_partition *p, const char *records)
@@ -181,4 +191,65 @@ Test(router_fetch, a_client_that_goes_leaves_nothing_parked)
     world_settle(&w);
     cr_assert_eq(w.shard.client_count, 0);
     world_connect(&w, &client);
+}
+
+Test(router_fetch, without_a_lane_it_waits_for_one)
+{
+    struct world_client other;
+    world_connect(&w, &other);
+    w.settings.lanes_per_node_max = 1;
+    ask(5, 6);
+    ask_by(&other, 7, 8);
+    cr_assert_null(answer_to(&other));
+    cr_assert_eq(count_at(1), 1);
+    answer(1, 0, 0, "abc");
+    cr_assert_eq(count_at(1), 2);
+    answer(1, 1, 0, "xyz");
+    cr_assert(has(&answer_to(&other)[0], "xyz"));
+    world_disconnect(&other);
+}
+
+Test(router_fetch, and_no_longer_than_it_would_for_records)
+{
+    struct world_client other;
+    world_connect(&w, &other);
+    w.settings.lanes_per_node_max = 1;
+    ask(5, 6);
+    ask_by(&other, 7, 8);
+    world_pass_ms(&w, MAX_WAIT_MS - 40);
+    cr_assert_null(answer_to(&other));
+    world_pass_ms(&w, 80);
+    const struct kafka_fetch_response_partition *got = answer_to(&other);
+    cr_assert_not_null(got);
+    cr_assert_eq(got[0].high_watermark, -1);
+    ask_by(&other, 7, 8); /* it has kept its place in the line */
+    answer(1, 0, 0, "abc");
+    answer(1, 1, 0, "xyz");
+    cr_assert(has(&answer_to(&other)[0], "xyz"));
+    world_disconnect(&other);
+}
+
+Test(router_fetch, who_waits_for_a_lane_and_goes_leaves_the_line)
+{
+    struct world_client other;
+    world_connect(&w, &other);
+    w.settings.lanes_per_node_max = 1;
+    ask(5, 6);
+    ask_by(&other, 7, 8);
+    world_disconnect(&other);
+    cr_assert_eq(w.shard.client_count, 1);
+    cr_assert_not(router_node_lanes_are_short(node_pool_find(&w.shard, 1)));
+    answer(1, 0, 0, "abc");
+    cr_assert_eq(count_at(1), 1);
+}
+
+Test(router_fetch, a_node_that_is_silent_about_it_does_not_keep_the_client)
+{
+    ask(5, 6);
+    world_pass_ms(&w, MAX_WAIT_MS + 300);
+    cr_assert_null(next_answer(), "the node may be on its way to say so");
+    world_pass_ms(&w, 400);
+    cr_assert_eq(next_answer()[0].high_watermark, -1);
+    world_pass_ms(&w, 11000);
+    cr_assert_eq(world_call(&w, 1, 0)->way, -1, "the connection is given up");
 }

@@ -280,3 +280,33 @@ Test(router_group, a_list_of_groups_that_memory_does_not_suffice_for_is_not_empt
     world_node_answer(&w, 3, 0, &answer);
     cr_assert(world_is_ended(&client));
 }
+
+Test(router_group, a_coordinator_that_is_silent_about_it_is_left_for_the_next)
+{
+    commit(10);
+    cr_assert_eq(count_at(1), 1);
+    w.coordinator = 2;
+    world_pass_ms(&w, 11000);
+    cr_assert_eq(world_call(&w, 1, 0)->way, -1);
+    answer_commit(2, 0, KAFKA_ERROR_NONE);
+    cr_assert_not_null(world_answer(&client, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION));
+}
+
+Test(router_group, after_three_the_connection_ends)
+{
+    commit(10);
+    world_pass_ms(&w, 32000);
+    cr_assert_eq(count_at(1), 3);
+    cr_assert(world_is_ended(&client));
+}
+
+Test(router_group, a_node_that_does_not_answer_the_routers_own_question_is_not_waited_for)
+{
+    world_node(&w, 1)->is_mute = world_node(&w, 2)->is_mute = true;
+    w.leaders[0] = 3;
+    for (int i = 0; i < 3; i++) { /* whoever is next */
+        cluster_map_doubt(&w.shard);
+        world_pass_ms(&w, 2500);
+    }
+    cr_assert_eq(cluster_map_leader(&w.shard, kafka_string_of("t"), 0), 3);
+}

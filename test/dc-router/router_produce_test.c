@@ -39,7 +39,8 @@ static struct bytes batch(uint8_t into[BATCH_BYTES], bool is_idempotent)
 }
 
 /* One batch for each of the partitions, -1: none. */
-static void send_batches(int32_t first, int32_t second, bool is_idempotent)
+static void send_batches_by(struct world_client *c, int32_t first, int32_t second,
+                            bool is_idempotent)
 {
     uint8_t records[BATCH_BYTES];
     struct kafka_produce_request m;
@@ -59,7 +60,12 @@ static void send_batches(int32_t first, int32_t second, bool is_idempotent)
     m.timeout_ms = TIMEOUT_MS;
     m.topics = &topic;
     m.topics_count = 1;
-    world_send(&client, KAFKA_API_PRODUCE, VERSION, &m);
+    world_send(c, KAFKA_API_PRODUCE, VERSION, &m);
+}
+
+static void send_batches(int32_t first, int32_t second, bool is_idempotent)
+{
+    send_batches_by(&client, first, second, is_idempotent);
 }
 
 static void answer(int32_t node, unsigned n, int32_t partition, int16_t error_code, int64_t offset)
@@ -258,4 +264,70 @@ Test(router_produce, an_idle_connection_has_no_buffer)
     answer(1, 0, 0, KAFKA_ERROR_NONE, 42);
     cr_assert_not_null(next_answer());
     cr_assert_null(w.shard.clients->input.buffer);
+}
+
+Test(router_produce, what_a_silent_node_led_goes_to_the_next_leader)
+{
+    send_batches(0, 3, IDEMPOTENT); /* both at node 1 */
+    cr_assert_eq(count_at(1), 1);
+    w.leaders[0] = 2;
+    world_pass_ms(&w, 2500);
+    cr_assert_eq(count_at(2), 1);
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 5);
+    cr_assert_null(next_answer());
+    answer(1, 1, 3, KAFKA_ERROR_NONE, 6);
+    const struct kafka_produce_response_partition *got = next_answer();
+    cr_assert_eq(got[0].base_offset, 5);
+    cr_assert_eq(got[1].base_offset, 6);
+    answer(1, 0, 0, KAFKA_ERROR_NONE, 7); /* the former leader, after all */
+    cr_assert_null(next_answer());
+}
+
+Test(router_produce, without_idempotence_a_silent_nodes_is_of_unknown_fate_at_its_timeout)
+{
+    send_batches(0, -1, NOT_IDEMPOTENT);
+    world_pass_ms(&w, TIMEOUT_MS);
+    cr_assert_null(next_answer());
+    world_pass_ms(&w, 1500);
+    cr_assert_eq(next_answer()->error_code, KAFKA_ERROR_REQUEST_TIMED_OUT);
+    cr_assert_geq(world_call(&w, 1, 0)->way, 0);
+    world_pass_ms(&w, 3000);
+    cr_assert_eq(world_call(&w, 1, 0)->way, -1, "the connection is given up");
+}
+
+Test(router_produce, a_client_that_goes_while_a_node_is_silent_is_forgotten_in_the_end)
+{
+    send_batches(0, -1, IDEMPOTENT);
+    world_disconnect(&client);
+    world_pass_ms(&w, TIMEOUT_MS + 5000);
+    cr_assert_eq(w.shard.client_count, 0);
+    cr_assert_eq(w.shard.held_bytes, 0);
+    world_connect(&w, &client);
+}
+
+Test(router_produce, clients_are_spread_over_pipes)
+{
+    struct world_client other;
+    world_connect(&w, &other);
+    send_batches(0, -1, IDEMPOTENT);
+    send_batches_by(&other, 0, -1, IDEMPOTENT);
+    cr_assert_neq(world_call(&w, 1, 0)->way, world_call(&w, 1, 1)->way);
+    world_disconnect(&other);
+}
+
+Test(router_produce, nobody_begins_behind_what_stands_still)
+{
+    struct world_client others[2];
+    w.settings.pipes_per_node = 2;
+    send_batches(0, -1, IDEMPOTENT);
+    world_pass_ms(&w, 500);
+    for (unsigned i = 0; i < 2; i++) {
+        world_connect(&w, &others[i]);
+        send_batches_by(&others[i], 0, -1, IDEMPOTENT);
+        cr_assert_neq(world_call(&w, 1, i + 1)->way, world_call(&w, 1, 0)->way);
+    }
+    send_batches(0, -1, IDEMPOTENT); /* its own later ones do: they are in order */
+    cr_assert_eq(world_call(&w, 1, 3)->way, world_call(&w, 1, 0)->way);
+    for (unsigned i = 0; i < 2; i++)
+        world_disconnect(&others[i]);
 }

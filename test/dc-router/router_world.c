@@ -4,11 +4,14 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "router/shard.h"
 
 #define FRAME_BYTES_MAX (16u << 20)
 #define SETTLE_TURNS    30 /* a loopback socket has what was written to it at once */
@@ -27,6 +30,13 @@ static int listen_somewhere(uint16_t *port)
     cr_assert_eq(getsockname(listener, (struct sockaddr *)&at, &size), 0);
     *port = ntohs(at.sin_port);
     return listener;
+}
+
+/* What is written is there at the next turn, not at the other side's next acknowledgement. */
+static void send_at_once(int socket)
+{
+    int on = 1;
+    cr_assert_eq(setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
 }
 
 /* False: it has ended. */
@@ -155,8 +165,11 @@ static void take_envelope(struct world_node *n, int socket, struct bytes frame)
     bool is_own = envelope.client_number == ROUTER_OWN_CLIENT;
     if (n->is_hanging)
         return;
-    if (is_own && inner.api_key != KAFKA_API_API_VERSIONS)
+    if (is_own && inner.api_key != KAFKA_API_API_VERSIONS) {
         n->asked_way = socket;
+        if (n->is_mute)
+            return;
+    }
     if (is_own && inner.api_key == KAFKA_API_API_VERSIONS)
         answer_envelope(n, socket, header.correlation_id, bytes_of("1234", 4));
     else if (is_own && inner.api_key == KAFKA_API_METADATA)
@@ -186,6 +199,7 @@ static void take_connections(struct world_node *n)
         n->ways[i].input = (struct frame_input){.frame_bytes_max = FRAME_BYTES_MAX};
         if (n->ways[i].socket < 0)
             return;
+        send_at_once(n->ways[i].socket);
     }
 }
 
@@ -257,11 +271,7 @@ void world_settle(struct world *w)
 
 static void tick(struct world *w)
 {
-    uint64_t now_ms = router_now_ms(&w->shard);
-    node_pool_tick(&w->shard, now_ms);
-    cluster_map_tick(&w->shard, now_ms);
-    peers_tick(&w->shard, now_ms);
-    client_tick(&w->shard);
+    router_shard_tick(&w->shard);
     world_settle(w);
 }
 
@@ -317,6 +327,7 @@ void world_open_with(struct world *w, const char *settings)
     w->shard.router_id = 7;
     w->shard.shard_count = 1;
     w->shard.shard = shard_create(0);
+    board_init(&w->shard.board);
     node_pool_take_settings(&w->shard);
     peers_take_settings(&w->shard);
     shard_on_turn(w->shard.shard, client_turn, &w->shard);
@@ -370,6 +381,7 @@ void world_connect(struct world *w, struct world_client *c)
     c->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(getsockname(w->listener, (struct sockaddr *)&at, &size), 0);
     cr_assert_eq(connect(c->socket, (struct sockaddr *)&at, size), 0);
+    send_at_once(c->socket);
     int accepted = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     cr_assert_geq(accepted, 0);
     client_accept(&w->shard, accepted);

@@ -39,6 +39,7 @@ struct world_node {
     int listener;
     uint16_t port;
     bool is_hanging; /* takes connections, and says nothing on its own */
+    bool is_mute;    /* says that it is there, and nothing else on its own */
     int64_t now;     /* of its envelopes' answers */
     int asked_way;   /* where the router's own last question about the cluster came */
     struct world_way ways[WORLD_WAYS_MAX];

@@ -8,6 +8,7 @@
 #include "fake/quiet.h"
 #include "router/client.h"
 #include "router/router.h"
+#include "router/shard.h"
 
 #define FRAME_BYTES_MAX 65536
 #define HELD_BYTES_MAX  (64u << 20) /* arenas have a limit each, buffers are counted */
@@ -58,8 +59,7 @@ static void talk(struct router_shard *s, struct fake_clock *clock, const uint8_t
     }
     for (int passed_ms = 0; passed_ms < PASSED_MS; passed_ms += 400) {
         fake_clock_advance_ms(clock, 400);
-        cluster_map_tick(s, router_now_ms(s));
-        client_tick(s);
+        router_shard_tick(s);
         turn(s);
         while (recv(client, answers, sizeof answers, MSG_DONTWAIT) > 0)
             turn(s);
@@ -90,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fake_clock_init(&clock);
     s.clock = clock.seam;
     s.shard = shard_create(0);
+    board_init(&s.board);
     assert(s.shard != NULL);
     shard_on_turn(s.shard, client_turn, &s);
     talk(&s, &clock, data, size);
