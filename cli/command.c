@@ -125,14 +125,10 @@ static int run(const struct command *c, struct session *s)
         fprintf(s->err, "trilog: libcurl does not start\n");
         return EXIT_FAILED;
     }
-    int status = c->run(s);
-    if (fflush(s->out) == 0 && !ferror(s->out))
-        return status;
-    fprintf(s->err, "trilog: the output could not be written\n");
-    return status == EXIT_DONE ? EXIT_FAILED : status;
+    return c->run(s);
 }
 
-int command_run(int count, char **texts, struct session *s)
+static int find_and_run(int count, char **texts, struct session *s)
 {
     char trouble[512];
     struct arguments *a = &s->arguments;
@@ -158,4 +154,13 @@ int command_run(int count, char **texts, struct session *s)
     snprintf(trouble, sizeof trouble, "there is no command %.60s %.60s", a->noun,
              a->verb != NULL ? a->verb : "");
     return fail_usage(s, trouble);
+}
+
+int command_run(int count, char **texts, struct session *s)
+{
+    int status = find_and_run(count, texts, s);
+    if (fflush(s->out) == 0 && !ferror(s->out))
+        return status;
+    fprintf(s->err, "trilog: the output could not be written\n");
+    return status == EXIT_DONE ? EXIT_FAILED : status;
 }

@@ -5,10 +5,11 @@ routes, commands out of the command's own help."""
 import json
 import random
 import re
+import subprocess
 
 import pytest
 
-from admin_port import ask, post, trilog
+from admin_port import ask, clean_environment, post, trilog, trilog_path
 from cluster import ROOT, free_port
 
 pytestmark = pytest.mark.trilog_only
@@ -162,6 +163,14 @@ def test_every_command_stands_garbage_in_its_words_and_options(cluster):
                 assert done.returncode == 0 or done.stderr.startswith("trilog: "), what
                 own = done.returncode == 2  # the operator's own words, before anybody was asked
                 assert own or "\x1b" not in done.stdout + done.stderr, what
+
+
+def test_what_can_not_be_written_is_no_success(cluster):
+    for words in (["--help"], ["lag", "--help"], ["lag", "-a", cluster.nodes[0].admin]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([trilog_path(), *words], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, env=clean_environment(), timeout=60, check=False)
+        assert done.returncode == 1 and "could not be written" in done.stderr, words
 
 
 def test_a_node_that_answers_nonsense_is_told_from_one_that_does_not_answer(cluster):
