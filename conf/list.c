@@ -76,9 +76,99 @@ static const struct setting_list router_list = {
     .entries_max = CONF_ROUTERS_MAX,
 };
 
+/* ---- who may what, through a router ---- */
+
+#define KEY(kind_, struct_, field_, initial_)                                                      \
+    {                                                                                              \
+        .kind = KIND_##kind_, .name = #field_, .unit = "", .initial = (initial_),                  \
+        .offset = offsetof(struct struct_, field_)                                                 \
+    }
+#define KEY_WITHIN(kind_, struct_, field_, initial_, unit_, least_, most_)                         \
+    {                                                                                              \
+        .kind = KIND_##kind_, .name = #field_, .unit = (unit_), .initial = (initial_),             \
+        .least = (least_), .most = (most_), .offset = offsetof(struct struct_, field_)             \
+    }
+
+static const struct setting environment_keys[] = {
+    KEY_WITHIN(NAME, conf_environment, environment, NULL, "", 1, CONF_NAME_SIZE - 1),
+    KEY(PATTERNS, conf_environment, client_ids, "none"),
+    KEY(NETWORKS, conf_environment, addresses, "none"),
+};
+
+static const char *check_environment(const void *entry)
+{
+    const struct conf_environment *e = entry;
+    return e->client_ids.text[0] == '\0' && e->addresses.count == 0
+               ? "has neither client_ids nor addresses: nobody would belong to it"
+               : NULL;
+}
+
+static const struct setting_list environment_list = {
+    .entry_name = "environment",
+    .entries_name = "environments",
+    .shape = "'environment' with 'client_ids', 'addresses' or both",
+    .key_names = "environment, client_ids, addresses",
+    .keys = environment_keys,
+    .key_count = sizeof environment_keys / sizeof environment_keys[0],
+    .entry_size = sizeof(struct conf_environment),
+    .entries_offset = offsetof(struct conf_environments, entries),
+    .entries_max = CONF_RULES_MAX,
+    .check = check_environment,
+};
+
+static const struct setting permit_keys[] = {
+    KEY(PATTERNS, conf_permit, client_ids, "*"), KEY(NETWORKS, conf_permit, addresses, "::/0"),
+    KEY(PATTERNS, conf_permit, topics, "none"),  KEY(PATTERNS, conf_permit, groups, "none"),
+    KEY(FLAG, conf_permit, admin, "false"),
+};
+
+static const struct setting_list permit_list = {
+    .entry_name = "rule",
+    .entries_name = "rules",
+    .shape = "some of 'client_ids', 'addresses', 'topics', 'groups' and 'admin'",
+    .key_names = "client_ids, addresses, topics, groups, admin",
+    .keys = permit_keys,
+    .key_count = sizeof permit_keys / sizeof permit_keys[0],
+    .entry_size = sizeof(struct conf_permit),
+    .entries_offset = offsetof(struct conf_permits, entries),
+    .entries_max = CONF_RULES_MAX,
+};
+
+/* ---- backlogs ---- */
+
+static const struct setting backlog_keys[] = {
+    KEY_WITHIN(NAME, conf_backlog, topic, NULL, "", 1, CONF_TOPIC_SIZE - 1),
+    KEY_WITHIN(PATH, conf_backlog, group, NULL, "", 1, CONF_GROUP_SIZE - 1),
+    KEY_WITHIN(NUMBER, conf_backlog, records, "0", "", 0, INT64_MAX),
+    KEY_WITHIN(NUMBER, conf_backlog, ms, "0", "ms", 0, 365 * CONF_DAY),
+    KEY_WITHIN(CHOICE, conf_backlog, answer, "throttle", "throttle|refuse", 0, 0),
+};
+
+static const char *check_backlog(const void *entry)
+{
+    const struct conf_backlog *b = entry;
+    return b->records == 0 && b->ms == 0 ? "has no limit: neither records nor ms" : NULL;
+}
+
+static const struct setting_list backlog_list = {
+    .entry_name = "backlog limit",
+    .entries_name = "backlog limits",
+    .shape = "'topic' and 'group' with 'records', 'ms' or both, and perhaps 'answer'",
+    .key_names = "topic, group, records, ms, answer",
+    .keys = backlog_keys,
+    .key_count = sizeof backlog_keys / sizeof backlog_keys[0],
+    .entry_size = sizeof(struct conf_backlog),
+    .entries_offset = offsetof(struct conf_backlogs, entries),
+    .entries_max = CONF_RULES_MAX,
+    .check = check_backlog,
+};
+
 _Static_assert(offsetof(struct conf_nodes, count) == 0 &&
                    offsetof(struct conf_addresses, count) == 0 &&
-                   offsetof(struct conf_routers, count) == 0,
+                   offsetof(struct conf_routers, count) == 0 &&
+                   offsetof(struct conf_environments, count) == 0 &&
+                   offsetof(struct conf_permits, count) == 0 &&
+                   offsetof(struct conf_backlogs, count) == 0,
                "a list begins with its count");
 
 const struct setting_list *list_of(const struct setting *s)
@@ -90,6 +180,12 @@ const struct setting_list *list_of(const struct setting *s)
         return &address_list;
     case KIND_ROUTERS:
         return &router_list;
+    case KIND_ENVIRONMENTS:
+        return &environment_list;
+    case KIND_PERMITS:
+        return &permit_list;
+    case KIND_BACKLOGS:
+        return &backlog_list;
     default:
         return NULL;
     }

@@ -11,11 +11,12 @@ struct setting_list {
     const char *entries_name;   /* "nodes" */
     const char *shape;          /* "'id', 'site' and 'peer'"; NULL: an entry is a single value */
     const char *key_names;      /* "id, site, peer" */
-    const struct setting *keys; /* of an entry, all of which it has; one for a single value */
+    const struct setting *keys; /* of an entry; one for a single value */
     size_t key_count;
     size_t entry_size;
-    size_t entries_offset; /* in the field */
-    unsigned entries_max;  /* room in the field */
+    size_t entries_offset;                   /* in the field */
+    unsigned entries_max;                    /* room in the field */
+    const char *(*check)(const void *entry); /* NULL, or what is wrong with it; may be NULL */
 };
 
 /* The list that settings of this kind are, or NULL. */

@@ -83,6 +83,20 @@ static int read_single(struct reading *r, const struct setting *s, const struct 
     return read_value(r, &single, node, entry);
 }
 
+static const char *article(const struct setting_list *list)
+{
+    return strchr("aeio", list->entry_name[0]) != NULL ? "an" : "a";
+}
+
+static int check_entry(struct reading *r, const struct setting *s, const struct setting_list *list,
+                       const yaml_node_t *node, const void *entry)
+{
+    const char *why = list->check(entry);
+    return why == NULL ? 0
+                       : refuse(r, line_of(node), "%s: %s %s %s", s->name, article(list),
+                                list->entry_name, why);
+}
+
 static int read_entry(struct reading *r, const struct setting *s, const struct setting_list *list,
                       const yaml_node_t *node, void *entry)
 {
@@ -98,11 +112,16 @@ static int read_entry(struct reading *r, const struct setting *s, const struct s
         if (err != 0)
             return err;
     }
-    for (size_t i = 0; i < list->key_count; i++)
-        if (!(seen & 1U << i))
-            return refuse(r, line_of(node), "%s: a %s has no %s", s->name, list->entry_name,
-                          list->keys[i].name);
-    return 0;
+    for (size_t i = 0; i < list->key_count; i++) {
+        const struct setting *key = &list->keys[i];
+        if (seen & 1U << i)
+            continue;
+        if (key->initial == NULL)
+            return refuse(r, line_of(node), "%s: %s %s has no %s", s->name, article(list),
+                          list->entry_name, key->name);
+        value_read(key, key->initial, setting_field(entry, key), NULL); /* sound by its tests */
+    }
+    return list->check == NULL ? 0 : check_entry(r, s, list, node, entry);
 }
 
 static int read_list(struct reading *r, const struct setting *s, const yaml_node_t *node,

@@ -41,6 +41,9 @@ static void print_range(const struct setting *s, FILE *into)
         fprintf(into, "#   host:port%s%s", s->unit[0] ? " " : "", s->unit);
     } else if (s->kind == KIND_NETWORKS) {
         fprintf(into, "#   addresses and networks, a comma between them, or none");
+    } else if (s->kind == KIND_PATTERNS) {
+        fprintf(into,
+                "#   names, or beginnings of names as orders-*, a comma between them, or none");
     } else {
         fprintf(into, list_of(s) != NULL ? "#   a list" : "#   text");
     }

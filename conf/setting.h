@@ -26,14 +26,19 @@ enum setting_kind {
     KIND_ID, /* a number in 32 bits, of an entry of a list */
     KIND_NODES,
     KIND_ADDRESSES,
-    KIND_ROUTERS
+    KIND_ROUTERS,
+    KIND_PATTERNS,
+    KIND_ENVIRONMENTS,
+    KIND_PERMITS,
+    KIND_BACKLOGS
 };
 
 struct setting {
     enum setting_kind kind; /* decides the type of the field */
     const char *name;       /* key in the file; "" for a heading */
     const char *unit;       /* suffix family, or the values of a choice */
-    const char *initial;    /* default as text; NULL: must be set; "": follows from others */
+    const char *initial;    /* default as text; NULL: must be set; "": follows from others (of an
+                             * entry's key: must be set where it is NULL) */
     int64_t least, most;    /* of a number, a text's length, a list's entries, inclusive */
     const char *meaning;    /* for the operator */
     size_t offset;          /* of the field in the table's struct, or in the list's entry */
@@ -49,17 +54,21 @@ struct setting_table {
     int (*check)(const void *settings, struct err_note *note); /* as conf_check() */
 };
 
-#define OFFSET_HEADING(type, field)   0
-#define OFFSET_NUMBER(type, field)    offsetof(type, field)
-#define OFFSET_FLAG(type, field)      offsetof(type, field)
-#define OFFSET_CHOICE(type, field)    offsetof(type, field)
-#define OFFSET_NAME(type, field)      offsetof(type, field)
-#define OFFSET_PATH(type, field)      offsetof(type, field)
-#define OFFSET_ADDRESS(type, field)   offsetof(type, field)
-#define OFFSET_NETWORKS(type, field)  offsetof(type, field)
-#define OFFSET_NODES(type, field)     offsetof(type, field)
-#define OFFSET_ADDRESSES(type, field) offsetof(type, field)
-#define OFFSET_ROUTERS(type, field)   offsetof(type, field)
+#define OFFSET_HEADING(type, field)      0
+#define OFFSET_NUMBER(type, field)       offsetof(type, field)
+#define OFFSET_FLAG(type, field)         offsetof(type, field)
+#define OFFSET_CHOICE(type, field)       offsetof(type, field)
+#define OFFSET_NAME(type, field)         offsetof(type, field)
+#define OFFSET_PATH(type, field)         offsetof(type, field)
+#define OFFSET_ADDRESS(type, field)      offsetof(type, field)
+#define OFFSET_NETWORKS(type, field)     offsetof(type, field)
+#define OFFSET_NODES(type, field)        offsetof(type, field)
+#define OFFSET_ADDRESSES(type, field)    offsetof(type, field)
+#define OFFSET_ROUTERS(type, field)      offsetof(type, field)
+#define OFFSET_PATTERNS(type, field)     offsetof(type, field)
+#define OFFSET_ENVIRONMENTS(type, field) offsetof(type, field)
+#define OFFSET_PERMITS(type, field)      offsetof(type, field)
+#define OFFSET_BACKLOGS(type, field)     offsetof(type, field)
 
 /* A row X(…) of a table's header, whose fields are those of `type`. */
 #define SETTING_ROW(type, kind_, field_, name_, unit_, initial_, least_, most_, meaning_)          \

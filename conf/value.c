@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "network.h"
+#include "pattern.h"
 
 struct suffix {
     const char *unit; /* of the setting */
@@ -225,12 +226,17 @@ int value_read(const struct setting *s, const char *text, void *field, struct er
         return read_address(s, text, field, note);
     case KIND_NETWORKS:
         return networks_read(s->name, text, field, note);
+    case KIND_PATTERNS:
+        return patterns_read(s->name, text, field, note);
     case KIND_ID:
         return read_id(s, text, field, note);
     case KIND_HEADING:
     case KIND_NODES:
     case KIND_ADDRESSES:
     case KIND_ROUTERS:
+    case KIND_ENVIRONMENTS:
+    case KIND_PERMITS:
+    case KIND_BACKLOGS:
         break;
     }
     return err_set(note, ERR_INVALID, "%s: is not a single value", s->name);
@@ -314,6 +320,8 @@ void value_write(const struct setting *s, const void *field, char *text)
         write_quoted_address(field, text);
     else if (s->kind == KIND_NETWORKS)
         write_quoted_networks(field, text);
+    else if (s->kind == KIND_PATTERNS)
+        write_quoted(*(const char *)field == '\0' ? "none" : field, text);
     else if (s->kind == KIND_ID)
         snprintf(text, VALUE_SIZE, "%" PRIu32, *(const uint32_t *)field);
 }

@@ -7,6 +7,7 @@
 #include "protocol/messages.h"
 #include "router/away.h"
 #include "router/handlers.h"
+#include "router/permit.h"
 #include "router/router.h"
 
 #define ANYWHERE_MS_MAX 5000  /* that a node is looked for */
@@ -64,6 +65,8 @@ static int32_t asked_ms(const struct client_request *r)
 
 void handle_anywhere(struct client_request *r)
 {
+    if (refuse_anywhere(r))
+        return;
     int32_t ms = asked_ms(r);
     uint64_t lane_ms = ms <= 0 ? 0 : ms < ASKED_MS_MAX ? (uint64_t)ms : ASKED_MS_MAX;
     struct away *a = away_create(r, lane_ms + SOON_MS_MAX, NULL, on_failed);

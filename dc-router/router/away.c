@@ -49,7 +49,8 @@ static int send_lane(struct away *a, struct router_node *n, struct kafka_slices 
 void away_send(struct away *a, struct router_node *n)
 {
     struct client_request *r = a->request;
-    struct kafka_slices inner = {.items = &r->frame, .count = 1};
+    struct kafka_slices inner = {.items = r->instead.owner != NULL ? &r->instead : &r->frame,
+                                 .count = 1};
     int err = a->lane_ms > 0 ? send_lane(a, n, inner)
                              : router_node_send(n, &a->call, &r->client->identity, inner, on_back);
     if (err == 0)

@@ -12,6 +12,7 @@
 #include "protocol/error.h"
 #include "router/handlers.h"
 #include "router/own_request.h"
+#include "router/permit.h"
 #include "router/router.h"
 
 #define PART_BYTES_MAX    (64u << 20)
@@ -76,6 +77,7 @@ struct place {
     int32_t topic, partition; /* in the question */
     struct router_node *node; /* its leader, or NULL */
     bool is_sent;
+    bool is_refused; /* it is not asked for anywhere */
 };
 
 struct cut {
@@ -296,6 +298,8 @@ static bool build(struct cut *c)
         return false;
     for (int32_t t = 0; t < c->topic_count; t++) {
         size_t count = (size_t)c->asked[t].partitions_count;
+        bool may = permit_topic(r, c->asked[t].name) &&
+                   (c->shape->key != KAFKA_API_DELETE_RECORDS || permit_admin(r));
         c->answered[t] = (struct topic){.name = c->asked[t].name,
                                         .partitions_count = (int32_t)count};
         c->answered[t].partitions = client_request_allocate(r, (count + 1) *
@@ -304,8 +308,10 @@ static bool build(struct cut *c)
             return false;
         for (int32_t p = 0; p < (int32_t)count; p++) {
             struct place *place = &c->places[c->place_count++];
-            *place = (struct place){.topic = t, .partition = p};
+            *place = (struct place){.topic = t, .partition = p, .is_refused = !may};
             c->shape->init_partition(answer_of(c, place));
+            if (!may)
+                set_error(c, place, KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED);
             int32_t index = asked_index(c, place);
             memcpy((char *)answer_of(c, place) + c->shape->answer_index, &index, sizeof index);
         }
@@ -323,6 +329,8 @@ static bool find_leaders(struct cut *c)
     bool is_complete = true;
     for (unsigned i = 0; i < c->place_count; i++) {
         struct place *place = &c->places[i];
+        if (place->is_refused)
+            continue;
         int32_t id = cluster_map_leader(s, c->asked[place->topic].name, asked_index(c, place));
         struct router_node *n = node_pool_find(s, id);
         place->node = n != NULL && router_node_is_up(n) ? n : NULL;

@@ -110,6 +110,7 @@ void client_request_release(struct client_request *r)
     kafka_writer_close(&r->writer);
     kafka_arena_close(&r->arena);
     slice_unref(&r->frame);
+    slice_unref(&r->instead);
     free(r);
     client_release(c);
 }

@@ -25,7 +25,8 @@ enum client_request_state {
 struct client_request {
     struct client *client;
     struct router_shard *shard;
-    struct slice frame;                 /* its content; referenced */
+    struct slice frame;   /* its content; referenced */
+    struct slice instead; /* what goes to a node in its place; referenced; empty: itself */
     struct kafka_request_header header; /* borrows from the frame */
     void *message;                      /* decoded; in the arena */
     struct kafka_arena arena;           /* what it is worked on in */
@@ -33,6 +34,7 @@ struct client_request {
     enum client_request_state state;
     unsigned claims; /* the queue's, and one for each part that is away */
     uint64_t received_ms;
+    bool is_foreign;      /* its client is of another environment (permit.h) */
     size_t counted_bytes; /* of the shard's held_bytes */
     struct client_request *next;
 };
@@ -53,6 +55,7 @@ struct client {
     struct fetch_state *fetches; /* what it waits for at nodes (fetch.c); NULL: nothing */
     unsigned claims;             /* the handle, requests, writes */
     size_t unwritten_bytes;
+    uint64_t told_ms; /* that something was not allowed; 0: never */
     bool is_reading, is_ending, is_closed, is_answering;
     struct client *next, **previous; /* in the shard's list */
     struct client *answering_next;

@@ -2,6 +2,7 @@
  * ApiVersions of a too new version is answered, for that is how a client finds out (KIP-511). */
 #include "base/err.h"
 #include "router/handlers.h"
+#include "router/permit.h"
 #include "router/router.h"
 
 static const struct {
@@ -77,5 +78,6 @@ void client_request_dispatch(struct client_request *r)
     }
     if (api->key < COUNTS_APIS_MAX)
         r->shard->counts.requests[api->key]++;
+    permit_look(r);
     handle(r);
 }

@@ -17,6 +17,7 @@
 #include "protocol/error.h"
 #include "router/fetch_parts.h"
 #include "router/handlers.h"
+#include "router/permit.h"
 #include "router/router.h"
 
 #define WAIT_MS_MIN      100 /* for a leader or a lane, also where a client would not wait */
@@ -181,6 +182,7 @@ static bool build(struct fetch *f)
         const struct kafka_fetch_request_topic *from = &m->topics[t];
         struct kafka_fetch_response_topic *into = &f->response.topics[t];
         size_t partitions = (size_t)from->partitions_count;
+        bool may = permit_topic(r, from->name);
         into->name = from->name;
         into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
         if (into->partitions == NULL)
@@ -190,6 +192,9 @@ static bool build(struct fetch *f)
             f->items[i] = (struct fetch_item){
                 .topic = from, .partition = &from->partitions[p], .into = &into->partitions[p]};
             init_answer(&f->items[i]);
+            f->items[i].is_refused = !may;
+            if (!may)
+                f->items[i].into->error_code = KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED;
         }
     }
     return true;
@@ -208,6 +213,8 @@ static bool find_leaders(struct fetch *f)
     bool is_complete = true;
     for (unsigned i = 0; i < f->item_count; i++) {
         struct fetch_item *item = &f->items[i];
+        if (item->is_refused)
+            continue;
         int32_t id = cluster_map_leader(s, item->topic->name, item->partition->partition_index);
         item->node = up(s,
                         cluster_map_near(s, item->topic->name, item->partition->partition_index));

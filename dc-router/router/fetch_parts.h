@@ -11,6 +11,7 @@
 
 /* One partition of a client's fetch. */
 struct fetch_item {
+    bool is_refused; /* it is not asked for anywhere */
     const struct kafka_fetch_request_topic *topic;
     const struct kafka_fetch_request_partition *partition;
     struct kafka_fetch_response_partition *into;

@@ -3,6 +3,7 @@
 #include "protocol/error.h"
 #include "router/face.h"
 #include "router/handlers.h"
+#include "router/permit.h"
 #include "router/router.h"
 
 #define KEY_GROUP         0
@@ -11,9 +12,24 @@
 
 static const struct face_broker nobody = {.id = -1, .host = {.data = "", .size = 0}, .port = -1};
 
-static void answer_keys(struct client_request *r, const struct face *face,
-                        const struct kafka_find_coordinator_request *message, int16_t error_code)
+/* Of one key. */
+static int16_t choose(struct client_request *r, const struct face *face, struct kafka_string key,
+                      const struct face_broker **chosen)
 {
+    const struct kafka_find_coordinator_request *message = r->message;
+    bool is_group = r->header.api_version < VERSION_WITH_TYPE || message->key_type == KEY_GROUP;
+    *chosen = &nobody;
+    if (!is_group)
+        return KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    if (!permit_group(r, key))
+        return KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED;
+    *chosen = face_choose(face, key, 0);
+    return KAFKA_ERROR_NONE;
+}
+
+static void answer_keys(struct client_request *r, const struct face *face)
+{
+    const struct kafka_find_coordinator_request *message = r->message;
     struct kafka_find_coordinator_response response;
     size_t count = (size_t)message->coordinator_keys_count;
     kafka_find_coordinator_response_init(&response);
@@ -24,12 +40,10 @@ static void answer_keys(struct client_request *r, const struct face *face,
     }
     for (size_t i = 0; i < count; i++) {
         struct kafka_find_coordinator_response_coordinator *into = &response.coordinators[i];
-        const struct face_broker *chosen = error_code == 0
-                                               ? face_choose(face, message->coordinator_keys[i], 0)
-                                               : &nobody;
+        const struct face_broker *chosen;
         kafka_find_coordinator_response_coordinator_init(into);
         into->key = message->coordinator_keys[i];
-        into->error_code = error_code;
+        into->error_code = choose(r, face, into->key, &chosen);
         into->node_id = chosen->id;
         into->host = chosen->host;
         into->port = chosen->port;
@@ -38,13 +52,13 @@ static void answer_keys(struct client_request *r, const struct face *face,
     client_request_answer(r, &response);
 }
 
-static void answer_one(struct client_request *r, const struct face *face, struct kafka_string key,
-                       int16_t error_code)
+static void answer_one(struct client_request *r, const struct face *face)
 {
+    const struct kafka_find_coordinator_request *message = r->message;
     struct kafka_find_coordinator_response response;
-    const struct face_broker *chosen = error_code == 0 ? face_choose(face, key, 0) : &nobody;
+    const struct face_broker *chosen;
     kafka_find_coordinator_response_init(&response);
-    response.error_code = error_code;
+    response.error_code = choose(r, face, message->key, &chosen);
     response.node_id = chosen->id;
     response.host = chosen->host;
     response.port = chosen->port;
@@ -53,14 +67,10 @@ static void answer_one(struct client_request *r, const struct face *face, struct
 
 void handle_find_coordinator(struct client_request *r)
 {
-    const struct kafka_find_coordinator_request *message = r->message;
-    bool is_group = r->header.api_version < VERSION_WITH_TYPE || message->key_type == KEY_GROUP;
-    int16_t error_code = is_group ? KAFKA_ERROR_NONE
-                                  : KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     struct face face;
     face_look(r->shard, &face);
     if (r->header.api_version >= VERSION_WITH_KEYS)
-        answer_keys(r, &face, message, error_code);
+        answer_keys(r, &face);
     else
-        answer_one(r, &face, message->key, error_code);
+        answer_one(r, &face);
 }

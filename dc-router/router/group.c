@@ -1,9 +1,11 @@
 /* Consumer groups: what is about one goes to its coordinator as it came; what is about many, in as
  * many parts. */
 #include "base/err.h"
+#include "protocol/error.h"
 #include "router/group_part.h"
 #include "router/handlers.h"
 #include "router/own_request.h"
+#include "router/permit.h"
 #include "router/router.h"
 
 #define OFFSET_FETCH_WITH_GROUPS 8
@@ -58,6 +60,11 @@ static void on_one(struct group_part *p, int status, struct slice answer)
 void handle_group(struct client_request *r)
 {
     struct group_part *p = client_request_allocate(r, sizeof *p);
+    bool is_change = r->header.api->key == KAFKA_API_OFFSET_DELETE;
+    if (!permit_group(r, group_of(r)) || (is_change && !permit_admin(r))) {
+        refuse_request(r, KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED);
+        return;
+    }
     if (p == NULL) {
         client_request_end_client(r, "its answer needs too much memory");
         return;
@@ -84,7 +91,7 @@ struct one_of_many {
     struct kafka_writer writer;
     struct own_answer own;
     struct slice kept; /* what `own` borrows from */
-    bool has_answer;
+    bool has_answer, is_refused;
 };
 
 static int32_t count_of(const struct client_request *r)
@@ -147,8 +154,13 @@ static void answer_described(struct many *m)
     all.groups = client_request_allocate(m->request, (size_t)m->count * sizeof *all.groups);
     for (int32_t i = 0; i < m->count && all.groups != NULL; i++) {
         const struct kafka_describe_groups_response *part = m->parts[i].own.message;
-        if (part->groups_count == 1)
+        if (m->parts[i].is_refused) {
+            kafka_describe_groups_response_group_init(&all.groups[all.groups_count]);
+            all.groups[all.groups_count].group_id = m->parts[i].part.group_id;
+            all.groups[all.groups_count++].error_code = KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED;
+        } else if (part->groups_count == 1) {
             all.groups[all.groups_count++] = part->groups[0];
+        }
     }
     answer_if_whole(m, &all, all.groups_count);
 }
@@ -160,8 +172,13 @@ static void answer_deleted(struct many *m)
     all.groups = client_request_allocate(m->request, (size_t)m->count * sizeof *all.groups);
     for (int32_t i = 0; i < m->count && all.groups != NULL; i++) {
         const struct kafka_delete_groups_response *part = m->parts[i].own.message;
-        if (part->groups_count == 1)
+        if (m->parts[i].is_refused) {
+            kafka_delete_groups_response_group_init(&all.groups[all.groups_count]);
+            all.groups[all.groups_count].group_id = m->parts[i].part.group_id;
+            all.groups[all.groups_count++].error_code = KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED;
+        } else if (part->groups_count == 1) {
             all.groups[all.groups_count++] = part->groups[0];
+        }
     }
     answer_if_whole(m, &all, all.groups_count);
 }
@@ -173,8 +190,13 @@ static void answer_fetched(struct many *m)
     all.groups = client_request_allocate(m->request, (size_t)m->count * sizeof *all.groups);
     for (int32_t i = 0; i < m->count && all.groups != NULL; i++) {
         const struct kafka_offset_fetch_response *part = m->parts[i].own.message;
-        if (part->groups_count == 1)
+        if (m->parts[i].is_refused) {
+            kafka_offset_fetch_response_group_init(&all.groups[all.groups_count]);
+            all.groups[all.groups_count].group_id = m->parts[i].part.group_id;
+            all.groups[all.groups_count++].error_code = KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED;
+        } else if (part->groups_count == 1) {
             all.groups[all.groups_count++] = part->groups[0];
+        }
     }
     answer_if_whole(m, &all, all.groups_count);
 }
@@ -240,6 +262,10 @@ void handle_groups(struct client_request *r)
             m->has_failed = true;
             continue;
         }
+        one->is_refused = !permit_group(r, one->part.group_id) ||
+                          (r->header.api->key == KAFKA_API_DELETE_GROUPS && !permit_admin(r));
+        if (one->is_refused)
+            continue;
         one->part.inner = own_request_content(&one->writer);
         m->pending++;
         group_part_start(&one->part, on_part);

@@ -3,6 +3,7 @@
 #include "protocol/error.h"
 #include "router/handlers.h"
 #include "router/own_request.h"
+#include "router/permit.h"
 #include "router/router.h"
 
 struct listing {
@@ -33,7 +34,8 @@ static void answer(struct listing *l)
     for (unsigned i = 0; i < l->count && all.groups != NULL; i++) {
         const struct kafka_list_groups_response *part = l->parts[i].own.message;
         for (int32_t g = 0; l->parts[i].has_answer && g < part->groups_count; g++)
-            all.groups[all.groups_count++] = part->groups[g];
+            if (permit_shows_group(l->request, part->groups[g].group_id))
+                all.groups[all.groups_count++] = part->groups[g];
     }
     if (all.groups == NULL)
         client_request_end_client(l->request, "its answer needs too much memory");
@@ -69,6 +71,8 @@ static void on_back(struct upstream_call *call, int status, struct slice answer_
 /* A node that is gone coordinates nothing. */
 void handle_list_groups(struct client_request *r)
 {
+    if (refuse_anywhere(r))
+        return;
     struct listing *l = client_request_allocate(r, sizeof *l);
     struct listing_part *parts = client_request_allocate(r, NODES_MAX * sizeof *parts);
     struct kafka_slices inner = {.items = &r->frame, .count = 1};

@@ -3,13 +3,16 @@
  * A node answers; what it says of topics is learned on the way. Replicas keep the ids of their
  * nodes: how many there are and who is in sync is the truth about the topic; whom to ask is a
  * router. */
+#include "protocol/error.h"
 #include "router/away.h"
 #include "router/face.h"
 #include "router/handlers.h"
 #include "router/own_request.h"
+#include "router/permit.h"
 #include "router/router.h"
 
-#define METADATA_MS_MAX 5000
+#define METADATA_MS_MAX   5000
+#define REQUEST_BYTES_MAX (16u << 20)
 
 /* ---- whom clients see ---- */
 
@@ -60,6 +63,77 @@ static bool put_cluster(struct client_request *r, struct kafka_describe_cluster_
     return true;
 }
 
+/* ---- what clients may see ---- */
+
+/* The question without topics that the client may not use: a node would make them by their name. */
+static int ask_less(struct client_request *r, const struct kafka_metadata_request *less)
+{
+    struct kafka_writer w;
+    kafka_writer_init(&w, REQUEST_BYTES_MAX);
+    kafka_request_header_encode(&w, &r->header);
+    int err = r->header.api->request.encode(&w, r->header.api_version, less);
+    if (err == 0)
+        err = kafka_writer_finish(&w);
+    struct buffer *copy = err == 0 ? buffer_create(w.size_bytes) : NULL;
+    if (copy != NULL) {
+        kafka_writer_copy(&w, copy->data, w.size_bytes);
+        r->instead = (struct slice){.owner = copy,
+                                    .bytes = bytes_of(copy->data + KAFKA_FRAME_SIZE_BYTES,
+                                                      w.size_bytes - KAFKA_FRAME_SIZE_BYTES)};
+    }
+    kafka_writer_close(&w);
+    return copy == NULL ? UV_ENOMEM : 0;
+}
+
+/* False: the request was ended. Topics by id are looked at when their names are known. */
+static bool leave_out_refused(struct client_request *r)
+{
+    const struct kafka_metadata_request *asked = r->message;
+    struct kafka_metadata_request less = *asked;
+    size_t count = asked->topics_count > 0 ? (size_t)asked->topics_count : 0;
+    less.topics = client_request_allocate(r, (count + 1) * sizeof *less.topics);
+    less.topics_count = 0;
+    for (size_t i = 0; less.topics != NULL && i < count; i++)
+        if (kafka_string_is_null(asked->topics[i].name) || permit_topic(r, asked->topics[i].name))
+            less.topics[less.topics_count++] = asked->topics[i];
+    if (less.topics != NULL && (size_t)less.topics_count == count)
+        return true;
+    if (less.topics != NULL && ask_less(r, &less) == 0)
+        return true;
+    client_request_end_client(r, "its answer needs too much memory");
+    return false;
+}
+
+static void put_refused(struct kafka_metadata_response_topic *into, struct kafka_string name)
+{
+    kafka_metadata_response_topic_init(into);
+    into->name = name;
+    into->error_code = KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED;
+}
+
+/* What the node tells of, without what the client may not see, and with an error for each such
+ * topic that it has asked for. */
+static bool show_permitted(struct client_request *r, struct kafka_metadata_response *m)
+{
+    const struct kafka_metadata_request *asked = r->message;
+    size_t count = asked->topics_count > 0 ? (size_t)asked->topics_count : 0;
+    struct kafka_metadata_response_topic *shown = client_request_allocate(
+        r, ((size_t)m->topics_count + count + 1) * sizeof *shown);
+    int32_t shown_count = 0;
+    if (shown == NULL)
+        return false;
+    for (int32_t t = 0; t < m->topics_count; t++)
+        if (permit_shows_topic(r, m->topics[t].name))
+            shown[shown_count++] = m->topics[t];
+    for (size_t i = 0; i < count; i++)
+        if (!kafka_string_is_null(asked->topics[i].name) &&
+            !permit_shows_topic(r, asked->topics[i].name))
+            put_refused(&shown[shown_count++], asked->topics[i].name);
+    m->topics = shown;
+    m->topics_count = shown_count;
+    return true;
+}
+
 /* ---- the way ---- */
 
 static bool rewrite(struct client_request *r, void *message)
@@ -68,7 +142,7 @@ static bool rewrite(struct client_request *r, void *message)
         return put_cluster(r, message);
     struct kafka_metadata_response *m = message;
     cluster_map_learn(r->shard, m);
-    return put_brokers(r, m);
+    return show_permitted(r, m) && put_brokers(r, m);
 }
 
 static bool on_answer(struct away *a, struct slice answer)
@@ -114,6 +188,8 @@ static void try_node(struct away *a)
 
 void handle_metadata(struct client_request *r)
 {
+    if (r->header.api->key == KAFKA_API_METADATA && !leave_out_refused(r))
+        return;
     struct away *a = away_create(r, 0, on_answer, on_failed);
     if (a != NULL)
         try_node(a);

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "protocol/error.h"
 #include "router/handlers.h"
+#include "router/permit.h"
 #include "router/produce_parts.h"
 #include "router/router.h"
 
@@ -510,6 +511,25 @@ static uint64_t timeout_ms_of(const struct kafka_produce_request *m)
     return (uint64_t)(ms < TIMEOUT_MS_MAX ? ms : TIMEOUT_MS_MAX);
 }
 
+/* Answers all of a topic with the error. */
+static void refuse_topic(struct produce *p, int32_t topic, int16_t error_code)
+{
+    for (unsigned i = 0; i < p->item_count; i++) {
+        if (p->items[i].topic != topic)
+            continue;
+        p->items[i].is_done = true;
+        p->done_count++;
+        answer_of(p, i)->error_code = error_code;
+    }
+}
+
+static void refuse_topics(struct produce *p)
+{
+    for (int32_t t = 0; t < p->message->topics_count; t++)
+        if (!permit_topic(p->request, p->message->topics[t].name))
+            refuse_topic(p, t, KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED);
+}
+
 void handle_produce(struct client_request *r)
 {
     struct produce *p = client_request_allocate(r, sizeof *p);
@@ -528,7 +548,8 @@ void handle_produce(struct client_request *r)
     p->deadline.data = p;
     client_request_claim(r);
     join_line(p);
-    if (p->item_count == 0)
+    refuse_topics(p);
+    if (p->done_count == p->item_count)
         end(p);
     else if (is_earlier_held(p))
         hold(p);

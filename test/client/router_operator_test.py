@@ -4,6 +4,7 @@ site."""
 import signal
 
 import pytest
+from confluent_kafka import KafkaError
 
 from admin_port import ask, post
 from cluster import wait_until
@@ -162,3 +163,27 @@ def test_when_a_router_is_killed_its_clients_go_on_at_another(site, name):
     dies.start()
     wait_ready(dies)
     wait_shown(site, site.routers)
+
+
+# ---- who may do what ----
+
+def test_a_client_of_another_environment_is_refused_with_the_reason_in_an_event(router, site, name):
+    topic = create_topic(site, name)
+    site.configure_router(router, {
+        "environments": '[{environment: test, client_ids: "test-*"}]'})
+    assert post(router.admin, "/v1/router/reload", {}).status == 200
+    wait_until(lambda: state(router)["settings"]["in_force"], 30, "all shards have them")
+    stranger = Sender(site, topic, bootstrap_servers=router.address, client_id="test-runner",
+                      enable_idempotence=False, message_timeout_ms=20_000)
+    stranger.send(b"never")
+    stranger.producer.flush(60)
+    assert [e.code() for e in stranger.errors] == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
+    own = Sender(site, topic, bootstrap_servers=router.address)
+    own.send(b"taken")
+    assert own.producer.flush(60) == 0
+    assert [m.value() for m in read_topic(site, topic)[0]] == [b"taken"]
+    told = events(router, "client_not_allowed")
+    assert told and "test-runner" in told[-1] and "of the environment test" in told[-1]
+    def counted():
+        return metrics(router)["trilog_router_errors_total"].value(kind="not_allowed") > 0
+    wait_until(counted, 30, "it is counted")

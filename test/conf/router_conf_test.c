@@ -288,6 +288,64 @@ Test(router_conf, prints_a_file_with_the_same_settings)
     }
 }
 
+Test(router_conf, reads_who_may_do_what)
+{
+    static struct router_settings c;
+    c = settings_of(HEAD
+                    "environments:\n"
+                    "  - {environment: test, client_ids: 'test-*, ci', addresses: 10.9.0.0/16}\n"
+                    "allow:\n"
+                    "  - {client_ids: billing-*, topics: 'orders, bills-*'}\n"
+                    "  - {groups: '*', admin: true}\n"
+                    "backlog_limits:\n"
+                    "  - {topic: orders, group: billing, records: 1000, answer: refuse}\n"
+                    "  - {topic: bills, group: 'an odd name', ms: 10 min}\n");
+    cr_assert_eq(c.environments.count, 1);
+    const struct conf_patterns *ids = &c.environments.entries[0].client_ids;
+    cr_assert(conf_patterns_have(ids, "test-1", 6) && conf_patterns_have(ids, "ci", 2));
+    cr_assert_not(conf_patterns_have(ids, "test", 4) || conf_patterns_have(ids, "ci2", 3) ||
+                  conf_patterns_have(ids, "", 0));
+    cr_assert_eq(c.allow.count, 2);
+    cr_assert_eq(c.allow.entries[0].addresses.count, 1, "everywhere");
+    cr_assert_eq(c.allow.entries[0].addresses.entries[0].bits, 0);
+    cr_assert_not(c.allow.entries[0].admin);
+    cr_assert_not(conf_patterns_have(&c.allow.entries[0].groups, "g", 1));
+    cr_assert(conf_patterns_have(&c.allow.entries[1].client_ids, "", 0), "all of them");
+    cr_assert(c.allow.entries[1].admin);
+    cr_assert_eq(c.backlog_limits.entries[0].records, 1000);
+    cr_assert_eq(c.backlog_limits.entries[0].answer, CONF_BACKLOG_REFUSE);
+    cr_assert_eq(c.backlog_limits.entries[1].ms, 10 * CONF_MINUTE);
+    cr_assert_eq(c.backlog_limits.entries[1].answer, CONF_BACKLOG_THROTTLE);
+    char *text = printed(&c);
+    static struct router_settings again;
+    again = settings_of(text);
+    memcpy(again.lines, c.lines, sizeof again.lines);
+    cr_assert_eq(memcmp(&c, &again, sizeof c), 0, "%s", text);
+    free(text);
+}
+
+Test(router_conf, refuses_rules_that_say_nothing_or_can_not_be_meant)
+{
+    assert_refused(
+        HEAD "environments:\n  - {environment: test}\n",
+        "test.yaml:7: environments: an environment has neither client_ids nor addresses: "
+        "nobody would belong to it");
+    assert_refused(HEAD "environments:\n  - {client_ids: x}\n",
+                   "test.yaml:7: environments: an environment has no environment");
+    assert_refused(HEAD "allow:\n  - {topics: 'a*b'}\n",
+                   "test.yaml:7: topics: 'a*b' has a '*' that is not at a name's end (orders, "
+                   "billing-*, *, or none)");
+    assert_refused(HEAD "allow:\n  - {topics: 'a,,b'}\n",
+                   "test.yaml:7: topics: 'a,,b' has an empty name (orders, billing-*, *, or none)");
+    assert_refused(
+        HEAD "allow:\n  - {topic: a}\n",
+        "test.yaml:7: 'topic' is not a setting of a rule (client_ids, addresses, topics, "
+        "groups, admin)");
+    assert_refused(HEAD "backlog_limits:\n  - {topic: t, group: g}\n",
+                   "test.yaml:7: backlog_limits: a backlog limit has no limit: neither records nor "
+                   "ms");
+}
+
 Test(router_conf, prints_meaning_unit_range_and_default)
 {
     static struct router_settings settings;

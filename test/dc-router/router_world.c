@@ -405,11 +405,12 @@ void world_disconnect(struct world_client *c)
 void world_send(struct world_client *c, enum kafka_api_key api, int16_t version,
                 const void *message)
 {
-    struct kafka_request_header header = {.api = kafka_api_find((int16_t)api),
-                                          .api_key = (int16_t)api,
-                                          .api_version = version,
-                                          .correlation_id = ++c->number,
-                                          .client_id = kafka_string_of("test")};
+    struct kafka_request_header header = {
+        .api = kafka_api_find((int16_t)api),
+        .api_key = (int16_t)api,
+        .api_version = version,
+        .correlation_id = ++c->number,
+        .client_id = kafka_string_of(c->id != NULL ? c->id : "test")};
     struct kafka_writer w;
     kafka_writer_init(&w, FRAME_BYTES_MAX);
     kafka_request_header_encode(&w, &header);

@@ -51,6 +51,7 @@ struct world_client {
     struct world *world;
     int socket;
     int32_t number; /* of the last request */
+    const char *id; /* as requests name it; NULL: "test" */
     struct frame_input input;
     struct slice frame;
     struct kafka_arena arena;

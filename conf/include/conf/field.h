@@ -4,6 +4,7 @@
 #define CONF_FIELD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CONF_KIB    INT64_C(1024)
@@ -25,7 +26,11 @@
 #define CONF_ROUTERS_MAX    64
 #define CONF_SITES_MAX      5
 #define CONF_NETWORKS_MAX   16
-#define CONF_NETWORK_SIZE   52 /* "address/prefix" with its NUL, and a little more */
+#define CONF_NETWORK_SIZE   52  /* "address/prefix" with its NUL, and a little more */
+#define CONF_TOPIC_SIZE     250 /* the longest name of a topic, with its NUL */
+#define CONF_GROUP_SIZE     256 /* of a consumer group, with its NUL */
+#define CONF_PATTERNS_SIZE  256 /* with its NUL */
+#define CONF_RULES_MAX      64  /* of each list of rules */
 #define CONF_FILE_BYTES_MAX CONF_MIB
 
 /* "host:port"; an IPv6 host stands in brackets in the file, not here. */
@@ -81,18 +86,70 @@ struct conf_networks {
 /* Is the address, in its IPv6 form, in one of them? */
 bool conf_networks_have(const struct conf_networks *networks, const uint8_t address[16]);
 
+/* Names, or beginnings of names: "orders, billing-*", "*". */
+struct conf_patterns {
+    char text[CONF_PATTERNS_SIZE]; /* as in the file; "": none */
+};
+
+/* Is the name one of them? */
+bool conf_patterns_have(const struct conf_patterns *patterns, const char *name, size_t size);
+
+/* Who belongs to an environment: by either. */
+struct conf_environment {
+    char environment[CONF_NAME_SIZE];
+    struct conf_patterns client_ids;
+    struct conf_networks addresses;
+};
+
+struct conf_environments {
+    unsigned count; /* used of `entries` */
+    struct conf_environment entries[CONF_RULES_MAX];
+};
+
+/* What clients of those names at those addresses may use. */
+struct conf_permit {
+    struct conf_patterns client_ids;
+    struct conf_networks addresses;
+    struct conf_patterns topics, groups;
+    bool admin; /* changing topics, configs, groups themselves, too */
+};
+
+struct conf_permits {
+    unsigned count; /* used of `entries`; 0: everybody may all */
+    struct conf_permit entries[CONF_RULES_MAX];
+};
+
+enum conf_backlog_answer { CONF_BACKLOG_THROTTLE, CONF_BACKLOG_REFUSE };
+
+/* How far a consumer group may be behind a topic's end before the topic takes no more. */
+struct conf_backlog {
+    char topic[CONF_TOPIC_SIZE];
+    char group[CONF_GROUP_SIZE];
+    int64_t records, ms; /* 0: no such limit */
+    int answer;          /* enum conf_backlog_answer */
+};
+
+struct conf_backlogs {
+    unsigned count; /* used of `entries` */
+    struct conf_backlog entries[CONF_RULES_MAX];
+};
+
 /* The field of a row, by its kind. */
 #define CONF_FIELD_HEADING(field)
-#define CONF_FIELD_NUMBER(field)    int64_t field;
-#define CONF_FIELD_FLAG(field)      bool field;
-#define CONF_FIELD_CHOICE(field)    int field;
-#define CONF_FIELD_NAME(field)      char field[CONF_NAME_SIZE];
-#define CONF_FIELD_PATH(field)      char field[CONF_PATH_SIZE];
-#define CONF_FIELD_ADDRESS(field)   struct conf_address field;
-#define CONF_FIELD_NETWORKS(field)  struct conf_networks field;
-#define CONF_FIELD_NODES(field)     struct conf_nodes field;
-#define CONF_FIELD_ADDRESSES(field) struct conf_addresses field;
-#define CONF_FIELD_ROUTERS(field)   struct conf_routers field;
+#define CONF_FIELD_NUMBER(field)       int64_t field;
+#define CONF_FIELD_FLAG(field)         bool field;
+#define CONF_FIELD_CHOICE(field)       int field;
+#define CONF_FIELD_NAME(field)         char field[CONF_NAME_SIZE];
+#define CONF_FIELD_PATH(field)         char field[CONF_PATH_SIZE];
+#define CONF_FIELD_ADDRESS(field)      struct conf_address field;
+#define CONF_FIELD_NETWORKS(field)     struct conf_networks field;
+#define CONF_FIELD_NODES(field)        struct conf_nodes field;
+#define CONF_FIELD_ADDRESSES(field)    struct conf_addresses field;
+#define CONF_FIELD_ROUTERS(field)      struct conf_routers field;
+#define CONF_FIELD_PATTERNS(field)     struct conf_patterns field;
+#define CONF_FIELD_ENVIRONMENTS(field) struct conf_environments field;
+#define CONF_FIELD_PERMITS(field)      struct conf_permits field;
+#define CONF_FIELD_BACKLOGS(field)     struct conf_backlogs field;
 
 /* Is it an address of 127.0.0.0/8, ::1 or "localhost": reached from this machine only? */
 bool conf_is_loopback(const char *host);

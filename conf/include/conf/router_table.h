@@ -35,6 +35,25 @@ X(ROUTERS, routers, "routers", "", "[]", 0, CONF_ROUTERS_MAX, \
   "The other routers, of this site and the others: router_id, site, and address, at which clients reach " \
   "it. Those of this site share its clients") \
 \
+X(HEADING, about_rights, "", "", "", 0, 0, "Who may do what") \
+X(ENVIRONMENTS, environments, "environments", "", "[]", 0, CONF_RULES_MAX, \
+  "Clients of other environments, each entry with environment, and client_ids (names, or beginnings as test-*), " \
+  "addresses or both; the first entry that fits decides, and who fits none is of this router's own. A client of " \
+  "another environment is refused everything but the list of routers") \
+X(PERMITS, allow, "allow", "", "[]", 0, CONF_RULES_MAX, \
+  "With any entry here, clients may do only what some entry says: client_ids (default \"*\"), addresses (default " \
+  "\"::/0\", everywhere), topics and groups (names, or beginnings as orders-*; default none), and admin (default " \
+  "false): to change topics, configs and groups themselves") \
+\
+X(HEADING, about_backlog, "", "", "", 0, 0, "When consumers fall behind") \
+X(BACKLOGS, backlog_limits, "backlog_limits", "", "[]", 0, CONF_RULES_MAX, \
+  "Each with topic, group and a limit: records, the sum over all partitions that the group has not committed, or ms, " \
+  "the age of the oldest of them, or both. Above it, records for the topic are not taken through this router, until " \
+  "the group has come down to half of it: answer throttle (the default: THROTTLING_QUOTA_EXCEEDED, clients try again) or " \
+  "refuse (POLICY_VIOLATION, they do not)") \
+X(NUMBER,  backlog_check_ms, "backlog_check_ms", "ms", "5 s", 100, CONF_HOUR, \
+  "How often each backlog is looked at") \
+\
 X(HEADING, about_threads, "", "", "", 0, 0, "Threads") \
 X(NUMBER,  shards, "shards", "", "0", 0, 64, \
   "Threads with an event loop each, among which clients are spread; each has connections of its own to " \

@@ -1,0 +1,300 @@
+/* Answers that refuse a request as a whole, in each API's own shape: what it names is answered with
+ * the error, each by each, as a node would. */
+#include "protocol/error.h"
+#include "protocol/messages.h"
+#include "router/permit.h"
+
+#define RESOURCE_TOPIC           2
+#define DELETE_TOPICS_BY_ID      6
+#define OFFSET_FETCH_WITH_ERROR  2
+#define OFFSET_FETCH_WITH_GROUPS 8
+
+static void fail(struct client_request *r)
+{
+    client_request_end_client(r, "its answer needs too much memory");
+}
+
+/* Answers with as many `list` entries as the request has in `from`; in `fill`, `item` is one of the
+ * request and `into` its answer. */
+#define ANSWER_LIST(r, api, from, entry, list, fill)                                               \
+    do {                                                                                           \
+        const struct kafka_##api##_request *asked = (r)->message;                                  \
+        struct kafka_##api##_response response;                                                    \
+        kafka_##api##_response_init(&response);                                                    \
+        response.list = client_request_allocate((r), ((size_t)asked->from##_count + 1) *           \
+                                                         sizeof *response.list);                   \
+        if (response.list == NULL) {                                                               \
+            fail(r);                                                                               \
+            return;                                                                                \
+        }                                                                                          \
+        for (int32_t i = 0; i < asked->from##_count; i++) {                                        \
+            struct kafka_##api##_response_##entry *into = &response.list[i];                       \
+            kafka_##api##_response_##entry##_init(into);                                           \
+            into->error_code = error_code;                                                         \
+            fill;                                                                                  \
+        }                                                                                          \
+        response.list##_count = asked->from##_count;                                               \
+        client_request_answer((r), &response);                                                     \
+    } while (0)
+
+#define ANSWER_ERROR(r, api)                                                                       \
+    do {                                                                                           \
+        struct kafka_##api##_response response;                                                    \
+        kafka_##api##_response_init(&response);                                                    \
+        response.error_code = error_code;                                                          \
+        client_request_answer((r), &response);                                                     \
+    } while (0)
+
+/* ---- topics and configs ---- */
+
+static void refuse_create_topics(struct client_request *r, int16_t error_code)
+{
+    ANSWER_LIST(r, create_topics, topics, topic, topics, into->name = asked->topics[i].name);
+}
+
+static void refuse_delete_topics(struct client_request *r, int16_t error_code)
+{
+    if (r->header.api_version < DELETE_TOPICS_BY_ID)
+        ANSWER_LIST(r, delete_topics, topic_names, topic, topics,
+                    into->name = asked->topic_names[i]);
+    else
+        ANSWER_LIST(
+            r, delete_topics, topics, topic, topics,
+            (into->name = asked->topics[i].name, into->topic_id = asked->topics[i].topic_id));
+}
+
+static void refuse_create_partitions(struct client_request *r, int16_t error_code)
+{
+    ANSWER_LIST(r, create_partitions, topics, topic, topics, into->name = asked->topics[i].name);
+}
+
+static void refuse_describe_configs(struct client_request *r, int16_t error_code)
+{
+    ANSWER_LIST(r, describe_configs, resources, resource, resources,
+                (into->resource_type = asked->resources[i].resource_type,
+                 into->resource_name = asked->resources[i].resource_name));
+}
+
+static void refuse_alter_configs(struct client_request *r, int16_t error_code)
+{
+    ANSWER_LIST(r, alter_configs, resources, resource, resources,
+                (into->resource_type = asked->resources[i].resource_type,
+                 into->resource_name = asked->resources[i].resource_name));
+}
+
+static void refuse_incremental(struct client_request *r, int16_t error_code)
+{
+    ANSWER_LIST(r, incremental_alter_configs, resources, resource, resources,
+                (into->resource_type = asked->resources[i].resource_type,
+                 into->resource_name = asked->resources[i].resource_name));
+}
+
+/* ---- groups ---- */
+
+static void refuse_commit(struct client_request *r, int16_t error_code)
+{
+    const struct kafka_offset_commit_request *asked = r->message;
+    struct kafka_offset_commit_response response;
+    size_t count = (size_t)asked->topics_count;
+    kafka_offset_commit_response_init(&response);
+    response.topics = client_request_allocate(r, (count + 1) * sizeof *response.topics);
+    for (size_t t = 0; response.topics != NULL && t < count; t++) {
+        struct kafka_offset_commit_response_topic *into = &response.topics[t];
+        size_t partitions = (size_t)asked->topics[t].partitions_count;
+        into->name = asked->topics[t].name;
+        into->partitions_count = (int32_t)partitions;
+        into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
+        if (into->partitions == NULL)
+            response.topics = NULL;
+        for (size_t p = 0; response.topics != NULL && p < partitions; p++)
+            into->partitions[p] = (struct kafka_offset_commit_response_partition){
+                .partition_index = asked->topics[t].partitions[p].partition_index,
+                .error_code = error_code};
+    }
+    response.topics_count = asked->topics_count;
+    if (response.topics == NULL)
+        fail(r);
+    else
+        client_request_answer(r, &response);
+}
+
+/* Before there was an error for all, each partition had one. */
+static void refuse_old_offset_fetch(struct client_request *r, int16_t error_code)
+{
+    const struct kafka_offset_fetch_request *asked = r->message;
+    struct kafka_offset_fetch_response response;
+    size_t count = asked->topics_count > 0 ? (size_t)asked->topics_count : 0;
+    kafka_offset_fetch_response_init(&response);
+    response.topics = client_request_allocate(r, (count + 1) * sizeof *response.topics);
+    for (size_t t = 0; response.topics != NULL && t < count; t++) {
+        struct kafka_offset_fetch_response_topic *into = &response.topics[t];
+        size_t partitions = (size_t)asked->topics[t].partition_indexes_count;
+        kafka_offset_fetch_response_topic_init(into);
+        into->name = asked->topics[t].name;
+        into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
+        if (into->partitions == NULL) {
+            response.topics = NULL;
+            break;
+        }
+        into->partitions_count = (int32_t)partitions;
+        for (size_t p = 0; p < partitions; p++) {
+            kafka_offset_fetch_response_partition_init(&into->partitions[p]);
+            into->partitions[p].partition_index = asked->topics[t].partition_indexes[p];
+            into->partitions[p].error_code = error_code;
+        }
+    }
+    response.topics_count = (int32_t)count;
+    if (response.topics == NULL)
+        fail(r);
+    else
+        client_request_answer(r, &response);
+}
+
+static void refuse_offset_fetch(struct client_request *r, int16_t error_code)
+{
+    if (r->header.api_version < OFFSET_FETCH_WITH_ERROR)
+        refuse_old_offset_fetch(r, error_code);
+    else if (r->header.api_version < OFFSET_FETCH_WITH_GROUPS)
+        ANSWER_ERROR(r, offset_fetch);
+    else
+        ANSWER_LIST(r, offset_fetch, groups, group, groups,
+                    into->group_id = asked->groups[i].group_id);
+}
+
+static void refuse_describe_groups(struct client_request *r, int16_t error_code)
+{
+    ANSWER_LIST(r, describe_groups, groups, group, groups, into->group_id = asked->groups[i]);
+}
+
+static void refuse_delete_groups(struct client_request *r, int16_t error_code)
+{
+    ANSWER_LIST(r, delete_groups, group_names, group, groups,
+                into->group_id = asked->group_names[i]);
+}
+
+/* ---- those with one error ---- */
+
+#define REFUSE_ONE(api)                                                                            \
+    static void refuse_##api(struct client_request *r, int16_t error_code)                         \
+    {                                                                                              \
+        ANSWER_ERROR(r, api);                                                                      \
+    }
+REFUSE_ONE(elect_leaders)
+REFUSE_ONE(init_producer_id)
+REFUSE_ONE(describe_log_dirs)
+REFUSE_ONE(list_partition_reassignments)
+REFUSE_ONE(list_groups)
+REFUSE_ONE(join_group)
+REFUSE_ONE(sync_group)
+REFUSE_ONE(heartbeat)
+REFUSE_ONE(leave_group)
+REFUSE_ONE(offset_delete)
+
+/* ---- all ---- */
+
+static const struct {
+    int16_t key;
+    void (*refuse)(struct client_request *r, int16_t error_code);
+} refusals[] = {
+    {KAFKA_API_OFFSET_COMMIT, refuse_commit},
+    {KAFKA_API_OFFSET_FETCH, refuse_offset_fetch},
+    {KAFKA_API_JOIN_GROUP, refuse_join_group},
+    {KAFKA_API_HEARTBEAT, refuse_heartbeat},
+    {KAFKA_API_LEAVE_GROUP, refuse_leave_group},
+    {KAFKA_API_SYNC_GROUP, refuse_sync_group},
+    {KAFKA_API_DESCRIBE_GROUPS, refuse_describe_groups},
+    {KAFKA_API_LIST_GROUPS, refuse_list_groups},
+    {KAFKA_API_CREATE_TOPICS, refuse_create_topics},
+    {KAFKA_API_DELETE_TOPICS, refuse_delete_topics},
+    {KAFKA_API_INIT_PRODUCER_ID, refuse_init_producer_id},
+    {KAFKA_API_DESCRIBE_CONFIGS, refuse_describe_configs},
+    {KAFKA_API_ALTER_CONFIGS, refuse_alter_configs},
+    {KAFKA_API_DESCRIBE_LOG_DIRS, refuse_describe_log_dirs},
+    {KAFKA_API_CREATE_PARTITIONS, refuse_create_partitions},
+    {KAFKA_API_DELETE_GROUPS, refuse_delete_groups},
+    {KAFKA_API_ELECT_LEADERS, refuse_elect_leaders},
+    {KAFKA_API_INCREMENTAL_ALTER_CONFIGS, refuse_incremental},
+    {KAFKA_API_LIST_PARTITION_REASSIGNMENTS, refuse_list_partition_reassignments},
+    {KAFKA_API_OFFSET_DELETE, refuse_offset_delete},
+};
+
+void refuse_request(struct client_request *r, int16_t error_code)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (refusals[i].key == r->header.api->key) {
+            refusals[i].refuse(r, error_code);
+            return;
+        }
+    client_request_end_client(r, "it is not allowed");
+}
+
+/* ---- what goes to any node ---- */
+
+/* The error for the first of its topics that is refused, or none: one refuses all of them. */
+static int16_t trouble_with_topics(struct client_request *r)
+{
+    const struct kafka_create_topics_request *create = r->message;
+    const struct kafka_delete_topics_request *delete = r->message;
+    const struct kafka_create_partitions_request *partitions = r->message;
+    bool may = true;
+    switch (r->header.api->key) {
+    case KAFKA_API_CREATE_TOPICS:
+        for (int32_t i = 0; may && i < create->topics_count; i++)
+            may = permit_topic(r, create->topics[i].name);
+        break;
+    case KAFKA_API_DELETE_TOPICS:
+        for (int32_t i = 0; may && i < delete->topics_count; i++)
+            may = permit_topic(r, delete->topics[i].name);
+        for (int32_t i = 0; may && i < delete->topic_names_count; i++)
+            may = permit_topic(r, delete->topic_names[i]);
+        break;
+    case KAFKA_API_CREATE_PARTITIONS:
+        for (int32_t i = 0; may && i < partitions->topics_count; i++)
+            may = permit_topic(r, partitions->topics[i].name);
+        break;
+    default:
+        break;
+    }
+    return may ? KAFKA_ERROR_NONE : KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED;
+}
+
+#define TROUBLE_WITH_RESOURCES(api, may)                                                           \
+    for (int32_t i = 0; (may) && i < (api)->resources_count; i++)                                  \
+        (may) = (api)->resources[i].resource_type != RESOURCE_TOPIC ||                             \
+                permit_topic(r, (api)->resources[i].resource_name);
+
+static int16_t trouble_with_configs(struct client_request *r)
+{
+    const struct kafka_describe_configs_request *describe = r->message;
+    const struct kafka_alter_configs_request *alter = r->message;
+    const struct kafka_incremental_alter_configs_request *incremental = r->message;
+    int16_t key = r->header.api->key;
+    bool may = true;
+    if (key == KAFKA_API_DESCRIBE_CONFIGS)
+        TROUBLE_WITH_RESOURCES(describe, may)
+    else if (key == KAFKA_API_ALTER_CONFIGS)
+        TROUBLE_WITH_RESOURCES(alter, may)
+    else if (key == KAFKA_API_INCREMENTAL_ALTER_CONFIGS)
+        TROUBLE_WITH_RESOURCES(incremental, may)
+    return may ? KAFKA_ERROR_NONE : KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED;
+}
+
+static bool is_change(int16_t key)
+{
+    return key == KAFKA_API_CREATE_TOPICS || key == KAFKA_API_DELETE_TOPICS ||
+           key == KAFKA_API_CREATE_PARTITIONS || key == KAFKA_API_ALTER_CONFIGS ||
+           key == KAFKA_API_INCREMENTAL_ALTER_CONFIGS || key == KAFKA_API_ELECT_LEADERS;
+}
+
+bool refuse_anywhere(struct client_request *r)
+{
+    bool may = is_change(r->header.api->key) ? permit_admin(r) : permit_any(r);
+    int16_t error_code = may ? KAFKA_ERROR_NONE : KAFKA_ERROR_CLUSTER_AUTHORIZATION_FAILED;
+    if (error_code == KAFKA_ERROR_NONE)
+        error_code = trouble_with_topics(r);
+    if (error_code == KAFKA_ERROR_NONE)
+        error_code = trouble_with_configs(r);
+    if (error_code != KAFKA_ERROR_NONE)
+        refuse_request(r, error_code);
+    return error_code != KAFKA_ERROR_NONE;
+}
