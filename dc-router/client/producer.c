@@ -45,6 +45,7 @@ static void free_parts(struct trilog_producer *p)
     while (p->sends.first != NULL)
         producer_forget(p, p->sends.first);
     producer_spool_close(p);
+    producer_failures_close(p);
 }
 
 static int start(struct trilog_producer *p, char *why)
@@ -57,6 +58,8 @@ static int start(struct trilog_producer *p, char *why)
     if (result != 0)
         return result;
     result = producer_spool_open(p, why);
+    if (result == 0)
+        result = producer_failures_open(p, why);
     if (result == 0)
         result = producer_kafka_open(p, why);
     if (result == 0 && pthread_create(&p->thread, NULL, producer_thread, p) != 0)

@@ -11,6 +11,7 @@
 #include "base/disk.h"
 #include "conf/client_conf.h"
 #include "record.h"
+#include "retry_log.h"
 #include "settings_file.h"
 #include "site_watch.h"
 #include "spool.h"
@@ -32,8 +33,9 @@ struct send {
     struct note *note;            /* until it is told; NULL where somebody waits */
     uint64_t order;
     uint64_t key_hash;
-    uint64_t spool_at_ms; /* until then sites have time; then the spool is asked */
-    uint8_t *content;     /* for the spool, until that has it; NULL without a spool */
+    uint64_t spool_at_ms;   /* until then sites have time; then the spool is asked */
+    uint8_t *content;       /* for the spool, until that has it, or the failure log; else NULL */
+    uint64_t failure_order; /* in the failure log, which it comes from; 0: it does not */
     size_t content_size;
     struct waiter *waiter; /* NULL: the callback is told */
     void *opaque;
@@ -75,6 +77,13 @@ struct trilog_producer {
     int lock_file;       /* of the spool's folder; -1 */
     bool has_spool_use;  /* it was said that the spool is used */
     bool has_read_error; /* it was said that the spool's disk can't be read */
+
+    struct retry_log *failures; /* NULL: without */
+    struct disk failure_disk;
+    int failure_lock_file;     /* of its folder; -1 */
+    uint64_t failures_in_hand; /* tried again just now */
+    bool has_failure_use;      /* it is to be said that the log is used, and why */
+    char failure_reason[RETRY_REASON_SIZE];
 };
 
 uint64_t producer_now_ms(void);
@@ -117,6 +126,21 @@ int producer_spool_result(int err);
 /* Every send that is due by then goes into the spool, or is told that it can't. */
 void producer_spool_due(struct trilog_producer *p, uint64_t now_ms);
 void producer_spool_feed(struct trilog_producer *p);
+int producer_lock_file(const char *path, int *file, char *why); /* no lock is needed */
+
+/* producer_failures.c: with the lock held. */
+int producer_failures_open(struct trilog_producer *p, char *why);
+void producer_failures_close(struct trilog_producer *p);
+int producer_failures_result(int err);
+struct retry_log_options producer_failures_options(const struct client_settings *settings,
+                                                   const struct disk *disk, uint64_t seed);
+/* Stores what is refused for good. False without such a log, or when it has no room. */
+bool producer_failures_take_over(struct trilog_producer *p, struct send *send, const char *reason);
+/* What became of one that was tried again. */
+void producer_failures_told(struct trilog_producer *p, uint64_t order, bool is_for_good,
+                            rd_kafka_resp_err_t err);
+void producer_failures_feed(struct trilog_producer *p);
+void producer_failures_note(struct trilog_producer *p);
 /* Says when the spool begins to be used, and when it is empty again. */
 void producer_spool_note(struct trilog_producer *p);
 

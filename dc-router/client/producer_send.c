@@ -30,12 +30,14 @@ static int into_spool(struct trilog_producer *p, struct send *send, bool is_wait
     return 0;
 }
 
-static void tell_spooled(struct trilog_producer *p, struct send *send, bool is_kept)
+static void tell_stored(struct trilog_producer *p, struct send *send, int result, bool is_kept)
 {
     p->untold_count++;
-    producer_tell(p, send, TRILOG_SPOOLED, NULL);
-    if (!is_kept)
+    producer_tell(p, send, result, NULL);
+    if (!is_kept) {
+        free(send->content);
         free(send);
+    }
 }
 
 /* A record whose key is in the spool goes there, too; to librdkafka as well when all before it are
@@ -52,7 +54,7 @@ static int send_behind(struct trilog_producer *p, const struct trilog_record *re
         if (result == 0) {
             producer_link(&p->sends, send);
             p->send_count++;
-            tell_spooled(p, send, true);
+            tell_stored(p, send, TRILOG_SPOOLED, true);
             return 0;
         }
         if (result != TRILOG_ERR_QUEUE_FULL && result != TRILOG_ERR_MEMORY) {
@@ -61,19 +63,30 @@ static int send_behind(struct trilog_producer *p, const struct trilog_record *re
         }
         spool_give_back(p->spool, send->order);
     }
-    tell_spooled(p, send, false);
+    tell_stored(p, send, TRILOG_SPOOLED, false);
     return 0;
+}
+
+/* The cluster has said so of the topic before. */
+static bool is_refusal(int result)
+{
+    return result == TRILOG_ERR_UNKNOWN_TOPIC || result == TRILOG_ERR_REFUSED;
 }
 
 static int send_ahead(struct trilog_producer *p, const struct trilog_record *record,
                       const struct record_id *id, struct send *send)
 {
-    int result = producer_kafka_send(p, record, p->spool != NULL ? id : NULL, send);
+    int result = producer_kafka_send(p, record, p->spool != NULL || p->failures != NULL ? id : NULL,
+                                     send);
     if (result == TRILOG_ERR_QUEUE_FULL && p->spool != NULL) {
         result = into_spool(p, send, true);
         if (result == 0)
-            tell_spooled(p, send, false);
+            tell_stored(p, send, TRILOG_SPOOLED, false);
         return result;
+    }
+    if (is_refusal(result) && producer_failures_take_over(p, send, trilog_error_text(result))) {
+        tell_stored(p, send, TRILOG_LOGGED, false);
+        return 0;
     }
     if (result != 0)
         return result;
@@ -108,13 +121,14 @@ static int submit(struct trilog_producer *p, const struct trilog_record *given, 
     send->order = p->order_next;
     send->key_hash = record_key_hash(&record, send->order);
     struct record_id id = next_id(p);
-    if (p->spool == NULL)
+    if (p->spool == NULL && p->failures == NULL)
         return send_ahead(p, &record, &id, send);
     send->content = record_encode(&record, &id, &send->content_size);
     if (send->content == NULL)
         return TRILOG_ERR_MEMORY;
-    return spool_has_key(p->spool, send->key_hash) ? send_behind(p, &record, &id, send)
-                                                   : send_ahead(p, &record, &id, send);
+    return p->spool != NULL && spool_has_key(p->spool, send->key_hash)
+               ? send_behind(p, &record, &id, send)
+               : send_ahead(p, &record, &id, send);
 }
 
 static struct send *new_send(int64_t timeout_ms, struct waiter *waiter, void *opaque)

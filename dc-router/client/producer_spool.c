@@ -28,14 +28,12 @@ int producer_spool_result(int err)
     return err == UV_ENOMEM ? TRILOG_ERR_MEMORY : TRILOG_ERR_SPOOL_DISK;
 }
 
-static int lock_folder(struct trilog_producer *p, char *why)
+int producer_lock_file(const char *path, int *file, char *why)
 {
-    char path[CONF_PATH_SIZE + 8];
-    snprintf(path, sizeof path, "%s/lock", p->settings.spool_directory);
-    p->lock_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (p->lock_file >= 0 && flock(p->lock_file, LOCK_EX | LOCK_NB) == 0)
+    *file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (*file >= 0 && flock(*file, LOCK_EX | LOCK_NB) == 0)
         return 0;
-    bool is_used = p->lock_file >= 0 && errno == EWOULDBLOCK;
+    bool is_used = *file >= 0 && errno == EWOULDBLOCK;
     snprintf(why, TRILOG_TEXT_SIZE, "%.400s: %s", path,
              is_used ? "another process has this spool open" : strerror(errno));
     return is_used ? TRILOG_ERR_SPOOL_IN_USE : TRILOG_ERR_SPOOL_DISK;
@@ -81,7 +79,9 @@ int producer_spool_open(struct trilog_producer *p, char *why)
         snprintf(why, TRILOG_TEXT_SIZE, "%.400s: %s", p->settings.spool_directory, err_text(err));
         return producer_spool_result(err);
     }
-    int result = lock_folder(p, why);
+    char path[CONF_PATH_SIZE + 8];
+    snprintf(path, sizeof path, "%s/lock", p->settings.spool_directory);
+    int result = producer_lock_file(path, &p->lock_file, why);
     if (result != 0)
         return result;
     struct spool_options options = options_of(p);

@@ -47,8 +47,15 @@ void producer_on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, 
     if (result != TRILOG_OK &&
         rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED)
         result = TRILOG_ERR_TIMED_OUT; /* whatever the reason: it may be in the log */
+    bool is_refused = is_for_good(message->err) && result != TRILOG_ERR_TIMED_OUT;
     pthread_mutex_lock(&p->lock);
-    bool is_lost = leave_spool(p, send, message->err);
+    if (send->failure_order != 0) {
+        p->failures_in_hand--;
+        producer_failures_told(p, send->failure_order, is_refused, message->err);
+    } else if (is_refused && producer_failures_take_over(p, send, rd_kafka_err2str(message->err))) {
+        result = TRILOG_LOGGED;
+    }
+    bool is_lost = leave_spool(p, send, message->err) && result != TRILOG_LOGGED;
     if (!send->is_told) {
         send->delivery.partition = message->partition;
         send->delivery.offset = message->offset;
@@ -101,6 +108,8 @@ void *producer_thread(void *producer)
         pthread_mutex_lock(&p->lock);
         producer_spool_due(p, producer_now_ms());
         producer_spool_feed(p);
+        producer_failures_feed(p);
+        producer_failures_note(p);
         producer_spool_note(p);
         note_fatal(p);
         producer_settings_watch(p, producer_now_ms());

@@ -33,6 +33,7 @@ extern "C" {
 #define TRILOG_RESULT_TABLE(X)                                                                     \
     X(TRILOG_OK, 0, "acknowledged by a majority of sites")                                         \
     X(TRILOG_SPOOLED, 1, "in the spool on disk, and sent when a site takes it")                    \
+    X(TRILOG_LOGGED, 2, "refused; in the failure log on disk, and tried again later")              \
     X(TRILOG_ERR_NULL, -1, "a pointer is NULL that must not be")                                   \
     X(TRILOG_ERR_TOPIC, -2, "not a topic's name: 1 to 249 letters, digits, '.', '_' and '-'")      \
     X(TRILOG_ERR_TOO_LARGE, -3, "the record is larger than record_bytes_max or the topic's limit") \
@@ -113,7 +114,11 @@ enum trilog_event_kind {
     TRILOG_EVENT_FATAL,         /* the producer can't go on; what is in the spool stays there */
     TRILOG_EVENT_SETTINGS_CHANGED, /* other settings: site, environment and addresses are in use */
     TRILOG_EVENT_SETTINGS_REFUSED, /* other settings that can't be used: all is as before */
-    TRILOG_EVENT_SITE_CHANGED      /* another site: "site=b from=a failover_epoch=7 cause=…" */
+    TRILOG_EVENT_SITE_CHANGED,     /* another site: "site=b from=a failover_epoch=7 cause=…" */
+    TRILOG_EVENT_FAILURE_LOGGED,   /* the first record that is refused went to the failure log */
+    TRILOG_EVENT_FAILURES_FOUND,   /* records of an earlier run are in the failure log */
+    TRILOG_EVENT_FAILURES_LOST,    /* some that were in the failure log are lost, by the disk */
+    TRILOG_EVENT_FAILURE_GIVEN_UP  /* a record was refused too often, and stays in the log */
 };
 /* `text` is borrowed during the callback. What was FOUND or DAMAGED is told within open, on the
  * caller's thread, all else on the library's. Without a callback, a line goes to standard error. */
@@ -137,12 +142,16 @@ TRILOG_API int trilog_producer_open(struct trilog_producer **producer,
 
 /* Sends a record without waiting for a site; only while none takes records, for the spool's disk.
  * On 0 the delivery callback runs once, later, after send_timeout_ms and a little more at the
- * latest: TRILOG_OK       it is in the log, once TRILOG_SPOOLED  no site took it in four fifths of
- * that time, or earlier records with its key are in the spool: it is on disk and is sent later, in
- * order an error        it is not known to be in the log (TIMED_OUT, SPOOL_…: it may be), or it is
- * not (TOO_LARGE, UNKNOWN_TOPIC, REFUSED) On an error the callback does not run and the record is
- * not sent: NULL, TOPIC, TOO_LARGE, CLOSED, QUEUE_FULL, SPOOL_FULL, SPOOL_DISK, DISK_FULL, FATAL,
- * MEMORY. */
+ * latest, with one of:
+ *  - TRILOG_OK: it is in the log, once
+ *  - TRILOG_SPOOLED: no site took it in four fifths of that time, or earlier records with its key
+ * are in the spool: it is on disk and is sent later, in order
+ *  - TRILOG_LOGGED: the cluster refused it; it is in the failure log and is sent again later
+ *  - an error: it is not known to be in the log (TIMED_OUT, SPOOL_…: it may be), or it is not
+ *    (TOO_LARGE, UNKNOWN_TOPIC, REFUSED)
+ *
+ * On an error the callback does not run and the record is not sent: NULL, TOPIC, TOO_LARGE, CLOSED,
+ * QUEUE_FULL, SPOOL_FULL, SPOOL_DISK, DISK_FULL, FATAL, MEMORY. */
 TRILOG_API int trilog_send(struct trilog_producer *producer, const struct trilog_record *record,
                            void *opaque);
 
@@ -164,6 +173,22 @@ struct trilog_spool_state {
 /* What is in the spool; zeros without one. Errors: NULL, CLOSED. */
 TRILOG_API int trilog_spool_state(struct trilog_producer *producer,
                                   struct trilog_spool_state *state);
+
+/* The failure log: what the cluster refuses for good, if the settings name a failure_directory. It
+ * is sent again after a while, later and later, and after retry_count_max failures kept until
+ * trilog_failures_retry() or an operator's word (`trilog spool`). Later records of its key do not
+ * wait for it. */
+struct trilog_failure_state {
+    uint64_t record_count;   /* all of them */
+    uint64_t given_up_count; /* of these, not tried again by themselves */
+    uint64_t bytes;          /* of its files */
+};
+/* Zeros without one. Errors: NULL, CLOSED. */
+TRILOG_API int trilog_failure_state(struct trilog_producer *producer,
+                                    struct trilog_failure_state *state);
+/* All of it is due at once, as if it had never failed. Errors: NULL, CLOSED, NO_LOG, LOG_DISK,
+ * DISK_FULL, LOG_FULL, MEMORY. */
+TRILOG_API int trilog_failures_retry(struct trilog_producer *producer);
 
 /* Where an application's records go. Addresses that are routers: to those of one site, the own one
  * first, others by the policy and by what answers. Addresses that are nodes: to whichever leads a
