@@ -92,6 +92,19 @@ static int check_routers(const struct router_settings *c, struct err_note *note)
     return 0;
 }
 
+/* Two limits of one group would be two words on one thing. */
+static int check_backlogs(const struct router_settings *c, struct err_note *note)
+{
+    const struct conf_backlogs *b = &c->backlog_limits;
+    for (unsigned i = 0; i < b->count; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(b->entries[i].topic, b->entries[k].topic) == 0 &&
+                strcmp(b->entries[i].group, b->entries[k].group) == 0)
+                return refuse(c, note, ROUTER_SETTING_backlog_limits,
+                              "topic %s and its group stand there twice", b->entries[i].topic);
+    return 0;
+}
+
 int router_conf_check(const struct router_settings *settings, struct err_note *note)
 {
     int err = check_orders(&router_table, settings, orders, sizeof orders / sizeof orders[0], note);
@@ -101,5 +114,7 @@ int router_conf_check(const struct router_settings *settings, struct err_note *n
         err = check_routers(settings, note);
     if (err == 0)
         err = check_nodes(settings, note);
+    if (err == 0)
+        err = check_backlogs(settings, note);
     return err;
 }

@@ -117,6 +117,21 @@ static void add_routers(struct metric_text *t, const struct router_settings *c,
     }
 }
 
+static void add_backlogs(struct metric_text *t, const struct view *v)
+{
+    metric_family(t, "trilog_router_backlog_records", METRIC_GAUGE,
+                  "Records of the topic that the group has not committed, where it has a limit");
+    for (unsigned i = 0; i < v->backlog_count; i++)
+        if (v->backlogs[i].is_known)
+            metric_whole(t, "", (uint64_t)v->backlogs[i].records, 2, "topic", v->backlogs[i].topic,
+                         "group", v->backlogs[i].group);
+    metric_family(t, "trilog_router_backlog_open", METRIC_GAUGE,
+                  "1 where the topic takes no records for it");
+    for (unsigned i = 0; i < v->backlog_count; i++)
+        metric_whole(t, "", v->backlogs[i].is_open, 2, "topic", v->backlogs[i].topic, "group",
+                     v->backlogs[i].group);
+}
+
 void router_resource_metrics(struct http_call *call)
 {
     struct router_admin *a = http_port_data(call->port);
@@ -129,6 +144,7 @@ void router_resource_metrics(struct http_call *call)
         add_failover(&t, all);
         add_nodes(&t, all);
         add_routers(&t, &kept->values, all);
+        add_backlogs(&t, &all->view);
     }
     if (t.is_failed) {
         free(t.text);

@@ -100,6 +100,21 @@ static json_t *routers_json(const struct router_settings *c, const struct router
     return list;
 }
 
+static json_t *backlogs_json(const struct router_survey *all)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < all->view.backlog_count; i++) {
+        const struct view_backlog *b = &all->view.backlogs[i];
+        json_t *json = json_pack("{s:s, s:o, s:s, s:b}", "topic", b->topic, "records",
+                                 b->is_known ? json_integer(b->records) : json_null(), "answer",
+                                 b->answer == CONF_BACKLOG_REFUSE ? "refuse" : "throttle", "open",
+                                 b->is_open ? 1 : 0);
+        json_object_set_new(json, "group", json_string(b->group)); /* null where it is no UTF-8 */
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
 static json_t *settings_json(const struct kept_settings *kept, const struct router_survey *all)
 {
     return json_pack("{s:s, s:I, s:I, s:b}", "file", kept->values.source, "number",
@@ -123,14 +138,15 @@ void router_resource_state(struct http_call *call)
     uint64_t up_ms = clock_now_ms(&a->clock) - router_process_started_ms(a->process);
     json_t *json = all == NULL
                        ? NULL
-                       : json_pack("{s:I, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o}",
+                       : json_pack("{s:I, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
                                    "router_id", (json_int_t)c->router_id, "site", c->site,
                                    "environment", c->environment, "advertised",
                                    address_json(c->advertised.host, c->advertised.port),
                                    "uptime_ms", (json_int_t)up_ms, "shards",
                                    (json_int_t)all->shard_count, "settings",
                                    settings_json(kept, all), "load", load_json(all), "nodes",
-                                   nodes_json(all), "routers", routers_json(c, all));
+                                   nodes_json(all), "routers", routers_json(c, all), "backlogs",
+                                   backlogs_json(all));
     http_answer_json(call, MHD_HTTP_OK, json);
     kept_settings_release(kept);
     free(all);

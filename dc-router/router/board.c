@@ -12,7 +12,7 @@ const char *trouble_name(enum trouble trouble)
     static const char *const names[TROUBLE_COUNT] = {
         [TROUBLE_CLIENT_ENDED] = "client_ended",   [TROUBLE_CLIENT_LIMIT] = "client_limit",
         [TROUBLE_HELD_TOO_LONG] = "held_too_long", [TROUBLE_UNKNOWN_FATE] = "unknown_fate",
-        [TROUBLE_NOT_ALLOWED] = "not_allowed",
+        [TROUBLE_NOT_ALLOWED] = "not_allowed",     [TROUBLE_BACKLOG] = "backlog",
     };
     return names[trouble];
 }

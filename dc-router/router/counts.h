@@ -13,6 +13,7 @@ enum trouble {
     TROUBLE_HELD_TOO_LONG, /* a batch that found no leader in its time */
     TROUBLE_UNKNOWN_FATE,  /* a batch that may be written or not, and may not be sent again */
     TROUBLE_NOT_ALLOWED,   /* a request, or a part of it, that its client may not make */
+    TROUBLE_BACKLOG,       /* a batch that its topic does not take for a backlog */
     TROUBLE_COUNT
 };
 

@@ -31,6 +31,7 @@
 #define LOOK_AFTER_MS     1000 /* without an answer: does another node lead? */
 #define LOOK_EVERY_MS     500
 #define MOVED_MS_MIN      3000 /* before that is told to a client that can't send again safely */
+#define THROTTLE_MS       1000 /* that a client should wait where a backlog is too large */
 #define BATCH_MAGIC_AT    16
 #define BATCH_PRODUCER_AT 43
 #define BATCH_HEAD_BYTES  61
@@ -523,11 +524,29 @@ static void refuse_topic(struct produce *p, int32_t topic, int16_t error_code)
     }
 }
 
+/* The error for all of a topic, or none. */
+static int16_t trouble_with(struct produce *p, struct kafka_string topic)
+{
+    struct router_shard *s = p->request->shard;
+    if (!permit_topic(p->request, topic))
+        return KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    const struct view_backlog *open = view_open_backlog(&s->view, topic);
+    if (open == NULL)
+        return KAFKA_ERROR_NONE;
+    s->counts.troubles[TROUBLE_BACKLOG]++;
+    if (open->answer == CONF_BACKLOG_REFUSE)
+        return KAFKA_ERROR_POLICY_VIOLATION;
+    p->response.throttle_time_ms = THROTTLE_MS;
+    return KAFKA_ERROR_THROTTLING_QUOTA_EXCEEDED;
+}
+
 static void refuse_topics(struct produce *p)
 {
-    for (int32_t t = 0; t < p->message->topics_count; t++)
-        if (!permit_topic(p->request, p->message->topics[t].name))
-            refuse_topic(p, t, KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED);
+    for (int32_t t = 0; t < p->message->topics_count; t++) {
+        int16_t error_code = trouble_with(p, p->message->topics[t].name);
+        if (error_code != KAFKA_ERROR_NONE)
+            refuse_topic(p, t, error_code);
+    }
 }
 
 void handle_produce(struct client_request *r)

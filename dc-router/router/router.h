@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/shard.h"
+#include "router/backlog.h"
 #include "router/board.h"
 #include "router/cluster_map.h"
 #include "router/kept_settings.h"
@@ -44,6 +45,7 @@ struct router_shard {
     struct view view;
     struct router_shard *const *all; /* the first shard's: all shards, itself too; else NULL */
     struct peers peers;              /* the first shard's */
+    struct backlogs backlogs;        /* the first shard's */
     struct counts counts;
     struct board board;
     struct deadline_wheel deadlines;

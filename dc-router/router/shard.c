@@ -79,6 +79,7 @@ void router_shard_tick(struct router_shard *s)
     deadline_wheel_turn(&s->deadlines, now_ms);
     client_tick(s);
     peers_tick(s, now_ms);
+    backlogs_tick(s, now_ms);
     board_tick(s, now_ms);
 }
 
@@ -110,6 +111,13 @@ static void take_settings(struct router_shard *s, struct kept_settings *kept)
     s->settings_number = kept->number;
 }
 
+/* What the first shard finds out for all. */
+static void begin_watch(struct router_shard *s)
+{
+    peers_take_settings(s);
+    backlogs_take_settings(s);
+}
+
 struct setting_change {
     struct work_item item;
     struct router_shard *shard;
@@ -127,7 +135,7 @@ static void on_change(struct work_item *item)
     node_pool_take_settings(s);
     client_take_settings(s);
     if (s->all != NULL)
-        peers_take_settings(s);
+        begin_watch(s);
 }
 
 int router_shard_set(struct router_shard *s, struct kept_settings *settings)
@@ -179,7 +187,7 @@ static void on_watch(struct work_item *item)
     s->all = begin->all;
     free(begin);
     if (!s->is_stopping)
-        peers_take_settings(s);
+        begin_watch(s);
 }
 
 void router_shard_watch(struct router_shard *s, struct router_shard *const *all)
@@ -217,6 +225,7 @@ void router_shard_destroy(struct router_shard *s)
     shard_stop(s->shard);
     shard_destroy(s->shard);
     cluster_map_close(s);
+    backlogs_close(s);
     node_pool_free(s);
     kept_settings_release(s->kept);
     free(s);

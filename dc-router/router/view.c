@@ -13,6 +13,14 @@ bool view_has_live(const struct view *v, uint32_t router_id)
     return false;
 }
 
+const struct view_backlog *view_open_backlog(const struct view *v, struct kafka_string topic)
+{
+    for (unsigned i = 0; v->open_count > 0 && i < v->backlog_count; i++)
+        if (v->backlogs[i].is_open && kafka_string_is_text(topic, v->backlogs[i].topic))
+            return &v->backlogs[i];
+    return NULL;
+}
+
 struct view_change {
     struct work_item item;
     struct router_shard *shard;

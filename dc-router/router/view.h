@@ -6,15 +6,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/types.h"
 #include "conf/router_conf.h"
 
 struct router_shard;
 
+/* A limit of a backlog (backlog.h). */
+struct view_backlog {
+    char topic[CONF_TOPIC_SIZE], group[CONF_GROUP_SIZE];
+    int answer;      /* enum conf_backlog_answer */
+    int64_t records; /* that the group is behind */
+    bool is_known;   /* it could be found out */
+    bool is_open;    /* the topic takes no records */
+};
+
 struct view {
     unsigned live_count;            /* of the other routers of this site: */
     int32_t live[CONF_ROUTERS_MAX]; /* ids of those that answer, rising */
+    unsigned backlog_count, open_count;
+    struct view_backlog backlogs[CONF_RULES_MAX];
 };
 
+/* The limit for which the topic takes no records; NULL: it does. */
+const struct view_backlog *view_open_backlog(const struct view *v, struct kafka_string topic);
 bool view_has_live(const struct view *v, uint32_t router_id);
 /* On the first shard, whose own view has changed: the others get it, soon. */
 void view_publish(struct router_shard *s);

@@ -4,13 +4,14 @@ site."""
 import signal
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
+import wire
 from admin_port import ask, post
 from cluster import wait_until
 from message import Connection
 from metric_text import read_metrics
-from records import Sender, read_topic
+from records import Sender, consumer, read_topic
 from routers import SiteRouters, events, seen_brokers, state, wait_ready
 from topics import create_topic
 
@@ -187,3 +188,44 @@ def test_a_client_of_another_environment_is_refused_with_the_reason_in_an_event(
     def counted():
         return metrics(router)["trilog_router_errors_total"].value(kind="not_allowed") > 0
     wait_until(counted, 30, "it is counted")
+
+
+# ---- backlogs ----
+
+def commit(site, topic, group, offset):
+    reader = consumer(site, group)
+    try:
+        reader.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+    finally:
+        reader.close()
+
+
+def produced_error(router, topic):
+    with wire.Connection(router) as c:
+        error, _ = wire.produced(c.ask(wire.PRODUCE, 3, wire.produce(topic, wire.batch())))
+    return error
+
+
+def test_a_topic_whose_consumers_are_too_far_behind_takes_no_records_until_they_came_down(
+        router, site, name):
+    topic = create_topic(site, name)
+    sender = Sender(site, topic)
+    for i in range(200):
+        sender.send(b"%d" % i)
+    assert sender.producer.flush(60) == 0
+    commit(site, topic, name, 0)
+    site.configure_router(router, {
+        "backlog_limits": f"[{{topic: {topic}, group: {name}, records: 100}}]",
+        "backlog_check_ms": "200 ms"})
+    assert post(router.admin, "/v1/router/reload", {}).status == 200
+    def is_open(wanted):
+        return [b["open"] for b in state(router)["backlogs"]] == [wanted]
+    wait_until(lambda: is_open(True), 60, "the backlog is found too large")
+    assert state(router)["backlogs"][0]["records"] == 200
+    wait_until(lambda: produced_error(router, topic) == KafkaError.THROTTLING_QUOTA_EXCEEDED, 30,
+               "all shards know it")
+    assert metrics(router)["trilog_router_backlog_open"].value(topic=topic, group=name) == 1
+    commit(site, topic, name, 200)
+    wait_until(lambda: is_open(False), 60, "the group has come down")
+    wait_until(lambda: produced_error(router, topic) == 0, 30, "records are taken again")
+    assert events(router, "backlog_open") and events(router, "backlog_closed")

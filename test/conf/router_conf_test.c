@@ -346,6 +346,14 @@ Test(router_conf, refuses_rules_that_say_nothing_or_can_not_be_meant)
                    "ms");
 }
 
+Test(router_conf, refuses_two_limits_of_one_backlog)
+{
+    assert_refused(HEAD "backlog_limits:\n  - {topic: t, group: g, records: 1}\n"
+                        "  - {topic: t, group: h, records: 1}\n"
+                        "  - {topic: t, group: g, ms: 1 s}\n",
+                   "test.yaml:6: backlog_limits: topic t and its group stand there twice");
+}
+
 Test(router_conf, prints_meaning_unit_range_and_default)
 {
     static struct router_settings settings;

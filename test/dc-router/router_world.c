@@ -330,6 +330,7 @@ void world_open_with(struct world *w, const char *settings)
     board_init(&w->shard.board);
     node_pool_take_settings(&w->shard);
     peers_take_settings(&w->shard);
+    backlogs_take_settings(&w->shard);
     shard_on_turn(w->shard.shard, client_turn, &w->shard);
     world_pass_ms(w, 60);
     cluster_map_leader(&w->shard, kafka_string_of("t"), 0);
@@ -365,6 +366,7 @@ void world_close(struct world *w)
     cr_assert_eq(w->shard.peers.count, 0);
     shard_destroy(w->shard.shard);
     cluster_map_close(&w->shard);
+    backlogs_close(&w->shard);
     node_pool_free(&w->shard);
     for (int i = 0; i < WORLD_NODES; i++)
         free_node(&w->nodes[i]);
