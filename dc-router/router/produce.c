@@ -13,8 +13,10 @@
  * lost). So after a second it is asked who leads; where that is another node, the batch's fate
  * counts as unknown, and at the request's own timeout it does in any case.
  *
- * Order: while an earlier request of the client is held, later ones wait behind it, and then go one
- * at a time. One that was under way with it may be refused as out of order: it is held too. */
+ * Order is that of each partition: behind a batch that is held, or is still with a former leader,
+ * the client's later ones for that partition wait, and then go one at a time. One that was under
+ * way with it may be refused as out of order: it is held too. Answers leave in the order of
+ * requests all the same, so what was not held up is told behind what was. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -75,11 +77,35 @@ static void leave_line(struct produce *p)
         c->produce_last = before;
 }
 
-static bool is_earlier_held(const struct produce *p)
+static bool is_same_place(const struct produce *p, unsigned i, const struct produce *other,
+                          unsigned k)
+{
+    return produce_asked(p, i)->partition_index == produce_asked(other, k)->partition_index &&
+           kafka_string_is_equal(p->message->topics[p->items[i].topic].name,
+                                 other->message->topics[other->items[k].topic].name);
+}
+
+/* Would it overtake an earlier batch for its partition, at this node? One that was held itself goes
+ * when nothing is before it. */
+static bool would_overtake(const struct produce *p, unsigned i, int32_t node_id)
+{
+    for (const struct produce *at = p->request->client->produce_first; at != p; at = at->next) {
+        for (unsigned k = 0; k < at->item_count; k++) {
+            const struct produce_item *earlier = &at->items[k];
+            if (!earlier->is_done && is_same_place(p, i, at, k) &&
+                (p->items[i].is_held || earlier->is_held || earlier->node_id != node_id))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool is_behind_held(const struct produce *p, unsigned i)
 {
     for (const struct produce *at = p->request->client->produce_first; at != p; at = at->next)
-        if (at->is_held)
-            return true;
+        for (unsigned k = 0; k < at->item_count; k++)
+            if (!at->items[k].is_done && at->items[k].is_held && is_same_place(p, i, at, k))
+                return true;
     return false;
 }
 
@@ -108,6 +134,7 @@ static void count_end(struct produce *p)
 }
 
 static void go_on(struct client *c);
+static bool try_again(struct produce *p);
 static void look_again(struct produce *p, uint64_t at_ms);
 
 static void end(struct produce *p)
@@ -130,12 +157,15 @@ static void end(struct produce *p)
     client_request_release(r);
 }
 
+/* News of the cluster. */
 static void on_told(struct map_waiter *w)
 {
     struct produce *p = w->data;
     struct client_request *r = p->request;
     p->is_waiting = false;
-    go_on(r->client);
+    for (unsigned i = 0; i < p->item_count; i++)
+        p->items[i].is_refused = false;
+    try_again(p);
     client_request_release(r);
 }
 
@@ -147,9 +177,21 @@ static void count_held(struct produce *p)
     p->was_held = true;
 }
 
+static bool has_unsent(const struct produce *p)
+{
+    for (unsigned i = 0; i < p->item_count; i++)
+        if (!p->items[i].is_done && !p->items[i].is_away)
+            return true;
+    return false;
+}
+
+/* What is not under way waits for news; what is behind it waits until it is done. */
 static void hold(struct produce *p)
 {
-    p->is_held = true;
+    if (!has_unsent(p))
+        return;
+    for (unsigned i = 0; i < p->item_count; i++)
+        p->items[i].is_held |= !p->items[i].is_done && !p->items[i].is_away;
     count_held(p);
     if (p->is_waiting)
         return;
@@ -157,6 +199,13 @@ static void hold(struct produce *p)
     p->waiter.data = p;
     client_request_claim(p->request);
     cluster_map_wait(p->request->shard, &p->waiter, on_told);
+}
+
+/* Who leads the item's partition, as far as is known. */
+static int32_t leader_id_of(const struct produce *p, unsigned i)
+{
+    return cluster_map_leader(p->request->shard, p->message->topics[p->items[i].topic].name,
+                              produce_asked(p, i)->partition_index);
 }
 
 /* ---- answers of nodes ---- */
@@ -183,7 +232,8 @@ static void settle(struct produce *p, unsigned i, int16_t error_code)
     enum verdict verdict = judge(error_code);
     bool is_late = router_now_ms(p->request->shard) >= p->deadline_ms;
     item->is_away = false;
-    if (error_code == KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_earlier_held(p))
+    bool is_behind = error_code == KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_behind_held(p, i);
+    if (is_behind)
         verdict = SURELY_NOT_WRITTEN; /* it overtook one that is held */
     item->may_be_written |= verdict == UNKNOWN_FATE;
     if (verdict == SURELY_NOT_WRITTEN && item->may_be_written)
@@ -192,7 +242,8 @@ static void settle(struct produce *p, unsigned i, int16_t error_code)
         verdict = FINAL;
     item->error_code = error_code;
     if (verdict != FINAL && !is_late) {
-        p->is_held = true; /* also while other parts of it are away */
+        item->is_held = true;
+        item->is_refused = !is_behind && leader_id_of(p, i) == item->node_id;
         return;
     }
     item->is_done = true;
@@ -258,14 +309,27 @@ static void wait_no_more(struct produce_part *part)
     p->away_count--;
 }
 
-static void end_or_hold(struct produce *p)
+/* Returns whether the request has ended. */
+static bool end_or_hold(struct produce *p)
 {
-    if (p->away_count > 0)
+    hold(p);
+    if (p->away_count > 0 || p->done_count < p->item_count)
+        return false;
+    end(p);
+    return true;
+}
+
+/* Something has come of a part of it: `done_count` were done before. */
+static void take_stock(struct produce *p, unsigned done_count)
+{
+    bool has_more_done = p->done_count > done_count;
+    struct client *c = p->request->client;
+    if (end_or_hold(p))
         return;
-    if (p->done_count < p->item_count)
-        hold(p);
-    else
-        end(p);
+    if (has_more_done)
+        go_on(c);
+    else if (has_unsent(p))
+        try_again(p);
 }
 
 static void on_back(struct upstream_call *call, int status, struct slice answer)
@@ -274,6 +338,7 @@ static void on_back(struct upstream_call *call, int status, struct slice answer)
     struct produce *p = part->produce;
     struct client_request *r = p->request;
     bool was_waited_for = !part->is_given_up;
+    unsigned done_count = p->done_count;
     r->client->produce_away--;
     if (status == ERR_INVALID)
         client_end(r->client, "a node refused a request");
@@ -286,7 +351,7 @@ static void on_back(struct upstream_call *call, int status, struct slice answer)
     kafka_writer_close(&part->writer);
     free(part);
     if (was_waited_for)
-        end_or_hold(p);
+        take_stock(p, done_count);
     client_request_release(r);
 }
 
@@ -295,11 +360,8 @@ static void on_back(struct upstream_call *call, int status, struct slice answer)
 /* One of its partitions is led elsewhere: the answer may wait for that one. */
 static bool has_moved(const struct produce *p, const struct produce_part *part)
 {
-    struct router_shard *s = p->request->shard;
     for (unsigned k = 0; k < part->count; k++) {
-        const struct produce_item *item = &p->items[part->items[k]];
-        int32_t id = cluster_map_leader(s, p->message->topics[item->topic].name,
-                                        produce_asked(p, part->items[k])->partition_index);
+        int32_t id = leader_id_of(p, part->items[k]);
         if (id >= 0 && id != part->node->id)
             return true;
     }
@@ -330,6 +392,7 @@ static void on_look(struct deadline *d)
     uint64_t now_ms = router_now_ms(r->shard);
     if (p->away_count == 0)
         return; /* it waits for a leader, and looks for itself */
+    unsigned done_count = p->done_count;
     for (struct produce_part *part = p->parts, *next; part != NULL; part = next) {
         next = part->next;
         if (is_to_be_given_up(p, part))
@@ -338,12 +401,10 @@ static void on_look(struct deadline *d)
     if (p->away_count > 0) {
         cluster_map_suspect(r->shard);
         look_again(p, now_ms + LOOK_EVERY_MS);
-        return;
     }
     client_claim(r->client);
     struct client *c = r->client;
-    end_or_hold(p);
-    go_on(c);
+    take_stock(p, done_count);
     client_release(c);
 }
 
@@ -374,8 +435,10 @@ static void send_part(struct produce_part *part, struct router_node *n, uint64_t
         part->next = p->parts;
         p->parts = part;
         r->client->produce_away++;
-        for (unsigned k = 0; k < part->count; k++)
+        for (unsigned k = 0; k < part->count; k++) {
             p->items[part->items[k]].is_away = true;
+            p->items[part->items[k]].node_id = n->id;
+        }
         p->away_count++;
         client_request_claim(r);
         return;
@@ -387,20 +450,21 @@ static void send_part(struct produce_part *part, struct router_node *n, uint64_t
 static struct router_node *leader_of(struct produce *p, unsigned i)
 {
     struct router_shard *s = p->request->shard;
-    int32_t id = cluster_map_leader(s, p->message->topics[p->items[i].topic].name,
-                                    produce_asked(p, i)->partition_index);
+    int32_t id = leader_id_of(p, i);
     if (id == MAP_NO_SUCH)
         settle(p, i, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     struct router_node *n = node_pool_find(s, id);
     return n != NULL && router_node_is_up(n) ? n : NULL;
 }
 
-static bool has_unsent(const struct produce *p)
+/* Where the item can go now, or NULL: it is under way or done, waits for news, nobody leads, or it
+ * would overtake. */
+static struct router_node *way_of(struct produce *p, unsigned i)
 {
-    for (unsigned i = 0; i < p->item_count; i++)
-        if (!p->items[i].is_done && !p->items[i].is_away)
-            return true;
-    return false;
+    if (p->items[i].is_done || p->items[i].is_away || p->items[i].is_refused)
+        return NULL;
+    struct router_node *n = leader_of(p, i);
+    return n != NULL && !would_overtake(p, i, n->id) ? n : NULL;
 }
 
 /* Where nothing of the client's is waited for. What was given up and is idempotent may overtake
@@ -423,13 +487,14 @@ static void choose_pipe(struct produce *p)
     }
 }
 
-/* All that is not done and has a leader goes; what has none stays held. */
-static void send_all(struct produce *p)
+/* All that can go goes, the rest is held. Returns whether the request has ended. */
+static bool send_all(struct produce *p)
 {
     uint64_t now_ms = router_now_ms(p->request->shard);
+    unsigned away_count = p->away_count;
     choose_pipe(p);
     for (unsigned i = 0; i < p->item_count; i++) {
-        struct router_node *n = p->items[i].is_done || p->items[i].is_away ? NULL : leader_of(p, i);
+        struct router_node *n = way_of(p, i);
         if (n == NULL)
             continue;
         struct produce_part *part = calloc(1, sizeof *part + p->item_count * sizeof(unsigned));
@@ -437,35 +502,37 @@ static void send_all(struct produce *p)
             break;
         part->produce = p;
         for (unsigned k = i; k < p->item_count; k++)
-            if (!p->items[k].is_done && !p->items[k].is_away && leader_of(p, k) == n)
+            if (way_of(p, k) == n)
                 part->items[part->count++] = k;
         send_part(part, n, now_ms);
     }
-    p->request->shard->counts.resent += p->was_sent && p->away_count > 0;
+    p->request->shard->counts.resent += p->was_sent && p->away_count > away_count;
     p->was_sent |= p->away_count > 0;
     p->was_tried = true;
-    p->is_held = has_unsent(p); /* what comes later may not overtake it */
-    if (p->away_count > 0)
+    if (away_count == 0 && p->away_count > 0)
         look_again(p, now_ms + LOOK_AFTER_MS);
-    else
-        end_or_hold(p);
+    return end_or_hold(p);
 }
 
-/* The first that is held goes, when nothing before it is under way any more. */
-static void go_on(struct client *c)
+/* Returns whether the request has ended: with it the line has changed. */
+static bool try_again(struct produce *p)
 {
-    uint64_t now_ms = router_now_ms(c->shard);
-    struct produce *p = c->produce_first;
-    while (p != NULL && !p->is_held && p->away_count == 0)
-        p = p->next;
-    if (p == NULL || !p->is_held || p->away_count > 0)
-        return;
-    if (now_ms < p->deadline_ms && !c->shard->is_stopping) {
-        send_all(p); /* also for a client that has gone: it has sent it */
-        return;
-    }
+    struct router_shard *s = p->request->shard;
+    if (router_now_ms(s) < p->deadline_ms && !s->is_stopping)
+        return send_all(p); /* also for a client that has gone: it has sent it */
+    if (p->away_count > 0)
+        return false; /* the answers end it */
     give_up(p);
     end(p);
+    return true;
+}
+
+/* Something of the client is done: what waited for it may go. */
+static void go_on(struct client *c)
+{
+    for (struct produce *p = c->produce_first; p != NULL; p = p->next)
+        if (has_unsent(p) && try_again(p))
+            return; /* the end of one goes through the line by itself */
 }
 
 /* ---- beginning ---- */
@@ -570,8 +637,6 @@ void handle_produce(struct client_request *r)
     refuse_topics(p);
     if (p->done_count == p->item_count)
         end(p);
-    else if (is_earlier_held(p))
-        hold(p);
     else
         send_all(p);
 }

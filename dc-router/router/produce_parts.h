@@ -11,7 +11,10 @@
 struct produce_item {
     int32_t topic, partition; /* places in the message */
     int16_t error_code;       /* of the last try */
+    int32_t node_id;          /* where it is, while it is away */
     bool is_done, is_away;
+    bool is_held;        /* it had to wait: what comes later for its partition waits for it */
+    bool is_refused;     /* by whom the map names: it waits for news of the cluster */
     bool may_be_written; /* an earlier try's fate is unknown */
 };
 
@@ -35,7 +38,7 @@ struct produce {
     struct kafka_produce_response response;
     struct produce_item *items;
     unsigned item_count, done_count, away_count; /* away: parts */
-    bool is_held, is_waiting, was_tried;
+    bool is_waiting, was_tried;
     bool was_held, was_sent;    /* for the counts: once at least */
     struct produce_part *parts; /* that are waited for */
     uint64_t deadline_ms;       /* so long it looks for a leader, … */

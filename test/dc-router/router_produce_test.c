@@ -159,13 +159,57 @@ Test(router_produce, what_comes_later_does_not_overtake_a_partition_without_a_le
     cluster_map_doubt(&w.shard);
     world_pass_ms(&w, 60);
     send_batches(1, -1, IDEMPOTENT);
-    cr_assert_eq(count_at(2), 0, "behind the first's");
+    cr_assert_eq(count_at(2), 1, "the first's, before which the second's does not go");
     answer(1, 0, 0, KAFKA_ERROR_NONE, 1);
-    world_pass_ms(&w, 60);
     answer(2, 0, 1, KAFKA_ERROR_NONE, 2);
     answer(2, 1, 1, KAFKA_ERROR_NONE, 3);
     cr_assert_eq(next_answer()[1].base_offset, 2);
     cr_assert_eq(next_answer()->base_offset, 3);
+}
+
+Test(router_produce, a_partition_that_waits_holds_up_no_other)
+{
+    w.leaders[0] = -1;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    send_batches(0, -1, IDEMPOTENT);
+    send_batches(1, -1, IDEMPOTENT);
+    send_batches(1, -1, IDEMPOTENT);
+    send_batches(0, 2, IDEMPOTENT); /* its second partition does not wait for its first */
+    cr_assert_eq(count_at(2), 2);
+    cr_assert_eq(count_at(3), 1);
+    w.leaders[0] = 1;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    answer(3, 0, 2, KAFKA_ERROR_NONE, 9);
+    answer(2, 0, 1, KAFKA_ERROR_NONE, 5);
+    answer(2, 1, 1, KAFKA_ERROR_NONE, 6);
+    cr_assert_eq(count_at(1), 1, "the last one waits for the first");
+    answer(1, 0, 0, KAFKA_ERROR_NONE, 1);
+    answer(1, 1, 0, KAFKA_ERROR_NONE, 2);
+    cr_assert_eq(next_answer()->base_offset, 1);
+    cr_assert_eq(next_answer()->base_offset, 5);
+    cr_assert_eq(next_answer()->base_offset, 6);
+    const struct kafka_produce_response_partition *last = next_answer();
+    cr_assert_eq(last[0].base_offset, 2);
+    cr_assert_eq(last[1].base_offset, 9);
+}
+
+Test(router_produce, what_comes_later_does_not_go_to_the_next_leader_before_what_a_former_one_has)
+{
+    send_batches(0, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(1), 1);
+    w.leaders[0] = 2;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    send_batches(0, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(2), 0, "the first is at node 1, who may refuse it");
+    answer(1, 0, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
+    world_pass_ms(&w, 60);
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 1);
+    answer(2, 1, 0, KAFKA_ERROR_NONE, 2);
+    cr_assert_eq(next_answer()->base_offset, 1);
+    cr_assert_eq(next_answer()->base_offset, 2);
 }
 
 Test(router_produce, of_unknown_fate_without_idempotence_is_told_so)
