@@ -113,11 +113,12 @@ $(B)/trilog-router: $(B)/dc-router/router/main.o $(call libs_of,dc-router)
 
 # The operator's command: it meets the cluster over the network only.
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(B)/%.o)
+CLI_INCLUDES := $(call includes,cli) -Idc-router/client/include
 $(B)/cli/%.o: cli/%.c | build/.need-build
 	@mkdir -p $(dir $@)
-	$(CC) $(CFLAGS) $(call includes,cli) -c $< -o $@
-CLI_LIBS := -lcurl -ljansson -luv
-$(B)/trilog: $(CLI_OBJECTS) $(B)/libbase.a
+	$(CC) $(CFLAGS) $(CLI_INCLUDES) -c $< -o $@
+CLI_LIBS = -lcurl -ljansson $(CLIENT_LIBS)
+$(B)/trilog: $(CLI_OBJECTS) $(B)/libtrilog.a $(B)/libbase.a
 	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) -o $@
 
 # Its manual pages and completions, out of its own tables.
@@ -154,7 +155,7 @@ $(B)/libtrilog.a: $(CLIENT_OBJECTS) $(B)/pic/parts.a
 $(B)/examples/send_lines: dc-router/client/examples/send_lines.c $(B)/libtrilog.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Idc-router/client/include $^ $(CLIENT_LIBS) -o $@
-build/tidy/dc-router/client/%.ok: CHAOS_CFLAGS := -Idc-router/client/include
+build/tidy/cli/%.ok build/tidy/dc-router/client/%.ok: CHAOS_CFLAGS := -Idc-router/client/include
 libtrilog: build/.need-client $(B)/libtrilog.so.0 $(B)/libtrilog.a $(B)/examples/send_lines
 
 # ---- tests ------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ $(foreach p,$(CHAOS_TESTED),$(eval $(call chaos_unit_rules,$(p))))
 # The command knows nothing of the node either.
 $(B)/test/cli/%.o: TEST_INCLUDES := -Icli
 $(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-out $(B)/cli/main.o,$(CLI_OBJECTS)) \
-    $(B)/libbase.a
+    $(B)/libtrilog.a $(B)/libbase.a
 	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) $(TEST_RUNNER) -o $@
 
 # The inside of the router is no one's public header.
@@ -362,6 +363,8 @@ install: all libtrilog
 	install -D -m 644 $(B)/pages/_trilog $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_trilog
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(B)/pages/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -D -m 644 dc-router/client/libtrilog.3 $(DESTDIR)$(PREFIX)/share/man/man3/libtrilog.3
+	ln -sf libtrilog.3 $(DESTDIR)$(PREFIX)/share/man/man3/trilog.3
 	install -d $(DESTDIR)$(PREFIX)/share/doc/trilog $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 644 conf/samples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/trilog
 	sed 's|@PREFIX@|$(PREFIX)|' conf/samples/trilogd.service \

@@ -37,6 +37,17 @@ const struct option_row option_rows[OPTION_COUNT] = {
                          "past it all is as before; 60s when not given (500ms, 10s, 5m, 1h)"},
     [OPTION_BACK] = {"back", 0, NULL, "takes the switch back that stands"},
     [OPTION_HISTORY] = {"history", 0, NULL, "shows the failover epochs and what they cost"},
+    [OPTION_CLIENT_CONFIG] = {"client-config", 'F', "FILE",
+                              "the settings of a client; else as applications have them"},
+    [OPTION_BOOTSTRAP] = {"bootstrap", 'b', "HOST:PORT,...", "these addresses instead of a file"},
+    [OPTION_TOPIC] = {"topic", 't', "TOPIC", "the topic"},
+    [OPTION_KEY] = {"key", 'k', "KEY", "the key of all records"},
+    [OPTION_KEY_DELIMITER] = {"key-delimiter", 'K', "TEXT",
+                              "a line is a key, this, and a value; \\t is a tab"},
+    [OPTION_HEADER] = {"header", 'H', "NAME=VALUE", "a header; may be given several times"},
+    [OPTION_COUNT_MAX] = {"count", 'c', "COUNT", "ends after so many records"},
+    [OPTION_LINES_OF] = {"lines-of", 'l', "FILE", "lines of this file instead of standard input"},
+    [OPTION_QUIET] = {"quiet", 'q', NULL, "says nothing but errors"},
 };
 
 static int find_long(const char *name, size_t length)
@@ -60,7 +71,8 @@ static bool note_option(struct arguments *a, int id, const char *value, char *tr
                         size_t trouble_size)
 {
     bool is_again = arguments_has(a, (enum option_id)id);
-    if (is_again && value != NULL && id != OPTION_ADMIN && id != OPTION_LOSE) {
+    if (is_again && value != NULL && id != OPTION_ADMIN && id != OPTION_LOSE &&
+        id != OPTION_HEADER) {
         snprintf(trouble, trouble_size, "--%s is given twice", option_rows[id].name);
         return false;
     }
@@ -72,6 +84,12 @@ static bool note_option(struct arguments *a, int id, const char *value, char *tr
     }
     if (id == OPTION_LOSE)
         a->lost[a->lost_count++] = value;
+    if (id == OPTION_HEADER && a->header_count == HEADERS_MAX) {
+        snprintf(trouble, trouble_size, "--header may be given %d times", HEADERS_MAX);
+        return false;
+    }
+    if (id == OPTION_HEADER)
+        a->headers[a->header_count++] = value;
     if (id != OPTION_ADMIN)
         return true;
     if (a->admin_count == ADMINS_MAX) {

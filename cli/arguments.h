@@ -10,6 +10,7 @@
 #define ADMINS_MAX   16
 #define OPERANDS_MAX 20
 #define SITES_MAX    5
+#define HEADERS_MAX  32
 
 enum option_id {
     OPTION_ADMIN,
@@ -38,10 +39,19 @@ enum option_id {
     OPTION_DEADLINE,
     OPTION_BACK,
     OPTION_HISTORY,
+    OPTION_CLIENT_CONFIG,
+    OPTION_BOOTSTRAP,
+    OPTION_TOPIC,
+    OPTION_KEY,
+    OPTION_KEY_DELIMITER,
+    OPTION_HEADER,
+    OPTION_COUNT_MAX,
+    OPTION_LINES_OF,
+    OPTION_QUIET,
     OPTION_COUNT
 };
 
-#define OPTION_BIT(id) (1u << (id))
+#define OPTION_BIT(id) (UINT64_C(1) << (id))
 /* What every command takes. */
 #define OPTIONS_COMMON                                                                             \
     (OPTION_BIT(OPTION_ADMIN) | OPTION_BIT(OPTION_TOKEN_FILE) | OPTION_BIT(OPTION_OUTPUT) |        \
@@ -68,7 +78,9 @@ struct arguments {
     const char *lost[SITES_MAX]; /* of --lose */
     unsigned lost_count;
     const char *values[OPTION_COUNT]; /* the last one given */
-    unsigned given;                   /* OPTION_BITs */
+    const char *headers[HEADERS_MAX]; /* of --header */
+    unsigned header_count;
+    uint64_t given; /* OPTION_BITs */
 };
 
 /* False with a sentence in `trouble` when it is no command line at all. `--` ends the options. */

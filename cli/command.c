@@ -5,7 +5,7 @@
 
 #define NAME_SIZE 48
 
-static void print_options(unsigned options, FILE *into)
+static void print_options(uint64_t options, FILE *into)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_row *row = &option_rows[i];
@@ -92,7 +92,7 @@ static int fail_usage(struct session *s, const char *trouble)
 /* Words and options that this command does not take. */
 static bool is_sound(const struct command *c, const struct arguments *a, char *trouble, size_t size)
 {
-    unsigned strange = a->given & ~(OPTIONS_COMMON | c->options);
+    uint64_t strange = a->given & ~(OPTIONS_COMMON | c->options);
     const char *output = a->values[OPTION_OUTPUT];
     char name[NAME_SIZE];
     name_of(c, name, sizeof name);

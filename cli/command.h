@@ -17,7 +17,7 @@ struct command {
     const char *noun, *verb; /* verb "": the noun alone is the command */
     const char *operands;    /* as they stand in help */
     unsigned operands_min, operands_max;
-    unsigned options; /* OPTION_BITs beside the common ones */
+    uint64_t options; /* OPTION_BITs beside the common ones */
     const char *summary;
     const char *details; /* whole sentences, or "" */
     const char *example;
@@ -115,5 +115,9 @@ int salvage_run(struct session *s);
 int switch_run(struct session *s);
 int disk_status(struct session *s);
 int disk_scrub(struct session *s);
+int produce_run(struct session *s);
+int spool_list(struct session *s);
+int spool_retry(struct session *s);
+int spool_purge(struct session *s);
 
 #endif

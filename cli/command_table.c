@@ -158,5 +158,32 @@ const struct command commands[] = {
      "They are made of the same table as the commands. `make install` puts them where they are\n"
      "looked for. No node is asked.",
      "trilog pages write /tmp/pages", pages_write},
+    {"spool", "list", "", 0, 0, OPTION_BIT(OPTION_CLIENT_CONFIG),
+     "lists what an application's libtrilog keeps on disk",
+     "Records that no site took yet (spool), and those that the cluster refused (failed, given "
+     "up).\n"
+     "While the application runs it has them for itself, and this is refused.",
+     "trilog spool list -F /etc/my-application/client.yaml", spool_list},
+    {"spool", "retry", "", 0, 0, OPTION_BIT(OPTION_CLIENT_CONFIG) | OPTION_BIT(OPTION_WAIT),
+     "sends that, in the place of an application that has ended",
+     "In order of keys, and what was refused once more, also what was given up. Waits until "
+     "nothing\n"
+     "is left; exit status 3 when something is.",
+     "trilog spool retry -F /etc/my-application/client.yaml --wait 60", spool_retry},
+    {"spool", "purge", "", 0, 0, OPTION_BIT(OPTION_CLIENT_CONFIG) | OPTIONS_CHANGE,
+     "throws that away", "It is gone for good: nobody has it any more.",
+     "trilog spool purge -F /etc/my-application/client.yaml", spool_purge},
+    {"produce", "", "", 0, 0,
+     OPTION_BIT(OPTION_CLIENT_CONFIG) | OPTION_BIT(OPTION_BOOTSTRAP) | OPTION_BIT(OPTION_TOPIC) |
+         OPTION_BIT(OPTION_KEY) | OPTION_BIT(OPTION_KEY_DELIMITER) | OPTION_BIT(OPTION_HEADER) |
+         OPTION_BIT(OPTION_COUNT_MAX) | OPTION_BIT(OPTION_LINES_OF) | OPTION_BIT(OPTION_QUIET),
+     "sends lines as records, by libtrilog",
+     "Letters are kcat's where they mean the same. Records with one key keep their order; each is\n"
+     "in the log once, whatever site fails meanwhile. Without --client-config or --bootstrap it\n"
+     "uses what applications on this machine use (TRILOG_CLIENT_CONFIG, /etc/trilog/client.yaml).\n"
+     "Exit status 0 when all are acknowledged; 3 when some are in the spool or the failure log, "
+     "or\n"
+     "not known, or only some failed; 1 when none was taken; 4 when no node answered.",
+     "trilog produce -t orders -K : < lines", produce_run},
     {NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -21,7 +21,7 @@ static void put_text(const char *text, FILE *into)
     }
 }
 
-static void put_options(unsigned options, FILE *into)
+static void put_options(uint64_t options, FILE *into)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_row *row = &option_rows[i];

@@ -243,7 +243,7 @@ static int wait_for(struct session *s, void *data)
  */
 static int show_only(struct session *s)
 {
-    const unsigned of_switch = OPTIONS_CHANGE | OPTIONS_WAIT | OPTION_BIT(OPTION_FROM) |
+    const uint64_t of_switch = OPTIONS_CHANGE | OPTIONS_WAIT | OPTION_BIT(OPTION_FROM) |
                                OPTION_BIT(OPTION_TO) | OPTION_BIT(OPTION_MAX_LAG) |
                                OPTION_BIT(OPTION_DEADLINE) | OPTION_BIT(OPTION_BACK);
     if ((s->arguments.given & of_switch) == 0)

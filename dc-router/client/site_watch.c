@@ -293,6 +293,9 @@ static void tell(struct site_watch *w)
 {
     const struct site_choice *c = &w->choice;
     bool is_routed = has_routers(w) && c->used != SITE_NONE;
+    pthread_mutex_lock(&w->lock);
+    w->state.is_heard = is_any_up(w);
+    pthread_mutex_unlock(&w->lock);
     const char *site = is_routed ? c->sites[c->used].name : site_choice_first(c);
     if (has_routers(w) && !is_routed)
         return; /* none yet */

@@ -215,3 +215,40 @@ Test(client_producer_failures, are_not_kept_without_a_folder_for_them)
     cr_assert_eq(trilog_failure_state(s.producer, NULL), TRILOG_ERR_NULL);
     clear_stage(&s);
 }
+
+struct walk {
+    unsigned spooled, failed;
+    int is_thrown_away;
+};
+
+static int on_kept(void *data, const struct trilog_kept_record *k)
+{
+    struct walk *w = data;
+    cr_assert_str_eq(k->record.topic, "t");
+    *(k->where == TRILOG_KEPT_IN_SPOOL ? &w->spooled : &w->failed) += 1;
+    return w->is_thrown_away;
+}
+
+static struct walk walk_of(struct stage *s, int is_thrown_away)
+{
+    struct walk w = {.is_thrown_away = is_thrown_away};
+    char why[TRILOG_TEXT_SIZE];
+    cr_assert_eq(trilog_kept_records(s->config, on_kept, &w, why), TRILOG_OK, "%s", why);
+    return w;
+}
+
+Test(client_producer_failures, are_gone_over_and_thrown_away_while_nobody_has_them)
+{
+    struct stage s;
+    set_stage(&s, "retry_wait_ms: 1 h\nretry_wait_ms_max: 1 h\n");
+    refuse(&s, 1);
+    cr_assert_eq(send_one(&s, "1"), TRILOG_LOGGED);
+    struct walk w = {0};
+    cr_assert_eq(trilog_kept_records(s.config, on_kept, &w, NULL), TRILOG_ERR_SPOOL_IN_USE);
+    cr_assert_eq(trilog_kept_records(s.config, NULL, &w, NULL), TRILOG_ERR_NULL);
+    cr_assert_eq(trilog_producer_close(s.producer, 0), TRILOG_OK);
+    cr_assert_eq(walk_of(&s, 0).failed, 1);
+    cr_assert_eq(walk_of(&s, 1).failed, 1, "it was looked at only");
+    cr_assert_eq(walk_of(&s, 0).failed, 0);
+    clear_stage(&s);
+}

@@ -190,12 +190,33 @@ TRILOG_API int trilog_failure_state(struct trilog_producer *producer,
  * DISK_FULL, LOG_FULL, MEMORY. */
 TRILOG_API int trilog_failures_retry(struct trilog_producer *producer);
 
+/* What an application that has ended keeps on disk: its spool, and its failure log of sends. */
+enum trilog_kept { TRILOG_KEPT_IN_SPOOL, TRILOG_KEPT_IN_FAILURES };
+struct trilog_kept_record {
+    enum trilog_kept where;
+    uint64_t order; /* its name there */
+    struct trilog_record record;
+    uint32_t failure_count; /* in the failure log */
+    int is_given_up;        /* likewise: it is not sent again by itself */
+    const char *reason;     /* likewise; else "" */
+};
+/* True: it is to be thrown away. */
+typedef int (*trilog_kept_cb)(void *data, const struct trilog_kept_record *record);
+
+/* Goes over all of it, by the settings of that file (NULL: as in open), in order; all is borrowed
+ * during the callback. What it throws away is gone for good.
+ *   why  as in open
+ * Errors: NULL, SETTINGS, SPOOL_IN_USE (the application runs), SPOOL_DISK, LOG_DISK, MEMORY. */
+TRILOG_API int trilog_kept_records(const char *config_path, trilog_kept_cb cb, void *data,
+                                   char *why);
+
 /* Where an application's records go. Addresses that are routers: to those of one site, the own one
  * first, others by the policy and by what answers. Addresses that are nodes: to whichever leads a
  * partition, wherever that is; the site is then the one that the policy names first. */
 struct trilog_site_state {
     char site[64];
     int has_routers;         /* 1: through this site's routers; 0: to nodes */
+    int is_heard;            /* 1: some address answers */
     uint64_t failover_epoch; /* of the cluster, as it was when sites were judged; 0: not known */
     uint64_t verdict_epoch;  /* of the judgement: one more with each change; 0: none is known */
 };

@@ -1,0 +1,97 @@
+"""`trilog produce`: lines become records; how it ends when they do not. `trilog spool`: what is left
+of an application on disk."""
+
+import json
+
+import pytest
+
+import records
+from admin_port import trilog
+from cluster import free_port
+
+pytestmark = pytest.mark.trilog_only
+
+
+def lines_file(folder, text):
+    path = folder / "lines"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_sends_lines_with_keys_and_headers_in_order(cluster, new_topic, tmp_path):
+    topic = new_topic(1)
+    path = lines_file(tmp_path, "a:1\nb:2\na:3\nno key\n:5\nlast")
+    done = trilog("produce", "-b", cluster.bootstrap, "-t", topic, "-K", ":", "-H", "h=x=y", "-H", "i=",
+                  "-l", path, timeout_s=90)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    read = records.read_topic(cluster, topic, 1)[0]
+    assert [(m.key(), m.value()) for m in read] == [
+        (b"a", b"1"), (b"b", b"2"), (b"a", b"3"), (None, b"no key"), (b"", b"5"), (None, b"last")]
+    assert {tuple(m.headers()) for m in read} == {(("h", b"x=y"), ("i", b""))}
+
+
+def test_ends_after_so_many_records_and_counts_them(cluster, new_topic, tmp_path):
+    topic = new_topic(1)
+    path = lines_file(tmp_path, "1\n2\n3\n")
+    done = trilog("produce", "-b", cluster.bootstrap, "-t", topic, "-k", "key", "-c", 2, "-l", path,
+                  "-o", "json", timeout_s=90)
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"sent": 2, "acknowledged": 2, "stored": 0, "unknown": 0,
+                                       "failed": 0}
+    assert [(m.key(), m.value()) for m in records.read_topic(cluster, topic, 1)[0]] == [
+        (b"key", b"1"), (b"key", b"2")]
+
+
+def test_ends_with_4_when_nobody_answers_and_with_3_when_it_is_in_the_spool(tmp_path):
+    path = lines_file(tmp_path, "1\n2\n")
+    config = tmp_path / "client.yaml"
+    settings = ("site: a\nsend_timeout_ms: 500 ms\n"
+                f"bootstrap: ['127.0.0.1:{free_port('127.0.0.1')}']\n")
+    config.write_text(settings, encoding="ascii")
+    done = trilog("produce", "-F", config, "-t", "t", "-l", path, timeout_s=90)
+    assert done.returncode == 4
+    assert "of 2 records 0 acknowledged" in done.stderr and "2 not known" in done.stderr
+    config.write_text(settings + f"spool_directory: {tmp_path / 'spool'}\n", encoding="ascii")
+    done = trilog("produce", "-F", config, "-t", "t", "-l", path, timeout_s=90)
+    assert done.returncode == 3
+    assert "2 in the spool" in done.stderr
+
+
+def config_of(folder, address):
+    path = folder / "client.yaml"
+    path.write_text("site: a\nsend_timeout_ms: 500 ms\nretry_wait_ms: 1 h\nretry_wait_ms_max: 1 h\n"
+                    f"bootstrap: ['{address}']\nspool_directory: {folder / 'spool'}\n", encoding="ascii")
+    return path
+
+
+def test_the_spool_is_listed_sent_and_thrown_away(cluster, new_topic, tmp_path):
+    topic = new_topic(1)
+    config = config_of(tmp_path, f"127.0.0.1:{free_port('127.0.0.1')}")
+    assert trilog("spool", "list", "-F", config).stdout.split() == [
+        "WHERE", "ORDER", "TOPIC", "KEY", "VALUE", "FAILURES", "REASON"]
+    path = lines_file(tmp_path, "a:1\nb:22\n")
+    assert trilog("produce", "-F", config, "-t", topic, "-K", ":", "-l", path, timeout_s=90).returncode == 3
+    listed = trilog("spool", "list", "-F", config, "-o", "json")
+    kept = [json.loads(line) for line in listed.stdout.replace("}\n{", "}\0{").split("\0")]
+    assert [(k["where"], k["topic"], k["key"], k["value_bytes"]) for k in kept] == [
+        ("spool", topic, "a", 1), ("spool", topic, "b", 2)]
+    config_of(tmp_path, cluster.nodes[0].address)
+    done = trilog("spool", "retry", "-F", config, "--wait", 90, timeout_s=120)
+    assert done.returncode == 0, done.stderr
+    assert [(m.key(), m.value()) for m in records.read_topic(cluster, topic, 1)[0]] == [
+        (b"a", b"1"), (b"b", b"22")]
+    config_of(tmp_path, f"127.0.0.1:{free_port('127.0.0.1')}")
+    assert trilog("produce", "-F", config, "-t", topic, "-l", path, timeout_s=90).returncode == 3
+    assert trilog("spool", "purge", "-F", config).returncode == 2, "nobody can be asked"
+    assert "2 records of the spool" in trilog("spool", "purge", "-F", config, "--plan").stderr
+    assert trilog("spool", "purge", "-F", config, "--yes").returncode == 0
+    assert len(trilog("spool", "list", "-F", config).stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("produce",), ("produce", "-t", "t", "-c", "0"),
+                                   ("produce", "-t", "t", "-H", "none"),
+                                   ("produce", "-t", "t", "-F", "/nowhere/client.yaml")])
+def test_refuses_a_command_line_that_says_nothing_to_send(words):
+    done = trilog(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("trilog: ")
