@@ -1,6 +1,7 @@
-/* Back-pressure is not to read: as many unanswered requests as the settings allow, a client that
- * does not take its answers, or as many bytes under way in the shard as it may hold. */
-#include "router/client.h"
+/* claimed by its handle, its requests and its writes ──▶ the last one gives it back
+ *
+ * What is answered within a turn of the loop leaves with one write at its end. */
+#include "router/client_parts.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -14,9 +15,8 @@
 #include "router/group_part.h"
 #include "router/router.h"
 
-#define ANSWER_BYTES_MAX    (256u << 20)
-#define UNWRITTEN_BYTES_MAX (16u << 20)
-#define SHARDS_MAX          64
+#define ANSWER_BYTES_MAX (256u << 20)
+#define SHARDS_MAX       64
 
 /* ---- life ---- */
 
@@ -25,14 +25,21 @@ void client_claim(struct client *c)
     c->claims++;
 }
 
+static void count_client(struct router_shard *s, bool has_come)
+{
+    s->client_count += has_come ? 1u : -1u;
+    if (s->connection_count != NULL)
+        atomic_fetch_add(s->connection_count, has_come ? 1u : -1u);
+}
+
 void client_release(struct client *c)
 {
     if (--c->claims > 0)
         return;
-    frame_input_close(&c->input);
+    client_read_end(c);
     fetch_state_destroy(c->fetches);
     free(c->identity.since);
-    c->shard->client_count--;
+    count_client(c->shard, false);
     free(c);
 }
 
@@ -68,7 +75,7 @@ void client_close(struct client *c)
     if (c->is_closed)
         return;
     c->is_closed = c->is_ending = true;
-    c->is_reading = false;
+    client_read_stop(c);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
     give_up_parked(c);
     answer_soon(c);
@@ -81,9 +88,7 @@ void client_end(struct client *c, const char *why)
     event_info("client_refused", "address=%s reason=\"%s\"", c->address, why);
     c->shard->counts.troubles[TROUBLE_CLIENT_ENDED]++;
     c->is_ending = true;
-    if (c->is_reading)
-        uv_read_stop((uv_stream_t *)&c->tcp);
-    c->is_reading = false;
+    client_read_stop(c);
     give_up_parked(c); /* it would hold up the end */
     answer_soon(c);
 }
@@ -180,7 +185,7 @@ void client_request_answer_bytes(struct client_request *r, struct slice answer)
     end_answer(r, 0);
 }
 
-static struct client_request *create_request(struct client *c, struct slice frame)
+struct client_request *client_request_create(struct client *c, struct slice frame)
 {
     struct client_request *r = calloc(1, sizeof *r);
     if (r == NULL)
@@ -202,69 +207,6 @@ static struct client_request *create_request(struct client *c, struct slice fram
         c->first = r;
     c->last = r;
     return r;
-}
-
-/* ---- reading ---- */
-
-static bool may_read(const struct client *c)
-{
-    const struct router_settings *settings = c->shard->settings;
-    return !c->is_ending && c->request_count < (unsigned)settings->requests_in_flight_max &&
-           c->unwritten_bytes < UNWRITTEN_BYTES_MAX &&
-           (c->request_count == 0 || /* everyone may have one */
-            c->shard->held_bytes < (size_t)settings->memory_bytes_max);
-}
-
-static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *into)
-{
-    struct client *c = handle->data;
-    (void)suggested;
-    frame_input_room(&c->input, into);
-}
-
-static void take_requests(struct client *c);
-
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
-{
-    struct client *c = stream->data;
-    (void)from;
-    if (size < 0) {
-        client_close(c);
-        return;
-    }
-    frame_input_add(&c->input, (size_t)size);
-    take_requests(c);
-    if (c->request_count == 0)
-        frame_input_rest(&c->input);
-}
-
-static void set_reading(struct client *c, bool should_read)
-{
-    if (c->is_reading == should_read || c->is_closed)
-        return;
-    c->is_reading = should_read;
-    if (!should_read)
-        uv_read_stop((uv_stream_t *)&c->tcp);
-    else if (uv_read_start((uv_stream_t *)&c->tcp, on_allocate, on_read) != 0)
-        client_close(c);
-}
-
-static void take_requests(struct client *c)
-{
-    struct slice frame;
-    int has = 1;
-    while (may_read(c) && (has = frame_input_next(&c->input, &frame)) > 0) {
-        struct client_request *r = create_request(c, frame);
-        if (r == NULL)
-            has = UV_ENOMEM;
-        else
-            client_request_dispatch(r);
-        if (has < 0)
-            break;
-    }
-    if (has < 0)
-        client_end(c, err_text(has));
-    set_reading(c, may_read(c));
 }
 
 /* ---- writing ---- */
@@ -383,7 +325,7 @@ static void answer(struct client *c)
     if (c->is_ending && c->first == NULL && c->unwritten_bytes == 0)
         client_close(c); /* else on_written looks again */
     else if (!c->is_ending)
-        take_requests(c);
+        client_read(c);
 }
 
 void client_turn(void *shard)
@@ -433,7 +375,7 @@ void client_accept(struct router_shard *s, int descriptor)
     c->shard = s;
     c->claims = 1;
     c->input.frame_bytes_max = (uint32_t)s->settings->request_bytes_max;
-    s->client_count++;
+    count_client(s, true);
     s->counts.connections++;
     c->identity.since = node_pool_moments(s, &c->identity.since_count);
     c->identity.turn = (unsigned)s->client_number;
@@ -451,16 +393,7 @@ void client_accept(struct router_shard *s, int descriptor)
     }
     uv_tcp_nodelay(&c->tcp, 1);
     take_peer(c);
-    take_requests(c);
-}
-
-void client_tick(struct router_shard *s)
-{
-    for (struct client *c = s->clients, *next; c != NULL; c = next) {
-        next = c->next;
-        if (!c->is_reading && !c->is_ending)
-            take_requests(c);
-    }
+    client_read(c);
 }
 
 void client_take_settings(struct router_shard *s)

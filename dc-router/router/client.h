@@ -55,7 +55,9 @@ struct client {
     struct fetch_state *fetches; /* what it waits for at nodes (fetch.c); NULL: nothing */
     unsigned claims;             /* the handle, requests, writes */
     size_t unwritten_bytes;
-    uint64_t told_ms; /* that something was not allowed; 0: never */
+    uint64_t told_ms;   /* that something was not allowed; 0: never */
+    size_t input_bytes; /* read and not taken; of the shard's held_bytes */
+    struct client *paused_next, **paused_previous; /* previous is NULL unless it is not read */
     bool is_reading, is_ending, is_closed, is_answering;
     struct client *next, **previous; /* in the shard's list */
     struct client *answering_next;

@@ -8,7 +8,14 @@
 
 #define FETCH_BYTES_MAX   (64u << 20)
 #define NODE_MS_MAX       10000 /* that a node, or a lane, takes beyond the waiting that is asked for */
+#define FETCH_BYTES_LEAST (1 << 20)
 #define WAIT_MS_MAX_SHORT 50 /* while others wait for a lane */
+
+static void break_promise(struct fetch_call *call)
+{
+    call->client->shard->promised_bytes -= call->promised_bytes;
+    call->promised_bytes = 0;
+}
 
 void fetch_free_call(struct fetch_call *call)
 {
@@ -16,6 +23,7 @@ void fetch_free_call(struct fetch_call *call)
     while (*at != call)
         at = &(*at)->next;
     *at = call->next;
+    break_promise(call);
     slice_unref(&call->wanted);
     slice_unref(&call->sent);
     slice_unref(&call->answer);
@@ -56,6 +64,7 @@ static void on_back(struct lane_call *lane_call, int status, struct slice answer
     struct fetch_call *call = lane_call->data;
     struct client *client = call->client;
     struct fetch_state *state = call->state;
+    break_promise(call);
     call->is_back = true;
     call->status = status;
     if (status == 0 && call->is_wanted)
@@ -68,6 +77,15 @@ static void on_back(struct lane_call *lane_call, int status, struct slice answer
 }
 
 /* ---- what is asked of one node ---- */
+
+struct limits {
+    int32_t wait_ms, bytes;
+};
+
+static struct limits limits_of(const struct fetch *f)
+{
+    return (struct limits){.wait_ms = f->message->max_wait_ms, .bytes = f->message->max_bytes};
+}
 
 static bool is_of(const struct fetch *f, unsigned i, const struct router_node *n)
 {
@@ -84,7 +102,7 @@ static int32_t partitions_at(const struct fetch *f, const struct router_node *n,
 }
 
 /* The client's request with this node's partitions only. */
-static int write_request(const struct fetch *f, const struct router_node *n, int32_t wait_ms,
+static int write_request(const struct fetch *f, const struct router_node *n, struct limits limits,
                          struct kafka_writer *w)
 {
     struct client_request *r = f->request;
@@ -97,7 +115,8 @@ static int write_request(const struct fetch *f, const struct router_node *n, int
     int err = topics == NULL || partitions == NULL ? UV_ENOMEM : 0;
     m.topics = topics;
     m.topics_count = 0;
-    m.max_wait_ms = wait_ms;
+    m.max_wait_ms = limits.wait_ms;
+    m.max_bytes = limits.bytes;
     m.session_id = 0;
     m.session_epoch = -1;
     m.forgotten_topics_count = 0;
@@ -148,26 +167,53 @@ static struct fetch_call *find_same(struct fetch_state *s, const struct router_n
     return NULL;
 }
 
-static struct slice encode(const struct fetch *f, const struct router_node *n, int32_t wait_ms)
+static struct slice encode(const struct fetch *f, const struct router_node *n, struct limits limits)
 {
     struct kafka_writer w;
-    int err = write_request(f, n, wait_ms, &w);
+    int err = write_request(f, n, limits, &w);
     struct slice encoded = err == 0 ? joined(&w) : (struct slice){0};
     kafka_writer_close(&w);
     return encoded;
 }
 
-/* While others wait for a lane, each has it for a short time only. */
-static struct slice encode_to_send(const struct fetch *f, const struct router_node *n,
-                                   struct slice wanted)
+/* While others wait for a lane, each has it for a short time only; and all that fetches bring at
+ * once stays within the shard's memory, as far as a megabyte each is let. */
+static struct limits limits_for(const struct fetch *f, const struct router_node *n)
 {
-    bool is_shorter = router_node_lanes_are_short(n) && f->message->max_wait_ms > WAIT_MS_MAX_SHORT;
-    return is_shorter ? encode(f, n, WAIT_MS_MAX_SHORT) : slice_ref(wanted);
+    const struct router_shard *s = f->request->shard;
+    size_t room = router_shard_memory_bytes(s), used = s->promised_bytes + s->held_bytes;
+    size_t left = room > used ? room - used : 0;
+    struct limits limits = limits_of(f);
+    if (router_node_lanes_are_short(n) && limits.wait_ms > WAIT_MS_MAX_SHORT)
+        limits.wait_ms = WAIT_MS_MAX_SHORT;
+    if (left < FETCH_BYTES_LEAST)
+        left = FETCH_BYTES_LEAST;
+    if (limits.bytes > 0 && (size_t)limits.bytes > left)
+        limits.bytes = (int32_t)left;
+    return limits;
+}
+
+static size_t most_bytes(const struct fetch *f, const struct router_node *n, struct limits limits)
+{
+    size_t sum = 0, most = limits.bytes > 0 ? (size_t)limits.bytes : 0;
+    for (unsigned i = 0; i < f->item_count; i++)
+        if (is_of(f, i, n) && f->items[i].partition->partition_max_bytes > 0)
+            sum += (size_t)f->items[i].partition->partition_max_bytes;
+    return sum < most ? sum : most;
+}
+
+static struct slice encode_to_send(const struct fetch *f, const struct router_node *n,
+                                   struct limits limits, struct slice wanted)
+{
+    bool is_same = limits.wait_ms == f->message->max_wait_ms &&
+                   limits.bytes == f->message->max_bytes;
+    return is_same ? slice_ref(wanted) : encode(f, n, limits);
 }
 
 static void send_call(struct fetch *f, struct router_node *n, struct slice wanted)
 {
     struct client_request *r = f->request;
+    struct limits limits = limits_for(f, n);
     int32_t wait_ms = f->message->max_wait_ms > 0 ? f->message->max_wait_ms : 0;
     struct fetch_call *call = calloc(1, sizeof *call);
     if (call == NULL)
@@ -178,8 +224,10 @@ static void send_call(struct fetch *f, struct router_node *n, struct slice wante
                                 .version = r->header.api_version,
                                 .is_wanted = true,
                                 .wanted = slice_ref(wanted),
-                                .sent = encode_to_send(f, n, wanted)};
+                                .sent = encode_to_send(f, n, limits, wanted)};
     call->call.data = call;
+    call->promised_bytes = most_bytes(f, n, limits);
+    r->shard->promised_bytes += call->promised_bytes;
     call->call.give_up_ms = router_now_ms(r->shard) + (uint64_t)wait_ms + NODE_MS_MAX;
     call->next = call->state->calls;
     call->state->calls = call;
@@ -193,7 +241,7 @@ static void send_call(struct fetch *f, struct router_node *n, struct slice wante
 
 void fetch_ask_node(struct fetch *f, struct router_node *n)
 {
-    struct slice wanted = encode(f, n, f->message->max_wait_ms);
+    struct slice wanted = encode(f, n, limits_of(f));
     if (wanted.owner == NULL)
         return;
     struct fetch_call *call = find_same(f->request->client->fetches, n, wanted.bytes);

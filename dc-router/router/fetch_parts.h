@@ -24,9 +24,10 @@ struct fetch_call {
     struct fetch_state *state;
     struct router_node *node;
     struct lane_call call;
-    struct slice wanted; /* as it was encoded: what another fetch is compared with */
-    struct slice sent;   /* the same, or with less waiting */
-    struct slice answer; /* once it is here and nobody took it */
+    struct slice wanted;   /* as it was encoded: what another fetch is compared with */
+    struct slice sent;     /* the same, or with less waiting and fewer bytes */
+    size_t promised_bytes; /* of the shard's: its answer may be as large */
+    struct slice answer;   /* once it is here and nobody took it */
     int16_t version;
     int status;
     bool is_back, is_wanted;

@@ -7,14 +7,14 @@
 #include "base/err.h"
 #include "protocol/frame.h"
 
-static size_t held_bytes(const struct frame_input *input)
+size_t frame_input_held_bytes(const struct frame_input *input)
 {
     return input->end - input->start;
 }
 
 size_t frame_input_wanted_bytes(const struct frame_input *input)
 {
-    if (input->buffer == NULL || held_bytes(input) < KAFKA_FRAME_SIZE_BYTES)
+    if (input->buffer == NULL || frame_input_held_bytes(input) < KAFKA_FRAME_SIZE_BYTES)
         return 0;
     return KAFKA_FRAME_SIZE_BYTES + (size_t)bytes_get_be32(input->buffer->data + input->start);
 }
@@ -26,7 +26,7 @@ static bool is_own(const struct frame_input *input)
 
 static bool replace(struct frame_input *input, size_t capacity)
 {
-    size_t held = input->buffer == NULL ? 0 : held_bytes(input);
+    size_t held = input->buffer == NULL ? 0 : frame_input_held_bytes(input);
     struct buffer *next = buffer_create(capacity);
     if (next == NULL)
         return false;
@@ -43,7 +43,7 @@ static bool make_room(struct frame_input *input)
     size_t wanted = frame_input_wanted_bytes(input);
     if (input->buffer == NULL)
         return replace(input, FRAME_INPUT_BYTES);
-    if (held_bytes(input) == 0 && is_own(input))
+    if (frame_input_held_bytes(input) == 0 && is_own(input))
         input->start = input->end = 0;
     bool has_room = input->buffer->capacity - input->start >= wanted &&
                     input->end < input->buffer->capacity;
@@ -70,7 +70,7 @@ int frame_input_next(struct frame_input *input, struct slice *frame)
     struct bytes content;
     if (input->buffer == NULL)
         return 0;
-    struct bytes held = bytes_of(input->buffer->data + input->start, held_bytes(input));
+    struct bytes held = bytes_of(input->buffer->data + input->start, frame_input_held_bytes(input));
     int used = kafka_frame_decode(held, input->frame_bytes_max, &content);
     if (used == ERR_NEED_MORE)
         return 0;
@@ -83,7 +83,7 @@ int frame_input_next(struct frame_input *input, struct slice *frame)
 
 void frame_input_rest(struct frame_input *input)
 {
-    if (input->buffer == NULL || held_bytes(input) > 0)
+    if (input->buffer == NULL || frame_input_held_bytes(input) > 0)
         return;
     buffer_unref(input->buffer);
     input->buffer = NULL;

@@ -23,6 +23,8 @@ void frame_input_add(struct frame_input *input, size_t size);
 /* 1 and the next frame's content, borrowed from the input (reference it to keep it); 0 when there
  * is no whole one; ERR_MALFORMED, ERR_TOO_LARGE. */
 int frame_input_next(struct frame_input *input, struct slice *frame);
+/* What was read and not taken. */
+size_t frame_input_held_bytes(const struct frame_input *input);
 /* The size of the frame that has begun and is not whole, size field included; 0: not known. */
 size_t frame_input_wanted_bytes(const struct frame_input *input);
 /* Gives the buffer back if nothing is held in it: an idle connection has none. */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/event.h"
 #include "router/process.h"
@@ -50,15 +49,6 @@ static int read_arguments(int count, char **values, struct arguments *arguments)
     return 2;
 }
 
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static sigset_t block_signals(void)
 {
     sigset_t signals;
@@ -87,7 +77,6 @@ static int serve(const char *path, const struct router_settings *settings)
     struct err_note note = {0};
     sigset_t signals = block_signals();
     event_init(settings->site, (int)settings->router_id, (enum event_level)settings->event_level);
-    raise_file_limit();
     int err = router_process_start(path, settings, &process, &note);
     if (err != 0) {
         event_error("start_failed", "error=%s reason=\"%s\"", err_name(err),

@@ -13,8 +13,9 @@
 
 #include "router/upstream.h"
 
-#define NODE_PIPES_MAX 64
-#define NODES_MAX      64
+#define NODE_PIPES_MAX       64
+#define NODES_MAX            64
+#define NODE_CONNECTIONS_MAX 4096 /* of a shard, to all of them */
 
 /* A batch is as long under way as its partition needs: nothing else stands behind it. */
 enum node_pipe_kind { NODE_PIPE_TALK, NODE_PIPE_BATCHES, NODE_PIPE_KINDS };

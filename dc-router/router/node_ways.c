@@ -3,11 +3,10 @@
 #include "router/node_parts.h"
 #include "router/router.h"
 
-#define ANSWER_BYTES_MAX   (256u << 20)
-#define UPSTREAM_COUNT_MAX 4096
-#define TALK_MS_MAX        10000 /* that a node takes for what it answers soon */
-#define OWN_MS_MAX         2000  /* and for what another node can be asked as well */
-#define STUCK_MS           300   /* behind what is so old nobody stands who has a choice */
+#define ANSWER_BYTES_MAX (256u << 20)
+#define TALK_MS_MAX      10000 /* that a node takes for what it answers soon */
+#define OWN_MS_MAX       2000  /* and for what another node can be asked as well */
+#define STUCK_MS         300   /* behind what is so old nobody stands who has a choice */
 
 struct upstream *node_open_upstream(struct router_node *n, void *data, upstream_end_cb on_end)
 {
@@ -17,10 +16,11 @@ struct upstream *node_open_upstream(struct router_node *n, void *data, upstream_
         .address = (const struct sockaddr *)&n->address,
         .frame_bytes_max = ANSWER_BYTES_MAX,
         .moment = &n->moment,
+        .held_bytes = &s->held_bytes,
         .data = data,
         .on_end = on_end,
     };
-    if (!n->has_address || s->is_stopping || s->pool.upstream_count >= UPSTREAM_COUNT_MAX)
+    if (!n->has_address || s->is_stopping || s->pool.upstream_count >= NODE_CONNECTIONS_MAX)
         return NULL;
     struct upstream *u = upstream_open(&options);
     if (u != NULL)

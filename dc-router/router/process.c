@@ -1,11 +1,13 @@
 #include "router/process.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/event.h"
 #include "base/random.h"
 #include "router/admin.h"
+#include "router/open_files.h"
 #include "router/shard.h"
 
 struct router_process {
@@ -15,6 +17,7 @@ struct router_process {
     struct router_shard *shards[ROUTER_SHARDS_MAX];
     unsigned shard_count;
     struct router_admin *admin;
+    atomic_uint connection_count; /* of all shards */
     struct clock clock;
     uint64_t started_ms;
 };
@@ -37,6 +40,8 @@ static int read_next(struct router_process *p, struct kept_settings **next, stru
         read->shards = p->kept->values.shards; /* as many as there are cores */
     if (err == 0)
         err = kept_settings_may_follow(&p->kept->values, read, note);
+    if (err == 0)
+        err = router_open_files_check(read, note);
     if (err == 0) {
         *next = kept_settings_create(read, p->kept->number + 1, clock_wall_ms(&p->clock));
         err = *next == NULL ? UV_ENOMEM : 0;
@@ -94,7 +99,7 @@ static int start_shards(struct router_process *p, struct err_note *note)
     uint64_t number = (random_u64(&random) >> 1) | 1;
     p->shard_count = (unsigned)p->kept->values.shards;
     for (unsigned i = 0; i < p->shard_count && err == 0; i++)
-        err = router_shard_create(p->kept, i, number, &p->shards[i], note);
+        err = router_shard_create(p->kept, i, number, &p->connection_count, &p->shards[i], note);
     if (err == 0)
         router_shard_watch(p->shards[0], p->shards);
     return err;
@@ -114,7 +119,9 @@ int router_process_start(const char *path, const struct router_settings *setting
     p->started_ms = clock_now_ms(&p->clock);
     pthread_mutex_init(&p->lock, NULL);
     p->kept = kept_settings_create(&values, 1, clock_wall_ms(&p->clock));
-    int err = p->kept == NULL ? UV_ENOMEM : start_shards(p, note);
+    int err = p->kept == NULL ? UV_ENOMEM : router_open_files_check(&p->kept->values, note);
+    if (err == 0)
+        err = start_shards(p, note);
     return err != 0 ? err : router_admin_start(p, &p->kept->values, &p->admin, note);
 }
 

@@ -7,6 +7,7 @@
 #ifndef ROUTER_ROUTER_H
 #define ROUTER_ROUTER_H
 
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "base/clock.h"
@@ -35,11 +36,15 @@ struct router_shard {
     int listen_descriptor;
     uv_timer_t tick;
     struct client *clients;   /* all open ones */
+    struct client *paused;    /* are not read for a while */
+    struct client *beyond;    /* whose large request goes beyond memory_bytes_max; NULL: none */
     struct client *answering; /* have answers that can leave; written at the turn's end */
     unsigned client_count;
-    uint64_t client_number; /* of the last one */
-    unsigned shard_count;   /* of the router */
-    size_t held_bytes;      /* of requests and answers under way */
+    atomic_uint *connection_count; /* of all shards' clients; NULL: nobody counts */
+    uint64_t client_number;        /* of the last one */
+    unsigned shard_count;          /* of the router */
+    size_t held_bytes;             /* of requests and answers under way, whole or not */
+    size_t promised_bytes;         /* that nodes may answer to fetches under way */
     struct node_pool pool;
     struct cluster_map map;
     struct view view;
@@ -51,6 +56,12 @@ struct router_shard {
     struct deadline_wheel deadlines;
     bool is_stopping;
 };
+
+/* This shard's part of what the router may hold. */
+static inline size_t router_shard_memory_bytes(const struct router_shard *s)
+{
+    return (size_t)s->settings->memory_bytes_max / (s->shard_count > 0 ? s->shard_count : 1);
+}
 
 static inline uint64_t router_now_ms(const struct router_shard *s)
 {

@@ -48,6 +48,11 @@ static int open_listener(const struct conf_address *address, struct err_note *no
     return descriptor;
 }
 
+static bool is_full(const struct router_shard *s)
+{
+    return atomic_load(s->connection_count) >= (unsigned)s->settings->connections_max;
+}
+
 static void refuse(struct router_shard *s, int descriptor)
 {
     s->counts.troubles[TROUBLE_CLIENT_LIMIT]++;
@@ -62,7 +67,7 @@ static void on_connections(uv_poll_t *poll, int status, int events)
         int descriptor = accept4(s->listen_descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (descriptor < 0)
             return;
-        if (s->client_count * (unsigned)s->shard_count >= (unsigned)s->settings->connections_max)
+        if (is_full(s))
             refuse(s, descriptor);
         else
             client_accept(s, descriptor);
@@ -152,7 +157,8 @@ int router_shard_set(struct router_shard *s, struct kept_settings *settings)
 /* ---- beginning and end ---- */
 
 int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t number,
-                        struct router_shard **shard, struct err_note *note)
+                        atomic_uint *connection_count, struct router_shard **shard,
+                        struct err_note *note)
 {
     struct router_shard *s = calloc(1, sizeof *s);
     if (s == NULL)
@@ -160,6 +166,7 @@ int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t
     take_settings(s, kept_settings_claim(settings));
     s->clock = clock_system();
     s->router_id = (int64_t)number;
+    s->connection_count = connection_count;
     s->shard_count = s->settings->shards == 0 ? 1 : (unsigned)s->settings->shards;
     board_init(&s->board);
     s->shard = shard_create(index);

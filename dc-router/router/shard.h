@@ -4,9 +4,11 @@
 
 #include "router/router.h"
 
-/* Listens and begins to reach nodes; on failure the note says why. From the starting thread. */
+/* Listens and begins to reach nodes; on failure the note says why. From the starting thread. All
+ * shards count their clients' connections in `connection_count`. */
 int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t number,
-                        struct router_shard **shard, struct err_note *note);
+                        atomic_uint *connection_count, struct router_shard **shard,
+                        struct err_note *note);
 /* The first shard begins to find out what all have to know; `all` has as many as the settings say,
  * and stays. */
 void router_shard_watch(struct router_shard *s, struct router_shard *const *all);

@@ -18,6 +18,7 @@ struct upstream {
     uv_connect_t connect;
     struct upstream_options options;
     struct frame_input input;
+    size_t input_bytes;                 /* in options.held_bytes */
     struct upstream_call *first, *last; /* sent, not answered */
     unsigned call_count;                /* of them */
     int32_t number;                     /* of the last call */
@@ -31,11 +32,20 @@ struct envelope_write {
     struct kafka_writer writer;
 };
 
+static void count_input(struct upstream *u)
+{
+    size_t held_bytes = frame_input_held_bytes(&u->input);
+    if (u->options.held_bytes != NULL)
+        *u->options.held_bytes += held_bytes - u->input_bytes;
+    u->input_bytes = held_bytes;
+}
+
 static void free_when_over(struct upstream *u)
 {
     if (!u->is_closed || u->writes > 0)
         return;
     frame_input_close(&u->input);
+    count_input(u);
     u->options.on_end(u->options.data, u);
     free(u);
 }
@@ -120,6 +130,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
     }
     frame_input_add(&u->input, (size_t)size);
     take_answers(u);
+    count_input(u);
     if (!u->is_closing)
         frame_input_rest(&u->input);
 }

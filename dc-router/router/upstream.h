@@ -44,6 +44,7 @@ struct upstream_options {
     const struct sockaddr *address;
     uint32_t frame_bytes_max;
     struct node_moment *moment; /* the newest is kept here */
+    size_t *held_bytes; /* counts what is read of answers that are not whole; NULL: nobody */
     void *data;
     upstream_end_cb on_end; /* once, not from inside upstream_open */
 };

@@ -36,11 +36,13 @@ static void ask_by(struct world_client *c, int64_t first, int64_t second)
         kafka_fetch_request_partition_init(&partitions[i]);
         partitions[i].partition_index = i;
         partitions[i].fetch_offset = i == 0 ? first : second;
+        partitions[i].partition_max_bytes = 20 << 20;
     }
     topic.name = kafka_string_of("t");
     topic.partitions = partitions;
     topic.partitions_count = 2;
     m.max_wait_ms = MAX_WAIT_MS;
+    m.max_bytes = 50 << 20;
     m.topics = &topic;
     m.topics_count = 1;
     world_send(c, KAFKA_API_FETCH, VERSION, &m);
@@ -252,4 +254,25 @@ Test(router_fetch, a_node_that_is_silent_about_it_does_not_keep_the_client)
     cr_assert_eq(next_answer()[0].high_watermark, -1);
     world_pass_ms(&w, 11000);
     cr_assert_eq(world_call(&w, 1, 0)->way, -1, "the connection is given up");
+}
+
+static int32_t asked_bytes(int32_t node, unsigned n)
+{
+    return ((const struct kafka_fetch_request *)world_call(&w, node, n)->message)->max_bytes;
+}
+
+Test(router_fetch, what_nodes_may_bring_at_once_fits_into_memory)
+{
+    struct world_client other;
+    world_connect(&w, &other);
+    w.settings.memory_bytes_max = 60 << 20;
+    ask(5, 6);
+    ask_by(&other, 7, 8);
+    cr_assert_eq(asked_bytes(1, 0), 50 << 20);
+    cr_assert_lt(asked_bytes(1, 1) + asked_bytes(2, 1), 22 << 20);
+    cr_assert_geq(asked_bytes(2, 1), 1 << 20, "never nothing");
+    world_disconnect(&other);
+    answer(1, 0, 0, "abc");
+    answer(2, 0, 1, "def");
+    cr_assert_eq(w.shard.promised_bytes, 0);
 }

@@ -1,7 +1,9 @@
 /* What of a router's settings may change while it runs. */
 #include "router/kept_settings.h"
+#include "router/open_files.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HEAD                                                                                       \
@@ -61,4 +63,36 @@ Test(router_settings, stay_as_long_as_somebody_has_them)
     cr_assert_eq(k->number, 4);
     cr_assert_str_eq(k->values.site, "a");
     kept_settings_release(k);
+}
+
+static struct router_settings with(const char *more)
+{
+    static char text[1024];
+    static struct router_settings settings;
+    snprintf(text, sizeof text, "%s%s", HEAD, more);
+    read_text(text, &settings);
+    return settings;
+}
+
+Test(router_settings, open_files_are_those_of_clients_and_of_each_shard_to_each_node)
+{
+    struct router_settings s = with(
+        "max.connections: 100\npipes_per_node: 3\nlanes_per_node_max: 5\n");
+    uint64_t of_one = router_open_files(&s);
+    s.connections_max = 200;
+    cr_assert_eq(router_open_files(&s), of_one + 100);
+    s.shards = 3;
+    cr_assert_eq(router_open_files(&s), of_one + 100 + 2 * 3 + 5 + 2);
+}
+
+Test(router_settings, more_open_files_than_the_process_may_have_are_refused_in_words)
+{
+    struct router_settings s = with("");
+    struct err_note note = {0};
+    s.connections_max = 100;
+    s.lanes_per_node_max = 4;
+    cr_assert_eq(router_open_files_check(&s, &note), 0);
+    s.connections_max = INT64_MAX / 2;
+    cr_assert_eq(router_open_files_check(&s, &note), ERR_INVALID);
+    cr_assert(strstr(note.text, "ulimit") != NULL, "%s", note.text);
 }

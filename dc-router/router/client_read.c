@@ -1,0 +1,166 @@
+/* What is read of a client, and when nothing is.
+ *
+ * Back-pressure is not to read: as many unanswered requests as the settings allow, a client that
+ * does not take its answers, or as many bytes in the shard as it may hold; those of frames that are
+ * not whole yet count. At that bound everyone may still have one small request, for what keeps a
+ * member in its group is small, and one client at a time one large request, or nobody would ever
+ * end. */
+#include "base/err.h"
+#include "router/client_parts.h"
+#include "router/router.h"
+
+#define UNWRITTEN_BYTES_MAX (16u << 20)
+
+/* ---- may it be read? ---- */
+
+static bool wants_much(const struct client *c)
+{
+    return frame_input_wanted_bytes(&c->input) > FRAME_INPUT_BYTES;
+}
+
+static bool has_room(const struct client *c)
+{
+    const struct router_shard *s = c->shard;
+    if (s->held_bytes < router_shard_memory_bytes(s))
+        return true;
+    return c->request_count == 0 && (!wants_much(c) || s->beyond == NULL || s->beyond == c);
+}
+
+static bool may_read(const struct client *c)
+{
+    return !c->is_ending &&
+           c->request_count < (unsigned)c->shard->settings->requests_in_flight_max &&
+           c->unwritten_bytes < UNWRITTEN_BYTES_MAX && has_room(c);
+}
+
+/* Whose large request goes beyond the bound, until it was answered. */
+static void choose_beyond(struct client *c)
+{
+    struct router_shard *s = c->shard;
+    bool is_over = s->beyond == c && c->request_count == 0 && !wants_much(c);
+    if (is_over || (s->beyond == c && c->is_closed))
+        s->beyond = NULL;
+    if (s->beyond == NULL && !c->is_closed && wants_much(c) &&
+        s->held_bytes >= router_shard_memory_bytes(s))
+        s->beyond = c;
+}
+
+static void count_input(struct client *c)
+{
+    size_t held_bytes = frame_input_held_bytes(&c->input);
+    c->shard->held_bytes += held_bytes - c->input_bytes;
+    c->input_bytes = held_bytes;
+}
+
+/* ---- pauses ---- */
+
+static void end_pause(struct client *c)
+{
+    if (c->paused_previous == NULL)
+        return;
+    *c->paused_previous = c->paused_next;
+    if (c->paused_next != NULL)
+        c->paused_next->paused_previous = c->paused_previous;
+    c->paused_previous = NULL;
+}
+
+static void begin_pause(struct client *c)
+{
+    struct router_shard *s = c->shard;
+    if (c->paused_previous != NULL)
+        return;
+    c->paused_next = s->paused;
+    c->paused_previous = &s->paused;
+    if (c->paused_next != NULL)
+        c->paused_next->paused_previous = &c->paused_next;
+    s->paused = c;
+}
+
+/* Those that still may not be read wait for the next time. */
+void client_tick(struct router_shard *s)
+{
+    struct client *paused = s->paused;
+    s->paused = NULL;
+    if (paused != NULL)
+        paused->paused_previous = &paused;
+    while (paused != NULL) {
+        struct client *c = paused;
+        end_pause(c);
+        client_read(c);
+    }
+}
+
+/* ---- reading ---- */
+
+static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *into)
+{
+    struct client *c = handle->data;
+    (void)suggested;
+    frame_input_room(&c->input, into);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *from)
+{
+    struct client *c = stream->data;
+    (void)from;
+    if (size < 0) {
+        client_close(c);
+        return;
+    }
+    frame_input_add(&c->input, (size_t)size);
+    client_read(c);
+    if (c->request_count == 0)
+        frame_input_rest(&c->input);
+}
+
+static void set_reading(struct client *c, bool should_read)
+{
+    if (should_read)
+        end_pause(c);
+    else
+        begin_pause(c);
+    if (c->is_reading == should_read)
+        return;
+    c->is_reading = should_read;
+    if (!should_read)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    else if (uv_read_start((uv_stream_t *)&c->tcp, on_allocate, on_read) != 0)
+        client_close(c);
+}
+
+void client_read(struct client *c)
+{
+    struct slice frame;
+    int has = 1;
+    count_input(c);
+    while (may_read(c) && (has = frame_input_next(&c->input, &frame)) > 0) {
+        struct client_request *r = client_request_create(c, frame);
+        if (r == NULL)
+            has = UV_ENOMEM;
+        else
+            client_request_dispatch(r);
+        if (has < 0)
+            break;
+    }
+    count_input(c);
+    if (has < 0)
+        client_end(c, err_text(has));
+    choose_beyond(c);
+    if (!c->is_ending)
+        set_reading(c, may_read(c));
+}
+
+void client_read_stop(struct client *c)
+{
+    end_pause(c);
+    if (c->is_reading && !c->is_closed)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    c->is_reading = false;
+    choose_beyond(c);
+}
+
+void client_read_end(struct client *c)
+{
+    frame_input_close(&c->input);
+    count_input(c);
+}

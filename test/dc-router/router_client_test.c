@@ -1,0 +1,102 @@
+/* What is read of clients when a shard holds as much as it may. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/bytes.h"
+#include "router_world.h"
+
+#define MIB         (1u << 20)
+#define LARGE       (8 * MIB)
+#define SOME        (64u << 10) /* everyone may have so much */
+#define API_VERSION 3
+
+static struct world w;
+static struct world_client large, other, small;
+
+static void open_world(void)
+{
+    world_open(&w);
+    w.settings.memory_bytes_max = MIB;
+    world_connect(&w, &large);
+    world_connect(&w, &other);
+    world_connect(&w, &small);
+}
+
+static void close_world(void)
+{
+    world_disconnect(&large);
+    world_disconnect(&other);
+    world_disconnect(&small);
+    world_close(&w);
+}
+
+TestSuite(router_client, .init = open_world, .fini = close_world);
+
+/* As many of the bytes as the router reads, and what stays underway. */
+static void feed(struct world_client *c, size_t size)
+{
+    uint8_t *zeros = calloc(1, size);
+    for (size_t sent = 0; sent < size;) {
+        ssize_t now = send(c->socket, zeros, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (now <= 0)
+            break;
+        sent += (size_t)now;
+        world_settle(&w);
+    }
+    free(zeros);
+}
+
+static void begin_frame(struct world_client *c, uint32_t size)
+{
+    uint8_t head[4];
+    bytes_put_be32(head, size);
+    cr_assert_eq(send(c->socket, head, sizeof head, 0), 4);
+    world_settle(&w);
+}
+
+static bool is_served(struct world_client *c)
+{
+    struct kafka_api_versions_request m;
+    kafka_api_versions_request_init(&m);
+    world_send(c, KAFKA_API_API_VERSIONS, API_VERSION, &m);
+    return world_answer(c, KAFKA_API_API_VERSIONS, API_VERSION) != NULL;
+}
+
+Test(router_client, what_is_read_of_a_frame_counts_before_it_is_whole)
+{
+    begin_frame(&large, LARGE);
+    feed(&large, MIB / 2);
+    cr_assert_eq(w.shard.held_bytes, MIB / 2 + 4);
+    world_disconnect(&large);
+    cr_assert_eq(w.shard.held_bytes, 0);
+    world_connect(&w, &large);
+}
+
+Test(router_client, at_the_bound_one_large_request_goes_on_and_all_small_ones)
+{
+    begin_frame(&large, LARGE);
+    feed(&large, 2 * MIB);
+    cr_assert_geq(w.shard.held_bytes, 2 * MIB, "somebody must get through");
+    size_t before = w.shard.held_bytes;
+    begin_frame(&other, LARGE);
+    feed(&other, 4 * MIB);
+    world_pass_ms(&w, 100);
+    cr_assert_leq(w.shard.held_bytes, before + 2 * SOME);
+    cr_assert(is_served(&small));
+    world_disconnect(&large);
+    world_pass_ms(&w, 100);
+    feed(&other, MIB);
+    cr_assert_geq(w.shard.held_bytes, MIB, "now it is the other's turn");
+    world_connect(&w, &large);
+}
+
+Test(router_client, each_shard_has_its_part_of_the_memory)
+{
+    w.shard.shard_count = 4;
+    begin_frame(&large, LARGE);
+    feed(&large, MIB / 2);
+    begin_frame(&other, LARGE);
+    feed(&other, MIB / 2);
+    cr_assert_leq(w.shard.held_bytes, MIB / 2 + 2 * SOME);
+}
