@@ -340,8 +340,8 @@ bench-groups: build/.need-bench $(B)/bench/load $(B)/bench/group_load $(B)/bench
 	    $(B)/bench/load $(B)/bench/group_load $(B)/bench/machine $(B)/trilogd
 
 # Is each bound held (bench/bounds/README.md)? CASE=NAME for one, SHORT=1 small, ROUNDS=3.
-bounds: build/.need-chaos $(B)/bench/load $(B)/trilogd
-	PYTHONPATH=bench python3 -B -m bounds $(B)/bench/load $(B)/trilogd $(if $(CASE),--case $(CASE)) \
+bounds: build/.need-chaos $(B)/bench/load $(B)/trilogd $(B)/trilog-router
+	PYTHONPATH=bench python3 -B -m bounds $(B)/bench/load $(B)/trilogd $(B)/trilog-router $(if $(CASE),--case $(CASE)) \
 	    $(if $(SHORT),--short) $(if $(ROUNDS),--rounds $(ROUNDS))
 bounds-short:
 	$(MAKE) bounds SHORT=1

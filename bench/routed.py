@@ -53,7 +53,11 @@ class Router:
         return systems.cpu_seconds(self.process)
 
     def resident_mb(self):
-        return systems.resident_mb(self.process)
+        return systems.memory_kib(self.process) / 1024
+
+    def anonymous_bytes(self):
+        """What it holds itself."""
+        return systems.memory_kib(self.process, "RssAnon") * 1024
 
 
 def throughput(system, brokers, seconds, cpu_seconds, settle):

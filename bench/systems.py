@@ -43,10 +43,10 @@ def cpu_seconds(process):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def resident_mb(process):
+def memory_kib(process, name="VmRSS"):
     for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
     return 0
 
 
@@ -113,7 +113,7 @@ class System:
 
     def resident_mb(self):
         """Of the node that holds most."""
-        return max(resident_mb(process) for process in filter(None, self.processes))
+        return max(memory_kib(process) / 1024 for process in filter(None, self.processes))
 
     def load_process(self, mode, **options):
         options.setdefault("brokers", self.brokers())

@@ -1,6 +1,6 @@
 """Does the cluster stay within its bounds? One case after another, each on fresh nodes.
 
-    python3 -m bounds LOAD TRILOGD [--case NAME]… [--short] [--rounds N]
+    python3 -m bounds LOAD TRILOGD ROUTER [--case NAME]… [--short] [--rounds N]
 
 Each case starts its own three nodes, does to them what its page says, and adds rows of figures,
 each with its goal. A goal that is not met makes the end red. The table goes to stdout and to
@@ -18,7 +18,7 @@ from bounds.cluster import Cluster
 from bounds.report import Report
 
 # What each needs at most, of time and disk: README.md.
-CASES = ["idle", "slow", "flood", "large", "partitions", "behind", "backlog", "absent"]
+CASES = ["idle", "routed", "slow", "flood", "large", "partitions", "behind", "backlog", "absent"]
 SHORT = ["idle", "slow", "flood"]
 FOLDER = pathlib.Path("build/bench")
 DISK_BYTES = 20 << 30  # what the largest case needs, and some more
@@ -27,8 +27,8 @@ DISK_BYTES = 20 << 30  # what the largest case needs, and some more
 class Bench:
     """What cases need of each other's surroundings."""
 
-    def __init__(self, load, trilogd, rounds):
-        self.load, self.trilogd, self.rounds = load, trilogd, rounds
+    def __init__(self, load, trilogd, router, rounds):
+        self.load, self.trilogd, self.router, self.rounds = load, trilogd, router, rounds
 
     def cluster(self, **options):
         if shutil.disk_usage(FOLDER).free < DISK_BYTES:
@@ -50,6 +50,7 @@ def main():
     parser = argparse.ArgumentParser(prog="bounds", description="Is each bound held?")
     parser.add_argument("load")
     parser.add_argument("trilogd")
+    parser.add_argument("router")
     parser.add_argument("--case", action="append", choices=CASES)
     parser.add_argument("--short", action="store_true", help="smaller and without measures of speed")
     parser.add_argument("--rounds", type=int, default=3, help="of what is measured side by side")
@@ -57,8 +58,8 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))  # unwinds, and so stops what runs
     FOLDER.mkdir(parents=True, exist_ok=True)
-    load, trilogd = (str(pathlib.Path(p).resolve()) for p in (options.load, options.trilogd))
-    bench = Bench(load, trilogd, options.rounds)
+    binaries = (str(pathlib.Path(p).resolve()) for p in (options.load, options.trilogd, options.router))
+    bench = Bench(*binaries, options.rounds)
     report = Report(lambda line: print(line, file=sys.stderr, flush=True))
     for name in options.case or (SHORT if options.short else CASES):
         run_case(bench, report, name, options.short)

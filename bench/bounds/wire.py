@@ -181,6 +181,18 @@ def read_produced(data):
     return answered
 
 
+def read_produced_offset(data):
+    """Of the first partition: where its batch is."""
+    r = Reader(data)
+    r.count()
+    r.text()
+    r.count()
+    _, error, offset, _ = r.take(">ihqq")
+    if error:
+        raise Refused(f"error {error}")
+    return offset
+
+
 class Connection:
     """One question at a time, or frames as they are."""
 
