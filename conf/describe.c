@@ -1,8 +1,10 @@
-/* A node's settings one by one, for those who show them to clients: plain values, without units. */
+/* A node's settings, or a router's, one by one, for those who show them to clients: plain values,
+ * without units. */
 #include <inttypes.h>
 
 #include "list.h"
 #include "node.h"
+#include "router.h"
 
 static enum conf_kind kind_of(const struct setting *s)
 {
@@ -16,10 +18,11 @@ static enum conf_kind kind_of(const struct setting *s)
     }
 }
 
-void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, void *data)
+static void describe(const struct setting_table *table, const void *settings, conf_describe_cb cb,
+                     void *data)
 {
-    for (size_t i = 0; i < CONF_ID_COUNT; i++) {
-        const struct setting *s = &node_table.rows[i];
+    for (size_t i = 0; i < table->row_count; i++) {
+        const struct setting *s = &table->rows[i];
         char text[VALUE_SIZE];
         if (s->kind == KIND_HEADING || list_of(s) != NULL)
             continue;
@@ -32,7 +35,17 @@ void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, vo
                                                .value = text,
                                                .kind = kind_of(s),
                                                .meaning = s->meaning,
-                                               .is_default = settings->lines[i] == 0};
+                                               .is_default = table_line(table, settings, i) == 0};
         cb(data, &description);
     }
+}
+
+void conf_describe(const struct conf_settings *settings, conf_describe_cb cb, void *data)
+{
+    describe(&node_table, settings, cb, data);
+}
+
+void router_conf_describe(const struct router_settings *settings, conf_describe_cb cb, void *data)
+{
+    describe(&router_table, settings, cb, data);
 }

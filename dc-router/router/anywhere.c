@@ -63,13 +63,18 @@ static int32_t asked_ms(const struct client_request *r)
     }
 }
 
+void ask_anywhere(struct client_request *r, uint64_t ms_max, away_answer_cb on_answer)
+{
+    struct away *a = away_create(r, ms_max, on_answer, on_failed);
+    if (a != NULL)
+        try_node(a);
+}
+
 void handle_anywhere(struct client_request *r)
 {
     if (refuse_anywhere(r))
         return;
     int32_t ms = asked_ms(r);
     uint64_t lane_ms = ms <= 0 ? 0 : ms < ASKED_MS_MAX ? (uint64_t)ms : ASKED_MS_MAX;
-    struct away *a = away_create(r, lane_ms + SOON_MS_MAX, NULL, on_failed);
-    if (a != NULL)
-        try_node(a);
+    ask_anywhere(r, lane_ms + SOON_MS_MAX, NULL);
 }

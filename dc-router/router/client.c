@@ -16,6 +16,7 @@
 #include "router/router.h"
 
 #define ANSWER_BYTES_MAX (256u << 20)
+#define ASKED_BYTES_MAX  (256u << 20)
 #define SHARDS_MAX       64
 
 /* ---- life ---- */
@@ -166,6 +167,26 @@ void client_request_answer(struct client_request *r, const void *message)
     const struct kafka_api *api = r->header.api;
     kafka_response_header_encode(&r->writer, api, r->header.api_version, r->header.correlation_id);
     end_answer(r, api->response.encode(&r->writer, r->header.api_version, message));
+}
+
+int client_request_ask_instead(struct client_request *r, const void *message)
+{
+    struct kafka_writer w;
+    kafka_writer_init(&w, ASKED_BYTES_MAX);
+    kafka_request_header_encode(&w, &r->header);
+    int err = r->header.api->request.encode(&w, r->header.api_version, message);
+    if (err == 0)
+        err = kafka_writer_finish(&w);
+    struct buffer *copy = err == 0 ? buffer_create(w.size_bytes) : NULL;
+    if (copy != NULL) {
+        kafka_writer_copy(&w, copy->data, w.size_bytes);
+        slice_unref(&r->instead);
+        r->instead = (struct slice){.owner = copy,
+                                    .bytes = bytes_of(copy->data + KAFKA_FRAME_SIZE_BYTES,
+                                                      w.size_bytes - KAFKA_FRAME_SIZE_BYTES)};
+    }
+    kafka_writer_close(&w);
+    return copy == NULL ? UV_ENOMEM : 0;
 }
 
 static bool is_answer_to(const struct client_request *r, struct bytes answer)

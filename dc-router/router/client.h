@@ -87,6 +87,9 @@ void client_request_release(struct client_request *r);
 /* Is nobody there to answer to? */
 bool client_request_is_abandoned(const struct client_request *r);
 
+/* A node is asked this (a struct kafka_…_request of the same API and version), not what came. */
+int client_request_ask_instead(struct client_request *r, const void *message);
+
 /* Exactly one of these, once: a struct kafka_…_response of the request's own API and version; … */
 void client_request_answer(struct client_request *r, const void *message);
 /* … an answer as a node gave it (header and message), referenced, if it is one to this; … */

@@ -11,8 +11,7 @@
 #include "router/permit.h"
 #include "router/router.h"
 
-#define METADATA_MS_MAX   5000
-#define REQUEST_BYTES_MAX (16u << 20)
+#define METADATA_MS_MAX 5000
 
 /* ---- whom clients see ---- */
 
@@ -65,27 +64,8 @@ static bool put_cluster(struct client_request *r, struct kafka_describe_cluster_
 
 /* ---- what clients may see ---- */
 
-/* The question without topics that the client may not use: a node would make them by their name. */
-static int ask_less(struct client_request *r, const struct kafka_metadata_request *less)
-{
-    struct kafka_writer w;
-    kafka_writer_init(&w, REQUEST_BYTES_MAX);
-    kafka_request_header_encode(&w, &r->header);
-    int err = r->header.api->request.encode(&w, r->header.api_version, less);
-    if (err == 0)
-        err = kafka_writer_finish(&w);
-    struct buffer *copy = err == 0 ? buffer_create(w.size_bytes) : NULL;
-    if (copy != NULL) {
-        kafka_writer_copy(&w, copy->data, w.size_bytes);
-        r->instead = (struct slice){.owner = copy,
-                                    .bytes = bytes_of(copy->data + KAFKA_FRAME_SIZE_BYTES,
-                                                      w.size_bytes - KAFKA_FRAME_SIZE_BYTES)};
-    }
-    kafka_writer_close(&w);
-    return copy == NULL ? UV_ENOMEM : 0;
-}
-
-/* False: the request was ended. Topics by id are looked at when their names are known. */
+/* The question without topics that the client may not use: a node would make them by their name.
+ * False: the request was ended. Topics by id are looked at when their names are known. */
 static bool leave_out_refused(struct client_request *r)
 {
     const struct kafka_metadata_request *asked = r->message;
@@ -98,7 +78,7 @@ static bool leave_out_refused(struct client_request *r)
             less.topics[less.topics_count++] = asked->topics[i];
     if (less.topics != NULL && (size_t)less.topics_count == count)
         return true;
-    if (less.topics != NULL && ask_less(r, &less) == 0)
+    if (less.topics != NULL && client_request_ask_instead(r, &less) == 0)
         return true;
     client_request_end_client(r, "its answer needs too much memory");
     return false;

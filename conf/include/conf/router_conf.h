@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "conf/conf.h"
 #include "conf/field.h"
 #include "conf/router_table.h"
 
@@ -45,5 +46,8 @@ int router_conf_check(const struct router_settings *settings, struct err_note *n
 /* Writes all settings in effect as a YAML file with meaning, unit, range and default as
  * comments. router_conf_parse() of it gives the same settings. Returns 0 or a libuv error. */
 int router_conf_print(const struct router_settings *settings, FILE *into);
+
+/* As conf_describe(), of a router; `id` is a router_setting_id. */
+void router_conf_describe(const struct router_settings *settings, conf_describe_cb cb, void *data);
 
 #endif
