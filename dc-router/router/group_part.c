@@ -97,7 +97,8 @@ static void on_found(struct upstream_call *call, int status, struct slice answer
             node_id = found->node_id;
         own_answer_close(&own);
     }
-    if (node_id < 0 || node_pool_find(p->request->shard, node_id) == NULL) {
+    const struct router_node *n = node_pool_find(p->request->shard, node_id);
+    if (n == NULL || !router_node_is_up(n)) { /* asked again at once, they would say so again */
         wait(p);
         return;
     }

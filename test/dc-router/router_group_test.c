@@ -99,6 +99,35 @@ Test(router_group, what_finds_no_coordinator_ends_the_connection_in_time)
     cr_assert(world_is_ended(&client));
 }
 
+static int64_t answers_of_nodes(void)
+{
+    return world_node(&w, 1)->now + world_node(&w, 3)->now;
+}
+
+Test(router_group, a_coordinator_that_does_not_answer_is_not_asked_for_without_a_pause)
+{
+    w.coordinator = 2;
+    world_node(&w, 2)->is_hanging = true;
+    world_pass_ms(&w, 2000);
+    int64_t before = answers_of_nodes();
+    commit(10);
+    world_pass_ms(&w, 1000);
+    cr_assert_lt(answers_of_nodes() - before, 200);
+    w.coordinator = 3;
+    world_pass_ms(&w, 300);
+    cr_assert_eq(count_at(3), 1);
+}
+
+Test(router_group, nor_for_longer_than_one_that_is_not_known)
+{
+    w.coordinator = 2;
+    world_node(&w, 2)->is_hanging = true;
+    world_pass_ms(&w, 2000);
+    commit(10);
+    world_pass_ms(&w, 6000);
+    cr_assert(world_is_ended(&client));
+}
+
 Test(router_group, a_client_that_goes_while_its_commits_are_in_line_leaves_nothing)
 {
     commit(10);
