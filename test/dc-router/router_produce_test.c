@@ -212,6 +212,22 @@ Test(router_produce, what_comes_later_does_not_go_to_the_next_leader_before_what
     cr_assert_eq(next_answer()->base_offset, 2);
 }
 
+Test(router_produce, nor_when_the_former_leader_is_silent)
+{
+    send_batches(0, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(1), 1);
+    w.leaders[0] = 2;
+    cluster_map_doubt(&w.shard);
+    world_pass_ms(&w, 60);
+    send_batches(0, -1, IDEMPOTENT);
+    world_pass_ms(&w, 2000);
+    cr_assert_eq(count_at(2), 1);
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 1);
+    answer(2, 1, 0, KAFKA_ERROR_NONE, 2);
+    cr_assert_eq(next_answer()->base_offset, 1);
+    cr_assert_eq(next_answer()->base_offset, 2);
+}
+
 Test(router_produce, of_unknown_fate_without_idempotence_is_told_so)
 {
     send_batches(0, -1, NOT_IDEMPOTENT);
