@@ -13,6 +13,7 @@ from message import Connection
 from topics import create_topic
 
 BEFORE, AFTER = 100, 10
+NOT_LEADER = 6
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +45,21 @@ def read_by_java(cluster, topic, group, count):
         group, "--max-messages", count, "--timeout-ms", 30_000, *beginning).split()
 
 
+def ask_leader(cluster, topic, api, version, partition):
+    """What its leader says of the first partition; asked again, as clients do, when it has just
+    ceased to be that."""
+    def ask():
+        with Connection(cluster.leader(topic)) as c:
+            answer = c.call(api, version, replica_id=-1, topics=[
+                {"name": topic, "partitions": [partition]}])
+        told = answer["topics"][0]["partitions"][0]
+        return None if told["error_code"] == NOT_LEADER else told
+    return clusters.wait_until(ask, 30, "a leader answers")
+
+
 def epoch_of(cluster, topic):
-    with Connection(cluster.leader(topic)) as c:
-        answer = c.call("ListOffsets", 7, replica_id=-1, topics=[
-            {"name": topic, "partitions": [{"partition_index": 0, "timestamp": -1}]}])
-    return answer["topics"][0]["partitions"][0]["leader_epoch"]
+    return ask_leader(cluster, topic, "ListOffsets", 7,
+                      {"partition_index": 0, "timestamp": -1})["leader_epoch"]
 
 
 def change_leader(cluster, topic):
@@ -76,9 +87,7 @@ def test_who_read_all_of_an_epoch_that_retention_took_goes_on_behind_it(mortal, 
     place = TopicPartition(topic, 0, BEFORE)
     admin = mortal.admin()  # must outlive the answer
     assert admin.delete_records([place])[place].result(30).low_watermark == BEFORE
-    with Connection(mortal.leader(topic)) as c:
-        answer = c.call("OffsetForLeaderEpoch", 4, replica_id=-1, topics=[
-            {"name": topic, "partitions": [{"partition_index": 0, "leader_epoch": old}]}])
-    told = answer["topics"][0]["partitions"][0]
+    told = ask_leader(mortal, topic, "OffsetForLeaderEpoch", 4,
+                      {"partition_index": 0, "leader_epoch": old})
     assert (told["error_code"], told["leader_epoch"], told["end_offset"]) == (0, old, BEFORE)
     assert read(mortal, topic, name, AFTER) == [str(BEFORE + i) for i in range(AFTER)]
