@@ -48,12 +48,15 @@ static bool has_node(const struct router_survey *all)
 
 void router_resource_readyz(struct http_call *call)
 {
-    struct router_survey *all = router_survey_take(http_port_data(call->port));
+    struct router_admin *a = http_port_data(call->port);
+    struct router_survey *all = router_survey_take(a);
     json_t *reasons = json_array();
     if (all == NULL || !all->is_written)
         add_reason(reasons, "starting", "the router begins");
     else
         add_silent(all, reasons);
+    if (router_process_is_draining(a->process))
+        add_reason(reasons, "draining", "the router is about to end");
     if (all != NULL && all->is_written && !has_node(all))
         add_reason(reasons, "no_node", "no node of the cluster answers");
     answer_health(call, "ready", reasons);

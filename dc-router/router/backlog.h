@@ -17,8 +17,8 @@ struct backlogs {
     struct conf_backlogs limits; /* as they are looked at */
     uint64_t looked_ms[CONF_RULES_MAX];
     bool was_asked[CONF_RULES_MAX]; /* the last time: else it is tried again soon */
-    struct backlog_round *round; /* of questions under way; NULL: none */
-    unsigned next;               /* to look at */
+    struct backlog_round *round;    /* of questions under way; NULL: none */
+    unsigned next;                  /* to look at */
 };
 
 /* At the start and when settings have changed: what stays the same stays as it is. */

@@ -45,6 +45,7 @@ static void write_notes(struct router_shard *s, struct board_notes *into, uint64
     into->settings_number = s->settings_number;
     into->counts = s->counts;
     into->clients = s->client_count;
+    into->is_drained = s->is_draining && s->client_count == 0;
     into->held_bytes = s->held_bytes;
     into->topics = HASH_COUNT(s->map.topics);
     into->groups = HASH_COUNT(s->map.groups);
@@ -57,7 +58,8 @@ static void write_notes(struct router_shard *s, struct board_notes *into, uint64
 void board_tick(struct router_shard *s, uint64_t now_ms)
 {
     struct board *b = &s->board;
-    if (b->written_ms != 0 && now_ms - b->written_ms < WRITE_EVERY_MS)
+    bool is_waited_for = s->is_draining; /* for its end */
+    if (b->written_ms != 0 && !is_waited_for && now_ms - b->written_ms < WRITE_EVERY_MS)
         return;
     b->written_ms = now_ms;
     pthread_mutex_lock(&b->lock);

@@ -30,6 +30,7 @@ struct board_notes {
     uint64_t settings_number;
     struct counts counts;
     unsigned clients;
+    bool is_drained; /* it drains, and has no client any more */
     size_t held_bytes;
     unsigned topics, groups; /* that it knows */
     struct view view;

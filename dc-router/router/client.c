@@ -331,6 +331,14 @@ static void write_answers(struct client *c, struct client_request *first, size_t
     release_all(first);
 }
 
+static void end_connection(struct client *c)
+{
+    if (c->is_leaving)
+        client_linger(c);
+    else
+        client_close(c);
+}
+
 static void answer(struct client *c)
 {
     struct client_request *first = take_answered(c);
@@ -344,7 +352,7 @@ static void answer(struct client *c)
     if (c->request_count == 0)
         frame_input_rest(&c->input);
     if (c->is_ending && c->first == NULL && c->unwritten_bytes == 0)
-        client_close(c); /* else on_written looks again */
+        end_connection(c); /* else on_written looks again */
     else if (!c->is_ending)
         client_read(c);
 }
@@ -415,6 +423,14 @@ void client_accept(struct router_shard *s, int descriptor)
     uv_tcp_nodelay(&c->tcp, 1);
     take_peer(c);
     client_read(c);
+}
+
+void client_leave(struct client *c)
+{
+    c->is_ending = c->is_leaving = true;
+    client_read_stop(c);
+    give_up_parked(c);
+    answer_soon(c);
 }
 
 void client_take_settings(struct router_shard *s)

@@ -59,6 +59,9 @@ struct client {
     size_t input_bytes; /* read and not taken; of the shard's held_bytes */
     struct client *paused_next, **paused_previous; /* previous is NULL unless it is not read */
     bool is_reading, is_ending, is_closed, is_answering;
+    bool is_leaving, is_lingering; /* it ends in peace: answered, then shut down, then closed */
+    uint64_t lingers_ms;           /* since then */
+    uv_shutdown_t shutdown;
     struct client *next, **previous; /* in the shard's list */
     struct client *answering_next;
 };
@@ -77,6 +80,9 @@ void client_turn(void *shard);
 void client_tick(struct router_shard *s);
 /* The settings have changed. */
 void client_take_settings(struct router_shard *s);
+/* The router drains: each connection ends when nothing of it is under way; from `is_late` on, when
+ * what is under way has been answered. About every 20 ms. */
+void client_drain(struct router_shard *s, bool is_late);
 void client_close_all(struct router_shard *s);
 
 /* Memory of the request's arena. NULL beyond its limit. */

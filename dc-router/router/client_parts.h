@@ -12,4 +12,10 @@ void client_read_end(struct client *c);
 /* client.c: NULL without memory. */
 struct client_request *client_request_create(struct client *c, struct slice frame);
 
+/* client.c: no more requests are taken; it lingers once what was taken is answered. */
+void client_leave(struct client *c);
+/* client_leave.c: all is answered: the client is told the end, and the connection closes when it
+ * has heard, or after a while. */
+void client_linger(struct client *c);
+
 #endif

@@ -4,16 +4,22 @@
 
 #include "router/router.h"
 
-void face_look(const struct router_shard *s, struct face *face)
+static void put_self(const struct router_settings *settings, struct face *face)
 {
-    const struct router_settings *settings = s->settings;
-    face->count = 0;
     face->brokers[face->count++] = (struct face_broker){
         .id = (int32_t)settings->router_id,
         .host = kafka_string_of(settings->advertised.host),
         .port = settings->advertised.port,
         .site = kafka_string_of(settings->site),
     };
+}
+
+void face_look(const struct router_shard *s, struct face *face)
+{
+    const struct router_settings *settings = s->settings;
+    face->count = 0;
+    if (!s->is_draining)
+        put_self(settings, face);
     for (unsigned i = 0; i < settings->routers.count; i++) {
         const struct conf_router *peer = &settings->routers.entries[i];
         if (strcmp(peer->site, settings->site) != 0 || !view_has_live(&s->view, peer->router_id))
@@ -25,6 +31,8 @@ void face_look(const struct router_shard *s, struct face *face)
             .site = kafka_string_of(peer->site),
         };
     }
+    if (face->count == 0)
+        put_self(settings, face); /* better than nobody */
 }
 
 /* Stafford's mix 13, the end of splitmix64. */

@@ -26,7 +26,8 @@ struct face_broker {
 
 #define FACE_BROKERS_MAX (1 + CONF_ROUTERS_MAX)
 
-/* This router first, then the others of its site that live. Borrowed from the settings. */
+/* This router first, unless it drains and there are others; then the others of its site that live.
+ * Borrowed from the settings. */
 struct face {
     unsigned count; /* at least 1 */
     struct face_broker brokers[FACE_BROKERS_MAX];

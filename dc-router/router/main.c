@@ -9,6 +9,8 @@
 #include "base/event.h"
 #include "router/process.h"
 
+#define DRAIN_LOOK_MS 20
+
 static void usage(FILE *into)
 {
     fprintf(into,
@@ -71,6 +73,24 @@ static void heed_signals(struct router_process *process, const sigset_t *signals
     event_info("stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
+/* Until nobody is connected, time is up, or the signal comes once more. */
+static void drain(struct router_process *process, const sigset_t *signals)
+{
+    const struct timespec pause = {.tv_nsec = DRAIN_LOOK_MS * 1000000};
+    struct clock clock = clock_system();
+    struct kept_settings *kept = router_process_settings(process);
+    uint64_t end_ms = clock_now_ms(&clock) + (uint64_t)kept->values.drain_ms_max;
+    int number = 0;
+    kept_settings_release(kept);
+    router_process_drain(process);
+    while (!router_process_is_drained(process) && clock_now_ms(&clock) < end_ms) {
+        number = sigtimedwait(signals, NULL, &pause);
+        if (number == SIGTERM || number == SIGINT)
+            break;
+    }
+    event_info("drained", "is_complete=%d", router_process_is_drained(process));
+}
+
 static int serve(const char *path, const struct router_settings *settings)
 {
     struct router_process *process;
@@ -85,6 +105,7 @@ static int serve(const char *path, const struct router_settings *settings)
     }
     event_info("serving", "listen=%s:%u", settings->listen.host, settings->listen.port);
     heed_signals(process, &signals);
+    drain(process, &signals);
     router_process_stop(process);
     event_info("stopped", "reason=asked");
     return 0;

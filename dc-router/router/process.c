@@ -20,6 +20,8 @@ struct router_process {
     atomic_uint connection_count; /* of all shards */
     struct clock clock;
     uint64_t started_ms;
+    atomic_bool is_draining;
+    struct work_item drain_items[ROUTER_SHARDS_MAX];
 };
 
 /* ---- settings ---- */
@@ -135,7 +137,32 @@ void router_process_stop(struct router_process *p)
     free(p);
 }
 
+void router_process_drain(struct router_process *p)
+{
+    if (atomic_exchange(&p->is_draining, true))
+        return;
+    for (unsigned i = 0; i < p->shard_count; i++)
+        router_shard_drain(p->shards[i], &p->drain_items[i]);
+}
+
 /* ---- what others ask of it ---- */
+
+bool router_process_is_draining(const struct router_process *p)
+{
+    return atomic_load(&p->is_draining);
+}
+
+bool router_process_is_drained(struct router_process *p)
+{
+    struct board_notes *notes = malloc(sizeof *notes);
+    bool is_drained = true;
+    for (unsigned i = 0; i < p->shard_count && notes != NULL; i++) {
+        board_read(p->shards[i], notes);
+        is_drained = is_drained && notes->is_drained;
+    }
+    free(notes);
+    return is_drained;
+}
 
 unsigned router_process_shard_count(const struct router_process *p)
 {

@@ -14,6 +14,11 @@ struct router_process;
 int router_process_start(const char *path, const struct router_settings *settings,
                          struct router_process **process, struct err_note *note);
 void router_process_stop(struct router_process *p);
+/* Begins to drain: no more connections, those there are end as they come to rest. Once. */
+void router_process_drain(struct router_process *p);
+bool router_process_is_draining(const struct router_process *p);
+/* Nobody is connected any more. */
+bool router_process_is_drained(struct router_process *p);
 
 /* Reads the settings again. 0: all shards take them, at once. Else nothing has changed, and the
  * note says what is wrong; an event says it either way. Any thread. */

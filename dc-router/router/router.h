@@ -54,6 +54,8 @@ struct router_shard {
     struct counts counts;
     struct board board;
     struct deadline_wheel deadlines;
+    bool is_draining;   /* it takes no more connections, and ends those that it has */
+    uint64_t drains_ms; /* since then */
     bool is_stopping;
 };
 

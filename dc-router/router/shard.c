@@ -14,6 +14,7 @@
 #define TICK_MS        20
 #define BACKLOG        1024
 #define ACCEPTS_A_TURN 64
+#define REST_MS        2000 /* that a drain waits for a connection to come to rest by itself */
 
 /* ---- listening ---- */
 
@@ -83,6 +84,8 @@ void router_shard_tick(struct router_shard *s)
     cluster_map_tick(s, now_ms);
     deadline_wheel_turn(&s->deadlines, now_ms);
     client_tick(s);
+    if (s->is_draining)
+        client_drain(s, now_ms - s->drains_ms > REST_MS);
     peers_tick(s, now_ms);
     backlogs_tick(s, now_ms);
     board_tick(s, now_ms);
@@ -211,15 +214,37 @@ static void on_handle_closed(uv_handle_t *handle)
     (void)handle;
 }
 
+static void stop_listening(struct router_shard *s)
+{
+    if (s->listen_descriptor < 0)
+        return;
+    uv_close((uv_handle_t *)&s->listen_poll, on_handle_closed);
+    close(s->listen_descriptor);
+    s->listen_descriptor = -1;
+}
+
+static void on_drain(struct work_item *item)
+{
+    struct router_shard *s = item->data;
+    s->is_draining = true;
+    s->drains_ms = router_now_ms(s);
+    stop_listening(s);
+}
+
+void router_shard_drain(struct router_shard *s, struct work_item *item)
+{
+    item->data = s;
+    shard_post(s->shard, item, on_drain);
+}
+
 static void end_here(struct work_item *item)
 {
     struct router_shard *s = item->data;
     s->is_stopping = true;
     s->all = NULL; /* others may have ended */
     peers_close(s);
-    uv_close((uv_handle_t *)&s->listen_poll, on_handle_closed);
+    stop_listening(s);
     uv_close((uv_handle_t *)&s->tick, on_handle_closed);
-    close(s->listen_descriptor);
     client_close_all(s);
     node_pool_close(s);
     cluster_map_stop(s);

@@ -16,6 +16,9 @@ void router_shard_watch(struct router_shard *s, struct router_shard *const *all)
 int router_shard_set(struct router_shard *s, struct kept_settings *settings);
 /* What is due; about every 20 ms. */
 void router_shard_tick(struct router_shard *s);
+/* Takes no more connections, and ends those that it has as they come to rest, soon: when the board
+ * says that there are none, it is done. Any thread. */
+void router_shard_drain(struct router_shard *s, struct work_item *item);
 /* Ends its connections and its thread, and frees it. */
 void router_shard_destroy(struct router_shard *s);
 

@@ -30,13 +30,18 @@ def router(site):
     one = site.routers[0]
     yield one
     site.configure_router(one, {})
-    assert post(one.admin, "/v1/router/reload", {}).status == 200
+    reload(one)
 
 
 def metrics(router):
     answer = ask(router.admin, "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     return read_metrics(answer.body.decode())
+
+
+def reload(router):
+    assert post(router.admin, "/v1/router/reload", {}).status == 200
+    wait_until(lambda: state(router)["settings"]["in_force"], 30, "all shards have them")
 
 
 def ask_versions(connection):
@@ -61,18 +66,17 @@ def test_it_tells_who_it_is_and_which_nodes_it_knows(router, site):
 
 def test_what_goes_through_it_is_counted(router, site, name):
     topic = create_topic(site, name)
-    sender = Sender(site, topic, bootstrap_servers=router.address)
-    for i in range(10):
-        sender.send(b"x" * 1000)
-    sender.producer.flush(60)
-    assert len(sender.acknowledged) == 10
-    def counted():
-        families = metrics(router)
-        return families["trilog_router_requests_total"].value(api="Produce") >= 1
-    wait_until(counted, 30, "the board is written")
+    before = metrics(router)["trilog_router_request_bytes_total"].value()
+    with wire.Connection(router) as c:
+        for _ in range(10):
+            c.ask(wire.PRODUCE, 3, wire.produce(topic, wire.batch([wire.record(b"x" * 1000)])))
+        def is_counted():
+            seen = metrics(router)
+            return (seen["trilog_router_requests_total"].value(api="Produce") >= 10 and
+                    seen["trilog_router_connections"].value() >= 1)
+        wait_until(is_counted, 30, "the board is written")
     seen = metrics(router)
-    assert seen["trilog_router_request_bytes_total"].value() > 10_000
-    assert seen["trilog_router_connections"].value() >= 1
+    assert seen["trilog_router_request_bytes_total"].value() > before + 10_000
     assert {"client_ended", "unknown_fate"} <= seen["trilog_router_errors_total"].labels("kind")
     assert len(seen["trilog_router_node_up"].samples) == 3
 
@@ -166,28 +170,67 @@ def test_when_a_router_is_killed_its_clients_go_on_at_another(site, name):
     wait_shown(site, site.routers)
 
 
+def test_when_a_router_is_told_to_end_its_clients_see_no_error_and_go_on_at_another(site, name):
+    wait_shown(site, site.routers)
+    topic = create_topic(site, name, 4)
+    stays, ends = site.routers
+    troubles, got = [], {p: [] for p in range(4)}
+    sender = Sender(site, topic, error_cb=troubles.append)
+    reader = consumer(site, name, error_cb=troubles.append)
+    reader.subscribe([topic])
+    def read(timeout_s):
+        message = reader.poll(timeout_s)
+        if message is not None:
+            assert message.error() is None
+            got[message.partition()].append(message.value())
+    for i in range(2000):
+        sender.send(b"%d" % i, partition=i % 4)
+        if i == 1000:
+            ends.process.send_signal(signal.SIGTERM)
+        sender.producer.poll(0)
+        read(0.001)
+    assert ends.process.wait(30) == 0
+    assert "is_complete=1" in events(ends, "drained")[-1]
+    assert sender.producer.flush(60) == 0
+    wanted = {p: [b"%d" % i for i in range(2000) if i % 4 == p] for p in range(4)}
+    wait_until(lambda: read(0.2) or sum(map(len, got.values())) >= 2000, 60, "all is read", 0)
+    reader.close()
+    assert not sender.errors and got == wanted
+    assert not [e for e in troubles if e.code() not in (KafkaError._TRANSPORT,)]
+    wait_shown(site, [stays])
+    ends.start()
+    wait_ready(ends)
+    wait_shown(site, site.routers)
+
+
 # ---- who may do what ----
 
-def test_a_client_of_another_environment_is_refused_with_the_reason_in_an_event(router, site, name):
+def test_a_client_of_another_environment_is_refused_with_the_reason_in_an_event(site, name):
     topic = create_topic(site, name)
-    site.configure_router(router, {
-        "environments": '[{environment: test, client_ids: "test-*"}]'})
-    assert post(router.admin, "/v1/router/reload", {}).status == 200
-    wait_until(lambda: state(router)["settings"]["in_force"], 30, "all shards have them")
-    stranger = Sender(site, topic, bootstrap_servers=router.address, client_id="test-runner",
-                      enable_idempotence=False, message_timeout_ms=20_000)
-    stranger.send(b"never")
-    stranger.producer.flush(60)
-    assert [e.code() for e in stranger.errors] == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
-    own = Sender(site, topic, bootstrap_servers=router.address)
-    own.send(b"taken")
-    assert own.producer.flush(60) == 0
-    assert [m.value() for m in read_topic(site, topic)[0]] == [b"taken"]
-    told = events(router, "client_not_allowed")
-    assert told and "test-runner" in told[-1] and "of the environment test" in told[-1]
-    def counted():
-        return metrics(router)["trilog_router_errors_total"].value(kind="not_allowed") > 0
-    wait_until(counted, 30, "it is counted")
+    try:
+        for router in site.routers:
+            site.configure_router(router, {
+                "environments": '[{environment: test, client_ids: "test-*"}]'})
+            reload(router)
+        stranger = Sender(site, topic, client_id="test-runner", enable_idempotence=False,
+                          message_timeout_ms=20_000)
+        stranger.send(b"never")
+        stranger.producer.flush(60)
+        assert [e.code() for e in stranger.errors] == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
+        own = Sender(site, topic)
+        own.send(b"taken")
+        assert own.producer.flush(60) == 0
+        assert [m.value() for m in read_topic(site, topic)[0]] == [b"taken"]
+        told = [line for router in site.routers for line in events(router, "client_not_allowed")]
+        assert told and "test-runner" in told[-1] and "of the environment test" in told[-1]
+        def is_counted():
+            return sum(metrics(router)["trilog_router_errors_total"].value(kind="not_allowed")
+                       for router in site.routers) > 0
+        wait_until(is_counted, 30, "it is counted")
+    finally:
+        for router in site.routers:
+            site.configure_router(router, {})
+            reload(router)
 
 
 # ---- backlogs ----
@@ -217,7 +260,7 @@ def test_a_topic_whose_consumers_are_too_far_behind_takes_no_records_until_they_
     site.configure_router(router, {
         "backlog_limits": f"[{{topic: {topic}, group: {name}, records: 100}}]",
         "backlog_check_ms": "200 ms"})
-    assert post(router.admin, "/v1/router/reload", {}).status == 200
+    reload(router)
     def is_open(wanted):
         return [b["open"] for b in state(router)["backlogs"]] == [wanted]
     wait_until(lambda: is_open(True), 60, "the backlog is found too large")

@@ -89,6 +89,8 @@ X(NUMBER,  node_silent_ms, "node_silent_ms", "ms", "1 s", 50, CONF_MINUTE, \
   "A node that answers nothing for so long, though something is due, counts as gone") \
 X(NUMBER,  hold_ms_max, "hold_ms_max", "ms", "30 s", 100, 10 * CONF_MINUTE, \
   "A produce request without a leader to go to is held for so long at most, and never beyond its own timeout") \
+X(NUMBER,  drain_ms_max, "drain_ms_max", "ms", "10 s", 0, 10 * CONF_MINUTE, \
+  "A router that is told to end answers what is under way first, for so long at most") \
 \
 X(HEADING, about_events, "", "", "", 0, 0, "Events") \
 X(CHOICE,  event_level, "event_level", "debug|info|warn|error", "info", 0, 0, \
