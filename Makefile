@@ -197,7 +197,7 @@ chaos_objects = $(patsubst %.c,$(B)/%.o,$(wildcard chaos/$(1)/*.c))
 # A program's objects but the one with its main().
 chaos_parts = $(filter-out $(B)/chaos/$(1)/$(1).o,$(chaos_objects))
 CHAOS_LIBS_demo := -lrdkafka
-CHAOS_LIBS_ledger := -lrdkafka -lm
+CHAOS_LIBS_ledger := -lrdkafka -lyaml -luv -lm
 CHAOS_LIBS_wand := -lnetfilter_queue -lnfnetlink -lmnl -lm
 CHAOS_LIBS_faultfs := -lfuse3
 CHAOS_LIBS_check := -lm
@@ -302,6 +302,9 @@ $(B)/$(1): $(call chaos_objects,$(1))
 	$$(CC) $$(LDFLAGS) $$^ $(CHAOS_LIBS_$(1)) -o $$@
 endef
 $(foreach p,$(CHAOS_PROGRAMS),$(eval $(call chaos_program_rules,$(p))))
+# The ledger's producers may be libtrilog's: by its public header, as an application's.
+$(B)/ledger $(B)/test/chaos_ledger_tests: $(B)/libtrilog.a
+$(B)/chaos/ledger/%.o build/tidy/chaos/ledger/%.ok: CHAOS_CFLAGS := -Idc-router/client/include
 demo: build/.need-chaos $(B)/trilogd $(B)/demo
 	@$(B)/demo $(B)/trilogd "$(FILE)"
 chaos-programs: build/.need-chaos $(B)/trilogd $(B)/trilog-router $(CHAOS_PROGRAMS:%=$(B)/%)

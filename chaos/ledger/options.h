@@ -21,7 +21,7 @@ struct options_client {
 };
 
 struct options {
-    const char *site, *tag, *bootstrap, *history, *topic, *group_prefix;
+    const char *site, *tag, *bootstrap, *history, *topic, *group_prefix, *trilog;
     int64_t seed, partitions, replication, producers, plain_producers, rate, keys, groups, members,
         assigned, rewind_percent, commit_ms, fetch_offsets_ms, admin_ms, metadata_ms, probe_ms,
         probe_lanes, probe_node, rebalance_ms, seconds, settle_seconds, timeout_seconds;

@@ -1,50 +1,23 @@
-/* A producer, as an application has one: stock librdkafka with acks=all, idempotent or not.
+/* A producer, as an application has one: on stock librdkafka, or on libtrilog (producer.h).
  *
  * It sends at its own pace whatever the answers do, so an outage delays no later send and hides
- * nothing. Each send is noted before the client is asked and once more in the delivery report,
- * whose message status decides: only what never can have reached a broker has failed.
+ * nothing. Each send is noted before the library is asked, and once more when it tells what became
+ * of it.
  *
  * An idempotent producer that meets a fatal error can't go on; as any application would, it starts
  * anew, under a name of its own. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client.h"
 #include "crc32c.h"
-#include "load.h"
-#include "random.h"
+#include "producer.h"
 #include "value.h"
 
-#define RATE_OF_EACH    300
-#define KEY_BYTES       24
-#define BEHIND_US_MAX   1000000 /* what a thread that was kept from running makes up for */
-#define POLL_MS_MAX     50
-#define FULL_WAIT_MS    100
-#define PURGE_WAIT_US   5000000
-#define ODD_KINDS       8 /* one of so many records has no key, one is for a partition */
-#define VALUE_BYTES_MAX 1000000
-
-struct producer {
-    struct process process; /* first: what the client's callbacks are given */
-    struct load *load;
-    rd_kafka_t *client;
-    rd_kafka_topic_t *topic;
-    struct random random;
-    bool is_idempotent;
-    uint64_t number; /* of the newest value */
-    int64_t pace_from_us;
-    uint64_t pace_count;
-    char value[VALUE_BYTES_MAX];
-};
-
-static struct note_end end_of(const rd_kafka_message_t *message)
-{
-    struct note_end end = client_change_end(message->err, message->offset);
-    if (end.outcome == NOTE_UNKNOWN &&
-        rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
-        end.outcome = NOTE_FAIL;
-    return end;
-}
+#define RATE_OF_EACH  300
+#define KEY_BYTES     24
+#define BEHIND_US_MAX 1000000 /* what a thread that was kept from running makes up for */
+#define POLL_MS_MAX   50
+#define ODD_KINDS     8 /* one of so many records has no key, one is for a partition */
 
 static void count_end(struct load *load, enum note_outcome outcome)
 {
@@ -53,19 +26,24 @@ static void count_end(struct load *load, enum note_outcome outcome)
     atomic_fetch_add_explicit(counts[outcome], 1, memory_order_relaxed);
 }
 
-static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+void producer_note_end(struct producer *p, uint64_t id, int32_t partition,
+                       const struct note_end *end)
 {
-    struct producer *p = opaque;
-    struct note_end end = end_of(message);
-    (void)client;
-    note_send_end(&p->process, now_us(), (uint64_t)(uintptr_t)message->_private,
-                  (struct note_place){p->load->options->topic, message->partition}, &end);
-    count_end(p->load, end.outcome);
+    pthread_mutex_lock(&p->lock);
+    note_send_end(&p->process, now_us(), id,
+                  (struct note_place){p->load->options->topic, partition}, end);
+    pthread_mutex_unlock(&p->lock);
+    count_end(p->load, end->outcome);
+}
+
+bool producer_is_sending_over(const struct producer *p)
+{
+    return atomic_load(&p->load->is_sending_over);
 }
 
 static int32_t draw_partition(struct producer *p, uint64_t kind)
 {
-    if (kind != 1)
+    if (kind != 1 || p->library != &producer_kafka)
         return RD_KAFKA_PARTITION_UA;
     return (int32_t)random_below(&p->random, (uint64_t)p->load->partition_count);
 }
@@ -94,22 +72,23 @@ static void make_record(struct producer *p, struct note_send *send, char *key, c
     send->crc = crc32c(p->value, send->size);
 }
 
-/* Returns false when the client's queue is full. */
+/* Returns false when the library's queue is full. */
 static bool send_one(struct producer *p)
 {
     struct note_send send;
     char key[KEY_BYTES], name[VALUE_NAME_BYTES];
+    const char *error = NULL;
     make_record(p, &send, key, name);
+    pthread_mutex_lock(&p->lock);
     uint64_t id = note_send(&p->process, now_us(), &send);
+    pthread_mutex_unlock(&p->lock);
     atomic_fetch_add_explicit(&p->load->sent_count, 1, memory_order_relaxed);
-    if (rd_kafka_produce(p->topic, send.place.partition, RD_KAFKA_MSG_F_COPY, p->value, send.size,
-                         send.key, send.key_size, (void *)(uintptr_t)id) == 0)
+    int status = p->library->send(p, id, &send, &error);
+    if (status == 0)
         return true;
-    rd_kafka_resp_err_t err = rd_kafka_last_error();
-    struct note_end end = {.outcome = NOTE_FAIL, .error = client_error_name(err)};
-    note_send_end(&p->process, now_us(), id, send.place, &end); /* the client did not take it */
-    count_end(p->load, NOTE_FAIL);
-    return err != RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    struct note_end end = {.outcome = NOTE_FAIL, .error = error}; /* the library did not take it */
+    producer_note_end(p, id, send.place.partition, &end);
+    return status < 0;
 }
 
 static uint64_t rate_of(const struct producer *p)
@@ -137,10 +116,8 @@ static void send_due(struct producer *p)
 {
     for (uint64_t due = count_due(p); due > 0; due--) {
         p->pace_count++;
-        if (!send_one(p)) {
-            rd_kafka_poll(p->client, FULL_WAIT_MS);
+        if (!send_one(p))
             return;
-        }
     }
 }
 
@@ -154,65 +131,34 @@ static int wait_ms(const struct producer *p)
     return left_us > POLL_MS_MAX * 1000 ? POLL_MS_MAX : (int)(left_us / 1000) + 1;
 }
 
-static bool is_fatal(const struct producer *p)
-{
-    char why[8];
-    return rd_kafka_fatal_error(p->client, why, sizeof why) != RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-static bool is_sending_over(const struct producer *p)
-{
-    return atomic_load(&p->load->is_sending_over);
-}
-
-/* Every send gets its outcome: by answers while there is time, by giving up then. */
-static void settle(struct producer *p)
-{
-    while (rd_kafka_outq_len(p->client) > 0 && is_sending_over(p) && !is_fatal(p) &&
-           now_us() < atomic_load(&p->load->settle_until_us))
-        rd_kafka_poll(p->client, POLL_MS_MAX);
-    if (rd_kafka_outq_len(p->client) > 0)
-        rd_kafka_purge(p->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    int64_t until_us = now_us() + PURGE_WAIT_US;
-    while (rd_kafka_outq_len(p->client) > 0 && now_us() < until_us)
-        rd_kafka_poll(p->client, POLL_MS_MAX);
-}
-
-static bool open_client(struct producer *p)
-{
-    const struct client_setting settings[] = {
-        {"bootstrap.servers", p->load->options->bootstrap},
-        {"acks", "all"},
-        {"enable.idempotence", p->is_idempotent ? "true" : "false"},
-        {NULL, NULL},
-    };
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    p->client = client_create(RD_KAFKA_PRODUCER, conf, &p->process, settings);
-    if (p->client != NULL)
-        p->topic = rd_kafka_topic_new(p->client, p->load->options->topic, NULL);
-    return p->client != NULL && p->topic != NULL;
-}
-
-/* The life of one client: until sending is over, or it meets a fatal error. */
+/* The life of one client: until sending is over, or it can't go on. */
 static bool live(struct producer *p, struct load_worker *worker)
 {
-    struct process_kind kind = {.role = "producer", .idempotent = p->is_idempotent};
+    struct process_kind kind = {
+        .role = "producer", .client = p->library->name, .idempotent = p->is_idempotent};
     load_process_begin(worker, &p->process, "producer", &kind);
     p->number = 0;
     p->random = random_of((uint64_t)p->load->options->seed, p->process.name);
-    if (!open_client(p))
+    if (!p->library->open(p))
         return false;
     p->pace_from_us = now_us();
     p->pace_count = 0;
-    while (!is_sending_over(p) && !is_fatal(p)) {
+    while (!producer_is_sending_over(p) && !p->library->has_ended(p)) {
         send_due(p);
-        rd_kafka_poll(p->client, wait_ms(p));
+        p->library->wait(p, wait_ms(p));
     }
-    settle(p);
-    rd_kafka_topic_destroy(p->topic);
-    rd_kafka_destroy(p->client);
+    p->library->settle(p);
+    p->library->close(p);
     return true;
+}
+
+static void init(struct producer *p, const struct load_worker *worker)
+{
+    const struct options *o = worker->load->options;
+    p->load = worker->load;
+    p->library = o->trilog[0] != '\0' ? &producer_trilog : &producer_kafka;
+    p->is_idempotent = p->library == &producer_trilog || worker->index < o->producers;
+    pthread_mutex_init(&p->lock, NULL);
 }
 
 void *producer_run(void *data)
@@ -220,10 +166,10 @@ void *producer_run(void *data)
     struct load_worker *worker = data;
     struct producer *p = calloc(1, sizeof *p);
     if (p != NULL) {
-        p->load = worker->load;
-        p->is_idempotent = worker->index < worker->load->options->producers;
-        while (!is_sending_over(p) && live(p, worker))
+        init(p, worker);
+        while (!producer_is_sending_over(p) && live(p, worker))
             ;
+        pthread_mutex_destroy(&p->lock);
         free(p);
     }
     atomic_store(&worker->is_done, true);

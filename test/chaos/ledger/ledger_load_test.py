@@ -127,6 +127,26 @@ def test_members_commit_lower_now_and_then_and_go_on_where_they_were(start):
     assert check(load.path, reader.path)[0] == 0, check(load.path, reader.path)[1]
 
 
+def test_producers_of_libtrilog_are_judged_as_others(lab, start, tmp_path):
+    """Which go on through the death of a node, too."""
+    settings = tmp_path / "trilog.yaml"
+    settings.write_text("site: a\nbootstrap:\n" + "".join(
+        f'  - "{node.address}"\n' for node in lab.nodes.values()), encoding="ascii")
+    load = start("load", "a", "--trilog", str(settings))
+    load.wait_until_written(SEND_OK, times=200)
+    lab.kill_node(1)
+    load.wait_until_written(SEND_OK, times=History(load.path).outcomes()["ok"] + 500)
+    lab.start_node(1)
+    lab.wait_until_formed()
+    assert load.end() == 0, load.err
+    history = History(load.path)
+    clients = {line["client"] for line in history.of_type("process") if line["role"] == "producer"}
+    assert clients == {"libtrilog"} and set(history.outcomes()) == {"ok"}
+    reader = start("read", "a")
+    assert (reader.wait(), reader.err) == (0, "")
+    assert check(load.path, reader.path)[0] == 0, check(load.path, reader.path)[1]
+
+
 def test_a_second_signal_ends_it_at_once(lab, start):
     load = start("load", "a")
     load.wait_until_written(SEND_OK, times=100)
