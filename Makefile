@@ -6,6 +6,7 @@
 #   make chaos  each fault once over three sites          make bench  side by side with Kafka
 #               (FAULT=… SEED=… drills one again)    make bounds memory, backlogs, 10,000 of this and that
 #   make chaos-failover  applications when their site dies (FAULT=… SEED=…)
+#   make demo-failover   the same to look at, in a minute
 #   make fuzz   fuzz targets for longer                   make chaos-programs  the tools alone
 #   make fmt    settle spacing                            make bench-groups  commits, a large group
 #   make install (PREFIX, DESTDIR)
@@ -69,7 +70,7 @@ LIBS := $(foreach f,cluster dc-router conf protocol replication log base,$(B)/li
 # The libraries of a folder and of what it stands on.
 libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 
-.PHONY: all libtrilog demo clients-routed clients-routed-short chaos chaos-short chaos-failover chaos-failover-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
+.PHONY: all libtrilog demo demo-failover clients-routed clients-routed-short chaos chaos-short chaos-failover chaos-failover-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bench-groups bounds bounds-short fmt install clean clients raft-is-sound \
         unit-asan unit-tsan fuzz-short fuzz-binaries programs check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd $(B)/trilog-router $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
@@ -316,6 +317,9 @@ chaos chaos-short: chaos-programs
 chaos-failover chaos-failover-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m failover --programs $(B) $(if $(FAULT),--fault $(FAULT)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(filter %-short,$@),--short)
+# Applications in three sites, on libtrilog and on stock clients, and a site dies: under two minutes.
+demo-failover: chaos-programs
+	@PYTHONPATH=chaos python3 -B -m failover.demo --programs $(B)
 # Builds with one rule broken, on real processes: each must be found (the short form: one of them).
 chaos-broken chaos-broken-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m drill.broken --make "$(MAKE)" $(if $(filter %-short,$@),--short)

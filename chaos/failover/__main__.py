@@ -4,28 +4,21 @@ Exit status: 0 all safe, and (but for --short) every bound kept; 1 something was
 be tried; 130 interrupted, cleaned up."""
 
 import argparse
-import os
-import pathlib
 import shutil
 import signal
 import sys
 import time
-from collections import namedtuple
 from dataclasses import replace
 
 from drill.__main__ import machine
-from drill.ground import Ground, GroundError, has_network
-from testbed.lab import Lab, Refused
+from drill.ground import GroundError
 
 from . import page
 from .drill import Drill
+from .place import ONE_WAY_MS, ROOT, programs_of, raise_ground
 from .plan import PLAN, SHORT, Size, row_named
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ONE_WAY_MS = 25
 TRIES_MAX = 2  # of a drill that could not be judged: librdkafka fails an assertion at times
-SETTINGS = {"leader_return_quiet_ms": "500 ms"}
-Programs = namedtuple("Programs", "trilogd ledger check")
 
 
 def say(text):
@@ -34,7 +27,7 @@ def say(text):
 
 def read_options():
     parser = argparse.ArgumentParser(prog="failover", description="applications when sites die")
-    parser.add_argument("--fault", default="", help="one of the plan, by its name")
+    parser.add_argument("--fault", default="", help="of the plan, by name; several: NAME,NAME")
     parser.add_argument("--short", action="store_true", help="what belongs to every change")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=0, help="of each drill")
@@ -44,18 +37,6 @@ def read_options():
                         help="to make, with its results as .json beside it; empty: in --folder")
     parser.add_argument("--keep", action="store_true", help="keep the folders of safe drills, too")
     return parser.parse_args()
-
-
-def raise_ground(programs):
-    """Three sites of one node and one router each, a cluster that has formed."""
-    is_loopback = not has_network()
-    try:
-        lab = Lab.up(name=f"failover-{os.getpid()}", rtt_us=0 if is_loopback else 2000 * ONE_WAY_MS,
-                     binary=str(programs.trilogd), programs=str(programs.check.parent),
-                     loopback=is_loopback, settings=SETTINGS, routers_per_site=1)
-    except Refused as error:
-        raise GroundError(str(error)) from error
-    return Ground(lab)
 
 
 def hold(row, size, options, programs):
@@ -80,9 +61,8 @@ def hold(row, size, options, programs):
 
 
 def run(options):
-    base = (ROOT / options.programs).resolve()
-    programs = Programs(base / "trilogd", base / "ledger", base / "check")
-    rows = [row_named(options.fault)] if options.fault else list(PLAN)
+    programs = programs_of(options.programs)
+    rows = [row_named(name) for name in options.fault.split(",")] if options.fault else list(PLAN)
     rows = [row for row in rows if row.is_short or not options.short]
     size = SHORT if options.short else Size()
     size = replace(size, rounds=options.rounds or size.rounds)

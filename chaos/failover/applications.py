@@ -1,8 +1,11 @@
 """The applications of a drill: for each site and way one ledger, which can be killed and replaced."""
 
-from drill.load import SETTLE_S, Ledgers
+import time
 
-from .ways import STOCK, WAYS, bootstrap
+from drill.chronicle import now_us
+from drill.load import SETTLE_S, Ledgers, LoadError
+
+from .ways import STOCK, WAYS, bootstrap, libtrilog_settings
 
 
 class Applications(Ledgers):
@@ -24,6 +27,16 @@ class Applications(Ledgers):
             tag = way.name if life == 1 else f"{way.name}.{life}"
             self._running[f"{site}-{tag}"] = self._start_load(site, way, tag)
 
+    def wait_until_sending(self, seconds):
+        """All of them: what is told to end while it starts has no history."""
+        give_up_at = time.monotonic() + seconds
+        for name in self._running:
+            while not is_sending(self.folder / f"{name}.jsonl"):
+                if time.monotonic() > give_up_at:
+                    raise LoadError(f"the load of {name} does not send after {seconds:g} s: "
+                                    f"{self.folder}/{name}.log")
+                time.sleep(0.05)
+
     def kill_site(self, site):
         """At once, as when their machines lose power: nothing is settled, nobody leaves a group."""
         killed = [name for name in self._running if name.startswith(f"{site}-")]
@@ -35,13 +48,51 @@ class Applications(Ledgers):
     def _start_load(self, site, way, tag):
         size, name = self.size, f"{site}-{tag}"
         argv = [self.program, "load", "--site", site, "--tag", tag, "--topic", self.topic,
-                "--bootstrap", bootstrap(self.ground.lab, way, site),
+                "--bootstrap", ",".join(bootstrap(self.ground.lab, way, site)),
                 "--group-prefix", f"{self.topic}-{way.name}-g", "--seed", self.seed,
                 "--history", self.folder / f"{name}.jsonl", "--partitions", self.partitions,
-                "--producers", size.producers, "--plain-producers", 1, "--rate", size.rate,
-                "--size", "100-300", "--groups", size.groups, "--members", 1, "--assigned", 0,
+                "--producers", size.producers, "--rate", size.rate, "--size", "100-300",
+                "--members", 1, "--assigned", 0,
                 "--admin-ms", 0, "--metadata-ms", 0, "--fetch-offsets-ms", 0,
                 "--settle-seconds", SETTLE_S]
+        argv += self._library(way, site)
         argv += [x for pair in STOCK.items() for x in ("--client", "=".join(map(str, pair)))]
         with open(self.folder / f"{name}.log", "wb") as log:
             return self.ground.start_client(site, [str(x) for x in argv], log)
+
+    def _library(self, way, site):
+        """Every producer of libtrilog is idempotent."""
+        if not way.is_libtrilog:
+            return ["--plain-producers", self.size.plain, "--groups", self.size.groups]
+        settings = self.folder / f"{site}-{way.name}.yaml"
+        settings.write_text(libtrilog_settings(self.ground.lab, way, site), encoding="ascii")
+        return ["--plain-producers", 0, "--groups", 0, "--trilog", settings]
+
+
+def is_sending(path):
+    return path.exists() and '"type":"stage"' in path.read_text(encoding="utf-8")
+
+
+class ApplicationsKilled:
+    """A fault of the drill's own, which is taken for one of chaos/faults: see drill/injury.py."""
+
+    def __init__(self, applications, site):
+        self.applications, self.site = applications, site
+        self._is_there = False
+
+    def inject(self):
+        self._is_there = True
+        self.applications.kill_site(self.site)
+        return now_us()
+
+    @staticmethod
+    def hold(seconds):
+        time.sleep(seconds)
+
+    def heal(self):
+        """Healing again does nothing."""
+        healed_us = now_us()
+        if self._is_there:
+            self._is_there = False
+            self.applications.start_site(self.site)
+        return healed_us

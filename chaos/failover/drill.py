@@ -16,8 +16,8 @@ from drill.load import LoadError
 from drill.observer import Observer
 
 from . import figures
-from .applications import Applications
-from .plan import PARTITIONS, target
+from .applications import Applications, ApplicationsKilled
+from .plan import APPLICATIONS, PARTITIONS, target
 
 READY_S = 40
 WARM_S = 3.0
@@ -66,6 +66,7 @@ class Drill:
         self.observer.start()
         self.applications.start_all()
         self._wait_level(READY_S, "at the start")
+        self.applications.wait_until_sending(READY_S)
         time.sleep(WARM_S)
         for number in range(1, self.size.rounds + 1):
             self._round(number)
@@ -79,10 +80,7 @@ class Drill:
         site = sites[(number - 1 + self.seed) % len(sites)]
         self._wait_until_leading(site)
         self.applications.check_running()
-        aim = SimpleNamespace(target=target(self.ground.lab, self.row.hit, site))
-        kind = SimpleNamespace(fault=self.row.fault, options=dict(self.row.options),
-                               hold_s=self.row.hold_s)
-        self.injury = Injury(kind, aim, self.ground, self.seed + number - 1)
+        self.injury = self._injury(site, number)
         inject_us = self.injury.inject()
         self.chronicle.inject(self.row.name, f"site {site}", inject_us, site, None, number)
         self.injury.hold(self.row.hold_s)
@@ -90,7 +88,16 @@ class Drill:
         self.chronicle.heal(self.row.name, f"site {site}", heal_us, number)
         self.rounds.append(figures.Round(site, inject_us, heal_us))
         self._wait_level(LEVEL_S_MAX, f"after round {number}")
+        self.applications.wait_until_sending(READY_S)
         time.sleep(AFTER_S)
+
+    def _injury(self, site, number):
+        if self.row.fault == APPLICATIONS:
+            return ApplicationsKilled(self.applications, site)
+        aim = SimpleNamespace(target=target(self.ground.lab, self.row.hit, site))
+        kind = SimpleNamespace(fault=self.row.fault, options=dict(self.row.options),
+                               hold_s=self.row.hold_s)
+        return Injury(kind, aim, self.ground, self.seed + number - 1)
 
     def _wait_level(self, seconds, when):
         if self.observer.wait_level(PARTITIONS, seconds) is None:

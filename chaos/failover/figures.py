@@ -20,6 +20,8 @@ from drill.figures import SECOND_US, percentile
 
 from .ways import site_and_way
 
+SILENT_US = 2 * SECOND_US  # a member that has read nothing for so long before a fault is gone
+
 
 @dataclass(frozen=True)
 class Round:
@@ -43,6 +45,7 @@ class Book:
     reads: dict = field(default_factory=lambda: defaultdict(list))   # (group, partition): moments
     owns: dict = field(default_factory=lambda: defaultdict(list))
     # process: (at, group, partition, is it its own from here on)
+    last_us: dict = field(default_factory=dict)                      # process: its last word
 
 
 def read(folder):
@@ -64,6 +67,7 @@ def _read_file(path, book):
             if '"type":"read"' in line:
                 fields = json.loads(line)
                 book.reads[fields["group"], fields["partition"]].append(fields["at"])
+                book.last_us[fields["process"]] = fields["at"]
             elif '"type":"send"' in line:
                 _take_send(book, waiting, json.loads(line))
             elif '"type":"assign"' in line or '"type":"revoke"' in line:
@@ -111,7 +115,10 @@ def longest_gap_us(sends, from_us, to_us):
 
 
 def producer_gap_us(sends, from_us, to_us):
-    """None when it sent nothing then. What has no partition yet waits in one of its own."""
+    """None when it sent nothing then: it was not there. What has no partition yet waits in one of
+    its own."""
+    if not any(from_us <= s.at_us < to_us for s in sends):
+        return None
     around = [s for s in sends if s.at_us < to_us and (s.done_us == 0 or s.done_us >= from_us)]
     by_partition = defaultdict(list)
     for send in around:
@@ -140,7 +147,9 @@ def longest_pause_us(moments, from_us, to_us):
 
 
 def member_pause_us(book, process, from_us, to_us):
-    """None when it had no partition at that moment."""
+    """None when it had no partition at that moment, or was not there any more."""
+    if book.last_us.get(process, 0) < from_us - SILENT_US:
+        return None
     return max((longest_pause_us(book.reads.get(one, []), from_us, to_us)
                 for one in owned_at(book.owns[process], from_us)), default=None)
 

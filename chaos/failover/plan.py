@@ -6,24 +6,27 @@ round gives a figure of each client in the site that was hit."""
 from dataclasses import dataclass
 
 
+APPLICATIONS = "applications"  # a fault that is the drill's own: what dies are its clients
+
+
 @dataclass(frozen=True)
 class Row:
     """One drill. `name` is what `make chaos-failover FAULT=name` takes."""
     name: str
-    fault: str        # as chaos/faults calls it, or "applications": those are the drill's own
-    hit: str          # what of a site: see aim()
+    fault: str        # as chaos/faults calls it, or APPLICATIONS
+    hit: str          # what of a site: see target()
     hold_s: float
     words: str
     bounds: tuple = ()      # (way, figure, limit in seconds)
     is_short: bool = False  # part of make chaos-failover-short
     options: tuple = ()     # of the fault: (name, value) …
-    is_behind: bool = False  # the site's applications are behind the fault, too
 
 
 @dataclass(frozen=True)
 class Size:
     """Of each site and way; and how often a drill's fault is made."""
     producers: int = 12
+    plain: int = 1    # producers of stock clients that are not idempotent, besides
     groups: int = 12
     rate: int = 65    # records a second of all producers there
     rounds: int = 18
@@ -32,12 +35,30 @@ class Size:
 SHORT = Size(producers=4, groups=4, rate=40, rounds=2)
 PARTITIONS = 24
 
-THROUGH_ROUTER = (("router", "gap_p99_s", 2.0), ("router", "resumed_p99_s", 10.0))
-WITHOUT_ROUTER = (("router", "gap_p99_s", 5.0), ("router", "resumed_p99_s", 10.0))
+THROUGH_ROUTER = (("router", "gap_p99_s", 2.0), ("libtrilog", "gap_p99_s", 2.0),
+                  ("router", "resumed_p99_s", 10.0))
+WITHOUT_ROUTER = (("router", "gap_p99_s", 5.0), ("libtrilog", "gap_p99_s", 5.0),
+                  ("router", "resumed_p99_s", 10.0))
+ELSEWHERE = (("router", "others_p99_s", 2.0), ("libtrilog", "others_p99_s", 2.0))
+TAKEN_OVER = (("router", "resumed_p99_s", 10.0), ("direct", "resumed_p99_s", 10.0))
 
 PLAN = (
     Row("brokers-killed", "kill", "brokers", 4, "kill -9 of a site's brokers", THROUGH_ROUTER,
         is_short=True),
+    Row("brokers-hung", "pause", "brokers", 5, "SIGSTOP of a site's brokers", THROUGH_ROUTER),
+    Row("router-killed", "kill", "routers", 4, "kill -9 of a site's router", WITHOUT_ROUTER),
+    Row("site-killed", "kill", "all", 6, "kill -9 of a site's brokers and router", WITHOUT_ROUTER),
+    Row("site-hung", "pause", "all", 6, "SIGSTOP of a site's brokers and router", ELSEWHERE),
+    Row("site-cut", "cut-site", "site", 5, "a site with its applications is cut off from the others",
+        ELSEWHERE),
+    Row("site-cut-in", "cut-in", "site", 5, "a site hears no other, the others hear it", ELSEWHERE),
+    Row("site-cut-out", "cut-out", "site", 5, "a site hears the others, they don't hear it",
+        ELSEWHERE),
+    Row("pair-cut", "cut-pair", "pair", 5, "a site and one other can't reach each other"),
+    Row("flapping", "flap-pair", "pair", 10, "the link of a site and one other comes and goes each "
+        "second"),
+    Row("applications-killed", APPLICATIONS, "applications", 12, "kill -9 of all applications of a "
+        "site; they return", TAKEN_OVER),
 )
 
 

@@ -16,18 +16,30 @@ class Way:
     name: str      # in processes' names, too: see site_and_way()
     words: str
     uses_routers: bool
+    is_libtrilog: bool = False  # its producers; of its consumers there are none here yet
 
 
 ROUTER = Way("router", "a stock client that knows routers: its site's, then the others", True)
+LIBTRILOG = Way("libtrilog", "libtrilog with its settings as they come but for send_timeout_ms, 5 min as "
+                "librdkafka's; the same addresses, no spool; producers", True, is_libtrilog=True)
 DIRECT = Way("direct", "a stock client that knows the nodes", False)
-WAYS = (ROUTER, DIRECT)
+# Told in less time than a site needs on a busy machine, librdkafka gives up what is in flight, and
+# then sends what stood behind it again: two copies, of its own making (ledger/README.md).
+LIBTRILOG_TIMEOUT = "5 min"
+WAYS = (ROUTER, LIBTRILOG, DIRECT)
 
 
 def bootstrap(lab, way, site):
-    """The site's own first, as an application there is configured."""
+    """Addresses, the site's own first, as an application there is configured."""
     doors = lab.routers if way.uses_routers else lab.nodes
-    return ",".join(one.address for one in
-                    sorted(doors.values(), key=lambda one: (one.site != site, one.id)))
+    return [one.address for one in
+            sorted(doors.values(), key=lambda one: (one.site != site, one.id))]
+
+
+def libtrilog_settings(lab, way, site):
+    """The text of its settings file."""
+    return "\n".join([f"site: {site}", f"send_timeout_ms: {LIBTRILOG_TIMEOUT}", "bootstrap:",
+                      *(f'  - "{address}"' for address in bootstrap(lab, way, site))]) + "\n"
 
 
 def site_and_way(process):

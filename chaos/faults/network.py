@@ -92,8 +92,11 @@ class Flap(Fault):
         return self.values["period_s"]
 
     def _cut(self, scene: Scene) -> None:
-        for site in scene.target.sites:
-            self._cuts.append(scene.lab.cut_site(site))
+        self._cuts += self.cuts(scene)
+
+    @staticmethod
+    def cuts(scene: Scene) -> list[Cut]:
+        return [scene.lab.cut_site(site) for site in scene.target.sites]
 
     def _restore(self) -> None:
         while self._cuts:
@@ -101,6 +104,15 @@ class Flap(Fault):
             self._cuts.pop()
 
     _is_new = True
+
+
+class FlapPair(Flap):
+    sentence = "the links between two sites are cut and restored, {period_s:g} s each"
+    scope = "pair"
+
+    @staticmethod
+    def cuts(scene: Scene) -> list[Cut]:
+        return [scene.lab.cut_link(*scene.target.sites)]
 
 
 class LinkFault(Fault):

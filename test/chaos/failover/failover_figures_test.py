@@ -38,15 +38,23 @@ def test_what_failed_waits_until_the_next_success():
 
 
 def test_a_gap_counts_from_the_fault_and_in_the_worst_partition():
-    some = [*sends((1, 6)), *sends((2, 2.1), (3, 3.1), partition=1)]
+    some = [*sends((1, 6)), *sends((2, 2.1), (5, 5.1), partition=1)]
     assert figures.producer_gap_us(some, 4 * S, 8 * S) == 2 * S
-    assert figures.producer_gap_us(some, 7 * S, 8 * S) is None
+    assert figures.producer_gap_us(some, 7 * S, 8 * S) is None  # it had ended
 
 
 def test_a_member_has_what_it_was_given_and_not_taken_from_it():
     changes = [(1, "g", 0, True), (1, "g", 1, True), (5, "g", 0, False)]
     assert figures.owned_at(changes, 3) == {("g", 0), ("g", 1)}
     assert figures.owned_at(changes, 9) == {("g", 1)}
+
+
+def test_a_member_that_was_killed_before_is_no_sample():
+    book = figures.Book()
+    book.owns["a-router-member-0"] = [(1, "g", 0, True)]
+    book.last_us["a-router-member-0"] = 3 * S
+    assert figures.member_pause_us(book, "a-router-member-0", 4 * S, 9 * S) == 5 * S
+    assert figures.member_pause_us(book, "a-router-member-0", 8 * S, 9 * S) is None
 
 
 def test_a_partition_that_nobody_reads_any_more_pauses_to_the_end():

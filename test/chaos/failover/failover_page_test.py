@@ -30,7 +30,7 @@ def test_every_drill_has_a_name_of_its_own_a_fault_and_ways_for_its_bounds():
     names = [row.name for row in plan.PLAN]
     assert len(set(names)) == len(names)
     for row in plan.PLAN:
-        assert row.fault in {*catalogue.KINDS, "applications"}
+        assert row.fault in {*catalogue.KINDS, plan.APPLICATIONS}
         assert all(way in {w.name for w in ways.WAYS} and figure in figures.WORDS
                    for way, figure, _ in row.bounds)
 

@@ -1,0 +1,30 @@
+"""Where it happens: three sites of one node and one router each, 25 ms one way between any two."""
+
+import os
+import pathlib
+from collections import namedtuple
+
+from drill.ground import Ground, GroundError, has_network
+from testbed.lab import Lab, Refused
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ONE_WAY_MS = 25
+SETTINGS = {"leader_return_quiet_ms": "500 ms"}
+Programs = namedtuple("Programs", "trilogd ledger check")
+
+
+def programs_of(folder):
+    base = (ROOT / folder).resolve()
+    return Programs(base / "trilogd", base / "ledger", base / "check")
+
+
+def raise_ground(programs):
+    """A lab whose cluster has formed. Without root: on loopback addresses, without distances."""
+    is_loopback = not has_network()
+    try:
+        lab = Lab.up(name=f"failover-{os.getpid()}", rtt_us=0 if is_loopback else 2000 * ONE_WAY_MS,
+                     binary=str(programs.trilogd), programs=str(programs.check.parent),
+                     loopback=is_loopback, settings=SETTINGS, routers_per_site=1)
+    except Refused as error:
+        raise GroundError(str(error)) from error
+    return Ground(lab)
