@@ -89,6 +89,8 @@ int session_confirm(struct session *s, const char *what);
 int cluster_status(struct session *s);
 int cluster_health(struct session *s);
 int site_list(struct session *s);
+int site_drain(struct session *s);
+int site_undrain(struct session *s);
 int node_list(struct session *s);
 int node_add(struct session *s);
 int node_remove(struct session *s);

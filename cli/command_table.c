@@ -13,8 +13,21 @@ const struct command commands[] = {
      "trilog cluster health --wait 300", cluster_health},
     {"site", "list", "", 0, 0, 0, "lists the datacenters, their nodes, and what they carry",
      "LEADS is how many raft groups are led there, TO LEAD how many are to be; REPLICAS how many\n"
-     "replicas vote there, LEVEL how many of them could take over at once.",
+     "replicas vote there, LEVEL how many of them could take over at once. STANDS is what the\n"
+     "cluster has agreed: whole; cut, off from another site; left, as nobody reaches it; and "
+     "whether\n"
+     "it is drained.",
      "trilog site list", site_list},
+    {"site", "drain", "SITE", 1, 1, OPTIONS_CHANGE | OPTIONS_WAIT,
+     "takes a site out of use: leaders and applications go elsewhere",
+     "No client sees an error: a leader goes when its target has all that it has. Routers and\n"
+     "libtrilog use the site only where nothing else is left. It stands until the site is "
+     "undrained;\n"
+     "the last site in use is refused. Ctrl-C ends the waiting, not the drain.",
+     "trilog site drain b", site_drain},
+    {"site", "undrain", "SITE", 1, 1, OPTIONS_CHANGE, "puts a drained site to use again",
+     "Leaders and applications come back when the site was quiet for half a minute.",
+     "trilog site undrain b", site_undrain},
     {"node", "list", "", 0, 0, 0, "lists the nodes, their states and their raft groups",
      "VOTES is in how many raft groups the node votes, of how many it is to; LEVEL in how many of\n"
      "them it could take over at once.",

@@ -1,11 +1,9 @@
-/* trilog cluster health, site list: is it whole, and where is what. */
+/* trilog cluster health: is it whole? */
 #include <string.h>
 
 #include "command.h"
 #include "progress.h"
 #include "table.h"
-
-/* ---- health ---- */
 
 static void put_reason(struct table *t, const json_t *reason)
 {
@@ -47,23 +45,4 @@ int cluster_health(struct session *s)
         field_print_rows(s->out, "CODE|REASON", json_object_get(json, "reasons"), put_reason);
     json_decref(json);
     return is_healthy ? EXIT_DONE : EXIT_FAILED;
-}
-
-/* ---- sites ---- */
-
-static void put_site(struct table *t, const json_t *site)
-{
-    table_text(t, field_text(site, "site"));
-    field_put_ids(t, site, "node_ids");
-    table_number(t, field_number(site, "alive"));
-    table_number(t, field_number(site, "groups_led"));
-    table_number(t, field_number(site, "groups_to_lead"));
-    table_number(t, field_number(site, "replicas_voting"));
-    table_number(t, field_number(site, "replicas_level"));
-}
-
-int site_list(struct session *s)
-{
-    return session_list(s, "/v1/sites", "sites",
-                        "SITE|NODES|>ALIVE|>LEADS|>TO LEAD|>REPLICAS|>LEVEL", put_site);
 }

@@ -137,6 +137,7 @@ struct broker {
     uint64_t site_epoch;          /* of the verdict that this node follows */
     uint64_t site_proposed_epoch; /* of what was last proposed */
     uint64_t site_proposed_at_ms;
+    uint64_t site_heard_at_ms; /* when it last reported who is heard */
 
     /* node_peers.c, shard 0 */
     bool are_peers_stale; /* group 0 has changed */

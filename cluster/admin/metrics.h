@@ -9,6 +9,8 @@
 void metrics_of_groups(struct metric_text *t, const struct survey *survey);
 /* metrics_lag.c: totals, what was heard of leaders, round trips, elections. */
 void metrics_of_lag(struct metric_text *t, const struct survey *survey);
+/* metrics_site.c: the verdict on sites, and what is heard of them. */
+void metrics_of_sites(struct metric_text *t, struct broker *b);
 /* metrics_request.c: client connections, requests, errors. */
 void metrics_of_requests(struct metric_text *t, struct broker *b);
 /* metrics_kafka.c: the node and the cluster under the names of Kafka's JMX exporter; partitions and

@@ -145,6 +145,7 @@ static void on_metrics(struct admin_call *call, const struct survey *survey)
     metrics_of_groups(&t, survey);
     metrics_of_kafka(&t, survey);
     metrics_of_lag(&t, survey);
+    metrics_of_sites(&t, survey->broker);
     metrics_of_members(&t, survey);
     if (t.is_failed) {
         free(t.text);

@@ -20,6 +20,7 @@
 #define REPORT_SIZE     17 /* the least that one takes */
 #define DRIVE_MS        100
 #define AGAIN_MS        500 /* after a proposal that nothing was heard of */
+#define HEARD_MS        500 /* between two reports of who is heard */
 
 /* ---- sites that there are ---- */
 
@@ -138,6 +139,36 @@ static void decide(struct broker_group *g, uint64_t now_ms)
         propose(g, &next, now_ms);
 }
 
+/* ---- who is heard ---- */
+
+static bool is_any_heard(struct broker *b, const char *site)
+{
+    const struct metadata *m = b->metadata;
+    bool is_heard = strcmp(site, b->conf.site) == 0;
+    for (unsigned i = 0; i < metadata_node_count(m) && !is_heard; i++) {
+        const struct metadata_node *node = metadata_node_at(m, i);
+        is_heard = strcmp(node->site, site) == 0 && node->state != METADATA_NODE_GONE &&
+                   repl_node_is_alive(b->node, node->node_id);
+    }
+    return is_heard;
+}
+
+/* Nodes' signs of life: less than the real path, and all there is without it. */
+static void report_heard(struct broker *b, uint64_t now_ms)
+{
+    const struct router_verdict *agreed = metadata_verdict(b->metadata);
+    if (agreed == NULL || now_ms - b->site_heard_at_ms < HEARD_MS)
+        return;
+    b->site_heard_at_ms = now_ms;
+    for (unsigned i = 0; i < agreed->site_count; i++) {
+        struct site_report r = {.reporter = (uint64_t)b->conf.node_id};
+        bytes_copy_text(r.from, sizeof r.from, b->conf.site);
+        bytes_copy_text(r.to, sizeof r.to, agreed->sites[i].site.name);
+        r.stage = is_any_heard(b, r.to) ? ROUTER_STAGE_NONE : ROUTER_STAGE_CONNECT;
+        site_board_take(b->sites, &r, true, now_ms);
+    }
+}
+
 /* ---- telling ---- */
 
 static void put_report(struct byte_list *list, const struct broker *b, const struct site_report *r)
@@ -213,6 +244,7 @@ void site_drive(struct broker_group *g)
         return;
     b->site_driven_at_ms = now_ms;
     follow(b, now_ms);
+    report_heard(b, now_ms);
     tell(b, now_ms);
     decide(g, now_ms);
 }

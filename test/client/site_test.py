@@ -1,13 +1,16 @@
 """Which sites are to be used, as real processes agree on it: told to anyone who asks by Kafka's own
 protocol, and heard of from anyone who tries."""
 
+import json
 import struct
 
 import pytest
 
-from admin_port import ready_cluster
+from admin_port import ask, post, ready_cluster, trilog
 from cluster import wait_until
+from fault_test import PARTITIONS, Load, finish
 from message import Connection
+from topics import create_topic
 
 BROKER, SET = 4, 0
 VERDICT, REPORT = "trilog.site.verdict", "trilog.site.report"
@@ -113,3 +116,45 @@ def test_what_routers_and_clients_report_is_agreed_and_taken_back_by_nobody_else
     assert sites == {"a": ("whole", "in", "none"), "b": ("whole", "in", "none"),
                      "c": ("left", "in", "answer")}
     wait_verdict(own.nodes, lambda v: v[2]["c"][0] == "left", "all nodes follow")
+
+
+# ---- by an operator's word -----------------------------------------------------------------------
+def listed(own):
+    return {site["site"]: site for site in ask(own.nodes[0].admin, "/v1/sites").json["sites"]}
+
+
+def run(own, *words):
+    return trilog("--admin", own.nodes[0].admin, *words)
+
+
+def test_a_site_is_drained_under_load_and_no_client_sees_an_error(own):
+    """Last: what is drained is in use again only when it was quiet for half a minute."""
+    topic = create_topic(own, "drained", PARTITIONS)
+    load = Load(own, topic)
+    load.topic = topic
+    load.wait_progress()
+    planned = json.loads(run(own, "site", "drain", "b", "--plan", "-o", "json").stdout)
+    assert planned["drained"] and not planned["begun"]
+    assert listed(own)["b"]["drain"] == "in", "a plan changes nothing"
+    done = run(own, "site", "drain", "b", "--yes", "--wait", "60")
+    assert done.returncode == 0, done.stderr
+    assert listed(own)["b"]["groups_led"] == 0
+    wait_verdict(own.nodes, lambda v: v[2]["b"][1] == "drained", "all nodes follow")
+    load.wait_progress()
+    finish(own, load)
+    told = run(own, "site", "list").stdout
+    assert "whole, drained" in told, told
+    assert 'trilog_site_drain{of_site="b"' in ask(own.nodes[2].admin, "/metrics").body.decode()
+    undone = run(own, "site", "undrain", "b", "--yes")
+    assert undone.returncode == 0, undone.stderr
+    wait_verdict(own.nodes, lambda v: v[2]["b"][1] == "ending", "all nodes follow")
+
+
+def test_what_is_no_site_or_the_last_one_is_not_drained(own):
+    node = own.nodes[0].admin
+    assert post(node, "/v1/sites/drain", {"site": "x"}).error == "not_found"
+    assert post(node, "/v1/sites/drain", {"site": ""}).error == "invalid_field"
+    for site in "ac":
+        answer = post(node, "/v1/sites/drain", {"site": site})
+    assert answer.error == "not_allowed_now", answer.body
+    assert post(node, "/v1/sites/drain", {"site": "a", "drained": False}).error is None
