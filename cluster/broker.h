@@ -47,6 +47,7 @@ struct controller;
 struct rebuild;
 struct produce_part;
 struct site_board;
+struct site_canary;
 struct topic_move_work;
 
 /* One raft group of this node. */
@@ -116,6 +117,7 @@ struct broker {
     struct lag_board *lag;                            /* any thread: membership/lag.h */
     struct forecast_board *forecasts;                 /* any thread: membership/forecast.h */
     struct site_board *sites;                         /* any thread: site/board.h */
+    struct site_canary *canary;                       /* shard 0: site/canary.h */
 
     /* node_drive.c, shard 0 */
     uint64_t driven_version; /* of the metadata when something was last proposed */

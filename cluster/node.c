@@ -27,6 +27,7 @@
 #include "membership/recovered.h"
 #include "membership/returning.h"
 #include "site/board.h"
+#include "site/canary.h"
 #include "site/drive.h"
 
 #define MEMORY_OVER_WAL 16 /* with so many times the WAL's files its pages are in nobody's way */
@@ -279,6 +280,8 @@ static int open_parts(struct node *n, struct err_note *note)
         err = forecast_board_create(&b->forecasts);
     if (err == 0)
         err = site_board_create(&b->sites);
+    if (err == 0)
+        err = site_canary_create(b, &b->canary);
     if (err == 0)
         err = open_repl_node(n);
     if (err == 0)

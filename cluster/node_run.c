@@ -30,6 +30,7 @@
 #include "membership/recovered.h"
 #include "membership/recovery_outcome.h"
 #include "membership/switch_drive.h"
+#include "site/canary.h"
 #include "site/drive.h"
 
 #define TICK_MS          10
@@ -120,6 +121,7 @@ static void on_tick(uv_timer_t *timer)
         repl_node_tick(b->node);
         node_peers_tick(b);
         recovered_tick(b);
+        site_canary_tick(b->canary);
         if (s->tick_count++ % LEVEL_TICKS == 0) {
             level_tell(b);
             lag_tell(b);
@@ -160,8 +162,10 @@ static void on_stop(struct work_item *item)
 {
     struct node_shard *s = item->data;
     struct broker *b = &s->node->broker;
-    if (shard_index(s->shard) == 0)
+    if (shard_index(s->shard) == 0) {
         listener_close(s->node->listener);
+        site_canary_stop(b->canary);
+    }
     client_shard_close_all(&s->node->client_shards[shard_index(s->shard)]);
     for (unsigned i = 0; i < b->group_count; i++)
         if (b->groups[i]->shard == s->shard)

@@ -37,8 +37,6 @@ void metrics_of_sites(struct metric_text *t, struct broker *b)
                   "What routers and clients reported of sites to this node");
     metric_whole(t, "", view.reports - view.refused, 1, "outcome", "taken");
     metric_whole(t, "", view.refused, 1, "outcome", "refused");
-    if (view.verdict.epoch == 0)
-        return;
     add_verdict(t, &view.verdict);
     add_paths(t, &view);
 }

@@ -11,6 +11,7 @@
 #include "request/change_list.h"
 #include "request/operations.h"
 #include "request/text.h"
+#include "site/try.h"
 
 #define VERSION_BY_ID          12 /* before, ids are only told */
 #define AUTO_CREATE_TIMEOUT_MS 5000
@@ -151,7 +152,7 @@ static void fill_topic(void *data, const struct metadata_topic *t)
         return;
     into->name = text_copy(w->list.request, t->name);
     memcpy(into->topic_id.bytes, t->id, sizeof t->id);
-    into->is_internal = t->is_internal;
+    into->is_internal = t->is_internal || strcmp(t->name, SITE_CANARY_TOPIC) == 0;
     into->partitions = request_array(w->list.request, (size_t)t->partition_count,
                                      sizeof *into->partitions);
     if (into->partitions == NULL) {

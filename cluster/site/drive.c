@@ -12,6 +12,7 @@
 
 #include "base/event.h"
 #include "site/board.h"
+#include "site/canary.h"
 #include "state/byte_list.h"
 #include "upkeep/maintain.h"
 
@@ -135,6 +136,7 @@ static void decide(struct broker_group *g, uint64_t now_ms)
     bool is_change = site_board_decide(b->sites, &next, now_ms);
     if (!machine_is_ready(g->machine))
         return;
+    site_canary_maintain(g);
     if (site_next_of_nodes(b->metadata, &next) || is_change)
         propose(g, &next, now_ms);
 }
@@ -153,11 +155,11 @@ static bool is_any_heard(struct broker *b, const char *site)
     return is_heard;
 }
 
-/* Nodes' signs of life: less than the real path, and all there is without it. */
+/* Nodes' signs of life: less than the real path, and all there is without a canary. */
 static void report_heard(struct broker *b, uint64_t now_ms)
 {
     const struct router_verdict *agreed = metadata_verdict(b->metadata);
-    if (agreed == NULL || now_ms - b->site_heard_at_ms < HEARD_MS)
+    if (b->conf.site_canary_ms != 0 || agreed == NULL || now_ms - b->site_heard_at_ms < HEARD_MS)
         return;
     b->site_heard_at_ms = now_ms;
     for (unsigned i = 0; i < agreed->site_count; i++) {

@@ -3,6 +3,7 @@ protocol, and heard of from anyone who tries."""
 
 import json
 import struct
+import time
 
 import pytest
 
@@ -64,6 +65,20 @@ def wait_verdict(nodes, is_it, what):
         told_by = [verdict(node) for node in nodes]
         return told_by[0] if all(v is not None and is_it(v) for v in told_by) else None
     return wait_until(told, BOUND_S, what, 0.05)
+
+
+@pytest.fixture(scope="module")
+def tried():
+    """With the canary; leaders stay where they are while a node stands still for a moment."""
+    yield from ready_cluster("site-canary", {"site_canary_ms": "500 ms"})
+
+
+def stand(cluster, site, health):
+    """Seconds until all nodes that run tell so, and what else they tell of it."""
+    begin = time.monotonic()
+    nodes = [node for node in cluster.nodes if node.site != site]
+    agreed = wait_verdict(nodes, lambda v: v[2][site][0] == health, f"site {site} is {health}")
+    return time.monotonic() - begin, agreed[2][site]
 
 
 def report(node, text, resource_name="1", name=REPORT):
@@ -158,3 +173,46 @@ def test_what_is_no_site_or_the_last_one_is_not_drained(own):
         answer = post(node, "/v1/sites/drain", {"site": site})
     assert answer.error == "not_allowed_now", answer.body
     assert post(node, "/v1/sites/drain", {"site": "a", "drained": False}).error is None
+
+
+# ---- by the real path ----------------------------------------------------------------------------
+def ways(cluster, site, node):
+    sites = {s["site"]: s for s in ask(node.admin, "/v1/sites").json["sites"]}
+    return {way["from"]: way for way in sites[site].get("ways", ())}
+
+
+def wait_tried(cluster):
+    """Every site finds the way to every other, by records that were produced and fetched."""
+    def is_heard():
+        return all(way["state"] == "heard" for node in cluster.nodes for site in "abc"
+                   for way in ways(cluster, site, node).values()) and produced(cluster) > 0
+    wait_until(is_heard, BOUND_S, "all sites hear each other", 0.1)
+
+
+def produced(cluster):
+    topics = ask(cluster.nodes[0].admin, "/v1/topics/describe?topic=__trilog_canary")
+    return sum(p["end_offset"] or 0 for p in topics.json.get("partition_list", ()))
+
+
+def test_the_canary_writes_and_reads_a_few_small_records_and_no_more(tried):
+    wait_tried(tried)
+    begin, first = time.monotonic(), produced(tried)
+    wait_until(lambda: produced(tried) >= first + 20, BOUND_S, "records keep coming", 0.2)
+    a_second = (produced(tried) - first) / (time.monotonic() - begin)
+    print(f"{a_second:.1f} records a second of 9 pairs of nodes")
+    assert a_second < 9 * 5
+
+
+@pytest.mark.timeout(240)
+def test_a_site_that_takes_connections_and_answers_nothing_is_left(tried):
+    wait_tried(tried)
+    node = tried.nodes[1]
+    node.pause()
+    try:
+        took_s, standing = stand(tried, "b", "left")
+    finally:
+        node.resume()
+    print(f"left after {took_s:.2f} s: {standing}")
+    assert standing[2] in ("connect", "answer", "produce", "fetch")
+    wait_until(lambda: ways(tried, "b", tried.nodes[0])["a"]["state"] == "heard", BOUND_S,
+               "it is heard again; it is used again when it was quiet", 0.1)

@@ -1,0 +1,176 @@
+/* Who is tried when, and what is said of it.
+ *
+ * A site is well while one of its nodes is: who has several has them so that one may be lost. The
+ * next try of a node begins site_canary_ms after the one before, and not before that one is over;
+ * a try that runs into its timeout is followed by the next at once. So there are as many tries
+ * under way as there are nodes, and what they cost does not grow with load or trouble. */
+#include "site/canary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "site/board.h"
+#include "site/try.h"
+#include "upkeep/maintain.h"
+
+#define TRY_INTERVAL_MS_LEAST 200
+#define TRY_MS_MAX            600  /* three of them, one after another, are seen in less than 3 s */
+#define MAINTAIN_MS           2000 /* between two looks whether the topic is there */
+#define RETENTION_MS          "60000"
+#define SEGMENT_BYTES         "1048576"
+#define TARGETS_LOOK_MS       500
+
+struct target {
+    struct site_try way;
+    struct site_canary *canary;
+    char site[METADATA_SITE_SIZE]; /* "": this place is free */
+    uint64_t started_at_ms, ended_at_ms;
+    enum router_stage stage; /* of the newest try */
+};
+
+struct site_canary {
+    struct broker *broker;
+    struct target targets[METADATA_NODES_MAX]; /* by node id */
+    struct site_record newest;
+    uint64_t looked_at_ms;     /* at who is there */
+    uint64_t maintained_at_ms; /* group 0's leader: at the topic */
+    bool is_stopped;
+};
+
+int site_canary_create(struct broker *b, struct site_canary **canary)
+{
+    *canary = calloc(1, sizeof **canary);
+    if (*canary == NULL)
+        return UV_ENOMEM;
+    (*canary)->broker = b;
+    return 0;
+}
+
+/* ---- what is said ---- */
+
+/* Of those of the site that were tried lately: one that went well, else the newest. */
+static enum router_stage stage_of(const struct site_canary *c, const char *site, uint64_t now_ms)
+{
+    const struct target *newest = NULL;
+    for (unsigned i = 0; i < METADATA_NODES_MAX; i++) {
+        const struct target *t = &c->targets[i];
+        if (strcmp(t->site, site) != 0 || t->ended_at_ms == 0 ||
+            now_ms - t->ended_at_ms >= SITE_FRESH_MS)
+            continue;
+        if (t->stage == ROUTER_STAGE_NONE)
+            return ROUTER_STAGE_NONE;
+        if (newest == NULL || t->ended_at_ms > newest->ended_at_ms)
+            newest = t;
+    }
+    return newest == NULL ? ROUTER_STAGE_NONE : newest->stage;
+}
+
+static void on_tried(void *data, enum router_stage stage)
+{
+    struct target *t = data;
+    struct broker *b = t->canary->broker;
+    uint64_t now_ms = clock_now_ms(&b->clock);
+    struct site_report report = {.reporter = (uint64_t)b->conf.node_id};
+    t->stage = stage;
+    t->ended_at_ms = now_ms;
+    report.stage = stage_of(t->canary, t->site, now_ms);
+    bytes_copy_text(report.from, sizeof report.from, b->conf.site);
+    bytes_copy_text(report.to, sizeof report.to, t->site);
+    site_board_take(b->sites, &report, true, now_ms);
+}
+
+/* ---- who is tried ---- */
+
+static void look(struct site_canary *c, uint64_t now_ms)
+{
+    struct metadata *m = c->broker->metadata;
+    if (now_ms - c->looked_at_ms < TARGETS_LOOK_MS)
+        return;
+    c->looked_at_ms = now_ms;
+    metadata_read_lock(m);
+    for (uint32_t id = 1; id < METADATA_NODES_MAX; id++) {
+        struct target *t = &c->targets[id];
+        const struct metadata_node *node = metadata_node_by_id(m, id);
+        bool is_there = node != NULL && node->state != METADATA_NODE_GONE && node->host[0] != '\0';
+        if (!is_there && t->site[0] != '\0')
+            site_try_stop(&t->way);
+        bytes_copy_text(t->site, sizeof t->site, is_there ? node->site : "");
+    }
+    metadata_read_unlock(m);
+}
+
+static void start(struct site_canary *c, uint32_t node_id, uint64_t now_ms)
+{
+    struct target *t = &c->targets[node_id];
+    t->canary = c;
+    t->started_at_ms = now_ms;
+    t->way.broker = c->broker;
+    t->way.loop = shard_loop(c->broker->shards[0]);
+    t->way.node_id = node_id;
+    t->way.newest = &c->newest;
+    t->way.data = t;
+    site_try_start(&t->way, now_ms, TRY_MS_MAX, on_tried);
+}
+
+void site_canary_tick(struct site_canary *c)
+{
+    uint64_t interval_ms = (uint64_t)c->broker->conf.site_canary_ms;
+    uint64_t now_ms = clock_now_ms(&c->broker->clock);
+    if (interval_ms == 0 || c->is_stopped)
+        return;
+    interval_ms = interval_ms < TRY_INTERVAL_MS_LEAST ? TRY_INTERVAL_MS_LEAST : interval_ms;
+    look(c, now_ms);
+    for (uint32_t id = 1; id < METADATA_NODES_MAX; id++) {
+        struct target *t = &c->targets[id];
+        if (t->site[0] == '\0')
+            continue;
+        site_try_tick(&t->way, now_ms);
+        if (!t->way.is_busy && now_ms - t->started_at_ms >= interval_ms)
+            start(c, id, now_ms);
+    }
+}
+
+void site_canary_stop(struct site_canary *c)
+{
+    c->is_stopped = true;
+    for (unsigned i = 0; i < METADATA_NODES_MAX; i++)
+        site_try_stop(&c->targets[i].way);
+}
+
+/* ---- the topic ---- */
+
+static void propose_topic(struct broker_group *g)
+{
+    static char retention[] = "retention.ms", segment[] = "segment.bytes",
+                retention_ms[] = RETENTION_MS, segment_bytes[] = SEGMENT_BYTES;
+    static const struct metadata_config configs[] = {{retention, retention_ms},
+                                                     {segment, segment_bytes}};
+    struct broker *b = g->broker;
+    const struct metadata_group *first = metadata_group_at(b->metadata, 0);
+    struct metadata_change change = {.kind = METADATA_TOPIC_CREATE,
+                                     .name = SITE_CANARY_TOPIC,
+                                     .partition_count = (int32_t)metadata_group_count(b->metadata) -
+                                                        1,
+                                     .replication_factor = (int16_t)first->node_count,
+                                     .configs = configs,
+                                     .config_count = 2};
+    for (unsigned i = 0; i < sizeof change.id; i += 8)
+        bytes_put_le64(change.id + i, random_u64(&b->node_random));
+    maintain_propose_metadata(g, &change);
+}
+
+void site_canary_maintain(struct broker_group *g)
+{
+    struct broker *b = g->broker;
+    struct site_canary *c = b->canary;
+    uint64_t now_ms = clock_now_ms(&b->clock);
+    if (b->conf.site_canary_ms == 0 || now_ms - c->maintained_at_ms < MAINTAIN_MS)
+        return;
+    c->maintained_at_ms = now_ms;
+    bool is_wanted = metadata_verdict(b->metadata) != NULL &&
+                     metadata_group_count(b->metadata) > 1 &&
+                     metadata_topic_by_name(b->metadata, SITE_CANARY_TOPIC,
+                                            strlen(SITE_CANARY_TOPIC)) == NULL;
+    if (is_wanted)
+        propose_topic(g);
+}

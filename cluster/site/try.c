@@ -1,0 +1,275 @@
+/* CONNECT --connected--> ANSWER --who leads--> PRODUCE --acknowledged--> FETCH --there--> over
+ *                                   '--it leads none of them: the newest record--^
+ *
+ * The stage that is under way when time is over, or when the connection breaks, is the one that
+ * failed. A node without a replica of that partition has nothing to show: its answer does. */
+#include "site/try.h"
+
+#include <string.h>
+
+#include "broker.h"
+#include "protocol/error.h"
+#include "protocol/messages.h"
+#include "protocol/record_batch_builder.h"
+#include "site/wire.h"
+
+#define METADATA_VERSION 9
+#define PRODUCE_VERSION  9
+#define FETCH_VERSION    11
+#define FETCH_WAIT_MS    300
+#define FETCH_BYTES      4096
+#define RECORD_BYTES_MAX 1024
+#define NEWEST_MS_MAX    2000 /* older ones prove nothing */
+
+static void finish(struct site_try *t, enum router_stage stage)
+{
+    if (!t->is_busy)
+        return;
+    t->is_busy = false;
+    if (stage != ROUTER_STAGE_NONE && t->wire != NULL) {
+        site_wire_close(t->wire);
+        t->wire = NULL;
+    }
+    t->cb(t->data, stage);
+}
+
+static void ask(struct site_try *t, enum kafka_api_key api, int16_t version, const void *message)
+{
+    if (site_wire_ask(t->wire, api, version, message) != 0)
+        finish(t, t->stage);
+}
+
+/* ---- fetch ---- */
+
+static void fetch(struct site_try *t)
+{
+    struct kafka_fetch_request_partition partition;
+    struct kafka_fetch_request_topic topic;
+    struct kafka_fetch_request message;
+    kafka_fetch_request_init(&message);
+    kafka_fetch_request_topic_init(&topic);
+    kafka_fetch_request_partition_init(&partition);
+    partition.partition_index = t->record.partition;
+    partition.fetch_offset = t->record.offset;
+    partition.partition_max_bytes = FETCH_BYTES;
+    topic.name = kafka_string_of(SITE_CANARY_TOPIC);
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    message.max_wait_ms = FETCH_WAIT_MS;
+    message.min_bytes = 1;
+    message.max_bytes = FETCH_BYTES;
+    message.topics = &topic;
+    message.topics_count = 1;
+    t->stage = ROUTER_STAGE_FETCH;
+    ask(t, KAFKA_API_FETCH, FETCH_VERSION, &message);
+}
+
+static bool has_no_replica(int16_t error_code)
+{
+    return error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER ||
+           error_code == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+static void on_fetched(struct site_try *t, const struct kafka_fetch_response *r)
+{
+    bool is_answer = r->error_code == 0 && r->topics_count == 1 &&
+                     r->topics[0].partitions_count == 1;
+    const struct kafka_fetch_response_partition *p = is_answer ? r->topics[0].partitions : NULL;
+    bool is_there = p != NULL && p->error_code == 0 && p->records.count > 0 &&
+                    p->records.items[0].bytes.size > 0;
+    bool is_excused = p != NULL && !t->is_led && has_no_replica(p->error_code);
+    finish(t, is_there || is_excused ? ROUTER_STAGE_NONE : ROUTER_STAGE_FETCH);
+}
+
+/* ---- produce ---- */
+
+static int build(uint64_t wall_ms, struct slice *batch)
+{
+    static const uint8_t word[] = "canary";
+    struct kafka_record_batch_builder b;
+    kafka_record_batch_builder_init(&b, RECORD_BYTES_MAX);
+    int err = kafka_record_batch_builder_append(&b, (int64_t)wall_ms, bytes_of(NULL, 0),
+                                                bytes_of(word, sizeof word - 1), NULL, 0);
+    if (err == 0)
+        err = kafka_record_batch_builder_finish(&b, batch);
+    kafka_record_batch_builder_close(&b);
+    return err;
+}
+
+static void produce(struct site_try *t, int32_t partition_index)
+{
+    struct kafka_produce_request_partition partition;
+    struct kafka_produce_request_topic topic;
+    struct kafka_produce_request message;
+    struct slice batch = {0};
+    t->stage = ROUTER_STAGE_PRODUCE;
+    if (build((uint64_t)clock_wall_ms(&t->broker->clock), &batch) != 0) {
+        finish(t, ROUTER_STAGE_NONE); /* no memory here says nothing of that node */
+        return;
+    }
+    kafka_produce_request_init(&message);
+    kafka_produce_request_topic_init(&topic);
+    kafka_produce_request_partition_init(&partition);
+    partition.partition_index = partition_index;
+    partition.records = batch.bytes;
+    topic.name = kafka_string_of(SITE_CANARY_TOPIC);
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    message.transactional_id = KAFKA_STRING_NULL;
+    message.acks = -1;
+    message.timeout_ms = 1000;
+    message.topics = &topic;
+    message.topics_count = 1;
+    ask(t, KAFKA_API_PRODUCE, PRODUCE_VERSION, &message);
+    slice_unref(&batch);
+}
+
+static void on_produced(struct site_try *t, const struct kafka_produce_response *r)
+{
+    bool is_answer = r->topics_count == 1 && r->topics[0].partitions_count == 1;
+    if (!is_answer || r->topics[0].partitions[0].error_code != 0) {
+        finish(t, ROUTER_STAGE_PRODUCE);
+        return;
+    }
+    t->record = (struct site_record){.partition = r->topics[0].partitions[0].partition_index,
+                                     .offset = r->topics[0].partitions[0].base_offset,
+                                     .at_ms = clock_now_ms(&t->broker->clock)};
+    *t->newest = t->record;
+    t->is_led = true;
+    fetch(t);
+}
+
+/* ---- who leads ---- */
+
+static void ask_metadata(struct site_try *t)
+{
+    struct kafka_metadata_request_topic topic;
+    struct kafka_metadata_request message;
+    kafka_metadata_request_init(&message);
+    kafka_metadata_request_topic_init(&topic);
+    topic.name = kafka_string_of(SITE_CANARY_TOPIC);
+    message.topics = &topic;
+    message.topics_count = 1;
+    message.allow_auto_topic_creation = false;
+    t->stage = ROUTER_STAGE_ANSWER;
+    ask(t, KAFKA_API_METADATA, METADATA_VERSION, &message);
+}
+
+/* Each time another one of those that it leads, so that all its raft groups have their turn. */
+static int32_t led_partition(const struct site_try *t,
+                             const struct kafka_metadata_response_topic *m)
+{
+    int32_t first = -1;
+    for (int32_t i = 0; i < m->partitions_count; i++) {
+        const struct kafka_metadata_response_partition *p = &m->partitions[i];
+        if (p->error_code != 0 || p->leader_id != (int32_t)t->node_id)
+            continue;
+        if (p->partition_index > t->record.partition)
+            return p->partition_index;
+        first = first < 0 ? p->partition_index : first;
+    }
+    return first;
+}
+
+static void on_metadata(struct site_try *t, const struct kafka_metadata_response *r)
+{
+    bool is_there = r->topics_count == 1 && r->topics[0].error_code == 0;
+    int32_t partition = is_there ? led_partition(t, &r->topics[0]) : -1;
+    uint64_t now_ms = clock_now_ms(&t->broker->clock);
+    if (partition >= 0) {
+        produce(t, partition);
+        return;
+    }
+    if (!is_there || t->newest->at_ms == 0 || now_ms - t->newest->at_ms > NEWEST_MS_MAX) {
+        finish(t, ROUTER_STAGE_NONE); /* nothing to ask it for */
+        return;
+    }
+    t->record = *t->newest;
+    t->is_led = false;
+    fetch(t);
+}
+
+/* ---- the wire ---- */
+
+static void on_connected(void *data)
+{
+    struct site_try *t = data;
+    if (t->is_busy)
+        ask_metadata(t);
+}
+
+static void on_answered(void *data, enum kafka_api_key api, const void *answer)
+{
+    struct site_try *t = data;
+    if (!t->is_busy)
+        return;
+    if (api == KAFKA_API_METADATA)
+        on_metadata(t, answer);
+    else if (api == KAFKA_API_PRODUCE)
+        on_produced(t, answer);
+    else
+        on_fetched(t, answer);
+}
+
+static void on_broke(void *data)
+{
+    struct site_try *t = data;
+    t->wire = NULL;
+    finish(t, t->stage);
+}
+
+static const struct site_wire_events wire_events = {on_connected, on_answered, on_broke};
+
+/* Where clients reach the node; this one by where it listens. */
+static bool find_address(struct broker *b, uint32_t node_id, struct conf_address *address)
+{
+    if (node_id == (uint32_t)b->conf.node_id) {
+        *address = b->conf.listen;
+        if (strcmp(address->host, "0.0.0.0") == 0 || address->host[0] == '\0')
+            strcpy(address->host, "127.0.0.1");
+        else if (strcmp(address->host, "::") == 0)
+            strcpy(address->host, "::1");
+        return true;
+    }
+    metadata_read_lock(b->metadata);
+    const struct metadata_node *node = metadata_node_by_id(b->metadata, node_id);
+    bool is_known = node != NULL && node->host[0] != '\0' && node->port != 0;
+    if (is_known) {
+        bytes_copy_text(address->host, sizeof address->host, node->host);
+        address->port = node->port;
+    }
+    metadata_read_unlock(b->metadata);
+    return is_known;
+}
+
+/* A node that the new wire is for may have moved: its address is looked up each time. */
+void site_try_start(struct site_try *t, uint64_t now_ms, uint64_t timeout_ms, site_try_cb cb)
+{
+    struct conf_address address;
+    t->cb = cb;
+    t->is_busy = true;
+    t->deadline_ms = now_ms + timeout_ms;
+    if (t->wire != NULL) {
+        ask_metadata(t);
+        return;
+    }
+    t->stage = ROUTER_STAGE_CONNECT;
+    if (find_address(t->broker, t->node_id, &address))
+        t->wire = site_wire_open(t->loop, &address, &wire_events, t);
+    if (t->wire == NULL)
+        finish(t, ROUTER_STAGE_CONNECT);
+}
+
+void site_try_tick(struct site_try *t, uint64_t now_ms)
+{
+    if (t->is_busy && now_ms >= t->deadline_ms)
+        finish(t, t->stage);
+}
+
+void site_try_stop(struct site_try *t)
+{
+    t->is_busy = false;
+    if (t->wire != NULL)
+        site_wire_close(t->wire);
+    t->wire = NULL;
+}

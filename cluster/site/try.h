@@ -1,0 +1,55 @@
+/* One try of the real path to a node, as a client of it goes: connect, ask who leads, produce a
+ * record where that node leads, fetch it there.
+ *
+ * Where it leads no partition of the canary's topic the newest record that was acknowledged
+ * elsewhere is fetched from it: so a node that follows must follow. The connection is kept for the
+ * next try; one that failed is closed. */
+#ifndef CLUSTER_SITE_TRY_H
+#define CLUSTER_SITE_TRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "dc-router/policy.h"
+
+#define SITE_CANARY_TOPIC "__trilog_canary"
+
+struct broker;
+struct site_try;
+struct site_wire;
+
+/* The newest record that this node's canary has had acknowledged, by whichever node. */
+struct site_record {
+    int32_t partition;
+    int64_t offset;
+    uint64_t at_ms; /* clock; 0: none yet */
+};
+
+/* How it ended: ROUTER_STAGE_NONE, or the stage that failed. On the loop. */
+typedef void (*site_try_cb)(void *data, enum router_stage stage);
+
+/* Of one node, again and again; zeroed before the first. */
+struct site_try {
+    struct broker *broker; /* these five are the owner's */
+    uv_loop_t *loop;
+    uint32_t node_id;
+    struct site_record *newest; /* shared by all tries of this node */
+    void *data;
+    site_try_cb cb; /* private from here on */
+    bool is_busy;
+    enum router_stage stage; /* that is under way */
+    uint64_t deadline_ms;
+    struct site_record record; /* that is fetched */
+    bool is_led;               /* ... from its leader */
+    struct site_wire *wire;    /* the connection, or NULL */
+};
+
+/* Not while it is busy. `cb` runs exactly once, later or at once, unless it is stopped. */
+void site_try_start(struct site_try *t, uint64_t now_ms, uint64_t timeout_ms, site_try_cb cb);
+/* Ends one that is past its deadline. Every tick. */
+void site_try_tick(struct site_try *t, uint64_t now_ms);
+/* Closes the connection; nothing is called any more. */
+void site_try_stop(struct site_try *t);
+
+#endif
