@@ -214,9 +214,11 @@ $(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-
 # The inside of the router is no one's public header.
 $(B)/test/dc-router/%.o $(B)/test/fuzz/router_%.o: TEST_INCLUDES += -Idc-router
 $(B)/test/dc-router/client/%.o: TEST_INCLUDES += -Idc-router/client -Idc-router/client/include
+# A test fails each allocation of the library in turn.
+CLIENT_TEST_WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/test/client_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/dc-router/client/*.c)) $(CLIENT_OBJECTS) $(FAKES) \
     $(call libs_of,dc-router) | build/.need-client
-	$(CC) $(LDFLAGS) $^ $(CLIENT_LIBS) $(TEST_RUNNER) -o $@
+	$(CC) $(LDFLAGS) $(CLIENT_TEST_WRAPS) $^ $(CLIENT_LIBS) $(TEST_RUNNER) -o $@
 
 UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) $(if $(filter tsan,$(VARIANT)),,cli client),$(B)/test/$(f)_tests)
 unit: $(UNIT_BINARIES)

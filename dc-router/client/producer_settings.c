@@ -108,8 +108,12 @@ static int reload(struct trilog_producer *p, char *why)
         return TRILOG_ERR_MEMORY;
     struct err_note note = {0};
     int err = settings_file_load(&p->settings_file, now, &note);
-    int result = err == 0 ? take_over(p, now) : TRILOG_ERR_SETTINGS;
+    int result = err == 0           ? take_over(p, now)
+                 : err == UV_ENOMEM ? TRILOG_ERR_MEMORY
+                                    : TRILOG_ERR_SETTINGS;
     free(now);
+    if (result == TRILOG_ERR_MEMORY)
+        settings_file_forget(&p->settings_file); /* and is looked at again */
     if (err != 0)
         snprintf(why, TRILOG_TEXT_SIZE, "%s", note.text);
     else if (result != 0)

@@ -63,3 +63,9 @@ bool settings_file_has_changed(const struct settings_file *f)
     return now.device != f->device || now.inode != f->inode || now.size != f->size ||
            now.modified_s != f->modified_s || now.modified_ns != f->modified_ns;
 }
+
+void settings_file_forget(struct settings_file *f)
+{
+    f->device = f->inode = f->size = 0;
+    f->modified_s = f->modified_ns = 0;
+}

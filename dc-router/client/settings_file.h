@@ -26,6 +26,9 @@ int settings_file_open(struct settings_file *f, const char *path, struct client_
  * that is missing just now is none. */
 bool settings_file_has_changed(const struct settings_file *f);
 
+/* As if no state of it had been read. */
+void settings_file_forget(struct settings_file *f);
+
 /* Reads them again; a state that can't be used counts as read. On an error as above. */
 int settings_file_load(struct settings_file *f, struct client_settings *settings,
                        struct err_note *note);

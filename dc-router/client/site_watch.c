@@ -259,6 +259,8 @@ static void one_round(struct site_watch *w)
 {
     if (!is_any_up(w))
         look_everywhere(w);
+    if (!is_any_up(w) && w->choice.used == SITE_NONE)
+        site_gate_use(w->gate, ""); /* none is better: whoever comes first is tried */
     if (has_routers(w)) {
         round_of_routers(w);
     } else if (is_any_up(w)) {

@@ -21,6 +21,9 @@
 
 /* Files that failed writes may leave, beyond those that are full. */
 #define FILES_SPARE 64
+/* And those of earlier openings: each begins one, however often an application starts while no site
+ * takes its records. Each costs an open file. */
+#define FILES_FOUND_MAX 512
 
 /* The folder is there, and stays. */
 static int make_folder(struct spool *s, struct err_note *note)
@@ -51,6 +54,7 @@ int spool_open(struct spool **opened, const struct spool_options *options,
     int err = make_folder(s, note);
     if (err == 0)
         err = spool_scan(s, report, note);
+    s->found_count = s->file_count;
     if (err != 0) {
         spool_index_close(s);
         spool_file_close_all(s);
@@ -119,7 +123,8 @@ int spool_sync(struct spool *s)
 static uint64_t files_max(const struct spool *s)
 {
     /* Of any two files one after the other at least one is half full. */
-    return 2 * (s->options.bytes_max / s->options.file_bytes_max) + FILES_SPARE;
+    uint64_t found = s->found_count < FILES_FOUND_MAX ? s->found_count : FILES_FOUND_MAX;
+    return 2 * (s->options.bytes_max / s->options.file_bytes_max) + FILES_SPARE + found;
 }
 
 static int make_room_in_file(struct spool *s, uint64_t size)

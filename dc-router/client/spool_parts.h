@@ -43,9 +43,10 @@ struct spool {
     char folder[1024];
     struct spool_file *oldest, *newest;
     uint64_t file_count;
-    bool is_sealed;  /* the newest takes no more: found at open, or a write to it has failed */
-    bool is_dirty;   /* the newest has bytes that were not synced */
-    bool is_renamed; /* the folder has names that were not synced */
+    uint64_t found_count; /* of them when it was opened */
+    bool is_sealed;       /* the newest takes no more: found at open, or a write to it has failed */
+    bool is_dirty;        /* the newest has bytes that were not synced */
+    bool is_renamed;      /* the folder has names that were not synced */
     uint64_t number_next, sequence_next, order_next;
     uint64_t size_bytes; /* of all files */
     uint64_t waiting_count;

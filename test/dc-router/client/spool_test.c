@@ -335,3 +335,16 @@ Test(spool, takes_no_record_out_of_another_ones_content)
     assert_takes(&b, 3);
     spool_bench_close(&b);
 }
+
+Test(spool, has_room_however_often_its_owner_starts_while_no_site_takes_its_records)
+{
+    struct spool_bench b = spool_bench_of(17, 20000000, 4000);
+    b.options.bytes_max = 200000;
+    for (uint64_t order = 1; order <= 300; order++) {
+        cr_assert_eq(spool_append(b.spool, order, 1, bytes_of_text("x"), true, true), 0, "start %d",
+                     (int)order);
+        spool_bench_reopen(&b);
+    }
+    cr_assert_eq(spool_record_count(b.spool), 300);
+    spool_bench_close(&b);
+}
