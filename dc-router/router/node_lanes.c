@@ -85,10 +85,11 @@ static struct lane *idle_lane(struct router_node *n)
 static void on_back(struct upstream_call *upstream, int status, struct slice answer)
 {
     struct lane_call *call = upstream->data;
+    struct router_node *n = call->node;
     call->lane->is_busy = false;
     call->lane = NULL;
-    serve(call->node); /* first: `cb` may ask for a lane again, behind those that wait */
-    call->cb(call, status, answer);
+    call->cb(call, status, answer); /* if it asks for a lane again, it is behind those that wait */
+    serve(n);
 }
 
 /* ERR_BUSY: there is none. */

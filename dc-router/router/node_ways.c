@@ -5,7 +5,7 @@
 
 #define ANSWER_BYTES_MAX (256u << 20)
 #define TALK_MS_MAX      10000 /* that a node takes for what it answers soon */
-#define OWN_MS_MAX       2000  /* and for what another node can be asked as well */
+#define OWN_MS_MAX       3000  /* and for what another node can be asked as well */
 #define STUCK_MS         300   /* behind what is so old nobody stands who has a choice */
 
 struct upstream *node_open_upstream(struct router_node *n, void *data, upstream_end_cb on_end)
