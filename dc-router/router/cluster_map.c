@@ -98,8 +98,9 @@ int32_t cluster_map_near(struct router_shard *s, struct kafka_string topic, int3
 {
     const struct map_topic *t = find_topic(&s->map, topic);
     if (t == NULL || t->near == NULL || partition < 0 || partition >= t->count ||
+        t->near[partition].since_ms == 0 ||
         router_now_ms(s) - t->near[partition].since_ms > NEAR_MS_MAX)
-        return MAP_NOBODY;
+        return MAP_NOT_KNOWN;
     return t->near[partition].node_id;
 }
 

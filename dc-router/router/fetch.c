@@ -41,8 +41,18 @@ static void own_records(struct kafka_slices records, struct buffer *owner)
         ((struct slice *)(uintptr_t)records.items)[i].owner = owner;
 }
 
-static bool take_partition(struct fetch *f, struct kafka_string topic,
-                           const struct kafka_fetch_response_partition *from, struct buffer *owner)
+/* Only the leader knows which offsets there are. */
+static bool is_replicas_word(struct router_shard *s, const struct fetch_call *call,
+                             struct kafka_string topic,
+                             const struct kafka_fetch_response_partition *from)
+{
+    return from->error_code == KAFKA_ERROR_OFFSET_OUT_OF_RANGE &&
+           cluster_map_leader(s, topic, from->partition_index) != call->node->id;
+}
+
+static bool take_partition(struct fetch *f, const struct fetch_call *call,
+                           struct kafka_string topic,
+                           const struct kafka_fetch_response_partition *from)
 {
     struct fetch_item *item = find_item(f, topic, from->partition_index);
     if (item == NULL)
@@ -56,8 +66,10 @@ static bool take_partition(struct fetch *f, struct kafka_string topic,
         cluster_map_learn_near(s, topic, from->partition_index, MAP_NOBODY);
     if (from->error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER)
         cluster_map_doubt(s);
+    if (is_replicas_word(s, call, topic, from))
+        return true; /* the leader is asked next */
     *item->into = *from;
-    own_records(item->into->records, owner);
+    own_records(item->into->records, call->answer.owner);
     size_t size = 0;
     for (int32_t i = 0; i < from->records.count; i++)
         size += from->records.items[i].bytes.size;
@@ -79,8 +91,7 @@ static bool take_call(struct fetch *f, struct fetch_call *call)
     }
     for (int32_t t = 0; t < m->topics_count; t++)
         for (int32_t p = 0; p < m->topics[t].partitions_count; p++)
-            has_news |= take_partition(f, m->topics[t].name, &m->topics[t].partitions[p],
-                                       call->answer.owner);
+            has_news |= take_partition(f, call, m->topics[t].name, &m->topics[t].partitions[p]);
     return has_news;
 }
 
@@ -216,8 +227,9 @@ static bool find_leaders(struct fetch *f)
         if (item->is_refused)
             continue;
         int32_t id = cluster_map_leader(s, item->topic->name, item->partition->partition_index);
-        item->node = up(s,
-                        cluster_map_near(s, item->topic->name, item->partition->partition_index));
+        int32_t near = cluster_map_near(s, item->topic->name, item->partition->partition_index);
+        item->node = up(s, near);
+        item->is_near_unfit = item->node == NULL && near != MAP_NOT_KNOWN;
         if (item->node == NULL)
             item->node = up(s, id);
         if (id == MAP_NO_SUCH)
@@ -299,6 +311,7 @@ void handle_fetch(struct client_request *r)
     }
     if (c->fetches->fetch != NULL)
         end(c->fetches->fetch); /* a client that does not wait for its fetch has what there is */
+    fetch_end_unwanted(c->fetches);
     client_request_claim(r);
     c->fetches->fetch = f;
     f->deadline_ms = r->received_ms + (uint64_t)(f->message->max_wait_ms > WAIT_MS_MIN

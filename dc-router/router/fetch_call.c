@@ -10,6 +10,7 @@
 #define NODE_MS_MAX       10000 /* that a node, or a lane, takes beyond the waiting that is asked for */
 #define FETCH_BYTES_LEAST (1 << 20)
 #define WAIT_MS_MAX_SHORT 50 /* while others wait for a lane */
+#define UNWANTED_MAX      4  /* of a client that run out at nodes */
 
 static void break_promise(struct fetch_call *call)
 {
@@ -51,6 +52,23 @@ void fetch_state_abandon(struct fetch_state *f)
 {
     struct fetch_call *call;
     while (f != NULL && (call = find_away(f)) != NULL)
+        lane_call_abandon(&call->call); /* it comes back from inside, and frees itself */
+}
+
+/* The newest are first. */
+static struct fetch_call *unwanted_too_long(const struct fetch_state *f)
+{
+    unsigned count = 0;
+    for (struct fetch_call *call = f->calls; call != NULL; call = call->next)
+        if (!call->is_back && !call->is_wanted && ++count > UNWANTED_MAX)
+            return call;
+    return NULL;
+}
+
+void fetch_end_unwanted(struct fetch_state *f)
+{
+    struct fetch_call *call;
+    while ((call = unwanted_too_long(f)) != NULL)
         lane_call_abandon(&call->call); /* it comes back from inside, and frees itself */
 }
 
@@ -101,6 +119,16 @@ static int32_t partitions_at(const struct fetch *f, const struct router_node *n,
     return count;
 }
 
+/* A leader that is told the site names a replica there, and gives nothing: not where that can't be
+ * asked. */
+static bool may_name_near(const struct fetch *f, const struct router_node *n)
+{
+    for (unsigned i = 0; i < f->item_count; i++)
+        if (is_of(f, i, n) && f->items[i].is_near_unfit)
+            return false;
+    return true;
+}
+
 /* The client's request with this node's partitions only. */
 static int write_request(const struct fetch *f, const struct router_node *n, struct limits limits,
                          struct kafka_writer *w)
@@ -120,7 +148,7 @@ static int write_request(const struct fetch *f, const struct router_node *n, str
     m.session_id = 0;
     m.session_epoch = -1;
     m.forgotten_topics_count = 0;
-    m.rack_id = kafka_string_of(f->request->shard->settings->site); /* its clients stand here */
+    m.rack_id = kafka_string_of(may_name_near(f, n) ? f->request->shard->settings->site : "");
     for (size_t t = 0; t < count && err == 0; t++) {
         const struct kafka_fetch_request_topic *from = &f->message->topics[t];
         if (partitions_at(f, n, from) == 0)

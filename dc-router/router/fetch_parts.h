@@ -16,6 +16,7 @@ struct fetch_item {
     const struct kafka_fetch_request_partition *partition;
     struct kafka_fetch_response_partition *into;
     struct router_node *node; /* who is asked, or NULL */
+    bool is_near_unfit;       /* a replica of this site is named, and can't be asked */
 };
 
 /* What is asked of one node. */
@@ -59,6 +60,8 @@ struct fetch_state {
  * already. */
 void fetch_ask_node(struct fetch *f, struct router_node *n);
 void fetch_free_call(struct fetch_call *call);
+/* What nobody wants any more may run out at its node, but for the oldest beyond a few. */
+void fetch_end_unwanted(struct fetch_state *f);
 /* Is it at its node, not waiting for a lane? */
 bool fetch_call_is_at_node(const struct fetch_call *call);
 /* fetch.c: something came back. */

@@ -276,3 +276,96 @@ Test(router_fetch, what_nodes_may_bring_at_once_fits_into_memory)
     answer(2, 0, 1, "def");
     cr_assert_eq(w.shard.promised_bytes, 0);
 }
+
+/* As a leader that sends the client to a replica in its own site. */
+static void answer_near(int32_t node, unsigned n, int32_t partition, int32_t near)
+{
+    struct kafka_fetch_response m;
+    struct kafka_fetch_response_topic topic;
+    struct kafka_fetch_response_partition from;
+    kafka_fetch_response_init(&m);
+    kafka_fetch_response_topic_init(&topic);
+    kafka_fetch_response_partition_init(&from);
+    from.partition_index = partition;
+    from.high_watermark = 100;
+    from.preferred_read_replica = near;
+    from.records = (struct kafka_slices){.count = 0};
+    topic.name = kafka_string_of("t");
+    topic.partitions = &from;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_node_answer(&w, node, n, &m);
+}
+
+static const char *rack_at(int32_t node, unsigned n)
+{
+    const struct kafka_fetch_request *m = world_call(&w, node, n)->message;
+    return m->rack_id.size > 0 ? "given" : "";
+}
+
+Test(router_fetch, where_the_near_replica_is_gone_the_leader_is_not_asked_for_one)
+{
+    ask(5, 6);
+    answer_near(1, 0, 0, 3);
+    cr_assert_not_null(next_answer());
+    world_node(&w, 3)->is_hanging = true;
+    world_pass_ms(&w, 2000);
+    ask(5, 6);
+    cr_assert_str_eq(rack_at(1, 1), "", "it would name the same one, and give nothing");
+    answer(1, 1, 0, "abc");
+    cr_assert(has(&next_answer()[0], "abc"));
+    world_pass_ms(&w, 10000);
+    ask(8, 6);
+    cr_assert_str_eq(rack_at(1, 2), "given", "now and then it is asked again");
+}
+
+static void refuse(int32_t node, unsigned n, int32_t partition, int16_t error_code)
+{
+    struct kafka_fetch_response m;
+    struct kafka_fetch_response_topic topic;
+    struct kafka_fetch_response_partition from;
+    kafka_fetch_response_init(&m);
+    kafka_fetch_response_topic_init(&topic);
+    kafka_fetch_response_partition_init(&from);
+    from.partition_index = partition;
+    from.error_code = error_code;
+    topic.name = kafka_string_of("t");
+    topic.partitions = &from;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_node_answer(&w, node, n, &m);
+}
+
+Test(router_fetch, what_a_near_replica_has_not_is_asked_of_the_leader_itself)
+{
+    ask(5, 6);
+    answer_near(1, 0, 0, 3);
+    cr_assert_not_null(next_answer());
+    ask(5, 6);
+    refuse(3, 0, 0, KAFKA_ERROR_OFFSET_OUT_OF_RANGE);
+    const struct kafka_fetch_response_partition *got = next_answer();
+    cr_assert_not_null(got);
+    cr_assert_eq(got[0].error_code, KAFKA_ERROR_NONE, "only the leader knows: a client starts over");
+    ask(5, 6);
+    cr_assert_str_eq(rack_at(1, 1), "");
+    refuse(1, 1, 0, KAFKA_ERROR_OFFSET_OUT_OF_RANGE);
+    cr_assert_eq(next_answer()[0].error_code, KAFKA_ERROR_OFFSET_OUT_OF_RANGE);
+}
+
+/* Each asks for another offset: what was asked before is not wanted any more. */
+Test(router_fetch, a_client_that_seeks_to_and_fro_does_not_take_all_lanes)
+{
+    struct world_client other;
+    w.settings.lanes_per_node_max = 16;
+    for (int i = 0; i < 30; i++) {
+        ask(1000 + i, 6);
+        next_answer();
+    }
+    world_connect(&w, &other);
+    unsigned before = count_at(1);
+    ask_by(&other, 5, 6);
+    cr_assert_eq(count_at(1), before + 1);
+    world_disconnect(&other);
+}
