@@ -27,6 +27,7 @@ void fetch_free_call(struct fetch_call *call)
     break_promise(call);
     slice_unref(&call->wanted);
     slice_unref(&call->sent);
+    call->client->shard->held_bytes -= call->answer.bytes.size;
     slice_unref(&call->answer);
     free(call);
 }
@@ -77,6 +78,20 @@ bool fetch_call_is_at_node(const struct fetch_call *call)
     return !call->is_back && call->call.lane != NULL;
 }
 
+/* For who waits for it, or, while there is room, for who asks next. */
+static bool may_keep(const struct fetch_call *call, struct slice answer)
+{
+    const struct router_shard *s = call->client->shard;
+    return call->state->fetch != NULL ||
+           s->held_bytes + answer.bytes.size <= (size_t)s->settings->memory_bytes_max / 2;
+}
+
+static void keep(struct fetch_call *call, struct slice answer)
+{
+    call->answer = slice_ref(answer);
+    call->client->shard->held_bytes += answer.bytes.size;
+}
+
 static void on_back(struct lane_call *lane_call, int status, struct slice answer)
 {
     struct fetch_call *call = lane_call->data;
@@ -85,8 +100,9 @@ static void on_back(struct lane_call *lane_call, int status, struct slice answer
     break_promise(call);
     call->is_back = true;
     call->status = status;
+    call->is_wanted = call->is_wanted && may_keep(call, answer);
     if (status == 0 && call->is_wanted)
-        call->answer = slice_ref(answer);
+        keep(call, answer);
     if (!call->is_wanted || client->is_closed)
         fetch_free_call(call);
     if (state->fetch != NULL)

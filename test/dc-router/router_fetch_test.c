@@ -347,7 +347,8 @@ Test(router_fetch, what_a_near_replica_has_not_is_asked_of_the_leader_itself)
     refuse(3, 0, 0, KAFKA_ERROR_OFFSET_OUT_OF_RANGE);
     const struct kafka_fetch_response_partition *got = next_answer();
     cr_assert_not_null(got);
-    cr_assert_eq(got[0].error_code, KAFKA_ERROR_NONE, "only the leader knows: a client starts over");
+    cr_assert_eq(got[0].error_code, KAFKA_ERROR_NONE,
+                 "only the leader knows: a client starts over");
     ask(5, 6);
     cr_assert_str_eq(rack_at(1, 1), "");
     refuse(1, 1, 0, KAFKA_ERROR_OFFSET_OUT_OF_RANGE);
@@ -368,4 +369,25 @@ Test(router_fetch, a_client_that_seeks_to_and_fro_does_not_take_all_lanes)
     ask_by(&other, 5, 6);
     cr_assert_eq(count_at(1), before + 1);
     world_disconnect(&other);
+}
+
+Test(router_fetch, what_is_kept_for_the_next_one_is_counted_and_bounded)
+{
+    ask(5, 6);
+    answer(1, 0, 0, "abc");
+    cr_assert_not_null(next_answer());
+    size_t before = w.shard.held_bytes;
+    answer(2, 0, 1, "0123456789");
+    cr_assert_gt(w.shard.held_bytes, before + 10);
+    w.settings.memory_bytes_max = (int64_t)w.shard.held_bytes;
+    ask(8, 6);
+    cr_assert(has(&next_answer()[1], "0123456789"));
+    ask(8, 16);
+    answer(1, 1, 0, "def");
+    cr_assert_not_null(next_answer());
+    before = w.shard.held_bytes;
+    answer(2, 1, 1, "0123456789");
+    cr_assert_eq(w.shard.held_bytes, before, "others need the room: it is asked for again");
+    ask(11, 16);
+    cr_assert_eq(count_at(2), 3);
 }
