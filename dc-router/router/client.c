@@ -15,9 +15,10 @@
 #include "router/group_part.h"
 #include "router/router.h"
 
-#define ANSWER_BYTES_MAX (256u << 20)
-#define ASKED_BYTES_MAX  (256u << 20)
-#define SHARDS_MAX       64
+#define ANSWER_BYTES_MAX  (256u << 20)
+#define ASKED_BYTES_MAX   (256u << 20)
+#define KEEPALIVE_SECONDS 60 /* of silence: is the client's machine still there? */
+#define SHARDS_MAX        64
 
 /* ---- life ---- */
 
@@ -421,6 +422,7 @@ void client_accept(struct router_shard *s, int descriptor)
         return;
     }
     uv_tcp_nodelay(&c->tcp, 1);
+    uv_tcp_keepalive(&c->tcp, 1, KEEPALIVE_SECONDS);
     take_peer(c);
     client_read(c);
 }

@@ -1,6 +1,7 @@
 /* Produce: what is held, in which order it goes, and what a client is told of its fate. */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "protocol/error.h"
 #include "router_world.h"
@@ -316,6 +317,17 @@ Test(router_produce, a_router_that_ends_gives_back_what_it_holds)
     world_pass_ms(&w, 60);
     send_batches(0, -1, IDEMPOTENT);
     send_batches(1, -1, IDEMPOTENT);
+}
+
+/* Else who has gone without a word is counted as a client for ever. */
+Test(router_produce, whether_a_client_is_still_there_is_found_out)
+{
+    uv_os_fd_t descriptor;
+    int is_kept_alive = 0;
+    socklen_t size = sizeof is_kept_alive;
+    cr_assert_eq(uv_fileno((uv_handle_t *)&w.shard.clients->tcp, &descriptor), 0);
+    cr_assert_eq(getsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &is_kept_alive, &size), 0);
+    cr_assert_eq(is_kept_alive, 1);
 }
 
 Test(router_produce, an_idle_connection_has_no_buffer)
