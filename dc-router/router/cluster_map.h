@@ -76,8 +76,9 @@ void cluster_map_tick(struct router_shard *s, uint64_t now_ms);
 #define MAP_NO_SUCH   (-3) /* topic or partition, as the cluster says */
 /* The partition's leader, or one of these. */
 int32_t cluster_map_leader(struct router_shard *s, struct kafka_string topic, int32_t partition);
-/* Who of this site serves the partition's reads. MAP_NOT_KNOWN: the leader may name one. MAP_NOBODY:
- * the one that it named has refused. Forgotten after a while, for the leader knows who keeps up. */
+/* Who of this site serves the partition's reads. MAP_NOT_KNOWN: the leader may name one.
+ * MAP_NOBODY: the one that it named has refused. Forgotten after a while, for the leader knows who
+ * keeps up. */
 int32_t cluster_map_near(struct router_shard *s, struct kafka_string topic, int32_t partition);
 void cluster_map_learn_near(struct router_shard *s, struct kafka_string topic, int32_t partition,
                             int32_t node_id);

@@ -83,7 +83,7 @@ static bool may_keep(const struct fetch_call *call, struct slice answer)
 {
     const struct router_shard *s = call->client->shard;
     return call->state->fetch != NULL ||
-           s->held_bytes + answer.bytes.size <= (size_t)s->settings->memory_bytes_max / 2;
+           s->held_bytes + answer.bytes.size <= router_shard_memory_bytes(s) / 2;
 }
 
 static void keep(struct fetch_call *call, struct slice answer)
