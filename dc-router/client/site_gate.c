@@ -2,6 +2,7 @@
 #include "site_gate.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,17 +19,67 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* ---- doors that are closed ---- */
+
+static struct sockaddr_storage loopback_of(int family, socklen_t *size)
+{
+    struct sockaddr_storage at = {.ss_family = (sa_family_t)family};
+    if (family == AF_INET6)
+        ((struct sockaddr_in6 *)&at)->sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+    else
+        ((struct sockaddr_in *)&at)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *size = family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    return at;
+}
+
+/* Where there is no such loopback address, who is refused is told an errno. */
+static void make_doors(struct site_gate *g)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+    for (int i = 0; i < 2; i++) {
+        socklen_t size;
+        struct sockaddr_storage at = loopback_of(families[i], &size);
+        int door = socket(families[i], SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (door >= 0 && bind(door, (struct sockaddr *)&at, size) == 0)
+            g->closed_doors[i] = door;
+        else if (door >= 0)
+            close(door);
+    }
+}
+
+static void close_doors(struct site_gate *g)
+{
+    for (int i = 0; i < 2; i++)
+        if (g->closed_doors[i] >= 0)
+            close(g->closed_doors[i]);
+}
+
+/* Returns 0: the socket will be told that nobody is there; or an errno. */
+static int lead_to_door(const struct site_gate *g, int socket, int family)
+{
+    struct sockaddr_storage at;
+    socklen_t size = sizeof at;
+    int door = g->closed_doors[family == AF_INET6];
+    if (door < 0 || getsockname(door, (struct sockaddr *)&at, &size) != 0 ||
+        (connect(socket, (struct sockaddr *)&at, size) != 0 && errno != EINPROGRESS))
+        return ECONNREFUSED;
+    return 0;
+}
+
 int site_gate_init(struct site_gate *g, int wait_ms)
 {
-    *g = (struct site_gate){.wait_until_ms = now_ms() + (uint64_t)wait_ms};
+    *g = (struct site_gate){.wait_until_ms = now_ms() + (uint64_t)wait_ms,
+                            .closed_doors = {-1, -1}};
     pthread_condattr_t monotonic;
     if (pthread_condattr_init(&monotonic) != 0)
         return TRILOG_ERR_SYSTEM;
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     int err = pthread_cond_init(&g->decided, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (err == 0 && pthread_mutex_init(&g->lock, NULL) == 0)
+    if (err == 0 && pthread_mutex_init(&g->lock, NULL) == 0) {
+        make_doors(g);
         return 0;
+    }
     if (err == 0)
         pthread_cond_destroy(&g->decided);
     return TRILOG_ERR_SYSTEM;
@@ -37,6 +88,7 @@ int site_gate_init(struct site_gate *g, int wait_ms)
 void site_gate_close(struct site_gate *g)
 {
     free(g->sockets);
+    close_doors(g);
     pthread_cond_destroy(&g->decided);
     pthread_mutex_destroy(&g->lock);
 }
@@ -143,10 +195,11 @@ int site_gate_connect(struct site_gate *g, int socket, const struct sockaddr *ad
 {
     pthread_mutex_lock(&g->lock);
     wait_for_decision(g);
-    int err = is_refused(g, id) ? ECONNREFUSED : 0;
-    if (err == 0 && connect(socket, address, (socklen_t)size) != 0 && errno != EINPROGRESS)
+    bool is_shut = is_refused(g, id);
+    int err = is_shut ? lead_to_door(g, socket, address->sa_family) : 0;
+    if (!is_shut && connect(socket, address, (socklen_t)size) != 0 && errno != EINPROGRESS)
         err = errno;
-    if (err == 0)
+    if (!is_shut && err == 0)
         note_socket(g, socket, id);
     pthread_mutex_unlock(&g->lock);
     return err;

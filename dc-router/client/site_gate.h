@@ -3,7 +3,11 @@
  * A handle knows all addresses, and can't forget one. So it is told at each connect whether that
  * address is to be used now: routers of other sites than the one in use are refused, as if nobody
  * were there, and what is connected to them is cut. Nodes are never refused: leaders are where they
- * are. */
+ * are.
+ *
+ * Refused is not said but done: the socket is led to a port of this machine where nobody listens.
+ * Told an errno, librdkafka (2.0.2) asks for the address's name to put it into a log line, and
+ * where a site's name servers died with it that takes its thread ten seconds and more. */
 #ifndef CLIENT_SITE_GATE_H
 #define CLIENT_SITE_GATE_H
 
@@ -28,6 +32,7 @@ struct site_gate_socket {
 };
 
 struct site_gate {
+    int closed_doors[2];  /* bound on loopback, IPv4 and IPv6, and not listening; -1: none */
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t decided;
     uint64_t wait_until_ms;    /* connecting waits until then for a decision */

@@ -1,6 +1,7 @@
 /* The watch, and the gate that it sets, over routers and nodes of the test's own. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -113,6 +114,27 @@ Test(client_site_watch, lets_connect_to_routers_of_the_own_site_only, .timeout =
     cr_assert_eq(connect_through(&s, 1), -ECONNREFUSED);
     cr_assert_eq(connect_through(&s, 2), -ECONNREFUSED);
     site_gate_close_socket(&s.gate, own);
+    clear_stage(&s);
+}
+
+Test(client_site_watch, refuses_by_the_socket_and_not_by_an_errno, .timeout = 60)
+{
+    struct stage s;
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    site_gate_close_socket(&s.gate, connect_through(&s, 0));
+    wait_until_decided(&s);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char id[CONF_ADDRESS_SIZE];
+    snprintf(id, sizeof id, "%s:%u", s.faces[1].address.host, s.faces[1].address.port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0); /* as librdkafka's are */
+    cr_assert_eq(site_gate_connect(&s.gate, fd, (struct sockaddr *)&to, sizeof to, id), 0);
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    int err = 0;
+    socklen_t size = sizeof err;
+    cr_assert_eq(poll(&p, 1, 30000), 1);
+    cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size), 0);
+    cr_assert_eq(err, ECONNREFUSED);
+    site_gate_close_socket(&s.gate, fd);
     clear_stage(&s);
 }
 
