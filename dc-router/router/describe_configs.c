@@ -45,7 +45,7 @@ static struct kafka_string copied(struct client_request *r, const char *text)
     char *copy = client_request_allocate(r, size + 1);
     if (copy == NULL)
         return KAFKA_STRING_NULL;
-    memcpy(copy, text, size);
+    memcpy(copy, text, size + 1);
     return (struct kafka_string){.data = copy, .size = (int32_t)size};
 }
 

@@ -4,6 +4,7 @@
  *
  * What runs in containers keeps its name and changes its address. While a name is looked up again
  * the old address is still tried; where a name has several, each new look takes the next one. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ static const struct addrinfo *next_of(struct router_node *n, const struct addrin
     unsigned count = 0;
     for (const struct addrinfo *at = found; at != NULL; at = at->ai_next)
         count++;
+    assert(count > 0); /* a look that went well has found one */
     for (unsigned skip = n->address_turn++ % count; skip > 0; skip--)
         found = found->ai_next;
     return found;

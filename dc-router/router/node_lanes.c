@@ -4,6 +4,7 @@
  *
  * The lane used last is used next: those that are not needed any more end, from the other side, as
  * idle. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -25,6 +26,7 @@ static void join_line(struct lane_call *call)
 
 static void leave_line(struct lane_call *call)
 {
+    assert(call->previous != NULL); /* it is in line */
     *call->previous = call->next;
     if (call->next != NULL)
         call->next->previous = call->previous;
