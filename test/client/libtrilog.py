@@ -46,18 +46,25 @@ class SpoolState(ctypes.Structure):
     _fields_ = [("record_count", ctypes.c_uint64), ("bytes", ctypes.c_uint64)]
 
 
+class SiteState(ctypes.Structure):
+    _fields_ = [("site", ctypes.c_char * 64), ("has_routers", ctypes.c_int), ("is_heard", ctypes.c_int),
+                ("failover_epoch", ctypes.c_uint64), ("verdict_epoch", ctypes.c_uint64)]
+
+
 class Producer:
     """One of libtrilog's. Results of asynchronous sends are counted by what they were."""
 
     def __init__(self, config):
         self.library = ctypes.CDLL(str(LIBRARY))
         for name in ("trilog_send", "trilog_send_and_wait", "trilog_flush", "trilog_spool_state",
+                     "trilog_site_state",
                      "trilog_producer_close", "trilog_producer_destroy"):
             getattr(self.library, name).argtypes = {
                 "trilog_send": [ctypes.c_void_p, ctypes.POINTER(Record), ctypes.c_void_p],
                 "trilog_send_and_wait": [ctypes.c_void_p, ctypes.POINTER(Record), ctypes.c_int,
                                          ctypes.c_void_p],
                 "trilog_flush": [ctypes.c_void_p, ctypes.c_int],
+                "trilog_site_state": [ctypes.c_void_p, ctypes.POINTER(SiteState)],
                 "trilog_spool_state": [ctypes.c_void_p, ctypes.POINTER(SpoolState)],
                 "trilog_producer_close": [ctypes.c_void_p, ctypes.c_int],
                 "trilog_producer_destroy": [ctypes.c_void_p]}[name]
@@ -104,6 +111,11 @@ class Producer:
         state = SpoolState()
         assert self.library.trilog_spool_state(self.handle, ctypes.byref(state)) == OK
         return state.record_count
+
+    def site(self):
+        state = SiteState()
+        assert self.library.trilog_site_state(self.handle, ctypes.byref(state)) == OK
+        return state
 
     def close(self):
         self.library.trilog_producer_close(self.handle, 10_000)

@@ -69,6 +69,8 @@ def test_goes_through_another_sites_router_while_its_own_hangs_and_comes_back(
     try:
         stream.wait_for_progress()
         assert stream.sites() == []
+        clusters.wait_until(lambda: stream.producer.site().verdict_epoch > 0, 30, "the verdict is known")
+        assert (stream.producer.site().site, stream.producer.site().has_routers) == (b"a", 1)
         routed_cluster.routers[0].pause()
         clusters.wait_until(stream.sites, 30, "it went to another site")
         stream.wait_for_progress()
