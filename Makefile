@@ -156,8 +156,11 @@ $(B)/libtrilog.a: $(CLIENT_OBJECTS) $(B)/pic/parts.a
 $(B)/examples/send_lines: dc-router/client/examples/send_lines.c $(B)/libtrilog.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Idc-router/client/include $^ $(CLIENT_LIBS) -o $@
+$(B)/examples/take_lines: dc-router/client/examples/take_lines.c $(B)/libtrilog.so.0
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Idc-router/client/include $^ -Wl,-rpath,$(abspath $(B)) -o $@
 build/tidy/cli/%.ok build/tidy/dc-router/client/%.ok: CHAOS_CFLAGS := -Idc-router/client/include
-libtrilog: build/.need-client $(B)/libtrilog.so.0 $(B)/libtrilog.a $(B)/examples/send_lines
+libtrilog: build/.need-client $(B)/libtrilog.so.0 $(B)/libtrilog.a $(B)/examples/send_lines $(B)/examples/take_lines
 
 # ---- tests ------------------------------------------------------------------------------------
 FAKES := $(patsubst %.c,$(B)/%.o,$(wildcard test/fake/*.c))

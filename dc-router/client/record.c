@@ -12,7 +12,7 @@
 #define VERSION 1
 #define ABSENT  UINT32_MAX /* a size that says: none */
 
-static bool is_topic(const char *topic)
+bool record_is_topic(const char *topic)
 {
     size_t size = strnlen(topic, RECORD_TOPIC_SIZE_MAX + 1);
     if (size == 0 || size > RECORD_TOPIC_SIZE_MAX || strcmp(topic, ".") == 0 ||
@@ -32,7 +32,7 @@ int record_check(const struct trilog_record *r, uint64_t bytes_max)
     if (r == NULL || r->topic == NULL || (r->key == NULL && r->key_size > 0) ||
         (r->value == NULL && r->value_size > 0) || (r->headers == NULL && r->header_count > 0))
         return TRILOG_ERR_NULL;
-    if (!is_topic(r->topic))
+    if (!record_is_topic(r->topic))
         return TRILOG_ERR_TOPIC;
     if (r->key_size > bytes_max || r->value_size > bytes_max ||
         r->header_count > RECORD_HEADERS_MAX)

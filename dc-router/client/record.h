@@ -22,6 +22,8 @@ struct record_id {
     uint8_t bytes[RECORD_ID_SIZE];
 };
 
+bool record_is_topic(const char *name);
+
 /* 0, TRILOG_ERR_NULL, TRILOG_ERR_TOPIC or TRILOG_ERR_TOO_LARGE. */
 int record_check(const struct trilog_record *record, uint64_t bytes_max);
 

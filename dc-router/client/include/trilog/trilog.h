@@ -279,9 +279,10 @@ enum trilog_consumer_event_kind {
     TRILOG_CONSUMER_EVENT_FAILURES_LOST,  /* some that were in the failure log are lost, by the disk
                                            */
     TRILOG_CONSUMER_EVENT_FAILURE_GIVEN_UP, /* a record failed too often, and stays in the log */
-    TRILOG_CONSUMER_EVENT_SETTINGS, /* other addresses are in use, from the settings' file */
-    TRILOG_CONSUMER_EVENT_REFUSED,  /* the cluster refuses the consumer, and why; tried on */
-    TRILOG_CONSUMER_EVENT_FATAL     /* the consumer can't go on: another has its name, … */
+    TRILOG_CONSUMER_EVENT_SETTINGS,  /* other addresses are in use, from the settings' file */
+    TRILOG_CONSUMER_EVENT_LEFT_SITE, /* nothing comes from its own site: it reads from others */
+    TRILOG_CONSUMER_EVENT_REFUSED,   /* the cluster refuses the consumer, and why; tried on */
+    TRILOG_CONSUMER_EVENT_FATAL      /* the consumer can't go on: another has its name, … */
 };
 /* As trilog_event_cb. Failures that were found or lost are told within open. */
 typedef void (*trilog_consumer_event_cb)(void *data, enum trilog_consumer_event_kind kind,

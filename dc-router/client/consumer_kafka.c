@@ -1,0 +1,131 @@
+/* librdkafka as the consumer wants it.
+ *
+ * It never commits by itself and never chooses an offset. A broker that hangs costs some seconds:
+ * then its leadership is elsewhere, and is asked for. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "consumer_parts.h"
+#include "producer_parts.h" /* the list of addresses */
+
+#define HANG_MS            6000
+#define ANSWER_BYTES_LEAST (1 << 20)
+#define ANSWER_BYTES_MAX   (50 << 20)
+
+struct number {
+    const char *name;
+    int64_t value;
+};
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *why)
+{
+    return rd_kafka_conf_set(conf, name, value, why, TRILOG_TEXT_SIZE) == RD_KAFKA_CONF_OK
+               ? 0
+               : TRILOG_ERR_SETTINGS;
+}
+
+static int64_t within(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_consumer *c, char *why)
+{
+    const struct client_settings *s = &c->settings;
+    int64_t answer = within(s->consumer_bytes_max / 4, ANSWER_BYTES_LEAST, ANSWER_BYTES_MAX);
+    const struct number numbers[] = {
+        {"session.timeout.ms", s->session_timeout_ms},
+        {"heartbeat.interval.ms", within(s->session_timeout_ms / 4, 1000, 3000)},
+        {"max.poll.interval.ms", within(4 * s->session_timeout_ms, 120000, 7200000)},
+        {"queued.min.messages", within(s->consumer_records_max, 1, 100000)},
+        {"queued.max.messages.kbytes", s->consumer_bytes_max / 2 / 1024},
+        {"fetch.max.bytes", answer},
+        {"message.max.bytes", within(s->record_bytes_max, 1000, answer)},
+        {"fetch.wait.max.ms", 500},
+        {"fetch.error.backoff.ms", 100},
+        {"socket.timeout.ms", HANG_MS},
+        {"socket.connection.setup.timeout.ms", HANG_MS / 2},
+        {"reconnect.backoff.max.ms", 1000},
+        {"topic.metadata.refresh.interval.ms", 5000},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char value[24];
+        snprintf(value, sizeof value, "%" PRId64, numbers[i].value);
+        int err = set(conf, numbers[i].name, value, why);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int set_texts(rd_kafka_conf_t *conf, const struct trilog_consumer *c, char *why)
+{
+    char *addresses = producer_address_list(&c->settings.bootstrap);
+    if (addresses == NULL)
+        return TRILOG_ERR_MEMORY;
+    const struct {
+        const char *name, *value;
+    } texts[] = {
+        {"bootstrap.servers", addresses},
+        {"client.id", c->settings.client_id},
+        {"client.rack", c->reads_near ? c->settings.site : NULL},
+        {"group.id", c->group},
+        {"group.instance.id", c->is_broadcast ? c->instance : NULL},
+        {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"},
+        {"auto.offset.reset", "error"},
+    };
+    int err = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && err == 0; i++)
+        if (texts[i].value != NULL)
+            err = set(conf, texts[i].name, texts[i].value, why);
+    free(addresses);
+    return err;
+}
+
+static void drop_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
+{
+    (void)kafka, (void)level, (void)facility, (void)text; /* what matters is an event or a result */
+}
+
+static int subscribe(struct trilog_consumer *c, char *why)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)c->topic_count);
+    for (size_t i = 0; i < c->topic_count; i++)
+        rd_kafka_topic_partition_list_add(list, c->topics[i], RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t err = rd_kafka_subscribe(c->kafka, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    snprintf(why, TRILOG_TEXT_SIZE, "%s", rd_kafka_err2str(err));
+    return TRILOG_ERR_SYSTEM;
+}
+
+int consumer_kafka_open(struct trilog_consumer *c, char *why)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int err = set_texts(conf, c, why);
+    if (err == 0)
+        err = set_numbers(conf, c, why);
+    if (err != 0) {
+        rd_kafka_conf_destroy(conf);
+        return err;
+    }
+    rd_kafka_conf_set_opaque(conf, c);
+    rd_kafka_conf_set_rebalance_cb(conf, consumer_on_rebalance);
+    rd_kafka_conf_set_offset_commit_cb(conf, consumer_on_commit);
+    rd_kafka_conf_set_log_cb(conf, drop_log);
+    c->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, TRILOG_TEXT_SIZE);
+    if (c->kafka == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return TRILOG_ERR_SYSTEM;
+    }
+    rd_kafka_poll_set_consumer(c->kafka);
+    err = subscribe(c, why);
+    if (err != 0) {
+        rd_kafka_destroy_flags(c->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        c->kafka = NULL;
+    }
+    return err;
+}

@@ -1,0 +1,98 @@
+/* Reading in the own site, and leaving it when nothing comes from there.
+ *
+ * A partition's leader names the replica of the consumer's site, and librdkafka reads from that:
+ * for five minutes, also when its node is gone or hangs, as long as the leader is another one. So
+ * the ends of partitions that have become quiet are asked for; where records are that do not come,
+ * the consumer gets a new handle that reads from leaders. That is a rebalance, once in its life:
+ * it is at its own site again when it is opened again. */
+#include <inttypes.h>
+
+#include "consumer_parts.h"
+
+#define LOOK_EVERY_MS  2000
+#define QUIET_MS       2000
+#define ANSWER_WAIT_MS 1000
+#define LOOKS_MAX      2 /* so often there was more, and nothing came */
+#define OPEN_AGAIN_MS  1000
+
+/* With the lock held. Returned owned; empty where all are busy. */
+static rd_kafka_topic_partition_list_t *list_quiet(struct trilog_consumer *c, uint64_t now_ms)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+    for (const struct part *part = c->parts; part != NULL; part = part->hh.next)
+        if (part->is_assigned && part->is_placed && now_ms - part->came_at_ms >= QUIET_MS)
+            rd_kafka_topic_partition_list_add(list, part->key.topic, part->key.partition)->offset =
+                RD_KAFKA_OFFSET_END;
+    return list;
+}
+
+/* Does one of them have records that do not come? With the lock held. */
+static bool is_starved(struct trilog_consumer *c, const rd_kafka_topic_partition_list_t *ends)
+{
+    for (int i = 0; i < ends->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &ends->elems[i];
+        struct part_key key = consumer_part_key(p->topic, p->partition);
+        struct part *part = consumer_part_find(c, &key);
+        if (part == NULL || p->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            continue;
+        part->look_count = p->offset > part->position ? part->look_count + 1 : 0;
+        if (part->look_count < LOOKS_MAX)
+            continue;
+        consumer_event(c, TRILOG_CONSUMER_EVENT_LEFT_SITE,
+                       "%s-%d has records from %" PRId64 " to %" PRId64
+                       " that do not come from site %s: reads from leaders, until it is opened "
+                       "again",
+                       p->topic, p->partition, part->position, p->offset, c->settings.site);
+        return true;
+    }
+    return false;
+}
+
+static bool is_ending(struct trilog_consumer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool is_ending = c->is_ending;
+    pthread_mutex_unlock(&c->lock);
+    return is_ending;
+}
+
+/* What is in hand has its time to be done, as at any rebalance. */
+static void renew(struct trilog_consumer *c)
+{
+    consumer_leave_group(c);
+    rd_kafka_destroy_flags(c->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    c->kafka = NULL;
+    c->is_paused = false;
+    pthread_mutex_lock(&c->lock);
+    c->is_committing = false;
+    pthread_mutex_unlock(&c->lock);
+    char why[TRILOG_TEXT_SIZE];
+    while (consumer_kafka_open(c, why) != 0 && !is_ending(c)) {
+        pthread_mutex_lock(&c->lock);
+        consumer_wait(c, consumer_now_ms() + OPEN_AGAIN_MS);
+        pthread_mutex_unlock(&c->lock);
+    }
+}
+
+void consumer_near_watch(struct trilog_consumer *c)
+{
+    uint64_t now_ms = consumer_now_ms();
+    if (!c->reads_near || c->is_paused || now_ms < c->near_at_ms)
+        return;
+    c->near_at_ms = now_ms + LOOK_EVERY_MS;
+    pthread_mutex_lock(&c->lock);
+    rd_kafka_topic_partition_list_t *list = consumer_is_full(c) ? NULL : list_quiet(c, now_ms);
+    pthread_mutex_unlock(&c->lock);
+    bool is_answered = list != NULL && list->cnt > 0 &&
+                       rd_kafka_offsets_for_times(c->kafka, list, ANSWER_WAIT_MS) ==
+                           RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (is_answered) {
+        pthread_mutex_lock(&c->lock);
+        c->reads_near = !is_starved(c, list);
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (list != NULL)
+        rd_kafka_topic_partition_list_destroy(list);
+    if (!c->reads_near)
+        renew(c);
+}
