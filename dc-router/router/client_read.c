@@ -4,12 +4,13 @@
  * does not take its answers, or as many bytes in the shard as it may hold; those of frames that are
  * not whole yet count. At that bound everyone may still have one small request, for what keeps a
  * member in its group is small, and one client at a time one large request, or nobody would ever
- * end. */
+ * end; for as long as more of it comes. */
 #include "base/err.h"
 #include "router/client_parts.h"
 #include "router/router.h"
 
 #define UNWRITTEN_BYTES_MAX (16u << 20)
+#define STALLED_MS_MAX      10000 /* that a client for whom others wait may send nothing */
 
 /* ---- may it be read? ---- */
 
@@ -38,11 +39,23 @@ static void choose_beyond(struct client *c)
 {
     struct router_shard *s = c->shard;
     bool is_over = s->beyond == c && c->request_count == 0 && !wants_much(c);
-    if (is_over || (s->beyond == c && c->is_closed))
+    if (is_over || (s->beyond == c && c->is_ending))
         s->beyond = NULL;
-    if (s->beyond == NULL && !c->is_closed && wants_much(c) &&
+    if (s->beyond == NULL && !c->is_ending && wants_much(c) &&
         s->held_bytes >= router_shard_memory_bytes(s))
         s->beyond = c;
+    if (s->beyond == c)
+        s->beyond_ms = router_now_ms(s);
+}
+
+/* It holds the others up, and has sent nothing for a while. */
+static void end_beyond_if_stalled(struct router_shard *s)
+{
+    struct client *c = s->beyond;
+    if (c != NULL && c->is_reading && c->request_count == 0 && wants_much(c) &&
+        s->held_bytes >= router_shard_memory_bytes(s) &&
+        router_now_ms(s) - s->beyond_ms > STALLED_MS_MAX)
+        client_end(c, "a half request held memory that others wait for");
 }
 
 static void count_input(struct client *c)
@@ -88,6 +101,7 @@ void client_tick(struct router_shard *s)
         end_pause(c);
         client_read(c);
     }
+    end_beyond_if_stalled(s);
 }
 
 /* ---- reading ---- */

@@ -38,6 +38,7 @@ struct router_shard {
     struct client *clients;   /* all open ones */
     struct client *paused;    /* are not read for a while */
     struct client *beyond;    /* whose large request goes beyond memory_bytes_max; NULL: none */
+    uint64_t beyond_ms;       /* when it was looked at last */
     struct client *answering; /* have answers that can leave; written at the turn's end */
     unsigned client_count;
     atomic_uint *connection_count; /* of all shards' clients; NULL: nobody counts */

@@ -91,6 +91,23 @@ Test(router_client, at_the_bound_one_large_request_goes_on_and_all_small_ones)
     world_connect(&w, &large);
 }
 
+Test(router_client, who_goes_beyond_the_bound_and_sends_no_more_is_ended_for_the_others)
+{
+    begin_frame(&large, LARGE);
+    feed(&large, 2 * MIB);
+    begin_frame(&other, LARGE);
+    feed(&other, 4 * MIB);
+    world_pass_ms(&w, 8000);
+    feed(&large, MIB);
+    world_pass_ms(&w, 8000);
+    cr_assert_not(world_is_ended(&large), "it goes on, slowly");
+    world_pass_ms(&w, 4000);
+    cr_assert(world_is_ended(&large));
+    cr_assert_not(world_is_ended(&other));
+    feed(&other, MIB);
+    cr_assert_geq(w.shard.held_bytes, MIB, "now it is the other's turn");
+}
+
 Test(router_client, each_shard_has_its_part_of_the_memory)
 {
     w.shard.shard_count = 4;
