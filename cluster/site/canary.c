@@ -65,13 +65,22 @@ static enum router_stage stage_of(const struct site_canary *c, const char *site,
     return newest == NULL ? ROUTER_STAGE_NONE : newest->stage;
 }
 
+/* What is fetched from it may be in its memory only, and what it leads goes on without it: a node
+ * whose disk hangs says so itself (its heartbeats do). */
+static bool is_disk_stuck(struct broker *b, uint32_t node_id)
+{
+    struct repl_disk_report report;
+    return repl_node_disk(b->node, node_id, &report) && report.state == REPL_DISK_STUCK;
+}
+
 static void on_tried(void *data, enum router_stage stage)
 {
     struct target *t = data;
     struct broker *b = t->canary->broker;
     uint64_t now_ms = clock_now_ms(&b->clock);
     struct site_report report = {.reporter = (uint64_t)b->conf.node_id};
-    t->stage = stage;
+    bool is_stuck = stage == ROUTER_STAGE_NONE && is_disk_stuck(b, t->way.node_id);
+    t->stage = is_stuck ? ROUTER_STAGE_PRODUCE : stage;
     t->ended_at_ms = now_ms;
     report.stage = stage_of(t->canary, t->site, now_ms);
     bytes_copy_text(report.from, sizeof report.from, b->conf.site);

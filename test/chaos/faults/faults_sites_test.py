@@ -1,0 +1,110 @@
+"""What becomes of the verdict on sites when networks and disks are broken: seen by all who can be,
+and leaders go where everybody is heard."""
+import http.client
+import json
+import time
+
+import pytest
+from faults import catalogue, view
+from testbed.lab import Lab, can_separate
+
+BOUND_S = 60  # on what is awaited; how long it took is printed
+ADMIN_PORT = 9600
+pytestmark = pytest.mark.skipif(not can_separate(),
+                                reason="network namespaces, mounts and packet filters need root")
+CANARY = {"site_canary_ms": "500 ms"}
+
+
+@pytest.fixture(scope="module")
+def sites_lab(labs_folder):
+    with Lab.up("sites", folder=labs_folder, settings=CANARY) as lab:
+        wait_heard(lab)
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def disks_lab(labs_folder):
+    with Lab.up("sites-disks", folder=labs_folder, settings=CANARY, faultfs=True) as lab:
+        wait_heard(lab)
+        yield lab
+
+
+def sites_of(lab, node_id):
+    """As that node tells, asked in its own place: {site: what it says of it}."""
+    connection = http.client.HTTPConnection("127.0.0.1", ADMIN_PORT)
+    connection.sock = view._socket_at(lab.pid(node_id))
+    try:
+        connection.sock.settimeout(5)
+        connection.sock.connect(("127.0.0.1", ADMIN_PORT))
+        connection.request("GET", "/v1/sites")
+        answer = json.loads(connection.getresponse().read())
+        return {site["site"]: site for site in answer["sites"]}
+    finally:
+        connection.close()
+
+
+def wait_for(is_so, what):
+    """Seconds until then."""
+    begin = time.monotonic()
+    while not is_so():
+        assert time.monotonic() < begin + BOUND_S, f"not within {BOUND_S} s: {what}"
+        time.sleep(0.02)
+    return time.monotonic() - begin
+
+
+def wait_heard(lab):
+    def is_heard(node_id):
+        found = sites_of(lab, node_id)
+        return all(way["state"] == "heard" for site in found.values() for way in site["ways"]
+                   ) and all(len(site["ways"]) == 3 for site in found.values())
+    for node_id in lab.nodes:
+        wait_for(lambda n=node_id: try_it(lambda: is_heard(n)), f"node {node_id} hears of all sites")
+
+
+def try_it(ask):
+    try:
+        return ask()
+    except (OSError, KeyError, ValueError, http.client.HTTPException):
+        return False
+
+
+def stands(lab, node_ids, expected):
+    """Do these nodes say so of those sites?"""
+    return all({site: found[site].get("health") for site in expected} == expected
+               for found in (sites_of(lab, node_id) for node_id in node_ids))
+
+
+@pytest.mark.slow
+def test_of_two_sites_that_do_not_hear_each_other_leaders_go_to_the_third(sites_lab):
+    """In the first half minute of a judge nobody moves without need: so long it may take here."""
+    cut = sites_lab.cut_link("a", "b")
+    try:
+        took_s = wait_for(
+            lambda: stands(sites_lab, (1, 2, 3), {"a": "cut", "b": "cut", "c": "whole"}),
+            "both are cut off, the third is whole")
+        found = sites_of(sites_lab, 3)
+        total = sum(site["groups_to_lead"] for site in found.values())
+        led_s = wait_for(lambda: sites_of(sites_lab, 3)["c"]["groups_led"] == total,
+                         "the third leads all")
+    finally:
+        cut.restore()
+    print(f"agreed after {took_s:.2f} s, all {total} raft groups led there {led_s:.2f} s later: "
+          f"{found['a']['words']}; {found['b']['words']}")
+
+
+def test_a_site_that_hears_the_others_and_is_not_heard_is_left(sites_lab):
+    cut = sites_lab.cut_site("c", "out")
+    try:
+        took_s = wait_for(lambda: stands(sites_lab, (1, 2), {"c": "left"}), "the site is left")
+        words = sites_of(sites_lab, 1)["c"]["words"]
+    finally:
+        cut.restore()
+    print(f"left after {took_s:.2f} s: {words}")
+
+
+def test_a_site_whose_disk_hangs_is_left(disks_lab):
+    fault = catalogue.make("disk-slow", operation="fsync", delay_ms=600_000)
+    with fault.inject(disks_lab, "2"):
+        took_s = wait_for(lambda: stands(disks_lab, (1, 3), {"b": "left"}), "the site is left")
+        words = sites_of(disks_lab, 1)["b"]["words"]
+    print(f"left after {took_s:.2f} s: {words}")
