@@ -75,7 +75,7 @@ static int take_options(struct trilog_consumer *c, const struct trilog_consumer_
         return TRILOG_ERR_GROUP;
     snprintf(c->group, sizeof c->group, "%s%s%s", o->group, c->is_broadcast ? ".broadcast." : "",
              c->is_broadcast ? o->broadcast_instance : "");
-    if (c->is_broadcast)
+    if (o->broadcast_instance != NULL)
         bytes_copy_text(c->instance, sizeof c->instance, o->broadcast_instance);
     c->options = *o;
     return 0;
