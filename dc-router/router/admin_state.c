@@ -103,6 +103,25 @@ static json_t *routers_json(const struct router_settings *c, const struct router
     return list;
 }
 
+static json_t *verdict_json(const struct router_verdict *verdict)
+{
+    json_t *list = json_array();
+    if (verdict->epoch == 0) {
+        json_decref(list);
+        return json_null();
+    }
+    for (unsigned i = 0; i < verdict->site_count; i++) {
+        const struct router_standing *site = &verdict->sites[i];
+        char text[ROUTER_STANDING_TEXT_SIZE];
+        router_standing_text(site, text, sizeof text);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "site", site->site.name,
+                                              "health", router_health_text(site->health), "drain",
+                                              router_drain_text(site->drain), "words", text));
+    }
+    return json_pack("{s:I, s:I, s:o}", "epoch", (json_int_t)verdict->epoch, "failover_epoch",
+                     (json_int_t)verdict->failover_epoch, "sites", list);
+}
+
 static json_t *backlogs_json(const struct router_survey *all)
 {
     json_t *list = json_array();
@@ -141,7 +160,7 @@ void router_resource_state(struct http_call *call)
     uint64_t up_ms = clock_now_ms(&a->clock) - router_process_started_ms(a->process);
     json_t *json = all == NULL
                        ? NULL
-                       : json_pack("{s:I, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+                       : json_pack("{s:I, s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
                                    "router_id", (json_int_t)c->router_id, "site", c->site,
                                    "environment", c->environment, "advertised",
                                    address_json(c->advertised.host, c->advertised.port),
@@ -149,7 +168,7 @@ void router_resource_state(struct http_call *call)
                                    (json_int_t)all->shard_count, "settings",
                                    settings_json(kept, all), "load", load_json(all), "nodes",
                                    nodes_json(all), "routers", routers_json(c, all), "backlogs",
-                                   backlogs_json(all));
+                                   backlogs_json(all), "verdict", verdict_json(&all->view.verdict));
     http_answer_json(call, MHD_HTTP_OK, json);
     kept_settings_release(kept);
     free(all);

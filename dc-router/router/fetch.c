@@ -217,6 +217,13 @@ static struct router_node *up(struct router_shard *s, int32_t id)
     return n != NULL && router_node_is_up(n) ? n : NULL;
 }
 
+/* Who is near, if its site is to be used. */
+static struct router_node *near_node(struct router_shard *s, int32_t id)
+{
+    struct router_node *n = up(s, id);
+    return n != NULL && site_verdict_lets_read(&s->view.verdict, n->site) ? n : NULL;
+}
+
 /* False: a partition's leader is not known. */
 static bool find_leaders(struct fetch *f)
 {
@@ -228,7 +235,7 @@ static bool find_leaders(struct fetch *f)
             continue;
         int32_t id = cluster_map_leader(s, item->topic->name, item->partition->partition_index);
         int32_t near = cluster_map_near(s, item->topic->name, item->partition->partition_index);
-        item->node = up(s, near);
+        item->node = near_node(s, near);
         item->is_near_unfit = item->node == NULL && near != MAP_NOT_KNOWN;
         if (item->node == NULL)
             item->node = up(s, id);

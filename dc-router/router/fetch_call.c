@@ -121,6 +121,14 @@ static struct limits limits_of(const struct fetch *f)
     return (struct limits){.wait_ms = f->message->max_wait_ms, .bytes = f->message->max_bytes};
 }
 
+/* Clients stand where the router does; but nobody is named for being near where nobody should read.
+ */
+static struct kafka_string reading_site(const struct router_shard *s)
+{
+    bool may = site_verdict_lets_read(&s->view.verdict, s->settings->site);
+    return kafka_string_of(may ? s->settings->site : "");
+}
+
 static bool is_of(const struct fetch *f, unsigned i, const struct router_node *n)
 {
     return f->items[i].node == n;
@@ -164,7 +172,7 @@ static int write_request(const struct fetch *f, const struct router_node *n, str
     m.session_id = 0;
     m.session_epoch = -1;
     m.forgotten_topics_count = 0;
-    m.rack_id = kafka_string_of(may_name_near(f, n) ? f->request->shard->settings->site : "");
+    m.rack_id = may_name_near(f, n) ? reading_site(f->request->shard) : kafka_string_of("");
     for (size_t t = 0; t < count && err == 0; t++) {
         const struct kafka_fetch_request_topic *from = &f->message->topics[t];
         if (partitions_at(f, n, from) == 0)

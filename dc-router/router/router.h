@@ -19,6 +19,7 @@
 #include "router/deadline.h"
 #include "router/node_pool.h"
 #include "router/peers.h"
+#include "router/site_verdict.h"
 #include "router/view.h"
 
 #define ROUTER_OWN_CLIENT 1 /* the number of what the router asks for itself */
@@ -49,9 +50,10 @@ struct router_shard {
     struct node_pool pool;
     struct cluster_map map;
     struct view view;
-    struct router_shard *const *all; /* the first shard's: all shards, itself too; else NULL */
-    struct peers peers;              /* the first shard's */
-    struct backlogs backlogs;        /* the first shard's */
+    struct router_shard *const *all;  /* the first shard's: all shards, itself too; else NULL */
+    struct peers peers;               /* the first shard's */
+    struct site_verdict site_verdict; /* the first shard's */
+    struct backlogs backlogs;         /* the first shard's */
     struct counts counts;
     struct board board;
     struct deadline_wheel deadlines;

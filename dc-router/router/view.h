@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dc-router/policy.h"
 #include "protocol/types.h"
 #include "conf/router_conf.h"
 
@@ -21,6 +22,7 @@ struct view_backlog {
 };
 
 struct view {
+    struct router_verdict verdict;  /* on the cluster's sites; epoch 0: none is known */
     unsigned live_count;            /* of the other routers of this site: */
     int32_t live[CONF_ROUTERS_MAX]; /* ids of those that answer, rising */
     unsigned backlog_count, open_count;

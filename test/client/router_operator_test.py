@@ -64,6 +64,13 @@ def test_it_tells_who_it_is_and_which_nodes_it_knows(router, site):
     assert all(n["up"] for n in seen["nodes"])
 
 
+def test_it_tells_what_the_cluster_has_agreed_on_its_sites(router):
+    def told():
+        verdict = state(router)["verdict"]
+        return verdict and {s["site"]: s["health"] for s in verdict["sites"]}
+    assert wait_until(told, 60, "a verdict is agreed and told").keys() == {"a", "b", "c"}
+
+
 def test_what_goes_through_it_is_counted(router, site, name):
     topic = create_topic(site, name)
     before = metrics(router)["trilog_router_request_bytes_total"].value()
