@@ -76,7 +76,7 @@ static const struct setting_list router_list = {
     .entries_max = CONF_ROUTERS_MAX,
 };
 
-/* ---- who may what, through a router ---- */
+/* ---- clients, as a router tells them apart ---- */
 
 #define KEY(kind_, struct_, field_, initial_)                                                      \
     {                                                                                              \
@@ -88,6 +88,23 @@ static const struct setting_list router_list = {
         .kind = KIND_##kind_, .name = #field_, .unit = (unit_), .initial = (initial_),             \
         .least = (least_), .most = (most_), .offset = offsetof(struct struct_, field_)             \
     }
+
+static const struct setting site_network_keys[] = {
+    KEY_WITHIN(NAME, conf_site_network, site, NULL, "", 1, CONF_NAME_SIZE - 1),
+    KEY(NETWORKS, conf_site_network, addresses, NULL),
+};
+
+static const struct setting_list site_network_list = {
+    .entry_name = "site's network",
+    .entries_name = "sites' networks",
+    .shape = "'site' and 'addresses'",
+    .key_names = "site, addresses",
+    .keys = site_network_keys,
+    .key_count = sizeof site_network_keys / sizeof site_network_keys[0],
+    .entry_size = sizeof(struct conf_site_network),
+    .entries_offset = offsetof(struct conf_site_networks, entries),
+    .entries_max = CONF_RULES_MAX,
+};
 
 static const struct setting environment_keys[] = {
     KEY_WITHIN(NAME, conf_environment, environment, NULL, "", 1, CONF_NAME_SIZE - 1),
@@ -166,6 +183,7 @@ static const struct setting_list backlog_list = {
 _Static_assert(offsetof(struct conf_nodes, count) == 0 &&
                    offsetof(struct conf_addresses, count) == 0 &&
                    offsetof(struct conf_routers, count) == 0 &&
+                   offsetof(struct conf_site_networks, count) == 0 &&
                    offsetof(struct conf_environments, count) == 0 &&
                    offsetof(struct conf_permits, count) == 0 &&
                    offsetof(struct conf_backlogs, count) == 0,
@@ -180,6 +198,8 @@ const struct setting_list *list_of(const struct setting *s)
         return &address_list;
     case KIND_ROUTERS:
         return &router_list;
+    case KIND_SITE_NETWORKS:
+        return &site_network_list;
     case KIND_ENVIRONMENTS:
         return &environment_list;
     case KIND_PERMITS:

@@ -92,6 +92,28 @@ static int check_routers(const struct router_settings *c, struct err_note *note)
     return 0;
 }
 
+static bool has_router_in(const struct router_settings *c, const char *site)
+{
+    for (unsigned i = 0; i < c->routers.count; i++)
+        if (strcmp(c->routers.entries[i].site, site) == 0)
+            return true;
+    return strcmp(c->site, site) == 0;
+}
+
+static int check_site_networks(const struct router_settings *c, struct err_note *note)
+{
+    for (unsigned i = 0; i < c->site_networks.count; i++) {
+        const struct conf_site_network *n = &c->site_networks.entries[i];
+        if (n->addresses.count == 0)
+            return refuse(c, note, ROUTER_SETTING_site_networks, "site %s has no addresses",
+                          n->site);
+        if (!has_router_in(c, n->site))
+            return refuse(c, note, ROUTER_SETTING_site_networks, "no router stands in site %s",
+                          n->site);
+    }
+    return 0;
+}
+
 /* Two limits of one group would be two words on one thing. */
 static int check_backlogs(const struct router_settings *c, struct err_note *note)
 {
@@ -114,6 +136,8 @@ int router_conf_check(const struct router_settings *settings, struct err_note *n
         err = check_routers(settings, note);
     if (err == 0)
         err = check_nodes(settings, note);
+    if (err == 0)
+        err = check_site_networks(settings, note);
     if (err == 0)
         err = check_backlogs(settings, note);
     return err;

@@ -28,6 +28,7 @@ enum setting_kind {
     KIND_ADDRESSES,
     KIND_ROUTERS,
     KIND_PATTERNS,
+    KIND_SITE_NETWORKS,
     KIND_ENVIRONMENTS,
     KIND_PERMITS,
     KIND_BACKLOGS
@@ -54,21 +55,22 @@ struct setting_table {
     int (*check)(const void *settings, struct err_note *note); /* as conf_check() */
 };
 
-#define OFFSET_HEADING(type, field)      0
-#define OFFSET_NUMBER(type, field)       offsetof(type, field)
-#define OFFSET_FLAG(type, field)         offsetof(type, field)
-#define OFFSET_CHOICE(type, field)       offsetof(type, field)
-#define OFFSET_NAME(type, field)         offsetof(type, field)
-#define OFFSET_PATH(type, field)         offsetof(type, field)
-#define OFFSET_ADDRESS(type, field)      offsetof(type, field)
-#define OFFSET_NETWORKS(type, field)     offsetof(type, field)
-#define OFFSET_NODES(type, field)        offsetof(type, field)
-#define OFFSET_ADDRESSES(type, field)    offsetof(type, field)
-#define OFFSET_ROUTERS(type, field)      offsetof(type, field)
-#define OFFSET_PATTERNS(type, field)     offsetof(type, field)
-#define OFFSET_ENVIRONMENTS(type, field) offsetof(type, field)
-#define OFFSET_PERMITS(type, field)      offsetof(type, field)
-#define OFFSET_BACKLOGS(type, field)     offsetof(type, field)
+#define OFFSET_HEADING(type, field)       0
+#define OFFSET_NUMBER(type, field)        offsetof(type, field)
+#define OFFSET_FLAG(type, field)          offsetof(type, field)
+#define OFFSET_CHOICE(type, field)        offsetof(type, field)
+#define OFFSET_NAME(type, field)          offsetof(type, field)
+#define OFFSET_PATH(type, field)          offsetof(type, field)
+#define OFFSET_ADDRESS(type, field)       offsetof(type, field)
+#define OFFSET_NETWORKS(type, field)      offsetof(type, field)
+#define OFFSET_NODES(type, field)         offsetof(type, field)
+#define OFFSET_ADDRESSES(type, field)     offsetof(type, field)
+#define OFFSET_ROUTERS(type, field)       offsetof(type, field)
+#define OFFSET_PATTERNS(type, field)      offsetof(type, field)
+#define OFFSET_SITE_NETWORKS(type, field) offsetof(type, field)
+#define OFFSET_ENVIRONMENTS(type, field)  offsetof(type, field)
+#define OFFSET_PERMITS(type, field)       offsetof(type, field)
+#define OFFSET_BACKLOGS(type, field)      offsetof(type, field)
 
 /* A row X(…) of a table's header, whose fields are those of `type`. */
 #define SETTING_ROW(type, kind_, field_, name_, unit_, initial_, least_, most_, meaning_)          \

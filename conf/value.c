@@ -234,6 +234,7 @@ int value_read(const struct setting *s, const char *text, void *field, struct er
     case KIND_NODES:
     case KIND_ADDRESSES:
     case KIND_ROUTERS:
+    case KIND_SITE_NETWORKS:
     case KIND_ENVIRONMENTS:
     case KIND_PERMITS:
     case KIND_BACKLOGS:

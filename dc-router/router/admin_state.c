@@ -92,13 +92,13 @@ static json_t *routers_json(const struct router_settings *c, const struct router
     json_t *list = json_array();
     for (unsigned i = 0; i < c->routers.count; i++) {
         const struct conf_router *r = &c->routers.entries[i];
-        bool is_near = strcmp(r->site, c->site) == 0;
+        bool is_watched = peers_watch_site(c, r->site);
         json_array_append_new(
             list,
             json_pack("{s:I, s:s, s:o, s:o}", "router_id", (json_int_t)r->router_id, "site",
                       r->site, "address", address_json(r->address.host, r->address.port), "live",
-                      is_near ? json_boolean(view_has_live(&all->view, r->router_id))
-                              : json_null()));
+                      is_watched ? json_boolean(view_has_live(&all->view, r->router_id))
+                                 : json_null()));
     }
     return list;
 }

@@ -393,6 +393,19 @@ static void take_peer(struct client *c)
               c->address_bytes, c->address, sizeof c->address);
 }
 
+void client_address(const struct client *c, uint8_t into[16])
+{
+    static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+    size_t size = c->identity.address.size;
+    memset(into, 0, 16);
+    if (size == 16) {
+        memcpy(into, c->identity.address.data, 16);
+    } else {
+        memcpy(into, ipv4_prefix, sizeof ipv4_prefix);
+        memcpy(into + 12, c->identity.address.data, size < 4 ? size : 4);
+    }
+}
+
 void client_accept(struct router_shard *s, int descriptor)
 {
     struct client *c = calloc(1, sizeof *c);

@@ -71,6 +71,8 @@ void client_accept(struct router_shard *s, int descriptor);
 /* No more requests are taken; closes once what was taken is answered. */
 void client_end(struct client *c, const char *why);
 void client_close(struct client *c);
+/* Where it is, as IPv6 sees it. */
+void client_address(const struct client *c, uint8_t into[16]);
 /* Somebody still refers to it; the last one gives it back. */
 void client_claim(struct client *c);
 void client_release(struct client *c);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "router/client.h"
 #include "router/router.h"
 
 static void put_self(const struct router_settings *settings, struct face *face)
@@ -14,15 +15,12 @@ static void put_self(const struct router_settings *settings, struct face *face)
     };
 }
 
-void face_look(const struct router_shard *s, struct face *face)
+static void put_live(const struct router_shard *s, const char *site, struct face *face)
 {
     const struct router_settings *settings = s->settings;
-    face->count = 0;
-    if (!s->is_draining)
-        put_self(settings, face);
     for (unsigned i = 0; i < settings->routers.count; i++) {
         const struct conf_router *peer = &settings->routers.entries[i];
-        if (strcmp(peer->site, settings->site) != 0 || !view_has_live(&s->view, peer->router_id))
+        if (strcmp(peer->site, site) != 0 || !view_has_live(&s->view, peer->router_id))
             continue;
         face->brokers[face->count++] = (struct face_broker){
             .id = (int32_t)peer->router_id,
@@ -31,6 +29,32 @@ void face_look(const struct router_shard *s, struct face *face)
             .site = kafka_string_of(peer->site),
         };
     }
+}
+
+static const char *site_of(const struct router_settings *settings, const struct client *client)
+{
+    uint8_t address[16];
+    if (client == NULL || settings->site_networks.count == 0)
+        return settings->site;
+    client_address(client, address);
+    for (unsigned i = 0; i < settings->site_networks.count; i++)
+        if (conf_networks_have(&settings->site_networks.entries[i].addresses, address))
+            return settings->site_networks.entries[i].site;
+    return settings->site;
+}
+
+void face_look(const struct router_shard *s, const struct client *client, struct face *face)
+{
+    const struct router_settings *settings = s->settings;
+    const char *site = site_of(settings, client);
+    face->count = 0;
+    if (strcmp(site, settings->site) != 0)
+        put_live(s, site, face);
+    if (face->count > 0)
+        return;
+    if (!s->is_draining)
+        put_self(settings, face);
+    put_live(s, settings->site, face);
     if (face->count == 0)
         put_self(settings, face); /* better than nobody */
 }

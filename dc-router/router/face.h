@@ -3,8 +3,11 @@
  *
  * A client works with one site's routers: they reach all sites for it, and hold what has to wait.
  * Those of other sites are not shown, for a client that asks one of them now and then would be told
- * of another leader each time, and go back and forth. Where a site has no router left, a client's
- * own bootstrap list leads it to another site's.
+ * of another leader each time, and go back and forth. Which site's they are, all routers say alike
+ * where they are told in which networks each site's applications stand (`site_networks`): a stock
+ * client picks any router of its bootstrap list, and would stay in a site that is not its own, and
+ * hang with it. Where a site has no router left, its clients are told of those of the site that
+ * they ask; once one is back they hear of it with their next metadata, and no answer hurries them.
  *
  * Partitions and groups are spread over the live routers by rendezvous hashing (Thaler and
  * Ravishankar, 1998), so that all of them say the same, and when one goes, only what it had moves.
@@ -16,6 +19,7 @@
 #include "conf/router_conf.h"
 
 struct router_shard;
+struct client;
 
 struct face_broker {
     int32_t id;
@@ -26,14 +30,15 @@ struct face_broker {
 
 #define FACE_BROKERS_MAX (1 + CONF_ROUTERS_MAX)
 
-/* This router first, unless it drains and there are others; then the others of its site that live.
- * Borrowed from the settings. */
+/* Of this router's site: this router first, unless it drains and there are others; then the others
+ * that live. Borrowed from the settings. */
 struct face {
     unsigned count; /* at least 1 */
     struct face_broker brokers[FACE_BROKERS_MAX];
 };
 
-void face_look(const struct router_shard *s, struct face *face);
+/* As the client is told; NULL: one of this router's site. */
+void face_look(const struct router_shard *s, const struct client *client, struct face *face);
 /* Which of them a partition's leader is, or (with partition 0) a group's coordinator. */
 const struct face_broker *face_choose(const struct face *face, struct kafka_string name,
                                       int32_t partition);

@@ -68,7 +68,7 @@ static void answer_one(struct client_request *r, const struct face *face)
 void handle_find_coordinator(struct client_request *r)
 {
     struct face face;
-    face_look(r->shard, &face);
+    face_look(r->shard, r->client, &face);
     if (r->header.api_version >= VERSION_WITH_KEYS)
         answer_keys(r, &face);
     else

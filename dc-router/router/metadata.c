@@ -28,7 +28,7 @@ static void put_leaders(const struct face *face, struct kafka_metadata_response 
 static bool put_brokers(struct client_request *r, struct kafka_metadata_response *m)
 {
     struct face face;
-    face_look(r->shard, &face);
+    face_look(r->shard, r->client, &face);
     m->brokers = client_request_allocate(r, face.count * sizeof *m->brokers);
     if (m->brokers == NULL)
         return false;
@@ -46,7 +46,7 @@ static bool put_brokers(struct client_request *r, struct kafka_metadata_response
 static bool put_cluster(struct client_request *r, struct kafka_describe_cluster_response *m)
 {
     struct face face;
-    face_look(r->shard, &face);
+    face_look(r->shard, r->client, &face);
     m->brokers = client_request_allocate(r, face.count * sizeof *m->brokers);
     if (m->brokers == NULL)
         return false;

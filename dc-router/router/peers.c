@@ -263,11 +263,19 @@ static bool is_same(const struct conf_router *a, const struct conf_router *b)
            strcmp(a->address.host, b->address.host) == 0;
 }
 
+bool peers_watch_site(const struct router_settings *settings, const char *site)
+{
+    for (unsigned i = 0; i < settings->site_networks.count; i++)
+        if (strcmp(settings->site_networks.entries[i].site, site) == 0)
+            return true;
+    return strcmp(settings->site, site) == 0;
+}
+
 static bool is_wanted(const struct router_settings *settings, const struct conf_router *peer)
 {
     for (unsigned i = 0; i < settings->routers.count; i++)
         if (is_same(&settings->routers.entries[i], peer))
-            return strcmp(settings->routers.entries[i].site, settings->site) == 0;
+            return peers_watch_site(settings, settings->routers.entries[i].site);
     return false;
 }
 
@@ -299,7 +307,7 @@ void peers_take_settings(struct router_shard *s)
     drop_unwanted(s, false);
     for (unsigned i = 0; i < routers->count; i++) {
         const struct conf_router *wanted = &routers->entries[i];
-        if (strcmp(wanted->site, s->settings->site) != 0 || is_there(s, wanted))
+        if (!peers_watch_site(s->settings, wanted->site) || is_there(s, wanted))
             continue;
         struct peer *p = calloc(1, sizeof *p);
         if (p == NULL)

@@ -1,4 +1,4 @@
-/* The other routers of this site: which of them answer?
+/* The other routers of this site, and of sites whose clients may ask here: which of them answer?
  *
  * Each is asked for its ApiVersions twice a second, as a client would ask, at the address that
  * clients are told. One that refuses, or answers nothing for `node_silent_ms`, is not shown to
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct router_settings;
 struct router_shard;
 struct peer;
 
@@ -20,10 +21,12 @@ struct peers {
     unsigned count; /* memory still in use */
 };
 
-/* At the start and when settings have changed: those of this site. */
+/* At the start and when settings have changed. */
 void peers_take_settings(struct router_shard *s);
 /* About every 20 ms. */
 void peers_tick(struct router_shard *s, uint64_t now_ms);
+/* Is it looked whether that site's routers answer? */
+bool peers_watch_site(const struct router_settings *settings, const char *site);
 /* All end, soon: when `count` is 0. */
 void peers_close(struct router_shard *s);
 

@@ -23,20 +23,6 @@ static void show(struct kafka_string text, char into[SHOWN_SIZE])
     into[size] = '\0';
 }
 
-/* As IPv6 sees it. */
-static void address_of(const struct client *c, uint8_t into[16])
-{
-    static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
-    size_t size = c->identity.address.size;
-    memset(into, 0, 16);
-    if (size == 16) {
-        memcpy(into, c->identity.address.data, 16);
-    } else {
-        memcpy(into, ipv4_prefix, sizeof ipv4_prefix);
-        memcpy(into + 12, c->identity.address.data, size < 4 ? size : 4);
-    }
-}
-
 /* ---- the environment ---- */
 
 static const char *environment_of(const struct client_request *r)
@@ -44,7 +30,7 @@ static const char *environment_of(const struct client_request *r)
     const struct router_settings *settings = r->shard->settings;
     struct kafka_string id = r->header.client_id;
     uint8_t address[16];
-    address_of(r->client, address);
+    client_address(r->client, address);
     for (unsigned i = 0; i < settings->environments.count; i++) {
         const struct conf_environment *e = &settings->environments.entries[i];
         if (conf_patterns_have(&e->client_ids, id.data, size_of(id)) ||
@@ -82,7 +68,7 @@ static bool is_allowed(const struct client_request *r, enum subject subject,
     uint8_t address[16];
     if (allow->count == 0)
         return true;
-    address_of(r->client, address);
+    client_address(r->client, address);
     for (unsigned i = 0; i < allow->count; i++) {
         const struct conf_permit *rule = &allow->entries[i];
         if (conf_patterns_have(&rule->client_ids, id.data, size_of(id)) &&

@@ -23,7 +23,7 @@ struct view_backlog {
 
 struct view {
     struct router_verdict verdict;  /* on the cluster's sites; epoch 0: none is known */
-    unsigned live_count;            /* of the other routers of this site: */
+    unsigned live_count;            /* of the other routers, as peers.h has them: */
     int32_t live[CONF_ROUTERS_MAX]; /* ids of those that answer, rising */
     unsigned backlog_count, open_count;
     struct view_backlog backlogs[CONF_RULES_MAX];

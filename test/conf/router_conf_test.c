@@ -324,6 +324,25 @@ Test(router_conf, reads_who_may_do_what)
     free(text);
 }
 
+Test(router_conf, reads_where_the_applications_of_each_site_stand)
+{
+    static struct router_settings c;
+    static const uint8_t there[16] = {[10] = 0xff, [11] = 0xff, 10, 2, 3, 4};
+    c = settings_of(HEAD "routers:\n  - {router_id: 1000001, site: a, address: 'h:1'}\n"
+                         "site_networks:\n  - {site: b, addresses: '10.2.0.0/16, 10.3.0.0/16'}\n"
+                         "  - {site: a, addresses: 10.1.0.0/16}\n");
+    cr_assert_eq(c.site_networks.count, 2);
+    cr_assert_str_eq(c.site_networks.entries[0].site, "b");
+    cr_assert(conf_networks_have(&c.site_networks.entries[0].addresses, there));
+    cr_assert_not(conf_networks_have(&c.site_networks.entries[1].addresses, there));
+    assert_refused(HEAD "site_networks:\n  - {site: c, addresses: 10.1.0.0/16}\n",
+                   "test.yaml:6: site_networks: no router stands in site c");
+    assert_refused(HEAD "site_networks:\n  - {site: b, addresses: none}\n",
+                   "test.yaml:6: site_networks: site b has no addresses");
+    assert_refused(HEAD "site_networks:\n  - {site: b}\n",
+                   "test.yaml:7: site_networks: a site's network has no addresses");
+}
+
 Test(router_conf, refuses_rules_that_say_nothing_or_can_not_be_meant)
 {
     assert_refused(

@@ -150,14 +150,14 @@ Test(router_drain, clients_are_told_of_the_others_if_there_are_any)
 {
     struct face face;
     drain();
-    face_look(&w.shard, &face);
+    face_look(&w.shard, NULL, &face);
     cr_assert_eq(face.count, 1);
     cr_assert_eq(face.brokers[0].id, 1000001);
     w.settings.routers = (struct conf_routers){
         .count = 1, .entries = {{.router_id = 1000002, .site = "a", .address = {"b", 1}}}};
     w.shard.view.live[0] = 1000002;
     w.shard.view.live_count = 1;
-    face_look(&w.shard, &face);
+    face_look(&w.shard, NULL, &face);
     cr_assert_eq(face.count, 1);
     cr_assert_eq(face.brokers[0].id, 1000002);
 }

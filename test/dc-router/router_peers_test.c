@@ -108,7 +108,7 @@ TestSuite(router_peers, .init = set_up, .fini = tear_down);
 static unsigned shown(void)
 {
     struct face face;
-    face_look(&w.shard, &face);
+    face_look(&w.shard, NULL, &face);
     return face.count;
 }
 
@@ -122,7 +122,7 @@ Test(router_peers, one_that_answers_is_shown_and_those_of_other_sites_are_not)
 {
     struct face face;
     cr_assert(comes_live());
-    face_look(&w.shard, &face);
+    face_look(&w.shard, NULL, &face);
     cr_assert_eq(face.count, 2);
     cr_assert_eq(face.brokers[0].id, SELF);
     cr_assert_eq(face.brokers[1].id, PEER);
@@ -220,4 +220,53 @@ Test(router_peers, metadata_and_coordinators_are_spread_over_those_that_live)
         is_named[got->node_id - SELF] = true;
     }
     cr_assert(is_named[0] && is_named[1]);
+}
+
+/* ---- whose site it is ---- */
+
+/* The one that listens stands in site b now, where the clients of this machine belong. */
+static void set_up_home(void)
+{
+    char settings[256];
+    peer_listen();
+    snprintf(settings, sizeof settings,
+             "routers:\n  - {router_id: %d, site: b, address: \"127.0.0.1:%u\"}\n"
+             "site_networks:\n  - {site: b, addresses: \"127.0.0.0/8\"}\n",
+             PEER, port);
+    world_open_with(&w, settings);
+    world_connect(&w, &client);
+}
+
+TestSuite(router_homes, .init = set_up_home, .fini = tear_down);
+
+static int32_t coordinator(void)
+{
+    struct kafka_find_coordinator_request find;
+    kafka_find_coordinator_request_init(&find);
+    find.key = kafka_string_of("group");
+    world_send(&client, KAFKA_API_FIND_COORDINATOR, 3, &find);
+    const struct kafka_find_coordinator_response *got = world_answer(
+        &client, KAFKA_API_FIND_COORDINATOR, 3);
+    cr_assert_not_null(got);
+    return got->node_id;
+}
+
+Test(router_homes, a_client_of_another_site_is_told_of_the_routers_of_its_own)
+{
+    struct face face;
+    cr_assert_eq(coordinator(), SELF, "none of them has answered yet");
+    cr_assert(comes_live());
+    cr_assert_eq(coordinator(), PEER);
+    face_look(&w.shard, NULL, &face);
+    cr_assert_eq(face.count, 1, "who belongs here is told of those that stand here");
+    cr_assert_eq(face.brokers[0].id, SELF);
+}
+
+Test(router_homes, while_its_own_site_has_no_router_it_is_told_of_those_that_it_asks)
+{
+    cr_assert(comes_live());
+    cr_assert_eq(coordinator(), PEER);
+    peer_end();
+    world_pass_ms(&w, 400);
+    cr_assert_eq(coordinator(), SELF);
 }

@@ -94,6 +94,17 @@ struct conf_patterns {
 /* Is the name one of them? */
 bool conf_patterns_have(const struct conf_patterns *patterns, const char *name, size_t size);
 
+/* Where a site's applications stand. */
+struct conf_site_network {
+    char site[CONF_NAME_SIZE];
+    struct conf_networks addresses;
+};
+
+struct conf_site_networks {
+    unsigned count; /* used of `entries` */
+    struct conf_site_network entries[CONF_RULES_MAX];
+};
+
 /* Who belongs to an environment: by either. */
 struct conf_environment {
     char environment[CONF_NAME_SIZE];
@@ -136,20 +147,21 @@ struct conf_backlogs {
 
 /* The field of a row, by its kind. */
 #define CONF_FIELD_HEADING(field)
-#define CONF_FIELD_NUMBER(field)       int64_t field;
-#define CONF_FIELD_FLAG(field)         bool field;
-#define CONF_FIELD_CHOICE(field)       int field;
-#define CONF_FIELD_NAME(field)         char field[CONF_NAME_SIZE];
-#define CONF_FIELD_PATH(field)         char field[CONF_PATH_SIZE];
-#define CONF_FIELD_ADDRESS(field)      struct conf_address field;
-#define CONF_FIELD_NETWORKS(field)     struct conf_networks field;
-#define CONF_FIELD_NODES(field)        struct conf_nodes field;
-#define CONF_FIELD_ADDRESSES(field)    struct conf_addresses field;
-#define CONF_FIELD_ROUTERS(field)      struct conf_routers field;
-#define CONF_FIELD_PATTERNS(field)     struct conf_patterns field;
-#define CONF_FIELD_ENVIRONMENTS(field) struct conf_environments field;
-#define CONF_FIELD_PERMITS(field)      struct conf_permits field;
-#define CONF_FIELD_BACKLOGS(field)     struct conf_backlogs field;
+#define CONF_FIELD_NUMBER(field)        int64_t field;
+#define CONF_FIELD_FLAG(field)          bool field;
+#define CONF_FIELD_CHOICE(field)        int field;
+#define CONF_FIELD_NAME(field)          char field[CONF_NAME_SIZE];
+#define CONF_FIELD_PATH(field)          char field[CONF_PATH_SIZE];
+#define CONF_FIELD_ADDRESS(field)       struct conf_address field;
+#define CONF_FIELD_NETWORKS(field)      struct conf_networks field;
+#define CONF_FIELD_NODES(field)         struct conf_nodes field;
+#define CONF_FIELD_ADDRESSES(field)     struct conf_addresses field;
+#define CONF_FIELD_ROUTERS(field)       struct conf_routers field;
+#define CONF_FIELD_PATTERNS(field)      struct conf_patterns field;
+#define CONF_FIELD_SITE_NETWORKS(field) struct conf_site_networks field;
+#define CONF_FIELD_ENVIRONMENTS(field)  struct conf_environments field;
+#define CONF_FIELD_PERMITS(field)       struct conf_permits field;
+#define CONF_FIELD_BACKLOGS(field)      struct conf_backlogs field;
 
 /* Is it an address of 127.0.0.0/8, ::1 or "localhost": reached from this machine only? */
 bool conf_is_loopback(const char *host);

@@ -34,6 +34,10 @@ X(ADDRESSES, nodes, "nodes", "", NULL, 1, CONF_ADDRESSES_MAX, \
 X(ROUTERS, routers, "routers", "", "[]", 0, CONF_ROUTERS_MAX, \
   "The other routers, of this site and the others: router_id, site, and address, at which clients reach " \
   "it. Those of this site share its clients") \
+X(SITE_NETWORKS, site_networks, "site_networks", "", "[]", 0, CONF_RULES_MAX, \
+  "Where each site's applications stand, each entry with site and addresses; the first that fits decides, and who " \
+  "fits none belongs to this router's site. A client is told of the routers of its own site while one of them " \
+  "answers, whichever router it asks: so a client that has picked another site's goes home") \
 \
 X(HEADING, about_rights, "", "", "", 0, 0, "Who may do what") \
 X(ENVIRONMENTS, environments, "environments", "", "[]", 0, CONF_RULES_MAX, \
