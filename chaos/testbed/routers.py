@@ -43,6 +43,9 @@ def settings_of(router: Router, shape: Shape, root: str, extra: dict[str, str]) 
     text = _set_list(text, "routers", [
         f'{{router_id: {other.id}, site: {other.site}, address: "{other.address}"}}'
         for other in shape.routers if other is not router])
+    if not router.host.startswith("127."):  # on loopback all applications have one address
+        text += "\nsite_networks:\n" + "".join(
+            f'  - {{site: {site}, addresses: "{shape.lan(site)}"}}\n' for site in shape.sites)
     values = {"router_id": str(router.id), "site": router.site, "listen": router.address,
               "advertised": router.address}
     for name, value in {**values, **extra}.items():
