@@ -20,12 +20,9 @@ class Way:
 
 
 ROUTER = Way("router", "a stock client that knows routers: its site's, then the others", True)
-LIBTRILOG = Way("libtrilog", "libtrilog with its settings as they come but for send_timeout_ms, 5 min as "
-                "librdkafka's; the same addresses, no spool; producers", True, is_libtrilog=True)
+LIBTRILOG = Way("libtrilog", "libtrilog with its settings as they come; the same addresses, no spool; "
+                "producers", True, is_libtrilog=True)
 DIRECT = Way("direct", "a stock client that knows the nodes", False)
-# Told in less time than a site needs on a busy machine, librdkafka gives up what is in flight, and
-# then sends what stood behind it again: two copies, of its own making (ledger/README.md).
-LIBTRILOG_TIMEOUT = "5 min"
 WAYS = (ROUTER, LIBTRILOG, DIRECT)
 
 
@@ -38,7 +35,7 @@ def bootstrap(lab, way, site):
 
 def libtrilog_settings(lab, way, site):
     """The text of its settings file."""
-    return "\n".join([f"site: {site}", f"send_timeout_ms: {LIBTRILOG_TIMEOUT}", "bootstrap:",
+    return "\n".join([f"site: {site}", "bootstrap:",
                       *(f'  - "{address}"' for address in bootstrap(lab, way, site))]) + "\n"
 
 

@@ -53,7 +53,7 @@ static int start(struct trilog_producer *p, char *why)
     struct random random;
     random_init_system(&random);
     p->instance = random_u64(&random);
-    p->next_spool_at_ms = UINT64_MAX;
+    p->next_due_at_ms = UINT64_MAX;
     int result = producer_site_open(p);
     if (result != 0)
         return result;

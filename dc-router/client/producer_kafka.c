@@ -1,9 +1,10 @@
 /* librdkafka as the producer wants it.
  *
- * With a spool librdkafka never gives a record up: whoever waited is told that it is spooled, and
- * the record stays where it is, so that it is in the log once, behind those before it. Without
- * one it is given up after send_timeout_ms. A broker that hangs costs a third of that time, so that
- * there is time left for a second and a third one. */
+ * It never gives a record up: whoever waited is told in time (producer_spool.c), and the record
+ * stays where it is, so that it is in the log once, behind those before it. A librdkafka that gives
+ * up what is in flight takes a new epoch and sends again what stood behind it, which may be there.
+ * A broker that hangs costs a third of send_timeout_ms, so that there is time left for a second
+ * and a third one. */
 #include "producer_parts.h"
 
 #include <inttypes.h>
@@ -31,7 +32,7 @@ static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_producer *p, c
         const char *name;
         int64_t value;
     } numbers[] = {
-        {"message.timeout.ms", p->spool != NULL ? 0 : c->send_timeout_ms},
+        {"message.timeout.ms", 0},
         {"message.max.bytes", c->record_bytes_max + 65536},
         {"queue.buffering.max.messages", c->queue_records_max},
         {"queue.buffering.max.kbytes", c->queue_bytes_max / 1024},

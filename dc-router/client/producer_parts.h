@@ -33,7 +33,7 @@ struct send {
     struct note *note;            /* until it is told; NULL where somebody waits */
     uint64_t order;
     uint64_t key_hash;
-    uint64_t spool_at_ms;   /* until then sites have time; then the spool is asked */
+    uint64_t due_at_ms;     /* until then sites have time; then the spool is asked, or it is told */
     uint8_t *content;       /* for the spool, until that has it, or the failure log; else NULL */
     uint64_t failure_order; /* in the failure log, which it comes from; 0: it does not */
     size_t content_size;
@@ -60,8 +60,8 @@ struct trilog_producer {
     struct send_list sends;              /* in librdkafka's hands */
     struct note *told_first, *told_last; /* callbacks that are to run */
     uint64_t send_count;
-    uint64_t untold_count;     /* accepted, and the application does not know yet */
-    uint64_t next_spool_at_ms; /* no send is due earlier */
+    uint64_t untold_count;   /* accepted, and the application does not know yet */
+    uint64_t next_due_at_ms; /* no send is due earlier */
     uint64_t order_next;
     bool is_closing;
     bool is_closed;
@@ -123,7 +123,8 @@ producer_event(struct trilog_producer *p, enum trilog_event_kind kind, const cha
 int producer_spool_open(struct trilog_producer *p, char *why);
 void producer_spool_close(struct trilog_producer *p);
 int producer_spool_result(int err);
-/* Every send that is due by then goes into the spool, or is told that it can't. */
+/* Every send that is due by then goes into the spool, or is told that it can't; without one it is
+ * told that its time is over. */
 void producer_spool_due(struct trilog_producer *p, uint64_t now_ms);
 void producer_spool_feed(struct trilog_producer *p);
 int producer_lock_file(const char *path, int *file, char *why); /* no lock is needed */

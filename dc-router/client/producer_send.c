@@ -93,8 +93,8 @@ static int send_ahead(struct trilog_producer *p, const struct trilog_record *rec
     producer_link(&p->sends, send);
     p->send_count++;
     p->untold_count++;
-    if (send->spool_at_ms < p->next_spool_at_ms)
-        p->next_spool_at_ms = send->spool_at_ms;
+    if (send->due_at_ms < p->next_due_at_ms)
+        p->next_due_at_ms = send->due_at_ms;
     return 0;
 }
 
@@ -131,7 +131,13 @@ static int submit(struct trilog_producer *p, const struct trilog_record *given, 
                : send_ahead(p, &record, &id, send);
 }
 
-static struct send *new_send(int64_t timeout_ms, struct waiter *waiter, void *opaque)
+/* With a spool, a fifth of the time is the disk's. */
+static uint64_t due_at(const struct trilog_producer *p, int64_t timeout_ms)
+{
+    return producer_now_ms() + (uint64_t)(p->spool != NULL ? timeout_ms * 4 / 5 : timeout_ms);
+}
+
+static struct send *new_send(uint64_t due_at_ms, struct waiter *waiter, void *opaque)
 {
     struct send *send = calloc(1, sizeof *send);
     struct note *note = waiter == NULL ? calloc(1, sizeof *note) : NULL;
@@ -143,7 +149,7 @@ static struct send *new_send(int64_t timeout_ms, struct waiter *waiter, void *op
     send->note = note;
     send->waiter = waiter;
     send->opaque = opaque;
-    send->spool_at_ms = producer_now_ms() + (uint64_t)timeout_ms * 4 / 5;
+    send->due_at_ms = due_at_ms;
     return send;
 }
 
@@ -157,7 +163,7 @@ static int send_record(struct trilog_producer *p, const struct trilog_record *re
         result = record_prepare(record, &sent);
     if (result != 0)
         return result;
-    struct send *send = new_send(timeout_ms, waiter, opaque);
+    struct send *send = new_send(due_at(p, timeout_ms), waiter, opaque);
     if (send == NULL) {
         record_sent_free(&sent);
         return TRILOG_ERR_MEMORY;

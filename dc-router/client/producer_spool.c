@@ -6,7 +6,8 @@
  *
  * While the application runs, librdkafka has one handle, one producer id and every record once:
  * the copy is only for the application's own end. So a record repeats only if that end comes
- * between a site's taking it and its acknowledgement. */
+ * between a site's taking it and its acknowledgement. Without a spool whoever waited is told that
+ * the fate is not known, and librdkafka keeps record and place all the same. */
 #include "producer_parts.h"
 
 #include <errno.h>
@@ -129,18 +130,20 @@ static bool spool_one(struct trilog_producer *p, struct send *send)
  * order, too, wherever it will stand on disk. */
 void producer_spool_due(struct trilog_producer *p, uint64_t now_ms)
 {
-    if (p->spool == NULL || now_ms < p->next_spool_at_ms)
+    if (now_ms < p->next_due_at_ms)
         return;
     uint64_t count = 0, next_at_ms = UINT64_MAX;
     for (struct send *s = p->sends.first; s != NULL; s = s->next) {
         if (s->is_told)
             continue;
-        if (s->spool_at_ms <= now_ms)
+        if (s->due_at_ms <= now_ms && p->spool == NULL)
+            producer_tell(p, s, TRILOG_ERR_TIMED_OUT, NULL); /* librdkafka keeps it */
+        else if (s->due_at_ms <= now_ms)
             count += spool_one(p, s);
-        else if (s->spool_at_ms < next_at_ms)
-            next_at_ms = s->spool_at_ms;
+        else if (s->due_at_ms < next_at_ms)
+            next_at_ms = s->due_at_ms;
     }
-    p->next_spool_at_ms = next_at_ms;
+    p->next_due_at_ms = next_at_ms;
     if (count == 0)
         return;
     int err = p->settings.spool_is_durable ? spool_sync(p->spool) : 0;

@@ -82,10 +82,10 @@ static void note_fatal(struct trilog_producer *p)
 static void finish(struct trilog_producer *p)
 {
     pthread_mutex_lock(&p->lock);
-    for (struct send *s = p->sends.first; s != NULL; s = s->next)
-        s->spool_at_ms = 0;
-    p->next_spool_at_ms = 0;
-    producer_spool_due(p, UINT64_MAX);
+    for (struct send *s = p->sends.first; s != NULL && p->spool != NULL; s = s->next)
+        s->due_at_ms = 0;
+    p->next_due_at_ms = 0;
+    producer_spool_due(p, producer_now_ms());
     pthread_mutex_unlock(&p->lock);
     rd_kafka_purge(p->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     uint64_t end_ms = producer_now_ms() + PURGE_MS_MAX;

@@ -324,6 +324,52 @@ Test(client_producer, has_time_left_for_another_site_when_the_first_one_hangs)
     clear_stage(&s);
 }
 
+/* How many records the application was told of. */
+static unsigned told(struct stage *s)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < sizeof s->results / sizeof s->results[0]; i++)
+        sum += atomic_load(&s->results[i]);
+    return sum;
+}
+
+static void set_answer_delay(struct stage *s, int delay_ms)
+{
+    for (int32_t id = 1; id <= BROKERS; id++)
+        rd_kafka_mock_broker_set_rtt(s->brokers, id, delay_ms);
+}
+
+/* Until one is acknowledged in time: then connections and the producer's identity are there. */
+static void warm_up(struct stage *s)
+{
+    struct trilog_record r = record_of("0");
+    int result = TRILOG_ERR_TIMED_OUT;
+    for (int i = 0; i < 300 && result == TRILOG_ERR_TIMED_OUT; i++)
+        result = trilog_send_and_wait(s->producer, &r, 100, NULL);
+    cr_assert_eq(result, TRILOG_OK);
+}
+
+Test(client_producer, writes_nothing_twice_when_answers_come_too_late_and_there_is_no_spool)
+{
+    struct stage s;
+    set_stage(&s, false, "send_timeout_ms: 100\n");
+    warm_up(&s);
+    set_answer_delay(&s, 500); /* each is taken, and told of before its answer comes */
+    for (char value[] = "1"; value[0] <= '9'; value[0]++) {
+        struct trilog_record r = record_of(value);
+        cr_assert_eq(trilog_send(s.producer, &r, NULL), TRILOG_OK);
+        cr_assert_eq(trilog_flush(s.producer, 30000), TRILOG_OK);
+    }
+    set_answer_delay(&s, 0);
+    cr_assert_eq(trilog_producer_close(s.producer, 30000), TRILOG_OK);
+    char values[128];
+    read_values(&s, values, sizeof values);
+    cr_assert_str_eq(values + strspn(values, "0"), "123456789", "%s", values);
+    cr_assert_eq(told(&s), 9, "once each");
+    cr_assert_eq(count(&s, TRILOG_ERR_TIMED_OUT), 9, "in time");
+    clear_stage(&s);
+}
+
 static struct trilog_producer *own; /* for a callback */
 
 static void send_in_callback(void *data, const struct trilog_delivery *d)

@@ -147,8 +147,9 @@ TRILOG_API int trilog_producer_open(struct trilog_producer **producer,
  *  - TRILOG_SPOOLED: no site took it in four fifths of that time, or earlier records with its key
  * are in the spool: it is on disk and is sent later, in order
  *  - TRILOG_LOGGED: the cluster refused it; it is in the failure log and is sent again later
- *  - an error: it is not known to be in the log (TIMED_OUT, SPOOL_…: it may be), or it is not
- *    (TOO_LARGE, UNKNOWN_TOPIC, REFUSED)
+ *  - an error: it is not known to be in the log (TIMED_OUT, SPOOL_…: it may be, or may yet be
+ *    taken, in its place and once, as long as the producer is open), or it is not (TOO_LARGE,
+ *    UNKNOWN_TOPIC, REFUSED). Nothing more is told of it; sent again it may be there twice
  *
  * On an error the callback does not run and the record is not sent: NULL, TOPIC, TOO_LARGE, CLOSED,
  * QUEUE_FULL, SPOOL_FULL, SPOOL_DISK, DISK_FULL, FATAL, MEMORY. */
