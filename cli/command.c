@@ -34,7 +34,7 @@ static void print_command_help(const struct command *c, FILE *into)
     if (c->details[0] != '\0')
         fprintf(into, "%s\n", c->details);
     fprintf(into, "\noptions:\n");
-    print_options(OPTIONS_COMMON | c->options, into);
+    print_options(command_options(c), into);
     fprintf(into, "\nexample:\n  %s\n", c->example);
 }
 
@@ -89,10 +89,17 @@ static int fail_usage(struct session *s, const char *trouble)
     return EXIT_USAGE;
 }
 
+uint64_t command_options(const struct command *c)
+{
+    bool is_client = (c->options & OPTION_BIT(OPTION_CLIENT_CONFIG)) != 0;
+    uint64_t of_ports = OPTION_BIT(OPTION_ADMIN) | OPTION_BIT(OPTION_TOKEN_FILE);
+    return (OPTIONS_COMMON & ~(is_client ? of_ports : 0)) | c->options;
+}
+
 /* Words and options that this command does not take. */
 static bool is_sound(const struct command *c, const struct arguments *a, char *trouble, size_t size)
 {
-    uint64_t strange = a->given & ~(OPTIONS_COMMON | c->options);
+    uint64_t strange = a->given & ~command_options(c);
     const char *output = a->values[OPTION_OUTPUT];
     char name[NAME_SIZE];
     name_of(c, name, sizeof name);

@@ -35,6 +35,9 @@ struct session {
 
 /* command.c: finds, checks and runs what the command line names. Returns an exit status. */
 int command_run(int count, char **texts, struct session *s);
+/* OPTION_BITs of all that it takes: the common ones, without those of operators' ports where it
+ * meets the cluster as clients do (--client-config). */
+uint64_t command_options(const struct command *c);
 /* The whole table, ending with a row without a noun. */
 extern const struct command commands[];
 

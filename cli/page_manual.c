@@ -123,7 +123,7 @@ void page_manual_of(const struct command *c, FILE *into)
         fputc('\n', into);
     }
     fprintf(into, ".SH OPTIONS\n");
-    put_options(OPTIONS_COMMON | c->options, into);
+    put_options(command_options(c), into);
     fprintf(into, ".SH EXAMPLE\n.EX\n");
     put_text(c->example, into);
     fprintf(into, "\n.EE\n");

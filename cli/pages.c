@@ -23,7 +23,7 @@ const char *page_name(const struct command *c, char between, char text[PAGE_NAME
 
 bool page_has_option(const struct command *c, int option)
 {
-    return ((OPTIONS_COMMON | c->options) & OPTION_BIT(option)) != 0;
+    return (command_options(c) & OPTION_BIT(option)) != 0;
 }
 
 /* Closes the file, too; a disk may be full until then. */

@@ -114,7 +114,7 @@ def clean_environment(environment=None):
 def trilog(*words, environment=None, timeout_s=ANSWER_S):
     """Runs the command where nobody can be asked. The process's result, with text."""
     return subprocess.run([trilog_path(), *map(str, words)], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=timeout_s,
+                          capture_output=True, text=True, errors="replace", timeout=timeout_s,
                           env=clean_environment(environment), check=False)
 
 
