@@ -54,14 +54,19 @@ static void close_doors(struct site_gate *g)
             close(g->closed_doors[i]);
 }
 
+static int connect_to(int socket, const struct sockaddr *at, socklen_t size)
+{
+    return connect(socket, at, size) == 0 || errno == EINPROGRESS ? 0 : errno;
+}
+
 /* Returns 0: the socket will be told that nobody is there; or an errno. */
-static int lead_to_door(const struct site_gate *g, int socket, int family)
+static int lead_to_closed_door(const struct site_gate *g, int socket, int family)
 {
     struct sockaddr_storage at;
     socklen_t size = sizeof at;
     int door = g->closed_doors[family == AF_INET6];
     if (door < 0 || getsockname(door, (struct sockaddr *)&at, &size) != 0 ||
-        (connect(socket, (struct sockaddr *)&at, size) != 0 && errno != EINPROGRESS))
+        connect_to(socket, (struct sockaddr *)&at, size) != 0)
         return ECONNREFUSED;
     return 0;
 }
@@ -144,12 +149,24 @@ static bool is_of(struct site_gate *g, const char *id, const char *site)
     return a != NULL && strcmp(a->site, site) == 0;
 }
 
-void site_gate_use(struct site_gate *g, const char *site)
+/* With the lock held. */
+static bool is_elsewhere(struct site_gate *g, const struct site_gate_socket *s)
 {
+    if (s->led_to[0] != '\0')
+        return g->used[0] != '\0' && strcmp(s->led_to, g->used) != 0;
+    return is_refused(g, s->address);
+}
+
+void site_gate_use(struct site_gate *g, const char *site, int peer)
+{
+    struct site_gate_door door = {.size = sizeof door.at};
+    if (peer < 0 || getpeername(peer, (struct sockaddr *)&door.at, &door.size) != 0)
+        door.size = 0;
     pthread_mutex_lock(&g->lock);
     bytes_copy_text(g->used, sizeof g->used, site);
+    g->door = door;
     for (size_t i = 0; i < g->socket_count; i++)
-        if (is_refused(g, g->sockets[i].address))
+        if (is_elsewhere(g, &g->sockets[i]))
             shutdown(g->sockets[i].socket, SHUT_RDWR);
     g->is_decided = true;
     pthread_cond_broadcast(&g->decided);
@@ -175,7 +192,7 @@ static void wait_for_decision(struct site_gate *g)
 }
 
 /* With the lock held. Without memory it is not known, and is not cut. */
-static void note_socket(struct site_gate *g, int socket, const char *id)
+static void note_socket(struct site_gate *g, int socket, const char *id, const char *led_to)
 {
     if (g->socket_count == g->socket_capacity) {
         size_t capacity = 2 * g->socket_capacity + 16;
@@ -188,6 +205,7 @@ static void note_socket(struct site_gate *g, int socket, const char *id)
     struct site_gate_socket *s = &g->sockets[g->socket_count++];
     s->socket = socket;
     bytes_copy_text(s->address, sizeof s->address, id);
+    bytes_copy_text(s->led_to, sizeof s->led_to, led_to);
 }
 
 int site_gate_connect(struct site_gate *g, int socket, const struct sockaddr *address, int size,
@@ -195,12 +213,14 @@ int site_gate_connect(struct site_gate *g, int socket, const struct sockaddr *ad
 {
     pthread_mutex_lock(&g->lock);
     wait_for_decision(g);
+    const struct site_gate_door *door = &g->door;
     bool is_shut = is_refused(g, id);
-    int err = is_shut ? lead_to_door(g, socket, address->sa_family) : 0;
-    if (!is_shut && connect(socket, address, (socklen_t)size) != 0 && errno != EINPROGRESS)
-        err = errno;
-    if (!is_shut && err == 0)
-        note_socket(g, socket, id);
+    bool is_led = is_shut && door->size > 0 && door->at.ss_family == address->sa_family;
+    int err = is_led    ? connect_to(socket, (const struct sockaddr *)&door->at, door->size)
+              : is_shut ? lead_to_closed_door(g, socket, address->sa_family)
+                        : connect_to(socket, address, (socklen_t)size);
+    if (err == 0 && (is_led || !is_shut))
+        note_socket(g, socket, id, is_led ? g->used : "");
     pthread_mutex_unlock(&g->lock);
     return err;
 }

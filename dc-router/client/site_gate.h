@@ -1,11 +1,12 @@
 /* Which addresses librdkafka may connect to. Private to libtrilog; any thread.
  *
- * A handle knows all addresses, and can't forget one. So it is told at each connect whether that
- * address is to be used now: routers of other sites than the one in use are refused, as if nobody
- * were there, and what is connected to them is cut. Nodes are never refused: leaders are where they
- * are.
+ * A handle knows all addresses, and can't forget one; which of them it tries next is chance. So
+ * whatever router's address it connects to, it is led to a router of the site in use, each of which
+ * leads everything; what is connected to another site is cut. Nodes are never led elsewhere:
+ * leaders are where they are.
  *
- * Refused is not said but done: the socket is led to a port of this machine where nobody listens.
+ * While no router to lead to is known the address is refused, which is not said but done: the
+ * socket is led to a port of this machine where nobody listens.
  * Told an errno, librdkafka (2.0.2) asks for the address's name to put it into a log line, and
  * where a site's name servers died with it that takes its thread ten seconds and more. */
 #ifndef CLIENT_SITE_GATE_H
@@ -26,9 +27,16 @@ struct site_gate_address {
     bool is_router;
 };
 
+/* Where a router of the site in use listens. */
+struct site_gate_door {
+    struct sockaddr_storage at;
+    socklen_t size; /* 0: not known */
+};
+
 struct site_gate_socket {
     int socket;
     char address[CONF_ADDRESS_SIZE]; /* as librdkafka names it */
+    char led_to[CONF_NAME_SIZE];     /* the site that it was led to; "": to that address */
 };
 
 struct site_gate {
@@ -38,6 +46,7 @@ struct site_gate {
     uint64_t wait_until_ms;    /* connecting waits until then for a decision */
     bool is_decided;           /* which site to use first */
     char used[CONF_NAME_SIZE]; /* the site whose routers are used; "": all addresses */
+    struct site_gate_door door;
     unsigned address_count;
     struct site_gate_address addresses[SITE_GATE_ADDRESSES_MAX];
     struct site_gate_socket *sockets; /* open ones */
@@ -53,9 +62,9 @@ void site_gate_close(struct site_gate *gate);
 void site_gate_learn(struct site_gate *gate, const struct conf_address *address, const char *site,
                      bool is_router);
 
-/* From now on routers of this site ("": all addresses are used). What is connected to others is
- * cut. */
-void site_gate_use(struct site_gate *gate, const char *site);
+/* From now on routers of this site ("": all addresses are used), of which one listens where `peer`
+ * is connected to (-1: nobody knows). What is connected to others is cut. */
+void site_gate_use(struct site_gate *gate, const char *site, int peer);
 
 /* Cuts what is connected to this site; it may connect anew. */
 void site_gate_cut(struct site_gate *gate, const char *site);

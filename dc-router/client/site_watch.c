@@ -221,10 +221,8 @@ static bool link_to(struct site_watch *w, unsigned site)
 
 static void use(struct site_watch *w, unsigned site)
 {
-    if (w->choice.used == site)
-        return;
     w->choice.used = site;
-    site_gate_use(w->gate, w->choice.sites[site].name);
+    site_gate_use(w->gate, w->choice.sites[site].name, w->link.socket);
 }
 
 static void round_of_routers(struct site_watch *w)
@@ -260,11 +258,11 @@ static void one_round(struct site_watch *w)
     if (!is_any_up(w))
         look_everywhere(w);
     if (!is_any_up(w) && w->choice.used == SITE_NONE)
-        site_gate_use(w->gate, ""); /* none is better: whoever comes first is tried */
+        site_gate_use(w->gate, "", -1); /* none is better: whoever comes first is tried */
     if (has_routers(w)) {
         round_of_routers(w);
     } else if (is_any_up(w)) {
-        site_gate_use(w->gate, "");
+        site_gate_use(w->gate, "", -1);
         if (!ask(w) && link_to(w, SITE_NONE))
             ask(w);
     }
@@ -442,7 +440,7 @@ void site_watch_close(struct site_watch *w)
     pthread_mutex_unlock(&w->lock);
     wake(w);
     pthread_join(w->thread, NULL);
-    site_gate_use(w->gate, "");
+    site_gate_use(w->gate, "", -1);
     pthread_mutex_destroy(&w->lock);
     close(w->wake);
     free(w);
