@@ -245,8 +245,8 @@ static int32_t coordinator(void)
     kafka_find_coordinator_request_init(&find);
     find.key = kafka_string_of("group");
     world_send(&client, KAFKA_API_FIND_COORDINATOR, 3, &find);
-    const struct kafka_find_coordinator_response *got = world_answer(
-        &client, KAFKA_API_FIND_COORDINATOR, 3);
+    const struct kafka_find_coordinator_response *got = world_answer(&client,
+                                                                     KAFKA_API_FIND_COORDINATOR, 3);
     cr_assert_not_null(got);
     return got->node_id;
 }
