@@ -6,8 +6,7 @@ Every drill has a topic, groups and histories of its own, though several share a
 violation belongs to the fault under which it happened, and its folder alone tells all of it. What
 the checker needs and what the figures need are two questions to the same histories.
 
-Whatever goes wrong, the fault is healed and the clients are ended before the drill returns. A drill
-that could not be judged is not safe."""
+What becomes of it when something goes wrong: see frame.py."""
 
 import os
 import random
@@ -16,11 +15,10 @@ from dataclasses import dataclass, replace
 
 from . import figures, goals
 from .aim import Aimer
-from .chronicle import Chronicle, now_us
+from .chronicle import now_us
+from .frame import Frame
 from .ground import GroundError
-from .judge import JudgeError, judge
-from .load import Ledgers, LoadError
-from .observer import Observer
+from .load import Ledgers
 from .plan import LABS
 
 READY_S = 30
@@ -38,44 +36,20 @@ class Times:
     read_s_max: int = 60
 
 
-class Drill:
+class Drill(Frame):
     """`injure(row, aim, ground, seed)` gives the fault: see injury.py."""
 
     def __init__(self, row, ground, programs, folder, seed, injure, times=Times()):
-        self.row, self.ground, self.programs, self.folder = row, ground, programs, folder
-        self.seed, self.injure, self.times = seed, injure, times
+        super().__init__(ground, programs, folder, seed, row.name)
+        self.row, self.injure, self.times = row, injure, times
         self.partitions = LABS[row.lab].partitions
-        self.topic = row.name
-        self.figures, self.properties = {}, {}
         self.aim = None
-        self.injury = None
 
     def run(self):
         """The drill's result: verdict, why, figures."""
-        self.chronicle = Chronicle(self.folder / "driver.jsonl", self.seed)
-        self.ledgers = Ledgers(self.ground, self.programs.ledger, self.folder, self.topic,
-                               self.seed, self.partitions, self.times.read_s_max)
-        self.observer = Observer(self.ground.connections(), self.topic, self.chronicle)
-        try:
-            verdict, why = self._play()
-        except (LoadError, GroundError, JudgeError) as error:
-            verdict, why = "not judged", str(error)
-        finally:
-            self._clean()
-        return self._result(verdict, why)
-
-    def _clean(self):
-        self._heal_quietly()
-        self.observer.stop()
-        self.ledgers.kill()
-        self.chronicle.close()
-
-    def _heal_quietly(self):
-        try:
-            if self.injury is not None:
-                self.injury.heal()
-        except GroundError:
-            pass  # what it broke is replaced with the lab
+        self.open(Ledgers(self.ground, self.programs.ledger, self.folder, self.topic, self.seed,
+                          self.partitions, self.times.read_s_max))
+        return self._result(*self.hold())
 
     # ---- the story --------------------------------------------------------------------------
     def _play(self):
@@ -88,26 +62,9 @@ class Drill:
             troubles.append(("not back", f"not level within {self.times.level_s_max:g} s: "
                              f"{self.observer.why_not_level(self.partitions)}"))
         time.sleep(self.times.after_s)
-        troubles += self._end_load()
+        troubles += self.end_load()
         self._count()
         return self._judge(troubles)
-
-    def _end_load(self):
-        """Whatever goes wrong here, what was written is judged: it may show why."""
-        troubles = []
-        self.stop_us = now_us()
-        self.chronicle.stage("settle")
-        for stage, act in ((None, self.ledgers.check_running), (None, self.ledgers.stop),
-                           ("final", self.ledgers.read)):
-            if stage is not None:
-                self.observer.stop()
-                self.chronicle.stage(stage)
-            try:
-                act()
-            except LoadError as error:
-                troubles.append(("not judged", str(error)))
-        self.chronicle.close()
-        return troubles
 
     def _start_load(self):
         self.chronicle.stage("load")
@@ -166,9 +123,7 @@ class Drill:
 
     def _come_back(self, number):
         """Between two injuries: level, and a little load."""
-        if self.observer.wait_level(self.partitions, self.times.level_s_max) is None:
-            raise GroundError(f"not level within {self.times.level_s_max:g} s before round {number}: "
-                              f"{self.observer.why_not_level(self.partitions)}")
+        self.wait_level(self.partitions, self.times.level_s_max, f" before round {number}")
         time.sleep(self.times.between_s)
 
     # ---- what came of it --------------------------------------------------------------------
@@ -196,18 +151,10 @@ class Drill:
                 self.ground.node_sites(), (self.warm_us, self.inject_us)))
 
     def _judge(self, troubles):
-        """A violation outweighs that something could not be judged, or is not back."""
-        try:
-            judgement = judge(self.programs.check, self.folder)
-        except JudgeError as error:
-            return (troubles + [("not judged", str(error))])[0]
-        self.figures.update(judgement.figures)
-        self.properties = judgement.properties
-        if judgement.violations:
-            return "unsafe", "; ".join(judgement.violations)
-        if not self.figures.get("acknowledged"):
-            troubles.append(("not judged", "nothing was acknowledged"))
-        return troubles[0] if troubles else ("safe", "")
+        verdict, why = self.judge(troubles)
+        if verdict == "safe" and not self.figures.get("acknowledged"):
+            return "not judged", "nothing was acknowledged"
+        return verdict, why
 
     def _result(self, verdict, why):
         goal = self.row.goal

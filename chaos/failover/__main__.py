@@ -47,7 +47,7 @@ def hold(row, size, options, programs):
         folder.mkdir(parents=True)
         ground = raise_ground(programs)
         try:
-            result = Drill(row, size, ground, programs, folder, options.seed, say).run()
+            result = Drill(row, size, ground, programs, folder, options.seed).run()
             if result["verdict"] != "safe" or options.keep:
                 ground.copy_logs(folder)
                 say(f"  kept: {folder}")

@@ -15,11 +15,11 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from drill.chronicle import Chronicle, now_us
+from drill.chronicle import now_us
+from drill.frame import Frame
 from drill.ground import GroundError
 from drill.judge import JudgeError, judge
 from drill.load import LoadError
-from drill.observer import Observer
 
 from . import figures
 from .applications import Applications
@@ -58,13 +58,11 @@ class Account:
 # ---- what happens ------------------------------------------------------------------------------
 
 
-class Story:
+class Story(Frame):
     def __init__(self, ground, programs, folder):
-        self.ground, self.programs, self.folder = ground, programs, folder
-        self.chronicle = Chronicle(folder / "driver.jsonl", SEED)
-        self.observer = Observer(ground.connections(), TOPIC, self.chronicle)
-        self.applications = Applications(ground, programs.ledger, folder, TOPIC, SEED, PARTITIONS,
-                                         READ_S_MAX, SIZE)
+        super().__init__(ground, programs, folder, SEED, TOPIC)
+        self.open(Applications(ground, programs.ledger, folder, TOPIC, SEED, PARTITIONS, READ_S_MAX,
+                               SIZE))
         self.moments = Moments()
 
     def play(self):
@@ -76,9 +74,7 @@ class Story:
             self._come_back()
             self._end()
         finally:
-            self.observer.stop()
-            self.applications.kill()
-            self.chronicle.close()
+            self.clean()
         return self.moments
 
     def _begin(self):
@@ -88,10 +84,10 @@ class Story:
             say(f"  {way.name:<10} {way.words}")
         self.chronicle.stage("load")
         self.observer.start()
-        self.applications.start_all()
+        self.ledgers.start_all()
         self._wait_level()
         time.sleep(REST_S)
-        self.applications.check_running()
+        self.ledgers.check_running()
 
     def _lose_site(self):
         self._nodes = [int(n) for n in target(self.ground.lab, "all", VICTIM).split(",")]
@@ -104,7 +100,7 @@ class Story:
 
     def _lose_applications(self):
         self.moments.killed_us = now_us()
-        self.applications.kill_site(VICTIM)
+        self.ledgers.kill_site(VICTIM)
         say(f"Site {VICTIM}'s applications die too; others of their groups take over.")
         time.sleep(ORPHANED_S)
 
@@ -112,26 +108,20 @@ class Story:
         self.chronicle.heal(TOPIC, f"site {VICTIM}", now_us())
         for node in self._nodes:
             self.ground.lab.start_node(node)
-        self.applications.start_site(VICTIM)
+        self.ledgers.start_site(VICTIM)
         say(f"Site {VICTIM} is back, with its applications.")
         self._wait_level()
         time.sleep(BACK_S)
 
     def _end(self):
-        self.applications.check_running()
-        self.moments.stop_us = now_us()
-        self.chronicle.stage("settle")
-        self.applications.stop()
-        self.observer.stop()
-        self.chronicle.stage("final")
         say("Everything is read, from every site and every replica.")
-        self.applications.read()
+        for _, why in self.end_load():
+            raise LoadError(why)
+        self.moments.stop_us = self.stop_us
 
     def _wait_level(self):
-        if self.observer.wait_level(PARTITIONS, LEVEL_S_MAX) is None:
-            raise GroundError(f"not level within {LEVEL_S_MAX} s: "
-                              f"{self.observer.why_not_level(PARTITIONS)}")
-        self.applications.wait_until_sending(LEVEL_S_MAX)
+        self.wait_level(PARTITIONS, LEVEL_S_MAX)
+        self.ledgers.wait_until_sending(LEVEL_S_MAX)
 
 
 # ---- what came of it ---------------------------------------------------------------------------
