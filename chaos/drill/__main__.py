@@ -1,41 +1,20 @@
-"""make chaos, make chaos-short: see README.md.
+"""make chaos, make chaos-short: see README.md. Exit status: see terminal.py."""
 
-Exit status: 0 all safe, back, and (but for --short) every goal met; 1 something was not; 2 it could
-not be tried; 130 interrupted, cleaned up."""
-
-import argparse
-import os
 import pathlib
-import signal
 import sys
-from collections import namedtuple
 
 from . import page
 from .campaign import Campaign, skipped_result
-from .ground import GroundError, has_network, raise_ground
+from .ground import has_network, raise_ground
 from .injury import Injury
 from .plan import PLAN, row_named
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ONE_WAY_MS = 25
-Programs = namedtuple("Programs", "trilogd ledger check")
-
-
-def say(text):
-    print(text, flush=True)
+from .terminal import (ONE_WAY_MS, ROOT, machine, parser_of, programs_of, say, status_of, sum_up)
 
 
 def read_options():
-    parser = argparse.ArgumentParser(prog="drill", description="faults over a load, and verdicts")
-    parser.add_argument("--fault", default="", help="one fault of the plan, by its name")
-    parser.add_argument("--short", action="store_true", help="what belongs to every change")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--programs", default="build/release", help="where the programs are")
+    parser = parser_of("drill", "faults over a load, and verdicts",
+                       "one fault of the plan, by its name", "build/chaos", "docs/faults.md")
     parser.add_argument("--trilogd", default="", help="another trilogd than that of --programs")
-    parser.add_argument("--folder", default="build/chaos", help="for histories, logs and results")
-    parser.add_argument("--page", default="docs/faults.md",
-                        help="to make, with its results as .json beside it; empty: in --folder")
-    parser.add_argument("--keep", action="store_true", help="keep the folders of safe drills, too")
     parser.add_argument("--loopback", action="store_true", help="as if there were no root")
     return parser.parse_args()
 
@@ -50,21 +29,10 @@ def choose(options):
     return [r for r in rows if r.on_loopback], [r for r in rows if not r.on_loopback]
 
 
-def machine():
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return f"{os.cpu_count()} cores, {pages >> 30} GiB"
-
-
-def is_bad(result, is_short):
-    if result["verdict"] == "not drilled":
-        return False
-    return result["verdict"] != "safe" or (not is_short and bool(result["missed"]))
-
-
 def run(options):
-    base = (ROOT / options.programs).resolve()
-    programs = Programs(pathlib.Path(options.trilogd or base / "trilogd").resolve(),
-                        base / "ledger", base / "check")
+    programs = programs_of(options.programs)
+    if options.trilogd:
+        programs = programs._replace(trilogd=pathlib.Path(options.trilogd).resolve())
     folder = (ROOT / options.folder).resolve()
     rows, skipped = choose(options)
     if skipped:
@@ -104,20 +72,7 @@ def report(results):
 
 def main():
     options = read_options()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))  # unwinds, and so ends what runs
-    try:
-        results = run(options)
-    except (GroundError, KeyError, OSError) as error:
-        print(f"drill: {error}", file=sys.stderr)
-        return 2
-    bad = [r for r in results if is_bad(r, options.short)]
-    held = [r for r in results if r["verdict"] != "not drilled"]
-    for result in bad:
-        say(f"FAILED {result['name']}: {result['verdict']} {result['why']} "
-            f"{', '.join(result['missed'])} ({result['command']})")
-    say(f"{len(held) - len(bad)} passed, {len(bad)} failed")
-    return 1 if bad else 0
+    return status_of("drill", lambda: sum_up(run(options), options.short))
 
 
 if __name__ == "__main__":

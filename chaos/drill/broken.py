@@ -20,18 +20,17 @@ majority anyway: hence six."""
 import argparse
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 
-from .__main__ import ONE_WAY_MS, ROOT, Programs, say
 from .chronicle import now_us
 from .drill import Drill, Times
 from .ground import GroundError, has_network, raise_ground
 from .injury import Injury
 from .plan import Row
+from .terminal import ONE_WAY_MS, ROOT, programs_of, say, unwind_on_signals
 
 # A broken cluster may never be level again, nor be read to its end: that is not waited for.
 QUICK = Times(warm_s=1.0, before_s=1.5, after_s=2.0, level_s_max=15.0, read_s_max=20)
@@ -155,14 +154,12 @@ def read_options():
 
 def main():
     options = read_options()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))
+    unwind_on_signals()
     if not has_network():
         say("broken builds are not tried: cuts and power cuts need root")
         say("0 passed, 0 failed")
         return 0
-    base = (ROOT / options.programs).resolve()
-    programs = Programs(base / "trilogd", base / "ledger", base / "check")
+    programs = programs_of(options.programs)
     chosen = [case for case in CASES if options.only in ("", case.name) and
               (case.is_short or not options.short)]
     failed = 0

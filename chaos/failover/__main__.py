@@ -1,41 +1,26 @@
-"""make chaos-failover, make chaos-failover-short: see README.md.
+"""make chaos-failover, make chaos-failover-short: see README.md. Exit status: see drill/terminal.py."""
 
-Exit status: 0 all safe, and (but for --short) every bound kept; 1 something was not; 2 it could not
-be tried; 130 interrupted, cleaned up."""
-
-import argparse
 import shutil
-import signal
 import sys
 import time
 from dataclasses import replace
 
-from drill.__main__ import machine
-from drill.ground import GroundError
+from drill.terminal import (ONE_WAY_MS, ROOT, machine, parser_of, programs_of, say, status_of,
+                            sum_up)
 
 from . import page
 from .drill import Drill
-from .place import ONE_WAY_MS, ROOT, programs_of, raise_ground
+from .place import raise_ground
 from .plan import PLAN, SHORT, Size, row_named
 
 TRIES_MAX = 2  # of a drill that could not be judged: librdkafka fails an assertion at times
 
 
-def say(text):
-    print(text, flush=True)
-
-
 def read_options():
-    parser = argparse.ArgumentParser(prog="failover", description="applications when sites die")
-    parser.add_argument("--fault", default="", help="of the plan, by name; several: NAME,NAME")
-    parser.add_argument("--short", action="store_true", help="what belongs to every change")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = parser_of("failover", "applications when sites die",
+                       "of the plan, by name; several: NAME,NAME", "build/failover",
+                       "docs/failover.md")
     parser.add_argument("--rounds", type=int, default=0, help="of each drill")
-    parser.add_argument("--programs", default="build/release", help="where the programs are")
-    parser.add_argument("--folder", default="build/failover", help="for histories and logs")
-    parser.add_argument("--page", default="docs/failover.md",
-                        help="to make, with its results as .json beside it; empty: in --folder")
-    parser.add_argument("--keep", action="store_true", help="keep the folders of safe drills, too")
     return parser.parse_args()
 
 
@@ -83,25 +68,9 @@ def store(results, options):
                [row.name for row in PLAN])
 
 
-def is_bad(result, is_short):
-    return result["verdict"] != "safe" or (not is_short and bool(result["missed"]))
-
-
 def main():
     options = read_options()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))  # unwinds, and so ends what runs
-    try:
-        results = run(options)
-    except (GroundError, KeyError, OSError) as error:
-        print(f"failover: {error}", file=sys.stderr)
-        return 2
-    bad = [r for r in results if is_bad(r, options.short)]
-    for result in bad:
-        say(f"FAILED {result['name']}: {result['verdict']} {result['why']} "
-            f"{', '.join(result['missed'])} ({result['command']})")
-    say(f"{len(results) - len(bad)} passed, {len(bad)} failed")
-    return 1 if bad else 0
+    return status_of("failover", lambda: sum_up(run(options), options.short))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,11 @@ from drill.frame import Frame
 from drill.ground import GroundError
 from drill.judge import JudgeError, judge
 from drill.load import LoadError
+from drill.terminal import ONE_WAY_MS, ROOT, programs_of, say, status_of
 
 from . import figures
 from .applications import Applications
-from .place import ONE_WAY_MS, ROOT, programs_of, raise_ground
+from .place import raise_ground
 from .plan import Size, target
 from .ways import WAYS, site_and_way
 
@@ -31,10 +32,6 @@ TOPIC, VICTIM, PARTITIONS, SEED = "demo", "b", 12, 1
 SIZE = Size(producers=3, plain=0, groups=2, rate=60)
 REST_S, DEAD_S, ORPHANED_S, BACK_S = 6, 8, 10, 4
 LEVEL_S_MAX, READ_S_MAX = 40, 40
-
-
-def say(text):
-    print(text, flush=True)
 
 
 @dataclass
@@ -194,8 +191,11 @@ def tell(made, resumed_s):
         f"within {resumed_s:.1f} s.")
 
 
-def hold(programs, folder):
+def hold(programs):
     began = time.monotonic()
+    folder = ROOT / "build" / "failover" / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     ground = raise_ground(programs)
     try:
         moments = Story(ground, programs, folder).play()
@@ -215,16 +215,8 @@ def main():
     parser = argparse.ArgumentParser(prog="failover.demo", description="a site dies")
     parser.add_argument("--programs", default="build/release", help="where the programs are")
     options = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))  # unwinds, and so ends what runs
-    folder = ROOT / "build" / "failover" / "demo"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        return hold(programs_of(options.programs), folder)
-    except (GroundError, LoadError, JudgeError, OSError) as error:
-        print(f"demo-failover: {error}", file=sys.stderr)
-        return 2
+    return status_of("demo-failover", lambda: hold(programs_of(options.programs)),
+                     (GroundError, LoadError, JudgeError, OSError))
 
 
 if __name__ == "__main__":

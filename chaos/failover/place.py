@@ -1,21 +1,12 @@
 """Where it happens: three sites of one node and one router each, 25 ms one way between any two."""
 
 import os
-import pathlib
-from collections import namedtuple
 
 from drill.ground import Ground, GroundError, has_network
+from drill.terminal import ONE_WAY_MS
 from testbed.lab import Lab, Refused
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ONE_WAY_MS = 25
 SETTINGS = {"leader_return_quiet_ms": "500 ms"}
-Programs = namedtuple("Programs", "trilogd ledger check")
-
-
-def programs_of(folder):
-    base = (ROOT / folder).resolve()
-    return Programs(base / "trilogd", base / "ledger", base / "check")
 
 
 def raise_ground(programs):
