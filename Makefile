@@ -187,14 +187,18 @@ tests_of = $(shell grep -lE 'pthread_create|work_pool_create|shard_create|peer_l
 TEST_INCLUDES += -Itest/plain
 TEST_RUNNER := $(B)/test/plain/runner.o
 endif
+ifeq ($(VARIANT),asan)
+TEST_RUNNER += $(B)/test/plain/runner_leaks.o
+endif
 UNIT_FOLDERS := $(foreach f,$(FOLDERS),$(if $(filter %_test.c,$(call tests_of,$(f))),$(f)))
 $(foreach f,$(UNIT_FOLDERS),$(eval $(call unit_rules,$(f))))
 
 # The programs of chaos/ know nothing of the node: a test sees its own program's headers only.
 define chaos_unit_rules
 $(B)/test/chaos/$(1)/%.o: TEST_INCLUDES := -Ichaos/$(1)
-$(B)/test/chaos_$(1)_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/chaos/$(1)/*.c)) $(call chaos_parts,$(1))
-	$$(CC) $$(LDFLAGS) $$^ $(CHAOS_LIBS_$(1)) $(TEST_RUNNER) -o $$@
+$(B)/test/chaos_$(1)_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/chaos/$(1)/*.c)) $(call chaos_parts,$(1)) \
+    $(filter %.o,$(TEST_RUNNER))
+	$$(CC) $$(LDFLAGS) $$^ $(CHAOS_LIBS_$(1)) $(filter -l%,$(TEST_RUNNER)) -o $$@
 endef
 CHAOS_PROGRAMS := $(sort $(foreach f,$(wildcard chaos/*/*.c),$(if $(filter $(notdir $(patsubst %/,%,$(dir $f))),$(basename $(notdir $f))),$(basename $(notdir $f)))))
 chaos_objects = $(patsubst %.c,$(B)/%.o,$(wildcard chaos/$(1)/*.c))
@@ -211,8 +215,8 @@ $(foreach p,$(CHAOS_TESTED),$(eval $(call chaos_unit_rules,$(p))))
 # The command knows nothing of the node either.
 $(B)/test/cli/%.o: TEST_INCLUDES := -Icli
 $(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-out $(B)/cli/main.o,$(CLI_OBJECTS)) \
-    $(B)/libtrilog.a $(B)/libbase.a
-	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) $(TEST_RUNNER) -o $@
+    $(B)/libtrilog.a $(B)/libbase.a $(filter %.o,$(TEST_RUNNER))
+	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) $(filter -l%,$(TEST_RUNNER)) -o $@
 
 # The inside of the router is no one's public header.
 $(B)/test/dc-router/%.o $(B)/test/fuzz/router_%.o: TEST_INCLUDES += -Idc-router
@@ -220,8 +224,8 @@ $(B)/test/dc-router/client/%.o: TEST_INCLUDES += -Idc-router/client -Idc-router/
 # A test fails each allocation of the library in turn.
 CLIENT_TEST_WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/test/client_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/dc-router/client/*.c)) $(CLIENT_OBJECTS) $(FAKES) \
-    $(call libs_of,dc-router) | build/.need-client
-	$(CC) $(LDFLAGS) $(CLIENT_TEST_WRAPS) $^ $(CLIENT_LIBS) $(TEST_RUNNER) -o $@
+    $(call libs_of,dc-router) $(filter %.o,$(TEST_RUNNER)) | build/.need-client
+	$(CC) $(LDFLAGS) $(CLIENT_TEST_WRAPS) $^ $(CLIENT_LIBS) $(filter -l%,$(TEST_RUNNER)) -o $@
 
 UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) $(if $(filter tsan,$(VARIANT)),,cli client),$(B)/test/$(f)_tests)
 unit: $(UNIT_BINARIES)
