@@ -1,29 +1,15 @@
 /* A topic whose consumers are too far behind takes no records, until they have come down. */
-#include <criterion/criterion.h>
-#include <string.h>
-
 #include "protocol/error.h"
 #include "router/backlog.h"
-#include "router_world.h"
+#include "router_requests.h"
+#include "router_stage.h"
 
-#define FETCH_VERSION 5
-#define LIST_VERSION  5
-#define EVERY_MS      5000
-
-static struct world w;
-static struct world_client client;
+#define EVERY_MS 5000
 
 static void open_with(const char *settings)
 {
-    world_open_with(&w, settings);
-    world_connect(&w, &client);
+    open_world_with(settings);
     world_pass_ms(&w, 600); /* the topic is known, and looked at */
-}
-
-static void close_world(void)
-{
-    world_disconnect(&client);
-    world_close(&w);
 }
 
 /* ---- what is found, and what follows ---- */
@@ -100,47 +86,24 @@ static unsigned next_call(int32_t node, enum kafka_api_key api)
 
 static void answer_committed(int64_t committed)
 {
-    struct kafka_offset_fetch_response m;
-    struct kafka_offset_fetch_response_topic topic;
-    struct kafka_offset_fetch_response_partition partitions[WORLD_PARTITIONS];
-    kafka_offset_fetch_response_init(&m);
-    kafka_offset_fetch_response_topic_init(&topic);
-    for (int32_t i = 0; i < WORLD_PARTITIONS; i++) {
-        kafka_offset_fetch_response_partition_init(&partitions[i]);
-        partitions[i].partition_index = i;
-        partitions[i].committed_offset = committed;
-    }
-    topic.name = kafka_string_of("t");
-    topic.partitions = partitions;
-    topic.partitions_count = WORLD_PARTITIONS;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, 1, next_call(1, KAFKA_API_OFFSET_FETCH), &m);
+    world_answer_committed(&w, 1, next_call(1, KAFKA_API_OFFSET_FETCH), committed);
 }
 
 /* Each node for what it was asked; the timestamp that it was asked for. */
 static int64_t answer_offsets(int32_t node, int64_t offset, int16_t error_code)
 {
     unsigned n = next_call(node, KAFKA_API_LIST_OFFSETS);
-    const struct kafka_list_offsets_request *asked = world_call(&w, node, n)->message;
-    struct kafka_list_offsets_response m;
-    struct kafka_list_offsets_response_topic topic;
+    const struct kafka_list_offsets_request *m = world_call(&w, node, n)->message;
+    const struct kafka_list_offsets_request_topic *asked = &m->topics[0];
     struct kafka_list_offsets_response_partition partitions[WORLD_PARTITIONS];
-    int64_t timestamp = asked->topics[0].partitions[0].timestamp;
-    kafka_list_offsets_response_init(&m);
-    kafka_list_offsets_response_topic_init(&topic);
-    topic.name = kafka_string_of("t");
-    topic.partitions = partitions;
-    topic.partitions_count = asked->topics[0].partitions_count;
-    for (int32_t i = 0; i < topic.partitions_count; i++) {
+    int64_t timestamp = asked->partitions[0].timestamp;
+    for (int32_t i = 0; i < asked->partitions_count; i++) {
         kafka_list_offsets_response_partition_init(&partitions[i]);
-        partitions[i].partition_index = asked->topics[0].partitions[i].partition_index;
+        partitions[i].partition_index = asked->partitions[i].partition_index;
         partitions[i].offset = offset;
         partitions[i].error_code = error_code;
     }
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, node, n, &m);
+    world_answer_list_offsets(&w, node, n, partitions, asked->partitions_count);
     return timestamp;
 }
 
@@ -154,23 +117,8 @@ static void look(int64_t committed, int64_t end)
 
 static const struct kafka_produce_response *send_batch(void)
 {
-    static uint8_t records[61] = {[16] = 2};
-    struct kafka_produce_request m;
-    struct kafka_produce_request_topic topic;
-    struct kafka_produce_request_partition partition;
-    kafka_produce_request_init(&m);
-    kafka_produce_request_topic_init(&topic);
-    kafka_produce_request_partition_init(&partition);
-    partition.records = bytes_of(records, sizeof records);
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.acks = -1;
-    m.timeout_ms = 5000;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_PRODUCE, 8, &m);
-    return world_answer(&client, KAFKA_API_PRODUCE, 8);
+    world_send_batch(&client, "t", 5000);
+    return world_batch_answer(&client);
 }
 
 #define LIMIT "backlog_limits:\n  - {topic: t, group: g, records: 100"

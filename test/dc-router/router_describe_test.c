@@ -1,30 +1,14 @@
 /* What clients ask of a broker itself, when the broker is a router. */
-#include <criterion/criterion.h>
 #include <string.h>
 
 #include "protocol/error.h"
-#include "router_world.h"
+#include "router_stage.h"
 
 #define CONFIGS_VERSION 4
 #define DIRS_VERSION    4
 #define TOPIC           2
 #define BROKER          4
 #define OWN_ID          "1000001"
-
-static struct world w;
-static struct world_client client;
-
-static void open_world(void)
-{
-    world_open(&w);
-    world_connect(&w, &client);
-}
-
-static void close_world(void)
-{
-    world_disconnect(&client);
-    world_close(&w);
-}
 
 TestSuite(router_describe, .init = open_world, .fini = close_world);
 
@@ -61,16 +45,6 @@ find(const struct kafka_describe_configs_response_resource *r, const char *name)
         if (kafka_string_is_text(r->configs[i].name, name))
             return &r->configs[i];
     return NULL;
-}
-
-/* Any node: which one it is. */
-static int32_t asked_node(void)
-{
-    world_settle(&w);
-    for (int32_t id = 1; id <= WORLD_NODES; id++)
-        if (world_node(&w, id)->call_count > 0)
-            return id;
-    return -1;
 }
 
 static void answer_one(int32_t node, int8_t type, const char *name)

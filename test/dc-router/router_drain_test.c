@@ -1,24 +1,8 @@
 /* A router that is told to end lets its clients go in peace. */
-#include <criterion/criterion.h>
-
 #include "protocol/error.h"
 #include "router/face.h"
-#include "router_world.h"
-
-static struct world w;
-static struct world_client client;
-
-static void open_world(void)
-{
-    world_open(&w);
-    world_connect(&w, &client);
-}
-
-static void close_world(void)
-{
-    world_disconnect(&client);
-    world_close(&w);
-}
+#include "router_requests.h"
+#include "router_stage.h"
 
 TestSuite(router_drain, .init = open_world, .fini = close_world);
 
@@ -32,63 +16,29 @@ static void drain(void)
 
 static void send_batch(void)
 {
-    static uint8_t records[61] = {[16] = 2};
-    struct kafka_produce_request m;
-    struct kafka_produce_request_topic topic;
-    struct kafka_produce_request_partition partition;
-    kafka_produce_request_init(&m);
-    kafka_produce_request_topic_init(&topic);
-    kafka_produce_request_partition_init(&partition);
-    partition.records = bytes_of(records, sizeof records);
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.acks = -1;
-    m.timeout_ms = 20000;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_PRODUCE, 8, &m);
+    world_send_batch(&client, "t", 20000);
 }
 
 static void acknowledge(unsigned n)
 {
-    struct kafka_produce_response m;
-    struct kafka_produce_response_topic topic;
     struct kafka_produce_response_partition partition;
-    kafka_produce_response_init(&m);
-    kafka_produce_response_topic_init(&topic);
     kafka_produce_response_partition_init(&partition);
     partition.base_offset = 42;
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, 1, n, &m);
+    world_answer_produce(&w, 1, n, &partition);
 }
 
 static bool is_acknowledged(void)
 {
-    const struct kafka_produce_response *got = world_answer(&client, KAFKA_API_PRODUCE, 8);
+    const struct kafka_produce_response *got = world_batch_answer(&client);
     return got != NULL && got->topics[0].partitions[0].error_code == KAFKA_ERROR_NONE &&
            got->topics[0].partitions[0].base_offset == 42;
 }
 
 static void send_fetch(void)
 {
-    struct kafka_fetch_request m;
-    struct kafka_fetch_request_topic topic;
     struct kafka_fetch_request_partition partition;
-    kafka_fetch_request_init(&m);
-    kafka_fetch_request_topic_init(&topic);
     kafka_fetch_request_partition_init(&partition);
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.max_wait_ms = 30000;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_FETCH, 11, &m);
+    world_send_fetch(&client, "t", 30000, &partition, 1);
 }
 
 Test(router_drain, a_connection_at_rest_ends_at_once)
@@ -132,7 +82,7 @@ Test(router_drain, a_fetch_that_waits_at_a_node_is_not_waited_for)
     send_fetch();
     world_call(&w, 1, 0);
     drain();
-    const struct kafka_fetch_response *got = world_answer(&client, KAFKA_API_FETCH, 11);
+    const struct kafka_fetch_response *got = world_fetch_answer(&client);
     cr_assert_not_null(got, "answered with what there is");
     cr_assert_eq(got->error_code, KAFKA_ERROR_NONE);
     cr_assert(world_is_ended(&client));

@@ -1,51 +1,23 @@
 /* Fetch: which node's answer goes to a client, and when. */
-#include <criterion/criterion.h>
-
 #include "protocol/error.h"
-#include "router_world.h"
+#include "router_requests.h"
+#include "router_stage.h"
 
-#define VERSION     11
 #define MAX_WAIT_MS 500
-
-static struct world w;
-static struct world_client client;
-
-static void open_world(void)
-{
-    world_open(&w);
-    world_connect(&w, &client);
-}
-
-static void close_world(void)
-{
-    world_disconnect(&client);
-    world_close(&w);
-}
 
 TestSuite(router_fetch, .init = open_world, .fini = close_world);
 
 /* Partitions 0 and 1, from these offsets. */
 static void ask_by(struct world_client *c, int64_t first, int64_t second)
 {
-    struct kafka_fetch_request m;
-    struct kafka_fetch_request_topic topic;
     struct kafka_fetch_request_partition partitions[2];
-    kafka_fetch_request_init(&m);
-    kafka_fetch_request_topic_init(&topic);
     for (int i = 0; i < 2; i++) {
         kafka_fetch_request_partition_init(&partitions[i]);
         partitions[i].partition_index = i;
         partitions[i].fetch_offset = i == 0 ? first : second;
         partitions[i].partition_max_bytes = 20 << 20;
     }
-    topic.name = kafka_string_of("t");
-    topic.partitions = partitions;
-    topic.partitions_count = 2;
-    m.max_wait_ms = MAX_WAIT_MS;
-    m.max_bytes = 50 << 20;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(c, KAFKA_API_FETCH, VERSION, &m);
+    world_send_fetch(c, "t", MAX_WAIT_MS, partitions, 2);
 }
 
 static void ask(int64_t first, int64_t second)
@@ -53,29 +25,26 @@ static void ask(int64_t first, int64_t second)
     ask_by(&client, first, second);
 }
 
-static void answer(int32_t node, unsigned n, int32_t partition, const char *records)
+static struct kafka_fetch_response_partition answer_of(int32_t partition, int64_t high_watermark)
 {
-    struct kafka_fetch_response m;
-    struct kafka_fetch_response_topic topic;
     struct kafka_fetch_response_partition from;
-    struct slice slice = {.bytes = bytes_of_text(records)};
-    kafka_fetch_response_init(&m);
-    kafka_fetch_response_topic_init(&topic);
     kafka_fetch_response_partition_init(&from);
     from.partition_index = partition;
-    from.high_watermark = 100 + partition;
+    from.high_watermark = high_watermark;
+    return from;
+}
+
+static void answer(int32_t node, unsigned n, int32_t partition, const char *records)
+{
+    struct kafka_fetch_response_partition from = answer_of(partition, 100 + partition);
+    struct slice slice = {.bytes = bytes_of_text(records)};
     from.records = (struct kafka_slices){.items = &slice, .count = 1};
-    topic.name = kafka_string_of("t");
-    topic.partitions = &from;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, node, n, &m);
+    world_answer_fetch(&w, node, n, &from);
 }
 
 static const struct kafka_fetch_response_partition *answer_to(struct world_client *c)
 {
-    const struct kafka_fetch_response *m = world_answer(c, KAFKA_API_FETCH, VERSION);
+    const struct kafka_fetch_response *m = world_fetch_answer(c);
     return m == NULL ? NULL : m->topics[0].partitions;
 }
 
@@ -88,12 +57,6 @@ static bool has(const struct kafka_fetch_response_partition *p, const char *reco
 {
     struct bytes got = p->records.count > 0 ? p->records.items[0].bytes : bytes_of("", 0);
     return bytes_is_equal(got, bytes_of_text(records));
-}
-
-static unsigned count_at(int32_t node)
-{
-    world_settle(&w);
-    return world_node(&w, node)->call_count;
 }
 
 Test(router_fetch, the_first_that_has_something_answers)
@@ -160,9 +123,7 @@ Test(router_fetch, nor_while_the_next_one_waits_for_a_leader)
     ask(5, 6);
     answer(1, 0, 0, "abc");
     cr_assert_not_null(next_answer());
-    w.leaders[0] = -1;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(0, -1);
     ask(8, 2);
     answer(2, 0, 1, "def");
     cr_assert_null(next_answer(), "records from 6 on are not those from 2 on");
@@ -280,22 +241,10 @@ Test(router_fetch, what_nodes_may_bring_at_once_fits_into_memory)
 /* As a leader that sends the client to a replica in its own site. */
 static void answer_near(int32_t node, unsigned n, int32_t partition, int32_t near)
 {
-    struct kafka_fetch_response m;
-    struct kafka_fetch_response_topic topic;
-    struct kafka_fetch_response_partition from;
-    kafka_fetch_response_init(&m);
-    kafka_fetch_response_topic_init(&topic);
-    kafka_fetch_response_partition_init(&from);
-    from.partition_index = partition;
-    from.high_watermark = 100;
+    struct kafka_fetch_response_partition from = answer_of(partition, 100);
     from.preferred_read_replica = near;
     from.records = (struct kafka_slices){.count = 0};
-    topic.name = kafka_string_of("t");
-    topic.partitions = &from;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, node, n, &m);
+    world_answer_fetch(&w, node, n, &from);
 }
 
 static const char *rack_at(int32_t node, unsigned n)
@@ -322,20 +271,11 @@ Test(router_fetch, where_the_near_replica_is_gone_the_leader_is_not_asked_for_on
 
 static void refuse(int32_t node, unsigned n, int32_t partition, int16_t error_code)
 {
-    struct kafka_fetch_response m;
-    struct kafka_fetch_response_topic topic;
     struct kafka_fetch_response_partition from;
-    kafka_fetch_response_init(&m);
-    kafka_fetch_response_topic_init(&topic);
     kafka_fetch_response_partition_init(&from);
     from.partition_index = partition;
     from.error_code = error_code;
-    topic.name = kafka_string_of("t");
-    topic.partitions = &from;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, node, n, &m);
+    world_answer_fetch(&w, node, n, &from);
 }
 
 Test(router_fetch, what_a_near_replica_has_not_is_asked_of_the_leader_itself)

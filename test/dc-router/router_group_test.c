@@ -1,62 +1,13 @@
 /* What goes to coordinators and to each partition's leader: order, places, who is asked again. */
-#include <criterion/criterion.h>
-
 #include "protocol/error.h"
-#include "router_world.h"
-
-#define COMMIT_VERSION 7
-#define LIST_VERSION   5
-
-static struct world w;
-static struct world_client client;
-
-static void open_world(void)
-{
-    world_open(&w);
-    world_connect(&w, &client);
-}
-
-static void close_world(void)
-{
-    world_disconnect(&client);
-    world_close(&w);
-}
+#include "router_requests.h"
+#include "router_stage.h"
 
 TestSuite(router_group, .init = open_world, .fini = close_world);
 
 static void commit(int64_t offset)
 {
-    struct kafka_offset_commit_request m;
-    struct kafka_offset_commit_request_topic topic;
-    struct kafka_offset_commit_request_partition partition;
-    kafka_offset_commit_request_init(&m);
-    kafka_offset_commit_request_topic_init(&topic);
-    kafka_offset_commit_request_partition_init(&partition);
-    partition.committed_offset = offset;
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.group_id = kafka_string_of("g");
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION, &m);
-}
-
-static void answer_commit(int32_t node, unsigned n, int16_t error_code)
-{
-    struct kafka_offset_commit_response m;
-    struct kafka_offset_commit_response_topic topic;
-    struct kafka_offset_commit_response_partition partition;
-    kafka_offset_commit_response_init(&m);
-    kafka_offset_commit_response_topic_init(&topic);
-    kafka_offset_commit_response_partition_init(&partition);
-    partition.error_code = error_code;
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, node, n, &m);
+    world_send_commit(&client, "g", offset);
 }
 
 static int64_t committed(int32_t node, unsigned n)
@@ -65,27 +16,21 @@ static int64_t committed(int32_t node, unsigned n)
     return m->topics[0].partitions[0].committed_offset;
 }
 
-static unsigned count_at(int32_t node)
-{
-    world_settle(&w);
-    return world_node(&w, node)->call_count;
-}
-
 Test(router_group, commits_go_one_after_another_also_to_the_next_coordinator)
 {
     commit(10);
     commit(20);
     cr_assert_eq(count_at(1), 1);
     w.coordinator = 3;
-    answer_commit(1, 0, KAFKA_ERROR_NOT_COORDINATOR);
+    world_answer_commit(&w, 1, 0, KAFKA_ERROR_NOT_COORDINATOR);
     world_pass_ms(&w, 300);
     cr_assert_eq(count_at(3), 1);
     cr_assert_eq(committed(3, 0), 10);
-    answer_commit(3, 0, KAFKA_ERROR_NONE);
+    world_answer_commit(&w, 3, 0, KAFKA_ERROR_NONE);
     cr_assert_eq(committed(3, 1), 20);
-    answer_commit(3, 1, KAFKA_ERROR_NONE);
-    cr_assert_not_null(world_answer(&client, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION));
-    cr_assert_not_null(world_answer(&client, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION));
+    world_answer_commit(&w, 3, 1, KAFKA_ERROR_NONE);
+    cr_assert_not_null(world_commit_answer(&client));
+    cr_assert_not_null(world_commit_answer(&client));
 }
 
 Test(router_group, what_finds_no_coordinator_ends_the_connection_in_time)
@@ -134,50 +79,32 @@ Test(router_group, a_client_that_goes_while_its_commits_are_in_line_leaves_nothi
     commit(20);
     commit(30);
     world_disconnect(&client);
-    answer_commit(1, 0, KAFKA_ERROR_NONE);
-    answer_commit(1, 1, KAFKA_ERROR_NONE);
+    world_answer_commit(&w, 1, 0, KAFKA_ERROR_NONE);
+    world_answer_commit(&w, 1, 1, KAFKA_ERROR_NONE);
     cr_assert_eq(committed(1, 2), 30, "it has sent it");
-    answer_commit(1, 2, KAFKA_ERROR_NONE);
+    world_answer_commit(&w, 1, 2, KAFKA_ERROR_NONE);
     cr_assert_eq(w.shard.client_count, 0);
     world_connect(&w, &client);
 }
 
 static void list_offsets(void)
 {
-    struct kafka_list_offsets_request m;
-    struct kafka_list_offsets_request_topic topic;
     struct kafka_list_offsets_request_partition partitions[4];
     static const int32_t indexes[] = {2, 0, 99, 1};
-    kafka_list_offsets_request_init(&m);
-    kafka_list_offsets_request_topic_init(&topic);
     for (int i = 0; i < 4; i++) {
         kafka_list_offsets_request_partition_init(&partitions[i]);
         partitions[i].partition_index = indexes[i];
     }
-    topic.name = kafka_string_of("t");
-    topic.partitions = partitions;
-    topic.partitions_count = 4;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_LIST_OFFSETS, LIST_VERSION, &m);
+    world_send_list_offsets(&client, "t", partitions, 4);
 }
 
 static void answer_offset(int32_t node, int32_t partition, int64_t offset)
 {
-    struct kafka_list_offsets_response m;
-    struct kafka_list_offsets_response_topic topic;
     struct kafka_list_offsets_response_partition from;
-    kafka_list_offsets_response_init(&m);
-    kafka_list_offsets_response_topic_init(&topic);
     kafka_list_offsets_response_partition_init(&from);
     from.partition_index = partition;
     from.offset = offset;
-    topic.name = kafka_string_of("t");
-    topic.partitions = &from;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, node, 0, &m);
+    world_answer_list_offsets(&w, node, 0, &from, 1);
 }
 
 Test(router_group, answers_of_leaders_stand_in_the_order_of_the_question)
@@ -185,11 +112,10 @@ Test(router_group, answers_of_leaders_stand_in_the_order_of_the_question)
     list_offsets();
     cr_assert_eq(count_at(3), 1);
     answer_offset(3, 2, 33);
-    cr_assert_null(world_answer(&client, KAFKA_API_LIST_OFFSETS, LIST_VERSION));
+    cr_assert_null(world_list_offsets_answer(&client));
     answer_offset(1, 0, 11);
     world_cut(&w, 2);
-    const struct kafka_list_offsets_response *m = world_answer(&client, KAFKA_API_LIST_OFFSETS,
-                                                               LIST_VERSION);
+    const struct kafka_list_offsets_response *m = world_list_offsets_answer(&client);
     cr_assert_not_null(m);
     const struct kafka_list_offsets_response_partition *got = m->topics[0].partitions;
     cr_assert_eq(got[0].offset, 33);
@@ -317,8 +243,8 @@ Test(router_group, a_coordinator_that_is_silent_about_it_is_left_for_the_next)
     w.coordinator = 2;
     world_pass_ms(&w, 11000);
     cr_assert_eq(world_call(&w, 1, 0)->way, -1);
-    answer_commit(2, 0, KAFKA_ERROR_NONE);
-    cr_assert_not_null(world_answer(&client, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION));
+    world_answer_commit(&w, 2, 0, KAFKA_ERROR_NONE);
+    cr_assert_not_null(world_commit_answer(&client));
 }
 
 Test(router_group, after_three_the_connection_ends)

@@ -1,19 +1,15 @@
 /* Where nodes are, and which connections to them are whose. */
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "protocol/error.h"
-#include "router_world.h"
+#include "router_requests.h"
+#include "router_stage.h"
 
-#define PRODUCE_VERSION 9
-#define NAMED_NODE      9
-#define LOOKS_MAX       64
-
-static struct world w;
-static struct world_client client;
+#define NAMED_NODE 9
+#define LOOKS_MAX  64
 
 /* What was looked up, in order; the test says what is found. */
 static struct look {
@@ -50,21 +46,14 @@ static void find_nothing(unsigned i)
     looks[i].cb(looks[i].request, UV_EAI_NONAME, NULL);
 }
 
-static void open_world(void)
+static void open_with_look_up(void)
 {
     look_count = 0;
-    world_open(&w);
+    open_world();
     w.shard.pool.look_up = look_up;
-    world_connect(&w, &client);
 }
 
-static void close_world(void)
-{
-    world_disconnect(&client);
-    world_close(&w);
-}
-
-TestSuite(router_nodes, .init = open_world, .fini = close_world);
+TestSuite(router_nodes, .init = open_with_look_up, .fini = close_world);
 
 static struct router_node *put(int32_t id, const char *host, uint16_t port)
 {
@@ -73,43 +62,17 @@ static struct router_node *put(int32_t id, const char *host, uint16_t port)
 
 static void send_batch(void)
 {
-    struct kafka_produce_request m;
-    struct kafka_produce_request_topic topic;
     struct kafka_produce_request_partition partition;
-    kafka_produce_request_init(&m);
-    kafka_produce_request_topic_init(&topic);
     kafka_produce_request_partition_init(&partition);
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.acks = -1;
-    m.timeout_ms = 5000;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_PRODUCE, PRODUCE_VERSION, &m);
+    world_send_produce(&client, 5000, &partition, 1);
 }
 
 static void refuse(int32_t node, unsigned n)
 {
-    struct kafka_produce_response m;
-    struct kafka_produce_response_topic topic;
     struct kafka_produce_response_partition partition;
-    kafka_produce_response_init(&m);
-    kafka_produce_response_topic_init(&topic);
     kafka_produce_response_partition_init(&partition);
     partition.error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, node, n, &m);
-}
-
-static unsigned count_at(int32_t node)
-{
-    world_settle(&w);
-    return world_node(&w, node)->call_count;
+    world_answer_produce(&w, node, n, &partition);
 }
 
 Test(router_nodes, the_address_of_a_former_name_is_not_taken)
@@ -193,10 +156,8 @@ Test(router_nodes, what_the_router_asks_itself_is_not_behind_a_clients_request)
 {
     w.settings.pipes_per_node = 1;
     send_batch();
-    for (int i = 0; i < WORLD_NODES; i++) {
-        cluster_map_doubt(&w.shard);
-        world_pass_ms(&w, 60);
-    }
+    for (int i = 0; i < WORLD_NODES; i++)
+        learn_leaders();
     const struct world_call *call = world_call(&w, 1, 0);
     cr_assert_geq(call->way, 0, "an answer before its turn ends the connection");
     cr_assert_neq(call->way, world_node(&w, 1)->asked_way);

@@ -1,10 +1,10 @@
 /* Who may do what through a router, and how the others are told. */
-#include <criterion/criterion.h>
 #include <string.h>
 
 #include "protocol/error.h"
 #include "router/handlers.h"
-#include "router_world.h"
+#include "router_requests.h"
+#include "router_stage.h"
 
 #define SETTINGS                                                                                   \
     "environment: production\n"                                                                    \
@@ -17,20 +17,10 @@
     "  - {client_ids: \"root\", topics: \"*\", groups: \"*\", admin: true}\n"                      \
     "  - {client_ids: \"far\", addresses: \"10.0.0.0/8\", topics: \"*\"}\n"
 
-static struct world w;
-static struct world_client client;
-
 static void open_with(const char *settings, const char *id)
 {
-    world_open_with(&w, settings);
-    world_connect(&w, &client);
+    open_world_with(settings);
     client.id = id;
-}
-
-static void close_world(void)
-{
-    world_disconnect(&client);
-    world_close(&w);
 }
 
 TestSuite(router_permit, .fini = close_world);
@@ -38,9 +28,8 @@ TestSuite(router_permit, .fini = close_world);
 static unsigned calls(void)
 {
     unsigned count = 0;
-    world_settle(&w);
     for (int32_t id = 1; id <= WORLD_NODES; id++)
-        count += world_node(&w, id)->call_count;
+        count += count_at(id);
     return count;
 }
 
@@ -48,61 +37,26 @@ static unsigned calls(void)
 
 static int16_t produced(const char *name)
 {
-    static uint8_t records[61] = {[16] = 2};
-    struct kafka_produce_request m;
-    struct kafka_produce_request_topic topic;
-    struct kafka_produce_request_partition partition;
-    kafka_produce_request_init(&m);
-    kafka_produce_request_topic_init(&topic);
-    kafka_produce_request_partition_init(&partition);
-    partition.records = bytes_of(records, sizeof records);
-    topic.name = kafka_string_of(name);
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.acks = -1;
-    m.timeout_ms = 5000;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_PRODUCE, 8, &m);
-    const struct kafka_produce_response *got = world_answer(&client, KAFKA_API_PRODUCE, 8);
+    world_send_batch(&client, name, 5000);
+    const struct kafka_produce_response *got = world_batch_answer(&client);
     return got == NULL ? INT16_MAX : got->topics[0].partitions[0].error_code;
 }
 
 static int16_t fetched(const char *name)
 {
-    struct kafka_fetch_request m;
-    struct kafka_fetch_request_topic topic;
     struct kafka_fetch_request_partition partition;
-    kafka_fetch_request_init(&m);
-    kafka_fetch_request_topic_init(&topic);
     kafka_fetch_request_partition_init(&partition);
-    topic.name = kafka_string_of(name);
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.max_wait_ms = 500;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_FETCH, 11, &m);
-    const struct kafka_fetch_response *got = world_answer(&client, KAFKA_API_FETCH, 11);
+    world_send_fetch(&client, name, 500, &partition, 1);
+    const struct kafka_fetch_response *got = world_fetch_answer(&client);
     return got == NULL ? INT16_MAX : got->topics[0].partitions[0].error_code;
 }
 
 static int16_t listed(const char *name)
 {
-    struct kafka_list_offsets_request m;
-    struct kafka_list_offsets_request_topic topic;
     struct kafka_list_offsets_request_partition partition;
-    kafka_list_offsets_request_init(&m);
-    kafka_list_offsets_request_topic_init(&topic);
     kafka_list_offsets_request_partition_init(&partition);
-    topic.name = kafka_string_of(name);
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_LIST_OFFSETS, 5, &m);
-    const struct kafka_list_offsets_response *got = world_answer(&client, KAFKA_API_LIST_OFFSETS,
-                                                                 5);
+    world_send_list_offsets(&client, name, &partition, 1);
+    const struct kafka_list_offsets_response *got = world_list_offsets_answer(&client);
     return got == NULL ? INT16_MAX : got->topics[0].partitions[0].error_code;
 }
 
@@ -119,21 +73,8 @@ static int16_t coordinated(const char *group)
 
 static int16_t committed(const char *group)
 {
-    struct kafka_offset_commit_request m;
-    struct kafka_offset_commit_request_topic topic;
-    struct kafka_offset_commit_request_partition partition;
-    kafka_offset_commit_request_init(&m);
-    kafka_offset_commit_request_topic_init(&topic);
-    kafka_offset_commit_request_partition_init(&partition);
-    topic.name = kafka_string_of("t");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    m.group_id = kafka_string_of(group);
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(&client, KAFKA_API_OFFSET_COMMIT, 7, &m);
-    const struct kafka_offset_commit_response *got = world_answer(&client, KAFKA_API_OFFSET_COMMIT,
-                                                                  7);
+    world_send_commit(&client, group, 0);
+    const struct kafka_offset_commit_response *got = world_commit_answer(&client);
     return got == NULL ? INT16_MAX : got->topics[0].partitions[0].error_code;
 }
 
@@ -190,16 +131,6 @@ static void answer_metadata(int32_t node, unsigned n)
     m.topics = topics;
     m.topics_count = 2;
     world_node_answer(&w, node, n, &m);
-}
-
-/* Which node the metadata request went to. */
-static int32_t asked_node(void)
-{
-    world_settle(&w);
-    for (int32_t id = 1; id <= WORLD_NODES; id++)
-        if (world_node(&w, id)->call_count > 0)
-            return id;
-    return 0;
 }
 
 /* ---- environments ---- */

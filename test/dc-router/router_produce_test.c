@@ -1,32 +1,16 @@
 /* Produce: what is held, in which order it goes, and what a client is told of its fate. */
-#include <criterion/criterion.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "protocol/error.h"
-#include "router_world.h"
+#include "router_requests.h"
+#include "router_stage.h"
 
-#define VERSION          9
 #define BATCH_BYTES      61
 #define TIMEOUT_MS       3000
 #define IDEMPOTENT       true
 #define NOT_IDEMPOTENT   false
 #define PARTITIONS_A_TRY 2
-
-static struct world w;
-static struct world_client client;
-
-static void open_world(void)
-{
-    world_open(&w);
-    world_connect(&w, &client);
-}
-
-static void close_world(void)
-{
-    world_disconnect(&client);
-    world_close(&w);
-}
 
 TestSuite(router_produce, .init = open_world, .fini = close_world);
 
@@ -44,24 +28,13 @@ static void send_batches_by(struct world_client *c, int32_t first, int32_t secon
                             bool is_idempotent)
 {
     uint8_t records[BATCH_BYTES];
-    struct kafka_produce_request m;
-    struct kafka_produce_request_topic topic;
     struct kafka_produce_request_partition partitions[PARTITIONS_A_TRY];
-    kafka_produce_request_init(&m);
-    kafka_produce_request_topic_init(&topic);
     for (int i = 0; i < PARTITIONS_A_TRY; i++) {
         kafka_produce_request_partition_init(&partitions[i]);
         partitions[i].partition_index = i == 0 ? first : second;
         partitions[i].records = batch(records, is_idempotent);
     }
-    topic.name = kafka_string_of("t");
-    topic.partitions = partitions;
-    topic.partitions_count = second >= 0 ? 2 : 1;
-    m.acks = -1;
-    m.timeout_ms = TIMEOUT_MS;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_send(c, KAFKA_API_PRODUCE, VERSION, &m);
+    world_send_produce(c, TIMEOUT_MS, partitions, second >= 0 ? 2 : 1);
 }
 
 static void send_batches(int32_t first, int32_t second, bool is_idempotent)
@@ -71,33 +44,19 @@ static void send_batches(int32_t first, int32_t second, bool is_idempotent)
 
 static void answer(int32_t node, unsigned n, int32_t partition, int16_t error_code, int64_t offset)
 {
-    struct kafka_produce_response m;
-    struct kafka_produce_response_topic topic;
     struct kafka_produce_response_partition from;
-    kafka_produce_response_init(&m);
-    kafka_produce_response_topic_init(&topic);
     kafka_produce_response_partition_init(&from);
     from.partition_index = partition;
     from.error_code = error_code;
     from.base_offset = offset;
-    topic.name = kafka_string_of("t");
-    topic.partitions = &from;
-    topic.partitions_count = 1;
-    m.topics = &topic;
-    m.topics_count = 1;
-    world_node_answer(&w, node, n, &m);
+    world_answer_produce(&w, node, n, &from);
 }
 
 static const struct kafka_produce_response_partition *next_answer(void)
 {
-    const struct kafka_produce_response *m = world_answer(&client, KAFKA_API_PRODUCE, VERSION);
+    const struct kafka_produce_response *m = world_answer(&client, KAFKA_API_PRODUCE,
+                                                          WORLD_PRODUCE_VERSION);
     return m == NULL ? NULL : m->topics[0].partitions;
-}
-
-static unsigned count_at(int32_t node)
-{
-    world_settle(&w);
-    return world_node(&w, node)->call_count;
 }
 
 Test(router_produce, an_acknowledgement_is_the_leaders)
@@ -151,14 +110,10 @@ Test(router_produce, held_behind_held_they_go_one_at_a_time_in_order)
 
 Test(router_produce, what_comes_later_does_not_overtake_a_partition_without_a_leader)
 {
-    w.leaders[1] = -1;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(1, -1);
     send_batches(0, 1, IDEMPOTENT); /* the part for node 1 is away, the other has no leader */
     cr_assert_eq(count_at(1), 1);
-    w.leaders[1] = 2;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(1, 2);
     send_batches(1, -1, IDEMPOTENT);
     cr_assert_eq(count_at(2), 1, "the first's, before which the second's does not go");
     answer(1, 0, 0, KAFKA_ERROR_NONE, 1);
@@ -170,18 +125,14 @@ Test(router_produce, what_comes_later_does_not_overtake_a_partition_without_a_le
 
 Test(router_produce, a_partition_that_waits_holds_up_no_other)
 {
-    w.leaders[0] = -1;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(0, -1);
     send_batches(0, -1, IDEMPOTENT);
     send_batches(1, -1, IDEMPOTENT);
     send_batches(1, -1, IDEMPOTENT);
     send_batches(0, 2, IDEMPOTENT); /* its second partition does not wait for its first */
     cr_assert_eq(count_at(2), 2);
     cr_assert_eq(count_at(3), 1);
-    w.leaders[0] = 1;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(0, 1);
     answer(3, 0, 2, KAFKA_ERROR_NONE, 9);
     answer(2, 0, 1, KAFKA_ERROR_NONE, 5);
     answer(2, 1, 1, KAFKA_ERROR_NONE, 6);
@@ -200,9 +151,7 @@ Test(router_produce, what_comes_later_does_not_go_to_the_next_leader_before_what
 {
     send_batches(0, -1, IDEMPOTENT);
     cr_assert_eq(count_at(1), 1);
-    w.leaders[0] = 2;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(0, 2);
     send_batches(0, -1, IDEMPOTENT);
     cr_assert_eq(count_at(2), 0, "the first is at node 1, who may refuse it");
     answer(1, 0, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
@@ -217,9 +166,7 @@ Test(router_produce, nor_when_the_former_leader_is_silent)
 {
     send_batches(0, -1, IDEMPOTENT);
     cr_assert_eq(count_at(1), 1);
-    w.leaders[0] = 2;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(0, 2);
     send_batches(0, -1, IDEMPOTENT);
     world_pass_ms(&w, 2000);
     cr_assert_eq(count_at(2), 1);
@@ -259,9 +206,7 @@ Test(router_produce, what_may_be_written_is_not_told_as_never_written)
     world_cut(&w, 1);
     world_pass_ms(&w, 500);
     cr_assert_eq(count_at(1), 2);
-    w.leaders[0] = -1;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(0, -1);
     answer(1, 1, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
     world_pass_ms(&w, TIMEOUT_MS);
     cr_assert_eq(next_answer()->error_code, KAFKA_ERROR_REQUEST_TIMED_OUT);
@@ -300,9 +245,7 @@ Test(router_produce, out_of_order_behind_one_that_is_refused_in_part_is_sent_aga
 
 Test(router_produce, what_finds_no_leader_is_answered_at_its_deadline)
 {
-    w.leaders[0] = -1;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(0, -1);
     send_batches(0, -1, IDEMPOTENT);
     world_pass_ms(&w, TIMEOUT_MS - 100);
     cr_assert_null(next_answer());
@@ -312,9 +255,7 @@ Test(router_produce, what_finds_no_leader_is_answered_at_its_deadline)
 
 Test(router_produce, a_router_that_ends_gives_back_what_it_holds)
 {
-    w.leaders[0] = -1;
-    cluster_map_doubt(&w.shard);
-    world_pass_ms(&w, 60);
+    set_leader(0, -1);
     send_batches(0, -1, IDEMPOTENT);
     send_batches(1, -1, IDEMPOTENT);
 }
