@@ -22,6 +22,7 @@
 #include "produce_jump.h"
 #include "replication/node.h"
 #include "replication/peer_link.h"
+#include "site/part.h"
 #include "start/recovery.h"
 
 /* First byte of the messages that brokers send each other (repl_node_send). */
@@ -134,12 +135,7 @@ struct broker {
     uint64_t switch_version; /* of the metadata when something was last proposed */
     uint64_t switch_at_ms;
 
-    /* site/drive.c, shard 0 */
-    uint64_t site_driven_at_ms;
-    uint64_t site_epoch;          /* of the verdict that this node follows */
-    uint64_t site_proposed_epoch; /* of what was last proposed */
-    uint64_t site_proposed_at_ms;
-    uint64_t site_heard_at_ms; /* when it last reported who is heard */
+    struct site_part site_part; /* site/drive.c, shard 0 */
 
     /* node_peers.c, shard 0 */
     bool are_peers_stale; /* group 0 has changed */

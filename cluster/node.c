@@ -264,6 +264,7 @@ static int open_storage(struct node *n, struct err_note *note)
 static int open_parts(struct node *n, struct err_note *note)
 {
     struct broker *b = &n->broker;
+    struct router_judge_options judging = router_judge_options_default();
     int err = metadata_create(&b->metadata);
     if (err == 0)
         err = open_pools(b);
@@ -279,7 +280,7 @@ static int open_parts(struct node *n, struct err_note *note)
     if (err == 0)
         err = forecast_board_create(&b->forecasts);
     if (err == 0)
-        err = site_board_create(&b->sites);
+        err = site_board_create(&judging, &b->sites);
     if (err == 0)
         err = site_canary_create(b, &b->canary);
     if (err == 0)

@@ -24,18 +24,20 @@ struct pair {
 
 struct site_board {
     pthread_mutex_t lock; /* guards all; held for a look */
+    struct router_judge_options options;
     bool has_judge;
     struct router_judge judge;
     struct pair pairs[ROUTER_SITES_MAX][ROUTER_SITES_MAX];
     uint64_t reports, refused;
 };
 
-int site_board_create(struct site_board **board)
+int site_board_create(const struct router_judge_options *options, struct site_board **board)
 {
     *board = calloc(1, sizeof **board);
     if (*board == NULL)
         return UV_ENOMEM;
     pthread_mutex_init(&(*board)->lock, NULL);
+    (*board)->options = *options;
     return 0;
 }
 
@@ -206,9 +208,8 @@ bool site_board_decide(struct site_board *b, struct router_verdict *next, uint64
 /* Other sites: who said what of which is anew, too. */
 static void begin(struct site_board *b, const struct router_verdict *verdict, uint64_t now_ms)
 {
-    struct router_judge_options options = router_judge_options_default();
     memset(b->pairs, 0, sizeof b->pairs);
-    b->has_judge = router_judge_init(&b->judge, &options, verdict, (int64_t)now_ms) == 0;
+    b->has_judge = router_judge_init(&b->judge, &b->options, verdict, (int64_t)now_ms) == 0;
 }
 
 void site_board_follow(struct site_board *b, const struct router_verdict *verdict, uint64_t now_ms)

@@ -48,7 +48,8 @@ struct site_view {
 
 /* All from any thread. */
 struct site_board;
-int site_board_create(struct site_board **board); /* returned owned; 0 or UV_ENOMEM */
+/* Returned owned; `options` of its judge (policy_judge.h), copied. 0 or UV_ENOMEM. */
+int site_board_create(const struct router_judge_options *options, struct site_board **board);
 void site_board_destroy(struct site_board *board);
 
 /* Takes a report, `is_own` to be told on. 0; ERR_NOT_FOUND (no such site, or no verdict yet),

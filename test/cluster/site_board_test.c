@@ -13,7 +13,8 @@ static struct site_board *board_of_three(void)
     static const struct router_site sites[] = {{"a", 1}, {"b", 1}, {"c", 1}};
     struct site_board *board;
     struct router_verdict verdict;
-    cr_assert_eq(site_board_create(&board), 0);
+    struct router_judge_options options = router_judge_options_default();
+    cr_assert_eq(site_board_create(&options, &board), 0);
     cr_assert_eq(router_verdict_init(&verdict, sites, 3, NULL), 0);
     site_board_follow(board, &verdict, 0);
     return board;
