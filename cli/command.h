@@ -94,6 +94,7 @@ int cluster_health(struct session *s);
 int site_list(struct session *s);
 int site_drain(struct session *s);
 int site_undrain(struct session *s);
+int site_weight(struct session *s);
 int node_list(struct session *s);
 int node_add(struct session *s);
 int node_remove(struct session *s);

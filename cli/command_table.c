@@ -16,7 +16,7 @@ const struct command commands[] = {
      "replicas vote there, LEVEL how many of them could take over at once. STANDS is what the\n"
      "cluster has agreed: whole; cut, off from another site; left, as nobody reaches it; and "
      "whether\n"
-     "it is drained.",
+     "it is drained. WEIGHT is its share of the topics beside the others'.",
      "trilog site list", site_list},
     {"site", "drain", "SITE", 1, 1, OPTIONS_CHANGE | OPTIONS_WAIT,
      "takes a site out of use: leaders and applications go elsewhere",
@@ -28,6 +28,13 @@ const struct command commands[] = {
     {"site", "undrain", "SITE", 1, 1, OPTIONS_CHANGE, "puts a drained site to use again",
      "Leaders and applications come back when the site was quiet for half a minute.",
      "trilog site undrain b", site_undrain},
+    {"site", "weight", "SITE WEIGHT", 2, 2, OPTIONS_CHANGE,
+     "says how much a site is to carry beside the others",
+     "Where an application has no site of its own, or lost it, and a topic no home site, a site "
+     "of\n"
+     "weight 3 is the first for three times as many topics as one of weight 1. All weigh 1 until\n"
+     "somebody says otherwise; 100 is the most.",
+     "trilog site weight b 3", site_weight},
     {"node", "list", "", 0, 0, 0, "lists the nodes, their states and their raft groups",
      "VOTES is in how many raft groups the node votes, of how many it is to; LEVEL in how many of\n"
      "them it could take over at once.",

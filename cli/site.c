@@ -27,13 +27,14 @@ static void put_site(struct table *t, const json_t *site)
     table_number(t, field_number(site, "groups_to_lead"));
     table_number(t, field_number(site, "replicas_voting"));
     table_number(t, field_number(site, "replicas_level"));
+    field_put_number(t, site, "weight", "-");
     put_standing(t, site);
 }
 
 int site_list(struct session *s)
 {
     return session_list(s, "/v1/sites", "sites",
-                        "SITE|NODES|>ALIVE|>LEADS|>TO LEAD|>REPLICAS|>LEVEL|STANDS|REASON",
+                        "SITE|NODES|>ALIVE|>LEADS|>TO LEAD|>REPLICAS|>LEVEL|>WEIGHT|STANDS|REASON",
                         put_site);
 }
 
@@ -111,4 +112,33 @@ int site_drain(struct session *s)
 int site_undrain(struct session *s)
 {
     return change(s, false);
+}
+
+/* ---- weight ---- */
+
+static void print_weight_plan(const json_t *plan, FILE *into)
+{
+    fprintf(into, "site %s is to weigh %lld beside the others\n", field_text(plan, "site"),
+            (long long)field_number(plan, "weight"));
+}
+
+int site_weight(struct session *s)
+{
+    int64_t weight;
+    const char *text = s->arguments.operands[1];
+    if (!arguments_number(text, 1, 100, &weight)) {
+        fprintf(s->err, "trilog: a weight is a whole number from 1 to 100, not '%s'\n", text);
+        return EXIT_USAGE;
+    }
+    json_t *body = json_pack("{s:I}", "weight", (json_int_t)weight);
+    if (!session_put_text(s, body, "site", s->arguments.operands[0])) {
+        json_decref(body);
+        return EXIT_USAGE;
+    }
+    struct change change = {.path = "/v1/sites/weight",
+                            .body = body,
+                            .what = "Applications that have no site of their own, or lost it, are "
+                                    "spread anew.",
+                            .print_plan = print_weight_plan};
+    return change_run(s, &change);
 }

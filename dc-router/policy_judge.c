@@ -124,20 +124,24 @@ bool judge_is_change(const struct router_verdict *now, const struct router_verdi
     return false;
 }
 
-static bool is_same_site(const struct router_site *a, const struct router_site *b)
+static bool is_other_weight(const struct router_verdict *now, const struct router_verdict *next)
 {
-    return strcmp(a->name, b->name) == 0 && a->weight == b->weight;
+    for (unsigned i = 0; i < now->site_count; i++)
+        if (now->sites[i].site.weight != next->sites[i].site.weight)
+            return true;
+    return false;
 }
 
+/* Its sites in their order; an operator may have given them other weights. */
 static bool can_follow(const struct router_verdict *now, const struct router_verdict *next)
 {
     if (router_verdict_check(next) != 0 || next->site_count != now->site_count ||
         next->epoch < now->epoch || next->failover_epoch < now->failover_epoch)
         return false;
     for (unsigned i = 0; i < now->site_count; i++)
-        if (!is_same_site(&now->sites[i].site, &next->sites[i].site))
+        if (strcmp(now->sites[i].site.name, next->sites[i].site.name) != 0)
             return false;
-    return next->epoch > now->epoch || !judge_is_change(now, next);
+    return next->epoch > now->epoch || !(judge_is_change(now, next) || is_other_weight(now, next));
 }
 
 /* Members move when a site changes its place among the others; that a drain is taken back does not

@@ -56,6 +56,7 @@ static void add_standing(json_t *json, const struct site_view *view, const char 
     router_standing_text(s, words, sizeof words);
     json_object_set_new(json, "health", json_string(healths[s->health]));
     json_object_set_new(json, "drain", json_string(drains[s->drain]));
+    json_object_set_new(json, "weight", json_integer((json_int_t)s->site.weight));
     json_object_set_new(json, "stage", json_string(site_stage_name(s->stage)));
     json_object_set_new(json, "words", json_string(words));
     json_object_set_new(json, "ways", ways_json(view, at));

@@ -12,6 +12,7 @@ static const struct admin_route routes[] = {
     {"GET", "/v1/cluster/health", resource_cluster_health, 0},
     {"GET", "/v1/sites", resource_sites, 0},
     {"POST", "/v1/sites/drain", resource_site_drain, 0},
+    {"POST", "/v1/sites/weight", resource_site_weight, 0},
     {"GET", "/v1/nodes", resource_nodes, 0},
     {"POST", "/v1/nodes/add", resource_node_add, 0},
     {"POST", "/v1/nodes/remove", resource_node_remove, 0},

@@ -36,6 +36,7 @@ void resource_lag(struct admin_call *call);
 void resource_what_if(struct admin_call *call);
 void resource_sites(struct admin_call *call);
 void resource_site_drain(struct admin_call *call);
+void resource_site_weight(struct admin_call *call);
 void resource_topics(struct admin_call *call);
 void resource_topic_describe(struct admin_call *call);
 void resource_topic_create(struct admin_call *call);

@@ -36,6 +36,13 @@ static int by_name(const void *a, const void *b)
     return strcmp(first->name, second->name);
 }
 
+/* One that is new weighs as much as any, until an operator says how much. */
+static unsigned weight_of(const struct router_verdict *agreed, const char *site)
+{
+    unsigned at = router_verdict_find(agreed, site);
+    return at == ROUTER_NO_SITE ? 1 : agreed->sites[at].site.weight;
+}
+
 static size_t sites_of_nodes(const struct metadata *m, struct router_site *sites)
 {
     size_t count = 0;
@@ -44,7 +51,7 @@ static size_t sites_of_nodes(const struct metadata *m, struct router_site *sites
         bool is_heard = node->incarnation != 0 && node->state != METADATA_NODE_GONE;
         if (!is_heard || is_listed(sites, count, node->site) || count == ROUTER_SITES_MAX)
             continue;
-        sites[count] = (struct router_site){.weight = 1};
+        sites[count] = (struct router_site){.weight = weight_of(metadata_verdict(m), node->site)};
         bytes_copy_text(sites[count++].name, sizeof sites[0].name, node->site);
     }
     qsort(sites, count, sizeof sites[0], by_name);

@@ -5,8 +5,8 @@
  * other one sees what it has missed.
  *
  * Body of the change: u8 step, u8 0, then VERDICT: the rest is the verdict
- * (docs/verdict_format.md); DRAIN, UNDRAIN: text site. Of the checkpoint: bytes verdict, none: 0
- * bytes. */
+ * (docs/verdict_format.md); DRAIN, UNDRAIN: text site; WEIGHT: text site, u16 weight. Of the
+ * checkpoint: bytes verdict, none: 0 bytes. */
 #include <assert.h>
 #include <string.h>
 
@@ -79,22 +79,34 @@ static bool is_last_in_use(const struct metadata *m, unsigned site)
     return true;
 }
 
-/* Said twice is said once; the last site that is in use stays so. */
-static int set_drain(struct metadata *m, const char *site, bool is_drained)
+static void follow_by_one(struct metadata *m)
 {
-    unsigned at = router_verdict_find(metadata_verdict(m), site);
-    if (m->verdict.epoch == 0)
-        return ERR_CANT_CHANGE;
-    if (at == ROUTER_NO_SITE)
-        return ERR_NOT_FOUND;
+    m->verdict.epoch++;
+    m->verdict.failover_epoch = m->failover_epoch;
+}
+
+/* The last site that is in use stays so. */
+static int set_drain(struct metadata *m, unsigned at, bool is_drained)
+{
     struct router_standing *s = &m->verdict.sites[at];
     if ((s->drain == ROUTER_DRAINED) == is_drained)
         return 0;
     if (is_drained && is_last_in_use(m, at))
         return ERR_CANT_CHANGE;
     s->drain = is_drained ? ROUTER_DRAINED : ROUTER_ENDING;
-    m->verdict.epoch++;
-    m->verdict.failover_epoch = m->failover_epoch;
+    follow_by_one(m);
+    return 0;
+}
+
+static int set_weight(struct metadata *m, unsigned at, uint16_t weight)
+{
+    struct router_site *site = &m->verdict.sites[at].site;
+    if (weight == 0 || weight > ROUTER_WEIGHT_MAX)
+        return ERR_INVALID;
+    if (site->weight == weight)
+        return 0;
+    site->weight = weight;
+    follow_by_one(m);
     return 0;
 }
 
@@ -107,13 +119,21 @@ static int apply_verdict(struct metadata *m, struct bytes_reader *r)
     return take_verdict(m, &next);
 }
 
-static int apply_word(struct metadata *m, bool is_drained, struct bytes_reader *r)
+/* Said twice is said once. */
+static int apply_word(struct metadata *m, enum metadata_site_step step, struct bytes_reader *r)
 {
     char site[ROUTER_SITE_NAME_SIZE] = "";
     struct bytes text = byte_list_read_text(r);
+    uint16_t weight = step == METADATA_SITE_WEIGHT ? bytes_read_le16(r) : 0;
     if (r->is_bad || bytes_reader_left(r) != 0 || metadata_copy_text(text, site, sizeof site) != 0)
         return ERR_MALFORMED;
-    return set_drain(m, site, is_drained);
+    unsigned at = router_verdict_find(metadata_verdict(m), site);
+    if (m->verdict.epoch == 0)
+        return ERR_CANT_CHANGE;
+    if (at == ROUTER_NO_SITE)
+        return ERR_NOT_FOUND;
+    return step == METADATA_SITE_WEIGHT ? set_weight(m, at, weight)
+                                        : set_drain(m, at, step == METADATA_SITE_DRAIN);
 }
 
 int metadata_apply_sites(struct metadata *m, struct bytes_reader *r)
@@ -126,7 +146,8 @@ int metadata_apply_sites(struct metadata *m, struct bytes_reader *r)
         return apply_verdict(m, r);
     case METADATA_SITE_DRAIN:
     case METADATA_SITE_UNDRAIN:
-        return apply_word(m, step == METADATA_SITE_DRAIN, r);
+    case METADATA_SITE_WEIGHT:
+        return apply_word(m, step, r);
     default:
         return ERR_MALFORMED;
     }
@@ -161,6 +182,8 @@ void metadata_put_site_change(struct byte_list *list, const struct metadata_chan
         byte_list_put(list, bytes, encode(c->verdict, bytes));
     else
         byte_list_put_text(list, c->site);
+    if (c->step == METADATA_SITE_WEIGHT)
+        byte_list_put_u16(list, c->weight);
 }
 
 void metadata_put_verdict(struct byte_list *list, const struct metadata *m)

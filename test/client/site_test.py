@@ -165,6 +165,20 @@ def test_a_site_is_drained_under_load_and_no_client_sees_an_error(own):
     wait_verdict(own.nodes, lambda v: v[2]["b"][1] == "ending", "all nodes follow")
 
 
+def test_a_sites_weight_is_in_the_verdict_of_all_nodes(own):
+    node = own.nodes[0].admin
+    assert post(node, "/v1/sites/weight", {"site": "b", "weight": 0}).error == "invalid_field"
+    assert post(node, "/v1/sites/weight", {"site": "x", "weight": 2}).error == "not_found"
+    assert run(own, "site", "weight", "b", "101", "--yes").returncode == 2
+    planned = json.loads(run(own, "site", "weight", "b", "3", "--plan", "-o", "json").stdout)
+    assert not planned["begun"] and listed(own)["b"]["weight"] == 1, "a plan changes nothing"
+    done = run(own, "site", "weight", "b", "3", "--yes")
+    assert done.returncode == 0, done.stderr
+    for each in own.nodes:
+        wait_until(lambda: {s["site"]: s["weight"] for s in ask(each.admin, "/v1/sites").json["sites"]}
+                   == {"a": 1, "b": 3, "c": 1}, BOUND_S, "all nodes follow", 0.1)
+
+
 def test_what_is_no_site_or_the_last_one_is_not_drained(own):
     node = own.nodes[0].admin
     assert post(node, "/v1/sites/drain", {"site": "x"}).error == "not_found"

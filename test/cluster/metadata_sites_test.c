@@ -1,5 +1,6 @@
 /* The verdict on sites in group 0's state: what may follow what, and whom leaders shun. */
 #include "metadata_bodies.h"
+#include "site/part.h"
 
 static void add_node(struct meta *t, uint32_t node_id, const char *site)
 {
@@ -113,6 +114,48 @@ Test(cluster_metadata_sites, a_drain_is_in_the_verdict_at_once_and_leaders_go)
     cr_assert_eq(say(&t, METADATA_SITE_UNDRAIN, "b"), 0);
     cr_assert_eq(metadata_verdict(t.m)->sites[1].drain, ROUTER_ENDING, "until it was quiet");
     cr_assert_neq(leader_of(&t, 1), 2);
+    metadata_destroy(t.m);
+}
+
+static int weigh(struct meta *t, const char *site, uint16_t weight)
+{
+    struct metadata_site_change c = {.step = METADATA_SITE_WEIGHT, .weight = weight};
+    struct metadata_change change = {.kind = METADATA_SITES, .sites = &c};
+    bytes_copy_text(c.site, sizeof c.site, site);
+    return meta_apply(t, &change).error;
+}
+
+Test(cluster_metadata_sites, a_weight_is_in_the_verdict_at_once_and_stays_in_those_that_follow)
+{
+    struct meta t = three_sites();
+    cr_assert_eq(weigh(&t, "b", 3), ERR_CANT_CHANGE, "nothing is agreed yet");
+    metadata_destroy(t.m);
+    t = agreed();
+    cr_assert_eq(weigh(&t, "x", 3), ERR_NOT_FOUND);
+    cr_assert_eq(weigh(&t, "b", 0), ERR_INVALID);
+    cr_assert_eq(weigh(&t, "b", ROUTER_WEIGHT_MAX + 1), ERR_INVALID);
+    cr_assert_eq(metadata_verdict(t.m)->epoch, 1);
+    cr_assert_eq(weigh(&t, "b", 3), 0);
+    cr_assert_eq(weigh(&t, "b", 3), 0);
+    cr_assert_eq(metadata_verdict(t.m)->epoch, 2, "said twice is said once");
+    struct router_verdict next = after(&t, 2, ROUTER_LEFT);
+    cr_assert_eq(agree(&t, &next), 0);
+    cr_assert_eq(metadata_verdict(t.m)->sites[1].site.weight, 3);
+    cr_assert_eq(metadata_verdict(t.m)->sites[2].health, ROUTER_LEFT);
+    metadata_destroy(t.m);
+}
+
+Test(cluster_metadata_sites, a_site_that_is_new_weighs_1_and_the_others_what_they_did)
+{
+    struct meta t = agreed();
+    struct router_verdict next;
+    cr_assert_eq(weigh(&t, "b", 3), 0);
+    cr_assert(!site_next_of_nodes(t.m, &next));
+    add_node(&t, 4, "d");
+    cr_assert(site_next_of_nodes(t.m, &next));
+    cr_assert_eq(next.site_count, 4);
+    cr_assert_eq(next.sites[1].site.weight, 3);
+    cr_assert_eq(next.sites[3].site.weight, 1);
     metadata_destroy(t.m);
 }
 

@@ -466,6 +466,19 @@ Test(router_judge, refuses_options_that_contradict_each_other)
     cr_assert_eq(router_judge_init(&judge, &sound, &verdict, 0), ERR_INVALID);
 }
 
+Test(router_judge, another_weight_is_taken_and_nothing_that_is_known_is_forgotten)
+{
+    static struct world w;
+    world_init(&w, 3);
+    struct router_verdict next = w.judge.verdict;
+    next.epoch++;
+    next.sites[1].site.weight = 5;
+    w.judge.watches[1].well_since_ms = 77;
+    cr_assert_eq(router_judge_adopt(&w.judge, &next, w.now_ms), 0);
+    cr_assert_eq(w.judge.verdict.sites[1].site.weight, 5);
+    cr_assert_eq(w.judge.watches[1].well_since_ms, 77);
+}
+
 Test(router_judge, refuses_a_verdict_that_does_not_follow)
 {
     static struct world w;
@@ -479,6 +492,7 @@ Test(router_judge, refuses_a_verdict_that_does_not_follow)
     }
     bad[0].epoch = 6;
     bad[1].failover_epoch = 2;
+    bad[2].epoch = 7; /* the same epoch, and another weight */
     bad[2].sites[1].site.weight = 2;
     bad[3].site_count = 2;
     bad[4] = *present; /* the same epoch, and another verdict */

@@ -3,6 +3,7 @@
  *
  *   VERDICT         what the judge of group 0's leader offers: the one after that which is agreed
  *   DRAIN, UNDRAIN  an operator's word: the verdict after that which is agreed, made in apply
+ *   WEIGHT          ... too: the site's share of the topics
  *
  * A verdict's epoch never repeats: a judge that has not heard of the newest one, or that was
  * overtaken, is refused and judges anew. Its failover epoch is that of this state.
@@ -22,7 +23,8 @@ struct metadata;
 enum metadata_site_step {
     METADATA_SITE_VERDICT = 1,
     METADATA_SITE_DRAIN = 2,
-    METADATA_SITE_UNDRAIN = 3
+    METADATA_SITE_UNDRAIN = 3,
+    METADATA_SITE_WEIGHT = 4
 };
 
 /* A step as it is proposed. */
@@ -30,6 +32,7 @@ struct metadata_site_change {
     enum metadata_site_step step;
     const struct router_verdict *verdict; /* VERDICT: sound; its failover epoch is not used */
     char site[ROUTER_SITE_NAME_SIZE];     /* the others */
+    uint16_t weight;                      /* WEIGHT: 1..ROUTER_WEIGHT_MAX */
 };
 
 /* Under the metadata's read lock, as all queries. NULL: none is agreed yet. */

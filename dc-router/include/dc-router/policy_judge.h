@@ -120,7 +120,7 @@ int router_judge_drain(struct router_judge *judge, unsigned site, bool is_draine
 int router_judge_decide(struct router_judge *judge, int64_t now_ms, struct router_verdict *next);
 
 /* Takes what has been agreed: its own proposal, or another judge's. Returns 0, or ERR_INVALID (not
- * sound, other sites or weights, an epoch or failover epoch below the present): then nothing
+ * sound, other sites, an epoch or failover epoch below the present): then nothing
  * is changed. The same verdict again is fine. */
 int router_judge_adopt(struct router_judge *judge, const struct router_verdict *verdict,
                        int64_t now_ms);
