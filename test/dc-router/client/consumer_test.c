@@ -2,8 +2,6 @@
  * what is not gone behind. Other members of a group are plain librdkafka consumers. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "fake_cluster.h"
 #include "trilog/trilog.h"
 
 #define BROKERS   3
@@ -20,12 +19,9 @@
 #define EVENT_MAX 64
 
 struct stage {
-    rd_kafka_t *host; /* also sends */
-    rd_kafka_mock_cluster_t *brokers;
+    struct fake_cluster cluster;
     struct trilog_consumer *consumer;
     const char *topic; /* "t", of one partition, if it is not "two" */
-    char folder[64];
-    char config[96];
     pthread_mutex_t lock;
     pthread_cond_t told;
     unsigned counts[EVENT_MAX];
@@ -84,7 +80,7 @@ static void assert_text(struct stage *s, enum trilog_consumer_event_kind kind, c
 
 static int open_as(struct stage *s, const char *instance, char *why)
 {
-    struct trilog_consumer_options options = {.config_path = s->config,
+    struct trilog_consumer_options options = {.config_path = s->cluster.config,
                                               .topics = &s->topic,
                                               .topic_count = 1,
                                               .group = "g",
@@ -103,17 +99,7 @@ static void reopen_as(struct stage *s, const char *instance)
     cr_assert_eq(open_as(s, instance, why), TRILOG_OK, "%s", why);
 }
 
-static void write_config(struct stage *s, const char *settings)
-{
-    const char *list = rd_kafka_mock_cluster_bootstraps(s->brokers);
-    FILE *f = fopen(s->config, "w");
-    fprintf(f,
-            "site: a\nbootstrap: ['%.*s']\ncommit_ms: 50\nrevoke_wait_ms: 500\n"
-            "session_timeout_ms: 6 s\n",
-            (int)strcspn(list, ","), list);
-    fprintf(f, "%s", settings);
-    fclose(f);
-}
+#define QUICK "commit_ms: 50\nrevoke_wait_ms: 500\nsession_timeout_ms: 6 s\n"
 
 /* Brokers with topics, and a consumer that is not open yet. */
 static void set_stage(struct stage *s, const char *settings)
@@ -121,18 +107,11 @@ static void set_stage(struct stage *s, const char *settings)
     *s = (struct stage){.topic = "t"};
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->told, NULL);
-    strcpy(s->folder, "/tmp/libtrilog-test-XXXXXX");
-    cr_assert_not_null(mkdtemp(s->folder));
-    snprintf(s->config, sizeof s->config, "%s/client.yaml", s->folder);
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
-    rd_kafka_conf_set(conf, "test.mock.num.brokers", "3", NULL, 0);
-    rd_kafka_conf_set(conf, "linger.ms", "0", NULL, 0);
-    s->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
-    s->brokers = rd_kafka_handle_mock_cluster(s->host);
-    rd_kafka_mock_topic_create(s->brokers, "t", 1, 3);
-    rd_kafka_mock_topic_create(s->brokers, "two", 2, 3);
-    write_config(s, settings);
+    fake_cluster_open(&s->cluster, BROKERS);
+    rd_kafka_mock_topic_create(s->cluster.brokers, "two", 2, 3);
+    char all[512];
+    snprintf(all, sizeof all, "%s%s", QUICK, settings);
+    fake_cluster_configure(&s->cluster, NULL, all);
 }
 
 static void set_open_stage(struct stage *s, const char *settings)
@@ -145,17 +124,14 @@ static void set_open_stage(struct stage *s, const char *settings)
 static void clear_stage(struct stage *s)
 {
     trilog_consumer_destroy(s->consumer);
-    rd_kafka_destroy(s->host);
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", s->folder);
-    cr_assert_eq(system(command), 0);
+    fake_cluster_close(&s->cluster);
 }
 
 static void send_to(struct stage *s, int32_t partition, const char *value,
                     rd_kafka_headers_t *headers)
 {
     rd_kafka_resp_err_t err = rd_kafka_producev(
-        s->host, RD_KAFKA_V_TOPIC(s->topic), RD_KAFKA_V_PARTITION(partition),
+        s->cluster.host, RD_KAFKA_V_TOPIC(s->topic), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_KEY("k", 1), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     cr_assert_eq(err, RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -173,7 +149,7 @@ static void send_letters(struct stage *s, const char *letters)
         char value[2] = {*letters, '\0'};
         send_with(s, value, rd_kafka_headers_new(0));
     }
-    cr_assert_eq(rd_kafka_flush(s->host, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_flush(s->cluster.host, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 static const struct trilog_message *take(struct stage *s)
@@ -209,8 +185,8 @@ static void assert_nothing(struct stage *s)
 static rd_kafka_t *open_other(struct stage *s, bool is_member)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(s->brokers), NULL,
-                      0);
+    rd_kafka_conf_set(conf, "bootstrap.servers",
+                      rd_kafka_mock_cluster_bootstraps(s->cluster.brokers), NULL, 0);
     rd_kafka_conf_set(conf, "group.id", "g", NULL, 0);
     rd_kafka_conf_set(conf, "enable.auto.commit", "false", NULL, 0);
     rd_kafka_conf_set(conf, "auto.offset.reset", "earliest", NULL, 0);
@@ -352,7 +328,7 @@ static void assert_refused(struct stage *s, const char *const *topics, size_t co
 {
     struct trilog_consumer *c;
     char why[TRILOG_TEXT_SIZE];
-    struct trilog_consumer_options options = {.config_path = s->config,
+    struct trilog_consumer_options options = {.config_path = s->cluster.config,
                                               .topics = topics,
                                               .topic_count = count,
                                               .group = group,
@@ -408,13 +384,14 @@ Test(client_consumer, tells_of_a_topic_that_is_not_there)
     struct stage s;
     set_stage(&s, "");
     static const char *const topics[] = {"nowhere"};
-    struct trilog_consumer_options options = {.config_path = s.config,
+    struct trilog_consumer_options options = {.config_path = s.cluster.config,
                                               .topics = topics,
                                               .topic_count = 1,
                                               .group = "g",
                                               .on_event = on_event,
                                               .data = &s};
-    rd_kafka_mock_topic_set_error(s.brokers, "nowhere", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_mock_topic_set_error(s.cluster.brokers, "nowhere",
+                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     cr_assert_eq(trilog_consumer_open(&s.consumer, &options, NULL), TRILOG_OK);
     wait_event(&s, TRILOG_CONSUMER_EVENT_UNKNOWN_TOPIC, 1);
     assert_text(&s, TRILOG_CONSUMER_EVENT_UNKNOWN_TOPIC, "'nowhere'");
@@ -461,7 +438,7 @@ Test(client_consumer, is_bounded_in_bytes_too_and_hands_out_all_in_order)
         send_with(&s, value, rd_kafka_headers_new(0));
     }
     free(value);
-    cr_assert_eq(rd_kafka_flush(s.host, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_flush(s.cluster.host, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     struct trilog_consumer_state state;
     for (int i = 0; i < 12; i++) {
         const struct trilog_message *m = take_letter(&s, (char)('a' + i));
@@ -496,7 +473,7 @@ static void set_wide_stage(struct stage *s, const char *letters)
         for (int32_t partition = 0; partition < 2; partition++)
             send_to(s, partition, value, rd_kafka_headers_new(0));
     }
-    cr_assert_eq(rd_kafka_flush(s->host, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    cr_assert_eq(rd_kafka_flush(s->cluster.host, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     cr_assert_eq(open_as(s, NULL, NULL), TRILOG_OK);
 }
 
@@ -531,10 +508,10 @@ Test(client_consumer, stays_where_it_is_when_a_broker_calls_that_out_of_range)
     send_letters(&s, "abc");
     work_on(&s, "abc");
     do /* librdkafka does not hear each of them */
-        rd_kafka_mock_push_request_errors(s.brokers, 1 /* Fetch */, 1,
+        rd_kafka_mock_push_request_errors(s.cluster.brokers, 1 /* Fetch */, 1,
                                           RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
     while (!has_event_soon(&s, TRILOG_CONSUMER_EVENT_BEHIND));
-    rd_kafka_mock_clear_request_errors(s.brokers, 1);
+    rd_kafka_mock_clear_request_errors(s.cluster.brokers, 1);
     assert_text(&s, TRILOG_CONSUMER_EVENT_BEHIND,
                 "t-0: a broker says that 3 is out of range, and has 0 to 3: goes on at 3 now");
     send_letters(&s, "de");
@@ -628,7 +605,7 @@ Test(client_consumer, carries_a_trace_from_what_it_takes_to_what_is_sent)
     set_open_stage(&s, "");
     static const char trace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     struct trilog_producer *producer;
-    struct trilog_producer_options options = {.config_path = s.config};
+    struct trilog_producer_options options = {.config_path = s.cluster.config};
     cr_assert_eq(trilog_producer_open(&producer, &options, NULL), TRILOG_OK);
     struct trilog_header header = {.name = "own", .value = "1", .value_size = 1};
     struct trilog_record r = {.topic = "t",
@@ -656,13 +633,9 @@ Test(client_consumer, carries_a_trace_from_what_it_takes_to_what_is_sent)
 
 static void set_failing_stage(struct stage *s, const char *settings)
 {
-    set_stage(s, "");
-    char all[512];
-    snprintf(all, sizeof all, "failure_directory: %s/failures\nretry_wait_ms: 100\n%s", s->folder,
-             settings);
-    write_config(s, all);
-    char why[TRILOG_TEXT_SIZE];
-    cr_assert_eq(open_as(s, NULL, why), TRILOG_OK, "%s", why);
+    char all[256];
+    snprintf(all, sizeof all, "failure_directory: ~/failures\nretry_wait_ms: 100\n%s", settings);
+    set_open_stage(s, all);
 }
 
 Test(client_consumer, hands_out_again_what_failed_and_gives_up_at_the_cap)
@@ -789,11 +762,9 @@ Test(client_consumer, goes_on_when_brokers_were_away)
     set_open_stage(&s, "");
     send_letters(&s, "ab");
     work_on(&s, "ab");
-    for (int32_t id = 1; id <= BROKERS; id++)
-        rd_kafka_mock_broker_set_down(s.brokers, id);
+    fake_cluster_set_away(&s.cluster, true);
     assert_nothing(&s);
-    for (int32_t id = 1; id <= BROKERS; id++)
-        rd_kafka_mock_broker_set_up(s.brokers, id);
+    fake_cluster_set_away(&s.cluster, false);
     send_letters(&s, "cd");
     work_on(&s, "cd");
     clear_stage(&s);
@@ -805,8 +776,7 @@ Test(client_consumer, closes_in_time_when_no_broker_answers)
     set_open_stage(&s, "");
     send_letters(&s, "ab");
     work_on(&s, "ab");
-    for (int32_t id = 1; id <= BROKERS; id++)
-        rd_kafka_mock_broker_set_down(s.brokers, id);
+    fake_cluster_set_away(&s.cluster, true);
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
     trilog_consumer_close(s.consumer, 0);

@@ -1,31 +1,28 @@
 /* Each allocation of a producer's life fails once: what can't be done is said, what was accepted is
  * told of once, and nothing is left behind (the address sanitizer looks after that). */
 #include <criterion/criterion.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "fake_cluster.h"
 #include "memory_seam.h"
 #include "trilog/trilog.h"
 
 #define RECORDS   4
 #define TURNS_MAX 2000
 
-struct stage {
-    rd_kafka_t *host;
-    rd_kafka_mock_cluster_t *brokers;
-    char folder[64];
-    char config[96];
+#define SETTINGS                                                                                   \
+    "spool_directory: ~/spool\nspool_is_durable: false\nfailure_directory: ~/failures\n"
+
+struct life {
+    struct fake_cluster cluster;
     atomic_uint told_count;
 };
 
 static void on_delivery(void *data, const struct trilog_delivery *d)
 {
-    struct stage *s = data;
+    struct life *s = data;
     cr_assert(d->result >= 0 || d->result == TRILOG_ERR_MEMORY ||
                   d->result == TRILOG_ERR_TIMED_OUT || d->result == TRILOG_ERR_CLOSED,
               "%s", d->text);
@@ -37,33 +34,11 @@ static void on_event(void *data, enum trilog_event_kind kind, const char *text)
     (void)data, (void)kind, (void)text;
 }
 
-static void set_stage(struct stage *s, const char *bootstrap)
+static void set_life(struct life *s, const char *address)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
-    *s = (struct stage){.host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0)};
-    s->brokers = rd_kafka_mock_cluster_new(s->host, 1);
-    rd_kafka_mock_topic_create(s->brokers, "t", 1, 1);
-    strcpy(s->folder, "/tmp/libtrilog-test-XXXXXX");
-    cr_assert_not_null(mkdtemp(s->folder));
-    snprintf(s->config, sizeof s->config, "%s/client.yaml", s->folder);
-    FILE *f = fopen(s->config, "w");
-    cr_assert_not_null(f);
-    fprintf(f,
-            "site: a\nbootstrap: ['%s']\nspool_directory: %s/spool\nspool_is_durable: false\n"
-            "failure_directory: %s/failures\n",
-            bootstrap != NULL ? bootstrap : rd_kafka_mock_cluster_bootstraps(s->brokers), s->folder,
-            s->folder);
-    fclose(f);
-}
-
-static void clear_stage(struct stage *s)
-{
-    rd_kafka_mock_cluster_destroy(s->brokers);
-    rd_kafka_destroy(s->host);
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", s->folder);
-    cr_assert_eq(system(command), 0);
+    *s = (struct life){0};
+    fake_cluster_open(&s->cluster, 1);
+    fake_cluster_configure(&s->cluster, address, SETTINGS);
 }
 
 static bool is_sound(int result)
@@ -71,11 +46,13 @@ static bool is_sound(int result)
     return result >= 0 || result == TRILOG_ERR_MEMORY;
 }
 
-static void live(struct stage *s, int timeout_ms)
+static void live(struct life *s, int timeout_ms)
 {
     struct trilog_producer *p = NULL;
-    struct trilog_producer_options options = {
-        .config_path = s->config, .on_delivery = on_delivery, .on_event = on_event, .data = s};
+    struct trilog_producer_options options = {.config_path = s->cluster.config,
+                                              .on_delivery = on_delivery,
+                                              .on_event = on_event,
+                                              .data = s};
     char why[TRILOG_TEXT_SIZE];
     int result = trilog_producer_open(&p, &options, why);
     cr_assert(is_sound(result), "open: %d, %s", result, why);
@@ -101,14 +78,15 @@ static void live(struct stage *s, int timeout_ms)
 }
 
 /* So that each turn asks for as much memory as the one before. */
-static void forget_what_was_kept(const struct stage *s)
+static void forget_what_was_kept(const struct life *s)
 {
     char command[192];
-    snprintf(command, sizeof command, "rm -rf %s/spool %s/failures", s->folder, s->folder);
+    snprintf(command, sizeof command, "rm -rf %s/spool %s/failures", s->cluster.folder,
+             s->cluster.folder);
     cr_assert_eq(system(command), 0);
 }
 
-static int fail_one_by_one(struct stage *s, int timeout_ms)
+static int fail_one_by_one(struct life *s, int timeout_ms)
 {
     int nth = 0;
     bool is_met = true;
@@ -123,18 +101,18 @@ static int fail_one_by_one(struct stage *s, int timeout_ms)
 
 Test(client_producer_memory, may_fail_at_any_place_while_sites_answer, .timeout = 300)
 {
-    struct stage s;
-    set_stage(&s, NULL);
+    struct life s;
+    set_life(&s, NULL);
     int turns = fail_one_by_one(&s, 20000);
     cr_assert(turns > 30 && turns < TURNS_MAX, "%d", turns);
-    clear_stage(&s);
+    fake_cluster_close(&s.cluster);
 }
 
 Test(client_producer_memory, may_fail_at_any_place_while_none_does, .timeout = 300)
 {
-    struct stage s;
-    set_stage(&s, "127.0.0.1:1");
+    struct life s;
+    set_life(&s, "127.0.0.1:1");
     int turns = fail_one_by_one(&s, 5);
     cr_assert(turns > 30 && turns < TURNS_MAX, "%d", turns);
-    clear_stage(&s);
+    fake_cluster_close(&s.cluster);
 }
