@@ -8,18 +8,21 @@
 #include <string.h>
 
 #include "broker.h"
+#include "node_wire.h"
 #include "protocol/error.h"
 #include "protocol/messages.h"
 #include "protocol/record_batch_builder.h"
-#include "site/wire.h"
 
-#define METADATA_VERSION 9
-#define PRODUCE_VERSION  9
-#define FETCH_VERSION    11
-#define FETCH_WAIT_MS    300
-#define FETCH_BYTES      4096
-#define RECORD_BYTES_MAX 1024
-#define NEWEST_MS_MAX    2000 /* older ones prove nothing */
+#define CLIENT_ID         "trilog-canary"
+#define REQUEST_BYTES_MAX 65536
+#define ANSWER_BYTES_MAX  65536 /* it asks for little */
+#define METADATA_VERSION  9
+#define PRODUCE_VERSION   9
+#define FETCH_VERSION     11
+#define FETCH_WAIT_MS     300
+#define FETCH_BYTES       4096
+#define RECORD_BYTES_MAX  1024
+#define NEWEST_MS_MAX     2000 /* older ones prove nothing */
 
 static void finish(struct site_try *t, enum router_stage stage)
 {
@@ -27,7 +30,7 @@ static void finish(struct site_try *t, enum router_stage stage)
         return;
     t->is_busy = false;
     if (stage != ROUTER_STAGE_NONE && t->wire != NULL) {
-        site_wire_close(t->wire);
+        node_wire_close(t->wire);
         t->wire = NULL;
     }
     t->cb(t->data, stage);
@@ -35,7 +38,7 @@ static void finish(struct site_try *t, enum router_stage stage)
 
 static void ask(struct site_try *t, enum kafka_api_key api, int16_t version, const void *message)
 {
-    if (site_wire_ask(t->wire, api, version, message) != 0)
+    if (node_wire_ask(t->wire, CLIENT_ID, api, version, message) != 0)
         finish(t, t->stage);
 }
 
@@ -218,34 +221,15 @@ static void on_broke(void *data)
     finish(t, t->stage);
 }
 
-static const struct site_wire_events wire_events = {on_connected, on_answered, on_broke};
-
-/* Where clients reach the node; this one by where it listens. */
-static bool find_address(struct broker *b, uint32_t node_id, struct conf_address *address)
-{
-    if (node_id == (uint32_t)b->conf.node_id) {
-        *address = b->conf.listen;
-        if (strcmp(address->host, "0.0.0.0") == 0 || address->host[0] == '\0')
-            strcpy(address->host, "127.0.0.1");
-        else if (strcmp(address->host, "::") == 0)
-            strcpy(address->host, "::1");
-        return true;
-    }
-    metadata_read_lock(b->metadata);
-    const struct metadata_node *node = metadata_node_by_id(b->metadata, node_id);
-    bool is_known = node != NULL && node->host[0] != '\0' && node->port != 0;
-    if (is_known) {
-        bytes_copy_text(address->host, sizeof address->host, node->host);
-        address->port = node->port;
-    }
-    metadata_read_unlock(b->metadata);
-    return is_known;
-}
+static const struct node_wire_user wire_user = {.request_bytes_max = REQUEST_BYTES_MAX,
+                                                .answer_bytes_max = ANSWER_BYTES_MAX,
+                                                .connected = on_connected,
+                                                .answered = on_answered,
+                                                .broke = on_broke};
 
 /* A node that the new wire is for may have moved: its address is looked up each time. */
 void site_try_start(struct site_try *t, uint64_t now_ms, uint64_t timeout_ms, site_try_cb cb)
 {
-    struct conf_address address;
     t->cb = cb;
     t->is_busy = true;
     t->deadline_ms = now_ms + timeout_ms;
@@ -254,9 +238,7 @@ void site_try_start(struct site_try *t, uint64_t now_ms, uint64_t timeout_ms, si
         return;
     }
     t->stage = ROUTER_STAGE_CONNECT;
-    if (find_address(t->broker, t->node_id, &address))
-        t->wire = site_wire_open(t->loop, &address, &wire_events, t);
-    if (t->wire == NULL)
+    if (node_wire_open(t->broker, t->node_id, t->loop, &wire_user, t, &t->wire) != 0)
         finish(t, ROUTER_STAGE_CONNECT);
 }
 
@@ -270,6 +252,6 @@ void site_try_stop(struct site_try *t)
 {
     t->is_busy = false;
     if (t->wire != NULL)
-        site_wire_close(t->wire);
+        node_wire_close(t->wire);
     t->wire = NULL;
 }

@@ -16,8 +16,8 @@
 #define SITE_CANARY_TOPIC "__trilog_canary"
 
 struct broker;
+struct node_wire;
 struct site_try;
-struct site_wire;
 
 /* The newest record that this node's canary has had acknowledged, by whichever node. */
 struct site_record {
@@ -42,7 +42,7 @@ struct site_try {
     uint64_t deadline_ms;
     struct site_record record; /* that is fetched */
     bool is_led;               /* ... from its leader */
-    struct site_wire *wire;    /* the connection, or NULL */
+    struct node_wire *wire;    /* the connection, or NULL */
 };
 
 /* Not while it is busy. `cb` runs exactly once, later or at once, unless it is stopped. */
