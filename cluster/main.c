@@ -1,6 +1,5 @@
 /* trilogd: reads its configuration, opens or founds its node, serves until told to stop. */
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "base/daemon.h"
 #include "base/event.h"
 #include "node_parts.h"
 #include "conf/conf.h"
@@ -20,64 +20,11 @@ static atomic_bool should_stop;
 static char **command_line;
 static struct node *node; /* goes with the process: what it has is not freed piece by piece */
 
-static void usage(FILE *into)
-{
-    fprintf(into,
-            "usage: trilogd --config FILE [--check | --print-config]\n"
-            "  --check         read and check the configuration, then exit\n"
-            "  --print-config  print all settings in effect, with their meaning, then exit\n");
-}
-
-struct arguments {
-    const char *config;
-    bool should_check;
-    bool should_print;
-};
-
-/* -1: go on; otherwise the exit status. */
-static int read_arguments(int count, char **values, struct arguments *arguments)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"check", no_argument, NULL, 'k'},
-                                            {"print-config", no_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    int option;
-    while ((option = getopt_long(count, values, "", options, NULL)) != -1) {
-        if (option == 'c')
-            arguments->config = optarg;
-        else if (option == 'k')
-            arguments->should_check = true;
-        else if (option == 'p')
-            arguments->should_print = true;
-        else {
-            usage(option == 'h' ? stdout : stderr);
-            return option == 'h' ? 0 : 2;
-        }
-    }
-    if (arguments->config != NULL && optind == count)
-        return -1;
-    usage(stderr);
-    return 2;
-}
-
-/* The signals are taken by sigtimedwait in main only: blocked before any thread starts. */
-static sigset_t block_signals(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signals;
-}
-
 static void *watch_signals(void *data)
 {
     int number;
     sigwait(data, &number);
-    event_info("stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    daemon_tell_stopping(number);
     atomic_store(&should_stop, true);
     return NULL;
 }
@@ -108,7 +55,7 @@ static int serve(const struct conf_settings *conf)
     struct err_note note = {0};
     struct admin *admin;
     pthread_t watcher;
-    sigset_t signals = block_signals();
+    sigset_t signals = daemon_block_signals((const int[]){SIGTERM, SIGINT, 0});
     event_init(conf->site, (int)conf->node_id, (enum event_level)conf->event_level);
     raise_file_limit(conf->open_files_max);
     if (pthread_create(&watcher, NULL, watch_signals, &signals) != 0)
@@ -122,8 +69,7 @@ static int serve(const struct conf_settings *conf)
         return 0;
     }
     if (err != 0) {
-        event_error("start_failed", "error=%s reason=\"%s\"", err_name(err),
-                    note.text[0] != '\0' ? note.text : err_text(err));
+        daemon_tell_start_failed(err, &note);
         return 1;
     }
     admin_attach(admin, &node->broker);
@@ -140,11 +86,11 @@ static int serve(const struct conf_settings *conf)
 
 int main(int count, char **values)
 {
-    struct arguments arguments = {0};
+    struct daemon_arguments arguments;
     struct conf_settings conf;
     struct err_note note = {0};
     command_line = values;
-    int status = read_arguments(count, values, &arguments);
+    int status = daemon_read_arguments("trilogd", count, values, &arguments);
     if (status >= 0)
         return status;
     int err = conf_load(arguments.config, &conf, &note);

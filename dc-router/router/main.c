@@ -1,67 +1,12 @@
 /* trilog-router: reads its configuration, serves until told to stop; reads it again on SIGHUP. */
-#include <getopt.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/daemon.h"
 #include "base/event.h"
 #include "router/process.h"
 
 #define DRAIN_LOOK_MS 20
-
-static void usage(FILE *into)
-{
-    fprintf(into,
-            "usage: trilog-router --config FILE [--check | --print-config]\n"
-            "  --check         read and check the configuration, then exit\n"
-            "  --print-config  print all settings in effect, with their meaning, then exit\n");
-}
-
-struct arguments {
-    const char *config;
-    bool should_check, should_print;
-};
-
-/* -1: go on; otherwise the exit status. */
-static int read_arguments(int count, char **values, struct arguments *arguments)
-{
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"check", no_argument, NULL, 'k'},
-                                            {"print-config", no_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    int option;
-    while ((option = getopt_long(count, values, "", options, NULL)) != -1) {
-        if (option == 'c')
-            arguments->config = optarg;
-        else if (option == 'k')
-            arguments->should_check = true;
-        else if (option == 'p')
-            arguments->should_print = true;
-        else {
-            usage(option == 'h' ? stdout : stderr);
-            return option == 'h' ? 0 : 2;
-        }
-    }
-    if (arguments->config != NULL && optind == count)
-        return -1;
-    usage(stderr);
-    return 2;
-}
-
-static sigset_t block_signals(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signals;
-}
 
 /* Until it is told to stop. */
 static void heed_signals(struct router_process *process, const sigset_t *signals)
@@ -70,7 +15,7 @@ static void heed_signals(struct router_process *process, const sigset_t *signals
     while (sigwait(signals, &number) != 0 || number == SIGHUP)
         if (number == SIGHUP)
             router_process_reload(process, NULL); /* an event says how it went */
-    event_info("stopping", "signal=%s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    daemon_tell_stopping(number);
 }
 
 /* Until nobody is connected, time is up, or the signal comes once more. */
@@ -95,12 +40,11 @@ static int serve(const char *path, const struct router_settings *settings)
 {
     struct router_process *process;
     struct err_note note = {0};
-    sigset_t signals = block_signals();
+    sigset_t signals = daemon_block_signals((const int[]){SIGTERM, SIGINT, SIGHUP, 0});
     event_init(settings->site, (int)settings->router_id, (enum event_level)settings->event_level);
     int err = router_process_start(path, settings, &process, &note);
     if (err != 0) {
-        event_error("start_failed", "error=%s reason=\"%s\"", err_name(err),
-                    note.text[0] != '\0' ? note.text : err_text(err));
+        daemon_tell_start_failed(err, &note);
         return 1;
     }
     event_info("serving", "listen=%s:%u", settings->listen.host, settings->listen.port);
@@ -113,10 +57,10 @@ static int serve(const char *path, const struct router_settings *settings)
 
 int main(int count, char **values)
 {
-    struct arguments arguments = {0};
+    struct daemon_arguments arguments;
     static struct router_settings settings;
     struct err_note note = {0};
-    int status = read_arguments(count, values, &arguments);
+    int status = daemon_read_arguments("trilog-router", count, values, &arguments);
     if (status >= 0)
         return status;
     int err = router_conf_load(arguments.config, &settings, &note);
