@@ -49,6 +49,7 @@ struct client {
     struct client_request *first, *last;          /* in order, answered or not */
     unsigned request_count;                       /* of them */
     struct produce *produce_first, *produce_last; /* unanswered, in order (produce.c) */
+    struct produce_item *produce_lines;           /* of each partition (produce_line.c) */
     unsigned produce_away;                        /* parts of them at nodes, given up or not */
     struct group_part *group_first, *group_last;  /* about offsets, in order (group_part.c) */
     struct group_part *group_parked;              /* its joins and syncs that wait at nodes */

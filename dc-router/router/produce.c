@@ -13,9 +13,8 @@
  * lost). So after a second it is asked who leads; where that is another node, the batch's fate
  * counts as unknown, and at the request's own timeout it does in any case.
  *
- * Order is that of each partition: behind a batch that is held, or is still with a former leader,
- * the client's later ones for that partition wait, and then go one at a time. One that was under
- * way with it may be refused as out of order: it is held too. Answers leave in the order of
+ * Order is that of each partition (produce_line.c): behind a batch that is held, or is still with a
+ * former leader, the client's later ones for that partition wait. Answers leave in the order of
  * requests all the same, so what was not held up is told behind what was. */
 #include <stdlib.h>
 
@@ -26,30 +25,14 @@
 #include "router/produce_parts.h"
 #include "router/router.h"
 
-#define TIMEOUT_MS_MIN    1000
-#define TIMEOUT_MS_MAX    (15 * 60 * 1000)
-#define ANSWER_MS_MORE    1000 /* than its timeout: the node tells that it is over */
-#define GIVE_UP_MS_MORE   3000 /* then the connection to the node is given up */
-#define LOOK_AFTER_MS     1000 /* without an answer: does another node lead? */
-#define LOOK_EVERY_MS     500
-#define MOVED_MS_MIN      3000 /* before that is told to a client that can't send again safely */
-#define THROTTLE_MS       1000 /* that a client should wait where a backlog is too large */
-#define BATCH_MAGIC_AT    16
-#define BATCH_PRODUCER_AT 43
-#define BATCH_HEAD_BYTES  61
-
-/* ---- what a batch says ---- */
-
-static bool is_idempotent(struct bytes records)
-{
-    return records.size >= BATCH_HEAD_BYTES && records.data[BATCH_MAGIC_AT] == 2 &&
-           (int64_t)bytes_get_be64(records.data + BATCH_PRODUCER_AT) >= 0;
-}
-
-static struct kafka_produce_response_partition *answer_of(struct produce *p, unsigned i)
-{
-    return &p->response.topics[p->items[i].topic].partitions[p->items[i].partition];
-}
+#define TIMEOUT_MS_MIN  1000
+#define TIMEOUT_MS_MAX  (15 * 60 * 1000)
+#define ANSWER_MS_MORE  1000 /* than its timeout: the node tells that it is over */
+#define GIVE_UP_MS_MORE 3000 /* then the connection to the node is given up */
+#define LOOK_AFTER_MS   1000 /* without an answer: does another node lead? */
+#define LOOK_EVERY_MS   500
+#define MOVED_MS_MIN    3000 /* before that is told to a client that can't send again safely */
+#define THROTTLE_MS     1000 /* that a client should wait where a backlog is too large */
 
 /* ---- the client's line ---- */
 
@@ -77,48 +60,13 @@ static void leave_line(struct produce *p)
         c->produce_last = before;
 }
 
-static bool is_same_place(const struct produce *p, unsigned i, const struct produce *other,
-                          unsigned k)
-{
-    return produce_asked(p, i)->partition_index == produce_asked(other, k)->partition_index &&
-           kafka_string_is_equal(p->message->topics[p->items[i].topic].name,
-                                 other->message->topics[other->items[k].topic].name);
-}
-
-/* Would it overtake an earlier batch for its partition, at this node? One that was held itself goes
- * when nothing is before it. */
-static bool would_overtake(const struct produce *p, unsigned i, int32_t node_id)
-{
-    for (const struct produce *at = p->request->client->produce_first; at != p; at = at->next) {
-        for (unsigned k = 0; k < at->item_count; k++) {
-            const struct produce_item *earlier = &at->items[k];
-            if (!earlier->is_done && is_same_place(p, i, at, k) &&
-                (p->items[i].is_held || earlier->is_held || earlier->node_id != node_id))
-                return true;
-        }
-    }
-    return false;
-}
-
-static bool is_behind_held(const struct produce *p, unsigned i)
-{
-    for (const struct produce *at = p->request->client->produce_first; at != p; at = at->next)
-        for (unsigned k = 0; k < at->item_count; k++)
-            if (!at->items[k].is_done && at->items[k].is_held && is_same_place(p, i, at, k))
-                return true;
-    return false;
-}
-
 /* ---- ending ---- */
 
 static void give_up(struct produce *p)
 {
     for (unsigned i = 0; i < p->item_count; i++) {
-        if (p->items[i].is_done)
-            continue;
-        p->items[i].is_done = true;
-        p->done_count++;
-        answer_of(p, i)->error_code = p->items[i].error_code;
+        if (!p->items[i].is_done)
+            produce_end_item(p, i, p->items[i].error_code);
     }
 }
 
@@ -127,7 +75,7 @@ static void count_end(struct produce *p)
     struct counts *counts = &p->request->shard->counts;
     counts->held_now -= p->was_held;
     for (unsigned i = 0; i < p->item_count; i++) {
-        int16_t error_code = answer_of(p, i)->error_code;
+        int16_t error_code = produce_answer_to(p, i)->error_code;
         counts->troubles[TROUBLE_UNKNOWN_FATE] += error_code == KAFKA_ERROR_REQUEST_TIMED_OUT;
         counts->troubles[TROUBLE_HELD_TOO_LONG] += error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
     }
@@ -180,7 +128,7 @@ static void count_held(struct produce *p)
 static bool has_unsent(const struct produce *p)
 {
     for (unsigned i = 0; i < p->item_count; i++)
-        if (!p->items[i].is_done && !p->items[i].is_away)
+        if (produce_item_waits(&p->items[i]))
             return true;
     return false;
 }
@@ -191,7 +139,8 @@ static void hold(struct produce *p)
     if (!has_unsent(p))
         return;
     for (unsigned i = 0; i < p->item_count; i++)
-        p->items[i].is_held |= !p->items[i].is_done && !p->items[i].is_away;
+        if (produce_item_waits(&p->items[i]) && produce_line_is_first(&p->items[i]))
+            p->items[i].is_held = true;
     count_held(p);
     if (p->is_waiting)
         return;
@@ -201,103 +150,7 @@ static void hold(struct produce *p)
     cluster_map_wait(p->request->shard, &p->waiter, on_told);
 }
 
-/* Who leads the item's partition, as far as is known. */
-static int32_t leader_id_of(const struct produce *p, unsigned i)
-{
-    return cluster_map_leader(p->request->shard, p->message->topics[p->items[i].topic].name,
-                              produce_asked(p, i)->partition_index);
-}
-
 /* ---- answers of nodes ---- */
-
-enum verdict { FINAL, SURELY_NOT_WRITTEN, UNKNOWN_FATE };
-
-static enum verdict judge(int16_t error_code)
-{
-    switch (error_code) {
-    case KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER:
-    case KAFKA_ERROR_LEADER_NOT_AVAILABLE:
-    case KAFKA_ERROR_KAFKA_STORAGE_ERROR:
-        return SURELY_NOT_WRITTEN;
-    case KAFKA_ERROR_REQUEST_TIMED_OUT:
-        return UNKNOWN_FATE;
-    default:
-        return FINAL;
-    }
-}
-
-static void settle(struct produce *p, unsigned i, int16_t error_code)
-{
-    struct produce_item *item = &p->items[i];
-    enum verdict verdict = judge(error_code);
-    bool is_late = router_now_ms(p->request->shard) >= p->deadline_ms;
-    item->is_away = false;
-    bool is_behind = error_code == KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && is_behind_held(p, i);
-    if (is_behind)
-        verdict = SURELY_NOT_WRITTEN; /* it overtook one that is held */
-    item->may_be_written |= verdict == UNKNOWN_FATE;
-    if (verdict == SURELY_NOT_WRITTEN && item->may_be_written)
-        error_code = KAFKA_ERROR_REQUEST_TIMED_OUT; /* not by this try, perhaps by another */
-    if (verdict == UNKNOWN_FATE && !is_idempotent(produce_asked(p, i)->records))
-        verdict = FINAL;
-    item->error_code = error_code;
-    if (verdict != FINAL && !is_late) {
-        item->is_held = true;
-        item->is_refused = !is_behind && leader_id_of(p, i) == item->node_id;
-        return;
-    }
-    item->is_done = true;
-    p->done_count++;
-    answer_of(p, i)->error_code = error_code;
-}
-
-static void take_partition(struct produce *p, const struct produce_part *part,
-                           struct kafka_string topic,
-                           const struct kafka_produce_response_partition *from)
-{
-    for (unsigned k = 0; k < part->count; k++) {
-        unsigned i = part->items[k];
-        if (produce_asked(p, i)->partition_index != from->partition_index || !p->items[i].is_away ||
-            !kafka_string_is_equal(p->message->topics[p->items[i].topic].name, topic))
-            continue;
-        settle(p, i, from->error_code);
-        if (!p->items[i].is_done)
-            return;
-        struct kafka_produce_response_partition *into = answer_of(p, i);
-        into->error_code = from->error_code;
-        into->base_offset = from->base_offset;
-        into->log_append_time_ms = from->log_append_time_ms;
-        into->log_start_offset = from->log_start_offset;
-        return;
-    }
-}
-
-static void take_answer(struct produce *p, const struct produce_part *part, struct slice answer)
-{
-    struct own_answer own;
-    if (own_answer_read(&own, KAFKA_API_PRODUCE, p->request->header.api_version, answer) != 0)
-        return;
-    const struct kafka_produce_response *m = own.message;
-    for (int32_t t = 0; t < m->topics_count; t++)
-        for (int32_t i = 0; i < m->topics[t].partitions_count; i++)
-            take_partition(p, part, m->topics[t].name, &m->topics[t].partitions[i]);
-    own_answer_close(&own);
-}
-
-/* What the answer did not name, and all where there is none. */
-static void settle_rest(struct produce *p, const struct produce_part *part, int status)
-{
-    int16_t error_code = KAFKA_ERROR_REQUEST_TIMED_OUT;
-    if (status == UV_ENOTCONN)
-        error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
-    else if (status == ERR_INVALID)
-        error_code = KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
-    else if (p->message->acks == 0)
-        error_code = KAFKA_ERROR_NONE;
-    for (unsigned k = 0; k < part->count; k++)
-        if (p->items[part->items[k]].is_away)
-            settle(p, part->items[k], error_code);
-}
 
 static void wait_no_more(struct produce_part *part)
 {
@@ -344,8 +197,8 @@ static void on_back(struct upstream_call *call, int status, struct slice answer)
         client_end(r->client, "a node refused a request");
     if (was_waited_for) {
         if (status == 0 && answer.bytes.size > 0)
-            take_answer(p, part, answer);
-        settle_rest(p, part, status);
+            produce_take_answer(p, part, answer);
+        produce_settle_rest(p, part, status);
         wait_no_more(part);
     }
     kafka_writer_close(&part->writer);
@@ -361,7 +214,7 @@ static void on_back(struct upstream_call *call, int status, struct slice answer)
 static bool has_moved(const struct produce *p, const struct produce_part *part)
 {
     for (unsigned k = 0; k < part->count; k++) {
-        int32_t id = leader_id_of(p, part->items[k]);
+        int32_t id = produce_leader_id(p, part->items[k]);
         if (id >= 0 && id != part->node->id)
             return true;
     }
@@ -372,7 +225,7 @@ static bool is_to_be_given_up(const struct produce *p, const struct produce_part
 {
     uint64_t now_ms = router_now_ms(p->request->shard), wait_ms = LOOK_AFTER_MS;
     for (unsigned k = 0; k < part->count; k++)
-        if (!is_idempotent(produce_asked(p, part->items[k])->records))
+        if (!produce_is_idempotent(produce_asked(p, part->items[k])->records))
             wait_ms = MOVED_MS_MIN;
     return now_ms >= p->answer_ms || (now_ms - part->sent_ms >= wait_ms && has_moved(p, part));
 }
@@ -382,7 +235,7 @@ static void give_up_part(struct produce_part *part)
     struct produce *p = part->produce;
     wait_no_more(part);
     part->is_given_up = true;
-    settle_rest(p, part, ERR_CLOSED);
+    produce_settle_rest(p, part, ERR_CLOSED);
 }
 
 static void on_look(struct deadline *d)
@@ -416,10 +269,11 @@ static void look_again(struct produce *p, uint64_t at_ms)
 
 /* ---- sending ---- */
 
-static void send_part(struct produce_part *part, struct router_node *n, uint64_t now_ms)
+static void send_part(struct produce_part *part, uint64_t now_ms)
 {
     struct produce *p = part->produce;
     struct client_request *r = p->request;
+    struct router_node *n = part->node;
     struct kafka_slices whole = {.items = &r->frame, .count = 1};
     bool is_whole = part->count == p->item_count && !p->was_tried;
     int err = is_whole ? 0 : produce_write_part(part, now_ms);
@@ -430,14 +284,15 @@ static void send_part(struct produce_part *part, struct router_node *n, uint64_t
                                        is_whole ? whole : own_request_content(&part->writer),
                                        on_back);
     if (err == 0) {
-        part->node = n;
         part->sent_ms = now_ms;
         part->next = p->parts;
         p->parts = part;
         r->client->produce_away++;
         for (unsigned k = 0; k < part->count; k++) {
-            p->items[part->items[k]].is_away = true;
-            p->items[part->items[k]].node_id = n->id;
+            struct produce_item *item = &p->items[part->items[k]];
+            item->is_away = true;
+            item->has_overtaken = false;
+            item->node_id = n->id;
         }
         p->away_count++;
         client_request_claim(r);
@@ -450,9 +305,9 @@ static void send_part(struct produce_part *part, struct router_node *n, uint64_t
 static struct router_node *leader_of(struct produce *p, unsigned i)
 {
     struct router_shard *s = p->request->shard;
-    int32_t id = leader_id_of(p, i);
+    int32_t id = produce_leader_id(p, i);
     if (id == MAP_NO_SUCH)
-        settle(p, i, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        produce_settle(p, i, KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     struct router_node *n = node_pool_find(s, id);
     return n != NULL && router_node_is_up(n) ? n : NULL;
 }
@@ -464,7 +319,7 @@ static struct router_node *way_of(struct produce *p, unsigned i)
     if (p->items[i].is_done || p->items[i].is_away || p->items[i].is_refused)
         return NULL;
     struct router_node *n = leader_of(p, i);
-    return n != NULL && !would_overtake(p, i, n->id) ? n : NULL;
+    return n != NULL && !produce_line_would_overtake(&p->items[i], n->id) ? n : NULL;
 }
 
 /* Where nothing of the client's is waited for. What was given up and is idempotent may overtake
@@ -476,7 +331,7 @@ static void choose_pipe(struct produce *p)
         if (at->away_count > 0)
             return;
     for (unsigned i = 0; i < p->item_count; i++)
-        if (c->produce_away > 0 && !is_idempotent(produce_asked(p, i)->records))
+        if (c->produce_away > 0 && !produce_is_idempotent(produce_asked(p, i)->records))
             return;
     if (c->produce_away == 0)
         c->identity.pipe_count = (unsigned)p->request->shard->settings->pipes_per_node;
@@ -487,25 +342,46 @@ static void choose_pipe(struct produce *p)
     }
 }
 
+/* The part for that node, of those that are being filled. NULL without memory. */
+static struct produce_part *part_for(struct produce *p, struct produce_part **filled,
+                                     struct router_node *n)
+{
+    for (struct produce_part *part = *filled; part != NULL; part = part->next)
+        if (part->node == n)
+            return part;
+    struct produce_part *part = calloc(1, sizeof *part + p->item_count * sizeof(unsigned));
+    if (part == NULL)
+        return NULL;
+    part->produce = p;
+    part->node = n;
+    part->next = *filled;
+    *filled = part;
+    return part;
+}
+
+static void send_parts(struct produce *p, uint64_t now_ms)
+{
+    struct produce_part *filled = NULL;
+    for (unsigned i = 0; i < p->item_count; i++) {
+        struct router_node *n = way_of(p, i);
+        struct produce_part *part = n == NULL ? NULL : part_for(p, &filled, n);
+        if (part != NULL)
+            part->items[part->count++] = i;
+    }
+    while (filled != NULL) {
+        struct produce_part *part = filled;
+        filled = part->next;
+        send_part(part, now_ms);
+    }
+}
+
 /* All that can go goes, the rest is held. Returns whether the request has ended. */
 static bool send_all(struct produce *p)
 {
     uint64_t now_ms = router_now_ms(p->request->shard);
     unsigned away_count = p->away_count;
     choose_pipe(p);
-    for (unsigned i = 0; i < p->item_count; i++) {
-        struct router_node *n = way_of(p, i);
-        if (n == NULL)
-            continue;
-        struct produce_part *part = calloc(1, sizeof *part + p->item_count * sizeof(unsigned));
-        if (part == NULL)
-            break;
-        part->produce = p;
-        for (unsigned k = i; k < p->item_count; k++)
-            if (way_of(p, k) == n)
-                part->items[part->count++] = k;
-        send_part(part, n, now_ms);
-    }
+    send_parts(p, now_ms);
     p->request->shard->counts.resent += p->was_sent && p->away_count > away_count;
     p->was_sent |= p->away_count > 0;
     p->was_tried = true;
@@ -555,6 +431,7 @@ static bool build_answer(struct produce *p)
     for (int32_t t = 0; t < m->topics_count; t++) {
         struct kafka_produce_response_topic *into = &p->response.topics[t];
         size_t partitions = (size_t)m->topics[t].partitions_count;
+        uint64_t name_hash = produce_line_hash(m->topics[t].name);
         kafka_produce_response_topic_init(into);
         into->name = m->topics[t].name;
         into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
@@ -565,9 +442,12 @@ static bool build_answer(struct produce *p)
             kafka_produce_response_partition_init(&into->partitions[k]);
             into->partitions[k].partition_index = m->topics[t].partitions[k].partition_index;
             into->partitions[k].base_offset = -1;
-            p->items[i++] = (struct produce_item){.topic = t,
-                                                  .partition = (int32_t)k,
-                                                  .error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER};
+            p->items[i++] = (struct produce_item){
+                .produce = p,
+                .place = {name_hash, (uint32_t)m->topics[t].partitions[k].partition_index},
+                .topic = t,
+                .partition = (int32_t)k,
+                .error_code = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER};
         }
     }
     return true;
@@ -577,18 +457,6 @@ static uint64_t timeout_ms_of(const struct kafka_produce_request *m)
 {
     int32_t ms = m->timeout_ms < TIMEOUT_MS_MIN ? TIMEOUT_MS_MIN : m->timeout_ms;
     return (uint64_t)(ms < TIMEOUT_MS_MAX ? ms : TIMEOUT_MS_MAX);
-}
-
-/* Answers all of a topic with the error. */
-static void refuse_topic(struct produce *p, int32_t topic, int16_t error_code)
-{
-    for (unsigned i = 0; i < p->item_count; i++) {
-        if (p->items[i].topic != topic)
-            continue;
-        p->items[i].is_done = true;
-        p->done_count++;
-        answer_of(p, i)->error_code = error_code;
-    }
 }
 
 /* The error for all of a topic, or none. */
@@ -609,10 +477,15 @@ static int16_t trouble_with(struct produce *p, struct kafka_string topic)
 
 static void refuse_topics(struct produce *p)
 {
-    for (int32_t t = 0; t < p->message->topics_count; t++) {
-        int16_t error_code = trouble_with(p, p->message->topics[t].name);
+    int32_t topic = -1;
+    int16_t error_code = KAFKA_ERROR_NONE;
+    for (unsigned i = 0; i < p->item_count; i++) {
+        if (p->items[i].topic != topic) {
+            topic = p->items[i].topic;
+            error_code = trouble_with(p, p->message->topics[topic].name);
+        }
         if (error_code != KAFKA_ERROR_NONE)
-            refuse_topic(p, t, error_code);
+            produce_end_item(p, i, error_code);
     }
 }
 
@@ -634,6 +507,7 @@ void handle_produce(struct client_request *r)
     p->deadline.data = p;
     client_request_claim(r);
     join_line(p);
+    produce_line_join(p);
     refuse_topics(p);
     if (p->done_count == p->item_count)
         end(p);

@@ -3,16 +3,16 @@
 
 #define REQUEST_BYTES_MAX (256u << 20)
 
-static void write_partitions(struct kafka_writer *w, const struct produce *p,
-                             const struct produce_part *part, int32_t topic)
+/* One topic's: the items from `first` on. Returns where the next topic's begin. */
+static unsigned write_partitions(struct kafka_writer *w, const struct produce *p,
+                                 const struct produce_part *part, unsigned first)
 {
-    int32_t count = 0;
-    for (unsigned k = 0; k < part->count; k++)
-        count += p->items[part->items[k]].topic == topic;
-    kafka_write_count(w, count, false);
-    for (unsigned k = 0; k < part->count; k++) {
-        if (p->items[part->items[k]].topic != topic)
-            continue;
+    int32_t topic = p->items[part->items[first]].topic;
+    unsigned end = first;
+    while (end < part->count && p->items[part->items[end]].topic == topic)
+        end++;
+    kafka_write_count(w, (int32_t)(end - first), false);
+    for (unsigned k = first; k < end; k++) {
         const struct kafka_produce_request_partition *from = produce_asked(p, part->items[k]);
         struct slice records = {.owner = p->request->frame.owner, .bytes = from->records};
         struct kafka_slices slices = {.items = &records,
@@ -22,6 +22,7 @@ static void write_partitions(struct kafka_writer *w, const struct produce *p,
         if (w->is_flexible)
             kafka_write_uvarint(w, 0);
     }
+    return end;
 }
 
 static int32_t topic_count(const struct produce *p, const struct produce_part *part)
@@ -46,12 +47,9 @@ int produce_write_part(struct produce_part *part, uint64_t now_ms)
     kafka_write_int16(w, p->message->acks);
     kafka_write_int32(w, (int32_t)left_ms);
     kafka_write_count(w, topic_count(p, part), false);
-    for (unsigned k = 0; k < part->count; k++) {
-        int32_t topic = p->items[part->items[k]].topic;
-        if (k > 0 && topic == p->items[part->items[k - 1]].topic)
-            continue;
-        kafka_write_string(w, p->message->topics[topic].name, false);
-        write_partitions(w, p, part, topic);
+    for (unsigned k = 0; k < part->count;) {
+        kafka_write_string(w, p->message->topics[p->items[part->items[k]].topic].name, false);
+        k = write_partitions(w, p, part, k);
         if (w->is_flexible)
             kafka_write_uvarint(w, 0);
     }

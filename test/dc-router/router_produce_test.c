@@ -7,6 +7,7 @@
 #include "router_stage.h"
 
 #define BATCH_BYTES      61
+#define SEQUENCE_AT      56
 #define TIMEOUT_MS       3000
 #define IDEMPOTENT       true
 #define NOT_IDEMPOTENT   false
@@ -14,12 +15,15 @@
 
 TestSuite(router_produce, .init = open_world, .fini = close_world);
 
+static uint8_t sequence; /* of the last batch */
+
 /* A batch of no records; nodes here don't look. */
 static struct bytes batch(uint8_t into[BATCH_BYTES], bool is_idempotent)
 {
     memset(into, 0, BATCH_BYTES);
     into[16] = 2;
     memset(into + 43, is_idempotent ? 0 : 0xff, 8);
+    into[SEQUENCE_AT] = ++sequence;
     return bytes_of(into, BATCH_BYTES);
 }
 
@@ -29,10 +33,11 @@ static void send_batches_by(struct world_client *c, int32_t first, int32_t secon
 {
     uint8_t records[BATCH_BYTES];
     struct kafka_produce_request_partition partitions[PARTITIONS_A_TRY];
+    struct bytes asked = batch(records, is_idempotent);
     for (int i = 0; i < PARTITIONS_A_TRY; i++) {
         kafka_produce_request_partition_init(&partitions[i]);
         partitions[i].partition_index = i == 0 ? first : second;
-        partitions[i].records = batch(records, is_idempotent);
+        partitions[i].records = asked;
     }
     world_send_produce(c, TIMEOUT_MS, partitions, second >= 0 ? 2 : 1);
 }
@@ -57,6 +62,25 @@ static const struct kafka_produce_response_partition *next_answer(void)
     const struct kafka_produce_response *m = world_answer(&client, KAFKA_API_PRODUCE,
                                                           WORLD_PRODUCE_VERSION);
     return m == NULL ? NULL : m->topics[0].partitions;
+}
+
+/* Which of the client's batches came to the node as its n-th. */
+static unsigned sequence_at(int32_t node, unsigned n)
+{
+    const struct kafka_produce_request *m = world_call(&w, node, n)->message;
+    return m->topics[0].partitions[0].records.data[SEQUENCE_AT];
+}
+
+/* `count` batches for partition 0, which its leader does not lead any more; `next` does. */
+static void lose_leader(unsigned count, int32_t leader, int32_t next)
+{
+    sequence = 0;
+    for (unsigned i = 0; i < count; i++)
+        send_batches(0, -1, IDEMPOTENT);
+    w.leaders[0] = next;
+    for (unsigned i = 0; i < count; i++)
+        answer(leader, i, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
+    world_pass_ms(&w, 500);
 }
 
 Test(router_produce, an_acknowledgement_is_the_leaders)
@@ -89,6 +113,90 @@ Test(router_produce, what_a_former_leader_refused_goes_to_the_next_one)
     world_pass_ms(&w, 60);
     answer(2, 0, 0, KAFKA_ERROR_NONE, 5);
     cr_assert_eq(next_answer()->base_offset, 5);
+}
+
+Test(router_produce, once_the_first_of_the_held_is_accepted_the_others_go_side_by_side_in_order)
+{
+    lose_leader(5, 1, 2);
+    cr_assert_eq(count_at(2), 1, "the first one goes alone");
+    send_batches(0, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(2), 1, "what comes now stands behind them");
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 0);
+    cr_assert_eq(count_at(2), 6, "nothing of them waits for an answer");
+    send_batches(0, -1, IDEMPOTENT);
+    cr_assert_eq(count_at(2), 7, "nor what comes now");
+    for (unsigned n = 0; n < 7; n++) {
+        cr_assert_eq(sequence_at(2, n), n + 1);
+        cr_assert_eq(world_call(&w, 2, n)->way, world_call(&w, 2, 0)->way);
+    }
+    for (unsigned n = 1; n < 7; n++)
+        answer(2, n, 0, KAFKA_ERROR_NONE, n);
+    for (unsigned n = 0; n < 7; n++)
+        cr_assert_eq(next_answer()->base_offset, n);
+}
+
+Test(router_produce, a_client_that_never_pauses_is_not_held_back_for_ever)
+{
+    lose_leader(1, 1, 2);
+    for (unsigned n = 0; n < 20; n++) {
+        send_batches(0, -1, IDEMPOTENT);
+        send_batches(0, -1, IDEMPOTENT);
+        answer(2, n, 0, KAFKA_ERROR_NONE, n);
+        cr_assert_eq(count_at(2), 1 + 2 * (n + 1), "all that came is at the node");
+    }
+}
+
+Test(router_produce, a_leader_that_goes_too_has_them_held_in_order_again)
+{
+    lose_leader(5, 1, 2);
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 0);
+    cr_assert_eq(count_at(2), 5);
+    w.leaders[0] = 3;
+    answer(2, 1, 0, KAFKA_ERROR_NONE, 1);
+    answer(2, 2, 0, KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
+    world_pass_ms(&w, 500);
+    cr_assert_eq(count_at(3), 1, "the third, before the fourth and fifth are back");
+    send_batches(0, -1, IDEMPOTENT);
+    answer(2, 3, 0, KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER, -1);
+    answer(3, 0, 0, KAFKA_ERROR_NONE, 2);
+    cr_assert_eq(count_at(3), 2, "the sixth does not pass the fifth, which node 2 still has");
+    answer(2, 4, 0, KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER, -1); /* later than its turn */
+    world_pass_ms(&w, 500);
+    for (unsigned n = 1; n < 4; n++)
+        answer(3, n, 0, KAFKA_ERROR_NONE, 2 + n);
+    for (unsigned n = 0; n < 4; n++)
+        cr_assert_eq(sequence_at(3, n), n + 3);
+    for (unsigned n = 0; n < 6; n++) {
+        const struct kafka_produce_response_partition *got = next_answer();
+        cr_assert_eq(got->error_code, KAFKA_ERROR_NONE);
+        cr_assert_eq(got->base_offset, n);
+    }
+}
+
+Test(router_produce, what_a_second_leader_took_with_it_goes_alone_and_then_side_by_side_again)
+{
+    lose_leader(4, 1, 2);
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 0);
+    cr_assert_eq(count_at(2), 4);
+    w.leaders[0] = 3;
+    world_cut(&w, 2);
+    world_pass_ms(&w, 500);
+    cr_assert_eq(count_at(3), 1);
+    answer(3, 0, 0, KAFKA_ERROR_NONE, 1);
+    cr_assert_eq(count_at(3), 3);
+    for (unsigned n = 0; n < 3; n++)
+        cr_assert_eq(sequence_at(3, n), n + 2);
+}
+
+Test(router_produce, a_partition_named_twice_does_not_wait_for_itself)
+{
+    send_batches(0, 0, IDEMPOTENT);
+    cr_assert_eq(count_at(1), 1);
+    w.leaders[0] = 2;
+    world_cut(&w, 1);
+    world_pass_ms(&w, 500);
+    cr_assert_eq(count_at(2), 1);
+    answer(2, 0, 0, KAFKA_ERROR_NONE, 1);
 }
 
 Test(router_produce, held_behind_held_they_go_one_at_a_time_in_order)
