@@ -51,6 +51,16 @@ class CutPair(Fault):
         hold(scene, scene.lab.cut_link(*scene.target.sites))
 
 
+class CutOneWay(Fault):
+    """Target a-b: b hears nothing of a."""
+    sentence = "what one site sends does not reach another; what that one sends does arrive"
+    scope = "pair"
+    needs = (ROOT,)
+
+    def begin(self, scene: Scene) -> None:
+        hold(scene, scene.lab.cut_link(*scene.target.sites, one_way=True))
+
+
 class CutClient(Fault):
     """Target a-b: the clients of a, the nodes of b; they may be the same: a-a is said as a."""
     sentence = "the clients of a site can't reach the nodes of another"

@@ -60,6 +60,13 @@ def test_a_cut_pair_leaves_the_third_site_alone(lab, ways):
     assert cut_ways(ways) == set()
 
 
+def test_what_one_site_sends_to_another_is_cut_alone(lab, ways):
+    with catalogue.make("cut-one-way").inject(lab, "a-b"):
+        assert cut_ways(ways) == {(s, t) for s, t in ways
+                                  if (place_site(s), place_site(t)) == ("a", "b")}
+    assert cut_ways(ways) == set()
+
+
 def test_cut_clients_reach_other_nodes_and_other_clients_reach_these(lab, ways):
     with catalogue.make("cut-client").inject(lab, "a-b"):
         assert cut_ways(ways) == {("a", 2), (2, "a")}
