@@ -324,6 +324,7 @@ chaos chaos-short: chaos-programs
 	    $(if $(SEED),--seed $(SEED)) $(if $(filter chaos-short,$@),--short)
 # Applications of three sites, by router and directly, when a site dies (chaos/failover/README.md).
 chaos-failover chaos-failover-short: chaos-programs
+	$(if $(filter %-short,$@),,@tools/need languages && tools/clients)
 	@PYTHONPATH=chaos python3 -B -m failover --programs $(B) $(if $(FAULT),--fault $(FAULT)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(filter %-short,$@),--short)
 # Applications in three sites, on libtrilog and on stock clients, and a site dies: under two minutes.

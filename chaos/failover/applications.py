@@ -1,11 +1,17 @@
 """The applications of a drill: for each site and way one ledger, which can be killed and replaced."""
 
+import pathlib
 import time
 
 from drill.chronicle import now_us
 from drill.load import SETTLE_S, Ledgers, LoadError
 
+from .clients.voices import PYTHON, build_java
 from .ways import STOCK, WAYS, bootstrap, libtrilog_settings
+
+KEEPER = pathlib.Path(__file__).parent / "clients" / "keeper.py"
+
+BEGIN_S = 60
 
 
 class Applications(Ledgers):
@@ -17,15 +23,24 @@ class Applications(Ledgers):
         self._lives = {}
 
     def start_all(self):
-        for site in self.ground.sites:
-            self.start_site(site)
+        """Programs of other languages take long to begin: one way after another."""
+        if any(way.client == "java" for way in self.ways):
+            build_java()
+        for way in self.ways:
+            for site in self.ground.sites:
+                self._start_way(site, way)
+            if way.client:
+                self.wait_until_sending(BEGIN_S)
 
     def start_site(self, site):
-        """A later life has names of its own, and is of the same groups."""
         for way in self.ways:
-            life = self._lives[site, way] = self._lives.get((site, way), 0) + 1
-            tag = way.name if life == 1 else f"{way.name}.{life}"
-            self._running[f"{site}-{tag}"] = self._start_load(site, way, tag)
+            self._start_way(site, way)
+
+    def _start_way(self, site, way):
+        """A later life has names of its own, and is of the same groups."""
+        life = self._lives[site, way] = self._lives.get((site, way), 0) + 1
+        tag = way.name if life == 1 else f"{way.name}.{life}"
+        self._running[f"{site}-{tag}"] = self._start_load(site, way, tag)
 
     def wait_until_sending(self, seconds):
         """All of them: what is told to end while it starts has no history."""
@@ -46,6 +61,23 @@ class Applications(Ledgers):
             self._running.pop(name).wait()
 
     def _start_load(self, site, way, tag):
+        argv = self._keeper(site, way, tag) if way.client else self._ledger(site, way, tag)
+        with open(self.folder / f"{site}-{tag}.log", "wb") as log:
+            return self.ground.start_client(site, [str(x) for x in argv], log)
+
+    def _keeper(self, site, way, tag):
+        """Clients of other languages: see clients/."""
+        size = self.size
+        return [PYTHON, "-B", KEEPER, "--client", way.client, "--says", way.words, "--site", site,
+                "--tag", tag, "--topic", self.topic,
+                "--bootstrap", ",".join(bootstrap(self.ground.lab, way, site)),
+                "--group-prefix", f"{self.topic}-{way.name}-g", "--seed", self.seed,
+                "--history", self.folder / f"{site}-{tag}.jsonl", "--partitions", self.partitions,
+                "--producers", size.producers, "--rate", min(size.rate, way.rate_max),
+                "--members", size.groups if way.has_members else 0,
+                "--settle-seconds", SETTLE_S]
+
+    def _ledger(self, site, way, tag):
         size, name = self.size, f"{site}-{tag}"
         argv = [self.program, "load", "--site", site, "--tag", tag, "--topic", self.topic,
                 "--bootstrap", ",".join(bootstrap(self.ground.lab, way, site)),
@@ -56,9 +88,7 @@ class Applications(Ledgers):
                 "--admin-ms", 0, "--metadata-ms", 0, "--fetch-offsets-ms", 0,
                 "--settle-seconds", SETTLE_S]
         argv += self._library(way, site)
-        argv += [x for pair in STOCK.items() for x in ("--client", "=".join(map(str, pair)))]
-        with open(self.folder / f"{name}.log", "wb") as log:
-            return self.ground.start_client(site, [str(x) for x in argv], log)
+        return argv + [x for pair in STOCK.items() for x in ("--client", "=".join(map(str, pair)))]
 
     def _library(self, way, site):
         """Every producer of libtrilog is idempotent."""

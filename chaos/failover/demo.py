@@ -1,6 +1,6 @@
 """make demo-failover: a site dies, and then its applications, while those of three sites work.
 
-    start ─ 6 s ─▶ site b: broker and router die ─ 8 s ─▶ its applications die ─ 10 s ─▶ all is back ─▶ table
+    start ─ 6 s ─▶ site b: broker and routers die ─ 8 s ─▶ its applications die ─ 10 s ─▶ all is back ─▶ table
 
 Every site has the same applications: on libtrilog, on a stock client that knows routers, on one that
 knows nodes. What became of each record is looked up in the final reads. Exit status: 0 nothing is
@@ -75,7 +75,7 @@ class Story(Frame):
         return self.moments
 
     def _begin(self):
-        say(f"Three sites, {ONE_WAY_MS} ms one way between any two: in each a broker, a trilog-router and "
+        say(f"Three sites, {ONE_WAY_MS} ms one way between any two: in each a broker, two trilog-routers and "
             f"applications, {SIZE.rate} records/s by {SIZE.producers} idempotent producers each:")
         for way in WAYS:
             say(f"  {way.name:<10} {way.words}")
@@ -92,7 +92,7 @@ class Story(Frame):
             self.ground.lab.signal_node(node, signal.SIGKILL)
         self.moments.inject_us = now_us()
         self.chronicle.inject(TOPIC, f"site {VICTIM}", self.moments.inject_us, VICTIM)
-        say(f"Site {VICTIM}'s broker and router die; its applications go on elsewhere.")
+        say(f"Site {VICTIM}'s broker and routers die; its applications go on elsewhere.")
         time.sleep(DEAD_S)
 
     def _lose_applications(self):

@@ -14,7 +14,7 @@ from drill.injury import Injury
 
 from . import figures
 from .applications import Applications, ApplicationsKilled
-from .plan import APPLICATIONS, PARTITIONS, target
+from .plan import APPLICATIONS, PARTITIONS, Size, target
 
 READY_S = 40
 WARM_S = 3.0
@@ -33,7 +33,7 @@ class Drill(Frame):
     def run(self):
         """The drill's result: verdict, why, figures of each way."""
         self.open(Applications(self.ground, self.programs.ledger, self.folder, self.topic, self.seed,
-                               PARTITIONS, READ_S_MAX, self.size))
+                               PARTITIONS, READ_S_MAX, self.size, self.row.ways))
         return self._result(*self.hold())
 
     # ---- the story --------------------------------------------------------------------------
@@ -101,4 +101,5 @@ class Drill(Frame):
                 "bounds": [figures.bound_text(bound) for bound in self.row.bounds],
                 "missed": missed, "ways": self.ways, "figures": self.figures,
                 "properties": self.properties, "seed": self.seed,
-                "command": f"make chaos-failover FAULT={self.row.name} SEED={self.seed}"}
+                "command": f"make chaos-failover FAULT={self.row.name} SEED={self.seed}"
+                           f"{'' if self.size.rounds == Size().rounds else f' ROUNDS={self.size.rounds}'}"}

@@ -5,16 +5,24 @@ What a run did not drill keeps its last rows: a single drill renews its own only
 import json
 import pathlib
 
-from .ways import STOCK_TEXT, WAYS
+from .ways import LANGUAGES, STOCK_TEXT, WAYS
 
 HEAD = """# When a site dies: what its applications saw
-Made by `make chaos-failover` from its results file; not to be edited. Three sites of a broker and a
-`trilog-router` each on one machine, {one_way_ms} ms one way between any two; the machine: {machine}.
-Applications in every site, in each of these ways side by side, into one topic of 24 partitions:
+Made by `make chaos-failover` from its results file; not to be edited. Three sites of a broker and two
+`trilog-router`s each on one machine, {one_way_ms} ms one way between any two; the machine: {machine}.
+Applications in every site, into one topic of 24 partitions; {together} side by side in one drill:
 
 {ways}
 
-Stock clients are {stock}.
+and by clients of other languages, each in a drill of its own:
+
+{languages}
+
+The ledger's stock clients are {stock}. All clients are as they come but for
+addresses, idempotence, acks=all, and sessions of consumers of 6 s.
+Where nodes do not answer, a stock client that knows nodes has nothing but these limits to bring it elsewhere: **direct** has
+no goal, and is told beside them. Routers are told in which network the applications of each site stand
+(`site_networks`): whichever router a client's address list leads it to, it is shown those of its own site.
 A fault falls upon one site after another, in rounds; before each the site leads its part.
 
 - **Verdict**: `safe` when the checker (`docs/history-format.md`) found no violation in the histories of
@@ -35,8 +43,8 @@ A fault falls upon one site after another, in rounds; before each the site leads
 """
 
 COLUMNS = ("Fault", "Way", "Verdict", "Goal", "Gap p50", "p99", "max", "samples", "Back p99",
-           "Elsewhere p99", "Resumed p50", "p99", "max", "samples", "Not acknowledged", "Lost", "Load",
-           "Again")
+           "Elsewhere p99", "Resumed p50", "p99", "max", "samples", "Not acknowledged", "Lost", "Rounds",
+           "Load", "Again")
 
 
 def seconds(value):
@@ -61,6 +69,7 @@ def rows(result):
                str(f["gap_samples"]), seconds(f["return_p99_s"]), seconds(f["others_p99_s"]),
                *(seconds(f[f"resumed_{name}_s"]) for name in ("p50", "p99", "max")),
                str(f["resumed_samples"]), told, str(result["figures"].get("lost", "–")),
+               str(result["figures"].get("rounds", "–")),
                f"{result['figures']['machine_load']:.1f}", f"`{result['command']}`")
     if not result["ways"]:
         yield (result["words"], "–", result["verdict"], result["why"],
@@ -71,10 +80,15 @@ def _line(cells):
     return f"| {' | '.join(cells)} |"
 
 
+def _list(ways):
+    return "\n".join(f"- **{way.name}**: {way.words}" for way in ways)
+
+
 def text(results):
     """The whole page."""
     head = HEAD.format(one_way_ms=results["one_way_ms"], machine=results["machine"], stock=STOCK_TEXT,
-                       ways="\n".join(f"- **{way.name}**: {way.words}" for way in WAYS))
+                       together=", ".join(way.name for way in WAYS), ways=_list(WAYS),
+                       languages=_list(LANGUAGES))
     table = [_line(COLUMNS), "| --- " * len(COLUMNS) + "|",
              *(_line(row) for result in results["drills"] for row in rows(result))]
     return f"{head}\n" + "\n".join(table) + "\n\n" + summary(results["drills"]) + "\n"

@@ -1,4 +1,4 @@
-"""Where it happens: three sites of one node and one router each, 25 ms one way between any two."""
+"""Where it happens: three sites of one node and two routers each, 25 ms one way between any two."""
 
 import os
 
@@ -15,7 +15,7 @@ def raise_ground(programs):
     try:
         lab = Lab.up(name=f"failover-{os.getpid()}", rtt_us=0 if is_loopback else 2000 * ONE_WAY_MS,
                      binary=str(programs.trilogd), programs=str(programs.check.parent),
-                     loopback=is_loopback, settings=SETTINGS, routers_per_site=1)
+                     loopback=is_loopback, settings=SETTINGS, routers_per_site=2)
     except Refused as error:
         raise GroundError(str(error)) from error
     return Ground(lab)

@@ -3,10 +3,21 @@
 Each row is drilled in many rounds, one site after another, all of its applications at once: so each
 round gives a figure of each client in the site that was hit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .ways import LANGUAGES, WAYS
 
 APPLICATIONS = "applications"  # a fault that is the drill's own: what dies are its clients
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of each site and way; and how often a drill's fault is made."""
+    producers: int = 12
+    plain: int = 1    # producers of stock clients that are not idempotent, besides
+    groups: int = 12
+    rate: int = 65    # records a second of all producers there
+    rounds: int = 18
 
 
 @dataclass(frozen=True)
@@ -20,16 +31,7 @@ class Row:
     bounds: tuple = ()      # (way, figure, limit in seconds)
     is_short: bool = False  # part of make chaos-failover-short
     options: tuple = ()     # of the fault: (name, value) …
-
-
-@dataclass(frozen=True)
-class Size:
-    """Of each site and way; and how often a drill's fault is made."""
-    producers: int = 12
-    plain: int = 1    # producers of stock clients that are not idempotent, besides
-    groups: int = 12
-    rate: int = 65    # records a second of all producers there
-    rounds: int = 18
+    ways: tuple = WAYS
 
 
 SHORT = Size(producers=4, groups=4, rate=40, rounds=2)
@@ -41,25 +43,40 @@ WITHOUT_ROUTER = (("router", "gap_p99_s", 5.0), ("libtrilog", "gap_p99_s", 5.0),
                   ("router", "resumed_p99_s", 10.0))
 ELSEWHERE = (("router", "others_p99_s", 2.0), ("libtrilog", "others_p99_s", 2.0))
 TAKEN_OVER = (("router", "resumed_p99_s", 10.0), ("direct", "resumed_p99_s", 10.0))
+IN_LANGUAGES = ("brokers-killed", "site-killed")
 
 PLAN = (
     Row("brokers-killed", "kill", "brokers", 4, "kill -9 of a site's brokers", THROUGH_ROUTER,
         is_short=True),
     Row("brokers-hung", "pause", "brokers", 5, "SIGSTOP of a site's brokers", THROUGH_ROUTER),
-    Row("router-killed", "kill", "routers", 4, "kill -9 of a site's router", WITHOUT_ROUTER),
-    Row("site-killed", "kill", "all", 6, "kill -9 of a site's brokers and router", WITHOUT_ROUTER),
-    Row("site-hung", "pause", "all", 6, "SIGSTOP of a site's brokers and router", ELSEWHERE),
+    Row("router-killed", "kill", "router", 4, "kill -9 of one of a site's two routers", WITHOUT_ROUTER),
+    Row("routers-killed", "kill", "routers", 4, "kill -9 of both of a site's routers", WITHOUT_ROUTER),
+    Row("site-killed", "kill", "all", 6, "kill -9 of a site's brokers and routers", WITHOUT_ROUTER),
+    Row("site-hung", "pause", "all", 6, "SIGSTOP of a site's brokers and routers", ELSEWHERE),
     Row("site-cut", "cut-site", "site", 5, "a site with its applications is cut off from the others",
         ELSEWHERE),
     Row("site-cut-in", "cut-in", "site", 5, "a site hears no other, the others hear it", ELSEWHERE),
     Row("site-cut-out", "cut-out", "site", 5, "a site hears the others, they don't hear it",
         ELSEWHERE),
     Row("pair-cut", "cut-pair", "pair", 5, "a site and one other can't reach each other"),
+    Row("pair-cut-one-way", "cut-one-way", "pair", 5, "what one other sends to a site does not arrive, "
+        "what the site sends does"),
     Row("flapping", "flap-pair", "pair", 10, "the link of a site and one other comes and goes each "
         "second"),
     Row("applications-killed", APPLICATIONS, "applications", 12, "kill -9 of all applications of a "
         "site; they return", TAKEN_OVER),
 )
+
+
+def _by(way, row):
+    """The same by clients of another language, which have a drill to themselves: five at once are
+    more than a small machine can run."""
+    bounds = tuple((way.name, *bound[1:]) for bound in row.bounds if bound[0] == "router" and
+                   (bound[1] != "resumed_p99_s" or way.has_members))
+    return replace(row, name=f"{row.name}-{way.name}", bounds=bounds, is_short=False, ways=(way,))
+
+
+PLAN += tuple(_by(way, row) for row in PLAN if row.name in IN_LANGUAGES for way in LANGUAGES)
 
 
 def row_named(name):
@@ -75,5 +92,6 @@ def target(lab, hit, site):
     routers = [router.id for router in lab.routers_of(site)]
     others = [other for other in lab.sites if other != site]
     return {"brokers": ",".join(map(str, brokers)), "routers": ",".join(map(str, routers)),
+            "router": str(routers[0]),
             "all": ",".join(map(str, brokers + routers)), "site": site,
             "pair": f"{others[0]}-{site}"}[hit]

@@ -17,13 +17,28 @@ class Way:
     words: str
     uses_routers: bool
     is_libtrilog: bool = False  # its producers; of its consumers there are none here yet
+    client: str = ""            # of clients/voices.py; none: the ledger's librdkafka
+    has_members: bool = True    # of consumer groups
+    rate_max: int = 1000        # records a second in a site that it can keep up with
 
 
 ROUTER = Way("router", "a stock client that knows routers: its site's, then the others", True)
-LIBTRILOG = Way("libtrilog", "libtrilog with its settings as they come; the same addresses, no spool; "
-                "producers", True, is_libtrilog=True)
-DIRECT = Way("direct", "a stock client that knows the nodes", False)
+LIBTRILOG = Way("libtrilog", "libtrilog with its settings as they come (send_timeout_ms 30 s); the same "
+                "addresses, no spool; producers", True, is_libtrilog=True, has_members=False)
+DIRECT = Way("direct", "a stock client that knows the nodes, its site's first", False)
+CONFLUENT = Way("confluent", "confluent-kafka 2.16.1 (Python, on a librdkafka of its own: socket.timeout.ms 60 s, "
+                "message.timeout.ms 300 s), knows routers", True, client="confluent")
+KAFKA_PYTHON = Way("kafkapython", "kafka-python 3.0.12 (request_timeout_ms 30 s, delivery_timeout_ms 120 s), "
+                   "knows routers", True, client="kafkapython")
+KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s, tries again without end), knows routers; "
+              "producers, one send at a time to each partition, else it keeps no order, and of itself to "
+              "each broker, so 2 records/s", True, client="kafkajs", has_members=False, rate_max=24)
+JAVA = Way("java", "Kafka's own Java client 4.3.1 (request.timeout.ms 30 s, delivery.timeout.ms 120 s), knows "
+           "routers", True, client="java")
+KCAT = Way("kcat", "kcat 1.7.1 (on librdkafka as it comes), knows routers; producers, each to one partition; it "
+           "says what became of a record when the next one is sent", True, client="kcat", has_members=False)
 WAYS = (ROUTER, LIBTRILOG, DIRECT)
+LANGUAGES = (CONFLUENT, KAFKA_PYTHON, KAFKAJS, JAVA, KCAT)
 
 
 def bootstrap(lab, way, site):
