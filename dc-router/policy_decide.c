@@ -237,6 +237,20 @@ static void step_behind(struct decision *d, unsigned site)
         demote(d, site, ROUTER_CUT, d->picture.live);
 }
 
+/* What is worth to be agreed: how sites stand, and that a quiet time is over. */
+static int offer(const struct router_judge *judge, bool is_calm, struct router_verdict *next)
+{
+    const struct router_verdict *now = &judge->verdict;
+    bool is_change = judge_is_change(now, next);
+    if (!is_change)
+        *next = *now;
+    next->is_calm = is_change ? now->is_calm && !judge_is_move(now, next) : now->is_calm || is_calm;
+    if (!is_change && next->is_calm == now->is_calm)
+        return 0;
+    next->epoch++;
+    return 1;
+}
+
 int router_judge_decide(struct router_judge *judge, int64_t now_ms, struct router_verdict *next)
 {
     if (judge == NULL || next == NULL || next == &judge->verdict)
@@ -257,10 +271,5 @@ int router_judge_decide(struct router_judge *judge, int64_t now_ms, struct route
         step_behind(&d, i);
         take_back(&d, i);
     }
-    if (!judge_is_change(&judge->verdict, next)) {
-        *next = judge->verdict;
-        return 0;
-    }
-    next->epoch++;
-    return 1;
+    return offer(judge, is_calm, next);
 }

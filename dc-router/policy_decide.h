@@ -14,4 +14,7 @@ bool judge_has_lasted(const struct router_judge *judge, int64_t since_ms, int64_
 /* Does the next verdict say anything but the present one, reasons aside? Of the same sites. */
 bool judge_is_change(const struct router_verdict *now, const struct router_verdict *next);
 
+/* Does it move members? Of the same sites. */
+bool judge_is_move(const struct router_verdict *now, const struct router_verdict *next);
+
 #endif

@@ -61,6 +61,14 @@ bool judge_has_lasted(const struct router_judge *judge, int64_t since_ms, int64_
     return since_ms >= 0 && judge->time_ms - since_ms >= duration_ms;
 }
 
+static bool is_calm_at_start(const struct router_verdict *agreed)
+{
+#ifdef TRILOG_BREAK_POLICY_BEGINS_CALM
+    return true;
+#endif
+    return agreed->is_calm;
+}
+
 int router_judge_init(struct router_judge *judge, const struct router_judge_options *options,
                       const struct router_verdict *verdict, int64_t now_ms)
 {
@@ -68,13 +76,16 @@ int router_judge_init(struct router_judge *judge, const struct router_judge_opti
         router_verdict_check(verdict) != 0)
         return ERR_INVALID;
     struct router_verdict agreed = *verdict;
-    *judge = (struct router_judge){.options = *options, .verdict = agreed, .clock_ms = now_ms};
+    *judge = (struct router_judge){
+        .options = *options, .verdict = agreed, .clock_ms = now_ms, .time_ms = options->quiet_ms};
+    judge->moved_at_ms = is_calm_at_start(&agreed) ? 0 : judge->time_ms;
     for (unsigned i = 0; i < agreed.site_count; i++)
         judge->watches[i] = (struct router_site_watch){.is_drain_asked = agreed.sites[i].drain ==
                                                                          ROUTER_DRAINED,
                                                        .well_since_ms = -1,
                                                        .whole_since_ms = -1,
                                                        .cut_since_ms = -1,
+                                                       .ending_at_ms = judge->time_ms,
                                                        .left_at_ms = -1};
     return 0;
 }
@@ -141,14 +152,24 @@ static bool can_follow(const struct router_verdict *now, const struct router_ver
     for (unsigned i = 0; i < now->site_count; i++)
         if (strcmp(now->sites[i].site.name, next->sites[i].site.name) != 0)
             return false;
-    return next->epoch > now->epoch || !(judge_is_change(now, next) || is_other_weight(now, next));
+    bool is_same = !judge_is_change(now, next) && !is_other_weight(now, next) &&
+                   now->is_calm == next->is_calm;
+    return next->epoch > now->epoch || is_same;
 }
 
 /* Members move when a site changes its place among the others; that a drain is taken back does not
  * move them yet. */
-static bool is_move(const struct router_standing *now, const struct router_standing *next)
+static bool is_move_of(const struct router_standing *now, const struct router_standing *next)
 {
     return now->health != next->health || (now->drain == ROUTER_IN) != (next->drain == ROUTER_IN);
+}
+
+bool judge_is_move(const struct router_verdict *now, const struct router_verdict *next)
+{
+    for (unsigned i = 0; i < now->site_count; i++)
+        if (is_move_of(&now->sites[i], &next->sites[i]))
+            return true;
+    return false;
 }
 
 static void note_change(struct router_judge *judge, unsigned site,
@@ -156,8 +177,6 @@ static void note_change(struct router_judge *judge, unsigned site,
 {
     const struct router_standing *now = &judge->verdict.sites[site];
     struct router_site_watch *w = &judge->watches[site];
-    if (is_move(now, next))
-        judge->moved_at_ms = judge->time_ms;
     if (next->health > now->health)
         w->left_at_ms = judge->time_ms;
     if (next->drain == ROUTER_ENDING && now->drain != ROUTER_ENDING)
@@ -169,12 +188,23 @@ static void note_change(struct router_judge *judge, unsigned site,
         w->is_drain_asked = is_drained;
 }
 
+/* Another judge may have waited longer. */
+static int64_t calm_since(const struct router_judge *judge)
+{
+    int64_t since_ms = judge->time_ms - judge->options.quiet_ms;
+    return judge->moved_at_ms < since_ms ? judge->moved_at_ms : since_ms;
+}
+
 int router_judge_adopt(struct router_judge *judge, const struct router_verdict *verdict,
                        int64_t now_ms)
 {
     if (judge == NULL || !can_follow(&judge->verdict, verdict))
         return ERR_INVALID;
     judge_pass_time(judge, now_ms);
+    if (verdict->is_calm)
+        judge->moved_at_ms = calm_since(judge);
+    else if (judge_is_move(&judge->verdict, verdict))
+        judge->moved_at_ms = judge->time_ms;
     for (unsigned i = 0; i < verdict->site_count; i++)
         note_change(judge, i, &verdict->sites[i]);
     judge->verdict = *verdict;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define VERDICT_VERSION   1
+#define FLAG_CALM         1
 #define STANDING_SIZE_MIN 10 /* with an empty name */
 
 /* ---- sites, and what is sound ---- */
@@ -120,7 +121,8 @@ int router_verdict_init(struct router_verdict *verdict, const struct router_site
     if (err != 0)
         return err;
 
-    *verdict = (struct router_verdict){.epoch = 1, .site_count = (unsigned)site_count};
+    *verdict = (struct router_verdict){
+        .epoch = 1, .is_calm = previous == NULL, .site_count = (unsigned)site_count};
     for (unsigned i = 0; i < site_count; i++) {
         copy_site(&verdict->sites[i].site, &sites[i]);
         if (previous != NULL)
@@ -145,7 +147,7 @@ unsigned router_verdict_find(const struct router_verdict *verdict, const char *n
     return ROUTER_NO_SITE;
 }
 
-/* ---- as bytes: u16 version, u16 flags (0), u64 epoch, u64 failover epoch, u16 n, n x site ---- */
+/* ---- as bytes: u16 version, u16 flags, u64 epoch, u64 failover epoch, u16 n, n x site ---- */
 
 /* u8 health, u8 drain, u8 reason, u8 stage, u8 leave count, u8 0, u16 weight, text name */
 static uint8_t *encode_standing(const struct router_standing *s, uint8_t *into)
@@ -170,7 +172,7 @@ int router_verdict_encode(const struct router_verdict *verdict, uint8_t *into, s
     if (err != 0)
         return err;
     at = bytes_put_le16(at, VERDICT_VERSION);
-    at = bytes_put_le16(at, 0);
+    at = bytes_put_le16(at, verdict->is_calm ? FLAG_CALM : 0);
     at = bytes_put_le64(at, verdict->epoch);
     at = bytes_put_le64(at, verdict->failover_epoch);
     at = bytes_put_le16(at, (uint16_t)verdict->site_count);
@@ -208,11 +210,12 @@ int router_verdict_decode(struct bytes from, struct router_verdict *verdict)
     uint16_t version = bytes_read_le16(&r);
     if (!r.is_bad && version != VERDICT_VERSION)
         return version > VERDICT_VERSION ? ERR_VERSION : ERR_MALFORMED;
-    bool is_clean = bytes_read_le16(&r) == 0;
+    uint16_t flags = bytes_read_le16(&r);
+    read.is_calm = (flags & FLAG_CALM) != 0;
     read.epoch = bytes_read_le64(&r);
     read.failover_epoch = bytes_read_le64(&r);
     read.site_count = bytes_read_le16(&r);
-    if (r.is_bad || !is_clean || read.site_count > ROUTER_SITES_MAX ||
+    if (r.is_bad || (flags & ~FLAG_CALM) != 0 || read.site_count > ROUTER_SITES_MAX ||
         bytes_reader_left(&r) < (size_t)read.site_count * STANDING_SIZE_MIN)
         return ERR_MALFORMED;
     for (unsigned i = 0; i < read.site_count; i++)

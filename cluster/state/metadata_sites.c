@@ -93,6 +93,7 @@ static int set_drain(struct metadata *m, unsigned at, bool is_drained)
         return 0;
     if (is_drained && is_last_in_use(m, at))
         return ERR_CANT_CHANGE;
+    m->verdict.is_calm = m->verdict.is_calm && s->drain != ROUTER_IN; /* who is there moves */
     s->drain = is_drained ? ROUTER_DRAINED : ROUTER_ENDING;
     follow_by_one(m);
     return 0;
@@ -153,12 +154,14 @@ int metadata_apply_sites(struct metadata *m, struct bytes_reader *r)
     }
 }
 
-/* Verdicts of the lost side may have been told to clients, who go by the highest epoch. */
+/* Verdicts of the lost side may have been told to clients, who go by the highest epoch; and nobody
+ * knows when that one moved them. */
 void metadata_stride_verdict(struct metadata *m)
 {
     if (m->verdict.epoch == 0 || m->verdict.epoch > UINT64_MAX - RECOVERY_NUMBER_STRIDE)
         return;
     m->verdict.epoch += RECOVERY_NUMBER_STRIDE;
+    m->verdict.is_calm = false;
     m->verdict.failover_epoch = m->failover_epoch;
 }
 

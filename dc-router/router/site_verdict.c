@@ -58,10 +58,20 @@ bool site_verdict_lets_read(const struct router_verdict *verdict, const char *si
 
 /* ---- asking ---- */
 
-static void tell(const struct router_verdict *verdict)
+static bool is_told(const struct router_verdict *before, const struct router_standing *now)
+{
+    unsigned at = router_verdict_find(before, now->site.name);
+    return at != ROUTER_NO_SITE && before->sites[at].health == now->health &&
+           before->sites[at].drain == now->drain;
+}
+
+/* Of each site that stands otherwise than before. */
+static void tell(const struct router_verdict *before, const struct router_verdict *verdict)
 {
     char text[ROUTER_STANDING_TEXT_SIZE];
     for (unsigned i = 0; i < verdict->site_count; i++) {
+        if (is_told(before, &verdict->sites[i]))
+            continue;
         router_standing_text(&verdict->sites[i], text, sizeof text);
         event_info("site_verdict", "epoch=%llu of_site=%s reason=\"%s\"",
                    (unsigned long long)verdict->epoch, verdict->sites[i].site.name, text);
@@ -73,8 +83,8 @@ static void take(struct router_shard *s, const struct router_verdict *verdict)
 {
     if (verdict->epoch <= s->view.verdict.epoch)
         return;
+    tell(&s->view.verdict, verdict);
     s->view.verdict = *verdict;
-    tell(verdict);
     view_publish(s);
 }
 

@@ -32,7 +32,7 @@ def own():
 def decode(data):
     """epoch, failover epoch, and of each site health, drain, and the stage that failed."""
     version, flags, epoch, failover_epoch, count = struct.unpack_from("<HHQQH", data)
-    assert (version, flags) == (1, 0)
+    assert (version, flags & ~1) == (1, 0)  # bit 0: calm
     at, sites = 22, {}
     for _ in range(count):
         health, drain, _, stage, _, zero, weight, size = struct.unpack_from("<6BHH", data, at)

@@ -100,7 +100,9 @@ Test(cluster_metadata_sites, a_verdict_is_about_sites_that_there_are_and_has_the
 Test(cluster_metadata_sites, a_drain_is_in_the_verdict_at_once_and_leaders_go)
 {
     struct meta t = agreed();
+    cr_assert(metadata_verdict(t.m)->is_calm);
     cr_assert_eq(say(&t, METADATA_SITE_DRAIN, "b"), 0);
+    cr_assert(!metadata_verdict(t.m)->is_calm, "members have just moved");
     cr_assert_eq(metadata_verdict(t.m)->epoch, 2);
     cr_assert_eq(metadata_verdict(t.m)->sites[1].drain, ROUTER_DRAINED);
     for (uint32_t id = 0; id <= BODY_DATA_GROUPS; id++) {

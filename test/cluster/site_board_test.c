@@ -77,8 +77,12 @@ Test(cluster_site_board, who_follows_goes_on_from_what_was_agreed)
     cr_assert_eq(run(follows, at_ms + 100, at_ms + 5000, ROUTER_STAGE_ANSWER, &other), 0,
                  "nothing is decided twice");
     at_ms = run(follows, at_ms + 5000, at_ms + 60000, ROUTER_STAGE_NONE, &other);
+    cr_assert(at_ms > 0 && other.is_calm && other.epoch == 3, "it says when that was a while ago");
+    site_board_follow(follows, &other, at_ms);
+    at_ms = run(follows, at_ms + 100, at_ms + 60000, ROUTER_STAGE_NONE, &other);
     cr_assert_gt(at_ms, 0, "the next leader's judge takes it back when it was quiet");
-    cr_assert_eq(other.epoch, 3);
+    cr_assert_eq(other.epoch, 4);
+    cr_assert(!other.is_calm);
     cr_assert_eq(other.sites[1].health, ROUTER_WHOLE);
     site_board_destroy(leads);
     site_board_destroy(follows);

@@ -106,6 +106,9 @@ static void check_move(struct history *h, const struct router_verdict *next)
     HOLDS(h, !is_free || h->now_ms - h->moved_at_ms >= QUIET_MS - slack_ms,
           "members move off a site that is well, %ld ms after they last moved",
           (long)(h->now_ms - h->moved_at_ms));
+    HOLDS(h, !next->is_calm || is_move || h->now_ms - h->moved_at_ms >= QUIET_MS - slack_ms,
+          "it is called calm %ld ms after members last moved", (long)(h->now_ms - h->moved_at_ms));
+    HOLDS(h, !next->is_calm || !is_move, "members move, and it is called calm");
     if (!is_move)
         return;
     h->moved_at_ms = h->now_ms;
@@ -221,7 +224,7 @@ static void history_init(struct history *h, uint64_t seed)
         h->count = 3;
     h->has_cuts = random_chance(&h->random, 0.7);
     h->agreed = world_verdict(h->count);
-    h->moved_at_ms = h->now_ms;
+    h->moved_at_ms = h->now_ms - QUIET_MS; /* nobody has yet */
     for (unsigned i = 0; i < h->count; i++) {
         state_init(&h->sites[i]);
         for (unsigned k = 0; k < h->count; k++)
@@ -246,6 +249,7 @@ static void end_in_peace(struct history *h)
     for (unsigned i = 0; i < h->count; i++)
         HOLDS(h, h->agreed.sites[i].health == ROUTER_WHOLE && h->agreed.sites[i].drain == ROUTER_IN,
               "site %u has not come back", i);
+    HOLDS(h, h->agreed.is_calm, "nobody says that all is calm");
 }
 
 Test(router_history, keeps_the_rules_whatever_happens)

@@ -24,6 +24,10 @@ static void cut_a_from_b(struct world *w)
 {
     world_break_pair(w, A, B, ROUTER_STAGE_CONNECT);
 }
+static void cut_nothing(struct world *w)
+{
+    world_break_pair(w, A, B, ROUTER_STAGE_NONE);
+}
 static void cut_a_to_b_one_way(struct world *w)
 {
     w->paths[A][B] = ROUTER_STAGE_ANSWER;
@@ -149,7 +153,7 @@ Test(router_judge, comes_back_once_after_the_quiet_time)
     cr_assert_str_eq(world_healths(&w), "WWW");
     cr_assert_geq(back_ms, QUIET);
     cr_assert_leq(back_ms, QUIET + 5000, "it took %ld ms", (long)back_ms);
-    cr_assert_eq(w.judge.verdict.epoch, 3);
+    cr_assert_eq(w.judge.verdict.epoch, 4, "left, calm, back");
 }
 
 Test(router_judge, comes_back_from_a_cut_once_after_the_quiet_time)
@@ -348,6 +352,50 @@ Test(router_judge, goes_on_calmly_where_another_led_before)
     cr_assert_str_eq(world_healths(&w), "LWW", "the successor knows of no quiet time but its own");
     world_run(&w, 2000);
     cr_assert_str_eq(world_healths(&w), "WWW");
+}
+
+/* Another judge begins with what is agreed; two sites then don't hear each other. */
+static int64_t until_a_successor_steps_behind(struct world *w)
+{
+    static struct router_judge successor;
+    struct router_judge_options options = router_judge_options_default();
+    cr_assert_eq(router_judge_init(&successor, &options, &w->judge.verdict, 0), 0);
+    w->judge = successor;
+    cut_a_from_b(w);
+    return world_run_until_change(w, 2 * QUIET);
+}
+
+Test(router_judge, goes_on_at_once_where_another_has_said_that_all_is_calm)
+{
+    static struct world w;
+    world_init(&w, 3);
+    world_break_site(&w, A, ROUTER_STAGE_CONNECT);
+    world_run(&w, 3000);
+    cr_assert(!w.judge.verdict.is_calm, "members have just moved");
+    world_break_site(&w, A, ROUTER_STAGE_NONE);
+    world_run(&w, QUIET + 5000);
+    cr_assert_str_eq(world_healths(&w), "WWW");
+    cr_assert(!w.judge.verdict.is_calm, "and back again");
+    int64_t early_ms = until_a_successor_steps_behind(&w);
+    cr_assert_geq(early_ms, QUIET - 1000, "it waits anew, and waited %ld ms", (long)early_ms);
+    cut_nothing(&w);
+    world_run(&w, 3 * QUIET);
+    cr_assert(w.judge.verdict.is_calm);
+    int64_t late_ms = until_a_successor_steps_behind(&w);
+    cr_assert_leq(late_ms, 3000, "it waited %ld ms", (long)late_ms);
+}
+
+Test(router_judge, begins_calm_with_the_first_verdict_of_all)
+{
+    static struct world w;
+    struct router_judge_options options = router_judge_options_default();
+    struct router_verdict verdict = world_verdict(3);
+    w = (struct world){.count = 3, .now_ms = 1000000};
+    cr_assert_eq(router_judge_init(&w.judge, &options, &verdict, w.now_ms), 0);
+    world_run(&w, 5000);
+    cut_a_from_b(&w);
+    cr_assert_leq(world_run_until_change(&w, 2 * QUIET), 3000);
+    cr_assert_str_eq(world_healths(&w), "CCW");
 }
 
 Test(router_judge, offers_a_change_until_it_is_adopted)

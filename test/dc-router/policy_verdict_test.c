@@ -87,7 +87,7 @@ Test(router_verdict, has_the_bytes_that_its_page_describes)
     struct router_verdict v = world_verdict(2);
     uint8_t bytes[ROUTER_VERDICT_SIZE_MAX];
     static const uint8_t expected[] = {
-        1, 0, 0, 0,                                         /* version, flags */
+        1, 0, 1, 0,                                         /* version, flags: calm */
         2, 0, 0, 0, 0, 0, 0,   0, 3, 0, 0,   0, 0, 0, 0, 0, /* epoch, failover epoch */
         2, 0,                                               /* sites */
         0, 0, 0, 0, 0, 0, 1,   0, 1, 0, 'a',  /* whole, in, well, none, 0, 0, weight 1 */
@@ -114,6 +114,7 @@ Test(router_verdict, comes_back_from_its_bytes)
     cr_assert_eq(router_verdict_encode(&read, again, sizeof again), size);
     cr_assert_arr_eq(bytes, again, (size_t)size);
     cr_assert_eq(read.sites[2].drain, ROUTER_ENDING);
+    cr_assert_eq(read.is_calm, v.is_calm);
     cr_assert_eq(read.epoch, v.epoch);
     cr_assert_eq(router_verdict_encode(&v, bytes, (size_t)size - 1), ERR_TOO_LARGE);
     cr_assert_eq(router_verdict_encode(NULL, bytes, sizeof bytes), ERR_INVALID);
@@ -151,7 +152,8 @@ Test(router_verdict, refuses_bytes_that_say_what_can_not_be)
 {
     cr_expect_eq(decode_with(0, 2), ERR_VERSION, "a later version");
     cr_expect_eq(decode_with(0, 0), ERR_MALFORMED, "no version");
-    cr_expect_eq(decode_with(2, 1), ERR_MALFORMED, "flags");
+    cr_expect_eq(decode_with(2, 2), ERR_MALFORMED, "flags");
+    cr_expect_eq(decode_with(3, 1), ERR_MALFORMED, "flags");
     cr_expect_eq(decode_with(20, 5), ERR_MALFORMED, "more sites than there are");
     cr_expect_eq(decode_with(20, 3), ERR_MALFORMED, "bytes behind the last");
     cr_expect_eq(decode_with(20, 17), ERR_MALFORMED, "more sites than can be");

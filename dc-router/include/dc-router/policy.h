@@ -83,16 +83,18 @@ struct router_standing {
 struct router_verdict {
     uint64_t epoch;          /* of the verdict: 1 for the first, one more with each change */
     uint64_t failover_epoch; /* of the cluster when it was agreed; carried, never read here */
+    bool is_calm;            /* members last had to move a quiet time ago, or never: so who begins
+                                with it need not wait for what others have waited for */
     unsigned site_count;     /* 1..ROUTER_SITES_MAX */
     struct router_standing sites[ROUTER_SITES_MAX];
 };
 
-/* The first verdict on these sites: all whole, none drained, epoch 1. With `previous` (may be NULL;
- * not the same object) it follows that one: sites of the same name stand as they stood, new ones
- * are LEFT until they were quiet, and the epoch is one more; where no site that is used would
- * remain, all are whole.
- * Returns 0, or ERR_INVALID (no site; a name that is empty, too long or there twice; a weight out
- * of range), ERR_FULL (more than ROUTER_SITES_MAX): then `verdict` is unchanged. */
+/* The first verdict on these sites: all whole, none drained, calm, epoch 1. With `previous` (may be
+ * NULL; not the same object) it follows that one: sites of the same name stand as they stood, new
+ * ones are LEFT until they were quiet, the epoch is one more, and it is not calm; where no site
+ * that is used would remain, all are whole. Returns 0, or ERR_INVALID (no site; a name that is
+ * empty, too long or there twice; a weight out of range), ERR_FULL (more than ROUTER_SITES_MAX):
+ * then `verdict` is unchanged. */
 int router_verdict_init(struct router_verdict *verdict, const struct router_site *sites,
                         size_t site_count, const struct router_verdict *previous);
 

@@ -17,6 +17,8 @@
  *     between two sites) happens at most once in quiet_ms.
  *   - A site that was left comes back when it has been well for quiet_ms, or frozen_ms where it was
  *     left often; at once only when nothing else is left.
+ *   - When quiet_ms is over that is agreed, too (is_calm of a verdict): a judge that begins goes on
+ *     from there, and waits anew only where nobody has said so.
  *   - A drain is at once.
  *   - When everything is lost, nothing is decided: the members are as well off where they are.
  *
@@ -95,13 +97,14 @@ struct router_judge {
     struct router_path paths[ROUTER_SITES_MAX][ROUTER_SITES_MAX]; /* [from][to] */
     struct router_site_watch watches[ROUTER_SITES_MAX];
     int64_t clock_ms;    /* the newest argument */
-    int64_t time_ms;     /* the judge's own: begins at 0, never goes back */
+    int64_t time_ms;     /* the judge's own: begins at quiet_ms, never goes back */
     int64_t moved_at_ms; /* when members last had to move */
 };
 
-/* Begins with what is agreed, and nothing heard: no member moves without need in the first
- * quiet_ms. Copies both. Returns 0, or ERR_INVALID (options out of range, a verdict that is not
- * sound). There is nothing to close; for other sites (router_verdict_init) begin anew. */
+/* Begins with what is agreed, and nothing heard: unless that is calm, no member moves without need
+ * in the first quiet_ms. Copies both. Returns 0, or ERR_INVALID (options out of range, a verdict
+ * that is not sound). There is nothing to close; for other sites (router_verdict_init) begin anew.
+ */
 int router_judge_init(struct router_judge *judge, const struct router_judge_options *options,
                       const struct router_verdict *verdict, int64_t now_ms);
 
@@ -116,7 +119,8 @@ int router_judge_report(struct router_judge *judge, const struct router_report *
 int router_judge_drain(struct router_judge *judge, unsigned site, bool is_drained, int64_t now_ms);
 
 /* Is the verdict to change? Returns 1 and the next one, whose epoch is one more; it counts once it
- * is adopted, and is offered again until then. Returns 0 and the present one, or ERR_INVALID. */
+ * is adopted, and is offered again until then. It may say no more than that all is calm. Returns 0
+ * and the present one, or ERR_INVALID. */
 int router_judge_decide(struct router_judge *judge, int64_t now_ms, struct router_verdict *next);
 
 /* Takes what has been agreed: its own proposal, or another judge's. Returns 0, or ERR_INVALID (not
