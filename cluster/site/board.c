@@ -107,6 +107,12 @@ int site_board_take(struct site_board *b, const struct site_report *report, bool
     return err;
 }
 
+/* Who looks has read the clock before it had the lock: what came meanwhile is new. */
+static uint64_t age_of(const struct told *t, uint64_t now_ms)
+{
+    return now_ms > t->at_ms ? now_ms - t->at_ms : 0;
+}
+
 static unsigned untold_of(struct site_board *b, unsigned from, unsigned to,
                           struct site_report *reports, unsigned count_max, uint64_t now_ms)
 {
@@ -120,7 +126,7 @@ static unsigned untold_of(struct site_board *b, unsigned from, unsigned to,
         t->is_untold = false;
         struct site_report *r = &reports[count++];
         *r = (struct site_report){
-            .stage = t->stage, .age_ms = now_ms - t->at_ms, .reporter = t->reporter};
+            .stage = t->stage, .age_ms = age_of(t, now_ms), .reporter = t->reporter};
         memcpy(r->from, v->sites[from].site.name, sizeof r->from);
         memcpy(r->to, v->sites[to].site.name, sizeof r->to);
     }
@@ -151,7 +157,7 @@ struct word {
 
 static bool counts(const struct told *t, uint64_t now_ms)
 {
-    return t->reporter != 0 && now_ms - t->at_ms < SITE_FRESH_MS;
+    return t->reporter != 0 && age_of(t, now_ms) < SITE_FRESH_MS;
 }
 
 static struct word word_of(const struct pair *pair, uint64_t now_ms)
@@ -180,11 +186,12 @@ static void feed(struct site_board *b, unsigned from, unsigned to, uint64_t now_
     struct word w = word_of(pair, now_ms);
     if (w.reporters == 0 || w.newest_ms <= pair->fed_at_ms)
         return;
+    uint64_t age_ms = now_ms > w.newest_ms ? now_ms - w.newest_ms : 0;
     struct router_report report = {.from = from,
                                    .to = to,
                                    .stage = 2 * w.failing > w.reporters ? w.stage
                                                                         : ROUTER_STAGE_NONE,
-                                   .age_ms = (int64_t)(now_ms - w.newest_ms)};
+                                   .age_ms = (int64_t)age_ms};
     pair->fed_at_ms = w.newest_ms;
     router_judge_report(&b->judge, &report, (int64_t)now_ms);
 }
@@ -232,9 +239,11 @@ static void look_at(const struct site_board *b, unsigned from, unsigned to, uint
                                     .reporters = w.reporters,
                                     .failing = w.failing,
                                     .reported_ago_ms = UINT64_MAX};
-    for (unsigned i = 0; i < SITE_REPORTERS_MAX; i++)
-        if (pair->told[i].reporter != 0 && now_ms - pair->told[i].at_ms < view->reported_ago_ms)
-            view->reported_ago_ms = now_ms - pair->told[i].at_ms;
+    for (unsigned i = 0; i < SITE_REPORTERS_MAX; i++) {
+        const struct told *t = &pair->told[i];
+        if (t->reporter != 0 && age_of(t, now_ms) < view->reported_ago_ms)
+            view->reported_ago_ms = age_of(t, now_ms);
+    }
 }
 
 void site_board_look(struct site_board *b, struct site_view *view, uint64_t now_ms)

@@ -134,6 +134,26 @@ Test(cluster_site_board, takes_no_more_of_clients_than_it_has_room_and_time_for)
     site_board_destroy(board);
 }
 
+/* Requests come on other threads than that which looks: each reads the clock for itself. */
+Test(cluster_site_board, what_came_while_the_clock_was_read_is_new_and_not_older_than_all)
+{
+    struct site_board *board = board_of_three();
+    struct router_verdict next;
+    struct site_report told[2];
+    struct site_view view;
+    for (uint64_t now_ms = 1000; now_ms < 5000; now_ms += 200) {
+        cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, now_ms + 1), 0);
+        cr_assert_eq(site_board_untold(board, told, 2, now_ms), 1);
+        cr_assert_eq(told[0].age_ms, 0);
+        site_board_decide(board, &next, now_ms);
+        site_board_look(board, &view, now_ms);
+        cr_assert_eq(view.paths[0][1].reporters, 1);
+        cr_assert_eq(view.paths[0][1].reported_ago_ms, 0);
+    }
+    cr_assert_eq(view.paths[0][1].state, ROUTER_PATH_HEARD);
+    site_board_destroy(board);
+}
+
 static int parse(const char *text, struct site_report reports[SITE_REPORTS_MAX])
 {
     struct err_note note = {0};
