@@ -28,6 +28,7 @@ struct site_board {
     bool has_judge;
     struct router_judge judge;
     struct pair pairs[ROUTER_SITES_MAX][ROUTER_SITES_MAX];
+    unsigned told_next; /* the pair whose reports by others are told first */
     uint64_t reports, refused;
 };
 
@@ -113,37 +114,55 @@ static uint64_t age_of(const struct told *t, uint64_t now_ms)
     return now_ms > t->at_ms ? now_ms - t->at_ms : 0;
 }
 
-static unsigned untold_of(struct site_board *b, unsigned from, unsigned to,
-                          struct site_report *reports, unsigned count_max, uint64_t now_ms)
+static bool counts(const struct told *t, uint64_t now_ms)
 {
-    unsigned count = 0;
-    struct pair *pair = &b->pairs[from][to];
+    return t->reporter != 0 && age_of(t, now_ms) < SITE_FRESH_MS;
+}
+
+/* ---- told on ---- */
+
+/* Reports to be told on, as they are collected. */
+struct telling {
+    struct site_report *reports;
+    unsigned count, count_max;
+    uint64_t now_ms;
+};
+
+static void collect(struct site_board *b, unsigned index, bool of_nodes, struct telling *telling)
+{
     const struct router_verdict *v = &b->judge.verdict;
-    for (unsigned i = 0; i < SITE_REPORTERS_MAX && count < count_max; i++) {
-        struct told *t = &pair->told[i];
-        if (!t->is_untold)
+    unsigned from = index / v->site_count, to = index % v->site_count;
+    for (unsigned i = 0; i < SITE_REPORTERS_MAX && telling->count < telling->count_max; i++) {
+        struct told *t = &b->pairs[from][to].told[i];
+        if (!t->is_untold || is_node(t->reporter) != of_nodes)
             continue;
         t->is_untold = false;
-        struct site_report *r = &reports[count++];
+        if (!counts(t, telling->now_ms))
+            continue;
+        struct site_report *r = &telling->reports[telling->count++];
         *r = (struct site_report){
-            .stage = t->stage, .age_ms = age_of(t, now_ms), .reporter = t->reporter};
+            .stage = t->stage, .age_ms = age_of(t, telling->now_ms), .reporter = t->reporter};
         memcpy(r->from, v->sites[from].site.name, sizeof r->from);
         memcpy(r->to, v->sites[to].site.name, sizeof r->to);
     }
-    return count;
 }
 
+/* This node's own first: it says no more than one thing of each site. Of what routers and clients
+ * say there may be more than a message takes: each pair has its turn. */
 unsigned site_board_untold(struct site_board *b, struct site_report *reports, unsigned count_max,
                            uint64_t now_ms)
 {
-    unsigned count = 0;
+    struct telling telling = {.reports = reports, .count_max = count_max, .now_ms = now_ms};
     pthread_mutex_lock(&b->lock);
-    unsigned sites = b->has_judge ? b->judge.verdict.site_count : 0;
-    for (unsigned from = 0; from < sites; from++)
-        for (unsigned to = 0; to < sites; to++)
-            count += untold_of(b, from, to, reports + count, count_max - count, now_ms);
+    unsigned sites = b->has_judge ? b->judge.verdict.site_count : 0, pairs = sites * sites;
+    for (unsigned i = 0; i < pairs; i++)
+        collect(b, i, true, &telling);
+    for (unsigned i = 0; i < pairs && telling.count < count_max; i++) {
+        b->told_next = (b->told_next + 1) % pairs;
+        collect(b, b->told_next, false, &telling);
+    }
     pthread_mutex_unlock(&b->lock);
-    return count;
+    return telling.count;
 }
 
 /* ---- one word for each pair ---- */
@@ -154,11 +173,6 @@ struct word {
     uint64_t failed_ms;      /* the newest failure */
     enum router_stage stage; /* of that */
 };
-
-static bool counts(const struct told *t, uint64_t now_ms)
-{
-    return t->reporter != 0 && age_of(t, now_ms) < SITE_FRESH_MS;
-}
 
 static struct word word_of(const struct pair *pair, uint64_t now_ms)
 {

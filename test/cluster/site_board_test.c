@@ -134,6 +134,49 @@ Test(cluster_site_board, takes_no_more_of_clients_than_it_has_room_and_time_for)
     site_board_destroy(board);
 }
 
+/* More routers and clients than there are places tell of every pair. */
+static void flood(struct site_board *board, uint64_t now_ms)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    for (unsigned from = 0; from < 3; from++)
+        for (unsigned to = 0; to < 3; to++)
+            for (uint64_t i = 1; i <= SITE_REPORTERS_MAX; i++)
+                say(board, names[from], names[to], OTHER(i), ROUTER_STAGE_CONNECT, now_ms);
+}
+
+Test(cluster_site_board, whatever_others_say_a_node_tells_its_own_word_at_once_and_theirs_in_turn)
+{
+    enum { SOME = 8 };
+    struct site_board *board = board_of_three();
+    struct site_report told[SOME];
+    bool has_told[3][3] = {0};
+    unsigned pairs = 0;
+    for (unsigned round = 0; round < 9; round++) {
+        uint64_t now_ms = 1000 + 100 * round;
+        flood(board, now_ms);
+        cr_assert_eq(say(board, "c", "b", 3, ROUTER_STAGE_FETCH, now_ms), 0);
+        cr_assert_eq(site_board_untold(board, told, SOME, now_ms), SOME);
+        cr_assert_eq(told[0].reporter, 3);
+        cr_assert_eq(told[0].stage, ROUTER_STAGE_FETCH);
+        for (unsigned i = 1; i < SOME; i++) {
+            bool *has = &has_told[told[i].from[0] - 'a'][told[i].to[0] - 'a'];
+            pairs += !*has;
+            *has = true;
+        }
+    }
+    cr_assert_eq(pairs, 9, "each pair has its turn");
+    site_board_destroy(board);
+}
+
+Test(cluster_site_board, what_no_longer_counts_is_not_told_on)
+{
+    struct site_board *board = board_of_three();
+    struct site_report told[2];
+    cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, 1000), 0);
+    cr_assert_eq(site_board_untold(board, told, 2, 1000 + SITE_FRESH_MS), 0);
+    site_board_destroy(board);
+}
+
 /* Requests come on other threads than that which looks: each reads the clock for itself. */
 Test(cluster_site_board, what_came_while_the_clock_was_read_is_new_and_not_older_than_all)
 {
