@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "conf/conf.h"
 #include "site/report_text.h"
 
 #define OTHER(n) (SITE_REPORTER_OTHER | (n))
@@ -131,6 +132,44 @@ Test(cluster_site_board, takes_no_more_of_clients_than_it_has_room_and_time_for)
     cr_assert_eq(count, SITE_REPORTERS_MAX);
     cr_assert_eq(nodes, 1, "a node keeps its place");
     cr_assert_eq(site_board_untold(board, told, 64, 1300), 0, "each is told once");
+    site_board_destroy(board);
+}
+
+/* What a node's file may say at most. */
+static uint64_t canary_ms_most(void)
+{
+#define MOST_OF_CANARY(kind, field, key, unit, initial, least, most, meaning)                      \
+    if (strcmp(key, "site_canary_ms") == 0)                                                        \
+        return (uint64_t)(most);
+    CONF_TABLE(MOST_OF_CANARY)
+    return 0;
+}
+
+/* Tries that go well end at once, a site that hangs lets each run into its timeout. */
+Test(cluster_site_board, the_longest_time_between_tries_keeps_what_was_found_and_finds_who_hangs)
+{
+    enum { TIMEOUT_MS = 600, HANGS_AT_MS = 10000, END_MS = 20000 };
+    struct site_board *board = board_of_three();
+    struct router_verdict next;
+    struct site_view view;
+    uint64_t due_ms = 1000, found_ms = 0;
+    for (uint64_t now_ms = 0; now_ms < END_MS && found_ms == 0; now_ms += 100) {
+        bool is_hanging = now_ms >= HANGS_AT_MS;
+        if (now_ms >= due_ms + (is_hanging ? TIMEOUT_MS : 0)) {
+            say(board, "a", "b", 1, is_hanging ? ROUTER_STAGE_ANSWER : ROUTER_STAGE_NONE, now_ms);
+            say(board, "c", "b", 3, is_hanging ? ROUTER_STAGE_ANSWER : ROUTER_STAGE_NONE, now_ms);
+            say(board, "a", "c", 1, ROUTER_STAGE_NONE, now_ms);
+            say(board, "c", "a", 3, ROUTER_STAGE_NONE, now_ms);
+            due_ms += canary_ms_most();
+        }
+        if (site_board_decide(board, &next, now_ms))
+            found_ms = now_ms;
+        site_board_look(board, &view, now_ms);
+        if (now_ms > 1000)
+            cr_assert_neq(view.paths[0][1].state, ROUTER_PATH_UNKNOWN);
+    }
+    cr_assert(found_ms >= HANGS_AT_MS && found_ms < HANGS_AT_MS + 5000);
+    cr_assert_eq(next.sites[1].health, ROUTER_LEFT);
     site_board_destroy(board);
 }
 
