@@ -18,6 +18,7 @@ static void answer(struct http_call *call)
 {
     assert(call->state == HTTP_CALL_READING || call->state == HTTP_CALL_WORKING); /* exactly once */
     call->state = HTTP_CALL_ANSWERED;
+    call->connection->since_ms = clock_now_ms(&call->port->clock); /* from now on it is hurried */
     call->port->answered_count++;
     if (call->status >= 400)
         call->port->refused_count++;
@@ -206,7 +207,6 @@ static void on_whole(struct http_call *call)
 static enum MHD_Result send_answer(struct http_call *call)
 {
     call->state = HTTP_CALL_SENT;
-    call->connection->since_ms = clock_now_ms(&call->port->clock);
     struct MHD_Response *response = MHD_create_response_from_buffer(call->text_size, call->text,
                                                                     MHD_RESPMEM_MUST_FREE);
     if (response == NULL)
