@@ -11,40 +11,44 @@
 
 #include "base/event.h"
 
-static int check_token(struct http_guard *guard, const char *path, struct err_note *note)
+static int take_token(struct http_guard *guard, const char *text, size_t size, const char *path,
+                      struct err_note *note)
 {
-    size_t size = strlen(guard->token);
-    while (size > 0 && isspace((unsigned char)guard->token[size - 1]))
-        guard->token[--size] = '\0';
+    while (size > 0 && isspace((unsigned char)text[size - 1]))
+        size--;
     for (size_t i = 0; i < size; i++)
-        if (!isgraph((unsigned char)guard->token[i]))
+        if (!isgraph((unsigned char)text[i]))
             return err_set(note, ERR_INVALID, "%s: a token is one line of printable characters",
                            path);
     if (size < GUARD_TOKEN_SIZE_MIN || size > GUARD_TOKEN_SIZE_MAX)
         return err_set(note, ERR_INVALID, "%s: a token has %d to %d characters", path,
                        GUARD_TOKEN_SIZE_MIN, GUARD_TOKEN_SIZE_MAX);
+    memset(guard->token, 0, sizeof guard->token);
+    memcpy(guard->token, text, size);
     guard->token_size = size;
     return 0;
 }
 
 int guard_read_token(struct http_guard *guard, const char *path, struct err_note *note)
 {
+    char text[GUARD_TOKEN_SIZE_MAX + 3]; /* with the end of its line, and a byte too many */
     struct stat status;
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return err_set(note, uv_translate_sys_error(errno), "admin_token_file %s: %s", path,
                        strerror(errno));
-    memset(guard->token, 0, sizeof guard->token);
-    size_t size = fread(guard->token, 1, sizeof guard->token, file);
-    bool is_whole = size < sizeof guard->token;
+    size_t size = fread(text, 1, sizeof text, file);
+    int err = ferror(file) ? uv_translate_sys_error(errno) : 0;
     if (fstat(fileno(file), &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH)) != 0)
         event_warn("admin_token_exposed", "file=%s reason=\"every user of this machine reads it\"",
                    path);
     fclose(file);
-    if (!is_whole)
+    if (err != 0)
+        return err_set(note, err, "admin_token_file %s: %s", path, err_text(err));
+    if (size == sizeof text)
         return err_set(note, ERR_INVALID, "%s: a token has at most %d characters", path,
                        GUARD_TOKEN_SIZE_MAX);
-    return check_token(guard, path, note);
+    return take_token(guard, text, size, path, note);
 }
 
 bool guard_has_token(const struct http_guard *guard, const char *authorization)

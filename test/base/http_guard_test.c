@@ -63,6 +63,28 @@ Test(admin_guard, reads_a_token_without_its_line_end)
     cr_assert_str_eq(guard.token, token);
 }
 
+Test(admin_guard, reads_the_longest_token_with_its_line_end)
+{
+    struct http_guard guard = {0};
+    char text[GUARD_TOKEN_SIZE_MAX + 3];
+    memset(text, 'x', sizeof text);
+    memcpy(text + GUARD_TOKEN_SIZE_MAX, "\r\n", 2);
+    cr_assert_eq(read_token(text, GUARD_TOKEN_SIZE_MAX + 2, &guard), 0);
+    cr_assert_eq(guard.token_size, GUARD_TOKEN_SIZE_MAX);
+    cr_assert_eq(read_token(text, sizeof text, &guard), ERR_INVALID, "more behind it");
+}
+
+Test(admin_guard, takes_no_part_of_a_file_for_the_token)
+{
+    struct http_guard guard = {0};
+    struct err_note note = {0};
+    static const char text[] = "correct-horse-battery-staple\0and-more";
+    cr_assert_eq(read_token(text, sizeof text, &guard), ERR_INVALID);
+    cr_assert_eq(guard_read_token(&guard, "/", &note), UV_EISDIR, "what can't be read is no token");
+    cr_assert_not_null(strstr(note.text, "admin_token_file /"));
+    cr_assert_eq(guard.token_size, 0);
+}
+
 Test(admin_guard, refuses_a_token_that_is_short_long_or_not_one_line)
 {
     struct http_guard guard = {0};

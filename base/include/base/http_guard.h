@@ -22,8 +22,8 @@ struct http_guard {
     const char *listen_host; /* borrowed: a name by which this port may be called */
 };
 
-/* Reads the token's first line. ERR_INVALID when it is empty, short, long or not printable;
- * libuv's codes for the file. */
+/* Reads the token, the only line of its file. ERR_INVALID when it is empty, short, long or not
+ * printable; libuv's codes for the file: then the guard is as it was. */
 int guard_read_token(struct http_guard *guard, const char *path, struct err_note *note);
 
 /* Does "Bearer …" carry the token? In a time that depends on the length of what was sent only.
