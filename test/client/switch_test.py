@@ -204,7 +204,8 @@ def test_a_target_that_lags_or_is_silent_is_refused_with_a_sentence(own):
         wait_until(is_known_to_be_gone, 30, "node 3 is silent")
         done = run(own, "--from", "b", "--to", "c", "--yes", "--max-lag", "1s")
         assert done.returncode == 1 and "node 3" in done.stderr, done.stderr
-        wait_until(lambda: newest(own)["cause"] == "site_lost", 30, "its site is lost", 0.1)
+        wait_until(lambda: state(own)["history"] and newest(own)["cause"] == "site_lost", 30,
+                   "its site is lost", 0.1)
         lost = newest(own)
         assert lost["from"] == "c"
     finally:
