@@ -48,6 +48,18 @@ const struct option_row option_rows[OPTION_COUNT] = {
     [OPTION_COUNT_MAX] = {"count", 'c', "COUNT", "ends after so many records"},
     [OPTION_LINES_OF] = {"lines-of", 'l', "FILE", "lines of this file instead of standard input"},
     [OPTION_QUIET] = {"quiet", 'q', NULL, "says nothing but errors"},
+    [OPTION_CONSUMER_GROUP] = {"consumer-group", 'G', "GROUP",
+                               "shares the topics with others of this group, and keeps its place"},
+    [OPTION_BROADCAST] = {"broadcast", 0, "INSTANCE",
+                          "all records for each instance of the group, which keeps its place"},
+    [OPTION_START] = {"start", 'o', "WHERE", "beginning, end, stored, N, -N, s@MS, or a time (UTC)"},
+    [OPTION_EXIT] = {"exit", 'e', NULL, "ends when all that was there has been read"},
+    [OPTION_IDLE] = {"idle", 0, "SECONDS", "ends when nothing has come for so long"},
+    [OPTION_FORMAT] = {"format", 'f', "FORMAT", "how a record is written (below)"},
+    [OPTION_DELIMITER] = {"delimiter", 'D', "TEXT", "behind each record; \\n when not given"},
+    [OPTION_NULLS] = {"null", 'Z', NULL, "NULL where there is no key or value"},
+    [OPTION_JSON] = {"json", 'J', NULL, "a line of JSON for each record"},
+    [OPTION_UNBUFFERED] = {"unbuffered", 'u', NULL, "each record is written at once"},
 };
 
 static int find_long(const char *name, size_t length)
@@ -110,6 +122,7 @@ static bool read_option(int count, char **texts, int *at, struct arguments *a, c
     size_t length = equals != NULL ? (size_t)(equals - text) - 2 : strlen(text + 1) - is_long;
     int id = is_long ? find_long(text + 2, length) : find_short(text + 1);
     if (id < 0) {
+        a->unknown = text;
         snprintf(trouble, trouble_size, "there is no option %s", text);
         return false;
     }
@@ -125,6 +138,8 @@ static bool read_option(int count, char **texts, int *at, struct arguments *a, c
                  option_rows[id].value);
         return false;
     }
+    if (!is_long)
+        a->by_letter |= OPTION_BIT(id);
     return note_option(a, id, value, trouble, trouble_size);
 }
 
@@ -183,6 +198,19 @@ void arguments_take_verb(struct arguments *a)
         a->operand_count = count + 1;
     }
     a->verb = "";
+}
+
+bool arguments_take_letter(struct arguments *a, enum option_id usual, enum option_id own)
+{
+    if ((a->by_letter & OPTION_BIT(usual)) == 0)
+        return true;
+    if (arguments_has(a, own))
+        return false;
+    a->given = (a->given & ~OPTION_BIT(usual)) | OPTION_BIT(own);
+    a->by_letter = (a->by_letter & ~OPTION_BIT(usual)) | OPTION_BIT(own);
+    a->values[own] = a->values[usual];
+    a->values[usual] = NULL;
+    return true;
 }
 
 bool arguments_duration(const char *text, int64_t *ms)

@@ -48,6 +48,16 @@ enum option_id {
     OPTION_COUNT_MAX,
     OPTION_LINES_OF,
     OPTION_QUIET,
+    OPTION_CONSUMER_GROUP,
+    OPTION_BROADCAST,
+    OPTION_START,
+    OPTION_EXIT,
+    OPTION_IDLE,
+    OPTION_FORMAT,
+    OPTION_DELIMITER,
+    OPTION_NULLS,
+    OPTION_JSON,
+    OPTION_UNBUFFERED,
     OPTION_COUNT
 };
 
@@ -80,7 +90,9 @@ struct arguments {
     const char *values[OPTION_COUNT]; /* the last one given */
     const char *headers[HEADERS_MAX]; /* of --header */
     unsigned header_count;
-    uint64_t given; /* OPTION_BITs */
+    uint64_t given;      /* OPTION_BITs */
+    uint64_t by_letter;  /* of these, by their letter */
+    const char *unknown; /* an option that there is not; NULL */
 };
 
 /* False with a sentence in `trouble` when it is no command line at all. `--` ends the options. */
@@ -94,6 +106,10 @@ static inline bool arguments_has(const struct arguments *a, enum option_id id)
 {
     return (a->given & OPTION_BIT(id)) != 0;
 }
+
+/* This command has that letter for another option than all others have: who gave `usual` by its
+ * letter meant `own`. False when both were given. */
+bool arguments_take_letter(struct arguments *a, enum option_id usual, enum option_id own);
 
 /* A whole number within bounds. */
 bool arguments_number(const char *text, int64_t least, int64_t most, int64_t *value);

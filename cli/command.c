@@ -93,7 +93,10 @@ uint64_t command_options(const struct command *c)
 {
     bool is_client = (c->options & OPTION_BIT(OPTION_CLIENT_CONFIG)) != 0;
     uint64_t of_ports = OPTION_BIT(OPTION_ADMIN) | OPTION_BIT(OPTION_TOKEN_FILE);
-    return (OPTIONS_COMMON & ~(is_client ? of_ports : 0)) | c->options;
+    uint64_t without = is_client ? of_ports : 0;
+    if ((c->options & OPTION_BIT(OPTION_START)) != 0)
+        without |= OPTION_BIT(OPTION_OUTPUT); /* its letter is kcat's there */
+    return (OPTIONS_COMMON & ~without) | c->options;
 }
 
 /* Words and options that this command does not take. */
@@ -123,6 +126,9 @@ static bool is_sound(const struct command *c, const struct arguments *a, char *t
 static int run(const struct command *c, struct session *s)
 {
     char trouble[512];
+    if ((c->options & OPTION_BIT(OPTION_START)) != 0 &&
+        !arguments_take_letter(&s->arguments, OPTION_OUTPUT, OPTION_START))
+        return fail_usage(s, "--start is given twice");
     const char *output = s->arguments.values[OPTION_OUTPUT];
     if (!is_sound(c, &s->arguments, trouble, sizeof trouble) ||
         !targets_find(&s->arguments, &s->targets, trouble, sizeof trouble))
@@ -135,12 +141,24 @@ static int run(const struct command *c, struct session *s)
     return c->run(s);
 }
 
+static void say_what_kcat_has(const struct arguments *a, char *trouble, size_t size)
+{
+    size_t length = strlen(trouble);
+    if (a->unknown == NULL || a->noun == NULL || strcmp(a->noun, "consume") != 0)
+        return;
+    const char *why = consume_lacks(a->unknown[1]);
+    if (why != NULL)
+        snprintf(trouble + length, size - length, ": %s", why);
+}
+
 static int find_and_run(int count, char **texts, struct session *s)
 {
     char trouble[512];
     struct arguments *a = &s->arguments;
-    if (!arguments_read(count, texts, a, trouble, sizeof trouble))
+    if (!arguments_read(count, texts, a, trouble, sizeof trouble)) {
+        say_what_kcat_has(a, trouble, sizeof trouble);
         return fail_usage(s, trouble);
+    }
     bool wants_help = arguments_has(a, OPTION_HELP) ||
                       (a->noun != NULL && a->verb == NULL && strcmp(a->noun, "help") == 0);
     const struct command *c = a->noun != NULL ? find(a) : NULL;

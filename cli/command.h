@@ -122,6 +122,9 @@ int switch_run(struct session *s);
 int disk_status(struct session *s);
 int disk_scrub(struct session *s);
 int produce_run(struct session *s);
+int consume_run(struct session *s);
+/* Why kcat's option of that letter is not there; NULL: kcat has none either, or it is. */
+const char *consume_lacks(char letter);
 int spool_list(struct session *s);
 int spool_retry(struct session *s);
 int spool_purge(struct session *s);

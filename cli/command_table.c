@@ -205,5 +205,30 @@ const struct command commands[] = {
      "or\n"
      "not known, or only some failed; 1 when none was taken; 4 when no node answered.",
      "trilog produce -t orders -K : < lines", produce_run},
+    {"consume", "", "[TOPIC]...", 0, OPERANDS_MAX,
+     OPTION_BIT(OPTION_CLIENT_CONFIG) | OPTION_BIT(OPTION_BOOTSTRAP) | OPTION_BIT(OPTION_TOPIC) |
+         OPTION_BIT(OPTION_KEY_DELIMITER) | OPTION_BIT(OPTION_COUNT_MAX) |
+         OPTION_BIT(OPTION_QUIET) | OPTION_BIT(OPTION_CONSUMER_GROUP) |
+         OPTION_BIT(OPTION_BROADCAST) | OPTION_BIT(OPTION_START) | OPTION_BIT(OPTION_EXIT) |
+         OPTION_BIT(OPTION_IDLE) | OPTION_BIT(OPTION_FORMAT) | OPTION_BIT(OPTION_DELIMITER) |
+         OPTION_BIT(OPTION_NULLS) | OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_UNBUFFERED),
+     "writes records of topics to standard output, by libtrilog",
+     "Letters and the format are kcat's where they mean the same. Without --consumer-group it "
+     "looks\n"
+     "on: from the beginning or from --start, and leaves nothing behind. In a group it goes on\n"
+     "where the group stands, or from --start where that is nowhere, and is done with a record "
+     "once\n"
+     "that is written: what could not be written comes again. Headers of libtrilog itself "
+     "(trilog-id,\n"
+     "trilog-expires) are not shown; what has expired, or is there twice, is not written.\n"
+     "FORMAT: %s value, %S its size (-1: none), %R that as four bytes, %k key, %K its size,\n"
+     "%T timestamp (ms), %h headers, %t topic, %p partition, %o offset, %% a percent sign,\n"
+     "\\n \\r \\t \\0 \\\\ \\xHH. JSON is kcat's, without tstype and broker; what is no UTF-8 is\n"
+     "{\"base64\":...}. Settings as for produce. Exit status 0 at the end that was asked for; 3 when "
+     "it\n"
+     "was ended before; 1 when the output could not be written or the topic is not there; 4 when "
+     "no\n"
+     "node answered for a minute, or for --idle.",
+     "trilog consume -t orders -o -10 -e -f '%t [%p] at %o: %k=%s\\n'", consume_run},
     {NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

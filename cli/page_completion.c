@@ -59,7 +59,8 @@ static void put_bash_values(FILE *into)
                     ? "mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return"
                     : "return");
     }
-    fprintf(into, "    esac\n");
+    fprintf(into, "    esac\n    [[ $before == -o && ${COMP_WORDS[1]} == consume ]] && "
+                  "words='beginning end stored'\n");
 }
 
 void page_bash(FILE *into)
@@ -117,7 +118,11 @@ static void put_zsh_options(const struct command *c, FILE *into)
 
 static void put_zsh_values(FILE *into)
 {
-    fprintf(into, "    case $words[CURRENT-1] in\n"
+    fprintf(into, "    if [[ $words[CURRENT-1] == -o && $words[2] == consume ]]; then\n"
+                  "        found=('beginning:of all' 'end:what comes from now on' "
+                  "'stored:where the group stands')\n"
+                  "        _describe value found; return\n    fi\n"
+                  "    case $words[CURRENT-1] in\n"
                   "    -o|--output) found=('table:for people' 'json:what the node said')\n"
                   "        _describe value found; return ;;\n");
     for (int i = 0; i < OPTION_COUNT; i++) {

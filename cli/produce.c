@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <trilog/trilog.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "command.h"
 
 #define FLUSH_MS      (16 * 60 * 1000) /* beyond the longest time that a record has */
@@ -29,21 +28,6 @@ struct produce {
     uint64_t sent, bytes, acknowledged, stored, unknown, failed;
     char why[TRILOG_TEXT_SIZE]; /* the first failure, in words */
 };
-
-static volatile sig_atomic_t is_interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    is_interrupted = 1;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- told ---- */
 
@@ -76,7 +60,7 @@ static void on_event(void *data, enum trilog_event_kind kind, const char *text)
 /* A line that is written over, on a terminal only. */
 static void show(struct produce *p, bool is_last)
 {
-    int64_t now = now_ms(), spent_ms = now - p->begun_ms;
+    int64_t now = client_now_ms(), spent_ms = now - p->begun_ms;
     if (arguments_has(&p->s->arguments, OPTION_QUIET) || !isatty(fileno(p->s->err)) ||
         (!is_last && now - p->shown_ms < SHOW_EVERY_MS))
         return;
@@ -136,24 +120,6 @@ static bool read_arguments(struct produce *p)
     return read_headers(p);
 }
 
-/* Addresses of the command line take the place of a file. */
-static bool use_bootstrap(struct session *s)
-{
-    const char *list = s->arguments.values[OPTION_BOOTSTRAP];
-    char text[4096] = "{site: command-line, client.id: trilog-produce, bootstrap: [";
-    size_t length = strlen(text);
-    if (list == NULL)
-        return true;
-    while (*list != '\0' && length + 300 < sizeof text) {
-        size_t size = strcspn(list, ",");
-        length += (size_t)snprintf(text + length, sizeof text - length, "'%.*s',",
-                                   size < 290 ? (int)size : 290, list);
-        list += size + (list[size] == ',');
-    }
-    snprintf(text + length - 1, sizeof text - length + 1, "]}");
-    return setenv("TRILOG_CLIENT_CONFIG", text, 1) == 0;
-}
-
 static int open_producer(struct produce *p)
 {
     char why[TRILOG_TEXT_SIZE];
@@ -163,7 +129,7 @@ static int open_producer(struct produce *p)
         .on_event = on_event,
         .data = p,
     };
-    int result = use_bootstrap(p->s) ? trilog_producer_open(&p->producer, &options, why)
+    int result = client_use_bootstrap(p->s, "trilog-produce") ? trilog_producer_open(&p->producer, &options, why)
                                      : TRILOG_ERR_MEMORY;
     if (result == TRILOG_OK)
         return EXIT_DONE;
@@ -207,13 +173,13 @@ static bool send_lines(struct produce *p, FILE *from)
     size_t capacity = 0;
     ssize_t size = 0;
     int64_t count = 0;
-    while (!is_interrupted && count < p->count_max &&
+    while (!client_is_interrupted() && count < p->count_max &&
            (size = getline(&line, &capacity, from)) >= 0) {
         send_line(p, line, (size_t)size - (size > 0 && line[size - 1] == '\n'));
         count++;
         show(p, false);
     }
-    bool is_read = !ferror(from) || is_interrupted;
+    bool is_read = !ferror(from) || client_is_interrupted();
     free(line);
     if (!is_read)
         fprintf(p->s->err, "trilog: reading: %s\n", strerror(errno));
@@ -235,7 +201,7 @@ static int exit_status_of(const struct produce *p, bool is_read)
 static int finish(struct produce *p, bool is_read)
 {
     while (trilog_flush(p->producer, SHOW_EVERY_MS) == TRILOG_ERR_TIMED_OUT &&
-           now_ms() - p->begun_ms < FLUSH_MS)
+           client_now_ms() - p->begun_ms < FLUSH_MS)
         show(p, false);
     show(p, true);
     int status = exit_status_of(p, is_read);
@@ -256,7 +222,7 @@ static int finish(struct produce *p, bool is_read)
 
 int produce_run(struct session *s)
 {
-    struct produce p = {.s = s, .begun_ms = now_ms()};
+    struct produce p = {.s = s, .begun_ms = client_now_ms()};
     const char *path = s->arguments.values[OPTION_LINES_OF];
     FILE *from = s->in;
     int status = read_arguments(&p) ? EXIT_DONE : EXIT_USAGE;
@@ -265,8 +231,7 @@ int produce_run(struct session *s)
         status = EXIT_FAILED;
     }
     if (status == EXIT_DONE && pthread_mutex_init(&p.lock, NULL) == 0) {
-        struct sigaction action = {.sa_handler = on_interrupt};
-        sigaction(SIGINT, &action, NULL);
+        client_catch_interrupts();
         status = open_producer(&p);
         if (status == EXIT_DONE)
             status = finish(&p, send_lines(&p, from));

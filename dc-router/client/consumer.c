@@ -73,6 +73,8 @@ static int take_options(struct trilog_consumer *c, const struct trilog_consumer_
     c->is_broadcast = o->broadcast_instance != NULL;
     if (!is_name(o->group) || (c->is_broadcast && !is_name(o->broadcast_instance)))
         return TRILOG_ERR_GROUP;
+    if ((unsigned)o->start > TRILOG_START_TIME || o->start_at < 0)
+        return TRILOG_ERR_OFFSET;
     snprintf(c->group, sizeof c->group, "%s%s%s", o->group, c->is_broadcast ? ".broadcast." : "",
              c->is_broadcast ? o->broadcast_instance : "");
     if (o->broadcast_instance != NULL)

@@ -7,10 +7,11 @@
 #include "consumer_parts.h"
 
 /* What is to be committed of it; NO_OFFSET: nothing new. */
-static int64_t due_of(const struct part *part)
+static int64_t due_of(const struct trilog_consumer *c, const struct part *part)
 {
     int64_t done_to = consumer_part_done_to(part);
-    if (!part->is_assigned || done_to < 0 || done_to == part->committed)
+    if (c->options.commits_nothing || !part->is_assigned || done_to < 0 ||
+        done_to == part->committed)
         return NO_OFFSET;
     return done_to;
 }
@@ -20,7 +21,7 @@ static rd_kafka_topic_partition_list_t *list_due(struct trilog_consumer *c)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
     for (struct part *part = c->parts; part != NULL; part = part->hh.next) {
-        int64_t offset = due_of(part);
+        int64_t offset = due_of(c, part);
         if (offset == NO_OFFSET)
             continue;
         if (list == NULL)
@@ -35,7 +36,7 @@ static rd_kafka_topic_partition_list_t *list_due(struct trilog_consumer *c)
 bool consumer_is_committed(const struct trilog_consumer *c)
 {
     for (const struct part *part = c->parts; part != NULL; part = part->hh.next)
-        if (due_of(part) != NO_OFFSET)
+        if (due_of(c, part) != NO_OFFSET)
             return false;
     return true;
 }

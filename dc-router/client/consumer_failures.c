@@ -103,7 +103,7 @@ static void tell_what_was_found(struct trilog_consumer *c, const struct retry_lo
 int consumer_failures_open(struct trilog_consumer *c, char *why)
 {
     c->lock_file = -1;
-    if (c->settings.failure_directory[0] == '\0')
+    if (c->settings.failure_directory[0] == '\0' || c->options.commits_nothing)
         return 0;
     struct err_note note = {0};
     struct retry_log_report report = {0};

@@ -75,6 +75,7 @@ static int set_texts(rd_kafka_conf_t *conf, const struct trilog_consumer *c, cha
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
         {"auto.offset.reset", "error"},
+        {"enable.partition.eof", c->options.stops_at_end ? "true" : "false"},
     };
     int err = 0;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && err == 0; i++)

@@ -34,6 +34,7 @@ struct part *consumer_part(struct trilog_consumer *c, const char *topic, int32_t
         return part;
     part->key = key;
     part->position = part->committed = part->sent = part->floor = NO_OFFSET;
+    part->end = part->read_to = NO_OFFSET;
     HASH_ADD(hh, c->parts, key, sizeof part->key, part);
     if (part->hh.tbl != NULL)
         return part;

@@ -34,16 +34,18 @@ struct part {
     struct part_key key; /* hash key */
     uint64_t assignment; /* rises each time that what is held of it stops counting */
     bool is_assigned;
-    bool is_placed;            /* it is fetched; else place_at_ms says when to try */
-    bool is_out_of_range;      /* a broker says so of its position; else there was no memory */
-    bool has_been_behind;      /* it was said that a broker has less than it */
-    unsigned look_count;       /* so often it had more than what came */
-    uint64_t came_at_ms;       /* its last record, or when it was placed */
-    uint64_t place_at_ms;      /* not placed: looked at again then */
-    int64_t position;          /* the next record that is to be ready */
-    int64_t committed;         /* the cluster has this from here; NO_OFFSET */
-    int64_t sent;              /* the last offset that was sent to be committed */
-    int64_t floor;             /* all before it is done here */
+    bool is_placed;       /* it is fetched; else place_at_ms says when to try */
+    bool is_out_of_range; /* a broker says so of its position; else there was no memory */
+    bool has_been_behind; /* it was said that a broker has less than it */
+    unsigned look_count;  /* so often it had more than what came */
+    uint64_t came_at_ms;  /* its last record, or when it was placed */
+    uint64_t place_at_ms; /* not placed: looked at again then */
+    int64_t position;     /* the next record that is to be ready */
+    int64_t committed;    /* the cluster has this from here; NO_OFFSET */
+    int64_t sent;         /* the last offset that was sent to be committed */
+    int64_t floor;        /* all before it is done here, or was not to be read */
+    int64_t end;          /* where it ended when it came; NO_OFFSET: not asked, or not wanted */
+    int64_t read_to;      /* librdkafka was at its end there; NO_OFFSET */
     struct held *first, *last; /* held and not done, by offset */
     UT_hash_handle hh;
 };
@@ -125,9 +127,10 @@ struct trilog_consumer {
     bool is_paused;
     bool reads_near; /* from its own site's replicas */
     uint64_t near_at_ms;
-    bool is_stuck;   /* it was told */
-    bool is_closing; /* nothing is handed out any more */
-    bool is_ending;  /* the thread is to end */
+    uint64_t end_at_ms; /* ends are asked for then */
+    bool is_stuck;      /* it was told */
+    bool is_closing;    /* nothing is handed out any more */
+    bool is_ending;     /* the thread is to end */
     bool is_closed;
     bool is_left; /* something was in hand or not committed at the end */
     bool is_fatal;
@@ -184,6 +187,19 @@ void consumer_place_due(struct trilog_consumer *c);
 void consumer_serve_seeks(struct trilog_consumer *c);
 void consumer_refuse_seeks(struct trilog_consumer *c); /* it is closed */
 void consumer_pause(struct trilog_consumer *c, bool is_paused);
+
+/* consumer_start.c: on the library's thread. */
+/* With the lock held: of a topic's partition, which offset is to be asked for? `committed` is what
+ * the cluster knows of it and of others. */
+int64_t consumer_start_of(const struct trilog_consumer *c,
+                          const rd_kafka_topic_partition_list_t *committed, const char *topic);
+/* Without the lock: puts what the cluster answers in their place. False when it does not. */
+bool consumer_start_ask(struct trilog_consumer *c, rd_kafka_topic_partition_list_t *list);
+
+/* consumer_end.c */
+void consumer_end_watch(struct trilog_consumer *c); /* on the library's thread, without the lock */
+void consumer_end_note(struct trilog_consumer *c, const rd_kafka_message_t *message); /* with it */
+bool consumer_is_at_end(const struct trilog_consumer *c);                             /* with it */
 
 /* consumer_commit.c: on the library's thread, without the lock. */
 void consumer_commit_due(struct trilog_consumer *c);

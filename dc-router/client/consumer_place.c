@@ -58,29 +58,12 @@ void consumer_pause(struct trilog_consumer *c, bool is_paused)
 
 /* ---- where a partition starts ---- */
 
-static bool has_position(const rd_kafka_topic_partition_list_t *list, const char *topic)
-{
-    for (int i = 0; i < list->cnt; i++)
-        if (list->elems[i].offset >= 0 && strcmp(list->elems[i].topic, topic) == 0)
-            return true;
-    return false;
-}
-
-/* One without a position: a partition that was added to a topic which is read already has nothing
- * that this consumer does not want. */
-static int64_t first_start(const struct trilog_consumer *c,
-                           const rd_kafka_topic_partition_list_t *committed, const char *topic)
-{
-    int start = c->is_broadcast ? c->settings.broadcast_start : c->settings.group_start;
-    bool is_added = has_position(committed, topic) || (c->is_broadcast && c->had_assignment);
-    return start == 0 || is_added ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
-}
-
 static void place(struct part *part, int64_t position)
 {
     part->position = position;
     part->is_placed = true;
     part->look_count = 0;
+    part->read_to = NO_OFFSET;
     part->came_at_ms = consumer_now_ms();
     part->place_at_ms = part->came_at_ms + TRY_EVERY_MS; /* not again before that */
 }
@@ -101,12 +84,21 @@ static bool place_by_commit(struct trilog_consumer *c, struct part *part, int64_
     return start != NO_OFFSET;
 }
 
-/* Those without any position; the answer says where they begin or end now. */
+/* What is never committed is kept here: after a rebalance the start would else be looked for anew,
+ * at an end that has moved on. */
+static void place_first(const struct trilog_consumer *c, struct part *part, int64_t start)
+{
+    place(part, start);
+    if (c->options.commits_nothing)
+        part->floor = start;
+}
+
+/* Those without any position. */
 static bool place_fresh(struct trilog_consumer *c, rd_kafka_topic_partition_list_t *fresh)
 {
     if (fresh->cnt == 0)
         return true;
-    if (rd_kafka_offsets_for_times(c->kafka, fresh, ANSWER_WAIT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (!consumer_start_ask(c, fresh))
         return false;
     bool is_whole = true;
     pthread_mutex_lock(&c->lock);
@@ -117,7 +109,7 @@ static bool place_fresh(struct trilog_consumer *c, rd_kafka_topic_partition_list
         if (p->err != RD_KAFKA_RESP_ERR_NO_ERROR || p->offset < 0)
             is_whole = false;
         else if (part != NULL && part->is_assigned && !part->is_placed)
-            place(part, p->offset);
+            place_first(c, part, p->offset);
     }
     c->wants_commit = true; /* so that it starts there the next time too */
     pthread_mutex_unlock(&c->lock);
@@ -150,8 +142,8 @@ static bool place_all(struct trilog_consumer *c, rd_kafka_topic_partition_list_t
         if (p->err != RD_KAFKA_RESP_ERR_NO_ERROR || part == NULL)
             is_whole = false;
         else if (!place_by_commit(c, part, p->offset >= 0 ? p->offset : NO_OFFSET))
-            rd_kafka_topic_partition_list_add(fresh, p->topic, p->partition)->offset = first_start(
-                c, committed, p->topic);
+            rd_kafka_topic_partition_list_add(fresh, p->topic, p->partition)->offset =
+                consumer_start_of(c, committed, p->topic);
     }
     pthread_mutex_unlock(&c->lock);
     is_whole = place_fresh(c, fresh) && is_whole;

@@ -68,6 +68,8 @@ static int take(struct trilog_consumer *c, uint64_t end_ms, const struct trilog_
             return hand_out(c, h, message);
         if (c->is_fatal)
             return TRILOG_ERR_FATAL;
+        if (consumer_is_at_end(c))
+            return TRILOG_ERR_END;
         if (!consumer_wait(c, end_ms))
             return why_nothing(c);
     }

@@ -92,11 +92,13 @@ static void take_error(struct trilog_consumer *c, const rd_kafka_message_t *m)
         if (m->rkt != NULL)
             note_unknown(c, rd_kafka_topic_name(m->rkt));
         break;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        consumer_end_note(c, m);
+        break;
     case RD_KAFKA_RESP_ERR__TRANSPORT: /* it goes to others */
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__RESOLVE:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED: /* a callback took so long; it joins again */
     case RD_KAFKA_RESP_ERR__FATAL:             /* watched for by itself */
         break;
@@ -229,6 +231,7 @@ void *consumer_thread(void *consumer)
         consumer_serve_seeks(c);
         consumer_commit_due(c);
         consumer_near_watch(c);
+        consumer_end_watch(c);
         pthread_mutex_lock(&c->lock);
         consumer_failures_feed(c);
         consumer_watch(c, consumer_now_ms());

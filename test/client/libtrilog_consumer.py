@@ -29,7 +29,8 @@ class Options(ctypes.Structure):
     _fields_ = [("config_path", ctypes.c_char_p), ("topics", ctypes.POINTER(ctypes.c_char_p)),
                 ("topic_count", ctypes.c_size_t), ("group", ctypes.c_char_p),
                 ("broadcast_instance", ctypes.c_char_p), ("on_event", libtrilog.ON_EVENT),
-                ("data", ctypes.c_void_p)]
+                ("data", ctypes.c_void_p), ("start", ctypes.c_int), ("start_at", ctypes.c_int64),
+                ("commits_nothing", ctypes.c_int), ("stops_at_end", ctypes.c_int)]
 
 
 def load():

@@ -59,7 +59,8 @@ extern "C" {
     X(TRILOG_ERR_NO_LOG, -23, "there is no failure log: failure_directory is not set")             \
     X(TRILOG_ERR_LOG_FULL, -24, "the failure log is full")                                         \
     X(TRILOG_ERR_LOG_DISK, -25, "the failure log's disk failed")                                   \
-    X(TRILOG_ERR_OFFSET, -26, "not an offset")
+    X(TRILOG_ERR_OFFSET, -26, "not an offset")                                                     \
+    X(TRILOG_ERR_END, -27, "all that was there has been handed out")
 
 enum trilog_result {
 #define TRILOG_RESULT_ENUM(name, code, text) name = (code),
@@ -289,6 +290,17 @@ enum trilog_consumer_event_kind {
 typedef void (*trilog_consumer_event_cb)(void *data, enum trilog_consumer_event_kind kind,
                                          const char *text);
 
+/* Where a consumer starts in a partition of which nobody knows a position. One that is added to a
+ * topic which is read already starts at its beginning. */
+enum trilog_start {
+    TRILOG_START_BY_SETTINGS, /* group_start or broadcast_start */
+    TRILOG_START_BEGINNING,
+    TRILOG_START_END,
+    TRILOG_START_OFFSET,     /* at start_at, or at the nearer end where that is not there */
+    TRILOG_START_BEFORE_END, /* start_at offsets before its end */
+    TRILOG_START_TIME        /* at the first record of start_at (ms since 1970) or later */
+};
+
 /* Zero what you do not use. */
 struct trilog_consumer_options {
     const char *config_path; /* as of trilog_producer_options */
@@ -302,16 +314,25 @@ struct trilog_consumer_options {
     const char *broadcast_instance;
     trilog_consumer_event_cb on_event;
     void *data;
+    enum trilog_start start;
+    int64_t start_at;
+    /* 1: no position is kept, and a group without any ends with its last member: to look at a
+     * topic. What a rebalance brings from another member starts as `start` says. There is no
+     * failure log. */
+    int commits_nothing;
+    /* 1: once all that was there when its partitions came to it has been handed out, take gives
+     * END; what came meanwhile may have been handed out too. */
+    int stops_at_end;
 };
 
 /* Opens a consumer; *consumer is returned owned (trilog_consumer_destroy). It does not wait for the
- * cluster. `why` as of trilog_producer_open(). Errors: NULL, TOPIC, GROUP, SETTINGS, LOG_DISK,
- * MEMORY, SYSTEM. */
+ * cluster. `why` as of trilog_producer_open(). Errors: NULL, TOPIC, GROUP, OFFSET (`start`),
+ * SETTINGS, LOG_DISK, MEMORY, SYSTEM. */
 TRILOG_API int trilog_consumer_open(struct trilog_consumer **consumer,
                                     const struct trilog_consumer_options *options, char *why);
 
 /* The next record, into the caller's hand; waits for timeout_ms at most. *message is NULL on
- * errors: EMPTY, IN_HAND, UNKNOWN_TOPIC (as EMPTY, and the cluster has not one of the topics),
+ * errors: EMPTY, IN_HAND, UNKNOWN_TOPIC (as EMPTY, and the cluster has not one of the topics), END,
  * FATAL, CLOSED, NULL, WRONG_THREAD. */
 TRILOG_API int trilog_consumer_take(struct trilog_consumer *consumer, int timeout_ms,
                                     const struct trilog_message **message);
