@@ -213,7 +213,7 @@ CHAOS_TESTED := $(if $(filter tsan,$(VARIANT)),,$(foreach p,$(CHAOS_PROGRAMS),$(
 $(foreach p,$(CHAOS_TESTED),$(eval $(call chaos_unit_rules,$(p))))
 
 # The command knows nothing of the node either.
-$(B)/test/cli/%.o: TEST_INCLUDES := -Icli
+$(B)/test/cli/%.o: TEST_INCLUDES := -Icli -Idc-router/client/include
 $(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-out $(B)/cli/main.o,$(CLI_OBJECTS)) \
     $(B)/libtrilog.a $(B)/libbase.a $(filter %.o,$(TEST_RUNNER))
 	$(CC) $(LDFLAGS) $^ $(CLI_LIBS) $(filter -l%,$(TEST_RUNNER)) -o $@

@@ -40,8 +40,8 @@ bool client_use_bootstrap(struct session *s, const char *client_id)
     char text[4096];
     if (list == NULL)
         return true;
-    size_t length = (size_t)snprintf(
-        text, sizeof text, "{site: command-line, client.id: %s, bootstrap: [", client_id);
+    size_t length = (size_t)snprintf(text, sizeof text,
+                                     "{site: command-line, client.id: %s, bootstrap: [", client_id);
     while (*list != '\0' && length + 300 < sizeof text) {
         size_t size = strcspn(list, ",");
         length += (size_t)snprintf(text + length, sizeof text - length, "'%.*s',",

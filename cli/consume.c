@@ -16,14 +16,14 @@
 #include "moment.h"
 #include "record_format.h"
 
-#define BATCH_MAX      256 /* written, and not known to be out */
-#define LOOK_MS        200
-#define SHOW_EVERY_MS  500
-#define ANSWER_MS      60000 /* without a sign of any node */
-#define TOPIC_MS       10000 /* a topic may be new */
-#define CLOSE_MS       5000
-#define OUT_BYTES      (64 * 1024)
-#define NEVER_MS       INT64_MAX
+#define BATCH_MAX     256 /* written, and not known to be out */
+#define LOOK_MS       200
+#define SHOW_EVERY_MS 500
+#define ANSWER_MS     60000 /* without a sign of any node */
+#define TOPIC_MS      5000  /* a topic may be new */
+#define CLOSE_MS      5000
+#define OUT_BYTES     (64 * 1024)
+#define NEVER_MS      INT64_MAX
 
 struct consume {
     struct session *s;
@@ -187,11 +187,10 @@ static bool read_format(struct consume *c)
                            "says all\n");
         return false;
     }
-    bool is_read = format != NULL
-                       ? record_format_read(&c->format, format, trouble, sizeof trouble)
-                       : record_format_plain(&c->format, key_delimiter,
-                                             delimiter != NULL ? delimiter : "\\n", trouble,
-                                             sizeof trouble);
+    bool is_read = format != NULL ? record_format_read(&c->format, format, trouble, sizeof trouble)
+                                  : record_format_plain(&c->format, key_delimiter,
+                                                        delimiter != NULL ? delimiter : "\\n",
+                                                        trouble, sizeof trouble);
     if (!is_read)
         fprintf(c->s->err, "trilog: %s\n", trouble);
     c->format.is_json = is_json;
@@ -306,7 +305,8 @@ static int judge_silence(struct consume *c, int result)
         return -1;
     bool is_wanting = arguments_has(a, OPTION_COUNT_MAX) || arguments_has(a, OPTION_EXIT);
     if (is_wanting)
-        fprintf(c->s->err, "trilog: nothing has come for %" PRId64 " s, after %" PRIu64 " records\n",
+        fprintf(c->s->err,
+                "trilog: nothing has come for %" PRId64 " s, after %" PRIu64 " records\n",
                 c->idle_ms / 1000, c->count);
     return is_wanting ? EXIT_PARTLY : EXIT_DONE;
 }
@@ -353,7 +353,8 @@ static int run(struct consume *c)
     show(c, true);
     result = trilog_consumer_close(c->consumer, status == EXIT_DONE ? CLOSE_MS : 0);
     if (result == TRILOG_ERR_TIMED_OUT && status == EXIT_DONE) {
-        fprintf(c->s->err, "trilog: what was written last could not be committed: it comes again\n");
+        fprintf(c->s->err,
+                "trilog: what was written last could not be committed: it comes again\n");
         status = EXIT_PARTLY;
     }
     return status;

@@ -129,8 +129,9 @@ static int open_producer(struct produce *p)
         .on_event = on_event,
         .data = p,
     };
-    int result = client_use_bootstrap(p->s, "trilog-produce") ? trilog_producer_open(&p->producer, &options, why)
-                                     : TRILOG_ERR_MEMORY;
+    int result = client_use_bootstrap(p->s, "trilog-produce")
+                     ? trilog_producer_open(&p->producer, &options, why)
+                     : TRILOG_ERR_MEMORY;
     if (result == TRILOG_OK)
         return EXIT_DONE;
     fprintf(p->s->err, "trilog: %s\n",

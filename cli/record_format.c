@@ -1,7 +1,8 @@
 /* A format string, read once, and records written by it.
  *
  * What can't be meant is refused when it is read: a record is never written otherwise than asked.
- * In JSON, bytes that are no UTF-8 are {"base64":"..."}, so that nothing is lost. Headers of traces, which libtrilog hands out apart, are shown with the others. */
+ * In JSON, bytes that are no UTF-8 are {"base64":"..."}, so that nothing is lost. Headers of
+ * traces, which libtrilog hands out apart, are shown with the others. */
 #include "record_format.h"
 
 #include <inttypes.h>
@@ -216,7 +217,9 @@ static char *base64_of(const uint8_t *bytes, size_t size)
 /* NULL without memory. */
 static json_t *json_of(const void *bytes, size_t size)
 {
-    json_t *text = bytes != NULL ? json_stringn(bytes, size) : json_null();
+    if (bytes == NULL)
+        return json_null();
+    json_t *text = json_stringn(bytes, size);
     if (text != NULL)
         return text;
     char *encoded = base64_of(bytes, size);

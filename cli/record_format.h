@@ -18,8 +18,8 @@ struct record_format {
 
 /* Reads a format string: %s value, %S its size (-1: none), %R the same as four bytes, big endian,
  * %k key, %K its size, %T timestamp in ms, %h headers (name=value,…), %t topic, %p partition, %o
- * offset, %% a percent sign; \n, \r, \t, \0, \\, \xHH. Returns false with a sentence in `trouble`, and
- * nothing to close. */
+ * offset, %% a percent sign; \n, \r, \t, \0, \\, \xHH. Returns false with a sentence in `trouble`,
+ * and nothing to close. */
 bool record_format_read(struct record_format *format, const char *text, char *trouble,
                         size_t trouble_size);
 

@@ -92,7 +92,8 @@ Test(cli_record_format, tells_none_from_empty)
 
 Test(cli_record_format, refuses_what_is_no_format_and_says_what_is)
 {
-    static const char *const wrong[] = {"%", "%x", "a%", "%z%s", "\\", "\\q", "\\x4", "\\xg0", "% s"};
+    static const char *const wrong[] = {"%",   "%x",   "a%",    "%z%s", "\\",
+                                        "\\q", "\\x4", "\\xg0", "% s"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct record_format f;
         char trouble[200] = "";
