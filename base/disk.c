@@ -168,11 +168,6 @@ int disk_free_bytes(const struct disk *d, uint64_t *free_bytes, uint64_t *total_
     return d->operations->free_bytes(d->data, free_bytes, total_bytes);
 }
 
-int disk_descriptor(const struct disk *d, struct disk_file *file)
-{
-    return d->operations->descriptor(d->data, file);
-}
-
 void disk_forget(const struct disk *d, struct disk_file *file)
 {
     if (d->operations->forget != NULL)

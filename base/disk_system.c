@@ -293,12 +293,6 @@ static void system_forget(void *data, struct disk_file *file)
         posix_fadvise(descriptor_of(file), 0, 0, POSIX_FADV_DONTNEED); /* advice: it may fail */
 }
 
-static int system_descriptor(void *data, struct disk_file *file)
-{
-    (void)data;
-    return descriptor_of(file);
-}
-
 static const struct disk_operations system_operations = {
     .open = system_open,
     .close = system_close,
@@ -316,7 +310,6 @@ static const struct disk_operations system_operations = {
     .list = system_list,
     .free_bytes = system_free_bytes,
     .forget = system_forget,
-    .descriptor = system_descriptor,
 };
 
 /* A folder just made is there after a power cut only when the one around it is synced. At each

@@ -455,8 +455,3 @@ uint64_t retry_log_bytes(const struct retry_log *log)
 {
     return spool_bytes(log->spool);
 }
-
-bool retry_log_has_key(const struct retry_log *log, uint64_t key_hash)
-{
-    return spool_has_key(log->spool, key_hash);
-}

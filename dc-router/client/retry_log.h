@@ -86,7 +86,5 @@ int retry_log_list(struct retry_log *log, retry_log_list_cb cb, void *data);
 uint64_t retry_log_count(const struct retry_log *log);          /* all of them */
 uint64_t retry_log_given_up_count(const struct retry_log *log); /* of these */
 uint64_t retry_log_bytes(const struct retry_log *log);
-/* Is one with this key in it, waiting, in hand or given up? */
-bool retry_log_has_key(const struct retry_log *log, uint64_t key_hash);
 
 #endif

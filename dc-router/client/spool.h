@@ -78,9 +78,8 @@ bool spool_has(const struct spool *s, uint64_t order);
 bool spool_has_key(const struct spool *s, uint64_t key_hash);
 bool spool_key_waits(const struct spool *s, uint64_t key_hash);
 
-uint64_t spool_record_count(const struct spool *s);  /* pending */
-uint64_t spool_waiting_count(const struct spool *s); /* of these, waiting */
-uint64_t spool_bytes(const struct spool *s);         /* of its files, done records included */
-uint64_t spool_order_next(const struct spool *s);    /* above all that it has seen */
+uint64_t spool_record_count(const struct spool *s); /* pending */
+uint64_t spool_bytes(const struct spool *s);        /* of its files, done records included */
+uint64_t spool_order_next(const struct spool *s);   /* above all that it has seen */
 
 #endif

@@ -148,11 +148,6 @@ uint64_t spool_record_count(const struct spool *s)
     return HASH_COUNT(s->items);
 }
 
-uint64_t spool_waiting_count(const struct spool *s)
-{
-    return s->waiting_count;
-}
-
 uint64_t spool_bytes(const struct spool *s)
 {
     return s->size_bytes;

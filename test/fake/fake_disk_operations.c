@@ -303,13 +303,6 @@ static int fake_free_bytes(void *data, uint64_t *free_bytes, uint64_t *total_byt
     return unlock(d, d->is_halted ? UV_EIO : 0);
 }
 
-static int fake_descriptor(void *data, struct disk_file *file)
-{
-    (void)data;
-    (void)file;
-    return -1;
-}
-
 const struct disk_operations fake_disk_operations = {
     .open = fake_open,
     .close = fake_close,
@@ -325,5 +318,4 @@ const struct disk_operations fake_disk_operations = {
     .sync_directory = fake_sync_directory,
     .list = fake_list,
     .free_bytes = fake_free_bytes,
-    .descriptor = fake_descriptor,
 };

@@ -53,8 +53,6 @@ struct disk_operations {
     int (*free_bytes)(void *data, uint64_t *free, uint64_t *total);
     /* NULL where there is no page cache (the simulation). */
     void (*forget)(void *data, struct disk_file *file);
-    /* The descriptor for sendfile, or -1 where there is none (the simulation). */
-    int (*descriptor)(void *data, struct disk_file *file);
 };
 
 struct disk {
@@ -94,7 +92,6 @@ int disk_sync_directory(const struct disk *d, const char *path);
 /* Calls `cb` per entry, in no order. UV_ENOENT when the directory is missing. */
 int disk_list(const struct disk *d, const char *path, disk_list_cb cb, void *cb_data);
 int disk_free_bytes(const struct disk *d, uint64_t *free_bytes, uint64_t *total_bytes);
-int disk_descriptor(const struct disk *d, struct disk_file *file);
 /* The file will not be read or written soon: where memory is short, what the page cache has of it
  * is let go. Only what was synced is. Takes milliseconds for a large file. */
 void disk_forget(const struct disk *d, struct disk_file *file);

@@ -62,15 +62,4 @@ static inline struct bytes kafka_string_bytes(struct kafka_string s)
     return bytes_of(s.data, s.size < 0 ? 0 : (size_t)s.size);
 }
 
-static inline bool kafka_uuid_is_zero(const struct kafka_uuid *id)
-{
-    static const struct kafka_uuid zero;
-    return memcmp(id, &zero, sizeof zero) == 0;
-}
-
-static inline bool kafka_uuid_is_equal(const struct kafka_uuid *a, const struct kafka_uuid *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 #endif
