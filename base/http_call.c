@@ -50,14 +50,23 @@ void http_answer_json(struct http_call *call, unsigned status, json_t *json)
     http_answer_text(call, status, JSON_TYPE, text, size);
 }
 
+static void make_plain(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text >= 0x80)
+            *text = '?';
+}
+
 void http_refuse_list(struct http_call *call, unsigned status, const char *code, const char *format,
                       va_list arguments)
 {
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
     json_t *json = json_pack("{s:s, s:s}", "error", code, "message", message);
-    if (json == NULL) /* text of the client's that is not UTF-8 */
-        json = json_pack("{s:s, s:s}", "error", code, "message", "the request is not UTF-8");
+    if (json == NULL) { /* text of the client's that is not UTF-8, or was cut within a character */
+        make_plain(message);
+        json = json_pack("{s:s, s:s}", "error", code, "message", message);
+    }
     http_answer_json(call, status, json);
 }
 

@@ -25,11 +25,11 @@ struct world {
     sem_t is_called;
 };
 
+/* There is nothing but the root. */
 static struct http_route find(void *data, const char *method, const char *path)
 {
     (void)data;
-    (void)path;
-    return (struct http_route){.method = method, .flags = HTTP_OPEN};
+    return (struct http_route){.method = path[1] == '\0' ? method : NULL, .flags = HTTP_OPEN};
 }
 
 static void keep(struct http_call *call)
@@ -122,6 +122,23 @@ Test(http_port, gives_an_answer_that_took_long_its_time_to_be_taken, .timeout = 
     cr_assert_str_eq(answer, "HTTP/1.1 200");
     for (unsigned i = 0; i < CROWD; i++)
         close(crowd[i]);
+    close(client);
+    end(&w);
+}
+
+Test(http_port, tells_why_it_refuses_also_where_that_is_cut_within_a_character, .timeout = 60)
+{
+    struct world w;
+    char request[1024] = "GET /xy", answer[2048] = "";
+    for (unsigned i = 0; i < 60; i++)
+        strcat(request, "%C3%A9"); /* the message has the first 100 bytes of the path */
+    strcat(request, " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    begin(&w);
+    int client = connect_to(&w);
+    cr_assert_eq(send(client, request, strlen(request), 0), (ssize_t)strlen(request));
+    cr_assert_gt(recv(client, answer, sizeof answer - 1, MSG_WAITALL), 0);
+    cr_assert_not_null(strstr(answer, "HTTP/1.1 404"), "%s", answer);
+    cr_assert_not_null(strstr(answer, "there is nothing at /xy??"), "%s", answer);
     close(client);
     end(&w);
 }
