@@ -6,10 +6,12 @@
  *
  * Before the order it was printed since when what was acknowledged may be lost. So a record that
  * was acknowledged or read before that must be there, and so must one that came after the order;
- * what is lost is the end of a stretch of offsets, never a hole in it; nobody sees it again; and
- * what is new lies in the next stretch (at the next multiple of 2^40), so no offset shows two
- * records. A reader that stands behind what survives goes on there, and skips nothing that is. Of
- * commits the same times hold: one from before is in force, one of these times may be gone. */
+ * what is lost is the end of a stretch of offsets, never a hole in it; nobody is given it again (a
+ * client may hand over later what it had fetched: as long as the lost sites are off, a reader shows
+ * only that the record was there when it was last sent to its place); and what is new lies in the
+ * next stretch (at the next multiple of 2^40), so no offset shows two records. A reader that stands
+ * behind what survives goes on there, and skips nothing that is. Of commits the same times hold:
+ * one from before is in force, one of these times may be gone. */
 #include "forced_recovery.h"
 
 #include <string.h>
@@ -42,15 +44,41 @@ size_t recovery_count_by(const struct history *h, int64_t at)
 
 /* ---- records ---- */
 
+/* When the sites that were lost came back, who may show anything: the heal of the fault that took
+ * them. Where no such fault is told, at once. */
+static int64_t lost_return_at(const struct history *h, int64_t ordered_at)
+{
+    int64_t return_at = NEVER;
+    for (size_t i = 0; i < h->faults.count; i++) {
+        const struct fault *fault = &h->faults.items[i];
+        if (fault->inject_at <= ordered_at && fault->heal_at >= ordered_at &&
+            fault->heal_at < return_at)
+            return_at = fault->heal_at;
+    }
+    return return_at == NEVER ? ordered_at : return_at;
+}
+
+static int64_t last_given_at(const struct history *h, const struct slot *slot, size_t recovery)
+{
+    int64_t return_at = lost_return_at(h, h->recoveries.items[recovery].at);
+    return slot->last_read_at < return_at ? slot->last_got_at : slot->last_read_at;
+}
+
 static bool may_take_slot(const struct history *h, const struct slot *slot)
 {
     const struct record *r = &h->records.items[slot->record - 1];
-    int64_t first_at = slot->read_at, last_at = slot->last_read_at;
-    if (slot->seen & SEEN_ACKNOWLEDGED && r->completed_at < first_at)
+    bool is_acknowledged = slot->seen & SEEN_ACKNOWLEDGED;
+    int64_t first_at = slot->read_at;
+    if (is_acknowledged && r->completed_at < first_at)
         first_at = r->completed_at;
-    if (slot->seen & SEEN_ACKNOWLEDGED && r->completed_at > last_at)
-        last_at = r->completed_at;
-    return recovery_any_may_take(h, r->invoked_at, first_at, last_at);
+    for (size_t i = 0; i < h->recoveries.count; i++) {
+        int64_t last_at = last_given_at(h, slot, i);
+        if (is_acknowledged && r->completed_at > last_at)
+            last_at = r->completed_at;
+        if (recovery_may_take(h, i, r->invoked_at, first_at, last_at))
+            return true;
+    }
+    return false;
 }
 
 /* Up to where each stretch is there in the end. */

@@ -339,11 +339,14 @@ void slot_merge(struct slot *slot, const struct slot *seen)
     int64_t read_at = seen->read_at < slot->read_at ? seen->read_at : slot->read_at;
     int64_t last_read_at = seen->last_read_at > slot->last_read_at ? seen->last_read_at
                                                                    : slot->last_read_at;
+    int64_t last_got_at = seen->last_got_at > slot->last_got_at ? seen->last_got_at
+                                                                : slot->last_got_at;
     if (!is_read(slot) && is_read(seen))
         *slot = *seen; /* only readers know the bytes */
     slot->seen = all;
     slot->read_at = read_at;
     slot->last_read_at = last_read_at;
+    slot->last_got_at = last_got_at;
     if (slot->epoch < 0)
         slot->epoch = seen->epoch;
 }

@@ -71,7 +71,8 @@ struct slot {
     int64_t read_at;      /* earliest; NEVER */
     int32_t epoch;        /* -1 unknown */
     int64_t last_read_at; /* 0: never */
-    uint32_t reader;      /* index of who came first, NONE: only the acknowledgement */
+    int64_t last_got_at; /* a broker gave it then or later: its reader was sent to its place then */
+    uint32_t reader;     /* index of who came first, NONE: only the acknowledgement */
     struct place place;
     uint8_t seen;    /* enum seen */
     uint8_t missing; /* enum seen: kinds of final reads that lack it (history_settle) */
@@ -96,6 +97,7 @@ struct reader {
     uint32_t member;             /* index of the group's partition, NONE */
     int64_t expected;            /* the next offset, -1 unknown */
     int64_t last_at;             /* of its last line about the partition */
+    int64_t placed_at;           /* assigned or moved, by itself; 0: never */
     bool is_resuming;            /* assigned at the group's offset, nothing read yet */
     VECTOR(struct range) finals; /* what its final read saw */
     int64_t final_from_at;       /* began; NEVER */

@@ -87,6 +87,8 @@ int take_read(struct history *h, const struct line *line, const struct subject *
                         .key = told.key,
                         .read_at = s->at,
                         .last_read_at = s->at,
+                        .last_got_at = is_final || reader->placed_at == 0 ? s->at
+                                                                          : reader->placed_at,
                         .epoch = (int32_t)line_number_or(line, LINE_epoch, -1),
                         .reader = number,
                         .place = h->at,
@@ -124,7 +126,7 @@ int take_assign(struct history *h, const struct line *line, const struct subject
         return line_refuse(why, "no topic and partition");
     struct reader *reader = reader_of(h, line, s);
     reader->expected = s->offset;
-    reader->last_at = s->at;
+    reader->last_at = reader->placed_at = s->at;
     reader->is_resuming = s->group != NONE && s->offset < 0;
     reader->member = s->group != NONE ? history_member(h, s->group, s->partition) : NONE;
     reader->finals.count = 0; /* what it read before does not count as one pass with this */
@@ -141,6 +143,6 @@ int take_move(struct history *h, const struct line *line, const struct subject *
     struct reader *reader = reader_of(h, line, s);
     reader->expected = offset;
     reader->is_resuming = false;
-    reader->last_at = s->at;
+    reader->last_at = reader->placed_at = s->at;
     return 0;
 }

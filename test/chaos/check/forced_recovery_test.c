@@ -109,6 +109,25 @@ Test(chaos_check_forced_recovery, what_was_read_in_that_time_may_be_gone_and_is_
     cr_assert_eq(violations_of(lines, READ_THEN_GONE), 1, "somebody was shown it afterwards");
 }
 
+/* Sites are off from 6000 to 15000. */
+#define FAULT(at, action)                                                                          \
+    "{'at':" #at ",'type':'fault','process':'d','site':'-','action':'" action                      \
+    "','id':1,'name':'recover','target':'a'}\n"
+#define HANDED_OVER(assigned, at)                                                                  \
+    FAULT(6000, "inject")                                                                          \
+    FAULT(15000, "heal")                                                                           \
+    RECOVERY KEPT TAKEN NEW ASSIGN(assigned, "c", 0) READ(at, "c", 0, 0, "p-1", "")                \
+        READ(at, "c", 0, 1, "p-2", "") LEFT END
+
+Test(chaos_check_forced_recovery, a_client_hands_over_what_it_had_fetched_while_the_lost_are_off)
+{
+    cr_assert_eq(violations_of(HANDED_OVER(2000, 9000), LOST), 0);
+    cr_assert_eq(violations_of(HANDED_OVER(8500, 9000), LOST), 1,
+                 "it was sent there after the order, and got it");
+    cr_assert_eq(violations_of(HANDED_OVER(2000, 15001), LOST), 1,
+                 "the lost are back, and showed it");
+}
+
 Test(chaos_check_forced_recovery, an_offset_never_has_two_records)
 {
     struct history h;
