@@ -50,12 +50,12 @@ def run(options):
     rows = [row_named(name) for name in options.fault.split(",")] if options.fault else list(PLAN)
     rows = [row for row in rows if row.is_short or not options.short]
     size = SHORT if options.short else Size()
-    size = replace(size, rounds=options.rounds or size.rounds)
     results = []
     for number, row in enumerate(rows, 1):
         say(f"[{number}/{len(rows)}] {row.name}: {row.words}")
         started = time.monotonic()
-        results.append(hold(row, size, options, programs))
+        rounds = options.rounds or size.rounds or row.rounds
+        results.append(hold(row, replace(size, rounds=rounds), options, programs))
         say(page.spoken(results[-1], time.monotonic() - started))
         if not options.short:
             store(results, options)

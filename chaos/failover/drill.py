@@ -14,7 +14,7 @@ from drill.injury import Injury
 
 from . import figures
 from .applications import Applications, ApplicationsKilled
-from .plan import APPLICATIONS, PARTITIONS, Size, target
+from .plan import APPLICATIONS, PARTITIONS, target
 
 READY_S = 40
 WARM_S = 3.0
@@ -102,4 +102,4 @@ class Drill(Frame):
                 "missed": missed, "ways": self.ways, "figures": self.figures,
                 "properties": self.properties, "seed": self.seed,
                 "command": f"make chaos-failover FAULT={self.row.name} SEED={self.seed}"
-                           f"{'' if self.size.rounds == Size().rounds else f' ROUNDS={self.size.rounds}'}"}
+                           f"{'' if self.size.rounds == self.row.rounds else f' ROUNDS={self.size.rounds}'}"}

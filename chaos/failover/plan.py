@@ -12,12 +12,12 @@ APPLICATIONS = "applications"  # a fault that is the drill's own: what dies are 
 
 @dataclass(frozen=True)
 class Size:
-    """Of each site and way; and how often a drill's fault is made."""
+    """Of each site and way; `rounds`: how often a drill's fault is made, 0: as the drill has it."""
     producers: int = 12
     plain: int = 1    # producers of stock clients that are not idempotent, besides
     groups: int = 12
     rate: int = 65    # records a second of all producers there
-    rounds: int = 18
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Row:
     is_short: bool = False  # part of make chaos-failover-short
     options: tuple = ()     # of the fault: (name, value) …
     ways: tuple = WAYS
+    rounds: int = 18        # 12 clients of each way and site: more than 200 samples
 
 
 SHORT = Size(producers=4, groups=4, rate=40, rounds=2)
@@ -43,6 +44,9 @@ WITHOUT_ROUTER = (("router", "gap_p99_s", 5.0), ("libtrilog", "gap_p99_s", 5.0),
                   ("router", "resumed_p99_s", 10.0))
 ELSEWHERE = (("router", "others_p99_s", 2.0), ("libtrilog", "others_p99_s", 2.0))
 TAKEN_OVER = (("router", "resumed_p99_s", 10.0), ("direct", "resumed_p99_s", 10.0))
+TWO_SITES = 9  # rounds: what is aimed at are clients of the two other sites
+FEW = 4        # rounds: nothing is aimed at
+
 IN_LANGUAGES = ("brokers-killed", "site-killed")
 
 PLAN = (
@@ -52,17 +56,20 @@ PLAN = (
     Row("router-killed", "kill", "router", 4, "kill -9 of one of a site's two routers", WITHOUT_ROUTER),
     Row("routers-killed", "kill", "routers", 4, "kill -9 of both of a site's routers", WITHOUT_ROUTER),
     Row("site-killed", "kill", "all", 6, "kill -9 of a site's brokers and routers", WITHOUT_ROUTER),
-    Row("site-hung", "pause", "all", 6, "SIGSTOP of a site's brokers and routers", ELSEWHERE),
+    Row("site-hung", "pause", "all", 6, "SIGSTOP of a site's brokers and routers", ELSEWHERE,
+        rounds=TWO_SITES),
     Row("site-cut", "cut-site", "site", 5, "a site with its applications is cut off from the others",
-        ELSEWHERE),
-    Row("site-cut-in", "cut-in", "site", 5, "a site hears no other, the others hear it", ELSEWHERE),
+        ELSEWHERE, rounds=TWO_SITES),
+    Row("site-cut-in", "cut-in", "site", 5, "a site hears no other, the others hear it", ELSEWHERE,
+        rounds=TWO_SITES),
     Row("site-cut-out", "cut-out", "site", 5, "a site hears the others, they don't hear it",
-        ELSEWHERE),
-    Row("pair-cut", "cut-pair", "pair", 5, "a site and one other can't reach each other"),
+        ELSEWHERE, rounds=TWO_SITES),
+    Row("pair-cut", "cut-pair", "pair", 5, "a site and one other can't reach each other",
+        rounds=FEW),
     Row("pair-cut-one-way", "cut-one-way", "pair", 5, "what one other sends to a site does not arrive, "
-        "what the site sends does"),
+        "what the site sends does", rounds=FEW),
     Row("flapping", "flap-pair", "pair", 10, "the link of a site and one other comes and goes each "
-        "second"),
+        "second", rounds=FEW),
     Row("applications-killed", APPLICATIONS, "applications", 12, "kill -9 of all applications of a "
         "site; they return", TAKEN_OVER),
 )
