@@ -173,12 +173,15 @@ bool judge_is_move(const struct router_verdict *now, const struct router_verdict
 }
 
 static void note_change(struct router_judge *judge, unsigned site,
-                        const struct router_standing *next)
+                        const struct router_standing *next, bool has_missed)
 {
     const struct router_standing *now = &judge->verdict.sites[site];
     struct router_site_watch *w = &judge->watches[site];
-    if (next->health > now->health)
+    if (next->health > now->health || (has_missed && next->health != ROUTER_WHOLE)) {
         w->left_at_ms = judge->time_ms;
+        /* Who found it bad may have seen what this one did not: what was before says nothing. */
+        w->well_since_ms = w->whole_since_ms = -1;
+    }
     if (next->drain == ROUTER_ENDING && now->drain != ROUTER_ENDING)
         w->ending_at_ms = judge->time_ms;
     /* What was under way when the operator spoke does not unsay it. */
@@ -201,12 +204,14 @@ int router_judge_adopt(struct router_judge *judge, const struct router_verdict *
     if (judge == NULL || !can_follow(&judge->verdict, verdict))
         return ERR_INVALID;
     judge_pass_time(judge, now_ms);
+    /* In what it did not hear of anything may have been left, and have come back. */
+    bool has_missed = verdict->epoch > judge->verdict.epoch + 1;
     if (verdict->is_calm)
         judge->moved_at_ms = calm_since(judge);
-    else if (judge_is_move(&judge->verdict, verdict))
+    else if (has_missed || judge_is_move(&judge->verdict, verdict))
         judge->moved_at_ms = judge->time_ms;
     for (unsigned i = 0; i < verdict->site_count; i++)
-        note_change(judge, i, &verdict->sites[i]);
+        note_change(judge, i, &verdict->sites[i], has_missed);
     judge->verdict = *verdict;
     return 0;
 }

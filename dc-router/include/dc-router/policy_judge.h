@@ -16,7 +16,7 @@
  *   - What moves members between sites that are reached (a site comes back, a drain ends, a cut
  *     between two sites) happens at most once in quiet_ms.
  *   - A site that was left comes back when it has been well for quiet_ms, or frozen_ms where it was
- *     left often; at once only when nothing else is left.
+ *     left often, since it was left, by whichever judge; at once only when nothing else is left.
  *   - When quiet_ms is over that is agreed, too (is_calm of a verdict): a judge that begins goes on
  *     from there, and waits anew only where nobody has said so.
  *   - A drain is at once.
