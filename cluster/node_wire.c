@@ -1,4 +1,5 @@
 /* resolve --> connect --> write --> read one frame --> decoded --> write ...
+ *                 '--refused: the name's next address
  *
  * It frees itself when its handle is closed and no resolver works for it. */
 #include "node_wire.h"
@@ -24,6 +25,8 @@ struct node_wire {
     bool is_connected, is_handle_open, is_writing;
     uv_tcp_t tcp;
     uv_getaddrinfo_t resolve;
+    struct addrinfo *addresses;          /* that its name has; owned */
+    const struct addrinfo *next_address; /* to be tried, or NULL */
     uv_connect_t connect;
     uv_write_t write;
     uint8_t *request; /* the frame that is written, or waits for that; owned */
@@ -39,6 +42,7 @@ static void free_when_over(struct node_wire *w)
 {
     if (w->is_handle_open || w->is_resolving)
         return;
+    uv_freeaddrinfo(w->addresses);
     free(w->request);
     free(w->received);
     free(w);
@@ -56,7 +60,8 @@ void node_wire_close(struct node_wire *w)
     w->user = NULL;
     if (w->is_resolving)
         uv_cancel((uv_req_t *)&w->resolve); /* its callback comes in any case */
-    uv_close((uv_handle_t *)&w->tcp, on_closed);
+    if (!uv_is_closing((uv_handle_t *)&w->tcp))
+        uv_close((uv_handle_t *)&w->tcp, on_closed);
 }
 
 static void breaks(struct node_wire *w)
@@ -194,12 +199,27 @@ int node_wire_ask(struct node_wire *w, const char *client_id, enum kafka_api_key
 
 /* ---- the way there ---- */
 
+static void on_given_up(uv_handle_t *handle);
+
+/* A handle connects once: the next address needs a fresh one. */
+static void give_up_address(struct node_wire *w)
+{
+    if (w->next_address == NULL)
+        breaks(w);
+    else
+        uv_close((uv_handle_t *)&w->tcp, on_given_up);
+}
+
 static void on_connected(uv_connect_t *connect, int status)
 {
     struct node_wire *w = connect->data;
     if (w->user == NULL)
         return;
-    if (status != 0 || uv_read_start((uv_stream_t *)&w->tcp, on_room, on_read) != 0) {
+    if (status != 0) {
+        give_up_address(w);
+        return;
+    }
+    if (uv_read_start((uv_stream_t *)&w->tcp, on_room, on_read) != 0) {
         breaks(w);
         return;
     }
@@ -211,16 +231,38 @@ static void on_connected(uv_connect_t *connect, int status)
         breaks(w);
 }
 
+static void connect_next(struct node_wire *w)
+{
+    const struct addrinfo *to = w->next_address;
+    w->next_address = to->ai_next;
+    w->connect.data = w;
+    if (uv_tcp_connect(&w->connect, &w->tcp, to->ai_addr, on_connected) != 0)
+        give_up_address(w);
+}
+
+static void on_given_up(uv_handle_t *handle)
+{
+    struct node_wire *w = handle->data;
+    if (w->user == NULL) {
+        on_closed(handle);
+        return;
+    }
+    uv_tcp_init(handle->loop, &w->tcp);
+    connect_next(w);
+}
+
 static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *found)
 {
     struct node_wire *w = resolve->data;
     w->is_resolving = false;
-    w->connect.data = w;
+    w->addresses = found;
+    w->next_address = found;
     if (w->user == NULL)
         free_when_over(w);
-    else if (status != 0 || uv_tcp_connect(&w->connect, &w->tcp, found->ai_addr, on_connected) != 0)
+    else if (status != 0)
         breaks(w);
-    uv_freeaddrinfo(found);
+    else
+        connect_next(w);
 }
 
 /* Where clients reach the node; this one by where it listens. False when nobody has told it. */

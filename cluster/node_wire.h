@@ -23,8 +23,9 @@ struct node_wire_user {
     void (*broke)(void *data);
 };
 
-/* Begins to connect. Its events come later, until it is closed. ERR_NOT_FOUND: no address of such a
- * node is known. UV_ENOMEM. `user` is borrowed until then. */
+/* Begins to connect, to one address of the node's name after the other. Its events come later,
+ * until it is closed. ERR_NOT_FOUND: no name of such a node is known. UV_ENOMEM. `user` is borrowed
+ * until then. */
 int node_wire_open(struct broker *b, uint32_t node_id, uv_loop_t *loop,
                    const struct node_wire_user *user, void *data, struct node_wire **wire);
 /* One at a time; it leaves when the wire is connected. `client_id`, how the node names the asker,

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +11,45 @@
 #include "protocol/messages.h"
 
 #define ANSWER_SIZE 10 /* of a Heartbeat's, version 0: size, correlation id, error code */
+
+/* ---- a name with several addresses, all but the last of which refuse ---- */
+
+static in_port_t refusing_port; /* network order; 0: names have what they have */
+static uv_getaddrinfo_cb on_resolved;
+
+static void on_resolved_to_many(uv_getaddrinfo_t *resolve, int status, struct addrinfo *found)
+{
+    for (struct addrinfo *at = found; at != NULL && at->ai_next != NULL; at = at->ai_next)
+        ((struct sockaddr_in *)(void *)at->ai_addr)->sin_port = refusing_port;
+    on_resolved(resolve, status, found);
+}
+
+/* In the place of libuv's. Without hints there is one for each type of socket. */
+int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *resolve, uv_getaddrinfo_cb cb,
+                   const char *node, const char *service, const struct addrinfo *hints)
+{
+    int (*real)(uv_loop_t *, uv_getaddrinfo_t *, uv_getaddrinfo_cb, const char *, const char *,
+                const struct addrinfo *);
+    *(void **)&real = dlsym(RTLD_NEXT, "uv_getaddrinfo");
+    if (refusing_port == 0)
+        return real(loop, resolve, cb, node, service, hints);
+    on_resolved = cb;
+    return real(loop, resolve, on_resolved_to_many, node, service, NULL);
+}
+
+static int open_refusing_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof address;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int taken = socket(AF_INET, SOCK_STREAM, 0); /* and does not listen */
+    cr_assert_eq(bind(taken, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(getsockname(taken, (struct sockaddr *)&address, &size), 0);
+    refusing_port = address.sin_port;
+    return taken;
+}
+
+/* ---- far and near ---- */
 
 /* A node that asks itself: the test is at the far end. */
 struct world {
@@ -150,6 +190,51 @@ Test(node_wire, sends_what_was_asked_before_it_was_connected_once)
     cr_assert_eq(ask(&w, "member"), 0);
     cr_assert_eq(take_request(&w), first + 1, "the next request is another one");
     end(&w);
+}
+
+Test(node_wire, goes_on_to_the_next_address_of_a_name_when_one_refuses)
+{
+    struct world w;
+    int taken = open_refusing_port();
+    begin(&w);
+    cr_assert_eq(ask(&w, "member"), 0);
+    connect_and_accept(&w);
+    give_answer(&w, take_request(&w), 7);
+    run_until(&w, &w.answered, 1);
+    cr_assert_eq(w.connected, 1);
+    cr_assert_eq(w.broken, 0);
+    end(&w);
+    close(taken);
+}
+
+Test(node_wire, breaks_once_when_all_addresses_refuse)
+{
+    struct world w;
+    int taken = open_refusing_port();
+    begin(&w);
+    close(w.listening);
+    w.listening = -1;
+    run_until(&w, &w.broken, 1);
+    end(&w);
+    cr_assert_eq(w.connected, 0);
+    cr_assert_eq(w.broken, 1);
+    close(taken);
+}
+
+Test(node_wire, is_quiet_when_it_is_closed_between_two_addresses)
+{
+    for (unsigned turns = 1; turns < 8; turns++) {
+        struct world w;
+        int taken = open_refusing_port();
+        begin(&w);
+        for (unsigned i = 0; i < turns && w.connected == 0; i++)
+            uv_run(&w.loop, UV_RUN_ONCE);
+        unsigned connected = w.connected;
+        end(&w);
+        cr_assert_eq(w.connected, connected);
+        cr_assert_eq(w.broken, 0);
+        close(taken);
+    }
 }
 
 Test(node_wire, refuses_a_question_that_is_too_large_and_takes_the_next)
