@@ -163,6 +163,12 @@ static void again(struct trilog_producer *p, uint64_t order, const char *reason)
                        "a record was refused too often, and stays in the failure log: %s", reason);
 }
 
+/* It has not failed, and has not gone. */
+static void give_back(struct trilog_producer *p, uint64_t order)
+{
+    retry_log_give_back(p->failures, order, producer_now_ms() + PRODUCER_LATER_MS);
+}
+
 void producer_failures_told(struct trilog_producer *p, uint64_t order, bool is_for_good,
                             rd_kafka_resp_err_t err)
 {
@@ -171,7 +177,7 @@ void producer_failures_told(struct trilog_producer *p, uint64_t order, bool is_f
     else if (is_for_good)
         again(p, order, rd_kafka_err2str(err));
     else
-        retry_log_give_back(p->failures, order, producer_now_ms());
+        give_back(p, order);
 }
 
 static int send_again(struct trilog_producer *p, const struct retry_entry *entry)
@@ -179,8 +185,9 @@ static int send_again(struct trilog_producer *p, const struct retry_entry *entry
     struct trilog_record record;
     struct trilog_header *headers;
     struct record_id id;
-    if (record_decode(entry->content, &record, &id, &headers) != 0)
-        return TRILOG_ERR_REFUSED; /* of another release */
+    int err = record_decode(entry->content, &record, &id, &headers);
+    if (err != 0)
+        return err == UV_ENOMEM ? TRILOG_ERR_MEMORY : TRILOG_ERR_REFUSED; /* of another release */
     struct send *send = calloc(1, sizeof *send);
     int result = TRILOG_ERR_QUEUE_FULL; /* without memory: later */
     if (send != NULL) {
@@ -212,10 +219,10 @@ static bool feed_next(struct trilog_producer *p)
         return err == ERR_CORRUPT;
     int result = send_again(p, &entry);
     free(entry.memory);
-    if (result == TRILOG_ERR_QUEUE_FULL || result == TRILOG_ERR_MEMORY)
-        retry_log_give_back(p->failures, entry.order, producer_now_ms());
-    else if (result != 0)
+    if (producer_is_refusal(result))
         again(p, entry.order, trilog_error_text(result));
+    else if (result != 0)
+        give_back(p, entry.order);
     return result == 0;
 }
 

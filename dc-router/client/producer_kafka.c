@@ -123,6 +123,12 @@ int producer_kafka_send(struct trilog_producer *p, const struct trilog_record *r
     return producer_result_of(err);
 }
 
+bool producer_is_refusal(int result)
+{
+    return result == TRILOG_ERR_TOO_LARGE || result == TRILOG_ERR_UNKNOWN_TOPIC ||
+           result == TRILOG_ERR_REFUSED;
+}
+
 int producer_result_of(rd_kafka_resp_err_t err)
 {
     switch (err) {

@@ -16,6 +16,9 @@
 #include "site_watch.h"
 #include "spool.h"
 
+/* What the cluster does not take just now is sent again so much later. */
+#define PRODUCER_LATER_MS 1000
+
 /* Who waits in trilog_send_and_wait(); on its stack, so it is let go before that returns. */
 struct waiter {
     bool is_told;
@@ -77,6 +80,7 @@ struct trilog_producer {
     int lock_file;       /* of the spool's folder; -1 */
     bool has_spool_use;  /* it was said that the spool is used */
     bool has_read_error; /* it was said that the spool's disk can't be read */
+    uint64_t feed_at_ms; /* nothing is taken out of the spool before */
 
     struct retry_log *failures; /* NULL: without */
     struct disk failure_disk;
@@ -108,6 +112,7 @@ int producer_kafka_open(struct trilog_producer *p, char *why);
 int producer_kafka_send(struct trilog_producer *p, const struct trilog_record *record,
                         const struct record_id *id, struct send *send);
 int producer_result_of(rd_kafka_resp_err_t err);
+bool producer_is_refusal(int result); /* it is not taken as things are, whenever it is sent */
 
 /* producer_told.c: with the lock held. */
 void producer_tell(struct trilog_producer *p, struct send *send, int result, const char *text);
@@ -127,6 +132,8 @@ int producer_spool_result(int err);
  * told that its time is over. */
 void producer_spool_due(struct trilog_producer *p, uint64_t now_ms);
 void producer_spool_feed(struct trilog_producer *p);
+/* The cluster does not take it now: it waits in the spool again, and comes a while later. */
+void producer_spool_later(struct trilog_producer *p, uint64_t order);
 int producer_lock_file(const char *path, int *file, char *why); /* no lock is needed */
 
 /* producer_failures.c: with the lock held. */

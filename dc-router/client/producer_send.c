@@ -40,6 +40,24 @@ static void tell_stored(struct trilog_producer *p, struct send *send, int result
     }
 }
 
+/* The cluster has said so of the topic before. */
+static bool is_refusal(int result)
+{
+    return result == TRILOG_ERR_UNKNOWN_TOPIC || result == TRILOG_ERR_REFUSED;
+}
+
+/* It is in the spool, and does not stay there. */
+static int refused_behind(struct trilog_producer *p, struct send *send, int result)
+{
+    bool is_logged = is_refusal(result) &&
+                     producer_failures_take_over(p, send, trilog_error_text(result));
+    spool_done(p->spool, send->order);
+    if (!is_logged)
+        return result;
+    tell_stored(p, send, TRILOG_LOGGED, false);
+    return 0;
+}
+
 /* A record whose key is in the spool goes there, too; to librdkafka as well when all before it are
  * there, in whose hands it then is. */
 static int send_behind(struct trilog_producer *p, const struct trilog_record *record,
@@ -57,20 +75,12 @@ static int send_behind(struct trilog_producer *p, const struct trilog_record *re
             tell_stored(p, send, TRILOG_SPOOLED, true);
             return 0;
         }
-        if (result != TRILOG_ERR_QUEUE_FULL && result != TRILOG_ERR_MEMORY) {
-            spool_done(p->spool, send->order);
-            return result;
-        }
+        if (result != TRILOG_ERR_QUEUE_FULL && result != TRILOG_ERR_MEMORY)
+            return refused_behind(p, send, result);
         spool_give_back(p->spool, send->order);
     }
     tell_stored(p, send, TRILOG_SPOOLED, false);
     return 0;
-}
-
-/* The cluster has said so of the topic before. */
-static bool is_refusal(int result)
-{
-    return result == TRILOG_ERR_UNKNOWN_TOPIC || result == TRILOG_ERR_REFUSED;
 }
 
 static int send_ahead(struct trilog_producer *p, const struct trilog_record *record,

@@ -160,8 +160,9 @@ static int feed_one(struct trilog_producer *p, uint64_t order, uint64_t key_hash
     struct trilog_record record;
     struct trilog_header *headers;
     struct record_id id;
-    if (record_decode(content, &record, &id, &headers) != 0)
-        return TRILOG_ERR_REFUSED; /* of another release */
+    int err = record_decode(content, &record, &id, &headers);
+    if (err != 0)
+        return err == UV_ENOMEM ? TRILOG_ERR_MEMORY : TRILOG_ERR_REFUSED; /* of another release */
     struct send *send = calloc(1, sizeof *send);
     int result = TRILOG_ERR_QUEUE_FULL; /* without memory: later */
     if (send != NULL) {
@@ -179,6 +180,18 @@ static int feed_one(struct trilog_producer *p, uint64_t order, uint64_t key_hash
     }
     free(headers);
     return result;
+}
+
+/* It will never be taken as things are: the failure log has it, or it is lost. */
+static void refuse(struct trilog_producer *p, uint64_t order, uint64_t key_hash, uint8_t *content,
+                   size_t size, int result)
+{
+    struct send send = {.key_hash = key_hash, .content = content, .content_size = size};
+    bool is_kept = producer_failures_take_over(p, &send, trilog_error_text(result));
+    spool_done(p->spool, order);
+    if (!is_kept)
+        producer_event(p, TRILOG_EVENT_SPOOL_REFUSED, "record %llu of the spool is refused: %s",
+                       (unsigned long long)order, trilog_error_text(result));
 }
 
 /* False when there is no use in going on now. */
@@ -206,22 +219,25 @@ static bool feed_next(struct trilog_producer *p)
     }
     p->has_read_error = false;
     int result = feed_one(p, order, key_hash, bytes_of(content, size));
+    bool is_refused = producer_is_refusal(result);
+    if (is_refused)
+        refuse(p, order, key_hash, content, size, result);
+    else if (result != 0)
+        spool_give_back(p->spool, order);
     free(content);
-    if (result == 0)
-        return true;
-    if (result == TRILOG_ERR_TOO_LARGE || result == TRILOG_ERR_UNKNOWN_TOPIC ||
-        result == TRILOG_ERR_REFUSED) {
-        spool_done(p->spool, order);
-        producer_event(p, TRILOG_EVENT_SPOOL_REFUSED, "record %llu of the spool is refused: %s",
-                       (unsigned long long)order, trilog_error_text(result));
-        return true;
-    }
+    return result == 0 || is_refused;
+}
+
+void producer_spool_later(struct trilog_producer *p, uint64_t order)
+{
     spool_give_back(p->spool, order);
-    return false;
+    p->feed_at_ms = producer_now_ms() + PRODUCER_LATER_MS;
 }
 
 void producer_spool_feed(struct trilog_producer *p)
 {
+    if (producer_now_ms() < p->feed_at_ms)
+        return;
     while (p->spool != NULL && !p->is_fatal && !p->is_closing &&
            p->send_count < (uint64_t)p->settings.queue_records_max)
         if (!feed_next(p))

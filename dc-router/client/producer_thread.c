@@ -32,8 +32,12 @@ static bool is_for_good(rd_kafka_resp_err_t err)
 /* It stays in the spool unless it is taken or will never be. True when it is lost by that. */
 static bool leave_spool(struct trilog_producer *p, const struct send *send, rd_kafka_resp_err_t err)
 {
-    if (!send->is_spooled || (err != RD_KAFKA_RESP_ERR_NO_ERROR && !is_for_good(err)))
+    if (!send->is_spooled)
         return false;
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && !is_for_good(err)) {
+        producer_spool_later(p, send->order);
+        return false;
+    }
     spool_done(p->spool, send->order); /* where the disk fails, it is sent again: a repeat */
     return err != RD_KAFKA_RESP_ERR_NO_ERROR && send->delivery.result == TRILOG_SPOOLED;
 }

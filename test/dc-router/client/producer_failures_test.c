@@ -110,6 +110,25 @@ Test(client_producer_failures, take_over_what_was_in_the_spool)
     stage_clear(&s);
 }
 
+Test(client_producer_failures, take_over_too_what_is_refused_before_it_has_left)
+{
+    struct stage s;
+    stage_set(&s, 1,
+              FAILURES "spool_directory: ~/spool\nqueue_records_max: 2\n"
+                       "retry_wait_ms: 1 h\nretry_wait_ms_max: 1 h\n");
+    fake_cluster_set_away(&s.cluster, true);
+    stage_open(&s);
+    stage_send(&s, "123456");
+    cr_assert_eq(trilog_producer_close(s.producer, 0), TRILOG_OK);
+    refuse(&s, 100);
+    fake_cluster_set_away(&s.cluster, false);
+    stage_reopen(&s);
+    wait_for_counts(&s, 6, 0); /* the first are refused by the cluster, the rest by librdkafka */
+    cr_assert_eq(stage_count_events(&s, TRILOG_EVENT_SPOOL_REFUSED), 0, "none was lost");
+    stage_wait_empty(&s);
+    stage_clear(&s);
+}
+
 Test(client_producer_failures, are_told_as_errors_when_the_log_is_full)
 {
     struct stage s;

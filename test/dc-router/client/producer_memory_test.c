@@ -4,13 +4,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "fake_cluster.h"
 #include "memory_seam.h"
-#include "trilog/trilog.h"
+#include "producer_parts.h"
 
 #define RECORDS   4
 #define TURNS_MAX 2000
+#define NOBODY    "127.0.0.1:1"
 
 #define SETTINGS                                                                                   \
     "spool_directory: ~/spool\nspool_is_durable: false\nfailure_directory: ~/failures\n"
@@ -18,6 +20,7 @@
 struct life {
     struct fake_cluster cluster;
     atomic_uint told_count;
+    atomic_uint lost_count;
 };
 
 static void on_delivery(void *data, const struct trilog_delivery *d)
@@ -31,7 +34,10 @@ static void on_delivery(void *data, const struct trilog_delivery *d)
 
 static void on_event(void *data, enum trilog_event_kind kind, const char *text)
 {
-    (void)data, (void)kind, (void)text;
+    struct life *s = data;
+    (void)text;
+    if (kind == TRILOG_EVENT_SPOOL_REFUSED)
+        atomic_fetch_add(&s->lost_count, 1);
 }
 
 static void set_life(struct life *s, const char *address)
@@ -111,8 +117,60 @@ Test(client_producer_memory, may_fail_at_any_place_while_sites_answer, .timeout 
 Test(client_producer_memory, may_fail_at_any_place_while_none_does, .timeout = 300)
 {
     struct life s;
-    set_life(&s, "127.0.0.1:1");
+    set_life(&s, NOBODY);
     int turns = fail_one_by_one(&s, 5);
     cr_assert(turns > 30 && turns < TURNS_MAX, "%d", turns);
+    fake_cluster_close(&s.cluster);
+}
+
+static struct trilog_producer *open_producer(struct life *s)
+{
+    struct trilog_producer *p = NULL;
+    struct trilog_producer_options options = {.config_path = s->cluster.config,
+                                              .on_delivery = on_delivery,
+                                              .on_event = on_event,
+                                              .data = s};
+    int result = trilog_producer_open(&p, &options, NULL);
+    cr_assert(is_sound(result), "%d", result);
+    return p;
+}
+
+static uint64_t count_in_hand(struct trilog_producer *p)
+{
+    pthread_mutex_lock(&p->lock);
+    uint64_t count = p->send_count;
+    pthread_mutex_unlock(&p->lock);
+    return count;
+}
+
+/* Until all of the spool is in librdkafka's hands; opened again, where opening has failed. */
+static void feed_all(struct life *s)
+{
+    struct trilog_producer *p = open_producer(s);
+    if (p == NULL)
+        p = open_producer(s);
+    for (int i = 0; i < 30000 && count_in_hand(p) < RECORDS; i++)
+        usleep(1000);
+    cr_assert_eq(count_in_hand(p), RECORDS);
+    trilog_producer_destroy(p);
+}
+
+Test(client_producer_memory, may_fail_at_any_place_while_the_spool_is_read_and_none_is_lost,
+     .timeout = 300)
+{
+    struct life s;
+    set_life(&s, NOBODY);
+    struct trilog_producer *p = open_producer(&s);
+    struct trilog_record r = {.topic = "t", .value = "1", .value_size = 1};
+    for (int i = 0; i < RECORDS; i++)
+        cr_assert_eq(trilog_send(p, &r, NULL), TRILOG_OK);
+    trilog_producer_destroy(p);
+    int nth = 0;
+    for (bool is_met = true; is_met && nth < TURNS_MAX; is_met = memory_seam_end()) {
+        memory_seam_fail(++nth);
+        feed_all(&s);
+    }
+    cr_assert(nth > 30 && nth < TURNS_MAX, "%d", nth);
+    cr_assert_eq(atomic_load(&s.lost_count), 0);
     fake_cluster_close(&s.cluster);
 }

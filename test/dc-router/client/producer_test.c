@@ -5,6 +5,7 @@
 #include "producer_stage.h"
 
 #define BROKERS 3
+#define PRODUCE 0 /* the request's key */
 #define SPOOL   "spool_directory: ~/spool\n"
 
 /* The values in the topic, one letter each, in order. */
@@ -160,6 +161,22 @@ Test(client_producer, sends_in_order_what_never_fitted_its_queue)
     fake_cluster_set_away(&s.cluster, false);
     stage_wait_empty(&s);
     assert_values(&s, "123456789");
+    stage_clear(&s);
+}
+
+Test(client_producer, sends_again_in_order_what_the_cluster_does_not_take_for_a_while)
+{
+    struct stage s;
+    stage_begin(&s, BROKERS, SPOOL "send_timeout_ms: 300\n");
+    fake_cluster_set_away(&s.cluster, true);
+    stage_send(&s, "123");
+    cr_assert_eq(trilog_flush(s.producer, 30000), TRILOG_OK);
+    cr_assert_eq(stage_count(&s, TRILOG_SPOOLED), 3);
+    rd_kafka_mock_push_request_errors(s.cluster.brokers, PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED);
+    fake_cluster_set_away(&s.cluster, false);
+    stage_wait_empty(&s);
+    assert_values(&s, "123");
     stage_clear(&s);
 }
 
