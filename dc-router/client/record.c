@@ -12,6 +12,8 @@
 #define VERSION 1
 #define ABSENT  UINT32_MAX /* a size that says: none */
 
+#define HEADER_SIZE_LEAST (4 + 1 + 4) /* two sizes, and the end of a name */
+
 bool record_is_topic(const char *topic)
 {
     size_t size = strnlen(topic, RECORD_TOPIC_SIZE_MAX + 1);
@@ -171,8 +173,8 @@ int record_decode(struct bytes from, struct trilog_record *r, struct record_id *
     r->key = read_field(&reader, &r->key_size);
     r->value = read_field(&reader, &r->value_size);
     uint32_t count = bytes_read_le32(&reader);
-    if (reader.is_bad || count > RECORD_HEADERS_MAX + RECORD_OWN_HEADERS_MAX)
-        return ERR_MALFORMED;
+    if (reader.is_bad || count > bytes_reader_left(&reader) / HEADER_SIZE_LEAST)
+        return ERR_MALFORMED; /* others may send more of them than RECORD_HEADERS_MAX */
     *headers = calloc(count + 1, sizeof **headers);
     if (*headers == NULL)
         return UV_ENOMEM;

@@ -41,6 +41,22 @@ Test(client_record, is_decoded_as_it_was)
     free(bytes);
 }
 
+Test(client_record, may_have_more_headers_than_are_sent_from_here)
+{
+    struct trilog_header many[5000];
+    for (size_t i = 0; i < 5000; i++)
+        many[i] = (struct trilog_header){.name = ""};
+    struct trilog_record r = {.topic = "t", .headers = many, .header_count = 5000}, back;
+    size_t size;
+    uint8_t *bytes = record_encode(&r, &id, &size);
+    struct trilog_header *back_headers;
+    struct record_id back_id;
+    cr_assert_eq(record_decode(bytes_of(bytes, size), &back, &back_id, &back_headers), 0);
+    cr_assert_eq(back.header_count, 5000);
+    free(back_headers);
+    free(bytes);
+}
+
 Test(client_record, is_refused_when_it_is_none)
 {
     struct trilog_record r = {.topic = "t"};
