@@ -60,8 +60,12 @@ static bool has_other_change(const struct client_settings *now,
     return DIFFERS_NUMBER(send_timeout_ms) || DIFFERS_NUMBER(record_bytes_max) ||
            DIFFERS_NUMBER(queue_records_max) || DIFFERS_NUMBER(queue_bytes_max) ||
            DIFFERS_NUMBER(spool_bytes_max) || DIFFERS_NUMBER(spool_records_max) ||
-           DIFFERS_NUMBER(spool_is_durable) || strcmp(now->client_id, before->client_id) != 0 ||
-           strcmp(now->spool_directory, before->spool_directory) != 0;
+           DIFFERS_NUMBER(spool_is_durable) || DIFFERS_NUMBER(failure_bytes_max) ||
+           DIFFERS_NUMBER(failure_records_max) || DIFFERS_NUMBER(retry_wait_ms) ||
+           DIFFERS_NUMBER(retry_wait_ms_max) || DIFFERS_NUMBER(retry_count_max) ||
+           strcmp(now->client_id, before->client_id) != 0 ||
+           strcmp(now->spool_directory, before->spool_directory) != 0 ||
+           strcmp(now->failure_directory, before->failure_directory) != 0;
 #undef DIFFERS_NUMBER
 }
 
