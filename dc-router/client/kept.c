@@ -2,6 +2,7 @@
  *
  * It is a producer without librdkafka: the same folders, the same locks, so that it never looks
  * into what a running application writes. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -68,7 +69,7 @@ static void on_failure(void *walk, const struct retry_entry *entry, int err)
 /* A folder that is not there has nothing; none is made for looking. */
 static void forget_missing(char *folder)
 {
-    if (folder[0] != '\0' && access(folder, F_OK) != 0)
+    if (folder[0] != '\0' && access(folder, F_OK) != 0 && errno == ENOENT)
         folder[0] = '\0';
 }
 

@@ -1,5 +1,7 @@
 /* Records that the cluster refuses for good, over librdkafka's simulated brokers. */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "producer_stage.h"
@@ -188,5 +190,19 @@ Test(client_producer_failures, are_gone_over_and_thrown_away_while_nobody_has_th
     cr_assert_eq(walk_of(&s, 0).failed, 1);
     cr_assert_eq(walk_of(&s, 1).failed, 1, "it was looked at only");
     cr_assert_eq(walk_of(&s, 0).failed, 0);
+    stage_clear(&s);
+}
+
+Test(client_producer_failures, are_not_none_when_their_folder_can_not_be_looked_at)
+{
+    struct stage s;
+    stage_set(&s, 1, "spool_directory: ~/spool\n");
+    struct walk w = walk_of(&s, 0);
+    cr_assert_eq(w.spooled + w.failed, 0, "there is no folder");
+    char path[96], why[TRILOG_TEXT_SIZE];
+    snprintf(path, sizeof path, "%s/spool", s.cluster.folder);
+    cr_assert_eq(symlink("spool", path), 0); /* which leads nowhere, round and round */
+    cr_assert_eq(trilog_kept_records(s.cluster.config, on_kept, &w, why), TRILOG_ERR_SPOOL_DISK);
+    cr_assert_not_null(strstr(why, "/spool: "), "%s", why);
     stage_clear(&s);
 }
