@@ -50,7 +50,7 @@ static void take_record(struct trilog_consumer *c, const rd_kafka_message_t *m)
         if (c->ready.count == 0)
             c->taken_at_ms = consumer_now_ms();
         consumer_list_add(&c->ready, h);
-        pthread_cond_signal(&c->changed);
+        pthread_cond_broadcast(&c->changed); /* whoever waits, it may be for something else */
     }
     pthread_mutex_unlock(&c->lock);
     if (!is_kept)

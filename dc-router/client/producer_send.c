@@ -271,8 +271,8 @@ int trilog_spool_state(struct trilog_producer *p, struct trilog_spool_state *sta
         return TRILOG_ERR_NULL;
     *state = (struct trilog_spool_state){0};
     pthread_mutex_lock(&p->lock);
-    int result = p->is_closed ? TRILOG_ERR_CLOSED : TRILOG_OK;
-    if (p->spool != NULL) {
+    int result = p->is_closing ? TRILOG_ERR_CLOSED : TRILOG_OK; /* the spool may just be freed */
+    if (result == TRILOG_OK && p->spool != NULL) {
         state->record_count = spool_record_count(p->spool);
         state->bytes = spool_bytes(p->spool);
     }
