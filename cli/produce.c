@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <trilog/trilog.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 #define FLUSH_MS      (16 * 60 * 1000) /* beyond the longest time that a record has */
 #define SHOW_EVERY_MS 500
+#define ROOM_LOOK_MS  100
 
 struct produce {
     struct session *s;
@@ -141,6 +143,23 @@ static int open_producer(struct produce *p)
 
 /* ---- lines ---- */
 
+/* While no site takes records the library keeps them, told of or not: so this waits until one does,
+ * or until somebody has enough of it. */
+static int send_when_there_is_room(struct produce *p, const struct trilog_record *record)
+{
+    const struct timespec pause = {.tv_nsec = ROOM_LOOK_MS * 1000000};
+    bool are_told = false;
+    int result;
+    while ((result = trilog_send(p->producer, record, NULL)) == TRILOG_ERR_QUEUE_FULL &&
+           !client_is_interrupted()) {
+        if (are_told)
+            nanosleep(&pause, NULL);
+        are_told = trilog_flush(p->producer, ROOM_LOOK_MS) == TRILOG_OK;
+        show(p, false);
+    }
+    return result;
+}
+
 static void send_line(struct produce *p, const char *line, size_t size)
 {
     struct trilog_record record = p->model;
@@ -155,11 +174,7 @@ static void send_line(struct produce *p, const char *line, size_t size)
     }
     record.value = line;
     record.value_size = size;
-    int result;
-    while ((result = trilog_send(p->producer, &record, NULL)) == TRILOG_ERR_QUEUE_FULL) {
-        trilog_flush(p->producer, 100);
-        show(p, false);
-    }
+    int result = send_when_there_is_room(p, &record);
     pthread_mutex_lock(&p->lock);
     p->sent++;
     p->bytes += record.key_size + record.value_size;
@@ -201,8 +216,9 @@ static int exit_status_of(const struct produce *p, bool is_read)
 
 static int finish(struct produce *p, bool is_read)
 {
+    int64_t end_ms = client_now_ms() + FLUSH_MS; /* however long the reading has taken */
     while (trilog_flush(p->producer, SHOW_EVERY_MS) == TRILOG_ERR_TIMED_OUT &&
-           client_now_ms() - p->begun_ms < FLUSH_MS)
+           client_now_ms() < end_ms)
         show(p, false);
     show(p, true);
     int status = exit_status_of(p, is_read);

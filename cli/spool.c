@@ -15,7 +15,6 @@ struct looking {
     struct table table;
     uint64_t count, spooled, failed;
     bool is_purge;
-    bool only_failures;
 };
 
 static int run_over(struct looking *l, trilog_kept_cb cb)

@@ -1,13 +1,16 @@
 """`trilog produce`: lines become records; how it ends when they do not. `trilog spool`: what is left
 of an application on disk."""
 
+import fcntl
 import json
+import os
+import signal
 
 import pytest
 
 import records
-from admin_port import trilog
-from cluster import free_port
+from admin_port import trilog, trilog_running
+from cluster import free_port, wait_until
 
 pytestmark = pytest.mark.trilog_only
 
@@ -55,6 +58,30 @@ def test_ends_with_4_when_nobody_answers_and_with_3_when_it_is_in_the_spool(tmp_
     done = trilog("produce", "-F", config, "-t", "t", "-l", path, timeout_s=90)
     assert done.returncode == 3
     assert "2 in the spool" in done.stderr
+
+
+def test_an_interrupt_ends_the_reading_also_while_there_is_no_room(tmp_path):
+    config = tmp_path / "client.yaml"
+    config.write_text("site: a\nsend_timeout_ms: 300 ms\nqueue_records_max: 5\n"
+                      f"bootstrap: ['127.0.0.1:{free_port('127.0.0.1')}']\n", encoding="ascii")
+    os.mkfifo(tmp_path / "lines")
+    pipe = os.open(tmp_path / "lines", os.O_RDWR | os.O_NONBLOCK)
+    line, written = b"x" * 4095 + b"\n", 0
+
+    def has_read_six():
+        nonlocal written
+        try:
+            written += os.write(pipe, line)
+        except BlockingIOError:
+            pass
+        return written >= fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) + 6 * len(line)
+
+    with trilog_running("produce", "-F", config, "-t", "t", "-l", tmp_path / "lines", "-o", "json") as process:
+        wait_until(has_read_six, 60, "the sixth line is read")
+        process.send_signal(signal.SIGINT)
+        out = json.loads(process.communicate(timeout=60)[0])
+    os.close(pipe)
+    assert out == {"sent": 6, "acknowledged": 0, "stored": 0, "unknown": 5, "failed": 1}
 
 
 def config_of(folder, address):
