@@ -11,7 +11,9 @@
 #include "router/router.h"
 
 #define METADATA_VERSION 9
-#define ASK_EVERY_MS_MIN 20
+#define ASK_EVERY_MS_MIN 20  /* while answers bring news, … */
+#define ASK_EVERY_MS_MAX 100 /* … and while they do not */
+#define NEWS_MS          1000
 #define SUSPECT_EVERY_MS 500
 #define WAIT_MS_MAX      200
 #define NEAR_MS_MAX      10000
@@ -21,75 +23,146 @@
 static struct map_topic *find_topic(struct cluster_map *m, struct kafka_string name)
 {
     struct map_topic *t = NULL;
-    if (name.size > 0)
-        HASH_FIND(hh, m->topics, name.data, (unsigned)name.size, t);
-    return t;
-}
-
-static struct map_topic *put_topic(struct router_shard *s, struct kafka_string name)
-{
-    struct map_topic *t = find_topic(&s->map, name);
-    if (t != NULL || name.size <= 0 || HASH_COUNT(s->map.topics) >= MAP_TOPICS_MAX)
-        return t;
-    t = calloc(1, sizeof *t + (size_t)name.size);
-    if (t == NULL)
+    if (name.size <= 0)
         return NULL;
-    memcpy(t->name, name.data, (size_t)name.size);
-    t->name_size = name.size;
-    t->used_ms = router_now_ms(s);
-    HASH_ADD(hh, s->map.topics, name[0], (unsigned)t->name_size, t);
+    HASH_FIND(hh, m->topics, name.data, (unsigned)name.size, t);
+    if (t == NULL)
+        HASH_FIND(hh, m->unknown, name.data, (unsigned)name.size, t);
     return t;
 }
 
 static void drop_topic(struct cluster_map *m, struct map_topic *t)
 {
-    HASH_DEL(m->topics, t);
+    if (t->is_there)
+        HASH_DEL(m->topics, t);
+    else
+        HASH_DEL(m->unknown, t);
     free(t->near);
     free(t->leaders);
     free(t);
 }
 
-int32_t cluster_map_leader(struct router_shard *s, struct kafka_string topic, int32_t partition)
+/* A name that nobody has told of yet. */
+static struct map_topic *put_topic(struct router_shard *s, struct kafka_string name)
+{
+    struct cluster_map *m = &s->map;
+    if (name.size <= 0 || name.size > MAP_NAME_SIZE_MAX)
+        return NULL;
+    struct map_topic *t = calloc(1, sizeof *t + (size_t)name.size);
+    if (t == NULL)
+        return NULL;
+    memcpy(t->name, name.data, (size_t)name.size);
+    t->name_size = name.size;
+    t->used_ms = router_now_ms(s);
+    if (HASH_COUNT(m->unknown) >= MAP_UNKNOWN_MAX)
+        drop_topic(m, m->unknown);
+    HASH_ADD(hh, m->unknown, name[0], (unsigned)t->name_size, t);
+    return t;
+}
+
+/* The cluster has it, or has it no more. */
+static void move_topic(struct cluster_map *m, struct map_topic *t, bool is_there)
+{
+    if (t->is_there == is_there || (is_there && HASH_COUNT(m->topics) >= MAP_TOPICS_MAX))
+        return;
+    t->is_there = is_there;
+    if (is_there) {
+        HASH_DEL(m->unknown, t);
+        HASH_ADD(hh, m->topics, name[0], (unsigned)t->name_size, t);
+        return;
+    }
+    HASH_DEL(m->topics, t);
+    if (HASH_COUNT(m->unknown) >= MAP_UNKNOWN_MAX)
+        drop_topic(m, m->unknown);
+    HASH_ADD(hh, m->unknown, name[0], (unsigned)t->name_size, t);
+}
+
+/* One that was not asked for of late is asked for soon. */
+static void want(struct router_shard *s, struct map_topic *t)
+{
+    uint64_t now_ms = router_now_ms(s);
+    if (t->wanted_ms == 0 || now_ms - t->wanted_ms > NEWS_MS)
+        s->map.pause_ms = ASK_EVERY_MS_MIN;
+    t->is_wanted = s->map.should_ask = true;
+    t->wanted_ms = now_ms;
+}
+
+void cluster_map_want(struct router_shard *s, struct kafka_string topic)
 {
     struct map_topic *t = find_topic(&s->map, topic);
-    if (t == NULL)
-        t = put_topic(s, topic); /* so that it is asked for */
-    if (t == NULL)
-        return MAP_NOT_KNOWN;
-    t->used_ms = router_now_ms(s);
+    if (t != NULL)
+        want(s, t);
+}
+
+static int32_t leader_in(const struct map_topic *t, int32_t partition)
+{
     if (!t->is_known)
         return MAP_NOT_KNOWN;
     return partition >= 0 && partition < t->count ? t->leaders[partition] : MAP_NO_SUCH;
 }
 
+int32_t cluster_map_leader(struct router_shard *s, struct kafka_string topic, int32_t partition)
+{
+    struct map_topic *t = find_topic(&s->map, topic);
+    if (topic.size > MAP_NAME_SIZE_MAX)
+        return MAP_NO_SUCH;
+    if (t == NULL)
+        t = put_topic(s, topic);
+    if (t == NULL)
+        return MAP_NOT_KNOWN;
+    t->used_ms = router_now_ms(s);
+    int32_t id = leader_in(t, partition);
+    const struct router_node *n = node_pool_find(s, id);
+    if (id != MAP_NO_SUCH && (n == NULL || !router_node_is_up(n)))
+        want(s, t);
+    return id;
+}
+
+static void set_leader(struct cluster_map *m, int32_t *leader, int32_t id)
+{
+    m->has_changed |= *leader != id;
+    *leader = id;
+}
+
+/* Its partitions, all without a leader where their count has changed. False: no memory. */
+static bool size_topic(struct map_topic *t, int32_t count)
+{
+    if (count == t->count)
+        return true;
+    int32_t *leaders = count == 0 ? NULL : malloc((size_t)count * sizeof *leaders);
+    if (leaders == NULL && count > 0)
+        return false;
+    for (int32_t i = 0; i < count; i++)
+        leaders[i] = MAP_NOBODY;
+    free(t->near);
+    free(t->leaders);
+    t->near = NULL;
+    t->leaders = leaders;
+    t->count = count;
+    return true;
+}
+
 static void learn_topic(struct router_shard *s, const struct kafka_metadata_response_topic *from)
 {
-    struct map_topic *t = put_topic(s, from->name);
+    struct cluster_map *m = &s->map;
+    struct map_topic *t = find_topic(m, from->name);
+    if (t == NULL && from->partitions_count > 0)
+        t = put_topic(s, from->name);
     if (t == NULL)
         return;
+    m->has_changed |= !t->is_known;
     t->is_known = true;
+    t->is_wanted = false;
     if (from->error_code == KAFKA_ERROR_LEADER_NOT_AVAILABLE)
         return; /* it is being made */
-    int32_t *leaders = NULL;
-    if (from->partitions_count > 0) {
-        leaders = malloc((size_t)from->partitions_count * sizeof *leaders);
-        if (leaders == NULL)
-            return;
-        for (int32_t i = 0; i < from->partitions_count; i++)
-            leaders[i] = MAP_NOBODY;
-    }
+    if (!size_topic(t, from->partitions_count))
+        return;
     for (int32_t i = 0; i < from->partitions_count; i++) {
         int32_t index = from->partitions[i].partition_index;
-        if (index >= 0 && index < from->partitions_count)
-            leaders[index] = from->partitions[i].leader_id;
+        if (index >= 0 && index < t->count)
+            set_leader(m, &t->leaders[index], from->partitions[i].leader_id);
     }
-    if (from->partitions_count != t->count) {
-        free(t->near);
-        t->near = NULL;
-    }
-    free(t->leaders);
-    t->leaders = leaders;
-    t->count = from->partitions_count;
+    move_topic(m, t, t->count > 0);
 }
 
 /* ---- replicas of this site ---- */
@@ -220,47 +293,78 @@ void cluster_map_learn(struct router_shard *s, const struct kafka_metadata_respo
         learn_topic(s, &response->topics[i]);
 }
 
+/* Two clients may wait for the same leader for seconds: the answers tell nothing new for so long.
+ */
+static void set_pause(struct cluster_map *m)
+{
+    uint64_t next_ms = m->has_changed ? ASK_EVERY_MS_MIN : 2 * m->pause_ms;
+    m->pause_ms = next_ms < ASK_EVERY_MS_MAX ? next_ms : ASK_EVERY_MS_MAX;
+}
+
 static void on_metadata(struct upstream_call *call, int status, struct slice answer)
 {
     struct router_shard *s = call->data;
     struct own_answer own;
+    bool is_of_all = s->map.asks_all;
     s->map.is_asking = false;
     if (status != 0 || own_answer_read(&own, KAFKA_API_METADATA, METADATA_VERSION, answer) != 0) {
         s->map.should_ask = true; /* another node, soon */
+        s->map.should_ask_all |= is_of_all;
         return;
     }
+    s->map.has_changed = false;
     cluster_map_learn(s, own.message);
+    set_pause(&s->map);
     s->map.learned_ms = router_now_ms(s);
     own_answer_close(&own);
     tell_waiters(s);
 }
 
+/* The names of those in the table that are asked for; more than there were. */
+static size_t list_topics(struct map_topic *table, bool is_for_all,
+                          struct kafka_metadata_request_topic *into)
+{
+    size_t count = 0;
+    for (struct map_topic *t = table; t != NULL; t = t->hh.next)
+        if (is_for_all || t->is_wanted)
+            into[count++].name = (struct kafka_string){.data = t->name, .size = t->name_size};
+    return count;
+}
+
 static int send_question(struct router_shard *s, struct router_node *n)
 {
+    struct cluster_map *m = &s->map;
     struct kafka_metadata_request request;
-    size_t count = HASH_COUNT(s->map.topics), i = 0;
+    size_t count = HASH_COUNT(m->topics) + HASH_COUNT(m->unknown);
     struct kafka_metadata_request_topic *topics = calloc(count + 1, sizeof *topics);
     if (topics == NULL)
         return UV_ENOMEM;
     kafka_metadata_request_init(&request);
-    for (struct map_topic *t = s->map.topics; t != NULL; t = t->hh.next)
-        topics[i++].name = (struct kafka_string){.data = t->name, .size = t->name_size};
+    count = list_topics(m->topics, m->asks_all, topics);
+    count += list_topics(m->unknown, m->asks_all, topics + count);
     request.topics = topics;
     request.topics_count = (int32_t)count;
     request.allow_auto_topic_creation = false;
-    int err = own_request_send(n, &s->map.call, KAFKA_API_METADATA, METADATA_VERSION, &request,
+    int err = own_request_send(n, &m->call, KAFKA_API_METADATA, METADATA_VERSION, &request,
                                on_metadata);
     free(topics);
     return err;
 }
 
+static void forget_topics(struct cluster_map *m, struct map_topic *table, uint64_t now_ms,
+                          uint64_t unused_ms_max)
+{
+    for (struct map_topic *t = table, *next; t != NULL; t = next) {
+        next = t->hh.next;
+        if (now_ms - t->used_ms > unused_ms_max)
+            drop_topic(m, t);
+    }
+}
+
 static void forget_unused(struct router_shard *s, uint64_t now_ms)
 {
-    for (struct map_topic *t = s->map.topics, *next; t != NULL; t = next) {
-        next = t->hh.next;
-        if (now_ms - t->used_ms > MAP_UNUSED_MS_MAX)
-            drop_topic(&s->map, t);
-    }
+    forget_topics(&s->map, s->map.topics, now_ms, MAP_UNUSED_MS_MAX);
+    forget_topics(&s->map, s->map.unknown, now_ms, MAP_UNKNOWN_MS);
     for (struct map_group *g = s->map.groups, *next; g != NULL; g = next) {
         next = g->hh.next;
         if (now_ms - g->used_ms > MAP_UNUSED_MS_MAX)
@@ -270,13 +374,14 @@ static void forget_unused(struct router_shard *s, uint64_t now_ms)
 
 void cluster_map_doubt(struct router_shard *s)
 {
-    s->map.should_ask = true;
+    s->map.should_ask = s->map.should_ask_all = true;
+    s->map.pause_ms = ASK_EVERY_MS_MIN;
 }
 
 void cluster_map_suspect(struct router_shard *s)
 {
     if (router_now_ms(s) - s->map.learned_ms >= SUSPECT_EVERY_MS)
-        s->map.should_ask = true;
+        cluster_map_doubt(s);
 }
 
 void cluster_map_tick(struct router_shard *s, uint64_t now_ms)
@@ -285,17 +390,19 @@ void cluster_map_tick(struct router_shard *s, uint64_t now_ms)
     uint64_t since_ms = now_ms - m->asked_ms;
     if (m->waiters != NULL && now_ms - m->told_ms >= WAIT_MS_MAX)
         tell_waiters(s); /* nobody answers: they have deadlines of their own */
-    bool is_due = m->should_ask ? since_ms >= ASK_EVERY_MS_MIN
-                                : since_ms >= (uint64_t)s->settings->metadata_refresh_ms;
-    if (m->is_asking || !is_due)
+    bool is_routine = now_ms - m->asked_all_ms >= (uint64_t)s->settings->metadata_refresh_ms;
+    if (m->is_asking || since_ms < m->pause_ms || !(is_routine || m->should_ask))
         return;
     struct router_node *n = node_pool_any(s, m->turn++);
     m->asked_ms = now_ms;
     if (n == NULL)
         return;
-    if (!m->should_ask)
+    if (is_routine)
         forget_unused(s, now_ms);
-    m->should_ask = false;
+    m->asks_all = is_routine || m->should_ask_all;
+    if (m->asks_all)
+        m->asked_all_ms = now_ms;
+    m->should_ask = m->should_ask_all = false;
     m->call.data = s;
     m->is_asking = send_question(s, n) == 0;
 }
@@ -308,10 +415,10 @@ void cluster_map_stop(struct router_shard *s)
 
 void cluster_map_close(struct router_shard *s)
 {
-    for (struct map_topic *t = s->map.topics, *next; t != NULL; t = next) {
-        next = t->hh.next;
-        drop_topic(&s->map, t);
-    }
+    while (s->map.topics != NULL)
+        drop_topic(&s->map, s->map.topics);
+    while (s->map.unknown != NULL)
+        drop_topic(&s->map, s->map.unknown);
     for (struct map_group *g = s->map.groups, *next; g != NULL; g = next) {
         next = g->hh.next;
         drop_group(&s->map, g);

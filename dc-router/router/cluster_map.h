@@ -1,8 +1,10 @@
 /* What this shard knows of the cluster: who leads what, and where a consumer group's coordinator
  * is.
  *
- * It learns by asking a node for the topics that clients use here, once a second and whenever a
- * client's request finds that it was wrong. What is not used any more is forgotten. */
+ * It learns by asking a node for the topics that clients use here, now and then; and soon for those
+ * for which a client's request waits, or found that it was wrong. What is not used any more is
+ * forgotten. Topics that the cluster does not have, which any client can make up, have a share of
+ * their own and a short life: they push out each other, and no real one. */
 #ifndef ROUTER_CLUSTER_MAP_H
 #define ROUTER_CLUSTER_MAP_H
 
@@ -14,6 +16,9 @@
 #define MAP_TOPICS_MAX    20000
 #define MAP_GROUPS_MAX    50000
 #define MAP_UNUSED_MS_MAX 600000
+#define MAP_UNKNOWN_MAX   1000 /* topics that the cluster has not told of; the oldest goes first */
+#define MAP_UNKNOWN_MS    30000
+#define MAP_NAME_SIZE_MAX 249 /* of a topic in Kafka */
 
 struct router_shard;
 
@@ -28,7 +33,9 @@ struct map_topic {
     int32_t count;         /* partitions */
     struct map_near *near; /* of each partition; owned, NULL until one is known */
     bool is_known;         /* the cluster has told it */
-    uint64_t used_ms;
+    bool is_there;         /* it has told its partitions: stands in `topics`, else in `unknown` */
+    bool is_wanted;        /* somebody waits for its leaders */
+    uint64_t used_ms, wanted_ms;
     UT_hash_handle hh;
     int32_t name_size;
     char name[];
@@ -53,13 +60,17 @@ struct map_waiter {
 };
 
 struct cluster_map {
-    struct map_topic *topics;
+    struct map_topic *topics, *unknown; /* `unknown` in the order of coming */
     struct map_group *groups;
     struct map_waiter *waiters;
     struct upstream_call call; /* Metadata */
     bool is_asking;
-    bool should_ask; /* somebody found it wrong */
-    uint64_t asked_ms;
+    bool should_ask;     /* for what is wanted … */
+    bool should_ask_all; /* … or for everything: somebody found it wrong */
+    bool asks_all;       /* the question under way */
+    bool has_changed;    /* a leader, by the last answer */
+    uint64_t pause_ms;   /* between two questions; grows while answers say nothing new */
+    uint64_t asked_ms, asked_all_ms;
     uint64_t turn;
     uint64_t told_ms;    /* waiters */
     uint64_t learned_ms; /* a node answered */
@@ -74,7 +85,8 @@ void cluster_map_tick(struct router_shard *s, uint64_t now_ms);
 #define MAP_NOBODY    (-1) /* leads it, as far as is known */
 #define MAP_NOT_KNOWN (-2) /* yet: it is asked for */
 #define MAP_NO_SUCH   (-3) /* topic or partition, as the cluster says */
-/* The partition's leader, or one of these. */
+/* The partition's leader, or one of these. Where that is nobody who answers, the topic is among
+ * those that are asked for next. */
 int32_t cluster_map_leader(struct router_shard *s, struct kafka_string topic, int32_t partition);
 /* Who of this site serves the partition's reads. MAP_NOT_KNOWN: the leader may name one.
  * MAP_NOBODY: the one that it named has refused. Forgotten after a while, for the leader knows who
@@ -84,6 +96,8 @@ void cluster_map_learn_near(struct router_shard *s, struct kafka_string topic, i
                             int32_t node_id);
 /* Some answer showed that it is out of date: it is asked soon. */
 void cluster_map_doubt(struct router_shard *s);
+/* The same for one topic. */
+void cluster_map_want(struct router_shard *s, struct kafka_string topic);
 /* It may be: it is asked soon unless it was told within the last half second. */
 void cluster_map_suspect(struct router_shard *s);
 /* `cb` runs once, later; or not, when it was taken back. */

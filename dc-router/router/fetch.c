@@ -65,7 +65,7 @@ static bool take_partition(struct fetch *f, const struct fetch_call *call,
     if (from->error_code != KAFKA_ERROR_NONE)
         cluster_map_learn_near(s, topic, from->partition_index, MAP_NOBODY);
     if (from->error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER)
-        cluster_map_doubt(s);
+        cluster_map_want(s, topic);
     if (is_replicas_word(s, call, topic, from))
         return true; /* the leader is asked next */
     *item->into = *from;

@@ -62,6 +62,8 @@ void produce_settle(struct produce *p, unsigned i, int16_t error_code)
     if (verdict != FINAL && !is_late) {
         produce_line_hold(item);
         item->is_refused = !is_behind && produce_leader_id(p, i) == item->node_id;
+        if (item->is_refused)
+            cluster_map_want(p->request->shard, p->message->topics[item->topic].name);
         return;
     }
     if (error_code == KAFKA_ERROR_NONE)

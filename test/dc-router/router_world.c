@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "protocol/error.h"
 #include "router/shard.h"
 
 #define FRAME_BYTES_MAX (16u << 20)
@@ -96,14 +97,24 @@ static void answer_message(struct world_node *n, int socket, int32_t number,
     kafka_writer_close(&w);
 }
 
-static void answer_metadata(struct world_node *n, int socket, int32_t number,
-                            const struct kafka_request_header *header)
+/* What this node says of a topic that was asked for: there is "t" alone. */
+static struct kafka_metadata_response_topic
+told_topic(struct kafka_string name, struct kafka_metadata_response_partition *partitions)
 {
-    struct kafka_metadata_response m;
-    struct kafka_metadata_response_broker brokers[WORLD_NODES];
     struct kafka_metadata_response_topic topic;
-    struct kafka_metadata_response_partition partitions[WORLD_PARTITIONS];
-    kafka_metadata_response_init(&m);
+    kafka_metadata_response_topic_init(&topic);
+    topic.name = name;
+    topic.error_code = KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (kafka_string_is_text(name, "t")) {
+        topic.error_code = KAFKA_ERROR_NONE;
+        topic.partitions = partitions;
+        topic.partitions_count = WORLD_PARTITIONS;
+    }
+    return topic;
+}
+
+static void fill_brokers(const struct world_node *n, struct kafka_metadata_response_broker *brokers)
+{
     for (int i = 0; i < WORLD_NODES; i++) {
         kafka_metadata_response_broker_init(&brokers[i]);
         brokers[i].node_id = n->world->nodes[i].id;
@@ -111,20 +122,36 @@ static void answer_metadata(struct world_node *n, int socket, int32_t number,
         brokers[i].port = n->world->nodes[i].port;
         brokers[i].rack = kafka_string_of("far");
     }
-    kafka_metadata_response_topic_init(&topic);
+}
+
+static void answer_metadata(struct world_node *n, int socket, int32_t number,
+                            const struct kafka_request_header *header, struct kafka_reader *r)
+{
+    struct kafka_metadata_request asked;
+    struct kafka_arena arena;
+    struct kafka_metadata_response m;
+    struct kafka_metadata_response_broker brokers[WORLD_NODES];
+    struct kafka_metadata_response_partition partitions[WORLD_PARTITIONS];
+    kafka_arena_init(&arena, FRAME_BYTES_MAX);
+    cr_assert_eq(kafka_metadata_request_decode(r, header->api_version, &arena, &asked), 0);
+    n->questions++;
+    n->asked_topics = asked.topics_count;
+    kafka_metadata_response_init(&m);
+    fill_brokers(n, brokers);
     for (int i = 0; i < WORLD_PARTITIONS; i++) {
         kafka_metadata_response_partition_init(&partitions[i]);
         partitions[i].partition_index = i;
         partitions[i].leader_id = n->world->leaders[i];
     }
-    topic.name = kafka_string_of("t");
-    topic.partitions = partitions;
-    topic.partitions_count = WORLD_PARTITIONS;
     m.brokers = brokers;
     m.brokers_count = WORLD_NODES;
-    m.topics = &topic;
-    m.topics_count = 1;
+    m.topics = calloc((size_t)asked.topics_count + 1, sizeof *m.topics);
+    m.topics_count = asked.topics_count;
+    for (int32_t i = 0; i < asked.topics_count; i++)
+        m.topics[i] = told_topic(asked.topics[i].name, partitions);
     answer_message(n, socket, number, header, &m);
+    free(m.topics);
+    kafka_arena_close(&arena);
 }
 
 static void answer_find_coordinator(struct world_node *n, int socket, int32_t number,
@@ -173,7 +200,7 @@ static void take_envelope(struct world_node *n, int socket, struct bytes frame)
     if (is_own && inner.api_key == KAFKA_API_API_VERSIONS)
         answer_envelope(n, socket, header.correlation_id, bytes_of("1234", 4));
     else if (is_own && inner.api_key == KAFKA_API_METADATA)
-        answer_metadata(n, socket, header.correlation_id, &inner);
+        answer_metadata(n, socket, header.correlation_id, &inner, &within);
     else if (is_own && inner.api_key == KAFKA_API_FIND_COORDINATOR)
         answer_find_coordinator(n, socket, header.correlation_id, &inner);
     else

@@ -38,10 +38,12 @@ struct world_node {
     int32_t id;
     int listener;
     uint16_t port;
-    bool is_hanging; /* takes connections, and says nothing on its own */
-    bool is_mute;    /* says that it is there, and nothing else on its own */
-    int64_t now;     /* of its envelopes' answers */
-    int asked_way;   /* where the router's own last question about the cluster came */
+    bool is_hanging;      /* takes connections, and says nothing on its own */
+    bool is_mute;         /* says that it is there, and nothing else on its own */
+    int64_t now;          /* of its envelopes' answers */
+    unsigned questions;   /* about the cluster, by the router itself … */
+    int32_t asked_topics; /* … and how many topics were in the last one */
+    int asked_way;        /* where the router's own last question about the cluster came */
     struct world_way ways[WORLD_WAYS_MAX];
     struct world_call calls[WORLD_CALLS_MAX];
     unsigned call_count;
