@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 
 #include "protocol/frame.h"
+#include "router/deadline.h"
 #include "router/frame_input.h"
 #include "router/node_pool.h"
 
@@ -52,12 +53,14 @@ struct client {
     struct produce_item *produce_lines;           /* of each partition (produce_line.c) */
     unsigned produce_away;                        /* parts of them at nodes, given up or not */
     struct group_part *group_first, *group_last;  /* about offsets, in order (group_part.c) */
-    struct group_part *group_parked;              /* its joins and syncs that wait at nodes */
-    struct fetch_state *fetches; /* what it waits for at nodes (fetch.c); NULL: nothing */
-    unsigned claims;             /* the handle, requests, writes */
+    struct group_part *group_parked; /* its joins and syncs that wait at nodes */
+    struct fetch_state *fetches;     /* what it waits for at nodes (fetch.c); NULL: nothing */
+    unsigned claims;                 /* the handle, requests, writes */
     size_t unwritten_bytes;
-    uint64_t told_ms;   /* that something was not allowed; 0: never */
-    size_t input_bytes; /* read and not taken; of the shard's held_bytes */
+    uint64_t told_ms;                         /* that something was not allowed; 0: never */
+    size_t input_bytes;                       /* read and not taken; of the shard's held_bytes */
+    struct deadline input_deadline;           /* the frame that has begun is whole by then */
+    uint64_t input_begun_ms, input_unread_ms; /* since then; since then it is not read. 0: not */
     struct client *paused_next, **paused_previous; /* previous is NULL unless it is not read */
     bool is_reading, is_ending, is_closed, is_answering;
     bool is_leaving, is_lingering; /* it ends in peace: answered, then shut down, then closed */

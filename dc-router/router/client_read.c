@@ -4,13 +4,18 @@
  * does not take its answers, or as many bytes in the shard as it may hold; those of frames that are
  * not whole yet count. At that bound everyone may still have one small request, for what keeps a
  * member in its group is small, and one client at a time one large request, or nobody would ever
- * end; for as long as more of it comes. */
+ * end; for as long as more of it comes.
+ *
+ * A request that has begun has to be there in a time that its size gives it; while it is not read,
+ * time stands still. So nobody holds bytes for longer by sending them one by one. */
 #include "base/err.h"
 #include "router/client_parts.h"
 #include "router/router.h"
 
 #define UNWRITTEN_BYTES_MAX (16u << 20)
 #define STALLED_MS_MAX      10000 /* that a client for whom others wait may send nothing */
+#define INPUT_MS_MAX        30000 /* that a request takes to come, … */
+#define INPUT_BYTES_A_MS    256   /* … and as much more as this speed needs */
 
 /* ---- may it be read? ---- */
 
@@ -104,6 +109,44 @@ void client_tick(struct router_shard *s)
     end_beyond_if_stalled(s);
 }
 
+/* ---- requests that do not come ---- */
+
+static void on_input_late(struct deadline *d)
+{
+    client_end(d->data, "a request has begun and did not come in time");
+}
+
+static uint64_t input_due_ms(const struct client *c)
+{
+    return c->input_begun_ms + INPUT_MS_MAX +
+           frame_input_wanted_bytes(&c->input) / INPUT_BYTES_A_MS;
+}
+
+/* After what was there has been looked at. */
+static void watch_input(struct client *c, bool has_taken)
+{
+    struct router_shard *s = c->shard;
+    bool has_begun = frame_input_held_bytes(&c->input) > 0 && !c->is_ending;
+    if (has_taken || !has_begun)
+        c->input_begun_ms = 0;
+    if (has_begun && c->input_begun_ms == 0)
+        c->input_begun_ms = router_now_ms(s);
+    c->input_deadline.data = c;
+    if (has_begun && c->is_reading)
+        deadline_set(&s->deadlines, &c->input_deadline, input_due_ms(c), on_input_late);
+    else
+        deadline_drop(&c->input_deadline);
+}
+
+static void let_time_pass(struct client *c, bool should_read)
+{
+    uint64_t now_ms = router_now_ms(c->shard);
+    if (!should_read)
+        c->input_unread_ms = now_ms;
+    else if (c->input_begun_ms != 0 && c->input_unread_ms >= c->input_begun_ms)
+        c->input_begun_ms += now_ms - c->input_unread_ms;
+}
+
 /* ---- reading ---- */
 
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *into)
@@ -136,6 +179,7 @@ static void set_reading(struct client *c, bool should_read)
     if (c->is_reading == should_read)
         return;
     c->is_reading = should_read;
+    let_time_pass(c, should_read);
     if (!should_read)
         uv_read_stop((uv_stream_t *)&c->tcp);
     else if (uv_read_start((uv_stream_t *)&c->tcp, on_allocate, on_read) != 0)
@@ -146,8 +190,10 @@ void client_read(struct client *c)
 {
     struct slice frame;
     int has = 1;
+    bool has_taken = false;
     count_input(c);
     while (may_read(c) && (has = frame_input_next(&c->input, &frame)) > 0) {
+        has_taken = true;
         struct client_request *r = client_request_create(c, frame);
         if (r == NULL)
             has = UV_ENOMEM;
@@ -162,11 +208,13 @@ void client_read(struct client *c)
     choose_beyond(c);
     if (!c->is_ending)
         set_reading(c, may_read(c));
+    watch_input(c, has_taken);
 }
 
 void client_read_stop(struct client *c)
 {
     end_pause(c);
+    deadline_drop(&c->input_deadline);
     if (c->is_reading && !c->is_closed)
         uv_read_stop((uv_stream_t *)&c->tcp);
     c->is_reading = false;

@@ -117,3 +117,50 @@ Test(router_client, each_shard_has_its_part_of_the_memory)
     feed(&other, MIB / 2);
     cr_assert_leq(w.shard.held_bytes, MIB / 2 + 2 * SOME);
 }
+
+/* At memory's bound or far from it. */
+Test(router_client, a_request_that_trickles_in_is_not_waited_for_without_an_end)
+{
+    begin_frame(&large, MIB);
+    for (unsigned i = 0; i < 6; i++) { /* its size gives it four seconds more than half a minute */
+        cr_assert_not(world_is_ended(&large));
+        feed(&large, 100);
+        world_pass_ms(&w, 5000);
+    }
+    cr_assert_not(world_is_ended(&large));
+    world_pass_ms(&w, 6000);
+    cr_assert(world_is_ended(&large));
+    cr_assert_eq(w.shard.held_bytes, 0);
+}
+
+Test(router_client, nor_one_of_which_not_even_the_size_is_known)
+{
+    cr_assert_eq(send(small.socket, "", 1, 0), 1);
+    world_pass_ms(&w, 29000);
+    cr_assert_not(world_is_ended(&small));
+    world_pass_ms(&w, 2000);
+    cr_assert(world_is_ended(&small));
+}
+
+Test(router_client, a_client_that_is_between_requests_has_all_the_time)
+{
+    cr_assert(is_served(&small));
+    world_pass_ms(&w, 60000);
+    cr_assert(is_served(&small));
+}
+
+Test(router_client, time_in_which_a_request_is_not_read_is_not_its_own)
+{
+    begin_frame(&large, LARGE);
+    feed(&large, 2 * MIB);
+    begin_frame(&other, LARGE);
+    feed(&other, MIB / 2); /* it waits for the large one */
+    for (unsigned i = 0; i < 6; i++) {
+        world_pass_ms(&w, 8000);
+        feed(&large, MIB / 2);
+    }
+    world_disconnect(&large);
+    world_pass_ms(&w, 25000);
+    cr_assert_not(world_is_ended(&other));
+    world_connect(&w, &large);
+}
