@@ -27,7 +27,7 @@ static void note_node(struct board_node *into, const struct router_node *n)
     *into = (struct board_node){.id = n->id, .port = n->port, .is_up = router_node_is_up(n)};
     snprintf(into->host, sizeof into->host, "%s", n->host);
     snprintf(into->site, sizeof into->site, "%s", n->site);
-    into->connections = n->lane_count;
+    into->connections = n->lanes[LANE_OTHERS].count + n->lanes[LANE_GROUPS].count;
     for (unsigned kind = 0; kind < NODE_PIPE_KINDS; kind++) {
         for (unsigned i = 0; i < NODE_PIPES_MAX; i++) {
             const struct upstream *pipe = n->pipes[kind][i];
@@ -35,8 +35,9 @@ static void note_node(struct board_node *into, const struct router_node *n)
             into->calls += pipe == NULL ? 0 : upstream_call_count(pipe);
         }
     }
-    for (const struct lane *lane = n->lanes; lane != NULL; lane = lane->next)
-        into->calls += lane->is_busy;
+    for (unsigned kind = 0; kind < LANE_KINDS; kind++)
+        for (const struct lane *lane = n->lanes[kind].first; lane != NULL; lane = lane->next)
+            into->calls += lane->is_busy;
 }
 
 static void write_notes(struct router_shard *s, struct board_notes *into, uint64_t now_ms)

@@ -227,6 +227,7 @@ static void on_lane_back(struct lane_call *call, int status, struct slice answer
 static int send_lane(struct group_part *p, struct router_node *n)
 {
     p->lane_call.data = p;
+    p->lane_call.kind = LANE_GROUPS;
     p->lane_call.give_up_ms = router_now_ms(p->request->shard) + p->lane_ms;
     int err = router_node_send_lane(n, &p->lane_call, &p->request->client->identity, p->inner,
                                     on_lane_back);

@@ -15,10 +15,15 @@
 
 #define NODE_PIPES_MAX       64
 #define NODES_MAX            64
-#define NODE_CONNECTIONS_MAX 4096 /* of a shard, to all of them */
+#define NODE_CONNECTIONS_MAX 16384 /* of a shard, to all of them */
+#define LANE_REST_MS         10000 /* a lane of groups that nobody needs for so long ends */
 
 /* A batch is as long under way as its partition needs: nothing else stands behind it. */
 enum node_pipe_kind { NODE_PIPE_TALK, NODE_PIPE_BATCHES, NODE_PIPE_KINDS };
+
+/* Members of a group wait for each other at their coordinator: were their joins in one line with
+ * fetches, or with more of them than there are lanes, the last one would wait for the first. */
+enum lane_kind { LANE_OTHERS, LANE_GROUPS, LANE_KINDS };
 
 /* Whose calls they are. */
 struct client_identity {
@@ -35,6 +40,13 @@ struct client_identity {
 
 struct router_shard;
 struct lane;
+
+/* A node's lanes of one kind. */
+struct lane_set {
+    struct lane *first, *last; /* idle ones before busy ones */
+    unsigned count;
+    struct lane_call *waiting, **waiting_last; /* for a lane, in order */
+};
 
 struct router_node {
     struct router_shard *owner;
@@ -55,10 +67,8 @@ struct router_node {
     struct upstream *own;      /* for the router's own questions */
     unsigned place;            /* rises in the order of coming, from 0 */
     struct node_moment moment; /* newest of the node's */
-    struct lane *lanes;        /* all */
-    unsigned lane_count;
-    struct lane_call *waiting, **waiting_last; /* for a lane, in order */
-    uint64_t looked_ms;                        /* at what is late */
+    struct lane_set lanes[LANE_KINDS];
+    uint64_t looked_ms; /* at what is late */
     struct upstream *probe;
     struct upstream_call probe_call;
     bool is_probing; /* probe_call is under way */
@@ -83,8 +93,10 @@ struct node_pool {
 struct lane {
     struct router_node *node;
     struct upstream *upstream;
+    enum lane_kind kind;
     bool is_busy;
-    struct lane *next;
+    uint64_t idle_ms; /* since then, unless it is busy */
+    struct lane *next, *previous;
 };
 
 /* As upstream_cb; besides, ERR_TIMEOUT: it got no lane in time, the node has seen nothing of it. */
@@ -95,7 +107,8 @@ typedef void (*lane_call_cb)(struct lane_call *call, int status, struct slice an
 struct lane_call {
     void *data;
     uint64_t give_up_ms; /* at the latest then `cb` runs */
-    lane_call_cb cb;     /* private from here on */
+    enum lane_kind kind;
+    lane_call_cb cb; /* private from here on */
     struct upstream_call call;
     struct router_node *node;
     struct lane *lane; /* NULL while it waits for one */
@@ -146,7 +159,7 @@ int router_node_send_lane(struct router_node *n, struct lane_call *call,
                           lane_call_cb cb);
 /* `cb` runs from inside, with a status: it is at a node or waits for a lane. */
 void lane_call_abandon(struct lane_call *call);
-/* Do calls wait for one? Then what holds a lane should not do so for long. */
+/* Do fetches and the like wait for one? Then what holds a lane should not do so for long. */
 bool router_node_lanes_are_short(const struct router_node *n);
 
 #endif

@@ -15,9 +15,15 @@ static uint64_t files_of_node(const struct router_settings *settings)
            (uint64_t)settings->lanes_per_node_max + questions;
 }
 
+/* One node coordinates a group: the others have few of these at the same time. */
+static uint64_t files_of_groups(const struct router_settings *settings)
+{
+    return (uint64_t)settings->group_lanes_per_node_max;
+}
+
 uint64_t router_open_files(const struct router_settings *settings)
 {
-    uint64_t of_nodes = settings->nodes.count * files_of_node(settings);
+    uint64_t of_nodes = settings->nodes.count * files_of_node(settings) + files_of_groups(settings);
     if (of_nodes > NODE_CONNECTIONS_MAX)
         of_nodes = NODE_CONNECTIONS_MAX;
     return (uint64_t)settings->connections_max + (uint64_t)settings->shards * of_nodes + OWN_FILES;

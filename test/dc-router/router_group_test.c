@@ -44,6 +44,55 @@ Test(router_group, what_finds_no_coordinator_ends_the_connection_in_time)
     cr_assert(world_is_ended(&client));
 }
 
+static void join(struct world_client *c)
+{
+    struct kafka_join_group_request m;
+    kafka_join_group_request_init(&m);
+    m.group_id = kafka_string_of("g");
+    m.session_timeout_ms = 10000;
+    m.rebalance_timeout_ms = 60000;
+    world_send(c, KAFKA_API_JOIN_GROUP, 5, &m);
+}
+
+static void answer_join(unsigned n)
+{
+    struct kafka_join_group_response m;
+    kafka_join_group_response_init(&m);
+    world_node_answer(&w, 1, n, &m);
+}
+
+Test(router_group, members_that_wait_for_each_other_do_not_stand_behind_fetches)
+{
+    struct kafka_fetch_request_partition partition;
+    struct world_client members[3];
+    w.settings.lanes_per_node_max = 1;
+    w.settings.group_lanes_per_node_max = 2;
+    kafka_fetch_request_partition_init(&partition);
+    world_send_fetch(&client, "t", 60000, &partition, 1);
+    cr_assert_eq(count_at(1), 1);
+    for (unsigned i = 0; i < 3; i++) {
+        world_connect(&w, &members[i]);
+        join(&members[i]);
+    }
+    cr_assert_eq(count_at(1), 3, "two joins beside the fetch; the third is beyond the bound");
+    answer_join(1);
+    cr_assert_eq(count_at(1), 4, "and goes when a lane is free");
+    for (unsigned i = 0; i < 3; i++)
+        world_disconnect(&members[i]);
+}
+
+Test(router_group, lanes_of_members_end_when_nobody_joins_any_more)
+{
+    struct lane_set *lanes = &node_pool_find(&w.shard, 1)->lanes[LANE_GROUPS];
+    join(&client);
+    cr_assert_eq(lanes->count, 1);
+    answer_join(0);
+    world_pass_ms(&w, LANE_REST_MS - 1000);
+    cr_assert_eq(lanes->count, 1);
+    world_pass_ms(&w, 2000);
+    cr_assert_eq(lanes->count, 0);
+}
+
 static int64_t answers_of_nodes(void)
 {
     return world_node(&w, 1)->now + world_node(&w, 3)->now;

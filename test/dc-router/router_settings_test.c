@@ -77,12 +77,13 @@ static struct router_settings with(const char *more)
 Test(router_settings, open_files_are_those_of_clients_and_of_each_shard_to_each_node)
 {
     struct router_settings s = with(
-        "max.connections: 100\npipes_per_node: 3\nlanes_per_node_max: 5\n");
+        "max.connections: 100\npipes_per_node: 3\nlanes_per_node_max: 5\n"
+        "group_lanes_per_node_max: 7\n");
     uint64_t of_one = router_open_files(&s);
     s.connections_max = 200;
     cr_assert_eq(router_open_files(&s), of_one + 100);
     s.shards = 3;
-    cr_assert_eq(router_open_files(&s), of_one + 100 + 2 * 3 + 5 + 2);
+    cr_assert_eq(router_open_files(&s), of_one + 100 + 2 * 3 + 5 + 2 + 7);
 }
 
 Test(router_settings, more_open_files_than_the_process_may_have_are_refused_in_words)
@@ -90,7 +91,7 @@ Test(router_settings, more_open_files_than_the_process_may_have_are_refused_in_w
     struct router_settings s = with("");
     struct err_note note = {0};
     s.connections_max = 100;
-    s.lanes_per_node_max = 4;
+    s.lanes_per_node_max = s.group_lanes_per_node_max = 4;
     cr_assert_eq(router_open_files_check(&s, &note), 0);
     s.connections_max = INT64_MAX / 2;
     cr_assert_eq(router_open_files_check(&s, &note), ERR_INVALID);

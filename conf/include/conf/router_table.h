@@ -82,8 +82,11 @@ X(HEADING, about_ways, "", "", "", 0, 0, "Connections to the nodes") \
 X(NUMBER,  pipes_per_node, "pipes_per_node", "", "4", 1, 64, \
   "Connections of each shard to each node for requests that are answered soon, many under way on one") \
 X(NUMBER,  lanes_per_node_max, "lanes_per_node_max", "", "256", 1, 10000, \
-  "Connections of each shard to each node, at most, for requests that the node may keep waiting (a fetch, " \
-  "the joining of a group), one under way on each; beyond it they wait for one that is free") \
+  "Connections of each shard to each node, at most, for requests that the node may keep waiting (a fetch), " \
+  "one under way on each; beyond it they wait for one that is free") \
+X(NUMBER,  group_lanes_per_node_max, "group_lanes_per_node_max", "", "1000", 1, 10000, \
+  "The same for the joining of groups: so many members of one group can wait for each other through one " \
+  "shard; with more, its rebalances end at their timeout. Opened as needed, closed when idle") \
 X(NUMBER,  metadata_refresh_ms, "metadata_refresh_ms", "ms", "10 s", 100, CONF_HOUR, \
   "What the router knows of nodes, topics and leaders is asked for again after so long, even if nothing " \
   "has gone wrong") \
