@@ -53,6 +53,7 @@ struct client {
     struct produce_item *produce_lines;           /* of each partition (produce_line.c) */
     unsigned produce_away;                        /* parts of them at nodes, given up or not */
     struct group_part *group_first, *group_last;  /* about offsets, in order (group_part.c) */
+    bool is_commit_astray; /* one may still come to its coordinator: no later one goes there */
     struct group_part *group_parked; /* its joins and syncs that wait at nodes */
     struct fetch_state *fetches;     /* what it waits for at nodes (fetch.c); NULL: nothing */
     unsigned claims;                 /* the handle, requests, writes */

@@ -54,7 +54,9 @@ static void on_one(struct group_part *p, int status, struct slice answer)
     if (status == 0)
         client_request_answer_bytes(p->request, answer);
     else
-        client_request_end_client(p->request, "the group has no coordinator");
+        client_request_end_client(p->request, p->request->client->is_commit_astray
+                                                  ? "a commit may still come to its coordinator"
+                                                  : "the group has no coordinator");
 }
 
 void handle_group(struct client_request *r)

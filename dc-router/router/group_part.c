@@ -48,6 +48,30 @@ static void leave_line(struct group_part *p)
         go_on(c->group_first);
 }
 
+/* What would set a group back if it came late. */
+static bool is_commit(const struct group_part *p)
+{
+    int16_t key = p->request->header.api->key;
+    return key == KAFKA_API_OFFSET_COMMIT || key == KAFKA_API_OFFSET_DELETE;
+}
+
+/* A connection to the coordinator has ended with the commit on it. The node may still have it
+ * unread, ended or reset, and do it after whatever comes on another connection. If the node leads
+ * no more, or is another process, it refuses it or has lost it; else neither the commit nor a later
+ * one may go there in this client's name. The client's connection ends, as it would at a node: what
+ * is left of it counts no more once its next one is heard (docs/kafka.md). */
+static bool is_astray(const struct group_part *p, const struct router_node *n)
+{
+    return is_commit(p) && (p->request->client->is_commit_astray ||
+                            (p->left_at == n && p->left_life == n->moment.life));
+}
+
+/* Nothing has been heard of the node since: it may have died, and somebody else leads soon. */
+static bool is_to_be_heard(const struct group_part *p, const struct router_node *n)
+{
+    return is_commit(p) && p->left_at == n && n->answered_ms <= p->looking_ms;
+}
+
 static void end(struct group_part *p, int status, struct slice answer)
 {
     struct client_request *r = p->request;
@@ -203,6 +227,8 @@ static void take_back(struct group_part *p, int status, struct slice answer)
     if (status == ERR_CLOSED) { /* the coordinator had it, for as long as it liked */
         p->looking_ms = router_now_ms(p->request->shard);
         p->tries++;
+        p->left_at = p->sent_to;
+        p->left_life = p->sent_life;
     }
     if (status == 0 && (is_too_late(p) || !has_moved(p, answer))) {
         end(p, 0, answer);
@@ -239,6 +265,8 @@ static int send_lane(struct group_part *p, struct router_node *n)
 static void send_part(struct group_part *p, struct router_node *n)
 {
     p->call.data = p;
+    p->sent_to = n;
+    p->sent_life = n->moment.life;
     int err = p->lane_ms > 0
                   ? send_lane(p, n)
                   : router_node_send(n, &p->call, &p->request->client->identity, p->inner, on_back);
@@ -250,10 +278,16 @@ static void go_on(struct group_part *p)
 {
     struct router_shard *s = p->request->shard;
     struct router_node *n = node_pool_find(s, cluster_map_coordinator(s, p->group_id));
-    if (n == NULL || !router_node_is_up(n))
+    if (n == NULL || !router_node_is_up(n)) {
         find(p);
-    else
+    } else if (is_to_be_heard(p, n)) {
+        wait(p);
+    } else if (is_astray(p, n)) {
+        p->request->client->is_commit_astray = true;
+        end(p, ERR_CLOSED, (struct slice){0});
+    } else {
         send_part(p, n);
+    }
 }
 
 void group_part_start(struct group_part *p, group_part_cb cb)

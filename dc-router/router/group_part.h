@@ -22,10 +22,12 @@ struct group_part {
     group_part_cb cb;          /* private from here on */
     struct upstream_call call, find_call;
     struct lane_call lane_call;
-    uint64_t looking_ms;            /* since when it is at no node */
-    unsigned tries;                 /* nodes that it was at without an answer */
-    struct group_part *parked_next; /* of the same client, on a lane too */
-    struct group_part *line_next;   /* behind it in the client's line */
+    uint64_t looking_ms;                         /* since when it is at no node */
+    unsigned tries;                              /* nodes that it was at without an answer */
+    const struct router_node *sent_to, *left_at; /* the last node; that of the last such try */
+    int64_t sent_life, left_life;                /* the nodes' lives then */
+    struct group_part *parked_next;              /* of the same client, on a lane too */
+    struct group_part *line_next;                /* behind it in the client's line */
     struct map_waiter waiter;
 };
 

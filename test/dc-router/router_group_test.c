@@ -44,6 +44,55 @@ Test(router_group, what_finds_no_coordinator_ends_the_connection_in_time)
     cr_assert(world_is_ended(&client));
 }
 
+/* The coordinator may have the first one unread, and do it when later ones are done: then the group
+ * would be set back. */
+Test(router_group, a_commit_that_may_still_come_is_not_sent_there_again_nor_a_later_one)
+{
+    commit(10);
+    commit(20);
+    cr_assert_eq(count_at(1), 1);
+    world_cut(&w, 1);
+    world_pass_ms(&w, 1000);
+    cr_assert(world_is_ended(&client), "it comes again, on a connection that is newer");
+    cr_assert_eq(count_at(1), 1);
+}
+
+Test(router_group, nor_one_that_was_given_up_because_its_pipe_stands_still)
+{
+    commit(10);
+    cr_assert_eq(count_at(1), 1);
+    world_pass_ms(&w, 11000);
+    cr_assert(world_is_ended(&client));
+    cr_assert_eq(count_at(1), 1);
+}
+
+Test(router_group, but_it_goes_to_the_next_coordinator)
+{
+    commit(10);
+    commit(20);
+    cr_assert_eq(count_at(1), 1);
+    w.coordinator = 3;
+    world_cut(&w, 1);
+    world_pass_ms(&w, 1000);
+    cr_assert_eq(committed(3, 0), 10);
+    world_answer_commit(&w, 3, 0, KAFKA_ERROR_NONE);
+    cr_assert_eq(committed(3, 1), 20);
+}
+
+Test(router_group, and_to_one_that_has_started_anew)
+{
+    commit(10);
+    cr_assert_eq(count_at(1), 1);
+    world_node(&w, 1)->starts++;
+    world_node(&w, 1)->is_hanging = true;
+    world_cut(&w, 1);
+    world_pass_ms(&w, 1500);
+    world_node(&w, 1)->is_hanging = false;
+    world_pass_ms(&w, 1500);
+    cr_assert_eq(count_at(1), 2);
+    cr_assert_eq(committed(1, 1), 10);
+}
+
 static void join(struct world_client *c)
 {
     struct kafka_join_group_request m;
@@ -298,7 +347,10 @@ Test(router_group, a_coordinator_that_is_silent_about_it_is_left_for_the_next)
 
 Test(router_group, after_three_the_connection_ends)
 {
-    commit(10);
+    struct kafka_heartbeat_request m; /* which does no harm twice */
+    kafka_heartbeat_request_init(&m);
+    m.group_id = kafka_string_of("g");
+    world_send(&client, KAFKA_API_HEARTBEAT, 3, &m);
     world_pass_ms(&w, 32000);
     cr_assert_eq(count_at(1), 3);
     cr_assert(world_is_ended(&client));

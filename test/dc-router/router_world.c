@@ -72,7 +72,7 @@ static void answer_envelope(struct world_node *n, int socket, int32_t number, st
     kafka_envelope_response_init(&envelope);
     envelope.response_data = (struct kafka_slices){.items = &slice,
                                                    .count = inner.data == NULL ? -1 : 1};
-    envelope.life = n->id;
+    envelope.life = n->id + WORLD_NODES * n->starts;
     envelope.now = ++n->now;
     kafka_writer_init(&w, FRAME_BYTES_MAX);
     kafka_response_header_encode(&w, kafka_api_find(KAFKA_API_ENVELOPE), 0, number);

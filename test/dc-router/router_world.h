@@ -40,7 +40,8 @@ struct world_node {
     uint16_t port;
     bool is_hanging;      /* takes connections, and says nothing on its own */
     bool is_mute;         /* says that it is there, and nothing else on its own */
-    int64_t now;          /* of its envelopes' answers */
+    int64_t now;          /* of its envelopes' answers, … */
+    int64_t starts;       /* … and what makes its life another one */
     unsigned questions;   /* about the cluster, by the router itself … */
     int32_t asked_topics; /* … and how many topics were in the last one */
     int asked_way;        /* where the router's own last question about the cluster came */
