@@ -3,7 +3,11 @@
  * A site is well while one of its nodes is: who has several has them so that one may be lost. The
  * next try of a node begins site_canary_ms after the one before, and not before that one is over;
  * a try that runs into its timeout is followed by the next at once. So there are as many tries
- * under way as there are nodes, and what they cost does not grow with load or trouble. */
+ * under way as there are nodes, and what they cost does not grow with load or trouble.
+ *
+ * A node whose newest try failed fails until one goes well, and that is said several times a
+ * second: a try that hangs says nothing until its time is over, and a judge reckons with what it is
+ * told. */
 #include "site/canary.h"
 
 #include <stdlib.h>
@@ -14,8 +18,10 @@
 #include "upkeep/maintain.h"
 
 #define TRY_INTERVAL_MS_LEAST 200
-#define TRY_MS_MAX            600  /* three of them, one after another, are seen in less than 3 s */
-#define MAINTAIN_MS           2000 /* between two looks whether the topic is there */
+#define TRY_MS_MAX            600 /* three of them, one after another, are seen in less than 3 s */
+#define STILL_MS              100 /* between two reports of a node that fails */
+#define DISK_US_MAX           800000 /* a write that takes longer commits nothing in time */
+#define MAINTAIN_MS           2000   /* between two looks whether the topic is there */
 #define RETENTION_MS          "60000"
 #define SEGMENT_BYTES         "1048576"
 #define TARGETS_LOOK_MS       500
@@ -24,7 +30,7 @@ struct target {
     struct site_try way;
     struct site_canary *canary;
     char site[METADATA_SITE_SIZE]; /* "": this place is free */
-    uint64_t started_at_ms, ended_at_ms;
+    uint64_t started_at_ms, ended_at_ms, told_at_ms;
     enum router_stage stage; /* of the newest try */
 };
 
@@ -67,25 +73,45 @@ static enum router_stage stage_of(const struct site_canary *c, const char *site,
 
 /* What is fetched from it may be in its memory only, and what it leads goes on without it: a node
  * whose disk hangs says so itself (its heartbeats do). */
-static bool is_disk_stuck(struct broker *b, uint32_t node_id)
+static bool is_disk_hanging(struct broker *b, uint32_t node_id)
 {
     struct repl_disk_report report;
-    return repl_node_disk(b->node, node_id, &report) && report.state == REPL_DISK_STUCK;
+    return repl_node_disk(b->node, node_id, &report) &&
+           (report.state == REPL_DISK_STUCK || report.sync_recent_us >= DISK_US_MAX);
+}
+
+static void tell(struct target *t, uint64_t now_ms)
+{
+    struct broker *b = t->canary->broker;
+    struct site_report report = {.reporter = (uint64_t)b->conf.node_id,
+                                 .stage = stage_of(t->canary, t->site, now_ms)};
+    t->told_at_ms = now_ms;
+    bytes_copy_text(report.from, sizeof report.from, b->conf.site);
+    bytes_copy_text(report.to, sizeof report.to, t->site);
+    site_board_take(b->sites, &report, true, now_ms);
 }
 
 static void on_tried(void *data, enum router_stage stage)
 {
     struct target *t = data;
     struct broker *b = t->canary->broker;
-    uint64_t now_ms = clock_now_ms(&b->clock);
-    struct site_report report = {.reporter = (uint64_t)b->conf.node_id};
-    bool is_stuck = stage == ROUTER_STAGE_NONE && is_disk_stuck(b, t->way.node_id);
-    t->stage = is_stuck ? ROUTER_STAGE_PRODUCE : stage;
-    t->ended_at_ms = now_ms;
-    report.stage = stage_of(t->canary, t->site, now_ms);
-    bytes_copy_text(report.from, sizeof report.from, b->conf.site);
-    bytes_copy_text(report.to, sizeof report.to, t->site);
-    site_board_take(b->sites, &report, true, now_ms);
+    bool is_hanging = stage == ROUTER_STAGE_NONE && is_disk_hanging(b, t->way.node_id);
+    t->stage = is_hanging ? ROUTER_STAGE_PRODUCE : stage;
+    t->ended_at_ms = clock_now_ms(&b->clock);
+    tell(t, t->ended_at_ms);
+}
+
+/* Between the ends of two tries. */
+static void tell_still(struct target *t, uint64_t now_ms)
+{
+    if (t->ended_at_ms == 0 || now_ms - t->told_at_ms < STILL_MS)
+        return;
+    if (t->stage == ROUTER_STAGE_NONE && is_disk_hanging(t->canary->broker, t->way.node_id)) {
+        t->stage = ROUTER_STAGE_PRODUCE;
+        t->ended_at_ms = now_ms;
+    }
+    if (t->stage != ROUTER_STAGE_NONE)
+        tell(t, now_ms);
 }
 
 /* ---- who is tried ---- */
@@ -134,6 +160,7 @@ void site_canary_tick(struct site_canary *c)
         if (t->site[0] == '\0')
             continue;
         site_try_tick(&t->way, now_ms);
+        tell_still(t, now_ms);
         if (!t->way.is_busy && now_ms - t->started_at_ms >= interval_ms)
             start(c, id, now_ms);
     }
