@@ -11,6 +11,7 @@
 
 #include "admin/metrics.h"
 #include "membership/level.h"
+#include "site/try.h"
 
 /* A partition that is shown. */
 struct partition_line {
@@ -126,7 +127,7 @@ static bool choose_partitions(struct lines *l)
         const struct metadata_topic *t = !p->is_led ? NULL
                                                     : metadata_topic_of(b->metadata, p->group_id,
                                                                         p->number, &index);
-        if (t == NULL)
+        if (t == NULL || site_is_canarys(t->name, strlen(t->name)))
             continue;
         if (l->partition_count == l->max) {
             l->partitions_left_out++;
@@ -173,6 +174,8 @@ struct topic_lines {
 static void add_topic(void *data, const struct metadata_topic *topic)
 {
     struct topic_lines *t = data;
+    if (site_is_canarys(topic->name, strlen(topic->name)))
+        return;
     if (t->count++ >= t->lines->max)
         t->lines->topics_left_out++;
     else

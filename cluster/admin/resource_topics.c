@@ -10,6 +10,7 @@
 #include "admin/route.h"
 #include "admin/survey.h"
 #include "membership/level.h"
+#include "site/try.h"
 #include "topic_config.h"
 
 /* ---- the list ---- */
@@ -24,6 +25,8 @@ static json_t *overrides_of(const struct metadata_topic *t)
 
 static void add_topic(void *data, const struct metadata_topic *t)
 {
+    if (site_is_canarys(t->name, strlen(t->name)))
+        return;
     json_array_append_new(
         data, json_pack("{s:s, s:i, s:i, s:b, s:o}", "topic", t->name, "partitions",
                         (int)t->partition_count, "replication_factor", (int)t->replication_factor,

@@ -8,6 +8,7 @@
 #include "cluster/consumer_table.h"
 #include "cluster/live_group.h"
 #include "consumer/coordinator_parts.h"
+#include "site/try.h"
 
 struct taking {
     struct survey_detail *detail;
@@ -69,6 +70,8 @@ static void take_consumer(void *data, const struct consumer_group *group)
     struct taking *t = data;
     struct survey_detail *d = t->detail;
     struct group_description description = {0};
+    if (site_is_canarys(group->group_id.data, (size_t)group->group_id.size))
+        return;
     const struct live_group *live = group_set_find(t->group->coordinator->groups, group->group_id);
     if (live != NULL)
         live_group_describe(live, &description);

@@ -6,6 +6,7 @@
 #include "cluster/live_group.h"
 #include "consumer/group_call.h"
 #include "protocol/error.h"
+#include "site/try.h"
 
 #define ARENA_BYTES_MAX     (64u << 20)
 #define VERSION_WITH_STATES 4
@@ -60,6 +61,8 @@ static bool is_asked_for(const struct request *r, const char *state)
 static void add(void *data, const struct consumer_group *group)
 {
     struct part *p = data;
+    if (site_is_canarys(group->group_id.data, (size_t)group->group_id.size))
+        return; /* of no application */
     const struct live_group *live = group_set_find(group_call_groups(&p->call), group->group_id);
     struct group_description description = {.state = GROUP_EMPTY,
                                             .protocol_type = group->membership.protocol_type};

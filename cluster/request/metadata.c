@@ -152,7 +152,7 @@ static void fill_topic(void *data, const struct metadata_topic *t)
         return;
     into->name = text_copy(w->list.request, t->name);
     memcpy(into->topic_id.bytes, t->id, sizeof t->id);
-    into->is_internal = t->is_internal || strcmp(t->name, SITE_CANARY_TOPIC) == 0;
+    into->is_internal = t->is_internal || site_is_canarys(t->name, strlen(t->name));
     into->partitions = request_array(w->list.request, (size_t)t->partition_count,
                                      sizeof *into->partitions);
     if (into->partitions == NULL) {
@@ -162,6 +162,14 @@ static void fill_topic(void *data, const struct metadata_topic *t)
     into->partitions_count = t->partition_count;
     for (int32_t i = 0; i < t->partition_count; i++)
         fill_partition(w, &t->partitions[i], i, &into->partitions[i]);
+}
+
+/* Who asks for all topics is not told of the canary's: a consumer of all that there is would read
+ * it. */
+static void fill_users_topic(void *data, const struct metadata_topic *t)
+{
+    if (!site_is_canarys(t->name, strlen(t->name)))
+        fill_topic(data, t);
 }
 
 static bool is_by_id(const struct kafka_metadata_request_topic *asked)
@@ -229,7 +237,7 @@ static void fill(struct metadata_work *w)
     w->response.topics = request_array(r, (size_t)w->room, sizeof *w->response.topics);
     w->response.controller_id = shown_leader(w, 0, NULL);
     if (wants_all(r))
-        metadata_each_topic(m, fill_topic, w);
+        metadata_each_topic(m, fill_users_topic, w);
     for (int32_t i = 0; !wants_all(r) && i < message->topics_count; i++) {
         const struct metadata_topic *t = find(m, &message->topics[i]);
         if (t != NULL && (!is_by_id(&message->topics[i]) || r->header.api_version >= VERSION_BY_ID))

@@ -1,13 +1,19 @@
-/* CONNECT --connected--> ANSWER --who leads--> PRODUCE --acknowledged--> FETCH --there--> over
- *                                   '--it leads none of them: the newest record--^
+/* CONNECT --connected--> ANSWER --who leads--> PRODUCE --acknowledged--> COMMIT --done--> FETCH
+ *                                   |                    '--not due, or no group there--^
+ *                                   '--it leads none of them: the newest record---------^
  *
  * The stage that is under way when time is over, or when the connection breaks, is the one that
- * failed. A node without a replica of that partition has nothing to show: its answer does. */
+ * failed. A node without a replica of that partition has nothing to show: its answer does.
+ *
+ * Each node commits for groups of its own, and always further on: no commit lowers what another has
+ * stored. */
 #include "site/try.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "broker.h"
+#include "consumer/coordinator.h"
 #include "node_wire.h"
 #include "protocol/error.h"
 #include "protocol/messages.h"
@@ -18,11 +24,22 @@
 #define ANSWER_BYTES_MAX  65536 /* it asks for little */
 #define METADATA_VERSION  9
 #define PRODUCE_VERSION   9
+#define COMMIT_VERSION    7
 #define FETCH_VERSION     11
 #define FETCH_WAIT_MS     300
 #define FETCH_BYTES       4096
 #define RECORD_BYTES_MAX  1024
 #define NEWEST_MS_MAX     2000 /* older ones prove nothing */
+#define COMMIT_MS         1000 /* from one that went well to the next */
+#define GROUPS_MAX        32   /* names that are tried for one which the node coordinates */
+#define GROUP_SIZE        48
+
+bool site_is_canarys(const char *name, size_t size)
+{
+    size_t common = strlen(SITE_CANARY_TOPIC);
+    return size >= common && memcmp(name, SITE_CANARY_TOPIC, common) == 0 &&
+           (size == common || name[common] == '.');
+}
 
 static void finish(struct site_try *t, enum router_stage stage)
 {
@@ -84,6 +101,72 @@ static void on_fetched(struct site_try *t, const struct kafka_fetch_response *r)
     finish(t, is_there || is_excused ? ROUTER_STAGE_NONE : ROUTER_STAGE_FETCH);
 }
 
+/* ---- commit ---- */
+
+/* A group of this node's canary which that node coordinates, as far as is known here. */
+static bool find_group(const struct site_try *t, char group[GROUP_SIZE])
+{
+    struct broker *b = t->broker;
+    struct broker_place place;
+    struct repl_leader leader;
+    for (unsigned i = 0; i < GROUPS_MAX; i++) {
+        int size = snprintf(group, GROUP_SIZE, SITE_CANARY_GROUP "%u.%u", (unsigned)b->conf.node_id,
+                            i);
+        if (coordinator_place(b, group, (size_t)size, &place) != 0)
+            return false; /* no application has a group yet */
+        if (repl_node_leader(b->node, place.group_id, &leader) && leader.node_id == t->node_id)
+            return true;
+    }
+    return false;
+}
+
+static void commit(struct site_try *t, const char *group)
+{
+    struct kafka_offset_commit_request_partition partition;
+    struct kafka_offset_commit_request_topic topic;
+    struct kafka_offset_commit_request message;
+    kafka_offset_commit_request_init(&message);
+    kafka_offset_commit_request_topic_init(&topic);
+    kafka_offset_commit_request_partition_init(&partition);
+    partition.partition_index = t->record.partition;
+    partition.committed_offset = t->record.offset + 1;
+    partition.committed_metadata = kafka_string_of("");
+    topic.name = kafka_string_of(SITE_CANARY_TOPIC);
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    message.group_id = kafka_string_of(group);
+    message.member_id = kafka_string_of("");
+    message.group_instance_id = KAFKA_STRING_NULL;
+    message.topics = &topic;
+    message.topics_count = 1;
+    t->stage = ROUTER_STAGE_COMMIT;
+    ask(t, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION, &message);
+}
+
+/* Who coordinates it may have changed since. */
+static void on_committed(struct site_try *t, const struct kafka_offset_commit_response *r)
+{
+    bool is_answer = r->topics_count == 1 && r->topics[0].partitions_count == 1;
+    int16_t error = is_answer ? r->topics[0].partitions[0].error_code
+                              : KAFKA_ERROR_UNKNOWN_SERVER_ERROR;
+    if (error != KAFKA_ERROR_NONE && error != KAFKA_ERROR_NOT_COORDINATOR) {
+        finish(t, ROUTER_STAGE_COMMIT);
+        return;
+    }
+    t->committed_at_ms = clock_now_ms(&t->broker->clock);
+    fetch(t);
+}
+
+static void commit_or_fetch(struct site_try *t)
+{
+    char group[GROUP_SIZE];
+    bool is_due = clock_now_ms(&t->broker->clock) - t->committed_at_ms >= COMMIT_MS;
+    if (is_due && find_group(t, group))
+        commit(t, group);
+    else
+        fetch(t);
+}
+
 /* ---- produce ---- */
 
 static int build(uint64_t wall_ms, struct slice *batch)
@@ -139,7 +222,7 @@ static void on_produced(struct site_try *t, const struct kafka_produce_response 
                                      .at_ms = clock_now_ms(&t->broker->clock)};
     *t->newest = t->record;
     t->is_led = true;
-    fetch(t);
+    commit_or_fetch(t);
 }
 
 /* ---- who leads ---- */
@@ -174,6 +257,17 @@ static int32_t led_partition(const struct site_try *t,
     return first;
 }
 
+/* While a raft group elects, a follower can't know what of its log is committed. */
+static bool is_led_by_any(const struct site_try *t, int32_t partition)
+{
+    struct broker *b = t->broker;
+    struct broker_place place;
+    struct repl_leader leader;
+    return broker_find_partition(b, SITE_CANARY_TOPIC, strlen(SITE_CANARY_TOPIC), partition,
+                                 &place) == 0 &&
+           repl_node_leader(b->node, place.group_id, &leader);
+}
+
 static void on_metadata(struct site_try *t, const struct kafka_metadata_response *r)
 {
     bool is_there = r->topics_count == 1 && r->topics[0].error_code == 0;
@@ -183,7 +277,8 @@ static void on_metadata(struct site_try *t, const struct kafka_metadata_response
         produce(t, partition);
         return;
     }
-    if (!is_there || t->newest->at_ms == 0 || now_ms - t->newest->at_ms > NEWEST_MS_MAX) {
+    bool is_old = t->newest->at_ms == 0 || now_ms - t->newest->at_ms > NEWEST_MS_MAX;
+    if (!is_there || is_old || !is_led_by_any(t, t->newest->partition)) {
         finish(t, ROUTER_STAGE_NONE); /* nothing to ask it for */
         return;
     }
@@ -210,6 +305,8 @@ static void on_answered(void *data, enum kafka_api_key api, const void *answer)
         on_metadata(t, answer);
     else if (api == KAFKA_API_PRODUCE)
         on_produced(t, answer);
+    else if (api == KAFKA_API_OFFSET_COMMIT)
+        on_committed(t, answer);
     else
         on_fetched(t, answer);
 }

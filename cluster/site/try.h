@@ -1,9 +1,10 @@
 /* One try of the real path to a node, as a client of it goes: connect, ask who leads, produce a
- * record where that node leads, fetch it there.
+ * record where that node leads, commit an offset where it coordinates, fetch the record there.
  *
  * Where it leads no partition of the canary's topic the newest record that was acknowledged
- * elsewhere is fetched from it: so a node that follows must follow. The connection is kept for the
- * next try; one that failed is closed. */
+ * elsewhere is fetched from it: so a node that follows must follow. An offset is committed once a
+ * second, and not before some application has a group. The connection is kept for the next try; one
+ * that failed is closed. */
 #ifndef CLUSTER_SITE_TRY_H
 #define CLUSTER_SITE_TRY_H
 
@@ -14,6 +15,10 @@
 #include "dc-router/policy.h"
 
 #define SITE_CANARY_TOPIC "__trilog_canary"
+#define SITE_CANARY_GROUP "__trilog_canary." /* what its consumer groups begin with */
+
+/* Is the topic or group the canary's? Those who ask for all that there is are not told of it. */
+bool site_is_canarys(const char *name, size_t size);
 
 struct broker;
 struct node_wire;
@@ -42,6 +47,7 @@ struct site_try {
     uint64_t deadline_ms;
     struct site_record record; /* that is fetched */
     bool is_led;               /* ... from its leader */
+    uint64_t committed_at_ms;  /* when an offset was committed last, there */
     struct node_wire *wire;    /* the connection, or NULL */
 };
 

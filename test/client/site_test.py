@@ -208,6 +208,48 @@ def produced(cluster):
     return sum(p["end_offset"] or 0 for p in topics.json.get("partition_list", ()))
 
 
+def groups_listed(cluster):
+    listed = set()
+    for node in cluster.nodes:
+        with Connection(node) as c:
+            listed |= {group["group_id"] for group in c.call("ListGroups", 4)["groups"]}
+    return listed
+
+
+def coordinator_of(cluster, group):
+    """The first question makes the topic of offsets."""
+    def found():
+        with Connection(cluster.nodes[0]) as c:
+            answer = c.call("FindCoordinator", 3, key=group, key_type=0)
+        return cluster.node(answer["node_id"]) if answer["error_code"] == 0 else None
+    return wait_until(found, BOUND_S, "there is a coordinator", 0.1)
+
+
+def canarys_commits(cluster):
+    """What its groups have stored for its topic, all together."""
+    total = 0
+    for group in (f"__trilog_canary.{node.id}.{i}" for node in cluster.nodes for i in range(32)):
+        with Connection(coordinator_of(cluster, group)) as c:
+            topics = c.call("OffsetFetch", 7, group_id=group, topics=None)["topics"]
+        total += sum(p["committed_offset"] for t in topics for p in t["partitions"])
+    return total
+
+
+def test_the_canary_commits_offsets_once_there_are_groups_and_is_not_listed(tried):
+    """The topic of offsets is there from the first group on."""
+    wait_tried(tried)
+    first = canarys_commits(tried)
+    wait_until(lambda: canarys_commits(tried) > first, BOUND_S, "offsets go on", 0.2)
+    assert not any(name.startswith("__trilog") for name in groups_listed(tried))
+    with Connection(tried.nodes[0]) as c:
+        topics = c.call("Metadata", 9, topics=None)["topics"]
+    assert "__trilog_canary" not in {topic["name"] for topic in topics}
+    listed = ask(tried.nodes[0].admin, "/v1/topics").json["topics"]
+    assert "__trilog_canary" not in {topic["topic"] for topic in listed}
+    metrics = "".join(ask(node.admin, "/metrics").body.decode() for node in tried.nodes)
+    assert "__trilog_canary" not in metrics
+
+
 def test_the_canary_writes_and_reads_a_few_small_records_and_no_more(tried):
     wait_tried(tried)
     begin, first = time.monotonic(), produced(tried)
