@@ -81,6 +81,9 @@ static bool is_last_in_use(const struct metadata *m, unsigned site)
 
 static void follow_by_one(struct metadata *m)
 {
+#ifdef TRILOG_BREAK_WORD_WITHOUT_EPOCH
+    return;
+#endif
     m->verdict.epoch++;
     m->verdict.failover_epoch = m->failover_epoch;
 }
@@ -193,6 +196,9 @@ void metadata_put_verdict(struct byte_list *list, const struct metadata *m)
 {
     uint8_t bytes[ROUTER_VERDICT_SIZE_MAX];
     size_t size = m->verdict.epoch == 0 ? 0 : encode(&m->verdict, bytes);
+#ifdef TRILOG_BREAK_VERDICT_NOT_KEPT
+    size = 0;
+#endif
     byte_list_put_u16(list, (uint16_t)size);
     byte_list_put(list, bytes, size);
 }

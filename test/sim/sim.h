@@ -124,6 +124,18 @@
     X(tails_kept, true)                                                                            \
     X(tails_left_out, true)                                                                        \
     X(nodes_returned, true)                                                                        \
+    X(site_faults, true)                                                                           \
+    X(verdicts, true)                                                                              \
+    X(verdicts_compared, true)                                                                     \
+    X(looks_at_dead_sites, true)                                                                   \
+    X(sites_left, true)                                                                            \
+    X(sites_frozen, false)                                                                         \
+    X(sites_cut, false)                                                                            \
+    X(sites_returned, true)                                                                        \
+    X(sites_rescued, false)                                                                        \
+    X(sites_drained, true)                                                                         \
+    X(drains_ended, true)                                                                          \
+    X(words_acknowledged, true)                                                                    \
     X(epochs_begun, false)                                                                         \
     X(reads_in_gaps, true)                                                                         \
     X(wall_clock_jumps, true)                                                                      \
@@ -166,6 +178,7 @@ struct sim {
     bool has_consumers;      /* consumer groups (sim_consumer.h) */
     bool do_partitions_move; /* from group to group (sim_moves.h) */
     bool does_recover;       /* sites are lost, and forced recoveries made (sim_recovery.h) */
+    bool has_verdict;        /* sites are judged (sim_sites.h) */
     bool has_asynchronous;   /* a group votes at home alone (sim_home.h) */
     unsigned home_number;    /* where that is: a place in `nodes` */
     unsigned first_home_number; /* where it was when the group was founded */
@@ -205,6 +218,7 @@ struct sim_seed_options {
 #define SIM_CONSUMER_SEEDS  3 /* with consumer groups */
 #define SIM_RECOVERY_SEEDS  4 /* all sites but one are lost, and come back */
 #define SIM_HOME_SEEDS      5 /* the home of an asynchronous group is lost, and comes back */
+#define SIM_SITE_SEEDS      6 /* sites die, hang, flap, are cut and drained, and are judged */
 
 /* A whole seed: load, faults, quiet, comparison. Returns when all invariants held. */
 void sim_seed_run(uint64_t seed, struct sim_counters *counters,

@@ -17,6 +17,7 @@
 #include "sim/sim_check_recovery.h"
 #include "sim/sim_consumer.h"
 #include "sim/sim_home.h"
+#include "sim/sim_check_sites.h"
 #include "sim/sim_metadata.h"
 #include "sim/sim_moves.h"
 
@@ -419,6 +420,7 @@ void sim_check_after_apply(struct sim_check *c, struct sim_group *g,
         if (applied->head->kind == ENTRY_METADATA)
             sim_metadata_entry(c->sim, applied);
     }
+    sim_check_sites_applied(g, index);
     if (index % SAMPLE_EVERY == 0)
         compare_state(c, g, e, index);
 }
@@ -430,6 +432,7 @@ void sim_check_restored(struct sim_check *c, struct sim_group *g)
         check_is_over(c, g))
         return;
     sim_check_consumers_restored(c, g);
+    sim_check_sites_applied(g, g->applied_index);
     struct seen_entry *e = &seen->entries[g->applied_index];
     if (e->has_checksum)
         compare_state(c, g, e, g->applied_index);

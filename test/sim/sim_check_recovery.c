@@ -150,7 +150,7 @@ static void note_again(struct sim_check *c, struct check_group *g, uint64_t inde
     check_note_effect(c, g, &applied);
     sim_check_consumers_again(c, g, &applied);
     if (g->group_id == SIM_METADATA_GROUP)
-        sim_metadata_again(&applied);
+        sim_metadata_again(c->sim, &applied);
     g->last_index = index;
     if (e->is_acknowledged)
         g->acknowledged_index = index;

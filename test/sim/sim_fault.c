@@ -87,7 +87,7 @@ static void on_heal(void *data)
     sim_net_heal(l->sim->net, l->from, l->to);
 }
 
-static void cut(struct sim *s, unsigned from, unsigned to, uint64_t duration_ns)
+void sim_fault_cut(struct sim *s, unsigned from, unsigned to, uint64_t duration_ns)
 {
     struct link *l = draw_link(s);
     l->from = from;
@@ -106,15 +106,15 @@ static void cut_link(struct sim *s)
     struct link *l = draw_link(s);
     uint64_t duration_ns = draw_cut_ns(s);
     sim_count(s, SIM_network_cuts, 1);
-    cut(s, l->from, l->to, duration_ns);
-    cut(s, l->to, l->from, duration_ns);
+    sim_fault_cut(s, l->from, l->to, duration_ns);
+    sim_fault_cut(s, l->to, l->from, duration_ns);
 }
 
 static void cut_one_way(struct sim *s)
 {
     struct link *l = draw_link(s);
     sim_count(s, SIM_one_way_cuts, 1);
-    cut(s, l->from, l->to, draw_cut_ns(s));
+    sim_fault_cut(s, l->from, l->to, draw_cut_ns(s));
 }
 
 static void isolate(struct sim *s)
@@ -124,8 +124,8 @@ static void isolate(struct sim *s)
     sim_count(s, SIM_network_cuts, 1);
     for (unsigned i = 0; i < s->node_count; i++)
         if (i != node) {
-            cut(s, node, i, duration_ns);
-            cut(s, i, node, duration_ns);
+            sim_fault_cut(s, node, i, duration_ns);
+            sim_fault_cut(s, i, node, duration_ns);
         }
 }
 
@@ -138,7 +138,7 @@ static void split(struct sim *s)
     for (unsigned a = 0; a < s->node_count; a++)
         for (unsigned b = 0; b < s->node_count; b++)
             if ((side >> a & 1) != (side >> b & 1))
-                cut(s, a, b, duration_ns);
+                sim_fault_cut(s, a, b, duration_ns);
 }
 
 static void reset_link(struct sim *s)
@@ -369,6 +369,11 @@ void sim_faults_hold(struct sim *s, bool are_held)
     faults->are_held = are_held;
     if (are_held)
         mend_all(s);
+}
+
+bool sim_faults_are_held(void)
+{
+    return faults != NULL && faults->are_held;
 }
 
 void sim_faults_end(struct sim *s)

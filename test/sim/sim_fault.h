@@ -13,6 +13,10 @@ void sim_faults_end(struct sim *s);
 
 /* While they are held, none comes; what has come ends at once, but for disks that are damaged. */
 void sim_faults_hold(struct sim *s, bool are_held);
+bool sim_faults_are_held(void);
+
+/* Cuts one direction between two places for so long. */
+void sim_fault_cut(struct sim *s, unsigned from, unsigned to, uint64_t duration_ns);
 
 /* Flips a bit of a file whose path begins so; false when there is none. For cases too. */
 bool sim_fault_flip(struct sim_node *n, const char *folder);

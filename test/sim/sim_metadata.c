@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "cluster/recovery_entry.h"
 #include "sim/sim_actor.h"
+#include "sim/sim_check_sites.h"
 #include "sim/sim_moves.h"
 #include "sim/sim_switch.h"
 
@@ -35,15 +36,28 @@ struct proposal {
     struct sim_life *life; /* who is believed to lead */
     struct machine_request request;
     struct slice body;
+    struct metadata_site_change word; /* an operator's, where it is one */
 };
 
 /* ---- proposing ---- */
 
+/* The answer leaves when the entry is applied, a moment after. */
+static void on_told(void *data)
+{
+    struct proposal *p = data;
+    sim_check_sites_acknowledged(p->sim, &p->word, p->request.result.metadata.index);
+    free(p);
+}
+
 static void on_applied(struct machine_request *req, int status)
 {
     struct proposal *p = req->data;
-    sim_count(p->sim, SIM_metadata_changes, status == 0 && req->result.error == 0);
-    free(p);
+    bool is_done = status == 0 && req->result.error == 0;
+    sim_count(p->sim, SIM_metadata_changes, is_done);
+    if (is_done && p->word.site[0] != '\0')
+        world_in(p->sim->world, 0, NULL, on_told, p);
+    else
+        free(p);
 }
 
 static void run_proposal(struct work_item *item)
@@ -69,11 +83,10 @@ static void on_arrival(void *data)
         return;
     }
     p->life = g->life;
-    p->item.data = p;
     work_submit(&g->life->shard.seam, &p->item, run_proposal);
 }
 
-void sim_metadata_propose(struct sim *s, const struct metadata_change *change)
+static struct proposal *make_proposal(struct sim *s, const struct metadata_change *change)
 {
     struct proposal *p = calloc(1, sizeof *p);
     uint8_t *body;
@@ -87,7 +100,23 @@ void sim_metadata_propose(struct sim *s, const struct metadata_change *change)
     free(body);
     p->sim = s;
     p->body = (struct slice){.owner = buffer, .bytes = bytes_of(buffer->data, size)};
+    p->item.data = p;
+    if (change->kind == METADATA_SITES)
+        p->word = *change->sites;
+    return p;
+}
+
+void sim_metadata_propose(struct sim *s, const struct metadata_change *change)
+{
+    struct proposal *p = make_proposal(s, change);
     world_in(s->world, world_between(s->world, WORLD_MS, WAY_NS_MAX), NULL, on_arrival, p);
+}
+
+void sim_metadata_submit(struct sim_group *g, const struct metadata_change *change)
+{
+    struct proposal *p = make_proposal(g->life->node->sim, change);
+    p->life = g->life;
+    run_proposal(&p->item);
 }
 
 /* ---- founding ---- */
@@ -212,6 +241,7 @@ void sim_metadata_entry(struct sim *s, const struct sim_applied *applied)
         world_violation(s->world, "13 no number twice",
                         "the failover epoch goes down from %" PRIu64, epoch);
     highest_epoch = metadata_failover_epoch(truth);
+    sim_check_sites_entry(s, truth, applied, result.error, true);
     sim_switch_note(s, phase);
     if (s->do_partitions_move)
         sim_moves_note();
@@ -224,11 +254,12 @@ void sim_metadata_forget(void)
     metadata_destroy(truth);
     if (metadata_create(&truth) != 0)
         abort();
+    sim_check_sites_forget();
 }
 
-void sim_metadata_again(const struct sim_applied *applied)
+void sim_metadata_again(struct sim *s, const struct sim_applied *applied)
 {
-    struct metadata_result result;
+    struct metadata_result result = {0};
     struct recovery_entry recovery;
     struct bytes body = applied->entry->body.bytes;
     uint64_t index = applied->entry->index;
@@ -240,12 +271,14 @@ void sim_metadata_again(const struct sim_applied *applied)
         err = metadata_apply_recovery(truth, index, wall_ms, &recovery, &result);
     if (err != 0)
         abort();
+    sim_check_sites_entry(s, truth, applied, result.error, false);
 }
 
 /* What anybody was told of the failover epoch may be of a history that is lost. */
 void sim_metadata_recovered(struct sim *s, const struct sim_applied *applied)
 {
-    sim_metadata_again(applied);
+    sim_metadata_again(s, applied);
+    sim_check_sites_recovered(s);
     if (metadata_failover_epoch(truth) <= highest_epoch)
         world_violation(s->world, "13 no number twice",
                         "the failover epoch is %" PRIu64 " after a recovery, and was %" PRIu64,

@@ -31,6 +31,8 @@ const struct metadata *sim_metadata_of(const struct sim_node *n);
 
 /* Sends the change to who leads the group, once; what becomes of it is seen in the state. */
 void sim_metadata_propose(struct sim *s, const struct metadata_change *change);
+/* The same, by the leader's own process, at once. */
+void sim_metadata_submit(struct sim_group *g, const struct metadata_change *change);
 
 /* An entry was applied for the first time. */
 void sim_metadata_entry(struct sim *s, const struct sim_applied *applied);
@@ -38,7 +40,7 @@ void sim_metadata_entry(struct sim *s, const struct sim_applied *applied);
 /* A forced recovery: nothing of it is so any more; then each entry that is kept is told again; then
  * the one that begins the new generation. */
 void sim_metadata_forget(void);
-void sim_metadata_again(const struct sim_applied *applied);
+void sim_metadata_again(struct sim *s, const struct sim_applied *applied);
 void sim_metadata_recovered(struct sim *s, const struct sim_applied *applied);
 
 #endif

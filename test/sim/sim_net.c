@@ -13,6 +13,7 @@
 
 #define RECONNECT_NS (20 * WORLD_MS)
 #define WINDOW_BYTES (8u << 20)
+#define HELD_UP_NS   (300 * WORLD_MS) /* a frame that is under way for longer is */
 
 struct frame {
     struct frame *next;
@@ -369,6 +370,29 @@ void sim_net_reset(struct sim_net *n, unsigned a, unsigned b)
 {
     break_pair(n, a, b);
     connect_soon(n, a, b);
+}
+
+bool sim_net_is_cut(const struct sim_net *n, unsigned from, unsigned to)
+{
+    return n->directions[from][to].is_cut;
+}
+
+bool sim_net_is_clear(const struct sim_net *n, unsigned from, unsigned to)
+{
+    const struct direction *d = &n->directions[from][to];
+    bool is_clear = n->is_up[from][to] && !d->is_cut && d->delay_ns < HELD_UP_NS;
+    for (int channel = 0; channel < NET_CHANNEL_COUNT; channel++)
+        is_clear &= d->streams[channel].last_ns < world_now_ns(n->world) + HELD_UP_NS;
+    return is_clear;
+}
+
+bool sim_net_is_silent(const struct sim_net *n, unsigned from, unsigned to)
+{
+    const struct direction *d = &n->directions[from][to];
+    bool is_empty = true;
+    for (int channel = 0; channel < NET_CHANNEL_COUNT; channel++)
+        is_empty &= d->streams[channel].first == NULL;
+    return !n->is_up[from][to] || d->is_cut || is_empty;
 }
 
 uint64_t sim_net_frame_count(const struct sim_net *n)

@@ -41,6 +41,12 @@ void sim_net_stall(struct sim_net *n, unsigned from, unsigned to, enum net_chann
 /* Breaks the connection once: what is under way in both directions is lost. */
 void sim_net_reset(struct sim_net *n, unsigned a, unsigned b);
 
+bool sim_net_is_cut(const struct sim_net *n, unsigned from, unsigned to);
+/* Frames go that way, and none is held up. */
+bool sim_net_is_clear(const struct sim_net *n, unsigned from, unsigned to);
+/* Nothing arrives that way, nor is there anything under way that may. */
+bool sim_net_is_silent(const struct sim_net *n, unsigned from, unsigned to);
+
 uint64_t sim_net_frame_count(const struct sim_net *n);
 uint64_t sim_net_lost_count(const struct sim_net *n);
 

@@ -23,6 +23,7 @@
 #include "sim/sim_recovery.h"
 #include "sim/sim_replica.h"
 #include "sim/sim_rot.h"
+#include "sim/sim_sites.h"
 
 #define TICK_NS           (10 * WORLD_MS)
 #define SHARD_DELAY_NS    (50 * WORLD_US)
@@ -121,6 +122,7 @@ static void run_tick(struct work_item *item)
     sim_moves_tick(life);
     sim_recovery_tick(life);
     sim_home_tick(life);
+    sim_sites_tick(life);
 }
 
 static void on_tick_time(void *data)
@@ -247,6 +249,13 @@ static int open_storage(struct sim_life *life, struct err_note *note)
     return err;
 }
 
+static void on_message(void *data, uint32_t from_node_id, struct bytes message,
+                       struct buffer *owner)
+{
+    if (!sim_sites_on_message(data, from_node_id, message))
+        sim_recovery_on_message(data, from_node_id, message, owner);
+}
+
 static int open_repl_node(struct sim_life *life)
 {
     struct sim_node *n = life->node;
@@ -258,7 +267,7 @@ static int open_repl_node(struct sim_life *life)
         .heartbeat_ms = 75,
         .gone_ms = 300,
         .settle_ms = 3000,
-        .on_application = sim_recovery_on_message,
+        .on_application = on_message,
         .application_data = life,
         .ship_compression = (enum repl_ship_compression)(n->number % 3), /* they differ */
     };
@@ -289,6 +298,8 @@ static int open_parts(struct sim_life *life, struct err_note *note)
         err = open_repl_node(life);
     if (err == 0)
         err = sim_metadata_open(life);
+    if (err == 0)
+        err = sim_sites_open(life);
     for (unsigned i = 0; i < life->node->sim->group_count && err == 0; i++)
         err = sim_replica_open(life, i, note);
     return err == 0 ? sim_coordinator_open(life) : err;

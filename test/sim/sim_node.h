@@ -12,6 +12,7 @@
 #include "replication/node.h"
 #include "sim/sim.h"
 #include "sim/sim_work.h"
+#include "site/part.h"
 #include "start/storage.h"
 
 struct sim_call;
@@ -56,6 +57,8 @@ struct sim_life {
     bool is_tick_queued;
     struct sim_call *calls;      /* arrived and not answered */
     struct broker_group *beside; /* by group: its coordinator's surroundings; NULL: none */
+    struct site_board *board;    /* what it knows of sites (sim_sites.h); NULL: no verdict here */
+    struct site_part site_part;
     struct repl_disk_judge judge;
     uint64_t looked_ns;     /* at its disk */
     uint64_t told_ns;       /* its generations (sim_recovery.h) */

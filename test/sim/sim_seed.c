@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "sim/sim_check.h"
+#include "sim/sim_check_sites.h"
 #include "sim/sim_consumer.h"
 #include "sim/sim_history.h"
 #include "sim/sim_lie.h"
@@ -12,6 +13,8 @@
 #include "sim/sim_places.h"
 #include "sim/sim_recovery.h"
 #include "sim/sim_rot.h"
+#include "sim/sim_site_story.h"
+#include "sim/sim_sites.h"
 #include "sim/sim_switch.h"
 
 #define FAULTS_NS   (44 * WORLD_S)
@@ -19,6 +22,8 @@
 #define LEVEL_NS    (30 * WORLD_S)
 #define SESSIONS_NS (15 * WORLD_S) /* sessions end, and coordinators tidy up */
 #define MENDED_NS   (90 * WORLD_S) /* who found no help tries again after a minute at most */
+
+#define SITES_PACE 6 /* where sites are judged much happens to them already */
 
 #define SIM_MOVING_NODES 6 /* two in each site, of which one has founded */
 
@@ -145,6 +150,9 @@ void sim_conclude(struct sim *s)
     must(s, MENDED_NS, sim_rot_is_mended, "mending all damaged segments");
     must(s, MENDED_NS, sim_moves_are_over, "the end of all moves");
     must(s, MENDED_NS, sim_recovery_is_over, "the end of all recoveries");
+    must(s, MENDED_NS, sim_check_sites_are_drained, "leading nothing in drained sites");
+    sim_site_story_settle(s);
+    must(s, MENDED_NS, sim_check_sites_are_well, "a verdict that all is well");
     sim_clients_count_anew(s);
     must(s, PROGRESS_NS, has_progress, "an acknowledgement for every producer");
     must(s, PROGRESS_NS, are_leaders_known, "every node's knowing who leads");
@@ -190,13 +198,17 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
         node_count = SIM_MOVING_NODES;
     if (kind == SIM_RECOVERY_SEEDS)
         node_count = seed % 4 == 0 ? 4 : 3;
-    if (kind == SIM_HOME_SEEDS)
+    if (kind == SIM_HOME_SEEDS || (kind == SIM_SITE_SEEDS && seed % 3 == 0))
         node_count = 3;
     unsigned founder_count = node_count == 4 || do_nodes_move ? 3 : node_count;
     struct sim *s = sim_create(seed, node_count, founder_count, counters, options->is_verbose);
     s->is_blind = options->is_blind;
     s->does_recover = kind == SIM_RECOVERY_SEEDS || kind == SIM_HOME_SEEDS;
     s->has_asynchronous = kind == SIM_HOME_SEEDS;
+    if (kind == SIM_SITE_SEEDS) {
+        sim_sites_found(s);
+        s->does_recover = seed % 3 == 0;
+    }
     s->home_number = s->first_home_number = (unsigned)(seed % founder_count);
     if (options->history_path != NULL)
         sim_history_start(s, options->history_path);
@@ -213,8 +225,12 @@ void sim_seed_run(uint64_t seed, struct sim_counters *counters,
         sim_moves_start(s);
     sim_switch_start(s);
     sim_recovery_start(s);
+    sim_sites_start(s);
+    sim_check_sites_start(s);
+    uint64_t fault_ns = world_between(s->world, WORLD_S / 2, 2 * WORLD_S);
     sim_faults_start(s, world_now_ns(s->world) + FAULTS_NS,
-                     world_between(s->world, WORLD_S / 2, 2 * WORLD_S));
+                     s->has_verdict ? SITES_PACE * fault_ns : fault_ns);
+    sim_site_story_start(s, world_now_ns(s->world) + FAULTS_NS);
     sim_run_until(s, world_now_ns(s->world) + FAULTS_NS);
     sim_faults_end(s);
     sim_places_settle(s);
