@@ -55,7 +55,9 @@ static void on_event(void *data, enum trilog_consumer_event_kind kind, const cha
     struct consume *c = data;
     bool is_error = kind == TRILOG_CONSUMER_EVENT_FATAL || kind == TRILOG_CONSUMER_EVENT_REFUSED ||
                     kind == TRILOG_CONSUMER_EVENT_UNKNOWN_TOPIC;
-    bool is_noise = kind == TRILOG_CONSUMER_EVENT_PARTITIONS && !is_group(c);
+    bool is_siteless = arguments_has(&c->s->arguments, OPTION_BOOTSTRAP);
+    bool is_noise = (kind == TRILOG_CONSUMER_EVENT_PARTITIONS && !is_group(c)) ||
+                    (kind == TRILOG_CONSUMER_EVENT_SITE_CHANGED && is_siteless);
     if (kind == TRILOG_CONSUMER_EVENT_PARTITIONS)
         c->is_heard = true;
     if (is_error || (!is_noise && !arguments_has(&c->s->arguments, OPTION_QUIET)))
@@ -297,7 +299,10 @@ static int judge_silence(struct consume *c, int result)
         fprintf(c->s->err, "trilog: the output could not be written\n");
         return EXIT_FAILED;
     }
-    if (!c->is_heard && silent_ms >= (c->idle_ms != NEVER_MS ? c->idle_ms : ANSWER_MS)) {
+    struct trilog_site_state state;
+    bool is_heard = c->is_heard || (trilog_consumer_site_state(c->consumer, &state) == TRILOG_OK &&
+                                    state.is_heard);
+    if (!is_heard && silent_ms >= (c->idle_ms != NEVER_MS ? c->idle_ms : ANSWER_MS)) {
         fprintf(c->s->err, "trilog: no node answers\n");
         return EXIT_UNREACHABLE;
     }

@@ -113,9 +113,11 @@ static int make_lock(struct trilog_consumer *c)
 
 static void close_parts(struct trilog_consumer *c)
 {
+    consumer_site_stop(c);
     if (c->kafka != NULL)
         rd_kafka_destroy_flags(c->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     c->kafka = NULL;
+    consumer_site_close(c);
     pthread_mutex_lock(&c->lock);
     consumer_failures_close(c);
     c->is_closed = true;
@@ -151,7 +153,10 @@ static int start(struct trilog_consumer *c, char *why)
         if (c->repeats == NULL)
             return TRILOG_ERR_MEMORY;
     }
-    int result = consumer_failures_open(c, why);
+    int result = consumer_site_open(c);
+    if (result != 0)
+        return result;
+    result = consumer_failures_open(c, why);
     if (result == 0)
         result = consumer_kafka_open(c, why);
     if (result == 0)
@@ -168,6 +173,7 @@ static int open_consumer(struct trilog_consumer *c, const struct trilog_consumer
 {
     c->lock_file = -1;
     c->reads_near = true;
+    c->near_since_ms = consumer_now_ms();
     int result = take_options(c, options);
     if (result == 0)
         result = load_settings(c, why);

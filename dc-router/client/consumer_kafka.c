@@ -117,6 +117,7 @@ int consumer_kafka_open(struct trilog_consumer *c, char *why)
     rd_kafka_conf_set_rebalance_cb(conf, consumer_on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, consumer_on_commit);
     rd_kafka_conf_set_log_cb(conf, drop_log);
+    consumer_site_hook(conf);
     c->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, TRILOG_TEXT_SIZE);
     if (c->kafka == NULL) {
         rd_kafka_conf_destroy(conf);

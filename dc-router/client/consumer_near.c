@@ -3,8 +3,12 @@
  * A partition's leader names the replica of the consumer's site, and librdkafka reads from that:
  * for five minutes, also when its node is gone or hangs, as long as the leader is another one. So
  * the ends of partitions that have become quiet are asked for; where records are that do not come,
- * the consumer gets a new handle that reads from leaders. That is a rebalance, once in its life:
- * it is at its own site again when it is opened again. */
+ * the consumer gets a new handle that reads from leaders.
+ *
+ * It returns by another new handle: not before near_return_ms, longer each time that it had to
+ * leave again, when the policy has its site first, and, for as long again, only while nothing is in
+ * hand. Each way is a rebalance. Behind routers none of it is needed: these choose the replica, and
+ * connections are led to another site's as the producer's are. */
 #include <inttypes.h>
 
 #include "consumer_parts.h"
@@ -14,6 +18,8 @@
 #define ANSWER_WAIT_MS 1000
 #define LOOKS_MAX      2 /* so often there was more, and nothing came */
 #define OPEN_AGAIN_MS  1000
+#define DOUBLINGS_MAX  5
+#define LEFT_KEPT_MS   600000 /* who was near for so long begins to count anew */
 
 /* With the lock held. Returned owned; empty where all are busy. */
 static rd_kafka_topic_partition_list_t *list_quiet(struct trilog_consumer *c, uint64_t now_ms)
@@ -24,6 +30,12 @@ static rd_kafka_topic_partition_list_t *list_quiet(struct trilog_consumer *c, ui
             rd_kafka_topic_partition_list_add(list, part->key.topic, part->key.partition)->offset =
                 RD_KAFKA_OFFSET_END;
     return list;
+}
+
+static uint64_t return_wait_ms(const struct trilog_consumer *c)
+{
+    unsigned doublings = c->near_left_count < DOUBLINGS_MAX ? c->near_left_count : DOUBLINGS_MAX;
+    return (uint64_t)c->settings.near_return_ms << doublings;
 }
 
 /* Does one of them have records that do not come? With the lock held. */
@@ -38,11 +50,11 @@ static bool is_starved(struct trilog_consumer *c, const rd_kafka_topic_partition
         part->look_count = p->offset > part->position ? part->look_count + 1 : 0;
         if (part->look_count < LOOKS_MAX)
             continue;
-        consumer_event(c, TRILOG_CONSUMER_EVENT_LEFT_SITE,
-                       "%s-%d has records from %" PRId64 " to %" PRId64
-                       " that do not come from site %s: reads from leaders, until it is opened "
-                       "again",
-                       p->topic, p->partition, part->position, p->offset, c->settings.site);
+        consumer_event(
+            c, TRILOG_CONSUMER_EVENT_LEFT_SITE,
+            "%s-%d has records from %" PRId64 " to %" PRId64
+            " that do not come from site %s: reads from leaders for %" PRIu64 " ms and more",
+            p->topic, p->partition, part->position, p->offset, c->settings.site, return_wait_ms(c));
         return true;
     }
     return false;
@@ -74,25 +86,66 @@ static void renew(struct trilog_consumer *c)
     }
 }
 
-void consumer_near_watch(struct trilog_consumer *c)
+/* Does something not come from there? */
+static bool is_to_leave(struct trilog_consumer *c, uint64_t now_ms)
 {
-    uint64_t now_ms = consumer_now_ms();
-    if (!c->reads_near || c->is_paused || now_ms < c->near_at_ms)
-        return;
-    c->near_at_ms = now_ms + LOOK_EVERY_MS;
     pthread_mutex_lock(&c->lock);
     rd_kafka_topic_partition_list_t *list = consumer_is_full(c) ? NULL : list_quiet(c, now_ms);
     pthread_mutex_unlock(&c->lock);
     bool is_answered = list != NULL && list->cnt > 0 &&
                        rd_kafka_offsets_for_times(c->kafka, list, ANSWER_WAIT_MS) ==
                            RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool is_left = false;
     if (is_answered) {
         pthread_mutex_lock(&c->lock);
-        c->reads_near = !is_starved(c, list);
+        if (now_ms - c->near_since_ms >= LEFT_KEPT_MS)
+            c->near_left_count = 0;
+        is_left = is_starved(c, list);
         pthread_mutex_unlock(&c->lock);
     }
     if (list != NULL)
         rd_kafka_topic_partition_list_destroy(list);
-    if (!c->reads_near)
-        renew(c);
+    return is_left;
+}
+
+static void leave(struct trilog_consumer *c)
+{
+    c->near_again_at_ms = consumer_now_ms() + return_wait_ms(c);
+    c->near_left_count++;
+    c->reads_near = false;
+    renew(c);
+}
+
+static bool is_to_return(struct trilog_consumer *c, uint64_t now_ms)
+{
+    if (now_ms < c->near_again_at_ms || !consumer_is_own_site_first(c))
+        return false;
+    pthread_mutex_lock(&c->lock);
+    bool has_partitions = c->state.partition_count > 0, is_idle = c->in_hand.count == 0;
+    pthread_mutex_unlock(&c->lock);
+    bool is_late = now_ms - c->near_again_at_ms >= (uint64_t)c->settings.near_return_ms;
+    return has_partitions && (is_idle || is_late);
+}
+
+static void come_back(struct trilog_consumer *c, uint64_t now_ms)
+{
+    c->reads_near = true;
+    c->near_since_ms = now_ms;
+    pthread_mutex_lock(&c->lock);
+    consumer_event(c, TRILOG_CONSUMER_EVENT_BACK_AT_SITE, "reads from its own site %s again",
+                   c->settings.site);
+    pthread_mutex_unlock(&c->lock);
+    renew(c);
+}
+
+void consumer_near_watch(struct trilog_consumer *c)
+{
+    uint64_t now_ms = consumer_now_ms();
+    if (c->is_paused || now_ms < c->near_at_ms || consumer_has_routers(c))
+        return;
+    c->near_at_ms = now_ms + LOOK_EVERY_MS;
+    if (c->reads_near && is_to_leave(c, now_ms))
+        leave(c);
+    else if (!c->reads_near && is_to_return(c, now_ms))
+        come_back(c, now_ms);
 }

@@ -18,6 +18,7 @@
 #include "repeats.h"
 #include "retry_log.h"
 #include "settings_file.h"
+#include "site_watch.h"
 
 #define CONSUMER_TOPICS_MAX 100
 #define CONSUMER_NAME_MAX   100 /* of a group or an instance */
@@ -125,12 +126,17 @@ struct trilog_consumer {
     bool had_assignment;
     bool is_revoking; /* partitions are about to go: nothing is handed out */
     bool is_paused;
-    bool reads_near; /* from its own site's replicas */
-    uint64_t near_at_ms;
-    uint64_t end_at_ms; /* ends are asked for then */
-    bool is_stuck;      /* it was told */
-    bool is_closing;    /* nothing is handed out any more */
-    bool is_ending;     /* the thread is to end */
+    bool reads_near;           /* from its own site's replicas */
+    uint64_t near_at_ms;       /* it is looked at then */
+    uint64_t near_since_ms;    /* while it reads near */
+    uint64_t near_again_at_ms; /* else: not before that */
+    unsigned near_left_count;  /* how often it was left, of late */
+    struct site_gate gate;     /* where librdkafka's connections lead */
+    struct site_watch *watch;  /* NULL: closed */
+    uint64_t end_at_ms;        /* ends are asked for then */
+    bool is_stuck;             /* it was told */
+    bool is_closing;           /* nothing is handed out any more */
+    bool is_ending;            /* the thread is to end */
     bool is_closed;
     bool is_left; /* something was in hand or not committed at the end */
     bool is_fatal;
@@ -216,6 +222,15 @@ int consumer_fail(struct trilog_consumer *c, struct held *held, const char *reas
 
 /* consumer_watch.c: what is told now and then; with the lock held. */
 void consumer_watch(struct trilog_consumer *c, uint64_t now_ms);
+
+/* consumer_site.c */
+int consumer_site_open(struct trilog_consumer *c);
+void consumer_site_stop(struct trilog_consumer *c);  /* before librdkafka's end */
+void consumer_site_close(struct trilog_consumer *c); /* after it */
+void consumer_site_hook(rd_kafka_conf_t *conf);
+void consumer_site_note(struct trilog_consumer *c); /* with the lock */
+bool consumer_has_routers(struct trilog_consumer *c);
+bool consumer_is_own_site_first(struct trilog_consumer *c); /* by the policy */
 
 /* consumer_near.c: on the library's thread, without the lock. */
 void consumer_near_watch(struct trilog_consumer *c);

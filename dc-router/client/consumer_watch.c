@@ -114,6 +114,9 @@ static void watch_settings(struct trilog_consumer *c)
         consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS, "settings stay as they were: %s",
                        note.text);
     } else {
+        bytes_copy_text(c->settings.site, sizeof c->settings.site,
+                        now->site); /* the next handle's */
+        site_watch_settings(c->watch, now);
         char *list = producer_address_list(&now->bootstrap);
         if (list != NULL && rd_kafka_brokers_add(c->kafka, list) > 0)
             consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS,
@@ -129,6 +132,7 @@ void consumer_watch(struct trilog_consumer *c, uint64_t now_ms)
         return; /* it ends */
     watch_fatal(c);
     watch_stuck(c, now_ms);
+    consumer_site_note(c);
     if (now_ms < c->tick_at_ms)
         return;
     c->tick_at_ms = now_ms + EVERY_MS;

@@ -114,10 +114,13 @@ def test_a_closed_pipe_is_an_error_though_nothing_comes(cluster, new_topic, tmp_
         assert "the output could not be written" in run.stderr.read()
 
 
-def test_says_why_nothing_came(cluster):
+def test_says_why_nothing_came(cluster, new_topic):
     away = trilog("consume", "-b", f"127.0.0.1:{free_port('127.0.0.1')}", "-t", "t", "--idle", 1,
                   timeout_s=RUN_S)
     assert (away.returncode, away.stderr) == (4, "trilog: no node answers\n")
+    topic = new_topic(1)
+    silent = consume(cluster, "-t", topic, "--idle", 3, "-c", 1)
+    assert silent.returncode == 3 and "after 0 records" in silent.stderr
     missing = consume(cluster, "-t", "there-is-none-of-this-name")
     assert missing.returncode == 1 and "no topic 'there-is-none-of-this-name'" in missing.stderr
 

@@ -17,7 +17,8 @@ import libtrilog
 EMPTY = -18
 EVENTS = ("partitions", "stuck", "unstuck", "behind", "gone", "repeats", "expired",
           "unknown_topic", "not_committed", "failures_found", "failures_lost",
-          "failure_given_up", "settings", "left_site", "refused", "fatal")
+          "failure_given_up", "settings", "left_site", "refused", "fatal",
+          "site_changed", "back_at_site")
 
 
 class Message(ctypes.Structure):

@@ -8,6 +8,7 @@ import pytest
 
 import cluster as clusters
 import libtrilog
+import libtrilog_consumer
 import records
 from topics import create_topic
 
@@ -19,6 +20,12 @@ KEYS, PARTITIONS = 16, 6
 def routed_cluster():
     with clusters.RoutedCluster("libtrilog-site").while_used() as running:
         yield running
+
+
+def sites_of(consumer):
+    """Where it went, from event to event."""
+    return [text.split()[0].removeprefix(b"site=").decode()
+            for kind, text in consumer.events if kind == "site_changed"]
 
 
 class Stream:
@@ -81,6 +88,35 @@ def test_goes_through_another_sites_router_while_its_own_hangs_and_comes_back(
         routed_cluster.routers[0].resume()
         stream.end()
     stream.assert_all_once_in_order(routed_cluster)
+
+
+def test_a_consumer_reads_through_another_sites_router_while_its_own_hangs_and_comes_back(
+        routed_cluster, tmp_path, name):
+    topic = create_topic(routed_cluster, name, PARTITIONS)
+    stream = Stream(routed_cluster, tmp_path, topic)
+    config = libtrilog.write_config(tmp_path / "consumer.yaml", routed_cluster, "a", routed_cluster.routers)
+    reader = libtrilog_consumer.Reader(config, topic, f"g-{name}")
+
+    def wait_for_records(why):
+        read = len(reader.records)
+        clusters.wait_until(lambda: len(reader.records) > read + 200, 60, why)
+
+    try:
+        wait_for_records("the first were read")
+        assert sites_of(reader.consumer) == []
+        routed_cluster.routers[0].pause()
+        clusters.wait_until(lambda: sites_of(reader.consumer), 30, "it went to another site")
+        wait_for_records("it reads there")
+        routed_cluster.routers[0].resume()
+        clusters.wait_until(lambda: sites_of(reader.consumer)[-1] == "a", 60, "it came back")
+        wait_for_records("it reads at home")
+    finally:
+        routed_cluster.routers[0].resume()
+        stream.end()
+    clusters.wait_until(lambda: len(reader.numbers()) == stream.count, 60, "all were read")
+    kinds = reader.consumer.kinds()
+    assert reader.close() == libtrilog.OK
+    assert kinds.count("partitions") == 1, "the group was not rebalanced"
 
 
 def test_goes_through_another_sites_router_when_its_own_is_killed(routed_cluster, tmp_path, name):

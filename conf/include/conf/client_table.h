@@ -57,6 +57,9 @@ X(NUMBER,  revoke_wait_ms, "revoke_wait_ms", "ms", "3 s", 0, 5 * CONF_MINUTE, \
   "A rebalance waits so long for what is in hand; what is not done by then comes again") \
 X(NUMBER,  stuck_after_ms, "stuck_after_ms", "ms", "1 min", 100, CONF_DAY, \
   "A record so long in hand is named in an event, and again each time that its age has doubled") \
+X(NUMBER,  near_return_ms, "near_return_ms", "ms", "1 min", CONF_SECOND, CONF_DAY, \
+  "Where addresses are nodes: a consumer that had to leave its own site's reads from it again after so long, " \
+  "longer each time that it left again") \
 X(NUMBER,  repeat_window_records, "repeat_window_records", "", "100000", 0, 10000000, \
   "Repeats are known among so many records with an id, for repeat_window_ms; each costs some 60 bytes of memory. " \
   "0: repeats are handed out") \

@@ -784,3 +784,39 @@ Test(client_consumer, closes_in_time_when_no_broker_answers)
     cr_assert_lt(end.tv_sec - begin.tv_sec, 30);
     clear_stage(&s);
 }
+
+/* ---- its own site ---- */
+
+/* Broker 2 is of the consumer's site, and follows. */
+static void set_sites(struct stage *s)
+{
+    rd_kafka_mock_cluster_t *brokers = s->cluster.brokers;
+    rd_kafka_mock_coordinator_set(brokers, "group", "g", 1);
+    rd_kafka_mock_partition_set_leader(brokers, "t", 0, 1);
+    rd_kafka_mock_partition_set_follower(brokers, "t", 0, 2);
+}
+
+Test(client_consumer, leaves_its_own_site_when_nothing_comes_from_there_and_comes_back,
+     .timeout = 120)
+{
+    struct stage s;
+    set_stage(&s, "near_return_ms: 1 s\n");
+    set_sites(&s);
+    char why[TRILOG_TEXT_SIZE];
+    cr_assert_eq(open_as(&s, NULL, why), TRILOG_OK, "%s", why);
+    send_letters(&s, "ab");
+    work_on(&s, "ab");
+    rd_kafka_mock_broker_set_down(s.cluster.brokers, 2);
+    send_letters(&s, "c");
+    wait_event(&s, TRILOG_CONSUMER_EVENT_LEFT_SITE, 1);
+    rd_kafka_mock_partition_set_follower(s.cluster.brokers, "t", 0, -1); /* it names no rack now */
+    work_on(&s, "c");
+    rd_kafka_mock_broker_set_up(s.cluster.brokers, 2);
+    set_sites(&s);
+    wait_event(&s, TRILOG_CONSUMER_EVENT_BACK_AT_SITE, 1);
+    send_letters(&s, "de");
+    work_on(&s, "de");
+    cr_assert_eq(trilog_consumer_close(s.consumer, WAIT_MS), TRILOG_OK);
+    cr_assert_eq(committed(&s), 5);
+    clear_stage(&s);
+}

@@ -281,10 +281,12 @@ enum trilog_consumer_event_kind {
     TRILOG_CONSUMER_EVENT_FAILURES_LOST,  /* some that were in the failure log are lost, by the disk
                                            */
     TRILOG_CONSUMER_EVENT_FAILURE_GIVEN_UP, /* a record failed too often, and stays in the log */
-    TRILOG_CONSUMER_EVENT_SETTINGS,  /* other addresses are in use, from the settings' file */
-    TRILOG_CONSUMER_EVENT_LEFT_SITE, /* nothing comes from its own site: it reads from others */
-    TRILOG_CONSUMER_EVENT_REFUSED,   /* the cluster refuses the consumer, and why; tried on */
-    TRILOG_CONSUMER_EVENT_FATAL      /* the consumer can't go on: another has its name, … */
+    TRILOG_CONSUMER_EVENT_SETTINGS,     /* other addresses are in use, from the settings' file */
+    TRILOG_CONSUMER_EVENT_LEFT_SITE,    /* nothing comes from its own site: it reads from others */
+    TRILOG_CONSUMER_EVENT_REFUSED,      /* the cluster refuses the consumer, and why; tried on */
+    TRILOG_CONSUMER_EVENT_FATAL,        /* the consumer can't go on: another has its name, … */
+    TRILOG_CONSUMER_EVENT_SITE_CHANGED, /* as the producer's: "site=b from=a failover_epoch=7 …" */
+    TRILOG_CONSUMER_EVENT_BACK_AT_SITE  /* it was LEFT, and is read from again */
 };
 /* As trilog_event_cb. Failures that were found or lost are told within open. */
 typedef void (*trilog_consumer_event_cb)(void *data, enum trilog_consumer_event_kind kind,
@@ -386,6 +388,11 @@ struct trilog_consumer_state {
 /* Errors: NULL, CLOSED. */
 TRILOG_API int trilog_consumer_state(struct trilog_consumer *consumer,
                                      struct trilog_consumer_state *state);
+
+/* As trilog_site_state(): through which site's routers it reads, or, at nodes, which site the
+ * policy names first. Errors: NULL, CLOSED. */
+TRILOG_API int trilog_consumer_site_state(struct trilog_consumer *consumer,
+                                          struct trilog_site_state *state);
 
 /* Waits for at most timeout_ms until nothing is in hand (nothing is handed out from now on),
  * commits what is done, leaves the group and stops. Every later call gives TRILOG_ERR_CLOSED, which
