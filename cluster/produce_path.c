@@ -24,8 +24,13 @@
  * UNKNOWN_PRODUCER_ID, librdkafka begins a new producer epoch and sends again, under new numbers,
  * what it has in flight elsewhere: records come twice. So long after an election the code is one
  * that makes it send all again, in order. Likewise after a batch that was refused for want of room.
- */
-#define GAP_IS_OURS_MS 5000
+ *
+ * Where a link loses most of what it carries, what was under way comes as late as its client waits
+ * for an answer (librdkafka: a minute). Not from a producer that has written here since the
+ * election: that came behind what it had sent before, on the same connection. Nor where nothing
+ * was ever written to another leader. */
+#define GAP_IS_OURS_MS      5000
+#define LATE_GAP_IS_OURS_MS 60000
 
 static void finish(struct produce_part *part, int16_t error_code)
 {
@@ -79,13 +84,39 @@ static int16_t error_code_of_proposed(int err)
                                                            : error_code_of(err);
 }
 
-static bool may_have_refused(const struct broker_group *g)
+static bool is_within(uint64_t since_ms, uint64_t now_ms, uint64_t ms)
 {
+    return since_ms != 0 && now_ms - since_ms < ms;
+}
+
+/* May it have been under way since before the election? By the epoch of what its producer wrote
+ * last to the partition, or of the oldest record there, if it has written nothing. */
+static bool may_be_older_than_election(const struct produce_part *part)
+{
+    struct machine *m = part->group->machine;
+    const struct partition *p = machine_partition(m, part->place.number);
+    struct kafka_record_batch batch;
+    if (p == NULL || kafka_record_batch_decode(part->batch.bytes, &batch) < 0)
+        return true;
+    int64_t offset = log_producer_last_offset(log_partition_producers(p->log), batch.producer_id);
+    if (offset < 0)
+        offset = log_partition_start_offset(p->log);
+    return offset < log_partition_next_offset(p->log) &&
+           log_partition_epoch_of(p->log, offset) != machine_leader_epoch(m, p);
+}
+
+static bool may_have_refused(const struct produce_part *part)
+{
+    const struct broker_group *g = part->group;
     uint64_t now_ms = clock_now_ms(&g->broker->clock);
-    return !machine_is_ready(g->machine) || /* it was proposed ahead of that */
-           now_ms - g->led_since_ms < GAP_IS_OURS_MS ||
-           (g->moved_in_at_ms != 0 && now_ms - g->moved_in_at_ms < GAP_IS_OURS_MS) ||
-           (g->refused_at_ms != 0 && now_ms - g->refused_at_ms < GAP_IS_OURS_MS);
+    if (!machine_is_ready(g->machine) || /* it was proposed ahead of that */
+        now_ms - g->led_since_ms < GAP_IS_OURS_MS ||
+        is_within(g->moved_in_at_ms, now_ms, GAP_IS_OURS_MS) ||
+        is_within(g->refused_at_ms, now_ms, GAP_IS_OURS_MS))
+        return true;
+    return (now_ms - g->led_since_ms < LATE_GAP_IS_OURS_MS ||
+            is_within(g->moved_in_at_ms, now_ms, LATE_GAP_IS_OURS_MS)) &&
+           may_be_older_than_election(part);
 }
 
 /* A producer's first batch may be the one that was refused: then the gap is before all it has. */
@@ -93,8 +124,8 @@ static int16_t error_code_of_judged(const struct produce_part *part,
                                     enum log_producer_verdict verdict)
 {
     bool is_gap = verdict == LOG_PRODUCER_OUT_OF_ORDER || verdict == LOG_PRODUCER_UNKNOWN;
-    return is_gap && may_have_refused(part->group) ? KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER
-                                                   : error_code_of_verdict(verdict);
+    return is_gap && may_have_refused(part) ? KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER
+                                            : error_code_of_verdict(verdict);
 }
 
 static void on_applied(struct machine_request *req, int status)

@@ -182,6 +182,12 @@ bool log_producer_is_stridden(const struct log_producer_state *s)
     return s->unknown_end > 0;
 }
 
+int64_t log_producer_last_offset(const struct log_producer_state *s, int64_t producer_id)
+{
+    const struct producer *p = find(s, producer_id);
+    return p == NULL ? -1 : last_batch(p)->base_offset;
+}
+
 bool log_producer_is_jump(const struct log_producer_state *s,
                           const struct log_producer_batch *batch)
 {

@@ -400,6 +400,47 @@ Test(cluster_produce_path, takes_a_gap_soon_after_an_election_for_its_own_doing)
     cr_assert_eq(answer_to_sequence(4, false, 60000), KAFKA_ERROR_UNKNOWN_PRODUCER_ID);
 }
 
+/* ... `ms` after another election, of which it wrote last before, or never. */
+static int16_t answer_after_election(int32_t sequence, bool is_known, bool has_written, uint64_t ms)
+{
+    struct produce_stage s;
+    open_stage(&s);
+    serve(&s);
+    struct batch_of batch = {.record_count = 2, .producer_id = is_known ? 7 : 8};
+    begin_batch(&s, &batch);
+    apply_next(&s);
+    s.machine.machine->term = ++s.machine.term;
+    serve(&s);
+    batch = (struct batch_of){.record_count = 2, .producer_id = 7, .base_sequence = 2};
+    if (has_written) {
+        begin_batch(&s, &batch);
+        apply_next(&s);
+        cr_assert_eq(s.parts[s.part_count - 1].error_code, KAFKA_ERROR_NONE);
+    }
+    fake_clock_advance_ms(&s.clock, ms);
+    batch.base_sequence = sequence;
+    begin_batch(&s, &batch);
+    apply_next(&s);
+    int16_t error_code = s.parts[s.part_count - 1].error_code;
+    close_stage(&s);
+    return error_code;
+}
+
+Test(cluster_produce_path, takes_a_gap_for_the_elections_doing_as_late_as_clients_wait)
+{
+    cr_assert_eq(answer_after_election(6, true, false, 59000), KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER,
+                 "sent before the election, perhaps");
+    cr_assert_eq(answer_after_election(6, false, false, 59000), KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER,
+                 "the first of all may be what was refused");
+    cr_assert_eq(answer_after_election(6, true, true, 59000),
+                 KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER, "it came behind what was sent before");
+    cr_assert_eq(answer_after_election(6, true, false, 60000),
+                 KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    cr_assert_eq(answer_after_election(6, false, false, 60000), KAFKA_ERROR_UNKNOWN_PRODUCER_ID);
+    cr_assert_eq(answer_to_sequence(4, false, 5000), KAFKA_ERROR_UNKNOWN_PRODUCER_ID,
+                 "nobody wrote to another leader");
+}
+
 /* ---- after a forced recovery ---- */
 
 /* Applied where it is proposed. Returns what its client is told. */

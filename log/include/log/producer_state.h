@@ -42,6 +42,9 @@ enum log_producer_verdict log_producer_check(const struct log_producer_state *s,
                                              const struct log_producer_batch *batch,
                                              int64_t *base_offset, int64_t *timestamp);
 
+/* The offset that its newest batch was given; -1: it is not known here. */
+int64_t log_producer_last_offset(const struct log_producer_state *s, int64_t producer_id);
+
 /* Is a batch NEW only because a forced recovery may have lost what came before it? */
 bool log_producer_is_jump(const struct log_producer_state *s,
                           const struct log_producer_batch *batch);
