@@ -94,6 +94,7 @@ def test_of_two_sites_that_do_not_hear_each_other_leaders_go_to_the_third(sites_
 
 
 def test_a_site_that_hears_the_others_and_is_not_heard_is_left(sites_lab):
+    wait_heard(sites_lab)  # the cut before this one is healed
     cut = sites_lab.cut_site("c", "out")
     try:
         took_s = wait_for(lambda: stands(sites_lab, (1, 2), {"c": "left"}), "the site is left")
