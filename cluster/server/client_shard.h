@@ -6,7 +6,7 @@
 #include "base/event_pace.h"
 #include "broker.h"
 #include "request.h"
-#include "server/client_count.h"
+#include "base/client_count.h"
 #include "server/request_count.h"
 
 #define DEADLINE_SLOTS   256

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/event.h"
-#include "server/client_count.h"
+#include "base/client_count.h"
 
 void connection_release(struct connection *c)
 {

@@ -7,7 +7,6 @@
  * would wake this loop again and again. */
 #include "server/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,12 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/client_count.h"
 #include "base/event.h"
 #include "base/listen_socket.h"
 
 #define BACKLOG        1024
 #define ACCEPTS_A_TURN 64
-#define TELL_MS        1000
 
 struct listener {
     struct broker *broker;
@@ -31,8 +30,7 @@ struct listener {
     int descriptor;
     int reserve; /* /dev/null, or -1 */
     unsigned next_shard;
-    unsigned refused_count; /* since it was last told */
-    uint64_t told_at_ms;
+    struct client_refusals refusals;
 };
 
 struct handover {
@@ -70,19 +68,10 @@ static void hand_over(struct listener *l, int descriptor, const struct client_ad
     shard_post(b->shards[shard], &h->item, on_handover);
 }
 
-/* An event a second at most: whoever is refused comes again at once. */
 static void tell(struct listener *l, const struct client_address *address, const char *why)
 {
-    char text[INET6_ADDRSTRLEN] = "unknown";
-    uint64_t now_ms = clock_now_ms(&l->broker->clock);
-    l->refused_count++;
     atomic_fetch_add(&l->broker->refused_connections, 1);
-    if (l->told_at_ms != 0 && now_ms - l->told_at_ms < TELL_MS)
-        return;
-    inet_ntop(AF_INET6, address->bytes, text, sizeof text);
-    event_warn("client_limit", "address=%s refused=%u reason=\"%s\"", text, l->refused_count, why);
-    l->refused_count = 0;
-    l->told_at_ms = now_ms;
+    client_refusals_add(&l->refusals, address, why, clock_now_ms(&l->broker->clock));
 }
 
 static void admit(struct listener *l, int descriptor, const struct sockaddr_storage *from)

@@ -27,11 +27,10 @@ void client_claim(struct client *c)
     c->claims++;
 }
 
-static void count_client(struct router_shard *s, bool has_come)
+static void uncount(struct router_shard *s, const struct client_address *from)
 {
-    s->client_count += has_come ? 1u : -1u;
-    if (s->connection_count != NULL)
-        atomic_fetch_add(s->connection_count, has_come ? 1u : -1u);
+    if (s->connections != NULL)
+        client_count_remove(s->connections, from);
 }
 
 void client_release(struct client *c)
@@ -41,7 +40,8 @@ void client_release(struct client *c)
     client_read_end(c);
     fetch_state_destroy(c->fetches);
     free(c->identity.since);
-    count_client(c->shard, false);
+    c->shard->client_count--;
+    uncount(c->shard, &c->counted_address);
     free(c);
 }
 
@@ -406,19 +406,21 @@ void client_address(const struct client *c, uint8_t into[16])
     }
 }
 
-void client_accept(struct router_shard *s, int descriptor)
+void client_accept(struct router_shard *s, int descriptor, const struct client_address *from)
 {
     struct client *c = calloc(1, sizeof *c);
     if (c == NULL || uv_tcp_init(shard_loop(s->shard), &c->tcp) != 0) {
         free(c);
         close(descriptor);
+        uncount(s, from);
         return;
     }
+    c->counted_address = *from;
     c->tcp.data = c;
     c->shard = s;
     c->claims = 1;
     c->input.frame_bytes_max = (uint32_t)s->settings->request_bytes_max;
-    count_client(s, true);
+    s->client_count++;
     s->counts.connections++;
     c->identity.since = node_pool_moments(s, &c->identity.since_count);
     c->identity.turn = (unsigned)s->client_number;

@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 
+#include "base/client_count.h"
 #include "protocol/frame.h"
 #include "router/deadline.h"
 #include "router/frame_input.h"
@@ -44,6 +45,7 @@ struct client {
     uv_tcp_t tcp; /* data points back here */
     struct router_shard *shard;
     struct client_identity identity;
+    struct client_address counted_address; /* in the shard's `connections` */
     uint8_t address_bytes[16];
     char address[INET6_ADDRSTRLEN];
     struct frame_input input;
@@ -71,8 +73,8 @@ struct client {
     struct client *answering_next;
 };
 
-/* Takes over an accepted socket; closes it when that fails. */
-void client_accept(struct router_shard *s, int descriptor);
+/* Takes over an accepted socket, which is counted; closes it when that fails. */
+void client_accept(struct router_shard *s, int descriptor, const struct client_address *from);
 /* No more requests are taken; closes once what was taken is answered. */
 void client_end(struct client *c, const char *why);
 void client_close(struct client *c);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/client_count.h"
 #include "base/event.h"
 #include "base/random.h"
 #include "router/admin.h"
@@ -17,7 +18,7 @@ struct router_process {
     struct router_shard *shards[ROUTER_SHARDS_MAX];
     unsigned shard_count;
     struct router_admin *admin;
-    atomic_uint connection_count; /* of all shards */
+    struct client_count *connections; /* of all shards */
     struct clock clock;
     uint64_t started_ms;
     atomic_bool is_draining;
@@ -55,6 +56,9 @@ static int read_next(struct router_process *p, struct kept_settings **next, stru
 /* A shard without memory for the news keeps what it has: the next reload finds it. */
 static void give_to_shards(struct router_process *p)
 {
+    const struct router_settings *settings = &p->kept->values;
+    client_count_limit(p->connections, (unsigned)settings->connections_max,
+                       (unsigned)settings->connections_per_address_max);
     for (unsigned i = 0; i < p->shard_count; i++)
         if (router_shard_set(p->shards[i], p->kept) != 0)
             event_error("settings_late", "of_shard=%u reason=\"no memory\"", i);
@@ -100,8 +104,12 @@ static int start_shards(struct router_process *p, struct err_note *note)
     random_init_system(&random);
     uint64_t number = (random_u64(&random) >> 1) | 1;
     p->shard_count = (unsigned)p->kept->values.shards;
+    p->connections = client_count_create((unsigned)p->kept->values.connections_max,
+                                         (unsigned)p->kept->values.connections_per_address_max);
+    if (p->connections == NULL)
+        return UV_ENOMEM;
     for (unsigned i = 0; i < p->shard_count && err == 0; i++)
-        err = router_shard_create(p->kept, i, number, &p->connection_count, &p->shards[i], note);
+        err = router_shard_create(p->kept, i, number, p->connections, &p->shards[i], note);
     if (err == 0)
         router_shard_watch(p->shards[0], p->shards);
     return err;
@@ -132,6 +140,7 @@ void router_process_stop(struct router_process *p)
     router_admin_stop(p->admin);
     for (unsigned i = 0; i < p->shard_count; i++)
         router_shard_destroy(p->shards[i]);
+    client_count_destroy(p->connections);
     kept_settings_release(p->kept);
     pthread_mutex_destroy(&p->lock);
     free(p);

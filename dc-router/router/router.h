@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#include "base/client_count.h"
 #include "base/clock.h"
 #include "base/shard.h"
 #include "router/backlog.h"
@@ -42,11 +43,12 @@ struct router_shard {
     uint64_t beyond_ms;       /* when it was looked at last */
     struct client *answering; /* have answers that can leave; written at the turn's end */
     unsigned client_count;
-    atomic_uint *connection_count; /* of all shards' clients; NULL: nobody counts */
-    uint64_t client_number;        /* of the last one */
-    unsigned shard_count;          /* of the router */
-    size_t held_bytes;             /* of requests and answers under way, whole or not */
-    size_t promised_bytes;         /* that nodes may answer to fetches under way */
+    struct client_count *connections; /* of all shards; NULL: nobody counts */
+    struct client_refusals refusals;
+    uint64_t client_number; /* of the last one */
+    unsigned shard_count;   /* of the router */
+    size_t held_bytes;      /* of requests and answers under way, whole or not */
+    size_t promised_bytes;  /* that nodes may answer to fetches under way */
     struct node_pool pool;
     struct cluster_map map;
     struct view view;

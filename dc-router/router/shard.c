@@ -49,15 +49,18 @@ static int open_listener(const struct conf_address *address, struct err_note *no
     return descriptor;
 }
 
-static bool is_full(const struct router_shard *s)
+static void admit(struct router_shard *s, int descriptor, const struct sockaddr_storage *from)
 {
-    return atomic_load(s->connection_count) >= (unsigned)s->settings->connections_max;
-}
-
-static void refuse(struct router_shard *s, int descriptor)
-{
-    s->counts.troubles[TROUBLE_CLIENT_LIMIT]++;
+    struct client_address address = client_address_of(from);
+    int err = client_count_add(s->connections, &address);
+    if (err == 0) {
+        client_accept(s, descriptor, &address);
+        return;
+    }
     close(descriptor);
+    s->counts.troubles[TROUBLE_CLIENT_LIMIT]++;
+    client_refusals_add(&s->refusals, &address,
+                        err == ERR_FULL ? "too many connections" : err_text(err), router_now_ms(s));
 }
 
 static void on_connections(uv_poll_t *poll, int status, int events)
@@ -65,13 +68,13 @@ static void on_connections(uv_poll_t *poll, int status, int events)
     struct router_shard *s = poll->data;
     (void)events;
     for (int i = 0; status == 0 && i < ACCEPTS_A_TURN; i++) {
-        int descriptor = accept4(s->listen_descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct sockaddr_storage from = {0};
+        socklen_t size = sizeof from;
+        int descriptor = accept4(s->listen_descriptor, (struct sockaddr *)&from, &size,
+                                 SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (descriptor < 0)
             return;
-        if (is_full(s))
-            refuse(s, descriptor);
-        else
-            client_accept(s, descriptor);
+        admit(s, descriptor, &from);
     }
 }
 
@@ -162,7 +165,7 @@ int router_shard_set(struct router_shard *s, struct kept_settings *settings)
 /* ---- beginning and end ---- */
 
 int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t number,
-                        atomic_uint *connection_count, struct router_shard **shard,
+                        struct client_count *connections, struct router_shard **shard,
                         struct err_note *note)
 {
     struct router_shard *s = calloc(1, sizeof *s);
@@ -171,7 +174,7 @@ int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t
     take_settings(s, kept_settings_claim(settings));
     s->clock = clock_system();
     s->router_id = (int64_t)number;
-    s->connection_count = connection_count;
+    s->connections = connections;
     s->shard_count = s->settings->shards == 0 ? 1 : (unsigned)s->settings->shards;
     board_init(&s->board);
     s->shard = shard_create(index);

@@ -5,9 +5,9 @@
 #include "router/router.h"
 
 /* Listens and begins to reach nodes; on failure the note says why. From the starting thread. All
- * shards count their clients' connections in `connection_count`. */
+ * shards count their clients' connections in `connections`. */
 int router_shard_create(struct kept_settings *settings, unsigned index, uint64_t number,
-                        atomic_uint *connection_count, struct router_shard **shard,
+                        struct client_count *connections, struct router_shard **shard,
                         struct err_note *note);
 /* The first shard begins to find out what all have to know; `all` has as many as the settings say,
  * and stays. */

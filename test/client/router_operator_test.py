@@ -2,6 +2,7 @@
 site."""
 
 import signal
+import socket
 
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
@@ -107,6 +108,42 @@ def test_settings_change_while_a_connection_stays(router, site):
         assert state(router)["environment"] == "changed"
         wait_until(lambda: state(router)["settings"]["in_force"], 30, "all shards have them")
         assert ask_versions(c) == 0
+
+
+API_VERSIONS_0 = b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff"
+
+
+def is_served(router, connections):
+    """One more connection from an address of its own; it stays open when it is served."""
+    host, port = router.address.rsplit(":", 1)
+    c = socket.create_connection((host, int(port)), 30, source_address=("127.0.0.9", 0))
+    try:
+        c.sendall(API_VERSIONS_0)
+        was_answered = c.recv(1) != b""
+    except ConnectionError:
+        was_answered = False
+    if was_answered:
+        connections.append(c)
+    else:
+        c.close()
+    return was_answered
+
+
+def test_one_address_has_so_many_connections_and_no_more(router, site):
+    limit, connections = 5, []  # the other router's are from another address
+    site.configure_router(router, {"max.connections.per.ip": limit})
+    reload(router)
+    before = metrics(router)["trilog_router_errors_total"].value(kind="client_limit")
+    try:
+        assert [is_served(router, connections) for _ in range(limit + 1)] == [True] * limit + [False]
+        wait_until(lambda: metrics(router)["trilog_router_errors_total"].value(kind="client_limit")
+                   > before, 30, "it is counted")
+        assert any("address=::ffff:127.0.0.9" in line for line in events(router, "client_limit"))
+        connections.pop().close()
+        wait_until(lambda: is_served(router, connections), 30, "another one's place is free")
+    finally:
+        for c in connections:
+            c.close()
 
 
 def test_a_signal_reads_the_settings_again(router, site):

@@ -413,7 +413,7 @@ void world_connect(struct world *w, struct world_client *c)
     send_at_once(c->socket);
     int accepted = accept4(w->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     cr_assert_geq(accepted, 0);
-    client_accept(&w->shard, accepted);
+    client_accept(&w->shard, accepted, &(struct client_address){0});
 }
 
 static void forget_answer(struct world_client *c)

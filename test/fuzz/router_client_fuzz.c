@@ -34,7 +34,7 @@ static int connect_client(struct router_shard *s)
     int ends[2];
     int err = socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends);
     assert(err == 0);
-    client_accept(s, ends[0]);
+    client_accept(s, ends[0], &(struct client_address){0});
     return ends[1];
 }
 

@@ -1,10 +1,11 @@
 /* Connections counted where all shards see it.
  *
- * The listener's shard adds, the connection's shard takes away: once in a connection's life each,
+ * Who accepts adds, the connection's shard takes away: once in a connection's life each,
  * so one lock over one table costs nothing that could be measured. A count per shard was there
  * before; it let in as many times the limit as there are shards. */
-#include "server/client_count.h"
+#include "base/client_count.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -13,6 +14,9 @@
 #include <uthash.h>
 
 #include "base/err.h"
+#include "base/event.h"
+
+#define TELL_MS 1000
 
 struct from_address {
     struct client_address address;
@@ -62,6 +66,15 @@ void client_count_destroy(struct client_count *count)
     }
     pthread_mutex_destroy(&count->lock);
     free(count);
+}
+
+void client_count_limit(struct client_count *count, unsigned connections_max,
+                        unsigned per_address_max)
+{
+    pthread_mutex_lock(&count->lock);
+    count->connections_max = connections_max;
+    count->per_address_max = per_address_max;
+    pthread_mutex_unlock(&count->lock);
 }
 
 static struct from_address *find(struct client_count *count, const struct client_address *address)
@@ -118,4 +131,17 @@ void client_count_remove(struct client_count *count, const struct client_address
         free(from);
     }
     pthread_mutex_unlock(&count->lock);
+}
+
+void client_refusals_add(struct client_refusals *refusals, const struct client_address *address,
+                         const char *why, uint64_t now_ms)
+{
+    char text[INET6_ADDRSTRLEN] = "unknown";
+    refusals->count++;
+    if (refusals->told_at_ms != 0 && now_ms - refusals->told_at_ms < TELL_MS)
+        return;
+    inet_ntop(AF_INET6, address->bytes, text, sizeof text);
+    event_warn("client_limit", "address=%s refused=%u reason=\"%s\"", text, refusals->count, why);
+    refusals->count = 0;
+    refusals->told_at_ms = now_ms;
 }
