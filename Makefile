@@ -275,11 +275,13 @@ fuzz fuzz-short: build/.need-fuzz
 # ---- all that belongs to a change ---------------------------------------------------------------
 # Real processes first and foremost; beside them what only computes.
 PROCESS_SUITES := $(if $(wildcard test/client/run),clients clients-routed-short) chaos-tests chaos-short chaos-failover-short chaos-broken-short bounds-short
-COMPUTE_SUITES := unit sim sim-broken $(if $(FUZZ_NAMES),fuzz-short) unit-asan unit-tsan check-clang check-format
+COMPUTE_SUITES := unit sim sim-broken $(if $(FUZZ_NAMES),fuzz-short)
+COMPILE_SUITES := unit-asan unit-tsan check-clang check-format
 CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
 test: programs
 	tools/run-suites $(foreach s,$(PROCESS_SUITES),$(s) "$(MAKE) $(s)") \
-	    --beside $(foreach s,$(COMPUTE_SUITES),$(s) "$(MAKE) $(s)")
+	    --beside $(foreach s,$(COMPUTE_SUITES),$(s) "$(MAKE) $(s)") \
+	    --beside $(foreach s,$(COMPILE_SUITES),$(s) "$(MAKE) $(s)")
 # All that the suites need of the release variant, so that none builds under another's feet.
 programs: all libtrilog chaos-programs $(UNIT_BINARIES) $(B)/test/sim/sim $(B)/bench/load
 check: build/.need-check

@@ -1,9 +1,7 @@
 """What becomes of the verdict on sites when networks and disks are broken: seen by all who can be,
 and leaders go where everybody is heard."""
-import contextlib
 import http.client
 import json
-import subprocess
 import time
 
 import pytest
@@ -102,36 +100,6 @@ def test_a_site_that_hears_the_others_and_is_not_heard_is_left(sites_lab):
     finally:
         cut.restore()
     print(f"left after {took_s:.2f} s: {words}")
-
-
-def in_place_of(lab, node_id, *argv):
-    subprocess.run(lab.command_in(node_id, list(argv)), check=True, stdin=subprocess.DEVNULL)
-
-
-@contextlib.contextmanager
-def apart_from_peers(lab, node_id):
-    """Its clients reach it, the other nodes don't: it answers, and commits nothing."""
-    port = lab.node_status(node_id)["peer_address"].rpartition(":")[2]
-    rules = "; ".join(f"add chain ip peers {hook} {{ type filter hook {hook} priority 0; }}; "
-                      f"add rule ip peers {hook} tcp dport {port} drop; "
-                      f"add rule ip peers {hook} tcp sport {port} drop" for hook in ("input", "output"))
-    in_place_of(lab, node_id, "nft", f"add table ip peers; {rules}")
-    try:
-        yield
-    finally:
-        in_place_of(lab, node_id, "nft", "delete table ip peers")
-
-
-def test_a_site_that_answers_metadata_and_commits_nothing_is_left(sites_lab):
-    wait_heard(sites_lab)
-    node_id, site = next((node_id, site) for node_id, site in enumerate("abc", 1)
-                         if sites_of(sites_lab, 1)[site]["health"] != "left")
-    others = tuple({1, 2, 3} - {node_id})
-    with apart_from_peers(sites_lab, node_id):
-        took_s = wait_for(lambda: stands(sites_lab, others, {site: "left"}), "the site is left")
-        found = sites_of(sites_lab, others[0])[site]
-    print(f"left after {took_s:.2f} s: {found['words']}")
-    assert found["stage"] in ("produce", "commit", "fetch"), "it takes connections, and answers"
 
 
 def test_a_site_whose_disk_hangs_is_left(disks_lab):
