@@ -3,7 +3,8 @@
  *                                   '--it leads none of them: the newest record---------^
  *
  * The stage that is under way when time is over, or when the connection breaks, is the one that
- * failed. A node without a replica of that partition has nothing to show: its answer does.
+ * failed. A node without a replica of that partition has nothing to show: its answer does; but one
+ * that does not even know the topic follows nobody.
  *
  * Each node commits for groups of its own, and always further on: no commit lowers what another has
  * stored. */
@@ -31,6 +32,7 @@
 #define RECORD_BYTES_MAX  1024
 #define NEWEST_MS_MAX     2000 /* older ones prove nothing */
 #define COMMIT_MS         1000 /* from one that went well to the next */
+#define LACKED_MS_MAX     1000 /* that a node may be behind in what group 0 has agreed */
 #define GROUPS_MAX        32   /* names that are tried for one which the node coordinates */
 #define GROUP_SIZE        48
 
@@ -268,11 +270,29 @@ static bool is_led_by_any(const struct site_try *t, int32_t partition)
            repl_node_leader(b->node, place.group_id, &leader);
 }
 
+/* Has it known nothing of the topic for longer than it may take to hear of it? */
+static bool is_behind(struct site_try *t, bool is_there, uint64_t now_ms)
+{
+    struct broker_place place;
+    size_t size = strlen(SITE_CANARY_TOPIC);
+    bool is_lacked = !is_there &&
+                     broker_find_partition(t->broker, SITE_CANARY_TOPIC, size, 0, &place) == 0;
+    if (!is_lacked)
+        t->lacked_since_ms = 0;
+    else if (t->lacked_since_ms == 0)
+        t->lacked_since_ms = now_ms;
+    return is_lacked && now_ms - t->lacked_since_ms >= LACKED_MS_MAX;
+}
+
 static void on_metadata(struct site_try *t, const struct kafka_metadata_response *r)
 {
     bool is_there = r->topics_count == 1 && r->topics[0].error_code == 0;
     int32_t partition = is_there ? led_partition(t, &r->topics[0]) : -1;
     uint64_t now_ms = clock_now_ms(&t->broker->clock);
+    if (is_behind(t, is_there, now_ms)) {
+        finish(t, ROUTER_STAGE_PRODUCE);
+        return;
+    }
     if (partition >= 0) {
         produce(t, partition);
         return;

@@ -2,9 +2,10 @@
  * record where that node leads, commit an offset where it coordinates, fetch the record there.
  *
  * Where it leads no partition of the canary's topic the newest record that was acknowledged
- * elsewhere is fetched from it: so a node that follows must follow. An offset is committed once a
- * second, and not before some application has a group. The connection is kept for the next try; one
- * that failed is closed. */
+ * elsewhere is fetched from it: so a node that follows must follow. One that does not hear what
+ * group 0 has agreed knows no such topic: that counts as failed after a second. An offset is
+ * committed once a second, and not before some application has a group. The connection is kept for
+ * the next try; one that failed is closed. */
 #ifndef CLUSTER_SITE_TRY_H
 #define CLUSTER_SITE_TRY_H
 
@@ -48,6 +49,7 @@ struct site_try {
     struct site_record record; /* that is fetched */
     bool is_led;               /* ... from its leader */
     uint64_t committed_at_ms;  /* when an offset was committed last, there */
+    uint64_t lacked_since_ms;  /* it knows of no such topic, as this node does; 0: not so */
     struct node_wire *wire;    /* the connection, or NULL */
 };
 

@@ -1,7 +1,9 @@
 """What becomes of the verdict on sites when networks and disks are broken: seen by all who can be,
 and leaders go where everybody is heard."""
+import contextlib
 import http.client
 import json
+import subprocess
 import time
 
 import pytest
@@ -18,6 +20,13 @@ CANARY = {"site_canary_ms": "500 ms"}
 @pytest.fixture(scope="module")
 def sites_lab(labs_folder):
     with Lab.up("sites", folder=labs_folder, settings=CANARY) as lab:
+        wait_heard(lab)
+        yield lab
+
+
+@pytest.fixture
+def young_lab(labs_folder):
+    with Lab.up("sites-young", folder=labs_folder, settings=CANARY) as lab:
         wait_heard(lab)
         yield lab
 
@@ -100,6 +109,34 @@ def test_a_site_that_hears_the_others_and_is_not_heard_is_left(sites_lab):
     finally:
         cut.restore()
     print(f"left after {took_s:.2f} s: {words}")
+
+
+def in_place_of(lab, node_id, *argv):
+    subprocess.run(lab.command_in(node_id, list(argv)), check=True, stdin=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def apart_from_peers(lab, node_id):
+    """Its clients reach it, the other nodes don't: it answers, and commits nothing. Who leads it does
+    not know, so that answer may take longer than a try."""
+    port = lab.node_status(node_id)["peer_address"].rpartition(":")[2]
+    rules = "; ".join(f"add chain ip peers {hook} {{ type filter hook {hook} priority 0; }}; "
+                      f"add rule ip peers {hook} tcp dport {port} drop; "
+                      f"add rule ip peers {hook} tcp sport {port} drop" for hook in ("input", "output"))
+    in_place_of(lab, node_id, "nft", f"add table ip peers; {rules}")
+    try:
+        yield
+    finally:
+        in_place_of(lab, node_id, "nft", "delete table ip peers")
+
+
+def test_a_site_that_answers_and_commits_nothing_is_left(young_lab):
+    """Also where it has not even heard of the canary's topic."""
+    with apart_from_peers(young_lab, 1):
+        took_s = wait_for(lambda: stands(young_lab, (2, 3), {"a": "left"}), "the site is left")
+        found = sites_of(young_lab, 2)["a"]
+    print(f"left after {took_s:.2f} s: {found['words']}")
+    assert found["stage"] not in ("none", "connect"), "it takes connections"
 
 
 def test_a_site_whose_disk_hangs_is_left(disks_lab):
