@@ -83,12 +83,21 @@ static uint64_t make_salt(const struct log_wal *wal, uint32_t file_id)
     return high << 32 | crc32c(file_id, bytes_of(parts, sizeof parts[0]));
 }
 
+uint32_t log_wal_file_next_id(struct log_wal *wal)
+{
+    uint32_t file_id = wal->next_file_id;
+    wal->next_file_id += file_id < UINT32_MAX;
+    return file_id;
+}
+
 int log_wal_file_start(struct log_wal *wal, struct wal_file *file, uint32_t file_id)
 {
     uint8_t block[WAL_BLOCK_SIZE];
+    if (file_id == UINT32_MAX)
+        return ERR_FULL;
     file->header = (struct wal_file_header){
         .file_id = file_id,
-        .uses = file->header.uses + 1,
+        .uses = file->header.uses < UINT32_MAX ? file->header.uses + 1 : UINT32_MAX,
         .cluster_id = {wal->options.cluster_id[0], wal->options.cluster_id[1]},
         .salt = make_salt(wal, file_id),
         .size = file->size,
@@ -229,7 +238,7 @@ static void tell_unprepared(struct log_wal *wal, uint32_t file_id, int err)
 static void prepare(struct log_wal *wal)
 {
     struct wal_file *file = take_spare(wal);
-    uint32_t file_id = wal->next_file_id++;
+    uint32_t file_id = log_wal_file_next_id(wal);
     uint32_t slot = file == NULL ? wal->next_slot++ : 0;
     wal->was_prepare_needed = wal->is_waiting_for_file;
     pthread_mutex_unlock(&wal->lock);

@@ -77,7 +77,7 @@ int log_wal_file_header_decode(const uint8_t block[WAL_BLOCK_SIZE], struct wal_f
         .uses = bytes_get_le32(block + 40),
         .size = bytes_get_le32(block + 44),
     };
-    bool is_sound = h->file_id > 0 && h->uses > 0 &&
+    bool is_sound = h->file_id > 0 && h->file_id < UINT32_MAX && h->uses > 0 &&
                     log_wal_is_zero(bytes_of(block + 48, WAL_BLOCK_SIZE - 48));
     return is_sound ? 0 : ERR_CORRUPT;
 }

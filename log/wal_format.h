@@ -25,8 +25,10 @@ static inline bool wal_position_is_before(struct wal_position a, struct wal_posi
 }
 
 struct wal_file_header {
-    uint32_t file_id;       /* rises with each use of a file, never given twice */
-    uint32_t uses;          /* 1 for a fresh, zero-filled file; more for a recycled one */
+    uint32_t file_id;       /* rises with each use of a file, never given twice; below UINT32_MAX,
+                               so that there is always a number for the next */
+    uint32_t uses;          /* 1 for a fresh, zero-filled file; more for a recycled one, which stays
+                               at the largest number once there */
     uint32_t size;          /* bytes of the file: a shorter one was cut off */
     uint64_t cluster_id[2]; /* whose data it is */
     uint64_t salt;          /* nobody outside can guess it: see write header */

@@ -97,7 +97,9 @@ struct log_wal {
 void log_wal_file_path(const struct log_wal *wal, uint32_t slot, char path[WAL_PATH_SIZE]);
 /* A file of `size` zeros that is durable but for its header. */
 int log_wal_file_create(struct log_wal *wal, uint32_t slot, struct wal_file **file);
-/* Gives it a new life: a durable header with `file_id` and a salt. */
+/* The next file's; UINT32_MAX again and again when none is left. */
+uint32_t log_wal_file_next_id(struct log_wal *wal);
+/* Gives it a new life: a durable header with `file_id` and a salt. ERR_FULL: no ids are left. */
 int log_wal_file_start(struct log_wal *wal, struct wal_file *file, uint32_t file_id);
 void log_wal_file_close(struct log_wal *wal, struct wal_file *file);
 /* In use, under the lock; NULL when there is none. */

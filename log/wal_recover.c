@@ -380,7 +380,7 @@ static int begin_file(struct log_wal *wal)
     if (err != 0)
         return err;
     file->next = NULL;
-    err = log_wal_file_start(wal, file, wal->next_file_id++);
+    err = log_wal_file_start(wal, file, log_wal_file_next_id(wal));
     if (err == 0)
         err = end_file(wal, file->header.file_id);
     if (err != 0) {
