@@ -2,28 +2,13 @@
  *
  * It never commits by itself and never chooses an offset. A broker that hangs costs some seconds:
  * then its leadership is elsewhere, and is asked for. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "consumer_parts.h"
-#include "producer_parts.h" /* the list of addresses */
 
 #define HANG_MS            6000
 #define ANSWER_BYTES_LEAST (1 << 20)
 #define ANSWER_BYTES_MAX   (50 << 20)
-
-struct number {
-    const char *name;
-    int64_t value;
-};
-
-static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *why)
-{
-    return rd_kafka_conf_set(conf, name, value, why, TRILOG_TEXT_SIZE) == RD_KAFKA_CONF_OK
-               ? 0
-               : TRILOG_ERR_SETTINGS;
-}
 
 static int64_t within(int64_t value, int64_t least, int64_t most)
 {
@@ -34,7 +19,7 @@ static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_consumer *c, c
 {
     const struct client_settings *s = &c->settings;
     int64_t answer = within(s->consumer_bytes_max / 4, ANSWER_BYTES_LEAST, ANSWER_BYTES_MAX);
-    const struct number numbers[] = {
+    const struct handle_number numbers[] = {
         {"session.timeout.ms", s->session_timeout_ms},
         {"heartbeat.interval.ms", within(s->session_timeout_ms / 4, 1000, 3000)},
         {"max.poll.interval.ms", within(4 * s->session_timeout_ms, 120000, 7200000)},
@@ -49,25 +34,12 @@ static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_consumer *c, c
         {"reconnect.backoff.max.ms", 1000},
         {"topic.metadata.refresh.interval.ms", 5000},
     };
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        char value[24];
-        snprintf(value, sizeof value, "%" PRId64, numbers[i].value);
-        int err = set(conf, numbers[i].name, value, why);
-        if (err != 0)
-            return err;
-    }
-    return 0;
+    return handle_set_numbers(conf, numbers, sizeof numbers / sizeof numbers[0], why);
 }
 
 static int set_texts(rd_kafka_conf_t *conf, const struct trilog_consumer *c, char *why)
 {
-    char *addresses = producer_address_list(&c->settings.bootstrap);
-    if (addresses == NULL)
-        return TRILOG_ERR_MEMORY;
-    const struct {
-        const char *name, *value;
-    } texts[] = {
-        {"bootstrap.servers", addresses},
+    const struct handle_text texts[] = {
         {"client.id", c->settings.client_id},
         {"client.rack", c->reads_near ? c->settings.site : NULL},
         {"group.id", c->group},
@@ -77,17 +49,7 @@ static int set_texts(rd_kafka_conf_t *conf, const struct trilog_consumer *c, cha
         {"auto.offset.reset", "error"},
         {"enable.partition.eof", c->options.stops_at_end ? "true" : "false"},
     };
-    int err = 0;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && err == 0; i++)
-        if (texts[i].value != NULL)
-            err = set(conf, texts[i].name, texts[i].value, why);
-    free(addresses);
-    return err;
-}
-
-static void drop_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
-{
-    (void)kafka, (void)level, (void)facility, (void)text; /* what matters is an event or a result */
+    return handle_set_texts(conf, texts, sizeof texts / sizeof texts[0], why);
 }
 
 static int subscribe(struct trilog_consumer *c, char *why)
@@ -106,7 +68,9 @@ static int subscribe(struct trilog_consumer *c, char *why)
 int consumer_kafka_open(struct trilog_consumer *c, char *why)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    int err = set_texts(conf, c, why);
+    int err = handle_set_addresses(conf, &c->settings.bootstrap, why);
+    if (err == 0)
+        err = set_texts(conf, c, why);
     if (err == 0)
         err = set_numbers(conf, c, why);
     if (err != 0) {
@@ -116,7 +80,7 @@ int consumer_kafka_open(struct trilog_consumer *c, char *why)
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_rebalance_cb(conf, consumer_on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, consumer_on_commit);
-    rd_kafka_conf_set_log_cb(conf, drop_log);
+    handle_set_silent(conf);
     consumer_site_hook(conf);
     c->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, TRILOG_TEXT_SIZE);
     if (c->kafka == NULL) {

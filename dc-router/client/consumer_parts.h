@@ -14,11 +14,12 @@
 
 #include "base/disk.h"
 #include "conf/client_conf.h"
+#include "handle_kafka.h"
+#include "handle_site.h"
 #include "record.h"
 #include "repeats.h"
 #include "retry_log.h"
 #include "settings_file.h"
-#include "site_watch.h"
 
 #define CONSUMER_TOPICS_MAX 100
 #define CONSUMER_NAME_MAX   100 /* of a group or an instance */
@@ -131,8 +132,7 @@ struct trilog_consumer {
     uint64_t near_since_ms;    /* while it reads near */
     uint64_t near_again_at_ms; /* else: not before that */
     unsigned near_left_count;  /* how often it was left, of late */
-    struct site_gate gate;     /* where librdkafka's connections lead */
-    struct site_watch *watch;  /* NULL: closed */
+    struct handle_site at;     /* where librdkafka's connections lead */
     uint64_t end_at_ms;        /* ends are asked for then */
     bool is_stuck;             /* it was told */
     bool is_closing;           /* nothing is handed out any more */
@@ -225,8 +225,6 @@ void consumer_watch(struct trilog_consumer *c, uint64_t now_ms);
 
 /* consumer_site.c */
 int consumer_site_open(struct trilog_consumer *c);
-void consumer_site_stop(struct trilog_consumer *c);  /* before librdkafka's end */
-void consumer_site_close(struct trilog_consumer *c); /* after it */
 void consumer_site_hook(rd_kafka_conf_t *conf);
 void consumer_site_note(struct trilog_consumer *c); /* with the lock */
 bool consumer_has_routers(struct trilog_consumer *c);

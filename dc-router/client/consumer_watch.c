@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "consumer_parts.h"
-#include "producer_parts.h" /* the list of addresses */
 
 #define EVERY_MS     1000
 #define KEY_SIZE_MAX 40
@@ -116,8 +115,8 @@ static void watch_settings(struct trilog_consumer *c)
     } else {
         bytes_copy_text(c->settings.site, sizeof c->settings.site,
                         now->site); /* the next handle's */
-        site_watch_settings(c->watch, now);
-        char *list = producer_address_list(&now->bootstrap);
+        site_watch_settings(c->at.watch, now);
+        char *list = handle_address_list(&now->bootstrap);
         if (list != NULL && rd_kafka_brokers_add(c->kafka, list) > 0)
             consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS,
                            "addresses are %s; other settings change when it is opened again", list);

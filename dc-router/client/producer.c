@@ -36,12 +36,11 @@ static int make_lock(struct trilog_producer *p)
 
 static void free_parts(struct trilog_producer *p)
 {
-    site_watch_close(p->watch);
-    p->watch = NULL;
+    handle_site_stop(&p->at);
     if (p->kafka != NULL)
         rd_kafka_destroy_flags(p->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     p->kafka = NULL;
-    producer_site_close(p);
+    handle_site_close(&p->at);
     while (p->sends.first != NULL)
         producer_forget(p, p->sends.first);
     producer_spool_close(p);
@@ -54,7 +53,7 @@ static int start(struct trilog_producer *p, char *why)
     random_init_system(&random);
     p->instance = random_u64(&random);
     p->next_due_at_ms = UINT64_MAX;
-    int result = producer_site_open(p);
+    int result = handle_site_open(&p->at, &p->settings);
     if (result != 0)
         return result;
     result = producer_spool_open(p, why);

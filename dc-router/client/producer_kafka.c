@@ -7,31 +7,12 @@
  * and a third one. */
 #include "producer_parts.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-struct pair {
-    const char *name;
-    char value[64];
-};
-
-static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *why)
-{
-    return rd_kafka_conf_set(conf, name, value, why, TRILOG_TEXT_SIZE) == RD_KAFKA_CONF_OK
-               ? 0
-               : TRILOG_ERR_SETTINGS;
-}
-
 static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_producer *p, char *why)
 {
     const struct client_settings *c = &p->settings;
     int64_t slice_ms = c->send_timeout_ms / 3;
     slice_ms = slice_ms < 1000 ? 1000 : slice_ms > 60000 ? 60000 : slice_ms;
-    const struct {
-        const char *name;
-        int64_t value;
-    } numbers[] = {
+    const struct handle_number numbers[] = {
         {"message.timeout.ms", 0},
         {"message.max.bytes", c->record_bytes_max + 65536},
         {"queue.buffering.max.messages", c->queue_records_max},
@@ -41,50 +22,27 @@ static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_producer *p, c
         {"socket.connection.setup.timeout.ms", slice_ms},
         {"reconnect.backoff.max.ms", 1000},
     };
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        char value[24];
-        snprintf(value, sizeof value, "%" PRId64, numbers[i].value);
-        int err = set(conf, numbers[i].name, value, why);
-        if (err != 0)
-            return err;
-    }
-    return 0;
-}
-
-static int set_addresses(rd_kafka_conf_t *conf, const struct conf_addresses *addresses, char *why)
-{
-    char *list = producer_address_list(addresses);
-    if (list == NULL)
-        return TRILOG_ERR_MEMORY;
-    int err = set(conf, "bootstrap.servers", list, why);
-    free(list);
-    return err;
-}
-
-static void drop_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
-{
-    (void)kafka, (void)level, (void)facility, (void)text; /* what matters is an event or a result */
+    return handle_set_numbers(conf, numbers, sizeof numbers / sizeof numbers[0], why);
 }
 
 int producer_kafka_open(struct trilog_producer *p, char *why)
 {
+    const struct handle_text texts[] = {{"client.id", p->settings.client_id},
+                                        {"client.rack", p->settings.site},
+                                        {"enable.idempotence", "true"}};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    int err = set_addresses(conf, &p->settings.bootstrap, why);
+    int err = handle_set_addresses(conf, &p->settings.bootstrap, why);
     if (err == 0)
         err = set_numbers(conf, p, why);
     if (err == 0)
-        err = set(conf, "client.id", p->settings.client_id, why);
-    if (err == 0)
-        err = set(conf, "client.rack", p->settings.site, why);
-    if (err == 0)
-        err = set(conf, "enable.idempotence", "true", why);
+        err = handle_set_texts(conf, texts, sizeof texts / sizeof texts[0], why);
     if (err != 0) {
         rd_kafka_conf_destroy(conf);
         return err;
     }
     rd_kafka_conf_set_opaque(conf, p);
     rd_kafka_conf_set_dr_msg_cb(conf, producer_on_delivery);
-    rd_kafka_conf_set_log_cb(conf, drop_log);
+    handle_set_silent(conf);
     producer_site_hook(conf);
     p->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, TRILOG_TEXT_SIZE);
     if (p->kafka != NULL)

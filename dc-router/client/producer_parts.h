@@ -10,10 +10,11 @@
 
 #include "base/disk.h"
 #include "conf/client_conf.h"
+#include "handle_kafka.h"
+#include "handle_site.h"
 #include "record.h"
 #include "retry_log.h"
 #include "settings_file.h"
-#include "site_watch.h"
 #include "spool.h"
 
 /* What the cluster does not take just now is sent again so much later. */
@@ -70,8 +71,7 @@ struct trilog_producer {
     bool is_closed;
     bool is_fatal;
     struct settings_file settings_file;
-    struct site_gate gate;        /* which addresses librdkafka may use now */
-    struct site_watch *watch;     /* NULL: not open */
+    struct handle_site at;        /* which addresses librdkafka may use now */
     bool has_topic;               /* the watch knows one */
     uint64_t settings_look_at_ms; /* whether they have changed */
 
@@ -98,12 +98,9 @@ bool producer_wait(struct trilog_producer *p, uint64_t end_ms);
 
 /* producer_settings.c: read, and read again; all but the first two with the lock held. */
 int producer_settings_open(struct trilog_producer *p, char *why);
-char *producer_address_list(const struct conf_addresses *addresses); /* returned owned (free) */
 void producer_settings_watch(struct trilog_producer *p, uint64_t now_ms);
 
 /* producer_site.c */
-int producer_site_open(struct trilog_producer *p);
-void producer_site_close(struct trilog_producer *p);
 void producer_site_hook(rd_kafka_conf_t *conf);     /* whose opaque is the producer */
 void producer_site_note(struct trilog_producer *p); /* with the lock held: tells of changes */
 

@@ -22,20 +22,6 @@ int producer_settings_open(struct trilog_producer *p, char *why)
     return err == UV_ENOMEM ? TRILOG_ERR_MEMORY : TRILOG_ERR_SETTINGS;
 }
 
-char *producer_address_list(const struct conf_addresses *addresses)
-{
-    static const size_t size = CONF_ADDRESSES_MAX * CONF_ADDRESS_SIZE;
-    char *list = calloc(1, size);
-    size_t length = 0;
-    for (unsigned i = 0; list != NULL && i < addresses->count; i++) {
-        const struct conf_address *a = &addresses->entries[i];
-        const char *format = strchr(a->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u";
-        length += (size_t)snprintf(list + length, size - length, format, i > 0 ? "," : "", a->host,
-                                   a->port);
-    }
-    return list;
-}
-
 static bool has_address(const struct conf_addresses *all, const struct conf_address *one)
 {
     for (unsigned i = 0; i < all->count; i++)
@@ -71,7 +57,7 @@ static bool has_other_change(const struct client_settings *now,
 
 static int add_addresses(struct trilog_producer *p, const struct conf_addresses *addresses)
 {
-    char *list = producer_address_list(addresses);
+    char *list = handle_address_list(addresses);
     if (list == NULL)
         return TRILOG_ERR_MEMORY;
     rd_kafka_brokers_add(p->kafka, list); /* those that it has are no new ones */
@@ -96,7 +82,7 @@ static int take_over(struct trilog_producer *p, const struct client_settings *no
     own->bootstrap = now->bootstrap;
     bytes_copy_text(own->site, sizeof own->site, now->site);
     bytes_copy_text(own->environment, sizeof own->environment, now->environment);
-    site_watch_settings(p->watch, own);
+    site_watch_settings(p->at.watch, own);
     producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED,
                    "site=%s environment=%s addresses_new=%u addresses_gone=%u%s", now->site,
                    now->environment, new_count, gone_count,

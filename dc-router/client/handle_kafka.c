@@ -1,0 +1,72 @@
+/* One setting after the other, until librdkafka refuses one and says why. */
+#include "handle_kafka.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trilog/trilog.h"
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *why)
+{
+    return rd_kafka_conf_set(conf, name, value, why, TRILOG_TEXT_SIZE) == RD_KAFKA_CONF_OK
+               ? 0
+               : TRILOG_ERR_SETTINGS;
+}
+
+int handle_set_numbers(rd_kafka_conf_t *conf, const struct handle_number *numbers, size_t count,
+                       char *why)
+{
+    int err = 0;
+    for (size_t i = 0; i < count && err == 0; i++) {
+        char value[24];
+        snprintf(value, sizeof value, "%" PRId64, numbers[i].value);
+        err = set(conf, numbers[i].name, value, why);
+    }
+    return err;
+}
+
+int handle_set_texts(rd_kafka_conf_t *conf, const struct handle_text *texts, size_t count,
+                     char *why)
+{
+    int err = 0;
+    for (size_t i = 0; i < count && err == 0; i++)
+        if (texts[i].value != NULL)
+            err = set(conf, texts[i].name, texts[i].value, why);
+    return err;
+}
+
+int handle_set_addresses(rd_kafka_conf_t *conf, const struct conf_addresses *addresses, char *why)
+{
+    char *list = handle_address_list(addresses);
+    if (list == NULL)
+        return TRILOG_ERR_MEMORY;
+    int err = set(conf, "bootstrap.servers", list, why);
+    free(list);
+    return err;
+}
+
+char *handle_address_list(const struct conf_addresses *addresses)
+{
+    static const size_t size = CONF_ADDRESSES_MAX * CONF_ADDRESS_SIZE;
+    char *list = calloc(1, size);
+    size_t length = 0;
+    for (unsigned i = 0; list != NULL && i < addresses->count; i++) {
+        const struct conf_address *a = &addresses->entries[i];
+        const char *format = strchr(a->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u";
+        length += (size_t)snprintf(list + length, size - length, format, i > 0 ? "," : "", a->host,
+                                   a->port);
+    }
+    return list;
+}
+
+static void drop_log(const rd_kafka_t *kafka, int level, const char *facility, const char *text)
+{
+    (void)kafka, (void)level, (void)facility, (void)text;
+}
+
+void handle_set_silent(rd_kafka_conf_t *conf)
+{
+    rd_kafka_conf_set_log_cb(conf, drop_log);
+}
