@@ -3,7 +3,6 @@ thrown back, and slow work costs nobody a rebalance."""
 
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -13,11 +12,10 @@ import libtrilog
 import libtrilog_consumer
 import records
 from group_members import coordinator_of
+from libtrilog_sending import PARTITIONS, Sending
 from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only
-PARTITIONS = 6
-KEYS = 16
 WAIT_S = 60
 
 
@@ -34,41 +32,13 @@ def whole(faulty_cluster):
 
 
 @pytest.fixture
-def topic(whole, request):
-    return create_topic(whole, request.node.name.replace("[", "-").replace("]", "")[:200],
-                        PARTITIONS)
+def topic(whole, name):
+    return create_topic(whole, name, PARTITIONS)
 
 
 @pytest.fixture
-def group(request):
-    return request.node.name.replace("[", "-").replace("]", "")[:80]
-
-
-class Sending:
-    """A producer of libtrilog that sends numbers, from 0 on, until it is told to end."""
-
-    def __init__(self, config, topic, pause_s=0.001):
-        self.producer = libtrilog.Producer(config)
-        self.topic, self.pause_s = topic, pause_s
-        self.count = 0
-        self._is_ending = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        while not self._is_ending:
-            self.producer.send(self.topic, libtrilog.key_of(self.count, KEYS), b"%d" % self.count)
-            self.count += 1
-            time.sleep(self.pause_s)
-
-    def finish(self):
-        """How many were sent; all of them are acknowledged."""
-        self._is_ending = True
-        self._thread.join()
-        self.producer.flush(60)
-        assert self.producer.results == {libtrilog.OK: self.count}
-        self.producer.close()
-        return self.count
+def group(name):
+    return f"g-{name}"
 
 
 def wait_all(reader, count, what):

@@ -1,19 +1,16 @@
 """libtrilog behind routers of three sites: it uses its own site's, goes to another's when these hang
 or are gone, and comes back; what it sends is in the log once, in order of its key."""
 
-import itertools
-import threading
-
 import pytest
 
 import cluster as clusters
 import libtrilog
 import libtrilog_consumer
-import records
+import libtrilog_sending
+from libtrilog_sending import PARTITIONS
 from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only
-KEYS, PARTITIONS = 16, 6
 
 
 @pytest.fixture(scope="module")
@@ -28,46 +25,21 @@ def sites_of(consumer):
             for kind, text in consumer.events if kind == "site_changed"]
 
 
-class Stream:
-    """A producer of site a that sends all the time."""
+class Stream(libtrilog_sending.Sending):
+    """An application of site a that sends all the time."""
 
     def __init__(self, cluster, folder, topic):
         config = libtrilog.write_config(folder / "client.yaml", cluster, "a", cluster.routers)
-        self.producer, self.topic, self.count = libtrilog.Producer(config), topic, 0
-        self.is_ending = threading.Event()
-        self.thread = threading.Thread(target=self._send)
-        self.thread.start()
-
-    def _send(self):
-        for i in itertools.count():
-            self.producer.send(self.topic, libtrilog.key_of(i, KEYS), b"%d" % i)
-            self.count = i + 1
-            if self.is_ending.wait(0.002):
-                return
+        super().__init__(config, topic, pause_s=0.002)
 
     def sites(self):
         """Where it went, from event to event."""
         return [text.split()[0].removeprefix(b"site=").decode()
                 for kind, text in self.producer.events if kind == libtrilog.SITE_CHANGED]
 
-    def wait_for_progress(self):
-        told = self.producer.results[libtrilog.OK]
-        clusters.wait_until(lambda: self.producer.results[libtrilog.OK] > told + 100, 60, "sent some")
-
-    def end(self):
-        self.is_ending.set()
-        self.thread.join()
-        self.producer.flush(60)
-        print(f"events {self.producer.events}; longest silence {self.producer.gap_s_max:.2f} s")
-        self.producer.close()
-
     def assert_all_once_in_order(self, cluster):
         assert self.producer.results == {libtrilog.OK: self.count}
-        read = {}
-        for messages in records.read_topic(cluster, self.topic, PARTITIONS).values():
-            for m in messages:
-                read.setdefault(m.key(), []).append(int(m.value()))
-        assert read == {libtrilog.key_of(k, KEYS): list(range(k, self.count, KEYS)) for k in range(KEYS)}
+        libtrilog_sending.assert_all_once_in_order(cluster, self.topic, self.count)
 
 
 def test_goes_through_another_sites_router_while_its_own_hangs_and_comes_back(

@@ -9,10 +9,10 @@ import pytest
 import cluster as clusters
 import libtrilog
 import records
+from libtrilog_sending import KEYS, PARTITIONS, assert_all_once_in_order
+from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only
-KEYS = 16
-PARTITIONS = 6
 
 
 @pytest.fixture(scope="module")
@@ -28,27 +28,8 @@ def whole(faulty_cluster):
 
 
 @pytest.fixture
-def topic(whole, new_topic_on):
-    return new_topic_on(whole, PARTITIONS)
-
-
-@pytest.fixture
-def new_topic_on(request):
-    from topics import create_topic
-    return lambda cluster, partitions: create_topic(
-        cluster, request.node.name.replace("[", "-").replace("]", "")[:200], partitions)
-
-
-def numbers_by_key(messages_by_partition):
-    read = {}
-    for messages in messages_by_partition.values():
-        for m in messages:
-            read.setdefault(m.key(), []).append(int(m.value()))
-    return read
-
-
-def assert_all_once_in_order(read, count):
-    assert read == {libtrilog.key_of(k, KEYS): list(range(k, count, KEYS)) for k in range(KEYS)}
+def topic(whole, name):
+    return create_topic(whole, name, PARTITIONS)
 
 
 def test_all_of_it_is_acknowledged_and_there_once_when_the_sites_node_is_killed(
@@ -65,7 +46,7 @@ def test_all_of_it_is_acknowledged_and_there_once_when_the_sites_node_is_killed(
     assert producer.results == {libtrilog.OK: count}
     producer.close()
     print(f"longest silence, of all partitions together: {producer.gap_s_max:.2f} s")
-    assert_all_once_in_order(numbers_by_key(records.read_topic(whole, topic, PARTITIONS)), count)
+    assert_all_once_in_order(whole, topic, count)
 
 
 def test_all_of_it_is_acknowledged_and_there_once_when_the_sites_node_hangs(
@@ -85,7 +66,7 @@ def test_all_of_it_is_acknowledged_and_there_once_when_the_sites_node_hangs(
     assert producer.results == {libtrilog.OK: count}
     producer.close()
     print(f"longest silence, of all partitions together: {producer.gap_s_max:.2f} s")
-    assert_all_once_in_order(numbers_by_key(records.read_topic(whole, topic, PARTITIONS)), count)
+    assert_all_once_in_order(whole, topic, count)
 
 
 def test_what_no_site_takes_is_spooled_and_there_once_in_order_when_they_are_back(
@@ -109,7 +90,7 @@ def test_what_no_site_takes_is_spooled_and_there_once_in_order_when_they_are_bac
     key = libtrilog.key_of(2001, KEYS)
     assert producer.send_and_wait(topic, key, b"2001", 15_000) == libtrilog.OK
     producer.close()
-    assert_all_once_in_order(numbers_by_key(records.read_topic(whole, topic, PARTITIONS)), 2002)
+    assert_all_once_in_order(whole, topic, 2002)
 
 
 def test_the_next_run_sends_what_a_killed_application_has_left_in_its_spool(
@@ -131,4 +112,4 @@ def test_the_next_run_sends_what_a_killed_application_has_left_in_its_spool(
     read = records.read_topic(whole, topic, PARTITIONS)
     ids = [dict(m.headers())[libtrilog.ID_HEADER] for part in read.values() for m in part]
     assert len(set(ids)) == 500 and {len(i) for i in ids} == {16}
-    assert_all_once_in_order(numbers_by_key(read), 500)
+    assert_all_once_in_order(whole, topic, 500)
