@@ -1,8 +1,9 @@
 /* What any node does for the whole cluster: topics, configs, producer ids.
  *
  * A node that was not reached has done nothing, so another one is asked; so it is where asking
- * twice does no harm. Of one that took anything else and gave no answer nobody knows: the client's
- * connection ends, as it would with the node's own, and the client decides. */
+ * twice does no harm. What another kind has done nobody knows while its node is silent, so its
+ * answer is waited for. When the connection to the node ends, or the time, the client's ends too,
+ * as it would with the node's own, and the client decides. */
 #include "base/err.h"
 #include "protocol/messages.h"
 #include "router/away.h"
@@ -66,8 +67,10 @@ static int32_t asked_ms(const struct client_request *r)
 void ask_anywhere(struct client_request *r, uint64_t ms_max, away_answer_cb on_answer)
 {
     struct away *a = away_create(r, ms_max, on_answer, on_failed);
-    if (a != NULL)
-        try_node(a);
+    if (a == NULL)
+        return;
+    a->lane_call.outlasts_silence = !may_be_repeated(r->header.api->key);
+    try_node(a);
 }
 
 void handle_anywhere(struct client_request *r)

@@ -51,14 +51,15 @@ static void send_probe(struct router_node *n, uint64_t now_ms)
 void node_look_at(struct router_node *n, uint64_t now_ms)
 {
     uint64_t silent_ms_max = (uint64_t)n->owner->settings->node_silent_ms;
+    uint64_t silent_ms = router_silence_ms(n->owner, n->answered_ms);
     if (!n->has_address)
         return;
-    if (!n->is_silent && now_ms - n->answered_ms > silent_ms_max) {
+    if (!n->is_silent && silent_ms > silent_ms_max) {
         event_warn("node_silent", "peer_node=%d address=%s:%u ms=%llu", n->id, n->host, n->port,
-                   (unsigned long long)(now_ms - n->answered_ms));
+                   (unsigned long long)silent_ms);
         n->is_silent = true;
-        node_end_connections(n);
-    } else if (n->is_probing && now_ms - n->probed_ms > silent_ms_max) {
+        node_leave_silent(n);
+    } else if (n->is_probing && router_silence_ms(n->owner, n->probed_ms) > silent_ms_max) {
         upstream_close(n->probe);
     }
     if (!n->is_probing && now_ms - n->probed_ms >= PROBE_EVERY_MS)

@@ -158,6 +158,7 @@ static int start(struct lane_call *call)
     if (err != 0)
         return err;
     set_busy(lane, true);
+    lane->outlasts_silence = call->outlasts_silence;
     call->lane = lane;
     return 0;
 }
@@ -245,12 +246,13 @@ void node_give_up_late_lanes(struct router_node *n, uint64_t now_ms)
         give_up_late(n, (enum lane_kind)kind, now_ms);
 }
 
-void node_end_lanes(struct router_node *n)
+void node_end_lanes(struct router_node *n, bool is_silent)
 {
     for (unsigned kind = 0; kind < LANE_KINDS; kind++) {
         struct lane_set *set = &n->lanes[kind];
         for (struct lane *lane = set->first; lane != NULL; lane = lane->next)
-            upstream_close(lane->upstream);
+            if (!(is_silent && lane->is_busy && lane->outlasts_silence))
+                upstream_close(lane->upstream);
         while (set->waiting != NULL)
             lane_call_abandon(set->waiting);
     }

@@ -13,10 +13,12 @@ struct kafka_envelope_client node_envelope_client(const struct router_node *n,
 void node_give_up_late_pipes(struct router_node *n, uint64_t now_ms);
 /* node_lanes.c; besides, who waits for one for too long. */
 void node_give_up_late_lanes(struct router_node *n, uint64_t now_ms);
-void node_end_lanes(struct router_node *n);
+void node_end_lanes(struct router_node *n, bool is_silent);
 void node_count_out(struct router_node *n, const struct upstream *u);
 /* All; calls come back from inside. */
 void node_end_connections(struct router_node *n);
+/* But for lanes whose calls outlast silence. */
+void node_leave_silent(struct router_node *n);
 /* node_health.c: about every 20 ms. */
 void node_look_at(struct router_node *n, uint64_t now_ms);
 /* node_address.c: the address may be known at once, or later, or not; connections to the old one

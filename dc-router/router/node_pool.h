@@ -95,7 +95,8 @@ struct lane {
     struct upstream *upstream;
     enum lane_kind kind;
     bool is_busy;
-    uint64_t idle_ms; /* since then, unless it is busy */
+    bool outlasts_silence; /* its call, while it is busy */
+    uint64_t idle_ms;      /* since then, unless it is busy */
     struct lane *next, *previous;
 };
 
@@ -108,7 +109,8 @@ struct lane_call {
     void *data;
     uint64_t give_up_ms; /* at the latest then `cb` runs */
     enum lane_kind kind;
-    lane_call_cb cb; /* private from here on */
+    bool outlasts_silence; /* what a silent node has done is unknown: rather wait what it says */
+    lane_call_cb cb;       /* private from here on */
     struct upstream_call call;
     struct router_node *node;
     struct lane *lane; /* NULL while it waits for one */

@@ -152,15 +152,25 @@ void node_give_up_late_pipes(struct router_node *n, uint64_t now_ms)
     close_if_late(n->own, now_ms);
 }
 
-void node_end_connections(struct router_node *n)
+static void end_connections(struct router_node *n, bool is_silent)
 {
     for (unsigned kind = 0; kind < NODE_PIPE_KINDS; kind++)
         for (unsigned i = 0; i < NODE_PIPES_MAX; i++)
             if (n->pipes[kind][i] != NULL)
                 upstream_close(n->pipes[kind][i]);
-    node_end_lanes(n);
+    node_end_lanes(n, is_silent);
     if (n->own != NULL)
         upstream_close(n->own);
     if (n->probe != NULL)
         upstream_close(n->probe);
+}
+
+void node_end_connections(struct router_node *n)
+{
+    end_connections(n, false);
+}
+
+void node_leave_silent(struct router_node *n)
+{
+    end_connections(n, true);
 }

@@ -241,11 +241,11 @@ static void look_at(struct peer *p, uint64_t now_ms)
         p->asked_ms = now_ms;
         ask(p);
     } else if (p->way != NULL && (p->way->is_asking || !p->way->is_open) &&
-               now_ms - p->asked_ms > silent_ms_max) {
+               router_silence_ms(p->owner, p->asked_ms) > silent_ms_max) {
         end_way(p);
         lose(p, "it answers nothing");
     }
-    if (p->is_live && now_ms - p->answered_ms > silent_ms_max + ASK_EVERY_MS)
+    if (p->is_live && router_silence_ms(p->owner, p->answered_ms) > silent_ms_max + ASK_EVERY_MS)
         lose(p, "it answers nothing");
 }
 

@@ -37,6 +37,8 @@ struct router_shard {
     uv_poll_t listen_poll;
     int listen_descriptor;
     uv_timer_t tick;
+    uint64_t ticked_ms;       /* the last time */
+    uint64_t woke_ms;         /* when it had last missed ticks; see router_silence_ms */
     struct client *clients;   /* all open ones */
     struct client *paused;    /* are not read for a while */
     struct client *beyond;    /* whose large request goes beyond memory_bytes_max; NULL: none */
@@ -73,6 +75,14 @@ static inline size_t router_shard_memory_bytes(const struct router_shard *s)
 static inline uint64_t router_now_ms(const struct router_shard *s)
 {
     return clock_now_ms(&s->clock);
+}
+
+/* How long one that last answered at `answered_ms` has answered nothing, as far as we can tell:
+ * what came while we slept (SIGSTOP, no processor) lies unread, so everyone has his time from then
+ * on. */
+static inline uint64_t router_silence_ms(const struct router_shard *s, uint64_t answered_ms)
+{
+    return router_now_ms(s) - (answered_ms > s->woke_ms ? answered_ms : s->woke_ms);
 }
 
 #endif

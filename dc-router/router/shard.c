@@ -12,6 +12,7 @@
 #include "router/client.h"
 
 #define TICK_MS        20
+#define SLEPT_MS       250 /* between two ticks: it was stopped, or had no processor */
 #define BACKLOG        1024
 #define ACCEPTS_A_TURN 64
 #define REST_MS        2000 /* that a drain waits for a connection to come to rest by itself */
@@ -83,6 +84,9 @@ static void on_connections(uv_poll_t *poll, int status, int events)
 void router_shard_tick(struct router_shard *s)
 {
     uint64_t now_ms = router_now_ms(s);
+    if (now_ms - s->ticked_ms > SLEPT_MS)
+        s->woke_ms = now_ms;
+    s->ticked_ms = now_ms;
     node_pool_tick(s, now_ms);
     cluster_map_tick(s, now_ms);
     deadline_wheel_turn(&s->deadlines, now_ms);
