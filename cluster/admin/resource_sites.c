@@ -5,8 +5,8 @@
 #include "admin/admin_parts.h"
 #include "admin/cluster_health.h"
 #include "admin/route.h"
+#include "dc-router/policy_report.h"
 #include "membership/node_operation.h"
-#include "site/report_text.h"
 
 struct site_sum {
     const char *site;
@@ -35,7 +35,7 @@ static json_t *ways_json(const struct site_view *view, unsigned to)
         json_array_append_new(
             ways,
             json_pack("{s:s, s:s, s:s, s:i, s:i, s:o}", "from", view->verdict.sites[from].site.name,
-                      "state", states[p->state], "failed_last", site_stage_name(p->stage),
+                      "state", states[p->state], "failed_last", router_stage_name(p->stage),
                       "reporters", (int)p->reporters, "failing", (int)p->failing, "reported_ago_ms",
                       was_told ? json_integer((json_int_t)p->reported_ago_ms) : json_null()));
     }
@@ -57,7 +57,7 @@ static void add_standing(json_t *json, const struct site_view *view, const char 
     json_object_set_new(json, "health", json_string(healths[s->health]));
     json_object_set_new(json, "drain", json_string(drains[s->drain]));
     json_object_set_new(json, "weight", json_integer((json_int_t)s->site.weight));
-    json_object_set_new(json, "stage", json_string(site_stage_name(s->stage)));
+    json_object_set_new(json, "stage", json_string(router_stage_name(s->stage)));
     json_object_set_new(json, "words", json_string(words));
     json_object_set_new(json, "ways", ways_json(view, at));
 }

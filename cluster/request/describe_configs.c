@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dc-router/policy_report.h"
 #include "error_code.h"
 #include "request/group_configs.h"
 #include "request/text.h"
-#include "site/report_text.h"
 #include "topic_config.h"
 
 #define RESOURCE_TOPIC  2
@@ -149,7 +149,7 @@ static void add_verdict(struct broker_configs *b)
     uint8_t bytes[ROUTER_VERDICT_SIZE_MAX];
     struct metadata *m = b->request->broker->metadata;
     struct conf_description setting = {
-        .name = SITE_VERDICT_CONFIG,
+        .name = ROUTER_VERDICT_CONFIG,
         .value = text,
         .meaning = "Which sites are to be used, as the cluster has agreed.",
         .kind = CONF_KIND_TEXT};
@@ -173,7 +173,7 @@ static void describe_broker(struct request *r,
     if (from->resource_name.size == 0)
         return; /* what was set for all brokers while running: nothing can be */
     bool is_own = kafka_string_is_text(from->resource_name, own);
-    bool is_of_all = from->configuration_keys_count == 1 && is_wanted(from, SITE_VERDICT_CONFIG);
+    bool is_of_all = from->configuration_keys_count == 1 && is_wanted(from, ROUTER_VERDICT_CONFIG);
     if (!is_own && !is_of_all) {
         into->error_code = KAFKA_ERROR_INVALID_REQUEST;
         into->error_message = text_copy(r, "A node describes its own settings only.");

@@ -3,15 +3,15 @@
  * that others may change the rest meanwhile. A consumer group's policy is set here, too.
  *
  * A broker has no config that could be altered but trilog.site.report, which is never stored:
- * routers and clients say so how they reach the sites (site/report_text.h). */
+ * routers and clients say so how they reach the sites (dc-router/policy_report.h). */
 #include <stdlib.h>
 #include <string.h>
 
+#include "dc-router/policy_report.h"
 #include "error_code.h"
 #include "request/alter_configs.h"
 #include "request/group_policy.h"
 #include "request/text.h"
-#include "site/report_text.h"
 #include "topic_config.h"
 #include "topic_replication.h"
 
@@ -172,11 +172,11 @@ static uint64_t reporter_of(const struct request *r)
 
 static int take_reports(struct request *r, struct bytes text, bool is_check, struct err_note *note)
 {
-    struct site_report reports[SITE_REPORTS_MAX];
-    int count = site_report_parse(text, reports, note), err = count < 0 ? count : 0;
+    struct router_told told[ROUTER_REPORTS_MAX];
+    int count = router_report_read(text, told, note), err = count < 0 ? count : 0;
     for (int i = 0; i < count && err == 0 && !is_check; i++) {
-        reports[i].reporter = reporter_of(r);
-        err = site_board_take(r->broker->sites, &reports[i], true, clock_now_ms(&r->broker->clock));
+        struct site_report report = {.told = told[i], .reporter = reporter_of(r)};
+        err = site_board_take(r->broker->sites, &report, true, clock_now_ms(&r->broker->clock));
         if (err != 0)
             err_set(note, err, "report %d was not taken: %s", i + 1,
                     err == ERR_BUSY        ? "too many, or too soon after the one before"
@@ -192,7 +192,7 @@ static void alter_broker(struct request *r, bool is_check,
 {
     struct err_note note = {0};
     const struct kafka_incremental_alter_configs_request_config *config = from->configs;
-    if (from->configs_count != 1 || !kafka_string_is_text(config->name, SITE_REPORT_CONFIG) ||
+    if (from->configs_count != 1 || !kafka_string_is_text(config->name, ROUTER_REPORT_CONFIG) ||
         config->config_operation != OPERATION_SET || config->value.size < 0) {
         refuse(r, answer, KAFKA_ERROR_INVALID_REQUEST,
                "Configs can be altered for topics and groups; a node's own are in its file.");

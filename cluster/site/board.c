@@ -74,14 +74,16 @@ static struct told *place_of(struct pair *pair, uint64_t reporter)
 
 static int take(struct site_board *b, const struct site_report *r, bool is_own, uint64_t now_ms)
 {
-    unsigned from = b->has_judge ? router_verdict_find(&b->judge.verdict, r->from) : ROUTER_NO_SITE;
-    unsigned to = b->has_judge ? router_verdict_find(&b->judge.verdict, r->to) : ROUTER_NO_SITE;
+    unsigned from = b->has_judge ? router_verdict_find(&b->judge.verdict, r->told.from)
+                                 : ROUTER_NO_SITE;
+    unsigned to = b->has_judge ? router_verdict_find(&b->judge.verdict, r->told.to)
+                               : ROUTER_NO_SITE;
     if (from == ROUTER_NO_SITE || to == ROUTER_NO_SITE)
         return ERR_NOT_FOUND;
-    if (r->age_ms >= SITE_FRESH_MS || r->age_ms > now_ms || r->reporter == 0 ||
-        (unsigned)r->stage >= ROUTER_STAGE_COUNT)
+    if (r->told.age_ms >= SITE_FRESH_MS || r->told.age_ms > now_ms || r->reporter == 0 ||
+        (unsigned)r->told.stage >= ROUTER_STAGE_COUNT)
         return ERR_INVALID;
-    uint64_t at_ms = now_ms - r->age_ms;
+    uint64_t at_ms = now_ms - r->told.age_ms;
     struct told *t = place_of(&b->pairs[from][to], r->reporter);
     if (t == NULL)
         return ERR_BUSY;
@@ -91,7 +93,7 @@ static int take(struct site_board *b, const struct site_report *r, bool is_own, 
     if (is_same && !is_node(r->reporter) && is_own && at_ms - t->at_ms < SITE_REPORT_MS_LEAST)
         return ERR_BUSY;
     *t = (struct told){
-        .reporter = r->reporter, .at_ms = at_ms, .stage = r->stage, .is_untold = is_own};
+        .reporter = r->reporter, .at_ms = at_ms, .stage = r->told.stage, .is_untold = is_own};
     return 0;
 }
 
@@ -140,10 +142,10 @@ static void collect(struct site_board *b, unsigned index, bool of_nodes, struct 
         if (!counts(t, telling->now_ms))
             continue;
         struct site_report *r = &telling->reports[telling->count++];
-        *r = (struct site_report){
-            .stage = t->stage, .age_ms = age_of(t, telling->now_ms), .reporter = t->reporter};
-        memcpy(r->from, v->sites[from].site.name, sizeof r->from);
-        memcpy(r->to, v->sites[to].site.name, sizeof r->to);
+        *r = (struct site_report){.told = {.stage = t->stage, .age_ms = age_of(t, telling->now_ms)},
+                                  .reporter = t->reporter};
+        memcpy(r->told.from, v->sites[from].site.name, sizeof r->told.from);
+        memcpy(r->told.to, v->sites[to].site.name, sizeof r->told.to);
     }
 }
 

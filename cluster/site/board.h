@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "dc-router/policy_judge.h"
+#include "dc-router/policy_report.h"
 
 #define SITE_REPORTERS_MAX   32   /* of one pair of sites: of others the oldest goes */
 #define SITE_FRESH_MS        1500 /* so long counts what one has said */
@@ -25,10 +26,8 @@
 #define SITE_REPORTER_OTHER (UINT64_C(1) << 63)
 
 struct site_report {
-    char from[ROUTER_SITE_NAME_SIZE], to[ROUTER_SITE_NAME_SIZE];
-    enum router_stage stage; /* that failed; ROUTER_STAGE_NONE: all went well */
-    uint64_t age_ms;         /* since it ended */
-    uint64_t reporter;
+    struct router_told told; /* what */
+    uint64_t reporter;       /* by whom */
 };
 
 /* How a pair of sites stands, for who shows it. */

@@ -83,11 +83,11 @@ static bool is_disk_hanging(struct broker *b, uint32_t node_id)
 static void tell(struct target *t, uint64_t now_ms)
 {
     struct broker *b = t->canary->broker;
-    struct site_report report = {.reporter = (uint64_t)b->conf.node_id,
-                                 .stage = stage_of(t->canary, t->site, now_ms)};
+    struct site_report report = {.told = {.stage = stage_of(t->canary, t->site, now_ms)},
+                                 .reporter = (uint64_t)b->conf.node_id};
     t->told_at_ms = now_ms;
-    bytes_copy_text(report.from, sizeof report.from, b->conf.site);
-    bytes_copy_text(report.to, sizeof report.to, t->site);
+    bytes_copy_text(report.told.from, sizeof report.told.from, b->conf.site);
+    bytes_copy_text(report.told.to, sizeof report.told.to, t->site);
     site_board_take(b->sites, &report, true, now_ms);
 }
 

@@ -163,9 +163,9 @@ static void report_heard(struct site_part *p, const struct site_around *a, uint6
     p->heard_at_ms = now_ms;
     for (unsigned i = 0; i < agreed->site_count; i++) {
         struct site_report r = {.reporter = a->node_id};
-        bytes_copy_text(r.from, sizeof r.from, a->site);
-        bytes_copy_text(r.to, sizeof r.to, agreed->sites[i].site.name);
-        r.stage = is_any_heard(a, r.to) ? ROUTER_STAGE_NONE : ROUTER_STAGE_CONNECT;
+        bytes_copy_text(r.told.from, sizeof r.told.from, a->site);
+        bytes_copy_text(r.told.to, sizeof r.told.to, agreed->sites[i].site.name);
+        r.told.stage = is_any_heard(a, r.told.to) ? ROUTER_STAGE_NONE : ROUTER_STAGE_CONNECT;
         site_board_take(a->board, &r, true, now_ms);
     }
 }
@@ -174,10 +174,10 @@ static void report_heard(struct site_part *p, const struct site_around *a, uint6
 
 static void put_report(struct byte_list *list, uint32_t node_id, const struct site_report *r)
 {
-    byte_list_put_text(list, r->from);
-    byte_list_put_text(list, r->to);
-    byte_list_put_u8(list, (uint8_t)r->stage);
-    byte_list_put_u32(list, (uint32_t)r->age_ms);
+    byte_list_put_text(list, r->told.from);
+    byte_list_put_text(list, r->told.to);
+    byte_list_put_u8(list, (uint8_t)r->told.stage);
+    byte_list_put_u32(list, (uint32_t)r->told.age_ms);
     byte_list_put_u64(list, r->reporter == node_id ? 0 : r->reporter);
 }
 
@@ -210,10 +210,10 @@ static bool read_site(struct bytes_reader *r, char site[ROUTER_SITE_NAME_SIZE])
 static bool read_report(struct bytes_reader *r, uint32_t from_node_id, struct site_report *report)
 {
     *report = (struct site_report){0};
-    if (!read_site(r, report->from) || !read_site(r, report->to))
+    if (!read_site(r, report->told.from) || !read_site(r, report->told.to))
         return false;
-    report->stage = (enum router_stage)bytes_read_u8(r);
-    report->age_ms = bytes_read_le32(r);
+    report->told.stage = (enum router_stage)bytes_read_u8(r);
+    report->told.age_ms = bytes_read_le32(r);
     uint64_t reporter = bytes_read_le64(r);
     report->reporter = reporter == 0 ? from_node_id : reporter | SITE_REPORTER_OTHER;
     return !r->is_bad;

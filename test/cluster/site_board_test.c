@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "conf/conf.h"
-#include "site/report_text.h"
 
 #define OTHER(n) (SITE_REPORTER_OTHER | (n))
 
@@ -24,9 +23,9 @@ static struct site_board *board_of_three(void)
 static int say(struct site_board *board, const char *from, const char *to, uint64_t reporter,
                enum router_stage stage, uint64_t now_ms)
 {
-    struct site_report report = {.stage = stage, .reporter = reporter};
-    strcpy(report.from, from);
-    strcpy(report.to, to);
+    struct site_report report = {.told = {.stage = stage}, .reporter = reporter};
+    strcpy(report.told.from, from);
+    strcpy(report.told.to, to);
     return site_board_take(board, &report, true, now_ms);
 }
 
@@ -128,7 +127,7 @@ Test(cluster_site_board, takes_no_more_of_clients_than_it_has_room_and_time_for)
         cr_assert_eq(say(board, "a", "b", OTHER(i), ROUTER_STAGE_NONE, 1100 + i), 0);
     unsigned count = site_board_untold(board, told, 64, 1300), nodes = 0;
     for (unsigned i = 0; i < count; i++)
-        nodes += told[i].reporter == 7 && told[i].stage == ROUTER_STAGE_CONNECT;
+        nodes += told[i].reporter == 7 && told[i].told.stage == ROUTER_STAGE_CONNECT;
     cr_assert_eq(count, SITE_REPORTERS_MAX);
     cr_assert_eq(nodes, 1, "a node keeps its place");
     cr_assert_eq(site_board_untold(board, told, 64, 1300), 0, "each is told once");
@@ -196,9 +195,9 @@ Test(cluster_site_board, whatever_others_say_a_node_tells_its_own_word_at_once_a
         cr_assert_eq(say(board, "c", "b", 3, ROUTER_STAGE_FETCH, now_ms), 0);
         cr_assert_eq(site_board_untold(board, told, SOME, now_ms), SOME);
         cr_assert_eq(told[0].reporter, 3);
-        cr_assert_eq(told[0].stage, ROUTER_STAGE_FETCH);
+        cr_assert_eq(told[0].told.stage, ROUTER_STAGE_FETCH);
         for (unsigned i = 1; i < SOME; i++) {
-            bool *has = &has_told[told[i].from[0] - 'a'][told[i].to[0] - 'a'];
+            bool *has = &has_told[told[i].told.from[0] - 'a'][told[i].told.to[0] - 'a'];
             pairs += !*has;
             *has = true;
         }
@@ -226,7 +225,7 @@ Test(cluster_site_board, what_came_while_the_clock_was_read_is_new_and_not_older
     for (uint64_t now_ms = 1000; now_ms < 5000; now_ms += 200) {
         cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, now_ms + 1), 0);
         cr_assert_eq(site_board_untold(board, told, 2, now_ms), 1);
-        cr_assert_eq(told[0].age_ms, 0);
+        cr_assert_eq(told[0].told.age_ms, 0);
         site_board_decide(board, &next, now_ms);
         site_board_look(board, &view, now_ms);
         cr_assert_eq(view.paths[0][1].reporters, 1);
@@ -234,48 +233,4 @@ Test(cluster_site_board, what_came_while_the_clock_was_read_is_new_and_not_older
     }
     cr_assert_eq(view.paths[0][1].state, ROUTER_PATH_HEARD);
     site_board_destroy(board);
-}
-
-static int parse(const char *text, struct site_report reports[SITE_REPORTS_MAX])
-{
-    struct err_note note = {0};
-    return site_report_parse(bytes_of_text(text), reports, &note);
-}
-
-Test(cluster_site_report_text, reads_reports_as_clients_write_them)
-{
-    struct site_report r[SITE_REPORTS_MAX];
-    cr_assert_eq(parse("from=a to=b stage=produce age_ms=120; from=a to=c-1 stage=none", r), 2);
-    cr_assert_str_eq(r[0].from, "a");
-    cr_assert_str_eq(r[0].to, "b");
-    cr_assert_eq(r[0].stage, ROUTER_STAGE_PRODUCE);
-    cr_assert_eq(r[0].age_ms, 120);
-    cr_assert_str_eq(r[1].to, "c-1");
-    cr_assert_eq(r[1].stage, ROUTER_STAGE_NONE);
-    cr_assert_eq(r[1].age_ms, 0);
-}
-
-Test(cluster_site_report_text, refuses_what_is_no_report)
-{
-    static const char *const texts[] = {
-        "",
-        "from=a to=b",
-        "to=b stage=none",
-        "from=a to=b stage=bad",
-        "from=a from=a to=b stage=none",
-        "from=a to=b stage=none age_ms=",
-        "from=a to=b stage=none age_ms=-1",
-        "from=a to=b stage=none age_ms=99999999999999999999",
-        "from=a to=b stage=none and=more",
-        "from= to=b stage=none",
-        "from=a to=0123456789012345678901234567890123456789 stage=none",
-        "from=a to=b stage=none;;",
-    };
-    struct site_report r[SITE_REPORTS_MAX];
-    for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        cr_assert_eq(parse(texts[i], r), ERR_INVALID, "%s", texts[i]);
-    char many[2000] = "";
-    for (unsigned i = 0; i <= SITE_REPORTS_MAX; i++)
-        strcat(many, "from=a to=b stage=none;");
-    cr_assert_eq(parse(many, r), ERR_INVALID, "too many");
 }

@@ -153,9 +153,9 @@ static void run_report(struct work_item *item)
     struct try *t = item->data;
     struct sim_life *life = t->life;
     const struct sim *s = t->sim;
-    struct site_report r = {.reporter = t->from + 1, .stage = stage_of_site(t)};
-    bytes_copy_text(r.from, sizeof r.from, s->nodes[t->from]->site);
-    bytes_copy_text(r.to, sizeof r.to, s->nodes[t->to]->site);
+    struct site_report r = {.told = {.stage = stage_of_site(t)}, .reporter = t->from + 1};
+    bytes_copy_text(r.told.from, sizeof r.told.from, s->nodes[t->from]->site);
+    bytes_copy_text(r.told.to, sizeof r.told.to, s->nodes[t->to]->site);
     t->life = NULL;
     site_board_take(life->board, &r, true, clock_now_ms(&life->clock));
 }

@@ -1,7 +1,8 @@
 /* name=value, spaces between them, semicolons between reports. Each name once; from, to and stage
  * must be there. */
-#include "site/report_text.h"
+#include "dc-router/policy_report.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define AGE_MS_MAX 1000000
@@ -9,7 +10,7 @@
 static const char *const stage_names[ROUTER_STAGE_COUNT] = {"none",    "connect", "answer",
                                                             "produce", "commit",  "fetch"};
 
-const char *site_stage_name(enum router_stage stage)
+const char *router_stage_name(enum router_stage stage)
 {
     return (unsigned)stage < ROUTER_STAGE_COUNT ? stage_names[stage] : NULL;
 }
@@ -62,8 +63,10 @@ static bool read_age(struct bytes value, uint64_t *age_ms)
     return value.size > 0;
 }
 
+/* ---- reading ---- */
+
 /* Which part it was; 0: none. */
-static unsigned read_part(struct bytes word, struct site_report *report)
+static unsigned read_part(struct bytes word, struct router_told *report)
 {
     struct bytes name = cut(&word, '=');
     if (is_name(name, "from"))
@@ -77,10 +80,10 @@ static unsigned read_part(struct bytes word, struct site_report *report)
     return 0;
 }
 
-static bool read_report(struct bytes text, struct site_report *report)
+static bool read_report(struct bytes text, struct router_told *report)
 {
     unsigned parts = 0;
-    *report = (struct site_report){0};
+    *report = (struct router_told){0};
     while (text.size > 0) {
         struct bytes word = cut(&text, ' ');
         if (word.size == 0)
@@ -93,20 +96,56 @@ static bool read_report(struct bytes text, struct site_report *report)
     return (parts & (PART_FROM | PART_TO | PART_STAGE)) == (PART_FROM | PART_TO | PART_STAGE);
 }
 
-int site_report_parse(struct bytes text, struct site_report reports[SITE_REPORTS_MAX],
-                      struct err_note *note)
+int router_report_read(struct bytes text, struct router_told told[ROUTER_REPORTS_MAX],
+                       struct err_note *note)
 {
     int count = 0;
-    if (text.size == 0 || text.size > SITE_REPORT_SIZE_MAX)
-        return err_set(note, ERR_INVALID, "a report is 1 to %d bytes", SITE_REPORT_SIZE_MAX);
+    if (text.size == 0 || text.size > ROUTER_REPORT_SIZE_MAX)
+        return err_set(note, ERR_INVALID, "a report is 1 to %d bytes", ROUTER_REPORT_SIZE_MAX);
     while (text.size > 0) {
-        if (count == SITE_REPORTS_MAX)
-            return err_set(note, ERR_INVALID, "at most %d reports at once", SITE_REPORTS_MAX);
-        if (!read_report(cut(&text, ';'), &reports[count++]))
+        if (count == ROUTER_REPORTS_MAX)
+            return err_set(note, ERR_INVALID, "at most %d reports at once", ROUTER_REPORTS_MAX);
+        if (!read_report(cut(&text, ';'), &told[count++]))
             return err_set(note, ERR_INVALID,
                            "report %d is not 'from=SITE to=SITE stage=none|connect|answer|"
                            "produce|commit|fetch [age_ms=MS]'",
                            count);
     }
     return count;
+}
+
+/* ---- writing ---- */
+
+static bool is_writable(const char name[ROUTER_SITE_NAME_SIZE])
+{
+    return memchr(name, 0, ROUTER_SITE_NAME_SIZE) != NULL && name[0] != '\0' &&
+           strpbrk(name, " ;=") == NULL;
+}
+
+static int write_one(const struct router_told *told, bool is_first, char *into, size_t size)
+{
+    const char *stage = router_stage_name(told->stage), *between = is_first ? "" : "; ";
+    if (stage == NULL || told->age_ms > AGE_MS_MAX || !is_writable(told->from) ||
+        !is_writable(told->to))
+        return ERR_INVALID;
+    int length = snprintf(into, size, "%sfrom=%s to=%s stage=%s", between, told->from, told->to,
+                          stage);
+    if (told->age_ms > 0 && (size_t)length < size)
+        length += snprintf(into + length, size - (size_t)length, " age_ms=%llu",
+                           (unsigned long long)told->age_ms);
+    return (size_t)length < size ? length : ERR_TOO_LARGE;
+}
+
+int router_report_write(const struct router_told *told, unsigned count, char *into, size_t size)
+{
+    size_t at = 0;
+    if (count == 0 || count > ROUTER_REPORTS_MAX)
+        return ERR_INVALID;
+    for (unsigned i = 0; i < count; i++) {
+        int length = write_one(&told[i], i == 0, into + at, size - at);
+        if (length < 0)
+            return length;
+        at += (size_t)length;
+    }
+    return at <= ROUTER_REPORT_SIZE_MAX ? (int)at : ERR_TOO_LARGE;
 }
