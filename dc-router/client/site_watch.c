@@ -74,6 +74,21 @@ static bool has_routers(const struct site_watch *w)
     return false;
 }
 
+static bool is_same(const struct conf_address *a, const struct conf_address *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+/* Where the router at this address stands. It shows itself behind those of this application's own
+ * site, where it knows that site; else, or known by another name, with the first. */
+static const char *stands_in(const struct site_face *face, const struct conf_address *address)
+{
+    for (unsigned b = 0; b < face->count; b++)
+        if (is_same(&face->brokers[b].address, address))
+            return face->brokers[b].site;
+    return face->brokers[0].site;
+}
+
 static void note_up(struct site_watch *w, unsigned i)
 {
     struct known_address *k = &w->known[i];
@@ -82,10 +97,11 @@ static void note_up(struct site_watch *w, unsigned i)
         site_gate_learn(w->gate, &f->brokers[b].address, f->brokers[b].site, f->are_routers);
     k->is_up = true;
     k->is_router = f->are_routers;
-    k->site = f->are_routers ? site_choice_site(&w->choice, f->brokers[0].site) : SITE_NONE;
+    const char *site = stands_in(f, &k->address);
+    k->site = f->are_routers ? site_choice_site(&w->choice, site) : SITE_NONE;
     if (k->site == SITE_NONE)
         return;
-    site_gate_learn(w->gate, &k->address, f->brokers[0].site, true);
+    site_gate_learn(w->gate, &k->address, site, true);
     site_choice_on_up(&w->choice, k->site, now_ms());
 }
 
@@ -317,11 +333,6 @@ static void tell(struct site_watch *w)
 }
 
 /* ---- the thread ---- */
-
-static bool is_same(const struct conf_address *a, const struct conf_address *b)
-{
-    return a->port == b->port && strcmp(a->host, b->host) == 0;
-}
 
 /* What is known of addresses that stay is kept. */
 static void take_addresses(struct site_watch *w, const struct conf_addresses *next)

@@ -15,48 +15,87 @@ static void put_self(const struct router_settings *settings, struct face *face)
     };
 }
 
+static void put_peer(const struct conf_router *peer, struct face *face)
+{
+    face->brokers[face->count++] = (struct face_broker){
+        .id = (int32_t)peer->router_id,
+        .host = kafka_string_of(peer->address.host),
+        .port = peer->address.port,
+        .site = kafka_string_of(peer->site),
+    };
+}
+
 static void put_live(const struct router_shard *s, const char *site, struct face *face)
 {
     const struct router_settings *settings = s->settings;
     for (unsigned i = 0; i < settings->routers.count; i++) {
         const struct conf_router *peer = &settings->routers.entries[i];
-        if (strcmp(peer->site, site) != 0 || !view_has_live(&s->view, peer->router_id))
-            continue;
-        face->brokers[face->count++] = (struct face_broker){
-            .id = (int32_t)peer->router_id,
-            .host = kafka_string_of(peer->address.host),
-            .port = peer->address.port,
-            .site = kafka_string_of(peer->site),
-        };
+        if (strcmp(peer->site, site) == 0 && view_has_live(&s->view, peer->router_id))
+            put_peer(peer, face);
     }
 }
 
-static const char *site_of(const struct router_settings *settings, const struct client *client)
+/* Which site's it is, as settings say of its address; NULL: they don't. */
+static const char *home_of(const struct router_settings *settings, const struct client *client)
 {
     uint8_t address[16];
     if (client == NULL || settings->site_networks.count == 0)
-        return settings->site;
+        return NULL;
     client_address(client, address);
     for (unsigned i = 0; i < settings->site_networks.count; i++)
         if (conf_networks_have(&settings->site_networks.entries[i].addresses, address))
             return settings->site_networks.entries[i].site;
-    return settings->site;
+    return NULL;
 }
 
-void face_look(const struct router_shard *s, const struct client *client, struct face *face)
+/* True: those of another site, which has some. */
+static bool put_home(const struct router_shard *s, const char *home, struct face *face)
 {
     const struct router_settings *settings = s->settings;
-    const char *site = site_of(settings, client);
     face->count = 0;
-    if (strcmp(site, settings->site) != 0)
-        put_live(s, site, face);
+    if (home != NULL && strcmp(home, settings->site) != 0)
+        put_live(s, home, face);
     if (face->count > 0)
-        return;
+        return true;
     if (!s->is_draining)
         put_self(settings, face);
     put_live(s, settings->site, face);
     if (face->count == 0)
         put_self(settings, face); /* better than nobody */
+    return false;
+}
+
+static bool has_broker(const struct face *face, uint32_t id)
+{
+    for (unsigned i = 0; i < face->count; i++)
+        if (face->brokers[i].id == (int32_t)id)
+            return true;
+    return false;
+}
+
+/* All others that live. */
+static void put_beyond(const struct router_shard *s, bool is_guest, struct face *face)
+{
+    const struct router_settings *settings = s->settings;
+    unsigned home_count = face->count;
+    if (is_guest && !s->is_draining)
+        put_self(settings, face);
+    for (unsigned i = 0; i < settings->routers.count; i++) {
+        const struct conf_router *peer = &settings->routers.entries[i];
+        if (view_has_live(&s->view, peer->router_id) && !has_broker(face, peer->router_id))
+            put_peer(peer, face);
+    }
+    face->beyond_count = face->count - home_count;
+    face->count = home_count;
+}
+
+void face_look(const struct router_shard *s, const struct client *client, struct face *face)
+{
+    const char *home = home_of(s->settings, client);
+    bool is_guest = put_home(s, home, face);
+    face->beyond_count = 0;
+    if (home != NULL)
+        put_beyond(s, is_guest, face);
 }
 
 /* Stafford's mix 13, the end of splitmix64. */

@@ -1,13 +1,16 @@
-/* How clients see the cluster through a router: the live routers of its site for brokers, nothing
- * behind them and nothing beside them.
+/* How clients see the cluster through a router: the live routers of its site for brokers that lead
+ * and coordinate, and nothing behind them.
  *
  * A client works with one site's routers: they reach all sites for it, and hold what has to wait.
- * Those of other sites are not shown, for a client that asks one of them now and then would be told
- * of another leader each time, and go back and forth. Which site's they are, all routers say alike
- * where they are told in which networks each site's applications stand (`site_networks`): a stock
- * client picks any router of its bootstrap list, and would stay in a site that is not its own, and
- * hang with it. Where a site has no router left, its clients are told of those of the site that
- * they ask; once one is back they hear of it with their next metadata, and no answer hurries them.
+ * Which site's they are, all routers say alike where they are told in which networks each site's
+ * applications stand (`site_networks`): a stock client picks any router of its bootstrap list, and
+ * would stay in a site that is not its own, and hang with it. Such a client is told of the live
+ * routers of other sites, too, as brokers that lead nothing: many a client never goes back to its
+ * bootstrap list, and with its site's last router would lose all that it knows. Where settings
+ * don't say whose it is they are not shown: asked now and then, each would tell it of other
+ * leaders, and it would go back and forth. Where a site has no router left, its clients are told of
+ * those of the site that they ask; once one is back they hear of it with their next metadata, and
+ * no answer hurries them.
  *
  * Partitions and groups are spread over the live routers by rendezvous hashing (Thaler and
  * Ravishankar, 1998), so that all of them say the same, and when one goes, only what it had moves.
@@ -30,10 +33,12 @@ struct face_broker {
 
 #define FACE_BROKERS_MAX (1 + CONF_ROUTERS_MAX)
 
-/* Of this router's site: this router first, unless it drains and there are others; then the others
- * that live. Borrowed from the settings. */
+/* Of the client's site: this router first, if it stands there, unless it drains and there are
+ * others; then the others that live. Behind these, those of other sites. Borrowed from the
+ * settings. */
 struct face {
-    unsigned count; /* at least 1 */
+    unsigned count;        /* who lead and coordinate: at least 1 */
+    unsigned beyond_count; /* who follow them in `brokers`, of other sites */
     struct face_broker brokers[FACE_BROKERS_MAX];
 };
 

@@ -29,11 +29,12 @@ static bool put_brokers(struct client_request *r, struct kafka_metadata_response
 {
     struct face face;
     face_look(r->shard, r->client, &face);
-    m->brokers = client_request_allocate(r, face.count * sizeof *m->brokers);
+    unsigned count = face.count + face.beyond_count;
+    m->brokers = client_request_allocate(r, count * sizeof *m->brokers);
     if (m->brokers == NULL)
         return false;
-    m->brokers_count = (int32_t)face.count;
-    for (unsigned i = 0; i < face.count; i++)
+    m->brokers_count = (int32_t)count;
+    for (unsigned i = 0; i < count; i++)
         m->brokers[i] = (struct kafka_metadata_response_broker){.node_id = face.brokers[i].id,
                                                                 .host = face.brokers[i].host,
                                                                 .port = face.brokers[i].port,

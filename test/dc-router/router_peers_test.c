@@ -270,3 +270,77 @@ Test(router_homes, while_its_own_site_has_no_router_it_is_told_of_those_that_it_
     world_pass_ms(&w, 400);
     cr_assert_eq(coordinator(), SELF);
 }
+
+/* Of what the node says of "t", whose partition 0 leads a node. */
+static const struct kafka_metadata_response *metadata(void)
+{
+    struct kafka_metadata_request ask;
+    struct kafka_metadata_response m;
+    struct kafka_metadata_response_topic topic;
+    struct kafka_metadata_response_partition partition;
+    kafka_metadata_request_init(&ask);
+    kafka_metadata_response_init(&m);
+    kafka_metadata_response_topic_init(&topic);
+    kafka_metadata_response_partition_init(&partition);
+    partition.leader_id = 1;
+    topic.name = kafka_string_of("t");
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_send(&client, KAFKA_API_METADATA, 8, &ask);
+    world_settle(&w);
+    for (int32_t id = 1; id <= WORLD_NODES; id++)
+        if (world_node(&w, id)->call_count > 0)
+            world_node_answer(&w, id, world_node(&w, id)->call_count - 1, &m);
+    const struct kafka_metadata_response *got = world_answer(&client, KAFKA_API_METADATA, 8);
+    cr_assert_not_null(got);
+    return got;
+}
+
+Test(router_homes, it_knows_routers_of_other_sites_too_which_lead_nothing)
+{
+    cr_assert(comes_live());
+    const struct kafka_metadata_response *got = metadata();
+    cr_assert_eq(got->brokers_count, 2);
+    cr_assert_eq(got->brokers[0].node_id, PEER);
+    cr_assert_eq(got->brokers[1].node_id, SELF);
+    cr_assert(kafka_string_is_text(got->brokers[1].rack, "a"));
+    cr_assert_eq(got->controller_id, PEER);
+    cr_assert_eq(got->topics[0].partitions[0].leader_id, PEER);
+}
+
+Test(router_homes, one_of_another_site_that_ends_is_not_known_any_more)
+{
+    cr_assert(comes_live());
+    cr_assert_eq(metadata()->brokers_count, 2);
+    peer_end();
+    world_pass_ms(&w, 400);
+    const struct kafka_metadata_response *got = metadata();
+    cr_assert_eq(got->brokers_count, 1);
+    cr_assert_eq(got->brokers[0].node_id, SELF);
+    cr_assert_eq(got->topics[0].partitions[0].leader_id, SELF);
+}
+
+/* Nobody says where the clients of this machine belong. */
+static void set_up_strangers(void)
+{
+    char settings[256];
+    peer_listen();
+    snprintf(settings, sizeof settings,
+             "routers:\n  - {router_id: %d, site: b, address: \"127.0.0.1:%u\"}\n"
+             "site_networks:\n  - {site: b, addresses: \"10.2.0.0/16\"}\n",
+             PEER, port);
+    world_open_with(&w, settings);
+    world_connect(&w, &client);
+}
+
+TestSuite(router_strangers, .init = set_up_strangers, .fini = tear_down);
+
+Test(router_strangers, whom_no_site_is_known_of_is_told_of_the_site_that_it_asks_alone)
+{
+    cr_assert(comes_live());
+    const struct kafka_metadata_response *got = metadata();
+    cr_assert_eq(got->brokers_count, 1);
+    cr_assert_eq(got->brokers[0].node_id, SELF);
+}

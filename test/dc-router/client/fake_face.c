@@ -27,17 +27,25 @@ static void answer(int socket, const struct kafka_request_header *h, const void 
     kafka_writer_close(&w);
 }
 
+static struct kafka_metadata_response_broker broker_of(const struct fake_face *f)
+{
+    return (struct kafka_metadata_response_broker){.node_id = f->id,
+                                                   .host = kafka_string_of(f->address.host),
+                                                   .port = f->address.port,
+                                                   .rack = kafka_string_of(f->site)};
+}
+
 static void answer_face(struct fake_face *f, int socket, const struct kafka_request_header *h)
 {
-    struct kafka_metadata_response_broker broker = {.node_id = f->id,
-                                                    .host = kafka_string_of(f->address.host),
-                                                    .port = f->address.port,
-                                                    .rack = kafka_string_of(f->site)};
+    const struct fake_face *first = atomic_load(&f->shown_first);
+    struct kafka_metadata_response_broker brokers[2];
     struct kafka_metadata_response m;
     kafka_metadata_response_init(&m);
-    m.brokers = &broker;
-    m.brokers_count = 1;
-    m.controller_id = f->id;
+    m.brokers = brokers;
+    if (first != NULL && first != f)
+        brokers[m.brokers_count++] = broker_of(first);
+    brokers[m.brokers_count++] = broker_of(f);
+    m.controller_id = brokers[0].node_id;
     answer(socket, h, &m);
 }
 

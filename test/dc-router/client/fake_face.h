@@ -17,6 +17,7 @@ struct fake_face {
     struct conf_address address;
     const char *site;
     int32_t id;
+    _Atomic(const struct fake_face *) shown_first; /* before itself; NULL: nobody */
     atomic_int state;
     atomic_bool is_ending;
     pthread_mutex_t lock; /* of the verdict */

@@ -24,8 +24,9 @@ struct stage {
 
 static const char *const names[SITES] = {"a", "b", "c"};
 
-/* The own site is a, which stands last in the list. */
-static void set_stage(struct stage *s, int32_t first_id)
+/* The own site is a, which stands last in the list. `knows_home`: each shows a's router before
+ * itself. */
+static void set_stage_of(struct stage *s, int32_t first_id, bool knows_home)
 {
     memset(s, 0, sizeof *s);
     strcpy(s->settings.site, "a");
@@ -33,6 +34,7 @@ static void set_stage(struct stage *s, int32_t first_id)
     struct router_site sites[SITES];
     for (int i = 0; i < SITES; i++) {
         fake_face_start(&s->faces[i], names[i], first_id + i);
+        atomic_store(&s->faces[i].shown_first, knows_home ? &s->faces[0] : NULL);
         s->settings.bootstrap.entries[SITES - 1 - i] = s->faces[i].address;
         sites[i].weight = 1;
         strcpy(sites[i].name, names[i]);
@@ -40,6 +42,11 @@ static void set_stage(struct stage *s, int32_t first_id)
     cr_assert_eq(router_verdict_init(&s->verdict, sites, SITES, NULL), 0);
     cr_assert_eq(site_gate_init(&s->gate, 1000), 0);
     cr_assert_eq(site_watch_open(&s->watch, &s->settings, &s->gate), 0);
+}
+
+static void set_stage(struct stage *s, int32_t first_id)
+{
+    set_stage_of(s, first_id, false);
 }
 
 static void clear_stage(struct stage *s)
@@ -170,6 +177,22 @@ Test(client_site_watch, goes_to_another_site_when_the_own_one_hangs, .timeout = 
     cr_assert_geq(other, 0, "no metadata is needed for that");
     cr_assert_eq(led_to(&s, other), change.site[0] - 'a');
     atomic_store(&s.faces[0].state, FACE_WELL);
+    clear_stage(&s);
+}
+
+/* Routers that know whose an application is show its own site's first, wherever they stand. */
+Test(client_site_watch, knows_where_a_router_stands_that_shows_the_own_sites_first, .timeout = 60)
+{
+    struct stage s;
+    struct site_change change;
+    set_stage_of(&s, CONF_ROUTER_ID_LEAST, true);
+    wait_until_decided(&s);
+    for (int i = 0; i < SITES; i++)
+        cr_assert_eq(led_to(&s, connect_through(&s, i)), 0);
+    judge(&s, 0, ROUTER_LEFT, ROUTER_IN);
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_neq(change.site, "a", "the site is left, while its router is still shown first");
+    cr_assert_neq(led_to(&s, connect_through(&s, 0)), 0);
     clear_stage(&s);
 }
 
