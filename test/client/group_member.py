@@ -67,7 +67,7 @@ class KafkaPython:
 
     def read(self):
         return {place.partition: messages[-1].offset + 1
-                for place, messages in self.reader.poll(timeout_ms=50).items()}
+                for place, messages in self.reader.poll(timeout_ms=2000).items()}  # see records.PYTHON_POLL_MS
 
     def commit(self, offsets):
         from kafka import OffsetAndMetadata, TopicPartition

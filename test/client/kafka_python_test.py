@@ -1,5 +1,6 @@
 """kafka-python: a client that shares no code with librdkafka or Kafka itself."""
 
+import threading
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, NewPa
 from kafka.errors import UnknownTopicOrPartitionError
 
 import cluster as clusters
+import records
 
 
 def addresses(cluster):
@@ -63,37 +65,57 @@ def test_kafka_python_writes_with_fewer_acks(cluster, new_topic, acks):
     consumer.close()
 
 
+class Member(threading.Thread):
+    """Reads in a thread of its own, until it is to leave."""
+
+    def __init__(self, cluster, topic, group):
+        super().__init__()
+        self.consumer = KafkaConsumer(topic, bootstrap_servers=addresses(cluster), group_id=group,
+                                      auto_offset_reset="earliest", enable_auto_commit=False,
+                                      session_timeout_ms=6000, heartbeat_interval_ms=500,
+                                      max_poll_records=10_000)
+        self.seen, self.is_over = set(), threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.is_over.is_set():
+            for batch in self.consumer.poll(timeout_ms=records.PYTHON_POLL_MS).values():
+                self.seen |= {(m.partition, m.offset) for m in batch}
+        self.consumer.commit()
+        self.consumer.close(autocommit=False)
+
+    def leave(self):
+        self.is_over.set()
+        self.join()
+
+
 def test_kafka_python_shares_a_topic_in_a_group_and_resumes(cluster, new_topic, name):
     topic = new_topic(partitions=4)
-
-    def member():
-        return KafkaConsumer(topic, bootstrap_servers=addresses(cluster), group_id=name,
-                             auto_offset_reset="earliest", enable_auto_commit=False,
-                             session_timeout_ms=6000, heartbeat_interval_ms=500,
-                             max_poll_records=10_000)
-    members = [member(), member()]
+    members = [Member(cluster, topic, name) for _ in range(2)]
 
     def is_shared():
-        for consumer in members:
-            consumer.poll(timeout_ms=50)
-        shares = [consumer.assignment() for consumer in members]
+        shares = [member.consumer.assignment() for member in members]
         return all(shares) and len(set.union(*shares)) == sum(map(len, shares)) == 4
-    clusters.wait_until(is_shared, 40, "both have a share", 0)
-    placed = send(cluster, topic, [b"%d" % i for i in range(400)])
-    sent = {(p.partition, p.offset) for p in placed}
-    seen, give_up = set(), time.monotonic() + 30
-    while len(seen) < 400 and time.monotonic() < give_up:
-        for consumer in members:
-            for batch in consumer.poll(timeout_ms=50).values():
-                seen |= {(m.partition, m.offset) for m in batch}
-    assert seen == sent
-    for consumer in members:
-        consumer.commit()
-        consumer.close(autocommit=False)
-    after = {(p.partition, p.offset) for p in send(cluster, topic, [b"after"] * 20)}
-    returned = member()
-    assert {(m.partition, m.offset) for m in read(returned, 20)} == after
-    returned.close(autocommit=False)
+
+    def send_some(count):
+        return {(p.partition, p.offset) for p in send(cluster, topic, [b"v"] * count)}
+    try:
+        clusters.wait_until(is_shared, 40, "both have a share")
+        sent = send_some(400)
+        clusters.wait_until(lambda: sum(len(m.seen) for m in members) >= 400, 40, "all were read")
+    finally:
+        for member in members:
+            member.is_over.set()
+        for member in members:
+            member.leave()
+    assert members[0].seen | members[1].seen == sent
+    after = send_some(20)
+    returned = Member(cluster, topic, name)
+    try:
+        clusters.wait_until(lambda: len(returned.seen) >= 20, 40, "the rest was read")
+    finally:
+        returned.leave()
+    assert returned.seen == after
 
 
 def test_kafka_python_finds_its_place(cluster, new_topic):

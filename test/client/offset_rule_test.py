@@ -249,7 +249,7 @@ def test_java_s_consumer_fails_the_commit_that_was_denied(cluster, topic, denied
 
 
 def records_of(member):
-    return [r for batch in member.poll(timeout_ms=200).values() for r in batch]
+    return [r for batch in member.poll(timeout_ms=records.PYTHON_POLL_MS).values() for r in batch]
 
 
 def test_kafka_python_raises_what_was_denied(cluster, topic, denied):
@@ -261,7 +261,7 @@ def test_kafka_python_raises_what_was_denied(cluster, topic, denied):
     with pytest.raises(PolicyViolationError):
         member.commit({PythonPartition(topic, 0): OffsetAndMetadata(100, "", -1)})
     records.send_all(cluster, topic, [b"more"])
-    assert clusters.wait_until(lambda: member.poll(timeout_ms=200), 20, "it reads on", 0)
+    assert clusters.wait_until(lambda: member.poll(timeout_ms=records.PYTHON_POLL_MS), 20, "it reads on", 0)
     member.close(autocommit=False)
 
 

@@ -8,6 +8,9 @@ import cluster as clusters
 
 READ_S = 45
 QUIET = {"log_level": 0}
+PYTHON_POLL_MS = 2000
+"""Of kafka-python in a group; a poll ends as soon as something comes. 3.0.12 forgets a join whose last
+answer comes between two polls when only new metadata had asked for it, and is then no member for good."""
 
 
 def producer(cluster, **settings):

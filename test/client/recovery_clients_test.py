@@ -102,7 +102,7 @@ class Reader:
                                group_id=self.group, auto_offset_reset=self.reset,
                                enable_auto_commit=False)
         while not self.is_over.is_set():
-            for batch in reader.poll(timeout_ms=200).values():
+            for batch in reader.poll(timeout_ms=records.PYTHON_POLL_MS).values():
                 self.lines += [f"{m.offset} {m.value.decode()}" for m in batch]
         reader.close()
 

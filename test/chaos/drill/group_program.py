@@ -64,7 +64,7 @@ class KafkaPython:
         self.first = None
 
     def poll(self):
-        for messages in self.reader.poll(timeout_ms=50).values():
+        for messages in self.reader.poll(timeout_ms=2000).values():  # a short one may forget its join
             if self.first is None:
                 self.first = messages[0].offset
 
