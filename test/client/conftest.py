@@ -22,9 +22,9 @@ def pytest_configure(config):
 
 
 # Of two halves that run side by side (see run): what is about clusters of its own. Both take as long.
-SECOND_HALF = ("compaction", "group_failover", "membership", "node", "offset_switch", "operator",
+SECOND_HALF = ("compaction", "damage", "group_failover", "membership", "node", "offset_switch", "operator",
                "recovery", "recovery_clients", "recovery_gap", "repair", "replication_mode", "router_operator",
-               "segment", "shipping", "switch", "topic_move")
+               "salvage", "segment", "shipping", "switch", "topic_move")
 
 
 def pytest_collection_modifyitems(config, items):
