@@ -139,6 +139,8 @@ static void free_memory(struct trilog_consumer *c)
         c->notes_first = next;
     }
     consumer_parts_free(c);
+    if (c->missing != NULL)
+        rd_kafka_topic_partition_list_destroy(c->missing);
     repeats_free(c->repeats);
     free(c->topics);
     free(c->is_unknown);

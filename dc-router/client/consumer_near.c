@@ -60,6 +60,14 @@ static bool is_starved(struct trilog_consumer *c, const rd_kafka_topic_partition
     return false;
 }
 
+static bool is_fatal(struct trilog_consumer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool is_fatal = c->is_fatal;
+    pthread_mutex_unlock(&c->lock);
+    return is_fatal;
+}
+
 static bool is_ending(struct trilog_consumer *c)
 {
     pthread_mutex_lock(&c->lock);
@@ -68,10 +76,20 @@ static bool is_ending(struct trilog_consumer *c)
     return is_ending;
 }
 
+static bool has_partitions(struct trilog_consumer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool has_partitions = c->state.partition_count > 0;
+    pthread_mutex_unlock(&c->lock);
+    return has_partitions;
+}
+
 /* What is in hand has its time to be done, as at any rebalance. */
 static void renew(struct trilog_consumer *c)
 {
     consumer_leave_group(c);
+    if (has_partitions(c))
+        consumer_place_let_go(c); /* nobody has answered in time: what is ready comes again */
     rd_kafka_destroy_flags(c->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     c->kafka = NULL;
     c->is_paused = false;
@@ -121,10 +139,10 @@ static bool is_to_return(struct trilog_consumer *c, uint64_t now_ms)
     if (now_ms < c->near_again_at_ms || !consumer_is_own_site_first(c))
         return false;
     pthread_mutex_lock(&c->lock);
-    bool has_partitions = c->state.partition_count > 0, is_idle = c->in_hand.count == 0;
+    bool is_idle = c->in_hand.count == 0;
     pthread_mutex_unlock(&c->lock);
     bool is_late = now_ms - c->near_again_at_ms >= (uint64_t)c->settings.near_return_ms;
-    return has_partitions && (is_idle || is_late);
+    return has_partitions(c) && (is_idle || is_late);
 }
 
 static void come_back(struct trilog_consumer *c, uint64_t now_ms)
@@ -144,6 +162,8 @@ void consumer_near_watch(struct trilog_consumer *c)
     if (c->is_paused || now_ms < c->near_at_ms || consumer_has_routers(c))
         return;
     c->near_at_ms = now_ms + LOOK_EVERY_MS;
+    if (is_fatal(c))
+        return; /* anew, it would throw out whoever has its name now */
     if (c->reads_near && is_to_leave(c, now_ms))
         leave(c);
     else if (!c->reads_near && is_to_return(c, now_ms))

@@ -125,6 +125,8 @@ struct trilog_consumer {
     bool is_committing;                   /* one is under way */
     bool wants_commit;
     bool had_assignment;
+    rd_kafka_topic_partition_list_t *missing; /* assigned, without memory to know them; NULL */
+    uint64_t missing_at_ms;                   /* tried again then */
     bool is_revoking; /* partitions are about to go: nothing is handed out */
     bool is_paused;
     bool reads_near;           /* from its own site's replicas */
@@ -190,6 +192,7 @@ void consumer_on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t err,
                            rd_kafka_topic_partition_list_t *list, void *consumer);
 void consumer_place_lost(struct trilog_consumer *c, const rd_kafka_message_t *message);
 void consumer_place_due(struct trilog_consumer *c);
+void consumer_place_let_go(struct trilog_consumer *c); /* of all: others may have them */
 void consumer_serve_seeks(struct trilog_consumer *c);
 void consumer_refuse_seeks(struct trilog_consumer *c); /* it is closed */
 void consumer_pause(struct trilog_consumer *c, bool is_paused);

@@ -235,19 +235,6 @@ static bool find_due(struct trilog_consumer *c, struct part_key *key, bool *is_u
     return is_found;
 }
 
-void consumer_place_due(struct trilog_consumer *c)
-{
-    struct part_key key;
-    bool is_unknown;
-    if (!find_due(c, &key, &is_unknown))
-        return;
-    if (is_unknown)
-        place_unknown(c);
-    else
-        look_at(c, &key);
-    assign_placed(c);
-}
-
 /* ---- rebalances ---- */
 
 static void tell_partitions(struct trilog_consumer *c)
@@ -274,22 +261,77 @@ static void note_known(struct trilog_consumer *c, const char *topic)
             c->is_unknown[i] = false;
 }
 
+static void forget_missing(struct trilog_consumer *c)
+{
+    if (c->missing != NULL)
+        rd_kafka_topic_partition_list_destroy(c->missing);
+    c->missing = NULL;
+}
+
+/* There was no memory to know of it: another try is due. */
+static void add_missing(struct trilog_consumer *c, const rd_kafka_topic_partition_t *p)
+{
+    if (c->missing == NULL)
+        c->missing = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(c->missing, p->topic, p->partition);
+    c->missing_at_ms = consumer_now_ms() + TRY_EVERY_MS;
+}
+
+/* What is still held of it from before is fetched again. */
+static void begin_part(struct trilog_consumer *c, struct part *part)
+{
+    if (part->is_assigned)
+        consumer_part_drop(c, part);
+    part->is_assigned = true;
+    part->is_placed = part->has_been_behind = false;
+    part->place_at_ms = 0;
+    part->position = NO_OFFSET;
+}
+
 static void on_assign(struct trilog_consumer *c, const rd_kafka_topic_partition_list_t *list)
 {
     pthread_mutex_lock(&c->lock);
+    forget_missing(c);
     for (int i = 0; i < list->cnt; i++) {
         struct part *part = consumer_part(c, list->elems[i].topic, list->elems[i].partition);
         note_known(c, list->elems[i].topic);
-        if (part == NULL)
-            continue; /* without memory it is read by nobody until the next rebalance */
-        part->is_assigned = true;
-        part->is_placed = part->has_been_behind = false;
-        part->place_at_ms = 0;
-        part->position = NO_OFFSET;
+        if (part != NULL)
+            begin_part(c, part);
+        else
+            add_missing(c, &list->elems[i]);
     }
     tell_partitions(c);
     pthread_mutex_unlock(&c->lock);
     place_unknown(c);
+    assign_placed(c);
+}
+
+static void assign_missing(struct trilog_consumer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    rd_kafka_topic_partition_list_t *list = NULL;
+    if (c->missing != NULL && consumer_now_ms() >= c->missing_at_ms) {
+        list = c->missing;
+        c->missing = NULL;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (list == NULL)
+        return;
+    on_assign(c, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void consumer_place_due(struct trilog_consumer *c)
+{
+    struct part_key key;
+    bool is_unknown;
+    assign_missing(c);
+    if (!find_due(c, &key, &is_unknown))
+        return;
+    if (is_unknown)
+        place_unknown(c);
+    else
+        look_at(c, &key);
     assign_placed(c);
 }
 
@@ -312,6 +354,20 @@ static void wait_for_hands(struct trilog_consumer *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+void consumer_place_let_go(struct trilog_consumer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    for (struct part *part = c->parts; part != NULL; part = part->hh.next)
+        if (part->is_assigned) {
+            consumer_part_drop(c, part);
+            part->is_assigned = part->is_placed = false;
+        }
+    forget_missing(c);
+    c->is_revoking = false;
+    tell_partitions(c);
+    pthread_mutex_unlock(&c->lock);
+}
+
 static void on_revoke(struct trilog_consumer *c)
 {
     bool is_lost = rd_kafka_assignment_lost(c->kafka); /* others may have them already */
@@ -319,15 +375,7 @@ static void on_revoke(struct trilog_consumer *c)
         wait_for_hands(c);
         consumer_commit_now(c, COMMIT_WAIT_MS);
     }
-    pthread_mutex_lock(&c->lock);
-    for (struct part *part = c->parts; part != NULL; part = part->hh.next)
-        if (part->is_assigned) {
-            consumer_part_drop(c, part);
-            part->is_assigned = part->is_placed = false;
-        }
-    c->is_revoking = false;
-    tell_partitions(c);
-    pthread_mutex_unlock(&c->lock);
+    consumer_place_let_go(c);
     rd_kafka_assign(c->kafka, NULL);
 }
 

@@ -103,25 +103,36 @@ static void watch_fatal(struct trilog_consumer *c)
     pthread_cond_broadcast(&c->changed);
 }
 
+/* 0; UV_ENOMEM: nothing is taken over. */
+static int take_over(struct trilog_consumer *c, const struct client_settings *now)
+{
+    char *list = handle_address_list(&now->bootstrap);
+    if (list == NULL)
+        return UV_ENOMEM;
+    bytes_copy_text(c->settings.site, sizeof c->settings.site, now->site); /* the next handle's */
+    c->settings.bootstrap = now->bootstrap;
+    site_watch_settings(c->at.watch, now);
+    if (rd_kafka_brokers_add(c->kafka, list) > 0)
+        consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS,
+                       "addresses are %s; other settings change when it is opened again", list);
+    free(list);
+    return 0;
+}
+
 static void watch_settings(struct trilog_consumer *c)
 {
     struct client_settings *now;
     if (!settings_file_has_changed(&c->settings_file) || (now = malloc(sizeof *now)) == NULL)
         return;
     struct err_note note = {0};
-    if (settings_file_load(&c->settings_file, now, &note) != 0) {
+    int err = settings_file_load(&c->settings_file, now, &note);
+    if (err == 0)
+        err = take_over(c, now);
+    if (err == UV_ENOMEM)
+        settings_file_forget(&c->settings_file); /* and is looked at again */
+    else if (err != 0)
         consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS, "settings stay as they were: %s",
                        note.text);
-    } else {
-        bytes_copy_text(c->settings.site, sizeof c->settings.site,
-                        now->site); /* the next handle's */
-        site_watch_settings(c->at.watch, now);
-        char *list = handle_address_list(&now->bootstrap);
-        if (list != NULL && rd_kafka_brokers_add(c->kafka, list) > 0)
-            consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS,
-                           "addresses are %s; other settings change when it is opened again", list);
-        free(list);
-    }
     free(now);
 }
 

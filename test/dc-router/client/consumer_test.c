@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "consumer_parts.h"
 #include "fake_cluster.h"
 #include "trilog/trilog.h"
 
@@ -818,5 +819,35 @@ Test(client_consumer, leaves_its_own_site_when_nothing_comes_from_there_and_come
     work_on(&s, "de");
     cr_assert_eq(trilog_consumer_close(s.consumer, WAIT_MS), TRILOG_OK);
     cr_assert_eq(committed(&s), 5);
+    clear_stage(&s);
+}
+
+/* So often it has looked whether its own site is to be left. */
+static void wait_for_looks(struct stage *s, unsigned count)
+{
+    const volatile uint64_t *next_at_ms = &s->consumer->near_at_ms;
+    for (uint64_t before = *next_at_ms; count > 0; count--, before = *next_at_ms)
+        for (int i = 0; *next_at_ms == before; i++) {
+            cr_assert_lt(i, WAIT_MS / 10);
+            usleep(10000);
+        }
+}
+
+/* Its name is somebody else's now, whom a new handle would throw out in turn. */
+Test(client_consumer, stays_as_it_is_once_another_has_its_name, .timeout = 120)
+{
+    struct stage s;
+    set_stage(&s, "near_return_ms: 1 s\n");
+    set_sites(&s);
+    char why[TRILOG_TEXT_SIZE];
+    cr_assert_eq(open_as(&s, NULL, why), TRILOG_OK, "%s", why);
+    send_letters(&s, "ab");
+    work_on(&s, "ab");
+    rd_kafka_test_fatal_error(s.consumer->kafka, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "a test");
+    wait_event(&s, TRILOG_CONSUMER_EVENT_FATAL, 1);
+    rd_kafka_mock_broker_set_down(s.cluster.brokers, 2);
+    send_letters(&s, "c");
+    wait_for_looks(&s, 4);
+    cr_assert_eq(count_events(&s, TRILOG_CONSUMER_EVENT_LEFT_SITE), 0);
     clear_stage(&s);
 }
