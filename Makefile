@@ -221,8 +221,8 @@ $(B)/test/cli_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/cli/*.c)) $(filter-
 # The inside of the router is no one's public header.
 $(B)/test/dc-router/%.o $(B)/test/fuzz/router_%.o: TEST_INCLUDES += -Idc-router
 $(B)/test/dc-router/client/%.o: TEST_INCLUDES += -Idc-router/client -Idc-router/client/include
-# A test fails each allocation of the library in turn.
-CLIENT_TEST_WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+# A test fails each allocation of the library in turn; another says what fate a message has.
+CLIENT_TEST_WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=rd_kafka_message_status
 $(B)/test/client_tests: $(patsubst %.c,$(B)/%.o,$(wildcard test/dc-router/client/*.c)) $(CLIENT_OBJECTS) $(FAKES) \
     $(call libs_of,dc-router) $(filter %.o,$(TEST_RUNNER)) | build/.need-client
 	$(CC) $(LDFLAGS) $(CLIENT_TEST_WRAPS) $^ $(CLIENT_LIBS) $(filter -l%,$(TEST_RUNNER)) -o $@

@@ -118,7 +118,18 @@ void producer_failures_close(struct trilog_producer *p)
 
 /* ---- into it ---- */
 
-bool producer_failures_take_over(struct trilog_producer *p, struct send *send, const char *reason)
+static int add(struct trilog_producer *p, uint64_t key_hash, struct bytes content,
+               const char *reason, bool is_given_up)
+{
+    if (content.data == NULL)
+        return ERR_NOT_FOUND;
+    return is_given_up ? retry_log_add_given_up(p->failures, key_hash, content, reason, wall_ms())
+                       : retry_log_add(p->failures, key_hash, content, reason, wall_ms(),
+                                       producer_now_ms());
+}
+
+static bool store(struct trilog_producer *p, struct send *send, const char *reason,
+                  bool is_given_up)
 {
     if (p->failures == NULL)
         return false;
@@ -131,15 +142,29 @@ bool producer_failures_take_over(struct trilog_producer *p, struct send *send, c
         content = bytes_of(read, size);
     }
     bool is_first = retry_log_count(p->failures) == 0;
-    int err = content.data == NULL ? ERR_NOT_FOUND
-                                   : retry_log_add(p->failures, send->key_hash, content, reason,
-                                                   wall_ms(), producer_now_ms());
+    int err = add(p, send->key_hash, content, reason, is_given_up);
     free(read);
     if (err == 0 && is_first) {
         p->has_failure_use = true;
         bytes_copy_text(p->failure_reason, sizeof p->failure_reason, reason);
     }
     return err == 0;
+}
+
+bool producer_failures_take_over(struct trilog_producer *p, struct send *send, const char *reason)
+{
+    return store(p, send, reason, false);
+}
+
+bool producer_failures_keep(struct trilog_producer *p, struct send *send, const char *reason)
+{
+    bool is_kept = store(p, send, reason, true);
+    if (is_kept)
+        producer_event(p, TRILOG_EVENT_FAILURE_GIVEN_UP,
+                       "a record that may have been taken was refused when it was sent again, and "
+                       "stays in the failure log: %s",
+                       reason);
+    return is_kept;
 }
 
 void producer_failures_note(struct trilog_producer *p)

@@ -141,6 +141,8 @@ struct retry_log_options producer_failures_options(const struct client_settings 
                                                    const struct disk *disk, uint64_t seed);
 /* Stores what is refused for good. False without such a log, or when it has no room. */
 bool producer_failures_take_over(struct trilog_producer *p, struct send *send, const char *reason);
+/* The same for what may be in the log: nobody sends it again but by trilog_failures_retry(). */
+bool producer_failures_keep(struct trilog_producer *p, struct send *send, const char *reason);
 /* What became of one that was tried again. */
 void producer_failures_told(struct trilog_producer *p, uint64_t order, bool is_for_good,
                             rd_kafka_resp_err_t err);

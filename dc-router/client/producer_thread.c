@@ -42,21 +42,36 @@ static bool leave_spool(struct trilog_producer *p, const struct send *send, rd_k
     return err != RD_KAFKA_RESP_ERR_NO_ERROR && send->delivery.result == TRILOG_SPOOLED;
 }
 
+/* What is refused goes to the failure log, if there is one. What may have been taken all the same
+ * goes there from the spool only, whose application knows no error. False: it does not. */
+static bool log_refused(struct trilog_producer *p, struct send *send, rd_kafka_resp_err_t err,
+                        bool may_be_taken)
+{
+    const char *reason = rd_kafka_err2str(err);
+    if (!is_for_good(err))
+        return false;
+    if (!may_be_taken)
+        return producer_failures_take_over(p, send, reason);
+    return send->is_spooled && send->delivery.result == TRILOG_SPOOLED &&
+           producer_failures_keep(p, send, reason);
+}
+
 void producer_on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *producer)
 {
     (void)kafka;
     struct trilog_producer *p = producer;
     struct send *send = message->_private;
     int result = producer_result_of(message->err);
-    if (result != TRILOG_OK &&
-        rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED)
-        result = TRILOG_ERR_TIMED_OUT; /* whatever the reason: it may be in the log */
-    bool is_refused = is_for_good(message->err) && result != TRILOG_ERR_TIMED_OUT;
+    bool may_be_taken = result != TRILOG_OK &&
+                        rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+    if (may_be_taken)
+        result = TRILOG_ERR_TIMED_OUT; /* whatever the reason */
     pthread_mutex_lock(&p->lock);
     if (send->failure_order != 0) {
         p->failures_in_hand--;
-        producer_failures_told(p, send->failure_order, is_refused, message->err);
-    } else if (is_refused && producer_failures_take_over(p, send, rd_kafka_err2str(message->err))) {
+        producer_failures_told(p, send->failure_order, is_for_good(message->err) && !may_be_taken,
+                               message->err);
+    } else if (log_refused(p, send, message->err, may_be_taken)) {
         result = TRILOG_LOGGED;
     }
     bool is_lost = leave_spool(p, send, message->err) && result != TRILOG_LOGGED;

@@ -306,17 +306,31 @@ void retry_log_close(struct retry_log *log)
 
 /* ---- a record's life ---- */
 
-int retry_log_add(struct retry_log *log, uint64_t key_hash, struct bytes content,
-                  const char *reason, int64_t failed_at_ms, uint64_t now_ms)
+static int add(struct retry_log *log, uint64_t key_hash, struct bytes content, const char *reason,
+               uint32_t failure_count, int64_t failed_at_ms, uint64_t now_ms)
 {
-    struct retry_entry entry = {
-        .key_hash = key_hash, .failure_count = 1, .failed_at_ms = failed_at_ms, .content = content};
+    struct retry_entry entry = {.key_hash = key_hash,
+                                .failure_count = failure_count,
+                                .failed_at_ms = failed_at_ms,
+                                .content = content};
     bytes_copy_text(entry.reason, sizeof entry.reason, reason != NULL ? reason : "");
     struct item *item;
     int err = store(log, &entry, &item);
     if (err == 0)
         settle(log, item, now_ms);
     return err;
+}
+
+int retry_log_add(struct retry_log *log, uint64_t key_hash, struct bytes content,
+                  const char *reason, int64_t failed_at_ms, uint64_t now_ms)
+{
+    return add(log, key_hash, content, reason, 1, failed_at_ms, now_ms);
+}
+
+int retry_log_add_given_up(struct retry_log *log, uint64_t key_hash, struct bytes content,
+                           const char *reason, int64_t failed_at_ms)
+{
+    return add(log, key_hash, content, reason, log->options.failure_count_max, failed_at_ms, 0);
 }
 
 bool retry_log_next_due(const struct retry_log *log, uint64_t *at_ms)

@@ -56,6 +56,10 @@ void retry_log_close(struct retry_log *log); /* NULL is allowed */
 int retry_log_add(struct retry_log *log, uint64_t key_hash, struct bytes content,
                   const char *reason, int64_t failed_at_ms, uint64_t now_ms);
 
+/* The same for what nobody is to try again by himself: it is given up at once. */
+int retry_log_add_given_up(struct retry_log *log, uint64_t key_hash, struct bytes content,
+                           const char *reason, int64_t failed_at_ms);
+
 /* Takes the one that is due longest, if any is: it is in hand. On 0 entry->memory is owned.
  * ERR_NOT_FOUND: none is due. ERR_CORRUPT: entry->order is lost. Another error: it waits again. */
 int retry_log_take(struct retry_log *log, uint64_t now_ms, struct retry_entry *entry);

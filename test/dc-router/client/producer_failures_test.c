@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fate_seam.h"
 #include "producer_stage.h"
 
 #define WAIT_MS  30000
@@ -49,6 +50,15 @@ static int64_t count_of(struct stage *s)
     return d.offset;
 }
 
+static void retry_until_taken(struct stage *s)
+{
+    for (int i = 0; i < 3000 && state_of(s).record_count > 0; i++) {
+        /* librdkafka knows the refusal of its topic for a moment longer */
+        cr_assert_eq(trilog_failures_retry(s->producer), TRILOG_OK);
+        usleep(10000);
+    }
+}
+
 Test(client_producer_failures, are_sent_again_until_they_are_taken)
 {
     struct stage s;
@@ -70,11 +80,7 @@ Test(client_producer_failures, stay_at_the_cap_until_somebody_wants_them_tried_a
     wait_for_counts(&s, 1, 1);
     stage_wait_event(&s, TRILOG_EVENT_FAILURE_GIVEN_UP);
     rd_kafka_mock_clear_request_errors(s.cluster.brokers, PRODUCE);
-    for (int i = 0; i < 3000 && state_of(&s).record_count > 0; i++) {
-        /* librdkafka knows the refusal of its topic for a moment longer */
-        cr_assert_eq(trilog_failures_retry(s.producer), TRILOG_OK);
-        usleep(10000);
-    }
+    retry_until_taken(&s);
     cr_assert_eq(count_of(&s), 1);
     stage_clear(&s);
 }
@@ -108,6 +114,27 @@ Test(client_producer_failures, take_over_what_was_in_the_spool)
     struct trilog_spool_state spool;
     cr_assert_eq(trilog_spool_state(s.producer, &spool), TRILOG_OK);
     cr_assert_eq(spool.record_count, 0);
+    cr_assert_eq(count_of(&s), 1);
+    stage_clear(&s);
+}
+
+Test(client_producer_failures, keep_for_the_operator_what_the_spool_had_and_may_have_been_taken)
+{
+    struct stage s;
+    stage_set(&s, 1, FAILURES "spool_directory: ~/spool\nretry_wait_ms: 50 ms\n");
+    fake_cluster_set_away(&s.cluster, true);
+    stage_open(&s);
+    struct trilog_record r = {.topic = "t", .value = "1", .value_size = 1};
+    cr_assert_eq(trilog_send_and_wait(s.producer, &r, 300, NULL), TRILOG_SPOOLED);
+    refuse(&s, 1);
+    fate_seam_set_unknown(true);
+    fake_cluster_set_away(&s.cluster, false);
+    stage_wait_event(&s, TRILOG_EVENT_FAILURE_GIVEN_UP);
+    wait_for_counts(&s, 1, 1);
+    stage_wait_empty(&s);
+    cr_assert_eq(stage_count_events(&s, TRILOG_EVENT_SPOOL_REFUSED), 0, "it was not lost");
+    fate_seam_set_unknown(false);
+    retry_until_taken(&s);
     cr_assert_eq(count_of(&s), 1);
     stage_clear(&s);
 }

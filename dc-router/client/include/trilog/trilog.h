@@ -119,7 +119,8 @@ enum trilog_event_kind {
     TRILOG_EVENT_FAILURE_LOGGED,   /* the first record that is refused went to the failure log */
     TRILOG_EVENT_FAILURES_FOUND,   /* records of an earlier run are in the failure log */
     TRILOG_EVENT_FAILURES_LOST,    /* some that were in the failure log are lost, by the disk */
-    TRILOG_EVENT_FAILURE_GIVEN_UP  /* a record was refused too often, and stays in the log */
+    TRILOG_EVENT_FAILURE_GIVEN_UP  /* a record was refused too often, or once when an earlier try of
+                                    * what was SPOOLED may have been taken: it stays in the log */
 };
 /* `text` is borrowed during the callback. What was FOUND or DAMAGED is told within open, on the
  * caller's thread, all else on the library's. Without a callback, a line goes to standard error. */
