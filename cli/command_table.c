@@ -181,14 +181,19 @@ const struct command commands[] = {
     {"spool", "list", "", 0, 0, OPTION_BIT(OPTION_CLIENT_CONFIG),
      "lists what an application's libtrilog keeps on disk",
      "Records that no site took yet (spool), and those that the cluster refused (failed, given "
-     "up).\n"
-     "While the application runs it has them for itself, and this is refused.",
+     "up);\n"
+     "and, under the name of their log, those that a consumer failed at. While the application\n"
+     "runs it has them for itself, and this is refused; exit status 1 too when only consumers "
+     "run,\n"
+     "whose logs are left out.",
      "trilog spool list -F /etc/my-application/client.yaml", spool_list},
     {"spool", "retry", "", 0, 0, OPTION_BIT(OPTION_CLIENT_CONFIG) | OPTION_BIT(OPTION_WAIT),
      "sends that, in the place of an application that has ended",
      "In order of keys, and what was refused once more, also what was given up. Waits until "
      "nothing\n"
-     "is left; exit status 3 when something is.",
+     "is left; exit status 3 when something is. What a consumer failed at is due at once, as if "
+     "it\n"
+     "had never failed, when the application consumes again.",
      "trilog spool retry -F /etc/my-application/client.yaml --wait 60", spool_retry},
     {"spool", "purge", "", 0, 0, OPTION_BIT(OPTION_CLIENT_CONFIG) | OPTIONS_CHANGE,
      "throws that away", "It is gone for good: nobody has it any more.",
@@ -218,7 +223,11 @@ const struct command commands[] = {
      "on: from the beginning or from --start, and leaves nothing behind. In a group it goes on\n"
      "where the group stands, or from --start where that is nowhere, and is done with a record "
      "once\n"
-     "that is written: what could not be written comes again. Headers of libtrilog itself "
+     "that is written: what could not be written comes again. With a failure_directory in the\n"
+     "settings it is a member in this too: what the group's consumer on this machine failed at "
+     "and\n"
+     "has left there comes when it is due, and is done with once written. Headers of libtrilog "
+     "itself "
      "(trilog-id,\n"
      "trilog-expires) are not shown; what has expired, or is there twice, is not written.\n"
      "FORMAT: %s value, %S its size (-1: none), %R that as four bytes, %k key, %K its size,\n"

@@ -29,36 +29,45 @@ static void close_folder(struct trilog_consumer *c)
 }
 
 /* 0; ERR_BUSY: another process has it; else what the system says. */
-static int lock_folder(struct trilog_consumer *c, unsigned number)
+static int lock_folder(struct trilog_consumer *c)
 {
-    snprintf(c->folder, sizeof c->folder, "consumed-%s.%u", c->group, number);
-    int err = disk_make_directory(&c->disk, c->folder);
-    if (err == 0)
-        err = disk_sync_directory(&c->disk, "");
-    if (err != 0)
-        return err;
     char path[CONF_PATH_SIZE + sizeof c->folder + 8];
     snprintf(path, sizeof path, "%s/%s/lock", c->settings.failure_directory, c->folder);
     c->lock_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (c->lock_file >= 0 && flock(c->lock_file, LOCK_EX | LOCK_NB) == 0)
         return 0;
-    err = c->lock_file >= 0 && errno == EWOULDBLOCK ? ERR_BUSY : uv_translate_sys_error(errno);
+    int err = c->lock_file >= 0 && errno == EWOULDBLOCK ? ERR_BUSY : uv_translate_sys_error(errno);
     if (c->lock_file >= 0)
         close(c->lock_file);
     c->lock_file = -1;
     return err;
 }
 
-static int open_first_free(struct trilog_consumer *c)
+static int take_folder(struct trilog_consumer *c, unsigned number)
+{
+    snprintf(c->folder, sizeof c->folder, CONSUMER_FAILURES_PREFIX "%s.%u", c->group, number);
+    int err = disk_make_directory(&c->disk, c->folder);
+    if (err == 0)
+        err = disk_sync_directory(&c->disk, "");
+    return err == 0 ? lock_folder(c) : err;
+}
+
+static int open_disk(struct trilog_consumer *c)
 {
     int err = disk_open_system(&c->disk, c->settings.failure_directory);
-    if (err != 0) {
+    if (err != 0)
         c->disk.operations = NULL;
+    return err;
+}
+
+static int open_first_free(struct trilog_consumer *c)
+{
+    int err = open_disk(c);
+    if (err != 0)
         return err;
-    }
     err = ERR_BUSY;
     for (unsigned i = 0; i < LOGS_MAX && err == ERR_BUSY; i++)
-        err = lock_folder(c, i);
+        err = take_folder(c, i);
     return err;
 }
 
@@ -118,6 +127,29 @@ int consumer_failures_open(struct trilog_consumer *c, char *why)
              note.text[0] != '\0' ? note.text : err_text(err));
     close_folder(c);
     return err == UV_ENOMEM ? TRILOG_ERR_MEMORY : TRILOG_ERR_LOG_DISK;
+}
+
+int consumer_failures_look(struct trilog_consumer *c, const char *folder, char *why)
+{
+    struct err_note note = {0};
+    struct retry_log_report report;
+    bytes_copy_text(c->folder, sizeof c->folder, folder);
+    int err = open_disk(c);
+    if (err == 0)
+        err = lock_folder(c);
+    bool is_used = err == ERR_BUSY;
+    if (err == 0)
+        err = open_log(c, &report, &note);
+    if (err == 0)
+        return 0;
+    snprintf(why, TRILOG_TEXT_SIZE, "%.200s/%.200s: %s", c->settings.failure_directory, folder,
+             is_used                ? "a running application has this log open"
+             : note.text[0] != '\0' ? note.text
+                                    : err_text(err));
+    close_folder(c);
+    return is_used            ? TRILOG_ERR_SPOOL_IN_USE
+           : err == UV_ENOMEM ? TRILOG_ERR_MEMORY
+                              : TRILOG_ERR_LOG_DISK;
 }
 
 void consumer_failures_close(struct trilog_consumer *c)

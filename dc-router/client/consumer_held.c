@@ -155,16 +155,27 @@ uint8_t *consumer_held_encode(const struct held *h, size_t *size)
     return bytes;
 }
 
+bool consumer_held_split(struct bytes stored, int32_t *partition, int64_t *offset,
+                         struct bytes *record)
+{
+    struct bytes_reader reader = bytes_reader_of(stored);
+    *partition = (int32_t)bytes_read_le32(&reader);
+    *offset = (int64_t)bytes_read_le64(&reader);
+    *record = bytes_read(&reader, bytes_reader_left(&reader));
+    return !reader.is_bad;
+}
+
 struct held *consumer_held_failed(const struct retry_entry *entry, int *err)
 {
-    struct bytes_reader reader = bytes_reader_of(entry->content);
-    int32_t partition = (int32_t)bytes_read_le32(&reader);
-    int64_t offset = (int64_t)bytes_read_le64(&reader);
-    struct bytes rest = bytes_read(&reader, bytes_reader_left(&reader));
+    int32_t partition;
+    int64_t offset;
+    struct bytes rest;
     struct trilog_record raw;
     struct trilog_header *headers = NULL;
     struct record_id id;
-    *err = reader.is_bad ? ERR_MALFORMED : record_decode(rest, &raw, &id, &headers);
+    *err = consumer_held_split(entry->content, &partition, &offset, &rest)
+               ? record_decode(rest, &raw, &id, &headers)
+               : ERR_MALFORMED;
     if (*err != 0)
         return NULL;
     struct held *h = make(&raw, partition, offset);

@@ -27,6 +27,9 @@
 
 #define NO_OFFSET INT64_C(-1)
 
+/* Of folders of failure logs: <prefix><group>.<number>. */
+#define CONSUMER_FAILURES_PREFIX "consumed-"
+
 struct part_key {
     int32_t partition;
     char topic[RECORD_TOPIC_SIZE_MAX + 1]; /* zeros behind it */
@@ -169,6 +172,9 @@ void consumer_run_events(struct trilog_consumer *c);
 struct held *consumer_held_of(const rd_kafka_message_t *from); /* without the lock. NULL: memory */
 struct held *consumer_held_failed(const struct retry_entry *entry, int *err);
 uint8_t *consumer_held_encode(const struct held *held, size_t *size); /* returned owned */
+/* The failure log's bytes; false where they are none. */
+bool consumer_held_split(struct bytes stored, int32_t *partition, int64_t *offset,
+                         struct bytes *record);
 void consumer_held_free(struct held *held);
 void consumer_list_add(struct held_list *list, struct held *held);
 void consumer_list_remove(struct held_list *list, struct held *held);
@@ -220,6 +226,8 @@ void consumer_on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t err,
 /* consumer_failures.c: with the lock held. */
 int consumer_failures_open(struct trilog_consumer *c, char *why);
 void consumer_failures_close(struct trilog_consumer *c);
+/* Opens the log of this folder, as it is, for somebody who is no consumer (kept_consumed.c). */
+int consumer_failures_look(struct trilog_consumer *c, const char *folder, char *why);
 void consumer_failures_feed(struct trilog_consumer *c);
 int consumer_fail(struct trilog_consumer *c, struct held *held, const char *reason);
 

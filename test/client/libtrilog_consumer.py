@@ -40,6 +40,7 @@ def load():
     library.trilog_consumer_take.argtypes = [pointer, ctypes.c_int,
                                              ctypes.POINTER(ctypes.POINTER(Message))]
     library.trilog_message_done.argtypes = [pointer, ctypes.POINTER(Message)]
+    library.trilog_message_failed.argtypes = [pointer, ctypes.POINTER(Message), ctypes.c_char_p]
     library.trilog_consumer_commit.argtypes = [pointer, ctypes.c_int]
     library.trilog_consumer_close.argtypes = [pointer, ctypes.c_int]
     library.trilog_consumer_destroy.argtypes = [pointer]
@@ -73,6 +74,9 @@ class Consumer:
 
     def done(self, message):
         return self.library.trilog_message_done(self.handle, message)
+
+    def failed(self, message, reason):
+        return self.library.trilog_message_failed(self.handle, message, reason.encode())
 
     def commit(self, timeout_s):
         assert self.library.trilog_consumer_commit(self.handle, int(timeout_s * 1000)) == \

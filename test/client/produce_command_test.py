@@ -8,6 +8,8 @@ import signal
 
 import pytest
 
+import libtrilog
+import libtrilog_consumer
 import records
 from admin_port import trilog, trilog_running
 from cluster import free_port, wait_until
@@ -95,7 +97,7 @@ def test_the_spool_is_listed_sent_and_thrown_away(cluster, new_topic, tmp_path):
     topic = new_topic(1)
     config = config_of(tmp_path, f"127.0.0.1:{free_port('127.0.0.1')}")
     assert trilog("spool", "list", "-F", config).stdout.split() == [
-        "WHERE", "ORDER", "TOPIC", "KEY", "VALUE", "FAILURES", "REASON"]
+        "WHERE", "LOG", "ORDER", "TOPIC", "KEY", "VALUE", "FAILURES", "REASON"]
     path = lines_file(tmp_path, "a:1\nb:22\n")
     assert trilog("produce", "-F", config, "-t", topic, "-K", ":", "-l", path, timeout_s=90).returncode == 3
     listed = trilog("spool", "list", "-F", config, "-o", "json")
@@ -111,6 +113,27 @@ def test_the_spool_is_listed_sent_and_thrown_away(cluster, new_topic, tmp_path):
     assert trilog("produce", "-F", config, "-t", topic, "-l", path, timeout_s=90).returncode == 3
     assert trilog("spool", "purge", "-F", config).returncode == 2, "nobody can be asked"
     assert "2 records of the spool" in trilog("spool", "purge", "-F", config, "--plan").stderr
+    assert trilog("spool", "purge", "-F", config, "--yes").returncode == 0
+    assert len(trilog("spool", "list", "-F", config).stdout.splitlines()) == 1
+
+
+def test_what_a_consumer_failed_at_is_listed_tried_again_and_thrown_away(cluster, new_topic, name, tmp_path):
+    topic = new_topic(1)
+    records.send_all(cluster, topic, [b"1"])
+    config = libtrilog.write_config(tmp_path / "client.yaml", cluster, "a", retry_count_max=1,
+                                    failure_directory=tmp_path / "failures")
+    consumer = libtrilog_consumer.Consumer(config, topic, name)
+    assert consumer.failed(consumer.take(60), "no") == libtrilog.OK
+    running = trilog("spool", "list", "-F", config)
+    assert (running.returncode, "a running application" in running.stderr) == (1, True)
+    assert consumer.close() == libtrilog.OK
+    listed = json.loads(trilog("spool", "list", "-F", config, "-o", "json").stdout)
+    assert (listed["where"], listed["log"], listed["topic"], listed["offset"], listed["reason"]) == (
+        "consumed", f"consumed-{name}.0", topic, 0, "no")
+    assert trilog("spool", "list", "-F", config).stdout.splitlines()[1].startswith("given up")
+    done = trilog("spool", "retry", "-F", config, "--wait", 90, timeout_s=120)
+    assert (done.returncode, "1 records of failure logs" in done.stderr) == (0, True), done.stderr
+    assert trilog("spool", "list", "-F", config).stdout.splitlines()[1].startswith("failed")
     assert trilog("spool", "purge", "-F", config, "--yes").returncode == 0
     assert len(trilog("spool", "list", "-F", config).stdout.splitlines()) == 1
 

@@ -689,6 +689,70 @@ Test(client_consumer, finds_failures_of_an_earlier_run)
     clear_stage(&s);
 }
 
+struct walk {
+    unsigned count;
+    int fate;
+};
+
+static int on_kept(void *data, const struct trilog_kept_record *k)
+{
+    struct walk *w = data;
+    cr_assert_eq(k->where, TRILOG_KEPT_CONSUMED);
+    cr_assert_str_eq(k->log, "consumed-g.0");
+    cr_assert_str_eq(k->record.topic, "t");
+    cr_assert_str_eq(k->reason, "no");
+    cr_assert_eq(k->partition, 0);
+    cr_assert_eq(k->offset, w->count, "in order");
+    w->count++;
+    return w->fate;
+}
+
+static unsigned count_kept(struct stage *s, int fate)
+{
+    struct walk w = {.fate = fate};
+    char why[TRILOG_TEXT_SIZE];
+    cr_assert_eq(trilog_kept_records(s->cluster.config, on_kept, &w, why), TRILOG_OK, "%s", why);
+    return w.count;
+}
+
+static void fail_letters(struct stage *s, const char *letters)
+{
+    for (; *letters != '\0'; letters++)
+        cr_assert_eq(trilog_message_failed(s->consumer, take_letter(s, *letters), "no"), TRILOG_OK);
+}
+
+Test(client_consumer, leaves_its_failures_to_be_looked_at_and_tried_again_once_it_has_ended)
+{
+    struct stage s;
+    set_failing_stage(&s, "retry_count_max: 1\n");
+    send_letters(&s, "ab");
+    fail_letters(&s, "ab");
+    struct walk w = {0};
+    char why[TRILOG_TEXT_SIZE];
+    cr_assert_eq(trilog_kept_records(s.cluster.config, on_kept, &w, why), TRILOG_ERR_SPOOL_IN_USE);
+    cr_assert_not_null(strstr(why, "/consumed-g.0: "), "%s", why);
+    cr_assert_eq(trilog_consumer_close(s.consumer, WAIT_MS), TRILOG_OK);
+    cr_assert_eq(count_kept(&s, TRILOG_KEEP), 2);
+    cr_assert_eq(count_kept(&s, TRILOG_TRY_AGAIN), 2, "it was looked at only");
+    reopen_as(&s, NULL);
+    work_on(&s, "ab");
+    cr_assert_eq(trilog_consumer_close(s.consumer, WAIT_MS), TRILOG_OK);
+    cr_assert_eq(count_kept(&s, TRILOG_KEEP), 0);
+    clear_stage(&s);
+}
+
+Test(client_consumer, has_no_failures_left_that_somebody_threw_away_once_it_had_ended)
+{
+    struct stage s;
+    set_failing_stage(&s, "");
+    send_letters(&s, "ab");
+    fail_letters(&s, "ab");
+    cr_assert_eq(trilog_consumer_close(s.consumer, WAIT_MS), TRILOG_OK);
+    cr_assert_eq(count_kept(&s, TRILOG_THROW_AWAY), 2);
+    cr_assert_eq(count_kept(&s, TRILOG_KEEP), 0);
+    clear_stage(&s);
+}
+
 Test(client_consumer, keeps_in_hand_what_a_full_failure_log_does_not_take)
 {
     struct stage s;

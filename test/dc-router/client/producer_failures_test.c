@@ -185,7 +185,7 @@ Test(client_producer_failures, are_not_kept_without_a_folder_for_them)
 
 struct walk {
     unsigned spooled, failed;
-    int is_thrown_away;
+    int fate;
 };
 
 static int on_kept(void *data, const struct trilog_kept_record *k)
@@ -193,12 +193,12 @@ static int on_kept(void *data, const struct trilog_kept_record *k)
     struct walk *w = data;
     cr_assert_str_eq(k->record.topic, "t");
     *(k->where == TRILOG_KEPT_IN_SPOOL ? &w->spooled : &w->failed) += 1;
-    return w->is_thrown_away;
+    return w->fate;
 }
 
-static struct walk walk_of(struct stage *s, int is_thrown_away)
+static struct walk walk_of(struct stage *s, int fate)
 {
-    struct walk w = {.is_thrown_away = is_thrown_away};
+    struct walk w = {.fate = fate};
     char why[TRILOG_TEXT_SIZE];
     cr_assert_eq(trilog_kept_records(s->cluster.config, on_kept, &w, why), TRILOG_OK, "%s", why);
     return w;
@@ -214,9 +214,9 @@ Test(client_producer_failures, are_gone_over_and_thrown_away_while_nobody_has_th
     cr_assert_eq(trilog_kept_records(s.cluster.config, on_kept, &w, NULL), TRILOG_ERR_SPOOL_IN_USE);
     cr_assert_eq(trilog_kept_records(s.cluster.config, NULL, &w, NULL), TRILOG_ERR_NULL);
     cr_assert_eq(trilog_producer_close(s.producer, 0), TRILOG_OK);
-    cr_assert_eq(walk_of(&s, 0).failed, 1);
-    cr_assert_eq(walk_of(&s, 1).failed, 1, "it was looked at only");
-    cr_assert_eq(walk_of(&s, 0).failed, 0);
+    cr_assert_eq(walk_of(&s, TRILOG_KEEP).failed, 1);
+    cr_assert_eq(walk_of(&s, TRILOG_THROW_AWAY).failed, 1, "it was looked at only");
+    cr_assert_eq(walk_of(&s, TRILOG_KEEP).failed, 0);
     stage_clear(&s);
 }
 
@@ -224,7 +224,7 @@ Test(client_producer_failures, are_not_none_when_their_folder_can_not_be_looked_
 {
     struct stage s;
     stage_set(&s, 1, "spool_directory: ~/spool\n");
-    struct walk w = walk_of(&s, 0);
+    struct walk w = walk_of(&s, TRILOG_KEEP);
     cr_assert_eq(w.spooled + w.failed, 0, "there is no folder");
     char path[96], why[TRILOG_TEXT_SIZE];
     snprintf(path, sizeof path, "%s/spool", s.cluster.folder);

@@ -193,8 +193,9 @@ TRILOG_API int trilog_failure_state(struct trilog_producer *producer,
  * DISK_FULL, LOG_FULL, MEMORY. */
 TRILOG_API int trilog_failures_retry(struct trilog_producer *producer);
 
-/* What an application that has ended keeps on disk: its spool, and its failure log of sends. */
-enum trilog_kept { TRILOG_KEPT_IN_SPOOL, TRILOG_KEPT_IN_FAILURES };
+/* What an application that has ended keeps on disk: its spool, its failure log of sends, and the
+ * failure logs of its consumers, of which each process has one. */
+enum trilog_kept { TRILOG_KEPT_IN_SPOOL, TRILOG_KEPT_IN_FAILURES, TRILOG_KEPT_CONSUMED };
 struct trilog_kept_record {
     enum trilog_kept where;
     uint64_t order; /* its name there */
@@ -202,14 +203,21 @@ struct trilog_kept_record {
     uint32_t failure_count; /* in the failure log */
     int is_given_up;        /* likewise: it is not sent again by itself */
     const char *reason;     /* likewise; else "" */
+    const char *log;        /* a consumer's: its folder, "consumed-GROUP.NUMBER"; else "" */
+    int32_t partition;      /* likewise: where it came from */
+    int64_t offset;
 };
-/* True: it is to be thrown away. */
+/* What is to become of it: stays; is gone for good; or, in a failure log, is as if it had never
+ * failed, so that the application's next run tries it at once. */
+enum trilog_kept_fate { TRILOG_KEEP, TRILOG_THROW_AWAY, TRILOG_TRY_AGAIN };
+/* Returns a trilog_kept_fate. */
 typedef int (*trilog_kept_cb)(void *data, const struct trilog_kept_record *record);
 
 /* Goes over all of it, by the settings of that file (NULL: as in open), in order; all is borrowed
- * during the callback. What it throws away is gone for good.
+ * during the callback.
  *   why  as in open
- * Errors: NULL, SETTINGS, SPOOL_IN_USE (the application runs), SPOOL_DISK, LOG_DISK, MEMORY. */
+ * Errors: NULL, SETTINGS, SPOOL_IN_USE (the application runs; where only consumers do, all that is
+ * not theirs was gone over), SPOOL_DISK, LOG_DISK, MEMORY. */
 TRILOG_API int trilog_kept_records(const char *config_path, trilog_kept_cb cb, void *data,
                                    char *why);
 
