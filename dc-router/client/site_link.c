@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@
 
 #include "protocol/frame.h"
 #include "protocol/messages.h"
+#include "site_connect.h"
 
 #define ANSWER_BYTES_MAX  (1u << 20)
 #define REQUEST_BYTES_MAX 1024
@@ -166,33 +165,6 @@ static int ask(struct site_link *link, enum kafka_api_key key, int16_t version, 
 
 /* ---- connecting ---- */
 
-static int finish_connect(int socket, int64_t end_ms)
-{
-    int err = wait_for(socket, POLLOUT, end_ms);
-    int status = 0;
-    socklen_t size = sizeof status;
-    if (err == 0 && getsockopt(socket, SOL_SOCKET, SO_ERROR, &status, &size) != 0)
-        err = -errno;
-    return err == 0 ? -status : err;
-}
-
-static int connect_to(const struct addrinfo *a, int64_t end_ms, int *connected)
-{
-    int s = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s < 0)
-        return -errno;
-    int on = 1;
-    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    int err = connect(s, a->ai_addr, a->ai_addrlen) == 0 ? 0 : -errno;
-    if (err == -EINPROGRESS)
-        err = finish_connect(s, end_ms);
-    if (err == 0)
-        *connected = s;
-    else
-        close(s);
-    return err;
-}
-
 static int connect_any(const struct conf_address *address, int timeout_ms, int64_t *end_ms,
                        int *connected)
 {
@@ -202,12 +174,7 @@ static int connect_any(const struct conf_address *address, int timeout_ms, int64
     if (getaddrinfo(address->host, port, &wanted, &all) != 0)
         return UV_EAI_NONAME;
     *end_ms = now_ms() + timeout_ms;
-    int err = UV_EAI_NONAME;
-    for (struct addrinfo *a = all; a != NULL; a = a->ai_next) {
-        err = connect_to(a, *end_ms, connected);
-        if (err == 0)
-            break;
-    }
+    int err = site_connect(all, timeout_ms, connected);
     freeaddrinfo(all);
     return err;
 }
