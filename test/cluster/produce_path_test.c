@@ -368,8 +368,21 @@ Test(cluster_produce_path, says_of_a_proposed_batch_without_a_leader_that_its_fa
     }
 }
 
-/* What a batch with this sequence is answered, `ms` after the election, when the producer's last
- * one that is known here ended at sequence 1, or none is known. */
+/* What a batch with this sequence is answered, `ms` later; the stage is closed with that. */
+static int16_t answer_later(struct produce_stage *s, struct batch_of batch, int32_t sequence,
+                            uint64_t ms)
+{
+    fake_clock_advance_ms(&s->clock, ms);
+    batch.base_sequence = sequence;
+    begin_batch(s, &batch);
+    apply_next(s);
+    int16_t error_code = s->parts[s->part_count - 1].error_code;
+    close_stage(s);
+    return error_code;
+}
+
+/* ... after the election, when the producer's last one that is known here ended at sequence 1, or
+ * none is known. */
 static int16_t answer_to_sequence(int32_t sequence, bool is_known, uint64_t ms)
 {
     struct produce_stage s;
@@ -381,13 +394,7 @@ static int16_t answer_to_sequence(int32_t sequence, bool is_known, uint64_t ms)
         apply_next(&s);
         cr_assert_eq(s.parts[0].error_code, KAFKA_ERROR_NONE);
     }
-    fake_clock_advance_ms(&s.clock, ms);
-    batch.base_sequence = sequence;
-    begin_batch(&s, &batch);
-    apply_next(&s);
-    int16_t error_code = s.parts[s.part_count - 1].error_code;
-    close_stage(&s);
-    return error_code;
+    return answer_later(&s, batch, sequence, ms);
 }
 
 Test(cluster_produce_path, takes_a_gap_soon_after_an_election_for_its_own_doing)
@@ -400,7 +407,7 @@ Test(cluster_produce_path, takes_a_gap_soon_after_an_election_for_its_own_doing)
     cr_assert_eq(answer_to_sequence(4, false, 60000), KAFKA_ERROR_UNKNOWN_PRODUCER_ID);
 }
 
-/* ... `ms` after another election, of which it wrote last before, or never. */
+/* ... after another election, of which it wrote last before, or never. */
 static int16_t answer_after_election(int32_t sequence, bool is_known, bool has_written, uint64_t ms)
 {
     struct produce_stage s;
@@ -417,13 +424,7 @@ static int16_t answer_after_election(int32_t sequence, bool is_known, bool has_w
         apply_next(&s);
         cr_assert_eq(s.parts[s.part_count - 1].error_code, KAFKA_ERROR_NONE);
     }
-    fake_clock_advance_ms(&s.clock, ms);
-    batch.base_sequence = sequence;
-    begin_batch(&s, &batch);
-    apply_next(&s);
-    int16_t error_code = s.parts[s.part_count - 1].error_code;
-    close_stage(&s);
-    return error_code;
+    return answer_later(&s, batch, sequence, ms);
 }
 
 Test(cluster_produce_path, takes_a_gap_for_the_elections_doing_as_late_as_clients_wait)

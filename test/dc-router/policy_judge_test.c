@@ -398,18 +398,26 @@ Test(router_judge, begins_calm_with_the_first_verdict_of_all)
     cr_assert_str_eq(world_healths(&w), "CCW");
 }
 
+/* What another judge says next. */
+static struct router_verdict verdict_that_leaves_b(const struct router_judge *judge,
+                                                   enum router_reason reason, uint8_t leave_count)
+{
+    struct router_verdict left = judge->verdict;
+    left.epoch++;
+    left.is_calm = false;
+    left.sites[B].health = ROUTER_LEFT;
+    left.sites[B].reason = reason;
+    left.sites[B].leave_count = leave_count;
+    return left;
+}
+
 /* It did not hear of what the other one saw, and may be the one that was cut off itself. */
 Test(router_judge, counts_how_long_a_site_is_well_from_when_another_judge_left_it)
 {
     static struct world w;
     world_init(&w, 3);
-    struct router_verdict left = w.judge.verdict;
-    left.epoch++;
-    left.is_calm = false;
-    left.sites[B].health = ROUTER_LEFT;
-    left.sites[B].reason = ROUTER_REASON_FLAPPING;
+    struct router_verdict left = verdict_that_leaves_b(&w.judge, ROUTER_REASON_FLAPPING, 3);
     left.sites[B].stage = ROUTER_STAGE_CONNECT;
-    left.sites[B].leave_count = 3;
     world_run(&w, 15 * 60 * 1000);
     cr_assert_eq(router_judge_adopt(&w.judge, &left, w.now_ms), 0);
     world_run(&w, 10 * 60 * 1000 - 1000);
@@ -423,12 +431,7 @@ Test(router_judge, takes_verdicts_that_it_has_missed_for_moves)
 {
     static struct world w;
     world_init(&w, 3);
-    struct router_verdict left = w.judge.verdict;
-    left.epoch++;
-    left.is_calm = false;
-    left.sites[B].health = ROUTER_LEFT;
-    left.sites[B].reason = ROUTER_REASON_UNREACHED;
-    left.sites[B].leave_count = 1;
+    struct router_verdict left = verdict_that_leaves_b(&w.judge, ROUTER_REASON_UNREACHED, 1);
     cr_assert_eq(router_judge_adopt(&w.judge, &left, w.now_ms), 0);
     world_run(&w, QUIET - 1000);
     left.epoch += 2;

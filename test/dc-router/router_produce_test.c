@@ -71,6 +71,14 @@ static unsigned sequence_at(int32_t node, unsigned n)
     return m->topics[0].partitions[0].records.data[SEQUENCE_AT];
 }
 
+/* The partition's leader goes with all its connections; the cluster makes another one. */
+static void cut_leader(int32_t leader, int32_t next)
+{
+    w.leaders[0] = next;
+    world_cut(&w, leader);
+    world_pass_ms(&w, 500);
+}
+
 /* `count` batches for partition 0, which its leader does not lead any more; `next` does. */
 static void lose_leader(unsigned count, int32_t leader, int32_t next)
 {
@@ -178,9 +186,7 @@ Test(router_produce, what_a_second_leader_took_with_it_goes_alone_and_then_side_
     lose_leader(4, 1, 2);
     answer(2, 0, 0, KAFKA_ERROR_NONE, 0);
     cr_assert_eq(count_at(2), 4);
-    w.leaders[0] = 3;
-    world_cut(&w, 2);
-    world_pass_ms(&w, 500);
+    cut_leader(2, 3);
     cr_assert_eq(count_at(3), 1);
     answer(3, 0, 0, KAFKA_ERROR_NONE, 1);
     cr_assert_eq(count_at(3), 3);
@@ -192,9 +198,7 @@ Test(router_produce, a_partition_named_twice_does_not_wait_for_itself)
 {
     send_batches(0, 0, IDEMPOTENT);
     cr_assert_eq(count_at(1), 1);
-    w.leaders[0] = 2;
-    world_cut(&w, 1);
-    world_pass_ms(&w, 500);
+    cut_leader(1, 2);
     cr_assert_eq(count_at(2), 1);
     answer(2, 0, 0, KAFKA_ERROR_NONE, 1);
 }

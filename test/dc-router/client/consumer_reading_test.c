@@ -63,6 +63,13 @@ static void send_letters(struct stage *s, int32_t partition, const char *letters
     cr_assert_eq(rd_kafka_flush(s->host, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
+/* ... which are in partition 0 of "t" before anybody looks. */
+static void set_stage_with(struct stage *s, const char *letters)
+{
+    set_stage(s);
+    send_letters(s, 0, letters);
+}
+
 /* One that looks on, of the group "g". */
 static void look_from(struct stage *s, enum trilog_start start, int64_t start_at)
 {
@@ -109,8 +116,7 @@ static void assert_letters(struct stage *s, const char *letters)
 Test(client_consumer_reading, hands_out_what_is_there_and_says_that_this_is_the_end)
 {
     struct stage s;
-    set_stage(&s);
-    send_letters(&s, 0, "abc");
+    set_stage_with(&s, "abc");
     look_from(&s, TRILOG_START_BEGINNING, 0);
     assert_letters(&s, "abc");
     assert_end(&s);
@@ -121,8 +127,7 @@ Test(client_consumer_reading, hands_out_what_is_there_and_says_that_this_is_the_
 Test(client_consumer_reading, leaves_no_position_so_that_the_next_one_sees_all_of_it_too)
 {
     struct stage s;
-    set_stage(&s);
-    send_letters(&s, 0, "abc");
+    set_stage_with(&s, "abc");
     look_from(&s, TRILOG_START_BEGINNING, 0);
     assert_letters(&s, "abc");
     cr_assert_eq(trilog_consumer_commit(s.consumer, WAIT_MS), TRILOG_OK, "there is nothing new");
@@ -142,8 +147,7 @@ Test(client_consumer_reading, starts_at_an_offset_or_so_many_before_the_end_and_
                   {TRILOG_START_BEFORE_END, 9, "abc"}, {TRILOG_START_BEFORE_END, 0, ""},
                   {TRILOG_START_END, 0, ""},           {TRILOG_START_BY_SETTINGS, 0, "abc"}};
     struct stage s;
-    set_stage(&s);
-    send_letters(&s, 0, "abc");
+    set_stage_with(&s, "abc");
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
         look_from(&s, starts[i].start, starts[i].at);
         assert_letters(&s, starts[i].letters);
@@ -155,8 +159,7 @@ Test(client_consumer_reading, starts_at_an_offset_or_so_many_before_the_end_and_
 Test(client_consumer_reading, starts_at_the_end_where_nothing_is_of_that_time_or_later)
 {
     struct stage s;
-    set_stage(&s);
-    send_letters(&s, 0, "abc");
+    set_stage_with(&s, "abc");
     look_from(&s, TRILOG_START_TIME, INT64_C(4000000000000));
     assert_end(&s);
     clear_stage(&s);
