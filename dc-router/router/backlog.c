@@ -98,7 +98,7 @@ static void end_round(struct backlog_round *round)
 static void fail(struct backlog_round *round)
 {
     round->has_failed = true;
-    cluster_map_doubt(round->shard);
+    cluster_map_want(round->shard, kafka_string_of(round->limit.topic));
 }
 
 static void ask_ends(struct backlog_round *round, bool is_for_age);
@@ -206,10 +206,11 @@ static void ask_ends(struct backlog_round *round, bool is_for_age)
     round->is_for_age = is_for_age;
     round->part_count = 0;
     round->pending = 1;
-    if (partitions == NULL || !has_leaders(round))
+    bool can_ask = partitions != NULL && has_leaders(round);
+    if (!can_ask)
         fail(round);
-    for (struct router_node *n = round->shard->pool.nodes; n != NULL && !round->has_failed;
-         n = n->next)
+    for (struct router_node *n = can_ask ? round->shard->pool.nodes : NULL;
+         n != NULL && !round->has_failed; n = n->next)
         if (n->id >= 0)
             ask_node(round, n, partitions);
     free(partitions);
@@ -313,24 +314,13 @@ static void find_coordinator(struct backlog_round *round)
 
 /* ---- beginning ---- */
 
-/* How many there are; -1: it is not known yet. */
-static int32_t count_partitions(struct router_shard *s, struct kafka_string topic)
-{
-    int32_t count = 0, leader;
-    while ((leader = cluster_map_leader(s, topic, count)) != MAP_NO_SUCH) {
-        if (leader == MAP_NOT_KNOWN || count >= PARTITIONS_MAX)
-            return -1;
-        count++;
-    }
-    return count;
-}
-
 /* False: it could not. */
 static bool begin_round(struct router_shard *s, const struct conf_backlog *limit)
 {
     const struct view_backlog *seen = seen_of(s, limit);
-    int32_t count = count_partitions(s, kafka_string_of(limit->topic));
-    struct backlog_round *round = count < 0 || seen == NULL ? NULL : calloc(1, sizeof *round);
+    int32_t count = cluster_map_partition_count(s, kafka_string_of(limit->topic));
+    bool can_begin = count >= 0 && count <= PARTITIONS_MAX && seen != NULL;
+    struct backlog_round *round = can_begin ? calloc(1, sizeof *round) : NULL;
     if (round == NULL)
         return false;
     round->partitions = calloc((size_t)count + 1, sizeof *round->partitions);

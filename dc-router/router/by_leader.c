@@ -176,12 +176,25 @@ static bool take_answer(struct cut *c, struct slice answer)
     return true;
 }
 
+/* Its partitions keep "no leader". */
+static void want_topics_of(const struct cut_part *part)
+{
+    const struct cut *c = part->cut;
+    int32_t topic = -1;
+    for (unsigned i = 0; i < c->place_count; i++) {
+        if (c->places[i].node != part->node || c->places[i].topic == topic)
+            continue;
+        topic = c->places[i].topic;
+        cluster_map_want(c->request->shard, c->asked[topic].name);
+    }
+}
+
 static void take_back(struct cut_part *part, int status, struct slice answer)
 {
     struct cut *c = part->cut;
     struct client_request *r = c->request;
     if (status != 0 || !take_answer(c, answer))
-        cluster_map_doubt(r->shard); /* its partitions keep "no leader" */
+        want_topics_of(part);
     kafka_writer_close(&part->writer);
     one_less(c);
     client_request_release(r);

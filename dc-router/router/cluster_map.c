@@ -15,6 +15,7 @@
 #define ASK_EVERY_MS_MAX 100 /* … and while they do not */
 #define NEWS_MS          1000
 #define SUSPECT_EVERY_MS 500
+#define NO_SUCH_MS_MAX   1000 /* that "there is none" holds: somebody else may make it */
 #define WAIT_MS_MAX      200
 #define NEAR_MS_MAX      10000
 
@@ -94,24 +95,49 @@ void cluster_map_want(struct router_shard *s, struct kafka_string topic)
         want(s, t);
 }
 
-static int32_t leader_in(const struct map_topic *t, int32_t partition)
+void cluster_map_suspect(struct router_shard *s, struct kafka_string topic)
 {
-    if (!t->is_known)
-        return MAP_NOT_KNOWN;
-    return partition >= 0 && partition < t->count ? t->leaders[partition] : MAP_NO_SUCH;
+    struct map_topic *t = find_topic(&s->map, topic);
+    if (t != NULL && router_now_ms(s) - t->told_ms >= SUSPECT_EVERY_MS)
+        want(s, t);
+}
+
+static int32_t leader_in(const struct map_topic *t, int32_t partition, uint64_t now_ms)
+{
+    if (t->is_known && partition >= 0 && partition < t->count)
+        return t->leaders[partition];
+    return t->is_known && now_ms - t->told_ms < NO_SUCH_MS_MAX ? MAP_NO_SUCH : MAP_NOT_KNOWN;
+}
+
+/* Noted as used. NULL: it can't be one, or there is no memory. */
+static struct map_topic *use_topic(struct router_shard *s, struct kafka_string name)
+{
+    struct map_topic *t = find_topic(&s->map, name);
+    if (t == NULL)
+        t = put_topic(s, name);
+    if (t != NULL)
+        t->used_ms = router_now_ms(s);
+    return t;
+}
+
+int32_t cluster_map_partition_count(struct router_shard *s, struct kafka_string topic)
+{
+    struct map_topic *t = use_topic(s, topic);
+    if (t != NULL && t->is_known)
+        return t->count;
+    if (t != NULL)
+        want(s, t);
+    return MAP_NOT_KNOWN;
 }
 
 int32_t cluster_map_leader(struct router_shard *s, struct kafka_string topic, int32_t partition)
 {
-    struct map_topic *t = find_topic(&s->map, topic);
     if (topic.size > MAP_NAME_SIZE_MAX)
         return MAP_NO_SUCH;
-    if (t == NULL)
-        t = put_topic(s, topic);
+    struct map_topic *t = use_topic(s, topic);
     if (t == NULL)
         return MAP_NOT_KNOWN;
-    t->used_ms = router_now_ms(s);
-    int32_t id = leader_in(t, partition);
+    int32_t id = leader_in(t, partition, router_now_ms(s));
     const struct router_node *n = node_pool_find(s, id);
     if (id != MAP_NO_SUCH && (n == NULL || !router_node_is_up(n)))
         want(s, t);
@@ -142,6 +168,16 @@ static bool size_topic(struct map_topic *t, int32_t count)
     return true;
 }
 
+/* A node that was away, and does not know of it yet, is no reason to refuse its records: the next
+ * node has to say so too. */
+static bool is_first_word_of_its_end(struct map_topic *t,
+                                     const struct kafka_metadata_response_topic *from)
+{
+    bool was_missed = t->is_missed;
+    t->is_missed = from->partitions_count == 0 && t->count > 0;
+    return t->is_missed && !was_missed;
+}
+
 static void learn_topic(struct router_shard *s, const struct kafka_metadata_response_topic *from)
 {
     struct cluster_map *m = &s->map;
@@ -150,11 +186,16 @@ static void learn_topic(struct router_shard *s, const struct kafka_metadata_resp
         t = put_topic(s, from->name);
     if (t == NULL)
         return;
-    m->has_changed |= !t->is_known;
-    t->is_known = true;
     t->is_wanted = false;
     if (from->error_code == KAFKA_ERROR_LEADER_NOT_AVAILABLE)
         return; /* it is being made */
+    if (is_first_word_of_its_end(t, from)) {
+        want(s, t);
+        return;
+    }
+    m->has_changed |= !t->is_known;
+    t->is_known = true;
+    t->told_ms = router_now_ms(s);
     if (!size_topic(t, from->partitions_count))
         return;
     for (int32_t i = 0; i < from->partitions_count; i++) {
@@ -315,20 +356,38 @@ static void on_metadata(struct upstream_call *call, int status, struct slice ans
     s->map.has_changed = false;
     cluster_map_learn(s, own.message);
     set_pause(&s->map);
-    s->map.learned_ms = router_now_ms(s);
     own_answer_close(&own);
     tell_waiters(s);
 }
 
 /* The names of those in the table that are asked for; more than there were. */
-static size_t list_topics(struct map_topic *table, bool is_for_all,
+static size_t list_topics(struct cluster_map *m, struct map_topic *table,
                           struct kafka_metadata_request_topic *into)
 {
-    size_t count = 0;
-    for (struct map_topic *t = table; t != NULL; t = t->hh.next)
-        if (is_for_all || t->is_wanted)
-            into[count++].name = (struct kafka_string){.data = t->name, .size = t->name_size};
+    size_t count = 0, count_max = m->asks_all ? SIZE_MAX : MAP_WANTED_MAX;
+    for (struct map_topic *t = table; t != NULL; t = t->hh.next) {
+        if (!m->asks_all && !t->is_wanted)
+            continue;
+        if (count == count_max) {
+            m->should_ask = true; /* the others are next */
+            break;
+        }
+        into[count++].name = (struct kafka_string){.data = t->name, .size = t->name_size};
+    }
     return count;
+}
+
+/* Those that were asked for stand behind the others: so each has its turn. */
+static void put_last(struct cluster_map *m, const struct kafka_metadata_request_topic *asked,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct map_topic *t = find_topic(m, asked[i].name);
+        if (t == NULL || !t->is_there)
+            continue; /* they all are */
+        HASH_DEL(m->topics, t);
+        HASH_ADD(hh, m->topics, name[0], (unsigned)t->name_size, t);
+    }
 }
 
 static int send_question(struct router_shard *s, struct router_node *n)
@@ -340,8 +399,10 @@ static int send_question(struct router_shard *s, struct router_node *n)
     if (topics == NULL)
         return UV_ENOMEM;
     kafka_metadata_request_init(&request);
-    count = list_topics(m->topics, m->asks_all, topics);
-    count += list_topics(m->unknown, m->asks_all, topics + count);
+    count = list_topics(m, m->topics, topics);
+    if (!m->asks_all)
+        put_last(m, topics, count);
+    count += list_topics(m, m->unknown, topics + count);
     request.topics = topics;
     request.topics_count = (int32_t)count;
     request.allow_auto_topic_creation = false;
@@ -372,18 +433,6 @@ static void forget_unused(struct router_shard *s, uint64_t now_ms)
     }
 }
 
-void cluster_map_doubt(struct router_shard *s)
-{
-    s->map.should_ask = s->map.should_ask_all = true;
-    s->map.pause_ms = ASK_EVERY_MS_MIN;
-}
-
-void cluster_map_suspect(struct router_shard *s)
-{
-    if (router_now_ms(s) - s->map.learned_ms >= SUSPECT_EVERY_MS)
-        cluster_map_doubt(s);
-}
-
 void cluster_map_tick(struct router_shard *s, uint64_t now_ms)
 {
     struct cluster_map *m = &s->map;
@@ -405,6 +454,8 @@ void cluster_map_tick(struct router_shard *s, uint64_t now_ms)
     m->should_ask = m->should_ask_all = false;
     m->call.data = s;
     m->is_asking = send_question(s, n) == 0;
+    m->should_ask |= !m->is_asking;
+    m->should_ask_all |= !m->is_asking && m->asks_all;
 }
 
 void cluster_map_stop(struct router_shard *s)

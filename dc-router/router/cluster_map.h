@@ -2,9 +2,10 @@
  * is.
  *
  * It learns by asking a node for the topics that clients use here, now and then; and soon for those
- * for which a client's request waits, or found that it was wrong. What is not used any more is
- * forgotten. Topics that the cluster does not have, which any client can make up, have a share of
- * their own and a short life: they push out each other, and no real one. */
+ * for which a client's request waits, or found that it was wrong; for those alone, and for so many
+ * at a time. What is not used any more is forgotten. Topics that the cluster does not have, which
+ * any client can make up, have a share of their own and a short life: they push out each other, and
+ * no real one. */
 #ifndef ROUTER_CLUSTER_MAP_H
 #define ROUTER_CLUSTER_MAP_H
 
@@ -18,7 +19,8 @@
 #define MAP_UNUSED_MS_MAX 600000
 #define MAP_UNKNOWN_MAX   1000 /* topics that the cluster has not told of; the oldest goes first */
 #define MAP_UNKNOWN_MS    30000
-#define MAP_NAME_SIZE_MAX 249 /* of a topic in Kafka */
+#define MAP_WANTED_MAX    1000 /* of the topics that are there, in one question; the others follow */
+#define MAP_NAME_SIZE_MAX 249  /* of a topic in Kafka */
 
 struct router_shard;
 
@@ -32,8 +34,10 @@ struct map_topic {
     int32_t *leaders;      /* node id of each partition, -1 while nobody leads; owned */
     int32_t count;         /* partitions */
     struct map_near *near; /* of each partition; owned, NULL until one is known */
-    bool is_known;         /* the cluster has told it */
+    bool is_known;         /* the cluster has told it … */
+    uint64_t told_ms;      /* … this time last */
     bool is_there;         /* it has told its partitions: stands in `topics`, else in `unknown` */
+    bool is_missed;        /* the last node that was asked did not know it any more */
     bool is_wanted;        /* somebody waits for its leaders */
     uint64_t used_ms, wanted_ms;
     UT_hash_handle hh;
@@ -66,14 +70,13 @@ struct cluster_map {
     struct upstream_call call; /* Metadata */
     bool is_asking;
     bool should_ask;     /* for what is wanted … */
-    bool should_ask_all; /* … or for everything: somebody found it wrong */
+    bool should_ask_all; /* … or once more for everything: nobody has answered */
     bool asks_all;       /* the question under way */
     bool has_changed;    /* a leader, by the last answer */
     uint64_t pause_ms;   /* between two questions; grows while answers say nothing new */
     uint64_t asked_ms, asked_all_ms;
     uint64_t turn;
-    uint64_t told_ms;    /* waiters */
-    uint64_t learned_ms; /* a node answered */
+    uint64_t told_ms; /* waiters */
 };
 
 /* The router ends, its clients and connections are closed: who waits is told, and gives up. */
@@ -84,22 +87,22 @@ void cluster_map_tick(struct router_shard *s, uint64_t now_ms);
 
 #define MAP_NOBODY    (-1) /* leads it, as far as is known */
 #define MAP_NOT_KNOWN (-2) /* yet: it is asked for */
-#define MAP_NO_SUCH   (-3) /* topic or partition, as the cluster says */
+#define MAP_NO_SUCH   (-3) /* topic or partition, as the cluster has said just now */
 /* The partition's leader, or one of these. Where that is nobody who answers, the topic is among
  * those that are asked for next. */
 int32_t cluster_map_leader(struct router_shard *s, struct kafka_string topic, int32_t partition);
+/* How many partitions the topic has, 0 where there is none of that name; or MAP_NOT_KNOWN. */
+int32_t cluster_map_partition_count(struct router_shard *s, struct kafka_string topic);
 /* Who of this site serves the partition's reads. MAP_NOT_KNOWN: the leader may name one.
  * MAP_NOBODY: the one that it named has refused. Forgotten after a while, for the leader knows who
  * keeps up. */
 int32_t cluster_map_near(struct router_shard *s, struct kafka_string topic, int32_t partition);
 void cluster_map_learn_near(struct router_shard *s, struct kafka_string topic, int32_t partition,
                             int32_t node_id);
-/* Some answer showed that it is out of date: it is asked soon. */
-void cluster_map_doubt(struct router_shard *s);
-/* The same for one topic. */
+/* Some answer showed that what is known of the topic is out of date: it is asked for soon. */
 void cluster_map_want(struct router_shard *s, struct kafka_string topic);
-/* It may be: it is asked soon unless it was told within the last half second. */
-void cluster_map_suspect(struct router_shard *s);
+/* It may be: it is asked for soon unless it was told within the last half second. */
+void cluster_map_suspect(struct router_shard *s, struct kafka_string topic);
 /* `cb` runs once, later; or not, when it was taken back. */
 void cluster_map_wait(struct router_shard *s, struct map_waiter *w, map_waiter_cb cb);
 void cluster_map_wait_no_more(struct map_waiter *w);

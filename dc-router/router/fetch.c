@@ -76,23 +76,24 @@ static bool take_partition(struct fetch *f, const struct fetch_call *call,
     return size > 0 || from->error_code != KAFKA_ERROR_NONE;
 }
 
-/* Is there something in it that the client should have at once? */
-static bool take_call(struct fetch *f, struct fetch_call *call)
+/* False: it is no answer. `has_news`: there is something in it that the client should have at once.
+ */
+static bool take_call(struct fetch *f, struct fetch_call *call, bool *has_news)
 {
     struct own_answer *own = &f->taken[f->taken_count];
-    bool has_news = false;
-    if (own_answer_read(own, KAFKA_API_FETCH, call->version, call->answer) != 0)
+    if (call->status != 0 ||
+        own_answer_read(own, KAFKA_API_FETCH, call->version, call->answer) != 0)
         return false;
     f->kept[f->taken_count++] = slice_ref(call->answer);
     const struct kafka_fetch_response *m = own->message;
     if (m->error_code != KAFKA_ERROR_NONE) {
         f->response.error_code = m->error_code;
-        has_news = true;
+        *has_news = true;
     }
     for (int32_t t = 0; t < m->topics_count; t++)
         for (int32_t p = 0; p < m->topics[t].partitions_count; p++)
-            has_news |= take_partition(f, call, m->topics[t].name, &m->topics[t].partitions[p]);
-    return has_news;
+            *has_news |= take_partition(f, call, m->topics[t].name, &m->topics[t].partitions[p]);
+    return true;
 }
 
 static void end(struct fetch *f)
@@ -119,23 +120,48 @@ static unsigned count_away(const struct fetch_state *state)
     return count;
 }
 
+static void want_topics_at(const struct fetch *f, const struct router_node *n)
+{
+    const struct kafka_fetch_request_topic *wanted = NULL;
+    for (unsigned i = 0; i < f->item_count; i++) {
+        if (f->items[i].node != n || f->items[i].topic == wanted)
+            continue;
+        wanted = f->items[i].topic;
+        cluster_map_want(f->request->shard, wanted->name);
+    }
+}
+
+static void on_asked(struct map_waiter *w)
+{
+    end(w->data);
+}
+
+/* A node is lost. The client asks again when it is answered, but not before the cluster was asked
+ * who leads now: else it would ask for the lost one, at once, and again. */
+static void end_when_asked(struct fetch *f)
+{
+    if (f->waiter.previous == NULL)
+        cluster_map_wait(f->request->shard, &f->waiter, on_asked);
+}
+
 /* Takes what is back. Ends when something is, or nothing is under way any more. */
 void fetch_advance(struct fetch *f)
 {
     struct fetch_state *state = f->request->client->fetches;
-    bool has_news = f->has_errors || client_request_is_abandoned(f->request);
+    bool has_news = f->has_errors || f->request->client->is_ending, has_lost = false;
     for (struct fetch_call *call = state->calls, *next; call != NULL; call = next) {
         next = call->next;
         if (!call->is_back || !call->is_wanted || !f->has_begun)
             continue;
-        if (call->status == 0)
-            has_news |= take_call(f, call);
-        else
-            cluster_map_doubt(f->request->shard);
-        has_news |= call->status != 0; /* the client asks again, and the next leader is asked */
+        if (!take_call(f, call, &has_news)) {
+            want_topics_at(f, call->node);
+            has_lost = true;
+        }
         fetch_free_call(call);
     }
-    if (has_news || (count_away(state) == 0 && f->waiter.previous == NULL))
+    if (has_lost && !has_news)
+        end_when_asked(f);
+    else if (has_news || (count_away(state) == 0 && f->waiter.previous == NULL))
         end(f);
 }
 
@@ -146,9 +172,9 @@ static void on_late(struct deadline *d)
 {
     struct fetch *f = d->data;
     struct router_shard *s = f->request->shard;
+    const struct fetch_state *state = f->request->client->fetches;
     bool is_at_node = false;
-    for (const struct fetch_call *call = f->request->client->fetches->calls; call != NULL;
-         call = call->next)
+    for (const struct fetch_call *call = state->calls; call != NULL; call = call->next)
         is_at_node |= call->is_wanted && fetch_call_is_at_node(call);
     if (f->waiter.previous != NULL)
         return; /* it is told every now and then */
@@ -156,8 +182,9 @@ static void on_late(struct deadline *d)
         deadline_set(&s->deadlines, d, f->deadline_ms + NODE_LATE_MS_MAX, on_late);
         return;
     }
-    if (is_at_node)
-        cluster_map_doubt(s);
+    for (const struct fetch_call *call = state->calls; call != NULL; call = call->next)
+        if (call->is_wanted && fetch_call_is_at_node(call))
+            want_topics_at(f, call->node);
     end(f);
 }
 

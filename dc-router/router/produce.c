@@ -238,6 +238,15 @@ static void give_up_part(struct produce_part *part)
     produce_settle_rest(p, part, ERR_CLOSED);
 }
 
+static void suspect_leaders(const struct produce *p)
+{
+    for (const struct produce_part *part = p->parts; part != NULL; part = part->next)
+        for (unsigned k = 0; k < part->count; k++)
+            if (k == 0 || p->items[part->items[k]].topic != p->items[part->items[k - 1]].topic)
+                cluster_map_suspect(p->request->shard,
+                                    p->message->topics[p->items[part->items[k]].topic].name);
+}
+
 static void on_look(struct deadline *d)
 {
     struct produce *p = d->data;
@@ -252,7 +261,7 @@ static void on_look(struct deadline *d)
             give_up_part(part);
     }
     if (p->away_count > 0) {
-        cluster_map_suspect(r->shard);
+        suspect_leaders(p);
         look_again(p, now_ms + LOOK_EVERY_MS);
     }
     client_claim(r->client);

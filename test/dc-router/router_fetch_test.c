@@ -133,14 +133,36 @@ Test(router_fetch, nor_while_the_next_one_waits_for_a_leader)
     cr_assert(has(&next_answer()[1], "xyz"));
 }
 
-Test(router_fetch, a_node_that_goes_lets_the_answer_go)
+/* Else its client asks again at once, for the same node, and again: while it is not known to be
+ * gone, as fast as they can. */
+Test(router_fetch, a_node_that_goes_lets_the_answer_go_when_the_cluster_was_asked)
 {
     ask(5, 6);
     cr_assert_eq(count_at(2), 1);
     world_cut(&w, 2);
+    cr_assert_null(next_answer());
+    world_pass_ms(&w, 60);
     const struct kafka_fetch_response_partition *got = next_answer();
     cr_assert_not_null(got);
     cr_assert_eq(got[1].high_watermark, -1);
+}
+
+Test(router_fetch, what_another_node_has_meanwhile_does_not_wait_for_that)
+{
+    ask(5, 6);
+    cr_assert_eq(count_at(2), 1);
+    world_cut(&w, 2);
+    answer(1, 0, 0, "abc");
+    cr_assert(has(&next_answer()[0], "abc"));
+}
+
+Test(router_fetch, an_answer_that_is_none_is_that_of_a_lost_node)
+{
+    ask(5, -1);
+    world_node_answer_nothing(&w, 1, 0);
+    cr_assert_null(next_answer());
+    world_pass_ms(&w, 60);
+    cr_assert_eq(next_answer()[0].high_watermark, -1);
 }
 
 Test(router_fetch, a_client_that_goes_leaves_nothing_parked)

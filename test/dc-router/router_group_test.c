@@ -334,6 +334,21 @@ Test(router_group, a_list_of_groups_that_memory_does_not_suffice_for_is_not_empt
     cr_assert(world_is_ended(&client));
 }
 
+Test(router_group, a_list_of_groups_without_those_of_a_node_that_can_not_tell_says_so)
+{
+    struct kafka_list_groups_request m;
+    struct kafka_list_groups_response answer;
+    kafka_list_groups_request_init(&m);
+    world_send(&client, KAFKA_API_LIST_GROUPS, 4, &m);
+    kafka_list_groups_response_init(&answer);
+    world_node_answer(&w, 1, 0, &answer);
+    world_node_answer(&w, 3, 0, &answer);
+    answer.error_code = KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS;
+    world_node_answer(&w, 2, 0, &answer);
+    const struct kafka_list_groups_response *got = world_answer(&client, KAFKA_API_LIST_GROUPS, 4);
+    cr_assert_eq(got->error_code, KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+}
+
 Test(router_group, a_coordinator_that_is_silent_about_it_is_left_for_the_next)
 {
     commit(10);
@@ -361,7 +376,7 @@ Test(router_group, a_node_that_does_not_answer_the_routers_own_question_is_not_w
     world_node(&w, 1)->is_mute = world_node(&w, 2)->is_mute = true;
     w.leaders[0] = 3;
     for (int i = 0; i < 3; i++) { /* whoever is next */
-        cluster_map_doubt(&w.shard);
+        cluster_map_want(&w.shard, kafka_string_of("t"));
         world_pass_ms(&w, 2500);
     }
     cr_assert_eq(cluster_map_leader(&w.shard, kafka_string_of("t"), 0), 3);

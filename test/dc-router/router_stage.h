@@ -46,7 +46,7 @@ static inline int32_t asked_node(void)
 /* The router asks who leads, and has heard it when this returns. */
 static inline void learn_leaders(void)
 {
-    cluster_map_doubt(&w.shard);
+    cluster_map_want(&w.shard, kafka_string_of("t"));
     world_pass_ms(&w, 60);
 }
 

@@ -3,7 +3,8 @@
  *
  * Nodes speak envelopes over real sockets. Of themselves they answer only what the router asks on
  * its own account (are you there, who leads, who coordinates); the requests of clients wait for the
- * test to answer them. There is one topic, "t", of WORLD_PARTITIONS partitions. */
+ * test to answer them. There is one topic, "t", of WORLD_PARTITIONS partitions; and the like of it
+ * by any name that begins with "t-". */
 #ifndef ROUTER_WORLD_H
 #define ROUTER_WORLD_H
 
@@ -40,6 +41,7 @@ struct world_node {
     uint16_t port;
     bool is_hanging;      /* takes connections, and says nothing on its own */
     bool is_mute;         /* says that it is there, and nothing else on its own */
+    bool is_behind;       /* knows of no topic yet */
     int64_t now;          /* of its envelopes' answers, … */
     int64_t starts;       /* … and what makes its life another one */
     unsigned questions;   /* about the cluster, by the router itself … */
