@@ -3,8 +3,8 @@
     group_member.py CLIENT BOOTSTRAP GROUP TOPIC SETTINGS      CLIENT: confluent, kafka-python
 
 Reads, commits what it has read, and prints each thing that happens to it as a line of JSON: assigned,
-revoked, lost (partitions); committed (offsets by partition); commit_failed, read_failed, not_begun
-(why). What the client says of its group goes to stderr. group_member.js is the same for kafkajs;
+revoked, lost (partitions); committed (offsets by partition); commit_failed, read_failed, error,
+not_begun (why). What the client says of its group goes to stderr. group_member.js is the same for kafkajs;
 Kafka's verifiable consumer is its own."""
 
 import json
@@ -27,7 +27,8 @@ class Confluent:
             "bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest",
             "enable.auto.commit": False, "session.timeout.ms": 8000, "heartbeat.interval.ms": 500,
             # Else what is under way to a node that is stopped waits a minute for its answer.
-            "socket.timeout.ms": 3000, "log_level": 7, "debug": "cgrp", **settings})
+            "socket.timeout.ms": 3000, "log_level": 7, "debug": "cgrp",
+            "error_cb": lambda why: say("error", why=str(why)), **settings})
 
         def told(event):
             return lambda _, places: say(event, partitions=[p.partition for p in places])
@@ -36,9 +37,12 @@ class Confluent:
 
     def read(self):
         message = self.reader.poll(0.05)
-        if message is not None and message.error() is None:
-            return {message.partition(): message.offset() + 1}
-        return {}
+        if message is None:
+            return {}
+        if message.error() is not None:
+            say("error", why=str(message.error()))
+            return {}
+        return {message.partition(): message.offset() + 1}
 
     def commit(self, offsets):
         from confluent_kafka import TopicPartition

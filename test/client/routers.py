@@ -1,4 +1,4 @@
-"""Several routers of one site before a cluster, for tests of what an operator does with them."""
+"""Several routers before a cluster, for tests of what an operator does with them."""
 
 import pathlib
 import re
@@ -10,20 +10,25 @@ from message import Connection
 
 
 class SiteRouters(OwnCluster):
-    """Three nodes, and routers that all stand in site a; the clients of `bootstrap` know all of them."""
+    """Three nodes, and a router for each letter of `sites`; the clients of `bootstrap` know those of
+    site a."""
 
-    def __init__(self, name, count=2, router_settings=None):
+    def __init__(self, name, sites="aa", router_settings=None):
         super().__init__(name, self.UNHURT)
+        hosts = {node.site: node.host for node in self.nodes}
         log = self.nodes[0].log_path
-        self.routers = [Router(1_000_011 + i, "a", "127.0.0.1", self.folder,
-                               log.with_name(f"{name}-router-{1 + i}.log")) for i in range(count)]
+        self.routers = [Router(1_000_011 + i, site, hosts[site], self.folder,
+                               log.with_name(f"{name}-router-{1 + i}.log")) for i, site in enumerate(sites)]
         for router in self.routers:
             router.log_path.unlink(missing_ok=True)
             self.configure_router(router, router_settings or {})
 
     @property
     def faces(self):
-        return self.routers
+        return self.at("a")
+
+    def at(self, site):
+        return [router for router in self.routers if router.site == site]
 
     def metadata(self, topic=None, node=None, timeout_s=10):
         """As the nodes tell it: who really leads."""
