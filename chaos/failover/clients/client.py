@@ -136,9 +136,14 @@ class KafkaPythonProducer:
 
 
 def kafka_python_member(bootstrap, topic, group, site, index):
+    """Two things it wants of an application that commits by hand. A listener can't wait for a commit:
+    it runs in the thread that would bring the answer. And after a rebalance the client goes on where
+    it was in what it had before, though another member may have had it meanwhile: it has to be told
+    to begin at what is committed."""
     from kafka import (ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata,
                        TopicPartition)
     progress = Progress(index)
+    anew = set()  # got since the last poll: what that read of it may be old
     consumer = KafkaConsumer(bootstrap_servers=bootstrap.split(","), group_id=group,
                              client_rack=site, enable_auto_commit=False,
                              auto_offset_reset="earliest", session_timeout_ms=SESSION_MS,
@@ -150,19 +155,38 @@ def kafka_python_member(bootstrap, topic, group, site, index):
 
     class Listener(ConsumerRebalanceListener):
         def on_partitions_assigned(self, assigned):
+            anew.update(assigned)
             progress.change("assign", assigned)
 
         def on_partitions_revoked(self, revoked):
-            progress.commit(act, is_due=True)
+            anew.clear()
             progress.change("revoke", revoked)
-    consumer.subscribe([topic], listener=Listener())
-    while not over.is_set():
-        polled = consumer.poll(timeout_ms=round(POLL_S * 1000))
+
+    def begin_at_committed():
+        """Meanwhile there may be a rebalance again."""
+        for place in list(anew):
+            anew.discard(place)
+            offset = consumer.committed(place)
+            if place not in consumer.assignment():
+                continue
+            if offset is None:
+                consumer.seek_to_beginning(place)
+            else:
+                consumer.seek(place, offset)
+
+    def take(polled):
         for place, records in polled.items():
             for record in records:
                 progress.read(place.partition, record.offset, record.key, record.value)
         if polled:
             say("polled", index)
+    consumer.subscribe([topic], listener=Listener())
+    while not over.is_set():
+        polled = consumer.poll(timeout_ms=round(POLL_S * 1000))
+        if anew:
+            begin_at_committed()
+        else:
+            take(polled)
         progress.commit(act)
     progress.commit(act, is_due=True)
     consumer.close()
