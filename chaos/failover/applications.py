@@ -11,6 +11,7 @@ from .ways import STOCK, WAYS, bootstrap, libtrilog_settings
 
 KEEPER = pathlib.Path(__file__).parent / "clients" / "keeper.py"
 
+UNTOLD = "untold-"  # before the names of groups that the ledger's final reading leaves alone
 BEGIN_S = 60
 
 
@@ -71,11 +72,13 @@ class Applications(Ledgers):
         return [PYTHON, "-B", KEEPER, "--client", way.client, "--says", way.words, "--site", site,
                 "--tag", tag, "--topic", self.topic,
                 "--bootstrap", ",".join(bootstrap(self.ground.lab, way, site)),
-                "--group-prefix", f"{self.topic}-{way.name}-g", "--seed", self.seed,
+                "--group-prefix", f"{'' if way.judges_members else UNTOLD}{self.topic}-{way.name}-g",
+                "--seed", self.seed,
                 "--history", self.folder / f"{site}-{tag}.jsonl", "--partitions", self.partitions,
                 "--producers", size.producers, "--rate", min(size.rate, way.rate_max),
                 "--members", size.groups if way.has_members else 0,
-                "--settle-seconds", SETTLE_S]
+                "--settle-seconds", SETTLE_S,
+                *(() if way.judges_members else ("--timed-members",))]
 
     def _ledger(self, site, way, tag):
         size, name = self.size, f"{site}-{tag}"

@@ -8,6 +8,8 @@ import os
 import time
 from types import SimpleNamespace
 
+from drill.chronicle import now_us
+from drill.figures import SECOND_US
 from drill.frame import Frame
 from drill.ground import GroundError
 from drill.injury import Injury
@@ -65,7 +67,7 @@ class Drill(Frame):
         self.rounds.append(figures.Round(site, inject_us, heal_us))
         self.wait_level(PARTITIONS, LEVEL_S_MAX, f" after round {number}")
         self.ledgers.wait_until_sending(READY_S)
-        time.sleep(AFTER_S)
+        time.sleep(max(AFTER_S, self.size.look_s - (now_us() - inject_us) / SECOND_US))
 
     def _injury(self, site, number):
         if self.row.fault == APPLICATIONS:

@@ -6,7 +6,8 @@ producer id of its own) of the site that was hit, or a member of a group there.
 - **Gap** of a producer: the longest time, in any one of its partitions, in which something that it had
   sent waited and nothing was acknowledged. What failed counts as waiting until the next success.
 - **Resumed**, of a group's member: the longest time, in any one of the partitions that it had when the
-  fault came, in which nobody in its group read anything. Records come all the time.
+  fault came and that got records meanwhile, in which nobody in its group read anything. (Java's producers
+  write to no partition that none of their keys belongs to but now and then.)
 
 Both are looked for from the fault to the next round's. `return`: the same gap, from healing on."""
 
@@ -20,6 +21,7 @@ from drill.figures import SECOND_US, percentile
 
 from .ways import site_and_way
 
+TIMED = ".members"         # members that are not judged: see clients/keeper.py
 SILENT_US = 2 * SECOND_US  # a member that has read nothing for so long before a fault is gone
 
 
@@ -43,6 +45,7 @@ class Book:
     """What the figures want of all histories."""
     sends: dict = field(default_factory=lambda: defaultdict(list))   # process: its sends
     reads: dict = field(default_factory=lambda: defaultdict(list))   # (group, partition): moments
+    written: dict = field(default_factory=lambda: defaultdict(list)) # partition: moments
     owns: dict = field(default_factory=lambda: defaultdict(list))
     # process: (at, group, partition, is it its own from here on)
     last_us: dict = field(default_factory=dict)                      # process: its last word
@@ -50,10 +53,15 @@ class Book:
 
 def read(folder):
     book = Book()
-    for path in sorted(pathlib.Path(folder).glob("*.jsonl")):
-        if not path.name.startswith("driver") and not path.name.endswith("-read.jsonl"):
+    for path in sorted(pathlib.Path(folder).iterdir()):
+        if path.suffix == TIMED or (path.suffix == ".jsonl" and not path.name.startswith("driver") and
+                                    not path.name.endswith("-read.jsonl")):
             _read_file(path, book)
-    for moments in book.reads.values():
+    for some in book.sends.values():
+        for send in some:
+            if send.outcome == "ok":
+                book.written[send.partition].append(send.done_us)
+    for moments in (*book.reads.values(), *book.written.values()):
         moments.sort()
     return book
 
@@ -146,12 +154,18 @@ def longest_pause_us(moments, from_us, to_us):
     return max(b - a for a, b in zip(edges, edges[1:]))
 
 
+def is_written(book, partition, from_us, to_us):
+    moments = book.written.get(partition, [])
+    return bisect_left(moments, from_us) < bisect_left(moments, to_us)
+
+
 def member_pause_us(book, process, from_us, to_us):
-    """None when it had no partition at that moment, or was not there any more."""
+    """None when it had no partition at that moment to which records came, or was not there any more."""
     if book.last_us.get(process, 0) < from_us - SILENT_US:
         return None
     return max((longest_pause_us(book.reads.get(one, []), from_us, to_us)
-                for one in owned_at(book.owns[process], from_us)), default=None)
+                for one in owned_at(book.owns[process], from_us)
+                if is_written(book, one[1], from_us, to_us)), default=None)
 
 
 # ---- of one way --------------------------------------------------------------------------------

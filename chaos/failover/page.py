@@ -19,10 +19,10 @@ and by clients of other languages, each in a drill of its own:
 {languages}
 
 The ledger's stock clients are {stock}. All clients are as they come but for
-addresses, idempotence, acks=all, and sessions of consumers of 6 s.
+addresses, idempotence, acks=all, sessions of consumers of 6 s, and what `router.md` (section 7) advises.
 Where nodes do not answer, a stock client that knows nodes has nothing but these limits to bring it elsewhere: **direct** has
 no goal, and is told beside them. Routers are told in which network the applications of each site stand
-(`site_networks`): whichever router a client's address list leads it to, it is shown those of its own site.
+(`site_networks`): whichever router a client's address list leads it to, it works with those of its own site, and knows the others.
 A fault falls upon one site after another, in rounds; before each the site leads its part.
 
 - **Verdict**: `safe` when the checker (`docs/history-format.md`) found no violation in the histories of
@@ -35,7 +35,8 @@ A fault falls upon one site after another, in rounds; before each the site leads
   same fault, so they are not independent of each other, the rounds are.
 - **Back**: the same gap, from healing on. **Elsewhere**: the same of producers in the other sites.
 - **Resumed**: for a member of a consumer group in the site that was hit, the longest time in which nobody
-  in its group read anything of a partition that it had when the fault came. A sample is a member in a round.
+  in its group read anything of a partition that it had when the fault came and that got records. A sample is
+  a member in a round; rounds last 12 s at least.
 - **Not acknowledged**: sends that the application was told had failed, and of which it was told nothing
   certain, of how many. Those are no losses: an application knows that it has to send them again.
 - **Load**: of the machine, on average over the last minute of the drill. Above the number of cores

@@ -18,6 +18,7 @@ class Size:
     groups: int = 12
     rate: int = 65    # records a second of all producers there
     rounds: int = 0
+    look_s: float = 12.0  # from a fault to the next at least: longer than any goal, or who misses it is not seen
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Row:
     rounds: int = 18        # 12 clients of each way and site: more than 200 samples
 
 
-SHORT = Size(producers=4, groups=4, rate=40, rounds=2)
+SHORT = Size(producers=4, groups=4, rate=40, rounds=2, look_s=0)
 PARTITIONS = 24
 
 THROUGH_ROUTER = (("router", "gap_p99_s", 2.0), ("libtrilog", "gap_p99_s", 2.0),

@@ -19,6 +19,7 @@ class Way:
     is_libtrilog: bool = False  # its producers; of its consumers there are none here yet
     client: str = ""            # of clients/voices.py; none: the ledger's librdkafka
     has_members: bool = True    # of consumer groups
+    judges_members: bool = True # else they are only timed
     rate_max: int = 1000        # records a second in a site that it can keep up with
 
 
@@ -29,10 +30,13 @@ DIRECT = Way("direct", "a stock client that knows the nodes, its site's first", 
 CONFLUENT = Way("confluent", "confluent-kafka 2.16.1 (Python, on a librdkafka of its own: socket.timeout.ms 60 s, "
                 "message.timeout.ms 300 s), knows routers", True, client="confluent")
 KAFKA_PYTHON = Way("kafkapython", "kafka-python 3.0.12 (request_timeout_ms 30 s, delivery_timeout_ms 120 s), "
-                   "knows routers", True, client="kafkapython")
-KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s, tries again without end), knows routers; "
-              "producers, one send at a time to each partition, else it keeps no order, and of itself to "
-              "each broker, so 2 records/s", True, client="kafkajs", has_members=False, rate_max=24)
+                   "knows routers; its members are told to begin at what is committed after each rebalance: "
+                   "of itself it goes on where it was", True, client="kafkapython")
+KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s, tries again without end; members: "
+              "retry.initialRetryTime 0.1 s, maxRetryTime 1 s), knows routers; one send at a time to each "
+              "partition, else it keeps no order, and of itself to each broker, so 2 records/s; its members "
+              "are timed and not judged: after a rebalance they go on where they were, whatever is committed",
+              True, client="kafkajs", judges_members=False, rate_max=24)
 JAVA = Way("java", "Kafka's own Java client 4.3.1 (request.timeout.ms 30 s, delivery.timeout.ms 120 s), knows "
            "routers", True, client="java")
 KCAT = Way("kcat", "kcat 1.7.1 (on librdkafka as it comes), knows routers; producers, each to one partition; it "

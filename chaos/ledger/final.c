@@ -178,10 +178,18 @@ struct group_list {
     char names[GROUPS_MAX][NAME_BYTES];
 };
 
+/* Of members that no history tells of: what they have committed can't be judged. */
+static bool is_untold(struct wire_bytes group)
+{
+    static const char prefix[] = "untold-";
+    return group.size >= sizeof prefix - 1 && memcmp(group.data, prefix, sizeof prefix - 1) == 0;
+}
+
 static void on_group(void *data, struct wire_bytes group)
 {
     struct group_list *list = data;
-    if (list->count == GROUPS_MAX || group.size == 0 || group.size >= NAME_BYTES)
+    if (list->count == GROUPS_MAX || group.size == 0 || group.size >= NAME_BYTES ||
+        is_untold(group))
         return;
     for (int i = 0; i < list->count; i++)
         if (wire_is_text(group, list->names[i]))

@@ -26,6 +26,7 @@ STEP_S = 0.02
 SIZE_BYTES = (100, 300)
 KEYS = 100
 WITHOUT_KEY = 8  # one of so many
+TIMED = ".members"  # the suffix of what is not judged
 
 
 def read_options(argv):
@@ -35,6 +36,8 @@ def read_options(argv):
     parser.add_argument("--history", required=True, type=pathlib.Path)
     for name in ("seed", "partitions", "producers", "members", "rate", "settle-seconds"):
         parser.add_argument(f"--{name}", required=True, type=int)
+    parser.add_argument("--timed-members", action="store_true",
+                        help="what they read goes to a file beside the history, which is not judged")
     return parser.parse_args(argv)
 
 
@@ -82,8 +85,14 @@ class Keeper:
         self.options = options
         self.ends = threading.Event()
         self._ready = threading.Event()
-        self.book = Book(options.history, options.seed, options.site, options.tag, options.topic)
+        self.book = self._book(options.history)
+        self.members_book = (self._book(options.history.with_suffix(TIMED)) if options.timed_members
+                             else self.book)
         self._polled = {}  # member: what its poll has brought so far
+
+    def _book(self, path):
+        options = self.options
+        return Book(path, options.seed, options.site, options.tag, options.topic)
 
     def run(self):
         """The exit status."""
@@ -94,7 +103,7 @@ class Keeper:
         self.book.topic_is_there(options.partitions)
         members = [self._member(index) for index in range(options.members)]
         for name, group in members:
-            self.book.begin(name, "consumer", options.says, group=group)
+            self.members_book.begin(name, "consumer", options.says, group=group)
         self._members = members
         self.voice = voice_of(options.client)(options.client, options, self.take)
         if not self._ready.wait(READY_S):
@@ -108,6 +117,8 @@ class Keeper:
         self._settle()
         is_whole &= self.voice.end(LEAVE_S)
         self.book.close()
+        if self.members_book is not self.book:
+            self.members_book.close()
         return 0 if is_whole else 1
 
     def _member(self, index):
@@ -160,10 +171,10 @@ class Keeper:
         self.book.send_end(int(words[0]), "unknown", at_us, error=" ".join(words[1:]) or "unknown")
 
     def _take_assign(self, at_us, words):
-        self.book.assign(*self._members[int(words[0])], at_us, map(int, words[1:]), True)
+        self.members_book.assign(*self._members[int(words[0])], at_us, map(int, words[1:]), True)
 
     def _take_revoke(self, at_us, words):
-        self.book.assign(*self._members[int(words[0])], at_us, map(int, words[1:]), False)
+        self.members_book.assign(*self._members[int(words[0])], at_us, map(int, words[1:]), False)
 
     def _take_read(self, _at_us, words):
         member, partition, offset, key, value = words
@@ -174,14 +185,14 @@ class Keeper:
     def _take_polled(self, at_us, words):
         records = self._polled.pop(int(words[0]), [])
         if records:
-            self.book.poll(*self._members[int(words[0])], at_us, records)
+            self.members_book.poll(*self._members[int(words[0])], at_us, records)
 
     def _take_commit(self, at_us, words):
         offsets = dict(map(int, word.split(":")) for word in words[2:])
-        self.book.commit(*self._members[int(words[0])], at_us, int(words[1]), offsets)
+        self.members_book.commit(*self._members[int(words[0])], at_us, int(words[1]), offsets)
 
     def _take_committed(self, at_us, words):
-        self.book.commit_end(*self._members[int(words[0])], at_us, int(words[1]), words[2],
+        self.members_book.commit_end(*self._members[int(words[0])], at_us, int(words[1]), words[2],
                              " ".join(words[3:]) or None)
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "chaos"))
 
+from failover import figures  # noqa: E402
 from failover.clients import book as books  # noqa: E402
 from failover.clients import keeper as keepers  # noqa: E402
 from failover.clients import voices  # noqa: E402
@@ -35,7 +36,8 @@ def an_options(tmp_path, **more):
              "bootstrap": "x:1", "group-prefix": "t-java-g", "history": tmp_path / "a-java.jsonl",
              "seed": 1, "partitions": 4, "producers": 2, "members": 1, "rate": 400,
              "settle-seconds": 1, **more}
-    return keepers.read_options([str(x) for name, value in words.items() for x in (f"--{name}", value)])
+    return keepers.read_options([str(x) for name, value in words.items()
+                                 for x in (f"--{name}", value) if x != ""])
 
 
 def test_the_sum_is_crc_32c():
@@ -134,6 +136,19 @@ def test_a_keeper_whose_client_ends_by_itself_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(keepers, "voice_of", lambda _: type("Dead", (Echo,), {
         "has_ended": staticmethod(lambda: True)}))
     assert keepers.Keeper(an_options(tmp_path)).run() == 1
+
+
+def test_members_that_are_only_timed_are_beside_the_history_and_have_their_figures(tmp_path):
+    keeper = keepers.Keeper(an_options(tmp_path, **{"timed-members": ""}))
+    keeper._members = [keeper._member(0)]
+    keeper.take(10, "assign", ["0", "2"])
+    keeper.take(20, "read", ["0", "2", "7", "-", "YQBi"])
+    keeper.take(30, "polled", ["0"])
+    keeper.book.close()
+    keeper.members_book.close()
+    assert not of_kind(tmp_path / "a-java.jsonl", "assign") + of_kind(tmp_path / "a-java.jsonl", "read")
+    book = figures.read(tmp_path)
+    assert book.owns[MEMBER] and book.reads[GROUP, 2] == [30]
 
 
 FAKE_KCAT = """#!/bin/bash

@@ -53,8 +53,19 @@ def test_a_member_that_was_killed_before_is_no_sample():
     book = figures.Book()
     book.owns["a-router-member-0"] = [(1, "g", 0, True)]
     book.last_us["a-router-member-0"] = 3 * S
+    book.written[0] = [5 * S, 8 * S]
     assert figures.member_pause_us(book, "a-router-member-0", 4 * S, 9 * S) == 5 * S
     assert figures.member_pause_us(book, "a-router-member-0", 8 * S, 9 * S) is None
+
+
+def test_a_partition_to_which_nothing_was_written_pauses_nobody():
+    book = figures.Book()
+    book.owns["a-java-member-0"] = [(1, "g", 0, True), (1, "g", 1, True)]
+    book.last_us["a-java-member-0"] = 9 * S
+    book.reads["g", 0] = [4 * S, 6 * S, 8 * S]
+    book.written[0] = [4 * S, 6 * S, 8 * S]
+    book.written[1] = [3 * S, 9 * S]
+    assert figures.member_pause_us(book, "a-java-member-0", 4 * S, 9 * S) == 2 * S
 
 
 def test_a_partition_that_nobody_reads_any_more_pauses_to_the_end():
