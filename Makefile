@@ -7,6 +7,7 @@
 #               (FAULT=… SEED=… drills one again)    make bounds memory, backlogs, 10,000 of this and that
 #   make chaos-failover  applications when their site dies (FAULT=… SEED=…)
 #   make demo-failover   the same to look at, in a minute
+#   make valgrind-client  unit tests of the client library under valgrind (minutes)
 #   make fuzz   fuzz targets for longer                   make chaos-programs  the tools alone
 #   make fmt    settle spacing                            make bench-groups  commits, a large group
 #   make install (PREFIX, DESTDIR)
@@ -72,7 +73,7 @@ libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 
 .PHONY: all libtrilog demo demo-failover clients-routed clients-routed-short chaos chaos-short chaos-failover chaos-failover-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bench-groups bounds bounds-short fmt install clean clients raft-is-sound \
-        unit-asan unit-tsan fuzz-short fuzz-binaries programs check-clang check-format check-tidy
+        unit-asan unit-tsan valgrind-client fuzz-short fuzz-binaries programs check-clang check-format check-tidy
 all: build/.need-build $(B)/trilogd $(B)/trilog-router $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
 
 build/.need-%: tools/need
@@ -242,6 +243,10 @@ clients-routed: all
 clients-routed-short: all
 	tools/clients
 	test/client/run --routed -k "kcat or group_test or consumer_test or producer_test or fault_test or kafkajs or kafka_python"
+
+# The client library under valgrind: minutes, and what the address sanitizer sees in `make check` as well.
+valgrind-client: build/.need-valgrind $(B)/test/client_tests
+	tools/run-valgrind $(B)/test/client_tests
 
 # Sanitizers make tests several times slower.
 unit-asan unit-tsan: unit-%:
