@@ -154,6 +154,66 @@ def test_a_signal_reads_the_settings_again(router, site):
     assert state(router)["environment"] == "by-signal"
 
 
+# All that may change, each to something else that lets these clients work; but for `advertised`, which
+# sends them elsewhere.
+CHANGES = (
+    {"environment": "changed", "environments": '[{environment: test, client_ids: "test-*"}]'},
+    {"allow": '[{client_ids: "*", topics: "*", groups: "*", admin: true}]'},
+    {"backlog_limits": "[{topic: nothing, group: none, records: 1}]", "backlog_check_ms": "200 ms"},
+    {"site_networks": '[{site: a, addresses: "127.0.0.0/8"}]'},
+    {"max.connections": 500, "max.connections.per.ip": 400},
+    {"socket.request.max.bytes": "1 MiB", "requests_in_flight_max": 1, "memory_bytes_max": "8 MiB"},
+    {"pipes_per_node": 1, "lanes_per_node_max": 2, "group_lanes_per_node_max": 2},
+    {"pipes_per_node": 8, "metadata_refresh_ms": "100 ms", "node_silent_ms": "3 s"},
+    {"hold_ms_max": "7 s", "drain_ms_max": "3 s", "event_level": "debug"},
+    {})
+
+
+def test_each_setting_changes_under_clients_at_work_and_none_of_them_is_told_of_an_error(router, site, name):
+    topic = create_topic(site, name, 4)
+    troubles, got, count = [], [], 0
+    sender = Sender(site, topic, error_cb=troubles.append)
+    reader = consumer(site, name, error_cb=troubles.append)
+    reader.subscribe([topic])
+    def work(more):
+        nonlocal count
+        wanted = len(got) + more
+        def is_done():
+            nonlocal count
+            sender.send(b"%d" % count, partition=count % 4)
+            count += 1
+            message = reader.poll(0.002)
+            if message is not None:
+                assert message.error() is None
+                got.append((message.partition(), message.value()))
+            return len(got) >= wanted
+        wait_until(is_done, 60, "records come through", 0)
+    work(100)
+    for i, changes in enumerate(CHANGES):
+        before = state(router)["settings"]["number"]
+        site.configure_router(router, changes)
+        if i % 2 == 0:
+            router.process.send_signal(signal.SIGHUP)
+        else:
+            assert post(router.admin, "/v1/router/reload", {}).status == 200
+        work(50)
+        wait_until(lambda n=before: state(router)["settings"]["number"] > n and
+                   state(router)["settings"]["in_force"], 30, "all shards have them")
+        work(50)
+        assert not troubles and not sender.errors, changes
+    sender.finish()
+    work_left = {p: [b"%d" % i for i in range(p, count, 4)] for p in range(4)}
+    def is_all_read():
+        message = reader.poll(0.2)
+        if message is not None and message.error() is None:
+            got.append((message.partition(), message.value()))
+        return len(got) >= count
+    wait_until(is_all_read, 60, "all is read", 0)
+    reader.close()
+    assert {p: [value for at, value in got if at == p] for p in range(4)} == work_left
+    assert not troubles
+
+
 @pytest.mark.parametrize("wrong, status, words", [
     ({"hold_ms_max": "1 year"}, 400, "hold_ms_max"),
     ({"shards": "17"}, 409, "shards can't change while the router runs")])
