@@ -18,8 +18,10 @@
 struct decision {
     struct router_judge *judge;
     struct picture picture;
+    uint32_t used;     /* and reached */
     uint32_t cut;      /* reached, and cut off from more sites than another that is used */
     uint32_t sure_cut; /* and nothing about it is on its way to change */
+    uint32_t better;   /* cut off from the fewest, and that is not on its way to change either */
     struct router_verdict *next;
 };
 
@@ -65,22 +67,28 @@ static unsigned find_best(const struct decision *d, uint32_t compared, uint32_t 
     return least;
 }
 
+static uint32_t cut_ends(const struct decision *d, unsigned site)
+{
+    return picture_cut_off(&d->picture, site, d->used) | bit_of(site);
+}
+
 /* Among the sites that are used and reached, those in use count before drained ones. A cut is sure
  * where one to step behind is settled, and both ends are: else it may be a site that dies, or
  * comes and goes, seen by the first of two. */
 static void find_cut(struct decision *d)
 {
-    uint32_t used = sites_where(d->next, is_used) & d->picture.live;
-    uint32_t in = used & sites_where(d->next, is_in), unsettled = d->picture.unsettled, best;
-    unsigned least = find_best(d, in != 0 ? in : used, used, &best);
+    uint32_t unsettled = d->picture.unsettled, best;
+    d->used = sites_where(d->next, is_used) & d->picture.live;
+    uint32_t in = d->used & sites_where(d->next, is_in);
+    unsigned least = find_best(d, in != 0 ? in : d->used, d->used, &best);
+    d->better = best & ~unsettled;
     d->cut = d->sure_cut = 0;
     for (uint32_t rest = d->picture.live; rest != 0; rest &= rest - 1) {
         unsigned site = (unsigned)__builtin_ctz(rest);
-        if (cut_count(d, site, used) <= least)
+        if (cut_count(d, site, d->used) <= least)
             continue;
-        uint32_t ends = picture_cut_off(&d->picture, site, used) | bit_of(site);
         d->cut |= bit_of(site);
-        if ((ends & unsettled) == 0 && (best & ~unsettled) != 0)
+        if ((cut_ends(d, site) & unsettled) == 0 && d->better != 0)
             d->sure_cut |= bit_of(site);
     }
 }
@@ -229,11 +237,26 @@ static void take_back(struct decision *d, unsigned site)
         s->drain = ROUTER_IN;
 }
 
+/* Who makes both ends live, and one that is better, has said so since the cut is sure: what was
+ * said before may be the last word of a site that died with them. */
+static bool is_cut_confirmed(const struct decision *d, unsigned site)
+{
+    int64_t since_ms = d->judge->watches[site].cut_since_ms;
+    bool is_better_told = false, are_ends_told = true;
+    for (uint32_t rest = d->better; rest != 0; rest &= rest - 1)
+        is_better_told |= picture_is_told_since(d->judge, &d->picture,
+                                                (unsigned)__builtin_ctz(rest), since_ms);
+    for (uint32_t rest = cut_ends(d, site); rest != 0; rest &= rest - 1)
+        are_ends_told &= picture_is_told_since(d->judge, &d->picture, (unsigned)__builtin_ctz(rest),
+                                               since_ms);
+    return is_better_told && are_ends_told;
+}
+
 static void step_behind(struct decision *d, unsigned site)
 {
     const struct router_judge *judge = d->judge;
     bool is_due = judge_has_lasted(judge, judge->watches[site].cut_since_ms, judge->options.cut_ms);
-    if (d->next->sites[site].health == ROUTER_WHOLE && is_due)
+    if (d->next->sites[site].health == ROUTER_WHOLE && is_due && is_cut_confirmed(d, site))
         demote(d, site, ROUTER_CUT, d->picture.live);
 }
 

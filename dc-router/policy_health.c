@@ -147,6 +147,19 @@ void picture_take(const struct router_judge *judge, struct picture *picture)
     }
 }
 
+bool picture_is_told_since(const struct router_judge *judge, const struct picture *picture,
+                           unsigned site, int64_t since_ms)
+{
+    uint32_t others = picture->heard_by[site] & ~bit_of(site);
+    uint32_t who = others != 0 ? others : picture->heard_by[site];
+    for (uint32_t rest = who; rest != 0; rest &= rest - 1) {
+        const struct router_path *path = &judge->paths[__builtin_ctz(rest)][site];
+        if (path->is_well && path->reported_at_ms > since_ms)
+            return true;
+    }
+    return false;
+}
+
 uint32_t picture_cut_off(const struct picture *picture, unsigned site, uint32_t others)
 {
     uint32_t cut = picture->lost_by[site] & (others | bit_of(site));

@@ -40,6 +40,11 @@ enum router_path_state path_state(const struct router_path *path,
 /* Looks at all of it, at the judge's present time. */
 void picture_take(const struct router_judge *judge, struct picture *picture);
 
+/* Has anyone who makes the site live said so after `since_ms`, the judge's time, as his newest
+ * word? Others count; it itself only where none of them hears it. */
+bool picture_is_told_since(const struct router_judge *judge, const struct picture *picture,
+                           unsigned site, int64_t since_ms);
+
 /* Which of `others` and `site` do not hear each other, in either direction; `site` itself as well
  * when it does not reach itself. */
 uint32_t picture_cut_off(const struct picture *picture, unsigned site, uint32_t others);

@@ -17,7 +17,7 @@ struct router_judge_options router_judge_options_default(void)
     return (struct router_judge_options){.lost_ms = 1500,
                                          .heard_ms = 3000,
                                          .stale_ms = 2500,
-                                         .cut_ms = 1000,
+                                         .cut_ms = 500,
                                          .quiet_ms = 30 * 1000,
                                          .frozen_ms = 10 * 60 * 1000,
                                          .leaves_max = 3,

@@ -63,6 +63,40 @@ Test(cluster_site_board, a_site_that_nobody_reaches_is_left_within_three_seconds
     site_board_destroy(board);
 }
 
+/* Each node tries each site twice a second. After the cut the tries between a and b end at their
+ * time limit, the one from a as late as it can; from then on they are told of as they stand. */
+static uint64_t run_until_cut(struct site_board *board, uint64_t cut_at_ms,
+                              struct router_verdict *next)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    const uint64_t failed_at_ms[] = {cut_at_ms + 1100, cut_at_ms + 700};
+    for (uint64_t now_ms = 500; now_ms < cut_at_ms + 10000; now_ms += 100) {
+        for (unsigned from = 0; from < 3; from++)
+            for (unsigned to = 0; to < 3; to++) {
+                bool is_cut = from != to && from != 2 && to != 2 && now_ms > cut_at_ms;
+                bool has_failed = is_cut && now_ms >= failed_at_ms[from];
+                if (has_failed || (!is_cut && now_ms % 500 == 0))
+                    say(board, names[from], names[to], from + 1,
+                        has_failed ? ROUTER_STAGE_ANSWER : ROUTER_STAGE_NONE, now_ms);
+            }
+        if (site_board_decide(board, next, now_ms))
+            return now_ms;
+    }
+    return 0;
+}
+
+Test(cluster_site_board, two_sites_that_do_not_hear_each_other_step_behind_well_within_3_seconds)
+{
+    struct site_board *board = board_of_three();
+    struct router_verdict next;
+    uint64_t at_ms = run_until_cut(board, 10000, &next);
+    cr_assert(at_ms > 0 && at_ms <= 12500, "%llu", (unsigned long long)at_ms);
+    cr_assert_eq(next.sites[0].health, ROUTER_CUT);
+    cr_assert_eq(next.sites[1].health, ROUTER_CUT);
+    cr_assert_eq(next.sites[2].health, ROUTER_WHOLE);
+    site_board_destroy(board);
+}
+
 Test(cluster_site_board, who_follows_goes_on_from_what_was_agreed)
 {
     struct site_board *leads = board_of_three(), *follows = board_of_three();

@@ -18,7 +18,7 @@
 static const struct router_judge_options options = {.lost_ms = 1500,
                                                     .heard_ms = 3000,
                                                     .stale_ms = 2500,
-                                                    .cut_ms = 1000,
+                                                    .cut_ms = 500,
                                                     .quiet_ms = QUIET_MS,
                                                     .frozen_ms = 40000,
                                                     .leaves_max = 3,

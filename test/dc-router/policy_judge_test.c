@@ -130,6 +130,23 @@ Test(router_judge, names_the_stage_and_the_reason_of_a_cut)
                      own);
 }
 
+/* b dies. a says so; c's words are on their way, and b's own last ones still count. */
+Test(router_judge, calls_nobody_cut_off_by_the_last_words_of_a_site_that_died)
+{
+    static struct world w;
+    world_init(&w, 3);
+    world_break_site(&w, B, ROUTER_STAGE_CONNECT);
+    w.is_silent[C] = true;
+    world_run(&w, 2400);
+    cr_assert_eq(router_judge_path(&w.judge, A, B), ROUTER_PATH_LOST);
+    cr_assert_eq(router_judge_path(&w.judge, C, B), ROUTER_PATH_HEARD);
+    cr_assert_str_eq(world_healths(&w), "WWW");
+    w.is_silent[C] = false;
+    world_run(&w, 3000);
+    cr_assert_str_eq(world_healths(&w), "WLW");
+    cr_assert_eq(w.change_count, 1);
+}
+
 Test(router_judge, prefers_the_larger_side_of_a_cut_between_five)
 {
     static struct world w;

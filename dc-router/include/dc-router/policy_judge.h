@@ -38,8 +38,9 @@ struct router_judge_options {
                                  then a quarter of the time between is taken off */
     int64_t heard_ms;         /* a lost path that went well for so long is heard again */
     int64_t stale_ms;         /* a report says nothing after so long; not below lost_ms */
-    int64_t cut_ms;           /* a site that others hear better is cut after so long: a dying one is
-                                 not lost to all at the same instant */
+    int64_t cut_ms;           /* a site that others hear better is cut after so long, and when all
+                                 that are concerned were heard anew: a dying one is not lost to all
+                                 at the same instant */
     int64_t quiet_ms;         /* above: the quiet time; not below heard_ms */
     int64_t frozen_ms;        /* the quiet time of a site that was left often; not below quiet_ms */
     unsigned leaves_max;      /* left so often is often, 1..ROUTER_LEAVES_MAX */
@@ -48,7 +49,7 @@ struct router_judge_options {
 };
 #define ROUTER_LEAVES_MAX 100
 
-/* lost 1.5 s, heard 3 s, stale 2.5 s, cut 1 s, quiet 30 s, frozen 10 min after 3 times in 15 min,
+/* lost 1.5 s, heard 3 s, stale 2.5 s, cut 0.5 s, quiet 30 s, frozen 10 min after 3 times in 15 min,
  * step 1 s. */
 struct router_judge_options router_judge_options_default(void);
 
