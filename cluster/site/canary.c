@@ -140,6 +140,7 @@ static void start(struct site_canary *c, uint32_t node_id, uint64_t now_ms)
     t->canary = c;
     t->started_at_ms = now_ms;
     t->way.broker = c->broker;
+    t->way.known = &site_try_known_here;
     t->way.loop = shard_loop(c->broker->shards[0]);
     t->way.node_id = node_id;
     t->way.newest = &c->newest;

@@ -4,7 +4,7 @@
  *
  * The stage that is under way when time is over, or when the connection breaks, is the one that
  * failed. A node without a replica of that partition has nothing to show: its answer does; but one
- * that does not even know the topic follows nobody.
+ * that does not even know the topic, or who leads anything of it, follows nobody.
  *
  * Each node commits for groups of its own, and always further on: no commit lowers what another has
  * stored. */
@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "broker.h"
-#include "consumer/coordinator.h"
 #include "node_wire.h"
 #include "protocol/error.h"
 #include "protocol/messages.h"
@@ -33,6 +32,7 @@
 #define NEWEST_MS_MAX     2000 /* older ones prove nothing */
 #define COMMIT_MS         1000 /* from one that went well to the next */
 #define LACKED_MS_MAX     1000 /* that a node may be behind in what group 0 has agreed */
+#define LEADERLESS_MS_MAX 400  /* ... and in who leads: two tries of the usual interval */
 #define GROUPS_MAX        32   /* names that are tried for one which the node coordinates */
 #define GROUP_SIZE        48
 
@@ -77,6 +77,9 @@ static void fetch(struct site_try *t)
     topic.name = kafka_string_of(SITE_CANARY_TOPIC);
     topic.partitions = &partition;
     topic.partitions_count = 1;
+    /* Only who says where he stands may read from a follower; a leader would send him elsewhere. */
+    if (!t->is_led)
+        message.rack_id = kafka_string_of(t->broker->conf.site);
     message.max_wait_ms = FETCH_WAIT_MS;
     message.min_bytes = 1;
     message.max_bytes = FETCH_BYTES;
@@ -86,10 +89,13 @@ static void fetch(struct site_try *t)
     ask(t, KAFKA_API_FETCH, FETCH_VERSION, &message);
 }
 
-static bool has_no_replica(int16_t error_code)
+/* It has no replica, leads by now, or lags: how far a follower is behind says nothing of the path.
+ */
+static bool is_excused(const struct kafka_fetch_response_partition *p)
 {
-    return error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER ||
-           error_code == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    return p->error_code == KAFKA_ERROR_NONE || p->error_code == KAFKA_ERROR_OFFSET_NOT_AVAILABLE ||
+           p->error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER ||
+           p->error_code == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
 static void on_fetched(struct site_try *t, const struct kafka_fetch_response *r)
@@ -99,8 +105,8 @@ static void on_fetched(struct site_try *t, const struct kafka_fetch_response *r)
     const struct kafka_fetch_response_partition *p = is_answer ? r->topics[0].partitions : NULL;
     bool is_there = p != NULL && p->error_code == 0 && p->records.count > 0 &&
                     p->records.items[0].bytes.size > 0;
-    bool is_excused = p != NULL && !t->is_led && has_no_replica(p->error_code);
-    finish(t, is_there || is_excused ? ROUTER_STAGE_NONE : ROUTER_STAGE_FETCH);
+    bool is_well = is_there || (p != NULL && !t->is_led && is_excused(p));
+    finish(t, is_well ? ROUTER_STAGE_NONE : ROUTER_STAGE_FETCH);
 }
 
 /* ---- commit ---- */
@@ -109,14 +115,10 @@ static void on_fetched(struct site_try *t, const struct kafka_fetch_response *r)
 static bool find_group(const struct site_try *t, char group[GROUP_SIZE])
 {
     struct broker *b = t->broker;
-    struct broker_place place;
-    struct repl_leader leader;
     for (unsigned i = 0; i < GROUPS_MAX; i++) {
         int size = snprintf(group, GROUP_SIZE, SITE_CANARY_GROUP "%u.%u", (unsigned)b->conf.node_id,
                             i);
-        if (coordinator_place(b, group, (size_t)size, &place) != 0)
-            return false; /* no application has a group yet */
-        if (repl_node_leader(b->node, place.group_id, &leader) && leader.node_id == t->node_id)
+        if (t->known->coordinator(b, group, (size_t)size) == t->node_id)
             return true;
     }
     return false;
@@ -259,29 +261,30 @@ static int32_t led_partition(const struct site_try *t,
     return first;
 }
 
-/* While a raft group elects, a follower can't know what of its log is committed. */
-static bool is_led_by_any(const struct site_try *t, int32_t partition)
+/* Does it know no leader of any partition, though this node does? It hears none of them. */
+static bool is_leaderless(const struct site_try *t, const struct kafka_metadata_response_topic *m)
 {
-    struct broker *b = t->broker;
-    struct broker_place place;
-    struct repl_leader leader;
-    return broker_find_partition(b, SITE_CANARY_TOPIC, strlen(SITE_CANARY_TOPIC), partition,
-                                 &place) == 0 &&
-           repl_node_leader(b->node, place.group_id, &leader);
+    bool is_any_led = false;
+    for (int32_t i = 0; i < m->partitions_count; i++) {
+        const struct kafka_metadata_response_partition *p = &m->partitions[i];
+        if (p->error_code == 0 && p->leader_id >= 0)
+            return false;
+        is_any_led |= t->known->is_led(t->broker, p->partition_index);
+    }
+    return is_any_led;
 }
 
-/* Has it known nothing of the topic for longer than it may take to hear of it? */
-static bool is_behind(struct site_try *t, bool is_there, uint64_t now_ms)
+/* Has it known nothing of the topic, or of who leads, for longer than it may take to hear of it? */
+static bool is_behind(struct site_try *t, const struct kafka_metadata_response_topic *m,
+                      uint64_t now_ms)
 {
-    struct broker_place place;
-    size_t size = strlen(SITE_CANARY_TOPIC);
-    bool is_lacked = !is_there &&
-                     broker_find_partition(t->broker, SITE_CANARY_TOPIC, size, 0, &place) == 0;
+    uint64_t most_ms = m == NULL ? LACKED_MS_MAX : LEADERLESS_MS_MAX;
+    bool is_lacked = m == NULL ? t->known->has_topic(t->broker) : is_leaderless(t, m);
     if (!is_lacked)
         t->lacked_since_ms = 0;
     else if (t->lacked_since_ms == 0)
         t->lacked_since_ms = now_ms;
-    return is_lacked && now_ms - t->lacked_since_ms >= LACKED_MS_MAX;
+    return is_lacked && now_ms - t->lacked_since_ms >= most_ms;
 }
 
 static void on_metadata(struct site_try *t, const struct kafka_metadata_response *r)
@@ -289,7 +292,7 @@ static void on_metadata(struct site_try *t, const struct kafka_metadata_response
     bool is_there = r->topics_count == 1 && r->topics[0].error_code == 0;
     int32_t partition = is_there ? led_partition(t, &r->topics[0]) : -1;
     uint64_t now_ms = clock_now_ms(&t->broker->clock);
-    if (is_behind(t, is_there, now_ms)) {
+    if (is_behind(t, is_there ? &r->topics[0] : NULL, now_ms)) {
         finish(t, ROUTER_STAGE_PRODUCE);
         return;
     }
@@ -298,7 +301,8 @@ static void on_metadata(struct site_try *t, const struct kafka_metadata_response
         return;
     }
     bool is_old = t->newest->at_ms == 0 || now_ms - t->newest->at_ms > NEWEST_MS_MAX;
-    if (!is_there || is_old || !is_led_by_any(t, t->newest->partition)) {
+    /* While a raft group elects, a follower can't know what of its log is committed. */
+    if (!is_there || is_old || !t->known->is_led(t->broker, t->newest->partition)) {
         finish(t, ROUTER_STAGE_NONE); /* nothing to ask it for */
         return;
     }

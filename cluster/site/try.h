@@ -2,10 +2,11 @@
  * record where that node leads, commit an offset where it coordinates, fetch the record there.
  *
  * Where it leads no partition of the canary's topic the newest record that was acknowledged
- * elsewhere is fetched from it: so a node that follows must follow. One that does not hear what
- * group 0 has agreed knows no such topic: that counts as failed after a second. An offset is
- * committed once a second, and not before some application has a group. The connection is kept for
- * the next try; one that failed is closed. */
+ * elsewhere is fetched from it, as a consumer of this site does; how far it lags is not judged. One
+ * that does not hear what group 0 has agreed knows no such topic: that counts as failed after a
+ * second. So does in two tries one that knows no leader of anything, where this node does: its
+ * peers don't reach it. An offset is committed once a second, and not before some application has a
+ * group. The connection is kept for the next try; one that failed is closed. */
 #ifndef CLUSTER_SITE_TRY_H
 #define CLUSTER_SITE_TRY_H
 
@@ -25,6 +26,16 @@ struct broker;
 struct node_wire;
 struct site_try;
 
+/* What the node that tries knows itself. Of the broker: site_try_known_here. */
+struct site_try_known {
+    bool (*has_topic)(struct broker *b);
+    bool (*is_led)(struct broker *b, int32_t partition); /* by whichever node */
+    /* The id of the node that coordinates such a group. 0: none is known, or there is no topic of
+     * offsets yet. */
+    uint32_t (*coordinator)(struct broker *b, const char *group, size_t size);
+};
+extern const struct site_try_known site_try_known_here;
+
 /* The newest record that this node's canary has had acknowledged, by whichever node. */
 struct site_record {
     int32_t partition;
@@ -37,7 +48,8 @@ typedef void (*site_try_cb)(void *data, enum router_stage stage);
 
 /* Of one node, again and again; zeroed before the first. */
 struct site_try {
-    struct broker *broker; /* these five are the owner's */
+    struct broker *broker; /* these six are the owner's */
+    const struct site_try_known *known;
     uv_loop_t *loop;
     uint32_t node_id;
     struct site_record *newest; /* shared by all tries of this node */
@@ -49,7 +61,7 @@ struct site_try {
     struct site_record record; /* that is fetched */
     bool is_led;               /* ... from its leader */
     uint64_t committed_at_ms;  /* when an offset was committed last, there */
-    uint64_t lacked_since_ms;  /* it knows of no such topic, as this node does; 0: not so */
+    uint64_t lacked_since_ms;  /* it knows no such topic or no leader, this node does; 0: not so */
     struct node_wire *wire;    /* the connection, or NULL */
 };
 

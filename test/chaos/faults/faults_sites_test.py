@@ -20,7 +20,7 @@ CANARY = {"site_canary_ms": "500 ms"}
 @pytest.fixture(scope="module")
 def sites_lab(labs_folder):
     with Lab.up("sites", folder=labs_folder, settings=CANARY) as lab:
-        wait_heard(lab)
+        wait_tried(lab)
         yield lab
 
 
@@ -34,22 +34,26 @@ def young_lab(labs_folder):
 @pytest.fixture(scope="module")
 def disks_lab(labs_folder):
     with Lab.up("sites-disks", folder=labs_folder, settings=CANARY, faultfs=True) as lab:
-        wait_heard(lab)
+        wait_tried(lab)
         yield lab
 
 
-def sites_of(lab, node_id):
-    """As that node tells, asked in its own place: {site: what it says of it}."""
+def told_by(lab, node_id, path):
+    """What that node's operator's port answers, asked in its own place."""
     connection = http.client.HTTPConnection("127.0.0.1", ADMIN_PORT)
     connection.sock = view._socket_at(lab.pid(node_id))
     try:
         connection.sock.settimeout(5)
         connection.sock.connect(("127.0.0.1", ADMIN_PORT))
-        connection.request("GET", "/v1/sites")
-        answer = json.loads(connection.getresponse().read())
-        return {site["site"]: site for site in answer["sites"]}
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
     finally:
         connection.close()
+
+
+def sites_of(lab, node_id):
+    """{site: what that node says of it}"""
+    return {site["site"]: site for site in told_by(lab, node_id, "/v1/sites")["sites"]}
 
 
 def wait_for(is_so, what):
@@ -68,6 +72,15 @@ def wait_heard(lab):
                    ) and all(len(site["ways"]) == 3 for site in found.values())
     for node_id in lab.nodes:
         wait_for(lambda n=node_id: try_it(lambda: is_heard(n)), f"node {node_id} hears of all sites")
+
+
+def wait_tried(lab):
+    """By records: before the canary has a topic nothing is written, and no disk can hang at it."""
+    def has_records():
+        topic = told_by(lab, 1, "/v1/topics/describe?topic=__trilog_canary")
+        return all(p["end_offset"] for p in topic["partition_list"])
+    wait_heard(lab)
+    wait_for(lambda: try_it(has_records), "the canary has written to all raft groups")
 
 
 def try_it(ask):
