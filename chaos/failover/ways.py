@@ -32,10 +32,10 @@ CONFLUENT = Way("confluent", "confluent-kafka 2.16.1 (Python, on a librdkafka of
 KAFKA_PYTHON = Way("kafkapython", "kafka-python 3.0.12 (request_timeout_ms 30 s, delivery_timeout_ms 120 s), "
                    "knows routers; its members are told to begin at what is committed after each rebalance: "
                    "of itself it goes on where it was", True, client="kafkapython")
-KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s, tries again without end; members: "
-              "retry.initialRetryTime 0.1 s, maxRetryTime 1 s), knows routers; one send at a time to each "
-              "partition, else it keeps no order, and of itself to each broker, so 2 records/s; its members "
-              "are timed and not judged: after a rebalance they go on where they were, whatever is committed",
+KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s, tries again without end), knows routers; one send "
+              "at a time to each partition, else it keeps no order, and of itself to each broker, so 2 "
+              "records/s; its members are timed and not judged: after a rebalance they go on where they were, "
+              "whatever is committed",
               True, client="kafkajs", judges_members=False, rate_max=24)
 JAVA = Way("java", "Kafka's own Java client 4.3.1 (request.timeout.ms 30 s, delivery.timeout.ms 120 s), knows "
            "routers", True, client="java")

@@ -4,15 +4,12 @@
  * kafkajs keeps neither order nor sequence numbers when a second send to a partition begins while the first
  * is tried again, and sends once more what lies at two brokers when one of them fails. So each record
  * is a send of its own and each partition has one under way, as whoever needs order must do. After a
- * rebalance its members go on where they were, whatever is committed: they are timed, not judged. One that
- * has lost its coordinator does not look for another, but begins anew once it has tried again in vain:
- * soon, with these limits (docs/router.md). */
+ * rebalance its members go on where they were, whatever is committed: they are timed, not judged. */
 const { Kafka, logLevel } = require('kafkajs')
 const readline = require('readline')
 
 const [bootstrap, topic, producerCount, memberCount, groupPrefix, site] = process.argv.slice(2)
 const SESSION_MS = 6000, HEARTBEAT_MS = 1000
-const MEMBER_RETRY = { initialRetryTime: 100, maxRetryTime: 1000 }
 const LEAVE_MS_MAX = 10000
 
 function say(...words) {
@@ -59,7 +56,7 @@ class Member {
         this.index = index
         this.partitions = []
         this.consumer = kafka.consumer({ groupId: `${groupPrefix}${index}`, rackId: site,
-            sessionTimeout: SESSION_MS, heartbeatInterval: HEARTBEAT_MS, retry: MEMBER_RETRY })
+            sessionTimeout: SESSION_MS, heartbeatInterval: HEARTBEAT_MS })
         this.consumer.on(this.consumer.events.GROUP_JOIN,
             ({ payload }) => this.change(payload.memberAssignment[topic] || []))
     }
