@@ -37,7 +37,8 @@ KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s, tries again withou
               "records/s; its members are timed and not judged: after a rebalance they go on where they were, "
               "whatever is committed",
               True, client="kafkajs", judges_members=False, rate_max=24)
-JAVA = Way("java", "Kafka's own Java client 4.3.1 (request.timeout.ms 30 s, delivery.timeout.ms 120 s), knows "
+JAVA = Way("java", "Kafka's own Java client 4.3.1 (request.timeout.ms 30 s, delivery.timeout.ms 120 s, "
+           "reconnect.backoff.ms 0.5 s), knows "
            "routers", True, client="java")
 KCAT = Way("kcat", "kcat 1.7.1 (on librdkafka as it comes), knows routers; producers, each to one partition; it "
            "says what became of a record when the next one is sent", True, client="kcat", has_members=False)

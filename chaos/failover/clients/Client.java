@@ -42,11 +42,16 @@ public class Client {
         return word.equals("-") ? null : Base64.getDecoder().decode(word);
     }
 
+    // It connects to dead brokers again and again, and while it connects to anybody it asks nobody new for
+    // metadata: docs/router.md.
+    static final Map<String, Object> RARELY = Map.of("reconnect.backoff.ms", 500);
+
     // ---- producers ----
 
     static KafkaProducer<byte[], byte[]> producer(String bootstrap) {
-        Map<String, Object> settings = Map.of("bootstrap.servers", bootstrap, "acks", "all",
-            "enable.idempotence", true);
+        Map<String, Object> settings = new HashMap<>(RARELY);
+        settings.putAll(Map.of("bootstrap.servers", bootstrap, "acks", "all",
+            "enable.idempotence", true));
         return new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
     }
 
@@ -79,7 +84,8 @@ public class Client {
         Member(int index, String bootstrap, String topic, String group, String site) {
             this.index = index;
             this.topic = topic;
-            Map<String, Object> settings = new HashMap<>(Map.of("bootstrap.servers", bootstrap,
+            Map<String, Object> settings = new HashMap<>(RARELY);
+            settings.putAll(Map.of("bootstrap.servers", bootstrap,
                 "group.id", group, "client.rack", site, "enable.auto.commit", false,
                 "auto.offset.reset", "earliest", "session.timeout.ms", SESSION_MS,
                 "heartbeat.interval.ms", HEARTBEAT_MS));
