@@ -12,6 +12,7 @@
 #include "request/alter_configs.h"
 #include "request/group_policy.h"
 #include "request/text.h"
+#include "site/board.h"
 #include "topic_config.h"
 #include "topic_replication.h"
 
@@ -161,21 +162,12 @@ is_resource_repeated(const struct kafka_incremental_alter_configs_request *messa
     return false;
 }
 
-/* One that says something of sites: whoever is at the connection, by a number that no other has. */
-static uint64_t reporter_of(const struct request *r)
-{
-    uint64_t client = r->context.router_id != 0
-                          ? r->context.router_id * 0x9e3779b97f4a7c15 + r->context.client_number
-                          : r->context.connection;
-    return SITE_REPORTER_OTHER | ((uint64_t)r->broker->conf.node_id << 56 ^ client);
-}
-
 static int take_reports(struct request *r, struct bytes text, bool is_check, struct err_note *note)
 {
     struct router_told told[ROUTER_REPORTS_MAX];
     int count = router_report_read(text, told, note), err = count < 0 ? count : 0;
     for (int i = 0; i < count && err == 0 && !is_check; i++) {
-        struct site_report report = {.told = told[i], .reporter = reporter_of(r)};
+        struct site_report report = {.told = told[i], .reporter = site_reporter_of(&r->context)};
         err = site_board_take(r->broker->sites, &report, true, clock_now_ms(&r->broker->clock));
         if (err != 0)
             err_set(note, err, "report %d was not taken: %s", i + 1,

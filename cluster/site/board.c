@@ -1,9 +1,16 @@
 /* Many say something of one pair of sites: nodes, routers, clients. A judge wants one word.
  *
- * A pair fails where more than half of those fail that said something lately: one client behind a
- * broken link, or one that lies, takes no site away; and where a site's nodes get through and its
- * routers do not, there are more routers. What a try found counts from when it ended, however long
- * its report was on its way. */
+ * Each of them has one voice (reporter.h), for as long as what it said last is fresh. The word is
+ * that of the first of these of whom more say the one than the other:
+ *   1. nodes, by the real path (canary.c);
+ *   2. nodes that have signs of life only (part.c), and routers;
+ *   3. clients, by their addresses.
+ * So who counts less has the word where those before him say nothing, or as many of them fail as
+ * not; but whatever clients say, and however many they are, they outvote no node and no router, and
+ * routers no node that has tried it. Where it stays even, all is well.
+ *
+ * There is room for so many voices: one that counts less pushes out nobody who counts more and is
+ * fresh. What a try found counts from when it ended, however long its report was on its way. */
 #include "site/board.h"
 
 #include <pthread.h>
@@ -14,6 +21,7 @@ struct told {
     uint64_t reporter; /* 0: free */
     uint64_t at_ms;    /* when the try ended */
     enum router_stage stage;
+    bool is_by_signs;
     bool is_untold;
 };
 
@@ -54,22 +62,49 @@ void site_board_destroy(struct site_board *board)
 
 static bool is_node(uint64_t reporter)
 {
-    return reporter < SITE_REPORTER_OTHER;
+    return site_who(reporter) == SITE_WHO_NODE;
 }
 
-/* Its own place, a free one, or that of who has said nothing for longest. Nodes keep theirs. */
-static struct told *place_of(struct pair *pair, uint64_t reporter)
+/* Who looks has read the clock before it had the lock: what came meanwhile is new. */
+static uint64_t age_of(const struct told *t, uint64_t now_ms)
 {
-    struct told *oldest = NULL;
+    return now_ms > t->at_ms ? now_ms - t->at_ms : 0;
+}
+
+static bool counts(const struct told *t, uint64_t now_ms)
+{
+    return t->reporter != 0 && age_of(t, now_ms) < SITE_FRESH_MS;
+}
+
+static bool may_push_out(uint64_t reporter, const struct told *t, uint64_t now_ms)
+{
+    bool is_above = t->reporter != 0 && site_who(t->reporter) < site_who(reporter);
+    return !is_above || (!is_node(t->reporter) && !counts(t, now_ms));
+}
+
+/* Who has said nothing lately; else who counts least; of several, the oldest. */
+static bool goes_before(const struct told *t, const struct told *other, uint64_t now_ms)
+{
+    bool is_fresh = counts(t, now_ms), is_other_fresh = counts(other, now_ms);
+    if (is_fresh != is_other_fresh)
+        return !is_fresh;
+    if (is_fresh && site_who(t->reporter) != site_who(other->reporter))
+        return site_who(t->reporter) > site_who(other->reporter);
+    return t->at_ms < other->at_ms;
+}
+
+/* Its own place, a free one, or another's; nodes keep theirs. NULL: all count more. */
+static struct told *place_of(struct pair *pair, uint64_t reporter, uint64_t now_ms)
+{
+    struct told *place = NULL;
     for (unsigned i = 0; i < SITE_REPORTERS_MAX; i++) {
         struct told *t = &pair->told[i];
         if (t->reporter == reporter)
             return t;
-        bool is_taken = t->reporter != 0 && is_node(t->reporter) && !is_node(reporter);
-        if (!is_taken && (oldest == NULL || t->at_ms < oldest->at_ms))
-            oldest = t;
+        if (may_push_out(reporter, t, now_ms) && (place == NULL || goes_before(t, place, now_ms)))
+            place = t;
     }
-    return oldest;
+    return place;
 }
 
 static int take(struct site_board *b, const struct site_report *r, bool is_own, uint64_t now_ms)
@@ -84,7 +119,7 @@ static int take(struct site_board *b, const struct site_report *r, bool is_own, 
         (unsigned)r->told.stage >= ROUTER_STAGE_COUNT)
         return ERR_INVALID;
     uint64_t at_ms = now_ms - r->told.age_ms;
-    struct told *t = place_of(&b->pairs[from][to], r->reporter);
+    struct told *t = place_of(&b->pairs[from][to], r->reporter, now_ms);
     if (t == NULL)
         return ERR_BUSY;
     bool is_same = t->reporter == r->reporter;
@@ -92,8 +127,11 @@ static int take(struct site_board *b, const struct site_report *r, bool is_own, 
         return 0; /* it has said something newer */
     if (is_same && !is_node(r->reporter) && is_own && at_ms - t->at_ms < SITE_REPORT_MS_LEAST)
         return ERR_BUSY;
-    *t = (struct told){
-        .reporter = r->reporter, .at_ms = at_ms, .stage = r->told.stage, .is_untold = is_own};
+    *t = (struct told){.reporter = r->reporter,
+                       .at_ms = at_ms,
+                       .stage = r->told.stage,
+                       .is_by_signs = r->is_by_signs,
+                       .is_untold = is_own};
     return 0;
 }
 
@@ -110,17 +148,6 @@ int site_board_take(struct site_board *b, const struct site_report *report, bool
     return err;
 }
 
-/* Who looks has read the clock before it had the lock: what came meanwhile is new. */
-static uint64_t age_of(const struct told *t, uint64_t now_ms)
-{
-    return now_ms > t->at_ms ? now_ms - t->at_ms : 0;
-}
-
-static bool counts(const struct told *t, uint64_t now_ms)
-{
-    return t->reporter != 0 && age_of(t, now_ms) < SITE_FRESH_MS;
-}
-
 /* ---- told on ---- */
 
 /* Reports to be told on, as they are collected. */
@@ -130,27 +157,29 @@ struct telling {
     uint64_t now_ms;
 };
 
-static void collect(struct site_board *b, unsigned index, bool of_nodes, struct telling *telling)
+static void collect(struct site_board *b, unsigned index, enum site_who who,
+                    struct telling *telling)
 {
     const struct router_verdict *v = &b->judge.verdict;
     unsigned from = index / v->site_count, to = index % v->site_count;
     for (unsigned i = 0; i < SITE_REPORTERS_MAX && telling->count < telling->count_max; i++) {
         struct told *t = &b->pairs[from][to].told[i];
-        if (!t->is_untold || is_node(t->reporter) != of_nodes)
+        if (!t->is_untold || site_who(t->reporter) != who)
             continue;
         t->is_untold = false;
         if (!counts(t, telling->now_ms))
             continue;
         struct site_report *r = &telling->reports[telling->count++];
         *r = (struct site_report){.told = {.stage = t->stage, .age_ms = age_of(t, telling->now_ms)},
-                                  .reporter = t->reporter};
+                                  .reporter = t->reporter,
+                                  .is_by_signs = t->is_by_signs};
         memcpy(r->told.from, v->sites[from].site.name, sizeof r->told.from);
         memcpy(r->told.to, v->sites[to].site.name, sizeof r->told.to);
     }
 }
 
-/* This node's own first: it says no more than one thing of each site. Of what routers and clients
- * say there may be more than a message takes: each pair has its turn. */
+/* This node's own first: it says no more than one thing of each site; then routers'. Of what
+ * routers and clients say there may be more than a message takes: each pair has its turn. */
 unsigned site_board_untold(struct site_board *b, struct site_report *reports, unsigned count_max,
                            uint64_t now_ms)
 {
@@ -158,41 +187,79 @@ unsigned site_board_untold(struct site_board *b, struct site_report *reports, un
     pthread_mutex_lock(&b->lock);
     unsigned sites = b->has_judge ? b->judge.verdict.site_count : 0, pairs = sites * sites;
     for (unsigned i = 0; i < pairs; i++)
-        collect(b, i, true, &telling);
-    for (unsigned i = 0; i < pairs && telling.count < count_max; i++) {
-        b->told_next = (b->told_next + 1) % pairs;
-        collect(b, b->told_next, false, &telling);
-    }
+        collect(b, i, SITE_WHO_NODE, &telling);
+    for (unsigned who = SITE_WHO_ROUTER; who <= SITE_WHO_CLIENT; who++)
+        for (unsigned i = 0; i < pairs && telling.count < count_max; i++) {
+            b->told_next = (b->told_next + 1) % pairs;
+            collect(b, b->told_next, (enum site_who)who, &telling);
+        }
     pthread_mutex_unlock(&b->lock);
     return telling.count;
 }
 
 /* ---- one word for each pair ---- */
 
-struct word {
+/* Those who count alike; the first have the word. */
+enum voice { VOICE_TRIED, VOICE_HEARD, VOICE_CLIENTS, VOICE_COUNT };
+
+static enum voice voice_of(const struct told *t)
+{
+    static const enum voice voices[] = {[SITE_WHO_NODE] = VOICE_TRIED,
+                                        [SITE_WHO_ROUTER] = VOICE_HEARD,
+                                        [SITE_WHO_CLIENT] = VOICE_CLIENTS};
+    return t->is_by_signs ? VOICE_HEARD : voices[site_who(t->reporter)];
+}
+
+/* What they say, all together. */
+struct votes {
     unsigned reporters, failing;
-    uint64_t newest_ms;      /* of all of them; 0: nobody said anything */
+    uint64_t newest_ms;      /* of all of them */
     uint64_t failed_ms;      /* the newest failure */
     enum router_stage stage; /* of that */
 };
 
+static void add_vote(struct votes *v, const struct told *t)
+{
+    v->reporters++;
+    v->newest_ms = t->at_ms > v->newest_ms ? t->at_ms : v->newest_ms;
+    if (t->stage == ROUTER_STAGE_NONE)
+        return;
+    v->failing++;
+    if (t->at_ms >= v->failed_ms) {
+        v->failed_ms = t->at_ms;
+        v->stage = t->stage;
+    }
+}
+
+struct word {
+    unsigned reporters, failing; /* all */
+    bool is_said, is_decided;
+    uint64_t newest_ms;      /* of those who have the word */
+    enum router_stage stage; /* ROUTER_STAGE_NONE: it is well */
+};
+
+/* Those before were silent, or even. */
+static void hear(struct word *w, const struct votes *v)
+{
+    w->reporters += v->reporters;
+    w->failing += v->failing;
+    if (v->reporters == 0 || w->is_decided)
+        return;
+    w->is_said = true;
+    w->is_decided = 2 * v->failing != v->reporters;
+    w->newest_ms = v->newest_ms;
+    w->stage = 2 * v->failing > v->reporters ? v->stage : ROUTER_STAGE_NONE;
+}
+
 static struct word word_of(const struct pair *pair, uint64_t now_ms)
 {
+    struct votes votes[VOICE_COUNT] = {0};
     struct word w = {0};
-    for (unsigned i = 0; i < SITE_REPORTERS_MAX; i++) {
-        const struct told *t = &pair->told[i];
-        if (!counts(t, now_ms))
-            continue;
-        w.reporters++;
-        w.newest_ms = t->at_ms > w.newest_ms ? t->at_ms : w.newest_ms;
-        if (t->stage == ROUTER_STAGE_NONE)
-            continue;
-        w.failing++;
-        if (t->at_ms >= w.failed_ms) {
-            w.failed_ms = t->at_ms;
-            w.stage = t->stage;
-        }
-    }
+    for (unsigned i = 0; i < SITE_REPORTERS_MAX; i++)
+        if (counts(&pair->told[i], now_ms))
+            add_vote(&votes[voice_of(&pair->told[i])], &pair->told[i]);
+    for (unsigned i = 0; i < VOICE_COUNT; i++)
+        hear(&w, &votes[i]);
     return w;
 }
 
@@ -200,14 +267,11 @@ static void feed(struct site_board *b, unsigned from, unsigned to, uint64_t now_
 {
     struct pair *pair = &b->pairs[from][to];
     struct word w = word_of(pair, now_ms);
-    if (w.reporters == 0 || w.newest_ms <= pair->fed_at_ms)
+    if (!w.is_said || w.newest_ms <= pair->fed_at_ms)
         return;
     uint64_t age_ms = now_ms > w.newest_ms ? now_ms - w.newest_ms : 0;
-    struct router_report report = {.from = from,
-                                   .to = to,
-                                   .stage = 2 * w.failing > w.reporters ? w.stage
-                                                                        : ROUTER_STAGE_NONE,
-                                   .age_ms = (int64_t)age_ms};
+    struct router_report report = {
+        .from = from, .to = to, .stage = w.stage, .age_ms = (int64_t)age_ms};
     pair->fed_at_ms = w.newest_ms;
     router_judge_report(&b->judge, &report, (int64_t)now_ms);
 }

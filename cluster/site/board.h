@@ -17,25 +17,24 @@
 
 #include "dc-router/policy_judge.h"
 #include "dc-router/policy_report.h"
+#include "site/reporter.h"
 
-#define SITE_REPORTERS_MAX   32   /* of one pair of sites: of others the oldest goes */
+#define SITE_REPORTERS_MAX   32 /* of one pair of sites: of those who count least the oldest goes */
 #define SITE_FRESH_MS        1500 /* so long counts what one has said */
 #define SITE_REPORT_MS_LEAST 100  /* between two reports of one pair, by one router or client */
 
-/* Who says something: a node by its id, anyone else by a number above all of them. */
-#define SITE_REPORTER_OTHER (UINT64_C(1) << 63)
-
 struct site_report {
     struct router_told told; /* what */
-    uint64_t reporter;       /* by whom */
+    uint64_t reporter;       /* by whom (reporter.h) */
+    bool is_by_signs; /* a node's: it has heard of the site, and has not tried the real path */
 };
 
 /* How a pair of sites stands, for who shows it. */
 struct site_path_view {
     enum router_path_state state;
     enum router_stage stage;  /* of the newest failure; NONE: there was none */
-    unsigned reporters;       /* that said something lately */
-    unsigned failing;         /* of them, where it fails */
+    unsigned reporters;       /* that said something lately, of any kind */
+    unsigned failing;         /* of them, where it fails; which of them count: board.c */
     uint64_t reported_ago_ms; /* UINT64_MAX: never */
 };
 

@@ -4,7 +4,8 @@
  * agreed, so that a leader which dies between its proposal and the verdict leaves nothing open.
  *
  * Message, little-endian: u8 type (6), u8 version (1), u16 n, n x (text from, text to, u8 stage,
- * u32 age ms, u64 reporter, 0: the node that tells). Lost ones are followed by others. */
+ * u32 age ms, u64 reporter: 0: the node that tells, by the real path; 1: the same, by signs of
+ * life; else a router or client, reporter.h). Lost ones are followed by others. */
 #include "site/part.h"
 
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #define MESSAGE_VERSION 1
 #define TOLD_MAX        64 /* reports in a message; the rest is told next time */
 #define REPORT_SIZE     17 /* the least that one takes */
+#define SELF            0  /* for a reporter: the node that tells, by the real path, … */
+#define SELF_BY_SIGNS   1  /* … or by signs of life */
 #define RUN_MS          100
 #define AGAIN_MS        500 /* after a proposal that nothing was heard of */
 #define HEARD_MS        500 /* between two reports of who is heard */
@@ -162,7 +165,7 @@ static void report_heard(struct site_part *p, const struct site_around *a, uint6
         return;
     p->heard_at_ms = now_ms;
     for (unsigned i = 0; i < agreed->site_count; i++) {
-        struct site_report r = {.reporter = a->node_id};
+        struct site_report r = {.reporter = a->node_id, .is_by_signs = true};
         bytes_copy_text(r.told.from, sizeof r.told.from, a->site);
         bytes_copy_text(r.told.to, sizeof r.told.to, agreed->sites[i].site.name);
         r.told.stage = is_any_heard(a, r.told.to) ? ROUTER_STAGE_NONE : ROUTER_STAGE_CONNECT;
@@ -178,7 +181,8 @@ static void put_report(struct byte_list *list, uint32_t node_id, const struct si
     byte_list_put_text(list, r->told.to);
     byte_list_put_u8(list, (uint8_t)r->told.stage);
     byte_list_put_u32(list, (uint32_t)r->told.age_ms);
-    byte_list_put_u64(list, r->reporter == node_id ? 0 : r->reporter);
+    uint64_t self = r->is_by_signs ? SELF_BY_SIGNS : SELF;
+    byte_list_put_u64(list, r->reporter == node_id ? self : r->reporter);
 }
 
 static void tell(const struct site_around *a, uint64_t now_ms)
@@ -215,7 +219,9 @@ static bool read_report(struct bytes_reader *r, uint32_t from_node_id, struct si
     report->told.stage = (enum router_stage)bytes_read_u8(r);
     report->told.age_ms = bytes_read_le32(r);
     uint64_t reporter = bytes_read_le64(r);
-    report->reporter = reporter == 0 ? from_node_id : reporter | SITE_REPORTER_OTHER;
+    bool is_self = reporter == SELF || reporter == SELF_BY_SIGNS;
+    report->reporter = is_self ? from_node_id : reporter | SITE_REPORTER_OTHER;
+    report->is_by_signs = reporter == SELF_BY_SIGNS;
     return !r->is_bad;
 }
 

@@ -23,7 +23,7 @@
 #include "router/site_verdict.h"
 #include "router/view.h"
 
-#define ROUTER_OWN_CLIENT 1 /* the number of what the router asks for itself */
+#define ROUTER_OWN_CLIENT KAFKA_ENVELOPE_OWN_NUMBER
 
 struct client;
 

@@ -9,6 +9,7 @@ import pytest
 
 from admin_port import ask, post, ready_cluster, trilog
 from cluster import wait_until
+from envelope import Client, Router
 from fault_test import PARTITIONS, Load, finish
 from message import Connection
 from topics import create_topic
@@ -81,12 +82,24 @@ def stand(cluster, site, health):
     return time.monotonic() - begin, agreed[2][site]
 
 
+def report_on(connection, text, resource_name="1", name=REPORT):
+    answer, = connection.call("IncrementalAlterConfigs", 1, resources=[
+        {"resource_type": BROKER, "resource_name": resource_name, "configs": [
+            {"name": name, "config_operation": SET, "value": text}]}])["resources"]
+    return answer["error_code"], answer["error_message"]
+
+
 def report(node, text, resource_name="1", name=REPORT):
     with Connection(node) as c:
-        answer, = c.call("IncrementalAlterConfigs", 1, resources=[
-            {"resource_type": BROKER, "resource_name": resource_name, "configs": [
-                {"name": name, "config_operation": SET, "value": text}]}])["resources"]
-    return answer["error_code"], answer["error_message"]
+        return report_on(c, text, resource_name, name)
+
+
+def report_as_router(node, router_id, text):
+    """What a router says for itself, which no client of it can."""
+    with Router(node, router_id) as connection:
+        own = Client(connection)
+        own.number = 1
+        return report_on(own, text)
 
 
 # ---- told ----------------------------------------------------------------------------------------
@@ -117,13 +130,29 @@ def test_reports_are_read_bounded_and_never_stored(own):
     assert answers[0] == 0 and THROTTLED in answers
 
 
-def test_what_routers_and_clients_report_is_agreed_and_taken_back_by_nobody_else(own):
+def test_a_client_has_one_voice_however_many_connections_it_has(own):
+    node = own.nodes[0]
+    wait_verdict(own.nodes, lambda v: len(v[2]) == 3, "a first verdict")
+
+    def is_counted():
+        for _ in range(5):
+            report(node, "from=a to=c stage=answer")
+        return ways(own, "c", own.nodes[1])["a"]["failing"] > 0
+    wait_until(is_counted, BOUND_S, "another node has been told", 0.05)
+    for each in own.nodes[:2]:
+        way = ways(own, "c", each)["a"]
+        assert way["failing"] <= 1 and way["reporters"] <= 2, way
+
+
+def test_what_most_routers_report_is_agreed_and_taken_back_by_nobody_else(own):
+    """Of each site a node has signs of life, and two routers try it."""
     before, _, _ = wait_verdict(own.nodes, lambda v: len(v[2]) == 3, "a first verdict")
     text = "; ".join(f"from={a} to={b} stage={'answer' if b == 'c' else 'none'}"
                      for a in "ab" for b in "abc")
 
     def is_left():
-        report(own.nodes[0], text)
+        for router_id in (71, 72):
+            report_as_router(own.nodes[0], router_id, text)
         agreed = verdict(own.nodes[1])
         return agreed if agreed[2]["c"][0] == "left" else None
     epoch, _, sites = wait_until(is_left, BOUND_S, "site c is left", 0.25)

@@ -122,49 +122,128 @@ Test(cluster_site_board, who_follows_goes_on_from_what_was_agreed)
     site_board_destroy(follows);
 }
 
-Test(cluster_site_board, one_client_that_fails_takes_no_path_away_and_most_of_them_do)
+/* What `from` says of `to`, if anything, as often as a canary does, until the judge must have made
+ * up its mind. */
+struct says {
+    uint64_t reporter;
+    enum router_stage stage;
+};
+
+#define BY_SIGNS(node) ((node) | UINT64_C(1) << 40)
+
+static struct site_path_view told_by(const struct says *says, unsigned count)
 {
     struct site_board *board = board_of_three();
     struct router_verdict next;
     struct site_view view;
     for (uint64_t now_ms = 500; now_ms <= 6000; now_ms += 500) {
-        cr_assert_eq(say(board, "a", "b", 1, ROUTER_STAGE_NONE, now_ms), 0);
-        cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_FETCH, now_ms), 0);
+        for (unsigned i = 0; i < count; i++) {
+            struct site_report report = {.told = {.from = "a", .to = "b", .stage = says[i].stage},
+                                         .reporter = says[i].reporter & ~BY_SIGNS(0),
+                                         .is_by_signs = (says[i].reporter & BY_SIGNS(0)) != 0};
+            cr_assert_eq(site_board_take(board, &report, true, now_ms), 0);
+        }
         site_board_decide(board, &next, now_ms);
     }
     site_board_look(board, &view, 6000);
-    cr_assert_eq(view.paths[0][1].state, ROUTER_PATH_HEARD);
-    cr_assert_eq(view.paths[0][1].reporters, 2);
-    cr_assert_eq(view.paths[0][1].failing, 1);
-    for (uint64_t now_ms = 6500; now_ms <= 12000; now_ms += 500) {
-        cr_assert_eq(say(board, "a", "b", 1, ROUTER_STAGE_NONE, now_ms), 0);
-        cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_FETCH, now_ms), 0);
-        cr_assert_eq(say(board, "a", "b", OTHER(2), ROUTER_STAGE_FETCH, now_ms), 0);
+    site_board_destroy(board);
+    return view.paths[0][1];
+}
+
+#define TOLD(...)                                                                                  \
+    told_by((struct says[]){__VA_ARGS__}, sizeof(struct says[]){__VA_ARGS__} / sizeof(struct says))
+#define WELL      ROUTER_STAGE_NONE
+#define FAILS     ROUTER_STAGE_FETCH
+#define ROUTER(n) (SITE_REPORTER_ROUTER | (n))
+
+Test(cluster_site_board, however_many_clients_fail_they_outvote_no_node)
+{
+    struct site_path_view path = TOLD({1, WELL}, {OTHER(1), FAILS}, {OTHER(2), FAILS},
+                                      {OTHER(3), FAILS});
+    cr_assert_eq(path.state, ROUTER_PATH_HEARD);
+    cr_assert_eq(path.reporters, 4);
+    cr_assert_eq(path.failing, 3);
+    path = TOLD({BY_SIGNS(1), WELL}, {OTHER(1), FAILS}, {OTHER(2), FAILS}, {OTHER(3), FAILS});
+    cr_assert_eq(path.state, ROUTER_PATH_HEARD, "nor one that has signs of life only");
+    path = TOLD({1, FAILS}, {OTHER(1), WELL}, {OTHER(2), WELL}, {ROUTER(1), WELL});
+    cr_assert_eq(path.state, ROUTER_PATH_LOST, "nor do they talk a site well");
+    path = TOLD({1, FAILS}, {2, WELL}, {3, WELL}, {OTHER(1), FAILS}, {OTHER(2), FAILS});
+    cr_assert_eq(path.state, ROUTER_PATH_HEARD, "most nodes have the word");
+}
+
+Test(cluster_site_board, however_many_routers_fail_they_outvote_no_node_that_has_tried_it)
+{
+    struct site_path_view path = TOLD({1, WELL}, {ROUTER(1), FAILS}, {ROUTER(2), FAILS});
+    cr_assert_eq(path.state, ROUTER_PATH_HEARD);
+    path = TOLD({BY_SIGNS(1), WELL}, {ROUTER(1), FAILS});
+    cr_assert_eq(path.state, ROUTER_PATH_HEARD, "one router's link may be broken");
+    path = TOLD({BY_SIGNS(1), WELL}, {ROUTER(1), FAILS}, {ROUTER(2), FAILS});
+    cr_assert_eq(path.state, ROUTER_PATH_LOST, "signs of life say less than two who tried");
+    cr_assert_eq(path.stage, FAILS);
+}
+
+Test(cluster_site_board, where_nodes_say_nothing_or_contradict_each_other_others_have_the_word)
+{
+    cr_assert_eq(TOLD({ROUTER(1), FAILS}, {OTHER(1), WELL}, {OTHER(2), WELL}).state,
+                 ROUTER_PATH_LOST, "routers before clients");
+    cr_assert_eq(TOLD({OTHER(1), FAILS}).state, ROUTER_PATH_LOST);
+    cr_assert_eq(TOLD({OTHER(1), FAILS}, {OTHER(2), WELL}).state, ROUTER_PATH_HEARD,
+                 "even is well");
+    cr_assert_eq(TOLD({1, FAILS}, {2, WELL}).state, ROUTER_PATH_HEARD);
+    cr_assert_eq(TOLD({1, FAILS}, {2, WELL}, {ROUTER(1), FAILS}).state, ROUTER_PATH_LOST);
+    cr_assert_eq(TOLD({1, FAILS}, {2, WELL}, {OTHER(1), FAILS}).state, ROUTER_PATH_LOST);
+    cr_assert_eq(TOLD({1, FAILS}, {2, WELL}, {ROUTER(1), WELL}, {OTHER(1), FAILS}).state,
+                 ROUTER_PATH_HEARD);
+}
+
+Test(cluster_site_board, what_clients_say_makes_no_nodes_word_newer_and_has_none_until_that_is_old)
+{
+    struct site_board *board = board_of_three();
+    struct router_verdict next;
+    struct site_view view;
+    cr_assert_eq(say(board, "a", "b", 1, WELL, 1000), 0);
+    for (uint64_t now_ms = 1000; now_ms <= 1000 + SITE_FRESH_MS - 100; now_ms += 100) {
+        cr_assert_eq(say(board, "a", "b", OTHER(1), FAILS, now_ms), 0);
+        site_board_decide(board, &next, now_ms);
+        site_board_look(board, &view, now_ms);
+        cr_assert_eq(view.paths[0][1].state, ROUTER_PATH_HEARD);
+        cr_assert_eq(view.paths[0][1].stage, ROUTER_STAGE_NONE, "the judge has heard of none");
+    }
+    for (uint64_t now_ms = 1000 + SITE_FRESH_MS; now_ms <= 6000; now_ms += 100) {
+        cr_assert_eq(say(board, "a", "b", OTHER(1), FAILS, now_ms), 0);
         site_board_decide(board, &next, now_ms);
     }
-    site_board_look(board, &view, 12000);
+    site_board_look(board, &view, 6000);
     cr_assert_eq(view.paths[0][1].state, ROUTER_PATH_LOST);
-    cr_assert_eq(view.paths[0][1].stage, ROUTER_STAGE_FETCH);
+    for (uint64_t now_ms = 6000; now_ms <= 6000 + SITE_FRESH_MS; now_ms += 100)
+        site_board_decide(board, &next, now_ms);
+    site_board_look(board, &view, 6000 + SITE_FRESH_MS);
+    cr_assert_eq(view.paths[0][1].reporters, 0, "all is forgotten");
     site_board_destroy(board);
 }
 
-Test(cluster_site_board, takes_no_more_of_clients_than_it_has_room_and_time_for)
+Test(cluster_site_board, clients_push_out_each_other_and_no_router_that_is_fresh)
 {
     struct site_board *board = board_of_three();
     struct site_report told[64];
-    cr_assert_eq(say(board, "a", "x", 1, ROUTER_STAGE_NONE, 1000), ERR_NOT_FOUND);
-    cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, 1000), 0);
-    cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, 1099), ERR_BUSY);
-    cr_assert_eq(say(board, "a", "b", OTHER(1), ROUTER_STAGE_NONE, 1100), 0);
-    cr_assert_eq(say(board, "a", "b", 7, ROUTER_STAGE_CONNECT, 1100), 0);
-    for (uint64_t i = 2; i < 100; i++)
-        cr_assert_eq(say(board, "a", "b", OTHER(i), ROUTER_STAGE_NONE, 1100 + i), 0);
-    unsigned count = site_board_untold(board, told, 64, 1300), nodes = 0;
-    for (unsigned i = 0; i < count; i++)
-        nodes += told[i].reporter == 7 && told[i].told.stage == ROUTER_STAGE_CONNECT;
+    unsigned routers = 0;
+    cr_assert_eq(say(board, "a", "b", ROUTER(1), FAILS, 1000), 0);
+    for (uint64_t i = 1; i <= 2 * SITE_REPORTERS_MAX; i++)
+        cr_assert_eq(say(board, "a", "b", OTHER(i), WELL, 1001), 0);
+    unsigned count = site_board_untold(board, told, 64, 1001);
     cr_assert_eq(count, SITE_REPORTERS_MAX);
-    cr_assert_eq(nodes, 1, "a node keeps its place");
-    cr_assert_eq(site_board_untold(board, told, 64, 1300), 0, "each is told once");
+    cr_assert_eq(told[0].reporter, ROUTER(1), "it is told first, too");
+    for (uint64_t i = 1; i <= 2 * SITE_REPORTERS_MAX; i++)
+        cr_assert_eq(say(board, "a", "b", OTHER(i), WELL, 1000 + SITE_FRESH_MS), 0);
+    count = site_board_untold(board, told, 64, 1000 + SITE_FRESH_MS);
+    for (unsigned i = 0; i < count; i++)
+        routers += site_who(told[i].reporter) == SITE_WHO_ROUTER;
+    cr_assert_eq(count, SITE_REPORTERS_MAX);
+    cr_assert_eq(routers, 0);
+    for (uint64_t i = 1; i <= SITE_REPORTERS_MAX; i++)
+        cr_assert_eq(say(board, "a", "b", ROUTER(i), WELL, 1000 + SITE_FRESH_MS), 0);
+    cr_assert_eq(say(board, "a", "b", OTHER(1), WELL, 1000 + SITE_FRESH_MS), ERR_BUSY);
+    cr_assert_eq(say(board, "a", "b", 1, WELL, 1000 + SITE_FRESH_MS), 0, "a node finds its place");
     site_board_destroy(board);
 }
 

@@ -5,6 +5,8 @@
 
 #include "protocol/frame.h"
 
+#define KAFKA_ENVELOPE_OWN_NUMBER 1 /* of what a router asks for itself; no client of it has it */
+
 /* Whose request it is; see schema/envelope.txt. */
 struct kafka_envelope_client {
     struct bytes address; /* 4 or 16 bytes in network order */
