@@ -74,6 +74,16 @@ static void add_failover(struct metric_text *t, const struct router_survey *all)
         metric_whole(t, "", all->counts.troubles[i], 1, "kind", trouble_name((enum trouble)i));
 }
 
+static void add_reports(struct metric_text *t, const struct router_survey *all)
+{
+    static const char *const outcomes[REPORT_OUTCOMES] = {
+        [REPORT_TAKEN] = "taken", [REPORT_REFUSED] = "refused", [REPORT_LOST] = "lost"};
+    metric_family(t, "trilog_router_site_reports_total", METRIC_COUNTER,
+                  "Told to the cluster of sites that don't answer this router, by outcome");
+    for (unsigned i = 0; i < REPORT_OUTCOMES; i++)
+        metric_whole(t, "", all->counts.reports[i], 1, "outcome", outcomes[i]);
+}
+
 static void name_node(const struct board_node *n, char name[24], char address[300])
 {
     snprintf(name, 24, "%d", n->id);
@@ -142,6 +152,7 @@ void router_resource_metrics(struct http_call *call)
         add_process(&t, a, kept, all);
         add_clients(&t, all);
         add_failover(&t, all);
+        add_reports(&t, all);
         add_nodes(&t, all);
         add_routers(&t, &kept->values, all);
         add_backlogs(&t, &all->view);

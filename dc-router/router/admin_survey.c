@@ -16,6 +16,8 @@ static void add_counts(struct counts *into, const struct counts *from)
         into->requests[i] += from->requests[i];
     for (unsigned i = 0; i < TROUBLE_COUNT; i++)
         into->troubles[i] += from->troubles[i];
+    for (unsigned i = 0; i < REPORT_OUTCOMES; i++)
+        into->reports[i] += from->reports[i];
 }
 
 static void add_node(struct router_survey *all, const struct board_node *from)

@@ -17,6 +17,9 @@ enum trouble {
     TROUBLE_COUNT
 };
 
+/* What became of what was told of sites (site_report.h). */
+enum report_outcome { REPORT_TAKEN, REPORT_REFUSED, REPORT_LOST, REPORT_OUTCOMES };
+
 struct counts {
     uint64_t connections;               /* taken */
     uint64_t requests[COUNTS_APIS_MAX]; /* of clients */
@@ -24,6 +27,7 @@ struct counts {
     uint64_t held;   /* produce requests that had to wait for a leader */
     uint64_t resent; /* those that went out once more */
     uint64_t troubles[TROUBLE_COUNT];
+    uint64_t reports[REPORT_OUTCOMES];
     unsigned held_now;
 };
 

@@ -7,6 +7,7 @@
 
 #define PROBE_EVERY_MS 250
 #define LOOK_EVERY_MS  100 /* at what is late */
+#define FAILED_MANY    2   /* probes, one after another: one may meet a node that starts */
 
 static void on_probe_end(void *data, struct upstream *u)
 {
@@ -21,8 +22,13 @@ static void on_probed(struct upstream_call *call, int status, struct slice answe
     struct router_node *n = call->data;
     (void)answer;
     n->is_probing = false;
-    if (status != 0)
+    if (status != 0) {
+        n->probes_failed++;
+        n->failed = status == UV_ENOTCONN ? ROUTER_STAGE_CONNECT : ROUTER_STAGE_ANSWER;
         return;
+    }
+    n->probes_failed = 0;
+    n->has_answered = true;
     n->answered_ms = router_now_ms(n->owner);
     n->is_doubted = false;
     if (n->is_silent)
@@ -74,4 +80,12 @@ void node_look_at(struct router_node *n, uint64_t now_ms)
 bool router_node_is_up(const struct router_node *n)
 {
     return n->has_address && !n->is_silent;
+}
+
+/* One that is silent without a probe that failed: we have not been able to send any. */
+enum router_stage router_node_stage(const struct router_node *n)
+{
+    if (n->probes_failed >= FAILED_MANY || (n->is_silent && n->probes_failed > 0))
+        return n->failed;
+    return n->has_answered && !n->is_silent ? ROUTER_STAGE_NONE : ROUTER_STAGE_COUNT;
 }

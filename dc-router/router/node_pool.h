@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "dc-router/policy.h"
 #include "router/upstream.h"
 
 #define NODE_PIPES_MAX       64
@@ -71,7 +72,10 @@ struct router_node {
     uint64_t looked_ms; /* at what is late */
     struct upstream *probe;
     struct upstream_call probe_call;
-    bool is_probing; /* probe_call is under way */
+    bool is_probing;          /* probe_call is under way */
+    bool has_answered;        /* a probe, ever */
+    unsigned probes_failed;   /* since the last that was answered */
+    enum router_stage failed; /* how far the newest of them came */
     bool is_silent;
     uint64_t answered_ms; /* last answer to a probe */
     uint64_t probed_ms;   /* last one sent */
@@ -138,6 +142,9 @@ struct router_node *node_pool_find(struct router_shard *s, int32_t id);
 /* Any node that answers, of this router's site if there is one; NULL: none. `turn` spreads. */
 struct router_node *node_pool_any(struct router_shard *s, uint64_t turn);
 bool router_node_is_up(const struct router_node *n);
+/* How far this shard gets there: ROUTER_STAGE_NONE: it answers; CONNECT, ANSWER;
+ * ROUTER_STAGE_COUNT: not known. */
+enum router_stage router_node_stage(const struct router_node *n);
 
 /* What the router asks for itself, on a connection of its own: no client's request holds it up. */
 int router_node_send_own(struct router_node *n, struct upstream_call *call,

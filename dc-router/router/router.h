@@ -20,6 +20,7 @@
 #include "router/deadline.h"
 #include "router/node_pool.h"
 #include "router/peers.h"
+#include "router/site_report.h"
 #include "router/site_verdict.h"
 #include "router/view.h"
 
@@ -57,6 +58,7 @@ struct router_shard {
     struct router_shard *const *all;  /* the first shard's: all shards, itself too; else NULL */
     struct peers peers;               /* the first shard's */
     struct site_verdict site_verdict; /* the first shard's */
+    struct site_report site_report;   /* the first shard's */
     struct backlogs backlogs;         /* the first shard's */
     struct counts counts;
     struct board board;

@@ -95,8 +95,10 @@ void router_shard_tick(struct router_shard *s)
         client_drain(s, now_ms - s->drains_ms > REST_MS);
     peers_tick(s, now_ms);
     backlogs_tick(s, now_ms);
-    if (s->all != NULL)
+    if (s->all != NULL) {
         site_verdict_tick(s, now_ms);
+        site_report_tick(s, now_ms);
+    }
     board_tick(s, now_ms);
 }
 

@@ -376,3 +376,28 @@ def test_a_topic_whose_consumers_are_too_far_behind_takes_no_records_until_they_
     wait_until(lambda: is_open(False), 60, "the group has come down")
     wait_until(lambda: produced_error(router, topic) == 0, 30, "records are taken again")
     assert events(router, "backlog_open") and events(router, "backlog_closed")
+
+
+# ---- what it reports ----
+
+def reports(port, family):
+    """What became of them: a router's or a node's counts."""
+    counts = read_metrics(ask(port, "/metrics").body.decode())[family]
+    return {outcome: counts.value(outcome=outcome) for outcome in counts.labels("outcome")}
+
+
+def test_a_site_that_answers_a_router_nothing_is_reported_to_the_nodes(router, site):
+    """Last: what is left comes back when it was quiet for half a minute."""
+    def told():
+        return reports(router.admin, "trilog_router_site_reports_total")["taken"]
+
+    def heard():
+        return sum(reports(n.admin, "trilog_site_reports_total")["taken"] for n in site.nodes[:2])
+    told_before, heard_before = told(), heard()
+    site.nodes[2].pause()
+    try:
+        wait_until(lambda: told() >= told_before + 3, 60, "the router's reports are taken", 0.1)
+        assert heard() >= heard_before + 3
+    finally:
+        site.nodes[2].resume()
+    wait_until(lambda: all(n["up"] for n in state(router)["nodes"]), 60, "all nodes answer", 0.1)

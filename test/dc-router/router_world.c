@@ -126,7 +126,8 @@ static void fill_brokers(const struct world_node *n, struct kafka_metadata_respo
         brokers[i].node_id = n->world->nodes[i].id;
         brokers[i].host = kafka_string_of("127.0.0.1");
         brokers[i].port = n->world->nodes[i].port;
-        brokers[i].rack = kafka_string_of("far");
+        brokers[i].rack = kafka_string_of(
+            n->world->nodes[i].site == NULL ? "far" : n->world->nodes[i].site);
     }
 }
 

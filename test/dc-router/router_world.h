@@ -39,6 +39,7 @@ struct world_node {
     int32_t id;
     int listener;
     uint16_t port;
+    const char *site;     /* NULL: "far", where the router is not */
     bool is_hanging;      /* takes connections, and says nothing on its own */
     bool is_mute;         /* says that it is there, and nothing else on its own */
     bool is_behind;       /* knows of no topic yet */
