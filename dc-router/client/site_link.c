@@ -201,6 +201,8 @@ static void read_face(const struct kafka_metadata_response *m, struct site_face 
         copy_string(b->rack, face->brokers[at].site, CONF_NAME_SIZE);
         if (b->node_id < CONF_ROUTER_ID_LEAST || face->brokers[at].site[0] == '\0')
             face->are_routers = false;
+        if (i == 0 || b->node_id == m->controller_id)
+            bytes_copy_text(face->site, sizeof face->site, face->brokers[at].site);
     }
 }
 

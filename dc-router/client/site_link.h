@@ -19,7 +19,8 @@ struct site_link {
 
 /* Who shows himself there. */
 struct site_face {
-    bool are_routers; /* of one site; else nodes, of all sites */
+    bool are_routers;          /* else nodes */
+    char site[CONF_NAME_SIZE]; /* of the router that answers, who names itself as the controller */
     unsigned count;
     struct {
         struct conf_address address;

@@ -79,14 +79,13 @@ static bool is_same(const struct conf_address *a, const struct conf_address *b)
     return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-/* Where the router at this address stands. It shows itself behind those of this application's own
- * site, where it knows that site; else, or known by another name, with the first. */
+/* Where the router at this address stands; by its own word where it is known by another name. */
 static const char *stands_in(const struct site_face *face, const struct conf_address *address)
 {
     for (unsigned b = 0; b < face->count; b++)
         if (is_same(&face->brokers[b].address, address))
             return face->brokers[b].site;
-    return face->brokers[0].site;
+    return face->site;
 }
 
 static void note_up(struct site_watch *w, unsigned i)

@@ -67,7 +67,7 @@ static bool put_home(const struct router_shard *s, const char *home, struct face
 
 static bool has_broker(const struct face *face, uint32_t id)
 {
-    for (unsigned i = 0; i < face->count; i++)
+    for (unsigned i = 0; i < face->count + face->beyond_count; i++)
         if (face->brokers[i].id == (int32_t)id)
             return true;
     return false;
@@ -96,6 +96,8 @@ void face_look(const struct router_shard *s, const struct client *client, struct
     face->beyond_count = 0;
     if (home != NULL)
         put_beyond(s, is_guest, face);
+    uint32_t self = (uint32_t)s->settings->router_id;
+    face->controller_id = has_broker(face, self) ? (int32_t)self : face->brokers[0].id;
 }
 
 /* Stafford's mix 13, the end of splitmix64. */

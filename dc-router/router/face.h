@@ -39,6 +39,7 @@ struct face_broker {
 struct face {
     unsigned count;        /* who lead and coordinate: at least 1 */
     unsigned beyond_count; /* who follow them in `brokers`, of other sites */
+    int32_t controller_id; /* this router, which takes all that a controller does, if it is shown */
     struct face_broker brokers[FACE_BROKERS_MAX];
 };
 

@@ -39,7 +39,7 @@ static bool put_brokers(struct client_request *r, struct kafka_metadata_response
                                                                 .host = face.brokers[i].host,
                                                                 .port = face.brokers[i].port,
                                                                 .rack = face.brokers[i].site};
-    m->controller_id = face.brokers[0].id;
+    m->controller_id = face.controller_id;
     put_leaders(&face, m);
     return true;
 }

@@ -306,7 +306,7 @@ Test(router_homes, it_knows_routers_of_other_sites_too_which_lead_nothing)
     cr_assert_eq(got->brokers[0].node_id, PEER);
     cr_assert_eq(got->brokers[1].node_id, SELF);
     cr_assert(kafka_string_is_text(got->brokers[1].rack, "a"));
-    cr_assert_eq(got->controller_id, PEER);
+    cr_assert_eq(got->controller_id, SELF, "so who asked by a name knows where it stands");
     cr_assert_eq(got->topics[0].partitions[0].leader_id, PEER);
 }
 

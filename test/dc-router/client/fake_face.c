@@ -45,7 +45,7 @@ static void answer_face(struct fake_face *f, int socket, const struct kafka_requ
     if (first != NULL && first != f)
         brokers[m.brokers_count++] = broker_of(first);
     brokers[m.brokers_count++] = broker_of(f);
-    m.controller_id = brokers[0].node_id;
+    m.controller_id = f->id;
     answer(socket, h, &m);
 }
 

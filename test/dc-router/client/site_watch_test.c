@@ -25,8 +25,8 @@ struct stage {
 static const char *const names[SITES] = {"a", "b", "c"};
 
 /* The own site is a, which stands last in the list. `knows_home`: each shows a's router before
- * itself. */
-static void set_stage_of(struct stage *s, int32_t first_id, bool knows_home)
+ * itself. `host`: what settings call it; NULL: as it calls itself. */
+static void set_stage_of(struct stage *s, int32_t first_id, bool knows_home, const char *host)
 {
     memset(s, 0, sizeof *s);
     strcpy(s->settings.site, "a");
@@ -35,7 +35,10 @@ static void set_stage_of(struct stage *s, int32_t first_id, bool knows_home)
     for (int i = 0; i < SITES; i++) {
         fake_face_start(&s->faces[i], names[i], first_id + i);
         atomic_store(&s->faces[i].shown_first, knows_home ? &s->faces[0] : NULL);
-        s->settings.bootstrap.entries[SITES - 1 - i] = s->faces[i].address;
+        struct conf_address *address = &s->settings.bootstrap.entries[SITES - 1 - i];
+        *address = s->faces[i].address;
+        if (host != NULL)
+            bytes_copy_text(address->host, sizeof address->host, host);
         sites[i].weight = 1;
         strcpy(sites[i].name, names[i]);
     }
@@ -46,7 +49,7 @@ static void set_stage_of(struct stage *s, int32_t first_id, bool knows_home)
 
 static void set_stage(struct stage *s, int32_t first_id)
 {
-    set_stage_of(s, first_id, false);
+    set_stage_of(s, first_id, false, NULL);
 }
 
 static void clear_stage(struct stage *s)
@@ -181,11 +184,11 @@ Test(client_site_watch, goes_to_another_site_when_the_own_one_hangs, .timeout = 
 }
 
 /* Routers that know whose an application is show its own site's first, wherever they stand. */
-Test(client_site_watch, knows_where_a_router_stands_that_shows_the_own_sites_first, .timeout = 60)
+static void assert_leads_elsewhere(const char *host)
 {
     struct stage s;
     struct site_change change;
-    set_stage_of(&s, CONF_ROUTER_ID_LEAST, true);
+    set_stage_of(&s, CONF_ROUTER_ID_LEAST, true, host);
     wait_until_decided(&s);
     for (int i = 0; i < SITES; i++)
         cr_assert_eq(led_to(&s, connect_through(&s, i)), 0);
@@ -194,6 +197,16 @@ Test(client_site_watch, knows_where_a_router_stands_that_shows_the_own_sites_fir
     cr_assert_str_neq(change.site, "a", "the site is left, while its router is still shown first");
     cr_assert_neq(led_to(&s, connect_through(&s, 0)), 0);
     clear_stage(&s);
+}
+
+Test(client_site_watch, knows_where_a_router_stands_that_shows_the_own_sites_first, .timeout = 60)
+{
+    assert_leads_elsewhere(NULL);
+}
+
+Test(client_site_watch, also_of_one_that_settings_call_by_another_name, .timeout = 60)
+{
+    assert_leads_elsewhere("localhost");
 }
 
 Test(client_site_watch, follows_a_drain_and_its_end_with_cause_and_epoch, .timeout = 60)
