@@ -2,6 +2,7 @@
  * holds the next question up no longer than it is let. */
 #include "router/cluster_map.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,10 +35,9 @@ static struct map_topic *find_topic(struct cluster_map *m, struct kafka_string n
 
 static void drop_topic(struct cluster_map *m, struct map_topic *t)
 {
-    if (t->is_there)
-        HASH_DEL(m->topics, t);
-    else
-        HASH_DEL(m->unknown, t);
+    struct map_topic **table = t->is_there ? &m->topics : &m->unknown;
+    assert(*table != NULL); /* it is in it */
+    HASH_DEL(*table, t);
     free(t->near);
     free(t->leaders);
     free(t);
