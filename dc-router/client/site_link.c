@@ -11,16 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dc-router/policy_report.h"
 #include "protocol/frame.h"
 #include "protocol/messages.h"
 #include "site_connect.h"
 
 #define ANSWER_BYTES_MAX  (1u << 20)
-#define REQUEST_BYTES_MAX 1024
+#define REQUEST_BYTES_MAX (ROUTER_REPORT_SIZE_MAX + 512)
 #define METADATA_VERSION  1
 #define CONFIGS_VERSION   1
 #define RESOURCE_BROKER   4
-#define VERDICT_NAME      "trilog.site.verdict"
+#define OPERATION_SET     0
 
 static int64_t now_ms(void)
 {
@@ -226,9 +227,12 @@ int site_link_open(struct site_link *link, const struct conf_address *address, i
 {
     *link = (struct site_link){.socket = -1};
     int64_t end_ms;
+    link->stage = ROUTER_STAGE_CONNECT;
     int err = connect_any(address, timeout_ms, &end_ms, &link->socket);
-    if (err == 0)
+    if (err == 0) {
+        link->stage = ROUTER_STAGE_ANSWER;
         err = ask_face(link, end_ms, face);
+    }
     if (err != 0)
         site_link_close(link);
     return err;
@@ -269,7 +273,7 @@ static int read_verdict(const struct kafka_describe_configs_response *m,
         for (int32_t k = 0; k < m->resources[i].configs_count; k++) {
             const struct kafka_describe_configs_response_config *c = &m->resources[i].configs[k];
             uint8_t bytes[ROUTER_VERDICT_SIZE_MAX];
-            if (!kafka_string_is_text(c->name, VERDICT_NAME))
+            if (!kafka_string_is_text(c->name, ROUTER_VERDICT_CONFIG))
                 continue;
             int size = from_hex(c->value, bytes, sizeof bytes);
             return size < 0 ? size : router_verdict_decode(bytes_of(bytes, (size_t)size), verdict);
@@ -281,7 +285,7 @@ int site_link_ask_verdict(struct site_link *link, int timeout_ms, struct router_
 {
     char id[16];
     snprintf(id, sizeof id, "%d", link->broker_id);
-    struct kafka_string name = kafka_string_of(VERDICT_NAME);
+    struct kafka_string name = kafka_string_of(ROUTER_VERDICT_CONFIG);
     struct kafka_describe_configs_request_resource resource;
     kafka_describe_configs_request_resource_init(&resource);
     resource.resource_type = RESOURCE_BROKER;
@@ -300,4 +304,36 @@ int site_link_ask_verdict(struct site_link *link, int timeout_ms, struct router_
     err = read_verdict(a.message, verdict);
     answer_close(&a);
     return err == ERR_VERSION ? ERR_NOT_FOUND : err; /* a later release's: no order is known */
+}
+
+/* ---- a report ---- */
+
+int site_link_tell(struct site_link *link, int timeout_ms, const char *report)
+{
+    char id[16];
+    snprintf(id, sizeof id, "%d", link->broker_id);
+    struct kafka_incremental_alter_configs_request_config config;
+    kafka_incremental_alter_configs_request_config_init(&config);
+    config.name = kafka_string_of(ROUTER_REPORT_CONFIG);
+    config.config_operation = OPERATION_SET;
+    config.value = kafka_string_of(report);
+    struct kafka_incremental_alter_configs_request_resource resource;
+    kafka_incremental_alter_configs_request_resource_init(&resource);
+    resource.resource_type = RESOURCE_BROKER;
+    resource.resource_name = kafka_string_of(id);
+    resource.configs = &config;
+    resource.configs_count = 1;
+    struct kafka_incremental_alter_configs_request request;
+    kafka_incremental_alter_configs_request_init(&request);
+    request.resources = &resource;
+    request.resources_count = 1;
+    struct answer a;
+    int err = ask(link, KAFKA_API_INCREMENTAL_ALTER_CONFIGS, CONFIGS_VERSION, &request,
+                  now_ms() + timeout_ms, &a);
+    if (err != 0)
+        return err;
+    const struct kafka_incremental_alter_configs_response *m = a.message;
+    bool is_taken = m->resources_count == 1 && m->resources[0].error_code == 0;
+    answer_close(&a);
+    return is_taken ? 0 : ERR_INVALID;
 }

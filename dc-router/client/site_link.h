@@ -1,6 +1,7 @@
 /* A connection to one address of the settings: who is there, and what it says of the sites. Private
- * to libtrilog. It blocks, never beyond its deadlines; one thread. Plain Kafka, and of it two
- * questions: Metadata, and DescribeConfigs for the entry that holds the verdict. */
+ * to libtrilog. It blocks, never beyond its deadlines; one thread. Plain Kafka: Metadata,
+ * DescribeConfigs for the entry that holds the verdict, and IncrementalAlterConfigs to tell of
+ * sites that fail. */
 #ifndef CLIENT_SITE_LINK_H
 #define CLIENT_SITE_LINK_H
 
@@ -14,7 +15,8 @@
 struct site_link {
     int socket; /* -1: closed */
     int32_t asked_count;
-    int32_t broker_id; /* that the verdict is asked of */
+    int32_t broker_id;       /* that the verdict is asked of */
+    enum router_stage stage; /* at which it could not be opened */
 };
 
 /* Who shows himself there. */
@@ -38,5 +40,9 @@ void site_link_close(struct site_link *link);
 /* What is agreed: 0; ERR_NOT_FOUND where nothing is, or nobody is asked for such here; else, as
  * above, the connection is of no use any more. */
 int site_link_ask_verdict(struct site_link *link, int timeout_ms, struct router_verdict *verdict);
+
+/* Tells what was found of sites (dc-router/policy_report.h): 0; ERR_INVALID when it was refused;
+ * else, as above, the connection is of no use any more. */
+int site_link_tell(struct site_link *link, int timeout_ms, const char *report);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "site_choice.h"
 #include "site_link.h"
+#include "site_word.h"
 
 #define LOOK_EVERY_MS 500
 #define ANSWER_MS_MAX 800 /* who takes longer hangs */
@@ -50,6 +51,7 @@ struct site_watch {
     unsigned count;
     struct known_address known[CONF_ADDRESSES_MAX];
     struct site_choice choice;
+    struct site_word word;
     struct site_link link;
     unsigned link_at; /* in `known` */
     unsigned ahead_next;
@@ -102,10 +104,11 @@ static void note_up(struct site_watch *w, unsigned i)
         return;
     site_gate_learn(w->gate, &k->address, site, true);
     site_choice_on_up(&w->choice, k->site, now_ms());
+    site_word_well(&w->word, k->site);
 }
 
 /* A site is lost with its last router. */
-static void note_lost(struct site_watch *w, unsigned i)
+static void note_lost(struct site_watch *w, unsigned i, enum router_stage stage)
 {
     unsigned site = w->known[i].site;
     w->known[i].is_up = false;
@@ -115,6 +118,7 @@ static void note_lost(struct site_watch *w, unsigned i)
         if (w->known[k].site == site && w->known[k].is_up)
             return;
     site_choice_on_lost(&w->choice, site);
+    site_word_failed(&w->word, site, stage, now_ms());
 }
 
 /* Who is at this address? True: the link is open. */
@@ -124,7 +128,7 @@ static bool open_link(struct site_watch *w, unsigned i, struct site_link *link)
     if (is_up)
         note_up(w, i);
     else
-        note_lost(w, i);
+        note_lost(w, i, link->stage);
     return is_up;
 }
 
@@ -232,6 +236,19 @@ static bool link_to(struct site_watch *w, unsigned site)
     return false;
 }
 
+/* Through the site that is used, of those that are not. */
+static void tell_cluster(struct site_watch *w)
+{
+    char report[ROUTER_REPORT_SIZE_MAX + 1];
+    if (w->link.socket < 0 || !site_word_due(&w->word, &w->choice, now_ms(), report))
+        return;
+    int err = site_link_tell(&w->link, ANSWER_MS_MAX, report);
+    if (err == 0 || err == ERR_INVALID)
+        site_word_told(&w->word, err == 0, now_ms());
+    else
+        site_link_close(&w->link);
+}
+
 /* ---- a round ---- */
 
 static void use(struct site_watch *w, unsigned site)
@@ -258,6 +275,7 @@ static void round_of_routers(struct site_watch *w)
             site_choice_on_lost(&w->choice, target);
     }
     look_ahead(w);
+    tell_cluster(w);
 }
 
 static bool is_any_up(const struct site_watch *w)

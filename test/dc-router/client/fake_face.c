@@ -73,6 +73,29 @@ static void answer_verdict(struct fake_face *f, int socket, const struct kafka_r
     answer(socket, h, &m);
 }
 
+static void take_report(struct fake_face *f, int socket, const struct kafka_request_header *h,
+                        struct kafka_reader *r)
+{
+    struct kafka_incremental_alter_configs_request asked;
+    struct kafka_incremental_alter_configs_response m;
+    struct kafka_incremental_alter_configs_response_resource resource;
+    struct kafka_arena arena;
+    kafka_arena_init(&arena, FRAME_SIZE);
+    cr_assert_eq(kafka_incremental_alter_configs_request_decode(r, h->api_version, &arena, &asked),
+                 0);
+    const struct kafka_incremental_alter_configs_request_config *c = asked.resources->configs;
+    cr_assert(kafka_string_is_text(c->name, "trilog.site.report"));
+    pthread_mutex_lock(&f->lock);
+    snprintf(f->report, sizeof f->report, "%.*s", (int)c->value.size, c->value.data);
+    pthread_mutex_unlock(&f->lock);
+    kafka_incremental_alter_configs_response_init(&m);
+    kafka_incremental_alter_configs_response_resource_init(&resource);
+    m.resources = &resource;
+    m.resources_count = 1;
+    answer(socket, h, &m);
+    kafka_arena_close(&arena);
+}
+
 /* One request, which comes whole here. False when the connection is over. */
 static bool serve(struct fake_face *f, int socket)
 {
@@ -89,6 +112,8 @@ static bool serve(struct fake_face *f, int socket)
         answer_face(f, socket, &h);
     else if (h.api_key == KAFKA_API_DESCRIBE_CONFIGS)
         answer_verdict(f, socket, &h);
+    else if (h.api_key == KAFKA_API_INCREMENTAL_ALTER_CONFIGS)
+        take_report(f, socket, &h, &r);
     else
         return false;
     return true;
@@ -139,6 +164,13 @@ void fake_face_judge(struct fake_face *f, const struct router_verdict *verdict)
     pthread_mutex_lock(&f->lock);
     f->verdict = *verdict;
     f->has_verdict = true;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void fake_face_report(struct fake_face *f, char into[256])
+{
+    pthread_mutex_lock(&f->lock);
+    memcpy(into, f->report, sizeof f->report);
     pthread_mutex_unlock(&f->lock);
 }
 

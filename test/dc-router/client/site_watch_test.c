@@ -227,6 +227,38 @@ Test(client_site_watch, follows_a_drain_and_its_end_with_cause_and_epoch, .timeo
     clear_stage(&s);
 }
 
+static bool is_told(struct stage *s, int site, const char *begins)
+{
+    char report[256] = "";
+    for (int i = 0; i < 3000; i++) {
+        fake_face_report(&s->faces[site], report);
+        if (strncmp(report, begins, strlen(begins)) == 0)
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+Test(client_site_watch, tells_the_site_that_it_uses_of_one_that_fails_and_then_is_well,
+     .timeout = 60)
+{
+    struct stage s;
+    struct site_change change;
+    char none[256];
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    judge(&s, 0, ROUTER_WHOLE, ROUTER_IN);
+    wait_until_decided(&s);
+    atomic_store(&s.faces[0].state, FACE_HUNG);
+    cr_assert(is_changed(&s, &change));
+    int used = change.site[0] - 'a';
+    cr_assert(is_told(&s, used, "from=a to=a stage=answer"));
+    atomic_store(&s.faces[0].state, FACE_WELL);
+    cr_assert(is_told(&s, used, "from=a to=a stage=none"));
+    fake_face_report(&s.faces[0], none);
+    cr_assert_str_eq(none, "", "nothing is told while all is well");
+    clear_stage(&s);
+}
+
 Test(client_site_watch, finds_a_site_that_comes_back_when_all_were_away, .timeout = 60)
 {
     struct stage s;
