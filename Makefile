@@ -21,14 +21,14 @@ MAKEFLAGS += --jobs=$(shell nproc)
 endif
 
 PREFIX ?= /usr/local
-# A tree of objects per variant: release, clang (its warnings), asan, tsan, fuzz.
+# A tree of objects per variant: release, asan, tsan, fuzz. asan and fuzz are built by clang, which
+# warns of other things than gcc.
 VARIANT ?= release
 # BREAK=NAME breaks one rule on purpose (see the simulation), in a tree of its own.
 B := build/$(if $(BREAK),break-$(BREAK),$(VARIANT))
-CC := $(if $(filter default undefined,$(origin CC)),$(if $(filter clang fuzz,$(VARIANT)),clang,gcc),$(CC))
+CC := $(if $(filter default undefined,$(origin CC)),$(if $(filter asan fuzz,$(VARIANT)),clang,gcc),$(CC))
 
 CFLAGS_release := -O2
-CFLAGS_clang := -O1
 CFLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -73,7 +73,7 @@ libs_of = $(filter $(foreach f,$(1) $($(1)_needs),$(B)/lib$(f).a),$(LIBS))
 
 .PHONY: all libtrilog demo demo-failover clients-routed clients-routed-short chaos chaos-short chaos-failover chaos-failover-short chaos-broken chaos-broken-short chaos-programs chaos-tests unit \
         test check sim sim-full sim-broken fuzz bench bench-groups bounds bounds-short fmt install clean clients raft-is-sound \
-        unit-asan unit-tsan valgrind-client fuzz-short fuzz-binaries programs check-clang check-format check-tidy
+        unit-asan unit-tsan valgrind-client fuzz-short fuzz-binaries programs check-format check-tidy
 all: build/.need-build $(B)/trilogd $(B)/trilog-router $(if $(CLI_SOURCES),$(B)/trilog $(B)/pages/.made)
 
 build/.need-%: tools/need
@@ -256,8 +256,9 @@ valgrind-client: build/.need-valgrind $(B)/test/client_tests
 	tools/run-valgrind $(B)/test/client_tests
 
 # Sanitizers make tests several times slower.
+unit-asan: build/.need-check
 unit-asan unit-tsan: unit-%:
-	TSAN_OPTIONS=suppressions=test/plain/tsan.supp UNIT_TIMEOUT_SECONDS=300 $(MAKE) VARIANT=$* unit
+	TSAN_OPTIONS=suppressions=test/plain/tsan.supp UNIT_TIMEOUT_SECONDS=300 $(MAKE) VARIANT=$* $(if $(filter asan,$*),all) unit
 
 # ---- simulation: SEED=… or CASE=… replays one, BREAK=… runs a build with one rule broken ------------
 $(B)/test/sim/sim: $(patsubst %.c,$(B)/%.o,$(wildcard test/sim/*.c)) $(FAKES) $(LIBS)
@@ -288,8 +289,8 @@ fuzz fuzz-short: build/.need-fuzz
 # Real processes first and foremost; beside them what only computes.
 PROCESS_SUITES := $(if $(wildcard test/client/run),clients clients-routed-short) chaos-tests chaos-short chaos-failover-short chaos-broken-short bounds-short
 COMPUTE_SUITES := unit sim sim-broken $(if $(FUZZ_NAMES),fuzz-short)
-COMPILE_SUITES := unit-asan unit-tsan check-clang check-format
-CHECK_SUITES := unit-asan unit-tsan check-clang check-format check-tidy
+COMPILE_SUITES := unit-asan unit-tsan check-format
+CHECK_SUITES := $(COMPILE_SUITES) check-tidy
 test: programs
 	tools/run-suites $(foreach s,$(PROCESS_SUITES),$(s) "$(MAKE) $(s)") \
 	    --beside $(foreach s,$(COMPUTE_SUITES),$(s) "$(MAKE) $(s)") \
@@ -299,9 +300,6 @@ programs: all libtrilog chaos-programs $(UNIT_BINARIES) $(B)/test/sim/sim $(B)/b
 check: build/.need-check
 	tools/run-suites $(foreach s,$(CHECK_SUITES),$(s) "$(MAKE) $(s)")
 
-# Clang warns of other things than gcc.
-check-clang: build/.need-check
-	$(MAKE) VARIANT=clang all unit
 check-format: build/.need-check
 	tools/check-format
 # One stamp a file: only what changed is analysed again.

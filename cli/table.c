@@ -20,7 +20,7 @@ void table_init(struct table *t, const char *headings)
         snprintf(heading, sizeof heading, "%.*s", (int)strcspn(at, "|"), at);
         table_text(t, heading);
         at = strchr(at, '|');
-        at += at != NULL;
+        at = at == NULL ? NULL : at + 1;
     }
 }
 

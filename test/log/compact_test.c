@@ -599,7 +599,11 @@ Test(log_compact, gives_back_what_it_took_when_there_is_no_room_and_is_carried_o
     cr_assert_gt(missed, 1);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef __has_feature
+#define __has_feature(name) 0 /* clang's way to tell */
+#endif
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                             \
+    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 static void bound_memory(size_t more_bytes)
 {
     unsigned long pages = 0;
