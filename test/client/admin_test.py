@@ -205,7 +205,7 @@ def test_deleted_records_are_gone_and_the_rest_stays(cluster, new_topic):
 
 
 def test_offsets_are_listed_by_kind(cluster, new_topic):
-    topic = new_topic()
+    topic = new_topic(retention_ms=-1)
     sender = records.Sender(cluster, topic, linger_ms=0)
     for stamp in (3000, 9000, 5000):
         sender.send(b"x", timestamp=1_600_000_000_000 + stamp)

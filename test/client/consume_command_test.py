@@ -40,7 +40,7 @@ def into_full_disk(cluster, *words):
 
 
 def test_writes_records_as_the_format_says_and_ends_with_the_topic(cluster, new_topic):
-    topic = new_topic(1)
+    topic = new_topic(1, retention_ms=-1)
     producer = records.producer(cluster)
     producer.produce(topic, b"paid", key=b"7", headers=[("h", b"x"), ("none", None)], timestamp=1700000000123)
     producer.produce(topic, None, key=b"8", timestamp=1700000000124)

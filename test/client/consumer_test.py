@@ -56,7 +56,7 @@ def test_small_fetches_return_every_record(cluster, new_topic):
 
 
 def test_an_offset_is_found_by_its_time(cluster, new_topic):
-    topic = new_topic()
+    topic = new_topic(retention_ms=-1)
     sender = records.Sender(cluster, topic, linger_ms=0)
     for i in range(100):
         sender.send(b"%d" % i, timestamp=1_600_000_000_000 + 1000 * i)

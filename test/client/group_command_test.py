@@ -30,8 +30,8 @@ def offsets_of(node, group):
 
 @pytest.fixture
 def topic(cluster, new_topic):
-    """Two partitions of 100 records each."""
-    made = new_topic(partitions=2)
+    """Two partitions of 100 records each, of 2020."""
+    made = new_topic(partitions=2, retention_ms=-1)
     sender = records.Sender(cluster, made)
     for i in range(200):
         sender.send(b"%d" % i, partition=i % 2, timestamp=1_600_000_000_000 + 1000 * (i // 2))

@@ -28,7 +28,7 @@ def test_an_acknowledgement_names_the_offset_at_which_the_record_is_read(cluster
 
 
 def test_keys_values_headers_and_timestamps_are_read_as_sent(cluster, new_topic):
-    topic = new_topic()
+    topic = new_topic(retention_ms=-1)
     sender = records.Sender(cluster, topic)
     sent = [
         (b"key", b"value", [("one", b"1"), ("one", b"again"), ("none", None), ("empty", b"")]),
