@@ -223,9 +223,10 @@ static bool ask(struct site_watch *w)
 /* To any address of the site, the one after the last first. */
 static bool link_to(struct site_watch *w, unsigned site)
 {
+    unsigned last = w->link_at;
     site_link_close(&w->link);
     for (unsigned n = 1; n <= w->count; n++) {
-        unsigned i = (w->link_at + n) % w->count;
+        unsigned i = (last + n) % w->count;
         if (w->known[i].site != site)
             continue;
         w->link_at = i;
@@ -257,11 +258,22 @@ static void use(struct site_watch *w, unsigned site)
     site_gate_use(w->gate, w->choice.sites[site].name, w->link.socket);
 }
 
-static void round_of_routers(struct site_watch *w)
+/* Which site to use; where none is up, whoever was lost is looked at anew, once in a round. */
+static unsigned decide(struct site_watch *w, bool *has_looked)
+{
+    unsigned target = site_choice_decide(&w->choice, now_ms());
+    if (target != SITE_NONE || *has_looked)
+        return target;
+    *has_looked = true;
+    look_everywhere(w);
+    return site_choice_decide(&w->choice, now_ms());
+}
+
+static void round_of_routers(struct site_watch *w, bool has_looked)
 {
     bool is_asked = false;
     for (unsigned tries = 0; tries < 2 * ROUTER_SITES_MAX; tries++) {
-        unsigned target = site_choice_decide(&w->choice, now_ms());
+        unsigned target = decide(w, &has_looked);
         if (target == SITE_NONE)
             return;
         if (target == w->choice.used && is_asked)
@@ -288,12 +300,13 @@ static bool is_any_up(const struct site_watch *w)
 
 static void one_round(struct site_watch *w)
 {
-    if (!is_any_up(w))
+    bool has_looked = !is_any_up(w);
+    if (has_looked)
         look_everywhere(w);
     if (!is_any_up(w) && w->choice.used == SITE_NONE)
         site_gate_use(w->gate, "", -1); /* none is better: whoever comes first is tried */
     if (has_routers(w)) {
-        round_of_routers(w);
+        round_of_routers(w, has_looked);
     } else if (is_any_up(w)) {
         site_gate_use(w->gate, "", -1);
         if (!ask(w) && link_to(w, SITE_NONE))

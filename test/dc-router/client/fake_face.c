@@ -108,6 +108,7 @@ static bool serve(struct fake_face *f, int socket)
     struct kafka_request_header h;
     if (kafka_request_header_decode(&r, &h) != 0 || h.api == NULL)
         return false;
+    atomic_fetch_add(&f->asked, h.api_key == KAFKA_API_METADATA);
     if (h.api_key == KAFKA_API_METADATA)
         answer_face(f, socket, &h);
     else if (h.api_key == KAFKA_API_DESCRIBE_CONFIGS)

@@ -24,16 +24,18 @@ struct stage {
 
 static const char *const names[SITES] = {"a", "b", "c"};
 
-/* The own site is a, which stands last in the list. `knows_home`: each shows a's router before
- * itself. `host`: what settings call it; NULL: as it calls itself. */
-static void set_stage_of(struct stage *s, int32_t first_id, bool knows_home, const char *host)
+/* The own site is a, which stands last in the list. `stand_in`: where routers or nodes stand.
+ * `knows_home`: each shows a's router before itself. `host`: what settings call it; NULL: as it
+ * calls itself. */
+static void set_stage_of(struct stage *s, int32_t first_id, const char *const stand_in[SITES],
+                         bool knows_home, const char *host)
 {
     memset(s, 0, sizeof *s);
     strcpy(s->settings.site, "a");
     s->settings.bootstrap.count = SITES;
     struct router_site sites[SITES];
     for (int i = 0; i < SITES; i++) {
-        fake_face_start(&s->faces[i], names[i], first_id + i);
+        fake_face_start(&s->faces[i], stand_in[i], first_id + i);
         atomic_store(&s->faces[i].shown_first, knows_home ? &s->faces[0] : NULL);
         struct conf_address *address = &s->settings.bootstrap.entries[SITES - 1 - i];
         *address = s->faces[i].address;
@@ -49,7 +51,7 @@ static void set_stage_of(struct stage *s, int32_t first_id, bool knows_home, con
 
 static void set_stage(struct stage *s, int32_t first_id)
 {
-    set_stage_of(s, first_id, false, NULL);
+    set_stage_of(s, first_id, names, false, NULL);
 }
 
 static void clear_stage(struct stage *s)
@@ -188,7 +190,7 @@ static void assert_leads_elsewhere(const char *host)
 {
     struct stage s;
     struct site_change change;
-    set_stage_of(&s, CONF_ROUTER_ID_LEAST, true, host);
+    set_stage_of(&s, CONF_ROUTER_ID_LEAST, names, true, host);
     wait_until_decided(&s);
     for (int i = 0; i < SITES; i++)
         cr_assert_eq(led_to(&s, connect_through(&s, i)), 0);
@@ -207,6 +209,46 @@ Test(client_site_watch, knows_where_a_router_stands_that_shows_the_own_sites_fir
 Test(client_site_watch, also_of_one_that_settings_call_by_another_name, .timeout = 60)
 {
     assert_leads_elsewhere("localhost");
+}
+
+static void wait_until_asked(struct stage *s, int face, int before)
+{
+    for (int i = 0; i < 3000 && atomic_load(&s->faces[face].asked) == before; i++)
+        usleep(10000);
+    cr_assert_gt(atomic_load(&s->faces[face].asked), before);
+}
+
+static void set_states(struct stage *s, enum fake_face_state a, enum fake_face_state b,
+                       enum fake_face_state other_a)
+{
+    atomic_store(&s->faces[0].state, a);
+    atomic_store(&s->faces[1].state, b);
+    atomic_store(&s->faces[2].state, other_a);
+}
+
+Test(client_site_watch, goes_to_a_site_that_it_had_lost_when_both_routers_of_its_own_are_gone,
+     .timeout = 120)
+{
+    static const char *const stand_in[SITES] = {"a", "b", "a"};
+    struct stage s;
+    struct site_change change;
+    set_stage_of(&s, CONF_ROUTER_ID_LEAST, stand_in, false, NULL);
+    wait_until_decided(&s);
+    for (int i = 0; i < SITES; i++)
+        wait_until_asked(&s, i, 0);
+    set_states(&s, FACE_AWAY, FACE_WELL, FACE_AWAY);
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.site, "b");
+    set_states(&s, FACE_WELL, FACE_AWAY, FACE_WELL);
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.site, "a", "better than none, whatever happened");
+    int asked = atomic_load(&s.faces[2].asked);
+    set_states(&s, FACE_AWAY, FACE_WELL, FACE_WELL);
+    wait_until_asked(&s, 2, asked);
+    set_states(&s, FACE_AWAY, FACE_WELL, FACE_AWAY);
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.site, "b", "nobody has looked at it since it was lost");
+    clear_stage(&s);
 }
 
 Test(client_site_watch, follows_a_drain_and_its_end_with_cause_and_epoch, .timeout = 60)
