@@ -1,5 +1,6 @@
 /* A round: coordinator? --> what is committed --> ends, at each leader --> what is so old, at each
- * leader --> the view. Each step waits for all its answers; one that fails ends the round. */
+ * leader --> the view. Each step waits for all its answers; one that fails ends the round, and so
+ * does one in which a partition was left out: nothing said of it is not "nobody is behind". */
 #include "router/backlog.h"
 
 #include <stdlib.h>
@@ -16,17 +17,21 @@
 #define PARTITIONS_MAX 10000
 #define LATEST         (-1)
 #define RETRY_MS       500 /* the topic is not known yet */
+#define NOT_TOLD       INT64_MIN
 
 struct backlog_part {
     struct backlog_round *round;
     struct upstream_call call;
 };
 
+enum backlog_step { STEP_COMMITTED, STEP_ENDS, STEP_AGES };
+
 struct backlog_round {
     struct router_shard *shard;
     struct conf_backlog limit;
     bool is_open; /* when it began */
-    bool has_failed, is_for_age;
+    bool has_failed;
+    enum backlog_step step;
     int32_t count;
     struct backlog_partition *partitions;
     unsigned pending;
@@ -101,14 +106,40 @@ static void fail(struct backlog_round *round)
     cluster_map_want(round->shard, kafka_string_of(round->limit.topic));
 }
 
-static void ask_ends(struct backlog_round *round, bool is_for_age);
+static void ask_offsets(struct backlog_round *round, enum backlog_step step);
+
+/* What is told of the partition in this step. */
+static int64_t *told_in(const struct backlog_round *round, int32_t partition)
+{
+    struct backlog_partition *p = &round->partitions[partition];
+    return round->step == STEP_COMMITTED ? &p->committed
+           : round->step == STEP_ENDS    ? &p->end
+                                         : &p->young;
+}
+
+static void begin_step(struct backlog_round *round, enum backlog_step step)
+{
+    round->step = step;
+    for (int32_t i = 0; i < round->count; i++)
+        *told_in(round, i) = NOT_TOLD;
+}
+
+static bool is_whole(const struct backlog_round *round)
+{
+    for (int32_t i = 0; i < round->count; i++)
+        if (*told_in(round, i) == NOT_TOLD)
+            return false;
+    return true;
+}
 
 static void one_less(struct backlog_round *round)
 {
     if (--round->pending > 0)
         return;
-    if (!round->has_failed && !round->is_for_age && round->limit.ms > 0)
-        ask_ends(round, true);
+    if (!round->has_failed && !is_whole(round))
+        fail(round);
+    if (!round->has_failed && round->step == STEP_ENDS && round->limit.ms > 0)
+        ask_offsets(round, STEP_AGES);
     else
         end_round(round);
 }
@@ -118,16 +149,12 @@ static void one_less(struct backlog_round *round)
 static void take_offset(struct backlog_round *round,
                         const struct kafka_list_offsets_response_partition *from)
 {
-    if (from->error_code != KAFKA_ERROR_NONE || from->partition_index < 0 ||
-        from->partition_index >= round->count) {
-        fail(round);
-        return;
-    }
-    struct backlog_partition *p = &round->partitions[from->partition_index];
-    if (round->is_for_age)
-        p->young = from->offset;
+    bool is_told = from->error_code == KAFKA_ERROR_NONE &&
+                   (round->step == STEP_AGES || from->offset >= 0);
+    if (is_told && from->partition_index >= 0 && from->partition_index < round->count)
+        *told_in(round, from->partition_index) = from->offset;
     else
-        p->end = from->offset;
+        fail(round);
 }
 
 static void on_listed(struct upstream_call *call, int status, struct slice answer)
@@ -143,14 +170,15 @@ static void on_listed(struct upstream_call *call, int status, struct slice answe
     const struct kafka_list_offsets_response *m = own.message;
     for (int32_t t = 0; t < m->topics_count; t++)
         for (int32_t p = 0; p < m->topics[t].partitions_count; p++)
-            take_offset(round, &m->topics[t].partitions[p]);
+            if (kafka_string_is_text(m->topics[t].name, round->limit.topic))
+                take_offset(round, &m->topics[t].partitions[p]);
     own_answer_close(&own);
     one_less(round);
 }
 
 static int64_t timestamp_of(const struct backlog_round *round)
 {
-    return round->is_for_age
+    return round->step == STEP_AGES
                ? clock_wall_ms(&round->shard->clock) - backlog_age_ms(&round->limit, round->is_open)
                : LATEST;
 }
@@ -199,11 +227,11 @@ static bool has_leaders(const struct backlog_round *round)
     return true;
 }
 
-static void ask_ends(struct backlog_round *round, bool is_for_age)
+static void ask_offsets(struct backlog_round *round, enum backlog_step step)
 {
     struct kafka_list_offsets_request_partition *partitions = calloc((size_t)round->count + 1,
                                                                      sizeof *partitions);
-    round->is_for_age = is_for_age;
+    begin_step(round, step);
     round->part_count = 0;
     round->pending = 1;
     bool can_ask = partitions != NULL && has_leaders(round);
@@ -221,16 +249,17 @@ static void ask_ends(struct backlog_round *round, bool is_for_age)
 
 static bool take_committed(struct backlog_round *round, const struct kafka_offset_fetch_response *m)
 {
-    if (m->error_code != KAFKA_ERROR_NONE || m->topics_count != 1)
+    if (m->error_code != KAFKA_ERROR_NONE || m->topics_count != 1 ||
+        !kafka_string_is_text(m->topics[0].name, round->limit.topic))
         return false;
     for (int32_t i = 0; i < m->topics[0].partitions_count; i++) {
         const struct kafka_offset_fetch_response_partition *from = &m->topics[0].partitions[i];
         if (from->error_code != KAFKA_ERROR_NONE || from->partition_index < 0 ||
             from->partition_index >= round->count)
             return false;
-        round->partitions[from->partition_index].committed = from->committed_offset;
+        *told_in(round, from->partition_index) = from->committed_offset;
     }
-    return true;
+    return is_whole(round);
 }
 
 static void on_committed(struct upstream_call *call, int status, struct slice answer)
@@ -243,7 +272,7 @@ static void on_committed(struct upstream_call *call, int status, struct slice an
         own_answer_close(&own);
     }
     if (is_told) {
-        ask_ends(round, false);
+        ask_offsets(round, STEP_ENDS);
         return;
     }
     cluster_map_forget_coordinator(round->shard, kafka_string_of(round->limit.group));
@@ -332,8 +361,7 @@ static bool begin_round(struct router_shard *s, const struct conf_backlog *limit
     round->limit = *limit;
     round->is_open = seen->is_open;
     round->count = count;
-    for (int32_t i = 0; i < count; i++)
-        round->partitions[i].committed = -1;
+    begin_step(round, STEP_COMMITTED);
     round->parts[0].round = round;
     round->parts[0].call.data = &round->parts[0];
     s->backlogs.round = round;

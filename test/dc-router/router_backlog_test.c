@@ -170,6 +170,74 @@ Test(router_backlog_asked, what_can_not_be_found_out_changes_nothing)
     cr_assert(w.shard.view.backlogs[0].is_open, "it stays as it was");
 }
 
+/* The group is known to be behind, and is looked at again. */
+static void open_behind(const char *settings)
+{
+    open_with(settings);
+    look(0, 1000);
+    cr_assert(w.shard.view.backlogs[0].is_open);
+    world_pass_ms(&w, EVERY_MS);
+}
+
+static void assert_stays_open(void)
+{
+    cr_assert(w.shard.view.backlogs[0].is_open);
+    cr_assert_eq(w.shard.view.backlogs[0].records, WORLD_PARTITIONS * 1000);
+    cr_assert_null(w.shard.backlogs.round, "nothing is waited for");
+}
+
+Test(router_backlog_asked, partitions_that_a_coordinator_leaves_out_are_not_known_to_be_read)
+{
+    struct kafka_offset_fetch_response m;
+    struct kafka_offset_fetch_response_topic topic;
+    struct kafka_offset_fetch_response_partition partition;
+    open_behind(LIMIT "}\n");
+    kafka_offset_fetch_response_init(&m);
+    kafka_offset_fetch_response_topic_init(&topic);
+    kafka_offset_fetch_response_partition_init(&partition);
+    topic.name = kafka_string_of("t");
+    partition.committed_offset = 1000;
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_node_answer(&w, 1, next_call(1, KAFKA_API_OFFSET_FETCH), &m);
+    assert_stays_open();
+}
+
+Test(router_backlog_asked, nor_are_those_that_a_leader_leaves_out)
+{
+    open_behind(LIMIT "}\n");
+    answer_committed(1000);
+    answer_offsets(1, 1000, KAFKA_ERROR_NONE);
+    answer_offsets(2, 1000, KAFKA_ERROR_NONE);
+    world_answer_list_offsets(&w, 3, next_call(3, KAFKA_API_LIST_OFFSETS), NULL, 0);
+    assert_stays_open();
+}
+
+Test(router_backlog_asked, nor_where_a_leader_tells_no_end)
+{
+    open_behind(LIMIT "}\n");
+    answer_committed(1000);
+    for (int32_t node = 1; node <= WORLD_NODES; node++)
+        answer_offsets(node, node == 2 ? -1 : 1000, KAFKA_ERROR_NONE);
+    assert_stays_open();
+}
+
+Test(router_backlog_asked, nor_is_what_is_so_old_where_a_leader_leaves_it_out)
+{
+    open_with("backlog_limits:\n  - {topic: t, group: g, ms: 1 min}\n");
+    look(0, 1000);
+    for (int32_t node = 1; node <= WORLD_NODES; node++)
+        answer_offsets(node, -1, KAFKA_ERROR_NONE);
+    cr_assert(w.shard.view.backlogs[0].is_open);
+    world_pass_ms(&w, EVERY_MS);
+    look(0, 1000);
+    for (int32_t node = 1; node <= WORLD_NODES; node++)
+        world_answer_list_offsets(&w, node, next_call(node, KAFKA_API_LIST_OFFSETS), NULL, 0);
+    assert_stays_open();
+}
+
 Test(router_backlog_asked, a_limit_of_time_asks_which_offset_is_so_old)
 {
     open_with("backlog_limits:\n  - {topic: t, group: g, ms: 1 min}\n");
