@@ -1,6 +1,7 @@
 #include "router/away.h"
 
 #include "base/err.h"
+#include "router/own_request.h"
 #include "router/router.h"
 
 struct away *away_create(struct client_request *r, uint64_t lane_ms, away_answer_cb on_answer,
@@ -19,13 +20,26 @@ struct away *away_create(struct client_request *r, uint64_t lane_ms, away_answer
     return a;
 }
 
+/* As it came; but what can't be read is not handed on to somebody who might believe it. */
+static void pass_on(struct client_request *r, struct slice answer)
+{
+    struct own_answer own;
+    if (own_answer_read(&own, (enum kafka_api_key)r->header.api->key, r->header.api_version,
+                        answer) != 0) {
+        client_request_end_client(r, "a node's answer is malformed");
+        return;
+    }
+    own_answer_close(&own);
+    client_request_answer_bytes(r, answer);
+}
+
 static void take_back(struct away *a, int status, struct slice answer)
 {
     struct client_request *r = a->request;
     if (status != 0)
         a->on_failed(a, status);
     else if (a->on_answer == NULL || a->on_answer(a, answer))
-        client_request_answer_bytes(r, answer);
+        pass_on(r, answer);
     client_request_release(r);
 }
 

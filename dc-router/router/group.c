@@ -53,6 +53,8 @@ static void on_one(struct group_part *p, int status, struct slice answer)
 {
     if (status == 0)
         client_request_answer_bytes(p->request, answer);
+    else if (status == ERR_MALFORMED)
+        client_request_end_client(p->request, "a node's answer is malformed");
     else
         client_request_end_client(p->request, p->request->client->is_commit_astray
                                                   ? "a commit may still come to its coordinator"

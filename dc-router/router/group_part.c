@@ -185,16 +185,22 @@ static int16_t error_in(int16_t key, const void *message)
     }
 }
 
-/* Is it somebody else's to say? */
-static bool has_moved(const struct group_part *p, struct slice answer)
+/* 0: it says `error_code`. Else nothing of it goes to the client, who might believe it. */
+static int read_error(const struct group_part *p, struct slice answer, int16_t *error_code)
 {
     const struct client_request *r = p->request;
     struct own_answer own;
     if (own_answer_read(&own, (enum kafka_api_key)r->header.api->key, r->header.api_version,
                         answer) != 0)
-        return false;
-    int16_t error_code = error_in(r->header.api->key, own.message);
+        return ERR_MALFORMED;
+    *error_code = error_in(r->header.api->key, own.message);
     own_answer_close(&own);
+    return 0;
+}
+
+/* Is it somebody else's to say? */
+static bool has_moved(int16_t error_code)
+{
     return error_code == KAFKA_ERROR_NOT_COORDINATOR ||
            error_code == KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE;
 }
@@ -222,6 +228,16 @@ void group_parts_abandon(struct client *c)
         lane_call_abandon(&c->group_parked->lane_call); /* it comes back from inside */
 }
 
+static void take_answer(struct group_part *p, struct slice answer)
+{
+    int16_t error_code;
+    int err = read_error(p, answer, &error_code);
+    if (err != 0 || is_too_late(p) || !has_moved(error_code))
+        end(p, err, answer);
+    else
+        wait(p);
+}
+
 static void take_back(struct group_part *p, int status, struct slice answer)
 {
     if (status == ERR_CLOSED) { /* the coordinator had it, for as long as it liked */
@@ -230,13 +246,12 @@ static void take_back(struct group_part *p, int status, struct slice answer)
         p->left_at = p->sent_to;
         p->left_life = p->sent_life;
     }
-    if (status == 0 && (is_too_late(p) || !has_moved(p, answer))) {
-        end(p, 0, answer);
-    } else if (status == ERR_INVALID) {
+    if (status == 0)
+        take_answer(p, answer);
+    else if (status == ERR_INVALID)
         end(p, status, answer);
-    } else {
+    else
         wait(p);
-    }
 }
 
 static void on_back(struct upstream_call *call, int status, struct slice answer)

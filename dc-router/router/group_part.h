@@ -10,7 +10,8 @@
 #include "router/node_pool.h"
 
 struct group_part;
-/* Status 0: the coordinator's answer, borrowed; else no coordinator was found in time. */
+/* Status 0: the coordinator's answer, borrowed, which can be read; ERR_MALFORMED: it was none (or
+ * there was no memory to read it in); else no coordinator was found in time. */
 typedef void (*group_part_cb)(struct group_part *p, int status, struct slice answer);
 
 /* In the request's arena; set these four before the start. */

@@ -56,6 +56,12 @@ static void answer_created(const struct world_node *n)
     world_node_answer(&w, n->id, 0, &m);
 }
 
+Test(router_anywhere, an_answer_that_can_not_be_read_is_not_passed_on)
+{
+    world_node_answer_garbage(&w, ask_for_topic()->id, 0);
+    cr_assert(world_is_ended(&client));
+}
+
 static bool is_told_created(void)
 {
     const struct kafka_create_topics_response *got = world_answer(&client, KAFKA_API_CREATE_TOPICS,

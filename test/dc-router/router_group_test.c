@@ -230,6 +230,21 @@ Test(router_group, an_answer_without_bytes_is_none)
     cr_assert(world_is_ended(&client));
 }
 
+Test(router_group, an_answer_that_can_not_be_read_ends_the_connection_and_is_not_passed_on)
+{
+    commit(10);
+    world_node_answer_garbage(&w, 1, 0);
+    cr_assert(world_is_ended(&client), "the client would have got these bytes");
+}
+
+Test(router_group, also_one_to_a_member_that_joins)
+{
+    join(&client);
+    cr_assert_eq(count_at(1), 1);
+    world_node_answer_garbage(&w, 1, 0);
+    cr_assert(world_is_ended(&client));
+}
+
 #define DESCRIBE_VERSION 5
 #define DELETE_VERSION   2
 #define FETCH_VERSION    8

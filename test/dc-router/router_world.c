@@ -274,13 +274,27 @@ void world_node_answer(struct world *w, int32_t id, unsigned n, const void *mess
     world_settle(w);
 }
 
-void world_node_answer_nothing(struct world *w, int32_t id, unsigned n)
+static void answer_bytes(struct world *w, int32_t id, unsigned n, struct bytes inner)
 {
     struct world_call *call = world_call(w, id, n);
     cr_assert(!call->is_answered && call->way >= 0);
     call->is_answered = true;
-    answer_envelope(world_node(w, id), call->way, call->number, bytes_of(NULL, 0));
+    answer_envelope(world_node(w, id), call->way, call->number, inner);
     world_settle(w);
+}
+
+void world_node_answer_nothing(struct world *w, int32_t id, unsigned n)
+{
+    answer_bytes(w, id, n, bytes_of(NULL, 0));
+}
+
+void world_node_answer_garbage(struct world *w, int32_t id, unsigned n)
+{
+    uint8_t inner[12];
+    memset(inner, 0x7f, sizeof inner); /* so many of whatever is counted first */
+    uint32_t number = htonl((uint32_t)world_call(w, id, n)->header.correlation_id);
+    memcpy(inner, &number, sizeof number);
+    answer_bytes(w, id, n, bytes_of(inner, sizeof inner));
 }
 
 void world_cut(struct world *w, int32_t id)

@@ -90,6 +90,8 @@ struct world_call *world_call(struct world *w, int32_t id, unsigned n);
 void world_node_answer(struct world *w, int32_t id, unsigned n, const void *message);
 /* As a node that has nothing to say: no bytes within the envelope. */
 void world_node_answer_nothing(struct world *w, int32_t id, unsigned n);
+/* With the right number, and then bytes that are no answer. */
+void world_node_answer_garbage(struct world *w, int32_t id, unsigned n);
 /* Its connections end; it goes on listening. */
 void world_cut(struct world *w, int32_t id);
 
