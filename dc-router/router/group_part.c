@@ -1,5 +1,5 @@
 /*   known? --no--> FindCoordinator at any node --> known
- *     '--yes--> sent --> answered, or "not here any more" --> forgotten, and again */
+ *     '--yes--> sent --> answered, or "not here any more", "not yet" --> forgotten, and again */
 #include "router/group_part.h"
 
 #include "base/err.h"
@@ -198,11 +198,14 @@ static int read_error(const struct group_part *p, struct slice answer, int16_t *
     return 0;
 }
 
-/* Is it somebody else's to say? */
-static bool has_moved(int16_t error_code)
+/* Is it somebody else's to say, or too early to say it? A coordinator that is new has not done what
+ * it answers so, and is ready soon: each client would have to wait for that by itself, and kafkajs
+ * leaves its group over it. */
+static bool is_to_be_asked_again(int16_t error_code)
 {
     return error_code == KAFKA_ERROR_NOT_COORDINATOR ||
-           error_code == KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE;
+           error_code == KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE ||
+           error_code == KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS;
 }
 
 /* ---- what is parked at nodes ---- */
@@ -232,7 +235,7 @@ static void take_answer(struct group_part *p, struct slice answer)
 {
     int16_t error_code;
     int err = read_error(p, answer, &error_code);
-    if (err != 0 || is_too_late(p) || !has_moved(error_code))
+    if (err != 0 || is_too_late(p) || !is_to_be_asked_again(error_code))
         end(p, err, answer);
     else
         wait(p);

@@ -33,6 +33,33 @@ Test(router_group, commits_go_one_after_another_also_to_the_next_coordinator)
     cr_assert_not_null(world_commit_answer(&client));
 }
 
+Test(router_group, a_commit_waits_for_a_coordinator_that_is_not_ready_yet)
+{
+    commit(10);
+    commit(20);
+    world_answer_commit(&w, 1, 0, KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    world_pass_ms(&w, 300);
+    cr_assert_null(world_commit_answer(&client));
+    cr_assert_eq(count_at(1), 2);
+    cr_assert_eq(committed(1, 1), 10);
+    world_answer_commit(&w, 1, 1, KAFKA_ERROR_NONE);
+    cr_assert_eq(committed(1, 2), 20);
+    cr_assert_not_null(world_commit_answer(&client));
+}
+
+Test(router_group, and_is_told_in_time_that_it_never_was)
+{
+    commit(10);
+    for (unsigned n = 0; n < count_at(1); n++) {
+        world_answer_commit(&w, 1, n, KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+        world_pass_ms(&w, 300);
+        cr_assert_leq(n, 30, "it asks for ever");
+    }
+    const struct kafka_offset_commit_response *m = world_commit_answer(&client);
+    cr_assert_not_null(m);
+    cr_assert_eq(m->topics[0].partitions[0].error_code, KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+}
+
 Test(router_group, what_finds_no_coordinator_ends_the_connection_in_time)
 {
     w.coordinator = -1;
