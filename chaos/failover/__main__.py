@@ -11,7 +11,7 @@ from drill.terminal import (ONE_WAY_MS, ROOT, machine, parser_of, programs_of, s
 from . import page
 from .drill import Drill
 from .place import raise_ground
-from .plan import PLAN, SHORT, Size, row_named
+from .plan import PLAN, SHORT, row_named
 
 TRIES_MAX = 2  # of a drill that could not be judged: librdkafka fails an assertion at times
 
@@ -49,11 +49,11 @@ def run(options):
     programs = programs_of(options.programs)
     rows = [row_named(name) for name in options.fault.split(",")] if options.fault else list(PLAN)
     rows = [row for row in rows if row.is_short or not options.short]
-    size = SHORT if options.short else Size()
     results = []
     for number, row in enumerate(rows, 1):
         say(f"[{number}/{len(rows)}] {row.name}: {row.words}")
         started = time.monotonic()
+        size = SHORT if options.short else row.size
         rounds = options.rounds or size.rounds or row.rounds
         results.append(hold(row, replace(size, rounds=rounds), options, programs))
         say(page.spoken(results[-1], time.monotonic() - started))

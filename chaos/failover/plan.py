@@ -34,9 +34,11 @@ class Row:
     options: tuple = ()     # of the fault: (name, value) …
     ways: tuple = WAYS
     rounds: int = 18        # 12 clients of each way and site: more than 200 samples
+    size: Size = Size()
 
 
 SHORT = Size(producers=4, groups=4, rate=40, rounds=2, look_s=0)
+ALL_LANGUAGES = Size(producers=2, groups=2, rate=12)  # of each: what a small machine can run
 PARTITIONS = 24
 
 THROUGH_ROUTER = (("router", "gap_p99_s", 2.0), ("libtrilog", "gap_p99_s", 2.0),
@@ -48,7 +50,9 @@ TAKEN_OVER = (("router", "resumed_p99_s", 10.0), ("direct", "resumed_p99_s", 10.
 TWO_SITES = 9  # rounds: what is aimed at are clients of the two other sites
 FEW = 4        # rounds: nothing is aimed at
 
-IN_LANGUAGES = ("brokers-killed", "site-killed")
+ONE_EACH = 3   # rounds: each site once
+
+TIMED_IN_LANGUAGES = ("brokers-killed", "site-killed")
 
 PLAN = (
     Row("brokers-killed", "kill", "brokers", 4, "kill -9 of a site's brokers", THROUGH_ROUTER,
@@ -78,13 +82,20 @@ PLAN = (
 
 def _by(way, row):
     """The same by clients of another language, which have a drill to themselves: five at once are
-    more than a small machine can run."""
+    more than a small machine can run, and gaps would tell of the machine."""
     bounds = tuple((way.name, *bound[1:]) for bound in row.bounds if bound[0] == "router" and
                    (bound[1] != "resumed_p99_s" or way.has_members))
     return replace(row, name=f"{row.name}-{way.name}", bounds=bounds, is_short=False, ways=(way,))
 
 
-PLAN += tuple(_by(way, row) for row in PLAN if row.name in IN_LANGUAGES for way in LANGUAGES)
+def _by_all(row):
+    """The same by few clients of all languages at once: whether anything is lost or comes twice."""
+    return replace(row, name=f"{row.name}-languages", bounds=(), is_short=False, ways=LANGUAGES,
+                   rounds=ONE_EACH, size=ALL_LANGUAGES)
+
+
+PLAN += (*(_by(way, row) for row in PLAN if row.name in TIMED_IN_LANGUAGES for way in LANGUAGES),
+         *(_by_all(row) for row in PLAN if row.name not in TIMED_IN_LANGUAGES))
 
 
 def row_named(name):

@@ -43,6 +43,14 @@ def test_clients_of_each_language_have_a_drill_in_which_their_sites_brokers_die(
         assert row.ways == (way,) and (way.name, "gap_p99_s", 2.0) in row.bounds
 
 
+def test_every_fault_meets_the_clients_of_all_languages():
+    for row in plan.PLAN:
+        if row.ways == ways.WAYS:
+            met_by = {way for other in plan.PLAN for way in other.ways
+                      if (other.fault, other.hit) == (row.fault, row.hit)}
+            assert met_by.issuperset(ways.LANGUAGES), row.name
+
+
 def test_an_unknown_drill_is_answered_with_those_there_are():
     with pytest.raises(KeyError, match="brokers-killed"):
         plan.row_named("kill-bill")
