@@ -137,6 +137,17 @@ int router_verdict_init(struct router_verdict *verdict, const struct router_site
     return 0;
 }
 
+bool router_verdict_is_news(const struct router_verdict *known, const char *known_cluster_id,
+                            const struct router_verdict *next, const char *next_cluster_id)
+{
+    bool are_both_told = known_cluster_id[0] != '\0' && next_cluster_id[0] != '\0';
+    if (known->epoch == 0 || (are_both_told && strcmp(known_cluster_id, next_cluster_id) != 0))
+        return true;
+    return next->failover_epoch != known->failover_epoch
+               ? next->failover_epoch > known->failover_epoch
+               : next->epoch > known->epoch;
+}
+
 unsigned router_verdict_find(const struct router_verdict *verdict, const char *name)
 {
     if (verdict == NULL || name == NULL)

@@ -2,7 +2,8 @@
  * settings, read-only: they are in its file; of a consumer group, its policy (group_configs.c).
  *
  * As a config of any broker every node answers what the cluster has agreed on sites
- * (trilog.site.verdict): so routers and clients can ask with what Kafka's clients have. */
+ * (trilog.site.verdict), and which cluster that is (trilog.cluster.id): so routers and clients can
+ * ask with what Kafka's clients have. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,24 @@ static void add_verdict(struct broker_configs *b)
     add_setting(b, &setting);
 }
 
+/* Whose verdict that is: one that is formed anew counts its verdicts from 1 again. */
+static void add_cluster_id(struct broker_configs *b)
+{
+    char text[ROUTER_CLUSTER_ID_SIZE];
+    struct bytes id = kafka_string_bytes(text_cluster_id(b->request));
+    snprintf(text, sizeof text, "%.*s", (int)id.size, (const char *)id.data);
+    add_setting(b, &(struct conf_description){.name = ROUTER_CLUSTER_CONFIG,
+                                              .value = text,
+                                              .meaning = "The cluster's id, as Metadata tells it.",
+                                              .kind = CONF_KIND_TEXT});
+}
+
+static bool is_told_of_all(const struct kafka_describe_configs_request_resource *from)
+{
+    return from->configuration_keys_count == 1 &&
+           (is_wanted(from, ROUTER_VERDICT_CONFIG) || is_wanted(from, ROUTER_CLUSTER_CONFIG));
+}
+
 /* Of its settings, too, a node answers for itself only; clients ask each node for its own. */
 static void describe_broker(struct request *r,
                             const struct kafka_describe_configs_request_resource *from,
@@ -173,18 +192,19 @@ static void describe_broker(struct request *r,
     if (from->resource_name.size == 0)
         return; /* what was set for all brokers while running: nothing can be */
     bool is_own = kafka_string_is_text(from->resource_name, own);
-    bool is_of_all = from->configuration_keys_count == 1 && is_wanted(from, ROUTER_VERDICT_CONFIG);
-    if (!is_own && !is_of_all) {
+    if (!is_own && !is_told_of_all(from)) {
         into->error_code = KAFKA_ERROR_INVALID_REQUEST;
         into->error_message = text_copy(r, "A node describes its own settings only.");
         return;
     }
     struct broker_configs b = {.request = r, .from = from, .into = into};
-    into->configs = request_array(r, CONF_ID_COUNT + 1, sizeof *into->configs);
+    into->configs = request_array(r, CONF_ID_COUNT + 2, sizeof *into->configs);
     if (into->configs != NULL && is_own)
         conf_describe(&r->broker->conf, add_setting, &b);
-    if (into->configs != NULL)
-        add_verdict(&b);
+    if (into->configs == NULL)
+        return;
+    add_verdict(&b);
+    add_cluster_id(&b);
 }
 
 /* ---- all of a request ---- */

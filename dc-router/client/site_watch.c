@@ -51,6 +51,7 @@ struct site_watch {
     unsigned count;
     struct known_address known[CONF_ADDRESSES_MAX];
     struct site_choice choice;
+    char cluster_id[ROUTER_CLUSTER_ID_SIZE]; /* whose verdict the choice has; "": not known */
     struct site_word word;
     struct site_link link;
     unsigned link_at; /* in `known` */
@@ -193,13 +194,15 @@ static void cut_left(struct site_watch *w, const struct router_verdict *before)
     }
 }
 
-static void take_verdict(struct site_watch *w, const struct router_verdict *verdict)
+static void take_verdict(struct site_watch *w, const struct router_verdict *verdict,
+                         const char *cluster_id)
 {
     struct site_choice *c = &w->choice;
-    if (c->has_verdict && verdict->epoch <= c->verdict.epoch)
-        return; /* of a node that is behind */
+    if (c->has_verdict && !router_verdict_is_news(&c->verdict, w->cluster_id, verdict, cluster_id))
+        return;
     struct router_verdict before = c->verdict;
     bool had_one = c->has_verdict;
+    bytes_copy_text(w->cluster_id, sizeof w->cluster_id, cluster_id);
     c->verdict = *verdict;
     c->has_verdict = true;
     if (had_one && !has_routers(w))
@@ -209,11 +212,12 @@ static void take_verdict(struct site_watch *w, const struct router_verdict *verd
 static bool ask(struct site_watch *w)
 {
     struct router_verdict verdict;
+    char cluster_id[ROUTER_CLUSTER_ID_SIZE];
     if (w->link.socket < 0)
         return false;
-    int err = site_link_ask_verdict(&w->link, ANSWER_MS_MAX, &verdict);
+    int err = site_link_ask_verdict(&w->link, ANSWER_MS_MAX, &verdict, cluster_id);
     if (err == 0)
-        take_verdict(w, &verdict);
+        take_verdict(w, &verdict, cluster_id);
     if (err == 0 || err == ERR_NOT_FOUND)
         return true;
     site_link_close(&w->link);

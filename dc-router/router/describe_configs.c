@@ -1,10 +1,11 @@
 /* DescribeConfigs: a client that sees this router as a broker may ask for a broker's configs: it is
  * told the router's settings, read-only, for they are in its file. What the cluster tells of all
- * its brokers (trilog.site.verdict, asked by its name alone), topics and groups is a node's to say.
- */
+ * its brokers (trilog.site.verdict and trilog.cluster.id, each asked by its name alone), topics and
+ * groups is a node's to say. */
 #include <stdio.h>
 #include <string.h>
 
+#include "dc-router/policy_report.h"
 #include "protocol/messages.h"
 #include "router/away.h"
 #include "router/handlers.h"
@@ -15,20 +16,24 @@
 #define RESOURCE_BROKER 4
 #define SOURCE_STATIC   4
 #define SOURCE_DEFAULT  5
-#define OF_ALL_BROKERS  "trilog.site.verdict"
 #define SOON_MS_MAX     10000
 
 typedef struct kafka_describe_configs_request_resource asked_resource;
 typedef struct kafka_describe_configs_response_resource told_resource;
+
+static bool is_of_all_brokers(const asked_resource *asked)
+{
+    return asked->configuration_keys_count == 1 &&
+           (kafka_string_is_text(asked->configuration_keys[0], ROUTER_VERDICT_CONFIG) ||
+            kafka_string_is_text(asked->configuration_keys[0], ROUTER_CLUSTER_CONFIG));
+}
 
 static bool is_of_router(const struct client_request *r, const asked_resource *asked)
 {
     char own[16];
     snprintf(own, sizeof own, "%lld", (long long)r->shard->settings->router_id);
     return asked->resource_type == RESOURCE_BROKER &&
-           kafka_string_is_text(asked->resource_name, own) &&
-           !(asked->configuration_keys_count == 1 &&
-             kafka_string_is_text(asked->configuration_keys[0], OF_ALL_BROKERS));
+           kafka_string_is_text(asked->resource_name, own) && !is_of_all_brokers(asked);
 }
 
 /* ---- the router's settings ---- */

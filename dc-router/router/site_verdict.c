@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/event.h"
+#include "dc-router/policy_report.h"
 #include "protocol/messages.h"
 #include "router/own_request.h"
 #include "router/router.h"
@@ -10,7 +11,6 @@
 #define ASK_EVERY_MS    500
 #define CONFIGS_VERSION 1
 #define RESOURCE_BROKER 4
-#define VERDICT_NAME    "trilog.site.verdict"
 
 /* ---- reading ---- */
 
@@ -34,19 +34,25 @@ static size_t from_hex(struct kafka_string text, uint8_t *into, size_t size)
     return count;
 }
 
+/* Null where nobody tells it. */
+static struct kafka_string value_of(const struct kafka_describe_configs_response *m,
+                                    const char *name)
+{
+    for (int32_t i = 0; i < m->resources_count; i++)
+        for (int32_t k = 0; k < m->resources[i].configs_count; k++)
+            if (kafka_string_is_text(m->resources[i].configs[k].name, name))
+                return m->resources[i].configs[k].value;
+    return KAFKA_STRING_NULL;
+}
+
 static bool read_verdict(const struct kafka_describe_configs_response *m,
-                         struct router_verdict *verdict)
+                         struct router_verdict *verdict, char cluster_id[ROUTER_CLUSTER_ID_SIZE])
 {
     uint8_t bytes[ROUTER_VERDICT_SIZE_MAX];
-    for (int32_t i = 0; i < m->resources_count; i++)
-        for (int32_t k = 0; k < m->resources[i].configs_count; k++) {
-            const struct kafka_describe_configs_response_config *c = &m->resources[i].configs[k];
-            if (!kafka_string_is_text(c->name, VERDICT_NAME))
-                continue;
-            size_t size = from_hex(c->value, bytes, sizeof bytes);
-            return size > 0 && router_verdict_decode(bytes_of(bytes, size), verdict) == 0;
-        }
-    return false;
+    struct bytes id = kafka_string_bytes(value_of(m, ROUTER_CLUSTER_CONFIG));
+    size_t size = from_hex(value_of(m, ROUTER_VERDICT_CONFIG), bytes, sizeof bytes);
+    snprintf(cluster_id, ROUTER_CLUSTER_ID_SIZE, "%.*s", (int)id.size, (const char *)id.data);
+    return size > 0 && router_verdict_decode(bytes_of(bytes, size), verdict) == 0;
 }
 
 bool site_verdict_lets_read(const struct router_verdict *verdict, const char *site)
@@ -78,12 +84,17 @@ static void tell(const struct router_verdict *before, const struct router_verdic
     }
 }
 
-/* A node that is behind may still tell an earlier one. */
-static void take(struct router_shard *s, const struct router_verdict *verdict)
+static void take(struct router_shard *s, const struct router_verdict *verdict,
+                 const char *cluster_id)
 {
-    if (verdict->epoch <= s->view.verdict.epoch)
+    struct site_verdict *known = &s->site_verdict;
+    if (!router_verdict_is_news(&s->view.verdict, known->cluster_id, verdict, cluster_id))
         return;
+    if (known->cluster_id[0] != '\0' && strcmp(known->cluster_id, cluster_id) != 0)
+        event_warn("other_cluster", "from=%s to=%s reason=\"nodes tell another cluster's id\"",
+                   known->cluster_id, cluster_id);
     tell(&s->view.verdict, verdict);
+    bytes_copy_text(known->cluster_id, sizeof known->cluster_id, cluster_id);
     s->view.verdict = *verdict;
     view_publish(s);
 }
@@ -92,20 +103,22 @@ static void on_told(struct upstream_call *call, int status, struct slice answer)
 {
     struct router_shard *s = call->data;
     struct router_verdict verdict;
+    char cluster_id[ROUTER_CLUSTER_ID_SIZE];
     struct own_answer own;
     s->site_verdict.is_asking = false;
     if (status != 0 ||
         own_answer_read(&own, KAFKA_API_DESCRIBE_CONFIGS, CONFIGS_VERSION, answer) != 0)
         return;
-    if (read_verdict(own.message, &verdict))
-        take(s, &verdict);
+    if (read_verdict(own.message, &verdict, cluster_id))
+        take(s, &verdict, cluster_id);
     own_answer_close(&own);
 }
 
 static int ask(struct router_shard *s, struct router_node *n)
 {
     char id[16];
-    struct kafka_string name = kafka_string_of(VERDICT_NAME);
+    struct kafka_string names[] = {kafka_string_of(ROUTER_VERDICT_CONFIG),
+                                   kafka_string_of(ROUTER_CLUSTER_CONFIG)};
     struct kafka_describe_configs_request m;
     struct kafka_describe_configs_request_resource resource;
     snprintf(id, sizeof id, "%d", n->id);
@@ -113,8 +126,8 @@ static int ask(struct router_shard *s, struct router_node *n)
     kafka_describe_configs_request_resource_init(&resource);
     resource.resource_type = RESOURCE_BROKER;
     resource.resource_name = kafka_string_of(id);
-    resource.configuration_keys = &name;
-    resource.configuration_keys_count = 1;
+    resource.configuration_keys = names;
+    resource.configuration_keys_count = 2;
     m.resources = &resource;
     m.resources_count = 1;
     s->site_verdict.call.data = s;

@@ -1,6 +1,6 @@
 /* What the cluster has agreed on its sites (dc-router/policy.h), as any node tells it: asked for
  * twice a second, by the first shard for all. Where nothing is agreed, or nobody tells it, what was
- * known stays. */
+ * known stays; what a node tells that is behind is let be (docs/verdict_format.md). */
 #ifndef ROUTER_SITE_VERDICT_H
 #define ROUTER_SITE_VERDICT_H
 
@@ -11,6 +11,7 @@ struct router_shard;
 
 struct site_verdict {
     struct upstream_call call;
+    char cluster_id[ROUTER_CLUSTER_ID_SIZE]; /* whose verdict the view has; "": not known */
     bool is_asking;
     uint64_t asked_ms, turn;
 };

@@ -16,6 +16,7 @@ from topics import create_topic
 
 BROKER, SET = 4, 0
 VERDICT, REPORT = "trilog.site.verdict", "trilog.site.report"
+CLUSTER = "trilog.cluster.id"
 INVALID_CONFIG, INVALID_REQUEST, THROTTLED = 40, 42, 89
 HEALTH, DRAIN = ("whole", "cut", "left"), ("in", "drained", "ending")
 STAGES = ("none", "connect", "answer", "produce", "commit", "fetch")
@@ -111,6 +112,16 @@ def test_every_node_tells_the_same_verdict_whichever_broker_is_named(own):
     listed = described(own.nodes[0], "1", None)["configs"]
     assert VERDICT in {entry["name"] for entry in listed}, "among its own settings"
     assert described(own.nodes[0], "2", [VERDICT, "site"])["error_code"] == INVALID_REQUEST
+
+
+def test_and_whose_it_is_in_one_question(own):
+    with Connection(own.nodes[0]) as c:
+        cluster_id = c.call("DescribeCluster", 0)["cluster_id"]
+        told = c.call("DescribeConfigs", 4, resources=[
+            {"resource_type": BROKER, "resource_name": "2", "configuration_keys": [key]}
+            for key in (VERDICT, CLUSTER)])["resources"]
+    assert [[entry["name"] for entry in one["configs"]] for one in told] == [[VERDICT], [CLUSTER]]
+    assert told[1]["configs"][0]["value"] == cluster_id and len(cluster_id) == 22
 
 
 def test_reports_are_read_bounded_and_never_stored(own):

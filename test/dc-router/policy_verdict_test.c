@@ -39,6 +39,26 @@ Test(router_verdict, begins_with_all_sites_whole_and_in_use)
     cr_assert_eq(router_verdict_find(NULL, "c"), ROUTER_NO_SITE);
 }
 
+static bool is_news(uint64_t failover_epoch, uint64_t epoch, const char *cluster_id)
+{
+    struct router_verdict known = {.failover_epoch = 5, .epoch = 20};
+    struct router_verdict next = {.failover_epoch = failover_epoch, .epoch = epoch};
+    return router_verdict_is_news(&known, "one", &next, cluster_id);
+}
+
+Test(router_verdict, is_news_when_it_is_later_or_of_a_cluster_that_was_formed_anew)
+{
+    struct router_verdict none = {0}, first = {.epoch = 1};
+    cr_assert(router_verdict_is_news(&none, "", &first, ""));
+    cr_assert(is_news(5, 21, "one"));
+    cr_assert_not(is_news(5, 20, "one"), "it is known");
+    cr_assert_not(is_news(5, 19, "one"), "a node is behind");
+    cr_assert(is_news(6, 1, "one"), "a forced recovery knew of no verdict");
+    cr_assert_not(is_news(4, 30, "one"), "nor had the lost side these numbers to give");
+    cr_assert(is_news(0, 1, "two"), "the cluster was formed anew");
+    cr_assert_not(is_news(5, 19, ""), "whose it is was not told");
+}
+
 Test(router_verdict, refuses_sites_that_can_not_be)
 {
     struct router_verdict v = {.epoch = 77};

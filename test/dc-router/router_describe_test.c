@@ -101,9 +101,9 @@ Test(router_describe, a_node_that_leaves_one_out_is_not_answered_as_whole)
     cr_assert(world_is_ended(&client));
 }
 
-Test(router_describe, what_the_cluster_says_of_its_sites_is_a_nodes_to_tell)
+static void assert_a_node_tells(const char *name)
 {
-    struct kafka_string key = kafka_string_of("trilog.site.verdict");
+    struct kafka_string key = kafka_string_of(name);
     struct kafka_describe_configs_request_resource asked = resource(BROKER, OWN_ID);
     asked.configuration_keys = &key;
     asked.configuration_keys_count = 1;
@@ -112,6 +112,16 @@ Test(router_describe, what_the_cluster_says_of_its_sites_is_a_nodes_to_tell)
     cr_assert_geq(node, 1);
     answer_one(node, BROKER, OWN_ID);
     cr_assert_not_null(configs());
+}
+
+Test(router_describe, what_the_cluster_says_of_its_sites_is_a_nodes_to_tell)
+{
+    assert_a_node_tells("trilog.site.verdict");
+}
+
+Test(router_describe, and_so_is_which_cluster_says_so)
+{
+    assert_a_node_tells("trilog.cluster.id");
 }
 
 /* ---- folders ---- */

@@ -44,18 +44,21 @@ static void to_hex(const struct router_verdict *verdict, char *text)
 }
 
 /* Whichever node was asked answers with this. */
-static void answer_next(const char *value)
+static void answer_of_cluster(const char *value, const char *cluster_id)
 {
     struct kafka_describe_configs_response m;
     struct kafka_describe_configs_response_resource resource;
-    struct kafka_describe_configs_response_config config;
+    struct kafka_describe_configs_response_config configs[2];
     kafka_describe_configs_response_init(&m);
     kafka_describe_configs_response_resource_init(&resource);
-    kafka_describe_configs_response_config_init(&config);
-    config.name = kafka_string_of("trilog.site.verdict");
-    config.value = kafka_string_of(value);
-    resource.configs = &config;
-    resource.configs_count = 1;
+    kafka_describe_configs_response_config_init(&configs[0]);
+    kafka_describe_configs_response_config_init(&configs[1]);
+    configs[0].name = kafka_string_of("trilog.site.verdict");
+    configs[0].value = kafka_string_of(value);
+    configs[1].name = kafka_string_of("trilog.cluster.id");
+    configs[1].value = kafka_string_of(cluster_id);
+    resource.configs = configs;
+    resource.configs_count = 2;
     m.resources = &resource;
     m.resources_count = 1;
     world_pass_ms(&w, 600);
@@ -67,6 +70,11 @@ static void answer_next(const char *value)
             return;
         }
     cr_assert(false, "nobody was asked");
+}
+
+static void answer_next(const char *value)
+{
+    answer_of_cluster(value, "one");
 }
 
 Test(router_site_verdict, is_learned_and_an_earlier_one_is_not)
@@ -85,6 +93,27 @@ Test(router_site_verdict, is_learned_and_an_earlier_one_is_not)
     answer_next("not hex");
     answer_next("00ff");
     cr_assert_eq(w.shard.view.verdict.epoch, 7, "what can't be read changes nothing");
+}
+
+Test(router_site_verdict, of_a_cluster_that_was_formed_anew_is_learned_from_its_first_on)
+{
+    char text[2 * ROUTER_VERDICT_SIZE_MAX + 1];
+    struct router_verdict verdict = verdict_of(700);
+    verdict.failover_epoch = 3;
+    to_hex(&verdict, text);
+    answer_of_cluster(text, "one");
+    verdict = verdict_of(2);
+    verdict.sites[1].drain = ROUTER_DRAINED;
+    to_hex(&verdict, text);
+    answer_of_cluster("", "two");
+    answer_of_cluster(text, "one");
+    cr_assert_eq(w.shard.view.verdict.epoch, 700, "a node is behind");
+    answer_of_cluster(text, "two");
+    cr_assert_eq(w.shard.view.verdict.epoch, 2);
+    verdict = verdict_of(3);
+    to_hex(&verdict, text);
+    answer_of_cluster(text, "two");
+    cr_assert_eq(w.shard.view.verdict.epoch, 3);
 }
 
 Test(router_site_verdict, nobody_reads_near_in_a_site_that_is_left_or_drained)

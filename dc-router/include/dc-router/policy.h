@@ -103,6 +103,17 @@ int router_verdict_init(struct router_verdict *verdict, const struct router_site
  * go with their health. */
 int router_verdict_check(const struct router_verdict *verdict);
 
+/* Room for a cluster's id as text, with the 0 behind it. */
+#define ROUTER_CLUSTER_ID_SIZE 64
+
+/* For who is told verdicts, some of them by nodes that are behind: is `next` to be gone by from now
+ * on, in place of `known`? So it is where nothing is known yet (epoch 0), and when it is later: of
+ * a higher failover epoch (a forced recovery moves that on, whatever verdicts it has lost), or of
+ * the same and a higher epoch. Clusters' epochs have nothing to do with each other: where both ids
+ * are known ("": not) and differ, the cluster was formed anew, and `next` is the one. */
+bool router_verdict_is_news(const struct router_verdict *known, const char *known_cluster_id,
+                            const struct router_verdict *next, const char *next_cluster_id);
+
 /* The index of the site of that name, or ROUTER_NO_SITE (also for NULL). */
 unsigned router_verdict_find(const struct router_verdict *verdict, const char *name);
 

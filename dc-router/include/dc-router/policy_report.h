@@ -11,7 +11,8 @@
 
 #include "dc-router/policy.h"
 
-#define ROUTER_VERDICT_CONFIG  "trilog.site.verdict" /* told by any node, of any broker */
+#define ROUTER_VERDICT_CONFIG  "trilog.site.verdict" /* told by any node, of any broker; … */
+#define ROUTER_CLUSTER_CONFIG  "trilog.cluster.id"   /* … and so is whose verdict that is */
 #define ROUTER_REPORT_CONFIG   "trilog.site.report"
 #define ROUTER_REPORTS_MAX     ROUTER_SITES_MAX /* at once */
 #define ROUTER_REPORT_SIZE_MAX 2048             /* of the text */

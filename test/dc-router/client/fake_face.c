@@ -55,21 +55,26 @@ static void answer_verdict(struct fake_face *f, int socket, const struct kafka_r
     char text[2 * sizeof bytes + 1] = "";
     pthread_mutex_lock(&f->lock);
     int size = f->has_verdict ? router_verdict_encode(&f->verdict, bytes, sizeof bytes) : 0;
+    const char *cluster_id = f->cluster_id;
     pthread_mutex_unlock(&f->lock);
     for (int i = 0; i < size; i++)
         snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-    struct kafka_describe_configs_response_config config;
-    kafka_describe_configs_response_config_init(&config);
-    config.name = kafka_string_of("trilog.site.verdict");
-    config.value = kafka_string_of(text);
-    struct kafka_describe_configs_response_resource resource;
-    kafka_describe_configs_response_resource_init(&resource);
-    resource.configs = &config;
-    resource.configs_count = 1;
+    struct kafka_describe_configs_response_config configs[2];
+    struct kafka_describe_configs_response_resource resources[2];
+    for (int i = 0; i < 2; i++) {
+        kafka_describe_configs_response_config_init(&configs[i]);
+        kafka_describe_configs_response_resource_init(&resources[i]);
+        resources[i].configs = &configs[i];
+        resources[i].configs_count = 1;
+    }
+    configs[0].name = kafka_string_of("trilog.site.verdict");
+    configs[0].value = kafka_string_of(text);
+    configs[1].name = kafka_string_of("trilog.cluster.id");
+    configs[1].value = kafka_string_of(cluster_id);
     struct kafka_describe_configs_response m;
     kafka_describe_configs_response_init(&m);
-    m.resources = &resource;
-    m.resources_count = 1;
+    m.resources = resources;
+    m.resources_count = 2;
     answer(socket, h, &m);
 }
 
@@ -148,7 +153,8 @@ static void *face_thread(void *face)
 
 void fake_face_start(struct fake_face *f, const char *site, int32_t id)
 {
-    *f = (struct fake_face){.site = site, .id = id, .listener = socket(AF_INET, SOCK_STREAM, 0)};
+    *f = (struct fake_face){
+        .site = site, .id = id, .cluster_id = "one", .listener = socket(AF_INET, SOCK_STREAM, 0)};
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;
     cr_assert_eq(bind(f->listener, (struct sockaddr *)&at, sizeof at), 0);
@@ -160,12 +166,19 @@ void fake_face_start(struct fake_face *f, const char *site, int32_t id)
     cr_assert_eq(pthread_create(&f->thread, NULL, face_thread, f), 0);
 }
 
-void fake_face_judge(struct fake_face *f, const struct router_verdict *verdict)
+void fake_face_form_anew(struct fake_face *f, const char *cluster_id,
+                         const struct router_verdict *verdict)
 {
     pthread_mutex_lock(&f->lock);
+    f->cluster_id = cluster_id;
     f->verdict = *verdict;
     f->has_verdict = true;
     pthread_mutex_unlock(&f->lock);
+}
+
+void fake_face_judge(struct fake_face *f, const struct router_verdict *verdict)
+{
+    fake_face_form_anew(f, "one", verdict);
 }
 
 void fake_face_report(struct fake_face *f, char into[256])

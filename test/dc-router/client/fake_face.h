@@ -24,12 +24,16 @@ struct fake_face {
     pthread_mutex_t lock; /* of the verdict */
     bool has_verdict;
     struct router_verdict verdict;
-    char report[256]; /* the last one that it was told; "": none */
+    const char *cluster_id; /* whose it is */
+    char report[256];       /* the last one that it was told; "": none */
 };
 
 /* Ids from CONF_ROUTER_ID_LEAST on are routers. */
 void fake_face_start(struct fake_face *f, const char *site, int32_t id);
 void fake_face_judge(struct fake_face *f, const struct router_verdict *verdict);
+/* The same as another cluster's. */
+void fake_face_form_anew(struct fake_face *f, const char *cluster_id,
+                         const struct router_verdict *verdict);
 void fake_face_report(struct fake_face *f, char into[256]);
 void fake_face_stop(struct fake_face *f);
 

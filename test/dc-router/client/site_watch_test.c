@@ -269,6 +269,28 @@ Test(client_site_watch, follows_a_drain_and_its_end_with_cause_and_epoch, .timeo
     clear_stage(&s);
 }
 
+Test(client_site_watch, follows_a_cluster_that_was_formed_anew_and_counts_from_one_again,
+     .timeout = 60)
+{
+    struct stage s;
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    site_watch_topic(s.watch, "t");
+    wait_until_decided(&s);
+    s.verdict.epoch = 1000;
+    judge(&s, 0, ROUTER_WHOLE, ROUTER_DRAINED);
+    struct site_change change;
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.from, "a");
+    s.verdict.epoch = 1;
+    s.verdict.failover_epoch = 0;
+    s.verdict.sites[0].drain = ROUTER_IN;
+    for (int i = 0; i < SITES; i++)
+        fake_face_form_anew(&s.faces[i], "two", &s.verdict);
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.site, "a", "where nobody drains it");
+    clear_stage(&s);
+}
+
 static bool is_told(struct stage *s, int site, const char *begins)
 {
     char report[256] = "";
