@@ -21,6 +21,8 @@ MEASURES = [
     ("p99", "ms", f"acknowledgement at {RATE:,}/s, p99", None),
     ("cpu_write", "s/GB", "processor time of the router, 1 KiB written", None),
     ("cpu_read", "s/GB", "processor time of the router, 1 KiB read", None),
+    ("all_cpu_write", "s/GB", "processor time of nodes and router, 1 KiB written", None),
+    ("all_cpu_read", "s/GB", "processor time of nodes and router, 1 KiB read", None),
     ("memory", "MB", "memory of the router after all this", None),
 ]
 
@@ -60,22 +62,34 @@ class Router:
         return systems.memory_kib(self.process, "RssAnon") * 1024
 
 
-def throughput(system, brokers, seconds, cpu_seconds, settle):
+class Processor:
+    """The time that nodes and a router, where there is one, have had since it was made."""
+
+    def __init__(self, system, router):
+        self._clocks = [system.cpu_seconds, router.cpu_seconds if router else lambda: 0]
+        self._before = [clock() for clock in self._clocks]
+
+    def per_gb(self, size_bytes, name):
+        nodes, router = (clock() - before for clock, before in zip(self._clocks, self._before))
+        return {f"cpu_{name}": router / (size_bytes / 1e9),
+                f"all_cpu_{name}": (nodes + router) / (size_bytes / 1e9)}
+
+
+def throughput(system, router, brokers, seconds, settle):
     figures = {}
     for label, size in (("1k", 1024), ("100", 100)):
         topic = f"{TOPIC}-{label}"
         settle()
-        before = cpu_seconds()
+        used = Processor(system, router)
         wrote = system.load("produce", topic=topic, size=size, seconds=seconds, brokers=brokers)
-        used = cpu_seconds() - before
         if size == 1024:
             figures["write_1k"] = float(wrote["mb_per_s"])
-            figures["cpu_write"] = used / (float(wrote["total_bytes"]) / 1e9)
+            figures.update(used.per_gb(float(wrote["total_bytes"]), "write"))
         else:
             figures["write_100"] = float(wrote["records_per_s"])
-    before = cpu_seconds()
+    used = Processor(system, router)
     read = system.load("consume", topic=f"{TOPIC}-1k", partitions=12, brokers=brokers)
-    figures["cpu_read"] = (cpu_seconds() - before) / (float(read["records"]) * 1024 / 1e9)
+    figures.update(used.per_gb(float(read["records"]) * 1024, "read"))
     figures["read_1k"] = float(read["mb_per_s"])
     return figures
 
@@ -91,12 +105,12 @@ def measure(system, binary, seconds, settle, turn):
         system.load("topic", topic=f"{TOPIC}-{label}", partitions=12)
     figures = {"direct": {}, "routed": {}}
     with Router(system, binary) as router:
-        ways = [("direct", system.brokers(), lambda: 0), ("routed", router.address, router.cpu_seconds)]
+        ways = [("direct", system.brokers(), None), ("routed", router.address, router)]
         for name, brokers, _ in ways[::-1] if turn % 2 else ways:
             settle()
             figures[name].update(latency(system, brokers, seconds))
-        for name, brokers, cpu_seconds in ways[::-1] if turn % 2 else ways:
-            figures[name].update(throughput(system, brokers, seconds, cpu_seconds, settle))
+        for name, brokers, through in ways[::-1] if turn % 2 else ways:
+            figures[name].update(throughput(system, through, brokers, seconds, settle))
         figures["routed"]["memory"] = router.resident_mb()
     for name in ("cpu_write", "cpu_read"):
         del figures["direct"][name]  # it was not there
