@@ -396,8 +396,8 @@ install: all libtrilog
 	ln -sf libtrilog.3 $(DESTDIR)$(PREFIX)/share/man/man3/trilog.3
 	install -d $(DESTDIR)$(PREFIX)/share/doc/trilog $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 644 conf/samples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/trilog
-	sed 's|@PREFIX@|$(PREFIX)|' conf/samples/trilogd.service \
-	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/trilogd.service
+	for unit in trilogd trilog-router; do sed 's|@PREFIX@|$(PREFIX)|' conf/samples/$$unit.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; done
 
 clean:
 	rm -rf build
