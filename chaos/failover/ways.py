@@ -32,7 +32,8 @@ CONFLUENT = Way("confluent", "confluent-kafka 2.16.1 (Python, on a librdkafka of
 KAFKA_PYTHON = Way("kafkapython", "kafka-python 3.0.12 (request_timeout_ms 30 s, delivery_timeout_ms 120 s), "
                    "knows routers; its members are told to begin at what is committed after each rebalance: "
                    "of itself it goes on where it was", True, client="kafkapython")
-KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s, tries again without end), knows routers; one send "
+KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s; tries again after 0.1 to 0.5 s, a member thrice before "
+              "it comes back as another one, a producer for 9 s; maxWaitTimeInMs 0.5 s), knows routers; one send "
               "at a time to each partition, else it keeps no order, and of itself to each broker, so 2 "
               "records/s; its members are timed and not judged: after a rebalance they go on where they were, "
               "whatever is committed",

@@ -4,13 +4,17 @@
  * kafkajs keeps neither order nor sequence numbers when a second send to a partition begins while the first
  * is tried again, and sends once more what lies at two brokers when one of them fails. So each record
  * is a send of its own and each partition has one under way, as whoever needs order must do. After a
- * rebalance its members go on where they were, whatever is committed: they are timed, not judged. */
+ * rebalance its members go on where they were, whatever is committed: they are timed, not judged.
+ *
+ * Its waits are those that docs/router.md advises and gives the reasons for. */
 const { Kafka, logLevel } = require('kafkajs')
 const readline = require('readline')
 
 const [bootstrap, topic, producerCount, memberCount, groupPrefix, site] = process.argv.slice(2)
 const SESSION_MS = 6000, HEARTBEAT_MS = 1000
 const LEAVE_MS_MAX = 10000
+const RETRY = { initialRetryTime: 100, maxRetryTime: 500, retries: 20 }
+const MEMBER_RETRIES = 3, FETCH_WAIT_MS = 500
 
 function say(...words) {
     process.stdout.write(`${process.hrtime.bigint() / 1000n} ${words.join(' ')}\n`)
@@ -21,7 +25,8 @@ function reason(error) {
 }
 
 const kafka = new Kafka({ clientId: `${site}-kafkajs`, brokers: bootstrap.split(','),
-    logLevel: logLevel.ERROR, logCreator: () => ({ log }) => console.error(JSON.stringify(log)) })
+    retry: RETRY, logLevel: logLevel.ERROR,
+    logCreator: () => ({ log }) => console.error(JSON.stringify(log)) })
 
 function partitioner() {
     return ({ message }) => message.partition
@@ -56,7 +61,8 @@ class Member {
         this.index = index
         this.partitions = []
         this.consumer = kafka.consumer({ groupId: `${groupPrefix}${index}`, rackId: site,
-            sessionTimeout: SESSION_MS, heartbeatInterval: HEARTBEAT_MS })
+            sessionTimeout: SESSION_MS, heartbeatInterval: HEARTBEAT_MS,
+            maxWaitTimeInMs: FETCH_WAIT_MS, retry: { retries: MEMBER_RETRIES } })
         this.consumer.on(this.consumer.events.GROUP_JOIN,
             ({ payload }) => this.change(payload.memberAssignment[topic] || []))
     }
