@@ -237,6 +237,92 @@ Test(router_permit, a_rule_with_admin_lets_topics_be_made)
     cr_assert_eq(calls(), 1);
 }
 
+/* ---- configs ---- */
+
+#define BROKER 4
+#define GROUP  32
+
+static int16_t configured(int8_t type, const char *name, const char *config_name)
+{
+    struct kafka_incremental_alter_configs_request m;
+    struct kafka_incremental_alter_configs_request_resource resource;
+    struct kafka_incremental_alter_configs_request_config config;
+    kafka_incremental_alter_configs_request_init(&m);
+    kafka_incremental_alter_configs_request_resource_init(&resource);
+    kafka_incremental_alter_configs_request_config_init(&config);
+    config.name = kafka_string_of(config_name);
+    config.value = kafka_string_of("1");
+    resource.resource_type = type;
+    resource.resource_name = kafka_string_of(name);
+    resource.configs = &config;
+    resource.configs_count = 1;
+    m.resources = &resource;
+    m.resources_count = 1;
+    world_send(&client, KAFKA_API_INCREMENTAL_ALTER_CONFIGS, 1, &m);
+    const struct kafka_incremental_alter_configs_response *got = world_answer(
+        &client, KAFKA_API_INCREMENTAL_ALTER_CONFIGS, 1);
+    return got == NULL ? INT16_MAX : got->resources[0].error_code;
+}
+
+static int16_t described(int8_t type, const char *name)
+{
+    struct kafka_describe_configs_request m;
+    struct kafka_describe_configs_request_resource resource;
+    kafka_describe_configs_request_init(&m);
+    kafka_describe_configs_request_resource_init(&resource);
+    resource.resource_type = type;
+    resource.resource_name = kafka_string_of(name);
+    m.resources = &resource;
+    m.resources_count = 1;
+    world_send(&client, KAFKA_API_DESCRIBE_CONFIGS, 1, &m);
+    const struct kafka_describe_configs_response *got = world_answer(&client,
+                                                                     KAFKA_API_DESCRIBE_CONFIGS, 1);
+    return got == NULL ? INT16_MAX : got->resources[0].error_code;
+}
+
+#define KEEPER "allow:\n  - {client_ids: keeper, topics: \"t\", groups: \"own-*\", admin: true}\n"
+
+Test(router_permit, configs_of_a_group_are_for_who_may_work_in_it)
+{
+    open_with(KEEPER, "keeper");
+    cr_assert_eq(described(GROUP, "foreign"), KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED);
+    cr_assert_eq(configured(GROUP, "foreign", "x"), KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED);
+    cr_assert_eq(calls(), 0);
+    cr_assert_eq(configured(GROUP, "own-1", "x"), INT16_MAX);
+    cr_assert_eq(calls(), 1);
+}
+
+Test(router_permit, leaders_are_moved_of_topics_that_one_may_use)
+{
+    struct kafka_elect_leaders_request m;
+    struct kafka_elect_leaders_request_topic topic;
+    int32_t partition = 0;
+    open_with(KEEPER, "keeper");
+    kafka_elect_leaders_request_init(&m);
+    kafka_elect_leaders_request_topic_init(&topic);
+    topic.name = kafka_string_of("other");
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    m.topics = &topic;
+    m.topics_count = 1;
+    world_send(&client, KAFKA_API_ELECT_LEADERS, 2, &m);
+    const struct kafka_elect_leaders_response *got = world_answer(&client, KAFKA_API_ELECT_LEADERS,
+                                                                  2);
+    cr_assert_not_null(got);
+    cr_assert_eq(got->error_code, KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED);
+    cr_assert_eq(calls(), 0);
+}
+
+Test(router_permit, who_may_anything_may_tell_what_he_found_of_sites)
+{
+    open_with(RULES, "writer-7");
+    cr_assert_eq(configured(BROKER, "1", "log.retention.ms"),
+                 KAFKA_ERROR_CLUSTER_AUTHORIZATION_FAILED);
+    cr_assert_eq(calls(), 0);
+    cr_assert_eq(configured(BROKER, "1", "trilog.site.report"), INT16_MAX, "libtrilog's word");
+    cr_assert_eq(calls(), 1);
+}
+
 Test(router_permit, who_is_in_no_rule_may_nothing)
 {
     open_with(RULES, "stranger");
