@@ -17,16 +17,19 @@ struct looking {
     bool is_purge;
 };
 
+static int refuse(struct session *s, int result, const char *why)
+{
+    fprintf(s->err, "trilog: %s\n", why);
+    if (result == TRILOG_ERR_SPOOL_IN_USE)
+        fprintf(s->err, "trilog: end the application first: it sends by itself what it can\n");
+    return result == TRILOG_ERR_SETTINGS ? EXIT_USAGE : EXIT_FAILED;
+}
+
 static int run_over(struct looking *l, trilog_kept_cb cb)
 {
     char why[TRILOG_TEXT_SIZE];
     int result = trilog_kept_records(l->s->arguments.values[OPTION_CLIENT_CONFIG], cb, l, why);
-    if (result == TRILOG_OK)
-        return EXIT_DONE;
-    fprintf(l->s->err, "trilog: %s\n", why);
-    if (result == TRILOG_ERR_SPOOL_IN_USE)
-        fprintf(l->s->err, "trilog: end the application first: it sends by itself what it can\n");
-    return result == TRILOG_ERR_SETTINGS ? EXIT_USAGE : EXIT_FAILED;
+    return result == TRILOG_OK ? EXIT_DONE : refuse(l->s, result, why);
 }
 
 /* ---- list ---- */
@@ -178,10 +181,8 @@ static int send_kept(struct session *s)
     struct trilog_producer_options options = {
         .config_path = s->arguments.values[OPTION_CLIENT_CONFIG], .on_event = on_event, .data = s};
     int result = trilog_producer_open(&producer, &options, why);
-    if (result != TRILOG_OK) {
-        fprintf(s->err, "trilog: %s\n", why);
-        return result == TRILOG_ERR_SETTINGS ? EXIT_USAGE : EXIT_FAILED;
-    }
+    if (result != TRILOG_OK)
+        return refuse(s, result, why);
     result = trilog_failures_retry(producer);
     if (result != TRILOG_OK && result != TRILOG_ERR_NO_LOG)
         fprintf(s->err, "trilog: %s\n", trilog_error_text(result));

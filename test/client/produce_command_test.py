@@ -87,10 +87,18 @@ def test_an_interrupt_ends_the_reading_also_while_there_is_no_room(tmp_path):
 
 
 def config_of(folder, address):
-    path = folder / "client.yaml"
-    path.write_text("site: a\nsend_timeout_ms: 500 ms\nretry_wait_ms: 1 h\nretry_wait_ms_max: 1 h\n"
-                    f"bootstrap: ['{address}']\nspool_directory: {folder / 'spool'}\n", encoding="ascii")
+    """At once, for it may be read meanwhile."""
+    path, next_path = folder / "client.yaml", folder / "client.yaml.next"
+    next_path.write_text("site: a\nsend_timeout_ms: 500 ms\nretry_wait_ms: 1 h\nretry_wait_ms_max: 1 h\n"
+                         f"bootstrap: ['{address}']\nspool_directory: {folder / 'spool'}\n", encoding="ascii")
+    os.replace(next_path, path)
     return path
+
+
+def kept(config):
+    listed = trilog("spool", "list", "-F", config, "-o", "json")
+    assert listed.returncode == 0, listed.stderr
+    return [json.loads(line) for line in listed.stdout.replace("}\n{", "}\0{").split("\0")]
 
 
 def test_the_spool_is_listed_sent_and_thrown_away(cluster, new_topic, tmp_path):
@@ -100,9 +108,7 @@ def test_the_spool_is_listed_sent_and_thrown_away(cluster, new_topic, tmp_path):
         "WHERE", "LOG", "ORDER", "TOPIC", "KEY", "VALUE", "FAILURES", "REASON"]
     path = lines_file(tmp_path, "a:1\nb:22\n")
     assert trilog("produce", "-F", config, "-t", topic, "-K", ":", "-l", path, timeout_s=90).returncode == 3
-    listed = trilog("spool", "list", "-F", config, "-o", "json")
-    kept = [json.loads(line) for line in listed.stdout.replace("}\n{", "}\0{").split("\0")]
-    assert [(k["where"], k["topic"], k["key"], k["value_bytes"]) for k in kept] == [
+    assert [(k["where"], k["topic"], k["key"], k["value_bytes"]) for k in kept(config)] == [
         ("spool", topic, "a", 1), ("spool", topic, "b", 2)]
     config_of(tmp_path, cluster.nodes[0].address)
     done = trilog("spool", "retry", "-F", config, "--wait", 90, timeout_s=120)
@@ -127,7 +133,7 @@ def test_what_a_consumer_failed_at_is_listed_tried_again_and_thrown_away(cluster
     running = trilog("spool", "list", "-F", config)
     assert (running.returncode, "a running application" in running.stderr) == (1, True)
     assert consumer.close() == libtrilog.OK
-    listed = json.loads(trilog("spool", "list", "-F", config, "-o", "json").stdout)
+    listed, = kept(config)
     assert (listed["where"], listed["log"], listed["topic"], listed["offset"], listed["reason"]) == (
         "consumed", f"consumed-{name}.0", topic, 0, "no")
     assert trilog("spool", "list", "-F", config).stdout.splitlines()[1].startswith("given up")
@@ -136,6 +142,42 @@ def test_what_a_consumer_failed_at_is_listed_tried_again_and_thrown_away(cluster
     assert trilog("spool", "list", "-F", config).stdout.splitlines()[1].startswith("failed")
     assert trilog("spool", "purge", "-F", config, "--yes").returncode == 0
     assert len(trilog("spool", "list", "-F", config).stdout.splitlines()) == 1
+
+
+def test_retry_beside_a_running_producer_leaves_the_spool_to_it(cluster, new_topic, tmp_path):
+    topic = new_topic(1)
+    config = config_of(tmp_path, f"127.0.0.1:{free_port('127.0.0.1')}")
+    producer = libtrilog.Producer(config)
+    producer.send(topic, b"a", b"1")
+    wait_until(lambda: producer.spooled() == 1, 60, "the record is in the spool")
+    done = trilog("spool", "retry", "-F", config, "--wait", 90, timeout_s=120)
+    assert (done.returncode, "end the application first" in done.stderr) == (1, True), done.stderr
+    assert producer.spooled() == 1
+    config_of(tmp_path, cluster.nodes[0].address)
+    wait_until(lambda: producer.spooled() == 0, 60, "the application has sent it")
+    producer.close()
+    assert [m.value() for m in records.read_topic(cluster, topic, 1)[0]] == [b"1"]
+
+
+def test_retry_beside_a_running_consumer_leaves_its_log_to_it(cluster, new_topic, name, tmp_path):
+    topic = new_topic(1)
+    records.send_all(cluster, topic, [b"1", b"2"])
+    config = libtrilog.write_config(tmp_path / "client.yaml", cluster, "a", retry_count_max=1,
+                                    failure_directory=tmp_path / "failures")
+    ended, running = (libtrilog_consumer.Consumer(config, topic, f"{name}-{which}") for which in ("ended", "running"))
+    for consumer in (ended, running):
+        assert consumer.failed(consumer.take(60), "no") == libtrilog.OK
+    assert ended.close() == libtrilog.OK
+    done = trilog("spool", "retry", "-F", config, "--wait", 90, timeout_s=120)
+    assert (done.returncode, "1 records of failure logs" in done.stderr, "a running application" in done.stderr) == (
+        3, True, True), done.stderr
+    message = running.take(60)
+    assert libtrilog_consumer.value_of(message) == b"2", "it goes on, and is handed out nothing anew"
+    assert running.done(message) == libtrilog.OK
+    running.commit(60)
+    assert running.close() == libtrilog.OK
+    assert [(k["log"], k["is_given_up"]) for k in kept(config)] == [
+        (f"consumed-{name}-ended.0", False), (f"consumed-{name}-running.0", True)]
 
 
 @pytest.mark.parametrize("words", [("produce",), ("produce", "-t", "t", "-c", "0"),
