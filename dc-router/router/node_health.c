@@ -1,5 +1,9 @@
 /* Does a node answer? A probe on a connection of its own says so four times a second, for on a pipe
- * an answer may be long in coming by right. */
+ * an answer may be long in coming by right.
+ *
+ * One that is not connected has half the time of an answer: the kernel says SYN again after a
+ * second, and then after two, four, eight, so one that was lost may not find a link that comes and
+ * goes each second for as long as it does. */
 #include "base/event.h"
 #include "protocol/messages.h"
 #include "router/node_parts.h"
@@ -54,6 +58,13 @@ static void send_probe(struct router_node *n, uint64_t now_ms)
                     upstream_send(n->probe, &n->probe_call, &client, inner, now_ms, on_probed) == 0;
 }
 
+static bool is_probe_late(const struct router_node *n, uint64_t silent_ms_max)
+{
+    uint64_t waited_ms = router_silence_ms(n->owner, n->probed_ms);
+    return n->is_probing &&
+           waited_ms > (upstream_was_connected(n->probe) ? silent_ms_max : silent_ms_max / 2);
+}
+
 void node_look_at(struct router_node *n, uint64_t now_ms)
 {
     uint64_t silent_ms_max = (uint64_t)n->owner->settings->node_silent_ms;
@@ -65,7 +76,7 @@ void node_look_at(struct router_node *n, uint64_t now_ms)
                    (unsigned long long)silent_ms);
         n->is_silent = true;
         node_leave_silent(n);
-    } else if (n->is_probing && router_silence_ms(n->owner, n->probed_ms) > silent_ms_max) {
+    } else if (is_probe_late(n, silent_ms_max)) {
         upstream_close(n->probe);
     }
     if (!n->is_probing && now_ms - n->probed_ms >= PROBE_EVERY_MS)

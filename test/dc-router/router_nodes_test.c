@@ -162,3 +162,18 @@ Test(router_nodes, what_the_router_asks_itself_is_not_behind_a_clients_request)
     cr_assert_geq(call->way, 0, "an answer before its turn ends the connection");
     cr_assert_neq(call->way, world_node(&w, 1)->asked_way);
 }
+
+/* The world passes in an instant: what the kernel does after a second is not seen here. */
+Test(router_nodes, a_connection_that_is_not_made_soon_is_tried_anew_before_the_node_is_given_up)
+{
+    const struct router_node *n = node_pool_find(&w.shard, 2);
+    world_lose_connects(&w, 2, true);
+    world_cut(&w, 2);
+    world_pass_ms(&w, 300); /* longer than from one probe to the next */
+    cr_assert(n->is_probing && !upstream_was_connected(n->probe));
+    world_lose_connects(&w, 2, false);
+    uint64_t reached_ms = router_now_ms(&w.shard);
+    world_pass_ms(&w, 550);
+    cr_assert_geq(n->answered_ms, reached_ms);
+    cr_assert(router_node_is_up(n), "it was not silent for a second");
+}

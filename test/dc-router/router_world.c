@@ -226,7 +226,7 @@ static void close_way(struct world_node *n, struct world_way *way)
 
 static void take_connections(struct world_node *n)
 {
-    for (int i = 0; i < WORLD_WAYS_MAX; i++) {
+    for (int i = 0; i < WORLD_WAYS_MAX && !n->is_deaf; i++) {
         if (n->ways[i].socket >= 0)
             continue;
         n->ways[i].socket = accept4(n->listener, NULL, NULL, SOCK_CLOEXEC);
@@ -303,6 +303,23 @@ void world_cut(struct world *w, int32_t id)
     for (int i = 0; i < WORLD_WAYS_MAX; i++)
         if (n->ways[i].socket >= 0)
             close_way(n, &n->ways[i]);
+    world_settle(w);
+}
+
+/* A listener whose queue is full drops what comes. */
+void world_lose_connects(struct world *w, int32_t id, bool are_lost)
+{
+    struct world_node *n = world_node(w, id);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(n->port)};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    n->is_deaf = are_lost;
+    cr_assert_eq(listen(n->listener, are_lost ? 0 : WORLD_WAYS_MAX), 0);
+    if (are_lost) {
+        n->filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        cr_assert_eq(connect(n->filler, (struct sockaddr *)&at, sizeof at), 0);
+    } else {
+        close(n->filler);
+    }
     world_settle(w);
 }
 

@@ -41,6 +41,8 @@ struct world_node {
     uint16_t port;
     const char *site;     /* NULL: "far", where the router is not */
     bool is_hanging;      /* takes connections, and says nothing on its own */
+    bool is_deaf;         /* takes no connections, nor refuses them */
+    int filler;           /* while it is: what fills the listener's queue */
     bool is_mute;         /* says that it is there, and nothing else on its own */
     bool is_behind;       /* knows of no topic yet */
     int64_t now;          /* of its envelopes' answers, … */
@@ -94,6 +96,9 @@ void world_node_answer_nothing(struct world *w, int32_t id, unsigned n);
 void world_node_answer_garbage(struct world *w, int32_t id, unsigned n);
 /* Its connections end; it goes on listening. */
 void world_cut(struct world *w, int32_t id);
+/* Whoever begins to connect to it is not answered, and tries in vain until the kernel tries again;
+ * or that is over. */
+void world_lose_connects(struct world *w, int32_t id, bool are_lost);
 
 void world_connect(struct world *w, struct world_client *c);
 void world_disconnect(struct world_client *c);
