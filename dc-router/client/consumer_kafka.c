@@ -77,6 +77,7 @@ int consumer_kafka_open(struct trilog_consumer *c, char *why)
         rd_kafka_conf_destroy(conf);
         return err;
     }
+    handle_set_newer(conf, true);
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_rebalance_cb(conf, consumer_on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, consumer_on_commit);

@@ -1,4 +1,7 @@
-/* One setting after the other, until librdkafka refuses one and says why. */
+/* One setting after the other, until librdkafka refuses one and says why.
+ *
+ * The library is built on 2.0.2 and runs on what the machine has. What only a later librdkafka
+ * knows is set where it does: its own default would be worse here, or might become another one. */
 #include "handle_kafka.h"
 
 #include <inttypes.h>
@@ -35,6 +38,29 @@ int handle_set_texts(rd_kafka_conf_t *conf, const struct handle_text *texts, siz
         if (texts[i].value != NULL)
             err = set(conf, texts[i].name, texts[i].value, why);
     return err;
+}
+
+static const struct newer {
+    const char *name, *value;
+    bool is_consumers;
+} newer[] = {
+    /* Since 2.3 waits for another try double, up to a second: half of what a failover may take. */
+    {"retry.backoff.max.ms", "250", false},
+    /* Since 2.5 it offers what it measures to a cluster that asks for such: none here does. */
+    {"enable.metrics.push", "false", false},
+    /* It fetches nothing for a second once what was fetched had reached its bound: where that is
+     * small (consumer_records_max), most of the time. Since 2.2 it can look again sooner. */
+    {"fetch.queue.backoff.ms", "50", true},
+    /* Since 2.4 there are two; the other one (KIP-848) the cluster does not have. */
+    {"group.protocol", "classic", true},
+};
+
+void handle_set_newer(rd_kafka_conf_t *conf, bool is_consumer)
+{
+    char unheard[TRILOG_TEXT_SIZE];
+    for (size_t i = 0; i < sizeof newer / sizeof newer[0]; i++)
+        if (is_consumer || !newer[i].is_consumers)
+            set(conf, newer[i].name, newer[i].value, unheard); /* refused: as it is, then */
 }
 
 int handle_set_addresses(rd_kafka_conf_t *conf, const struct conf_addresses *addresses, char *why)

@@ -3,6 +3,7 @@
 #define CLIENT_HANDLE_KAFKA_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 
 #include "conf/field.h"
 
@@ -21,6 +22,9 @@ int handle_set_numbers(rd_kafka_conf_t *conf, const struct handle_number *number
 int handle_set_texts(rd_kafka_conf_t *conf, const struct handle_text *texts, size_t count,
                      char *why);
 int handle_set_addresses(rd_kafka_conf_t *conf, const struct conf_addresses *addresses, char *why);
+
+/* What the librdkafka that runs knows of properties that 2.0.2 has not. */
+void handle_set_newer(rd_kafka_conf_t *conf, bool is_consumer);
 
 /* As librdkafka takes them, with commas. Returned owned (free); NULL without memory. */
 char *handle_address_list(const struct conf_addresses *addresses);

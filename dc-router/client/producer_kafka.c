@@ -40,6 +40,7 @@ int producer_kafka_open(struct trilog_producer *p, char *why)
         rd_kafka_conf_destroy(conf);
         return err;
     }
+    handle_set_newer(conf, false);
     rd_kafka_conf_set_opaque(conf, p);
     rd_kafka_conf_set_dr_msg_cb(conf, producer_on_delivery);
     handle_set_silent(conf);
