@@ -110,6 +110,8 @@ static struct repl_group_options group_options(struct node *n, struct broker_gro
         .is_small = g->group_id == 0,
         .on_fatal = on_fatal,
         .fatal_data = g,
+        .is_unsettled = coordinator_is_unsettled,
+        .unsettled_data = g->coordinator,
     };
 }
 

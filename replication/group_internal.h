@@ -169,6 +169,8 @@ struct repl_group {
     uint64_t transfer_since_ms;   /* or 0 */
     uint64_t home_asked_until_ms; /* an operator wants it there: no quiet time before this */
     uint64_t tried_home_ms;       /* last attempt to go where leadership belongs */
+    uint64_t looked_settled_ms;   /* when its owner was last asked whether it may go */
+    uint64_t unsettled_since_ms;  /* and since when it says no; 0: it may */
     unsigned hand_over_count;     /* attempts, since this node is leaving or its disk in trouble */
     uint64_t handed_over_ms;      /* last attempt because of the disk */
     struct handover handover;

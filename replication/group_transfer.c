@@ -2,7 +2,8 @@
  * disk is in trouble.
  *
  * Home goes a leader only to a node that has been there, and level, for the quiet time; one after
- * another. Away from a site that an operator has sent leaders from it goes at once.
+ * another, and not while its owner is about something that the next one could only begin anew. Away
+ * from a site that an operator has sent leaders from it goes at once.
  *
  * libraft refuses submits from RAFT_TRANSFER on, sends TimeoutNow once when the target has all
  * entries, and never gives up by itself; here the message is repeated and the transfer ends. */
@@ -19,6 +20,7 @@
 #define LOOK_HOME_MS 100
 #define HAND_OVER_MS 500 /* between two attempts because of the disk */
 #define ASKED_MS     2000
+#define PUT_OFF_MS   60000 /* at the longest, for what its owner is about */
 
 /* ---- where it belongs ---- */
 
@@ -160,6 +162,22 @@ static bool is_long_level(struct repl_group *g, uint32_t home, uint64_t now_ms)
     return now_ms - g->uneven_ms >= node_settle_ms(g->options.node);
 }
 
+/* Who has not been about to go for a while begins anew. */
+static bool is_put_off(struct repl_group *g, uint64_t now_ms)
+{
+    const struct repl_group_options *o = &g->options;
+    uint64_t unasked_ms = now_ms - g->looked_settled_ms;
+    if (unasked_ms >= LOOK_HOME_MS) {
+        bool is_unsettled = o->is_unsettled != NULL && o->is_unsettled(o->unsettled_data);
+        g->looked_settled_ms = now_ms;
+        if (!is_unsettled)
+            g->unsettled_since_ms = 0;
+        else if (g->unsettled_since_ms == 0 || unasked_ms > TRY_HOME_MS)
+            g->unsettled_since_ms = now_ms;
+    }
+    return g->unsettled_since_ms != 0 && now_ms - g->unsettled_since_ms < PUT_OFF_MS;
+}
+
 void repl_group_ask_home(struct repl_group *g)
 {
     if (g->role == REPL_LEADER)
@@ -175,7 +193,7 @@ static void go_home(struct repl_group *g, uint64_t now_ms)
         g->home_id = 0;
         return; /* it is there */
     }
-    bool is_quiet = is_long_level(g, home, now_ms) && is_settled;
+    bool is_quiet = is_long_level(g, home, now_ms) && is_settled && !is_put_off(g, now_ms);
     bool is_sent_away = is_avoided(g, own) && !is_avoided(g, home);
     bool is_asked = now_ms < g->home_asked_until_ms;
     if ((!is_quiet && !is_sent_away && !is_asked) || now_ms - g->tried_home_ms < TRY_HOME_MS ||

@@ -163,6 +163,12 @@ void coordinator_on_role(struct coordinator *c, enum repl_role role, uint64_t te
     machine_each_partition(c->group->machine, restore_partition, c);
 }
 
+bool coordinator_is_unsettled(void *data)
+{
+    const struct coordinator *c = data;
+    return group_set_is_unsettled(c->groups);
+}
+
 void coordinator_tick(struct coordinator *c)
 {
     commit_wait_tick(c);

@@ -17,6 +17,8 @@ int coordinator_create(struct broker_group *g, struct coordinator **coordinator)
 void coordinator_on_role(struct coordinator *c, enum repl_role role, uint64_t term);
 /* About every 10 ms: sessions, rebalance timeouts. */
 void coordinator_tick(struct coordinator *c);
+/* Should another node not take over just now, if there is no need to? (`data`: the coordinator) */
+bool coordinator_is_unsettled(void *data);
 
 /* Where a consumer group's state lives: partition of __consumer_offsets by Kafka's hash. 0,
  * ERR_NOT_FOUND while the topic does not exist. Any shard. */

@@ -160,6 +160,25 @@ static void expire_syncs(struct live_group *g, uint64_t now_ms, struct departure
         first->act = "not_stored"; /* its entry does not come */
 }
 
+static bool is_unsettled(const struct live_group *g, uint64_t now_ms)
+{
+    if (g->state == GROUP_PREPARING || g->state == GROUP_COMPLETING)
+        return true;
+    for (const struct live_member *m = g->members; m != NULL; m = m->hh.next)
+        if (m->expires_at_ms < now_ms + (uint64_t)m->session_timeout_ms / 2)
+            return true;
+    return false;
+}
+
+bool group_set_is_unsettled(const struct group_set *s)
+{
+    uint64_t now_ms = s->host.now_ms(s->host.data);
+    for (const struct live_group *g = s->groups; g != NULL; g = g->hh.next)
+        if (is_unsettled(g, now_ms))
+            return true;
+    return false;
+}
+
 static void tick_state(struct live_group *g, uint64_t now_ms)
 {
     if (g->state == GROUP_EMPTY && g->has_to_store_empty)

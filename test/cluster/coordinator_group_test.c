@@ -283,6 +283,24 @@ Test(cluster_coordinator, ends_no_session_for_the_time_in_which_it_did_not_run)
     close_station();
 }
 
+Test(cluster_coordinator, is_unsettled_while_a_group_gathers_or_a_member_is_silent)
+{
+    struct player a = player_of("orders"), b = player_of("orders");
+    cr_assert_not(group_set_is_unsettled(station.groups));
+    player_join(&station, &a);
+    station_apply(&station);
+    cr_assert(group_set_is_unsettled(station.groups), "a successor would not know of it");
+    players_settle(&station, &a, &b);
+    cr_assert_not(group_set_is_unsettled(station.groups));
+    station_pass(&station, 6000);
+    cr_assert_eq(player_beat(&station, &a), 0);
+    cr_assert(group_set_is_unsettled(station.groups),
+              "a successor would wait for it as long again");
+    cr_assert_eq(player_beat(&station, &b), 0);
+    cr_assert_not(group_set_is_unsettled(station.groups));
+    close_station();
+}
+
 Test(cluster_coordinator, stores_that_nobody_is_left_also_when_it_must_try_again)
 {
     struct player a = player_of("orders");

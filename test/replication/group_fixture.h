@@ -61,6 +61,7 @@ struct replica {
     bool is_paused;        /* the process stands still; frames wait */
     bool is_writer_paused; /* its disk takes its time */
     bool is_worker_paused; /* when it reads, too */
+    bool is_unsettled;     /* what its owner says */
     uint32_t generation;
     uint64_t recovery_id;
     bool is_founder;

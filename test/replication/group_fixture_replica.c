@@ -83,6 +83,12 @@ static void found_later(struct replica *r)
     free(state);
 }
 
+static bool is_unsettled(void *data)
+{
+    const struct replica *r = data;
+    return r->is_unsettled;
+}
+
 static int open_group(struct replica *r, struct err_note *note)
 {
     struct cluster *c = r->cluster;
@@ -116,6 +122,8 @@ static int open_group(struct replica *r, struct err_note *note)
         .trailing_entries = c->trailing_entries,
         .on_fatal = on_fatal,
         .fatal_data = r,
+        .is_unsettled = is_unsettled,
+        .unsettled_data = r,
     };
     int err = repl_group_create(&options, &r->group, note);
     if (err == 0)

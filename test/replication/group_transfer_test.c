@@ -560,6 +560,55 @@ Test(repl_group_transfer, goes_home_without_the_quiet_time_when_it_is_asked_to)
     cluster_close(&c);
 }
 
+/* The preferred node has come back, and the leader's owner is about something. */
+static struct replica *unsettled_away_from_home(void)
+{
+    cluster_init(&c, 3, 3, 86);
+    c.preferred_node_id = 2;
+    cluster_start(&c);
+    cluster_run_until(&c, leads_at_home, 8000, "the preferred node leads");
+    replica_kill(&c.replicas[1]);
+    cluster_run_ms(&c, 3000);
+    struct replica *leader = cluster_leader_now(&c);
+    leader->is_unsettled = true;
+    replica_start(&c.replicas[1]);
+    return leader;
+}
+
+Test(repl_group_transfer, goes_home_once_what_its_owner_is_about_has_settled)
+{
+    struct replica *leader = unsettled_away_from_home();
+    cluster_run_ms(&c, 20000);
+    cr_assert_eq(cluster_leader_now(&c), leader);
+    leader->is_unsettled = false;
+    cluster_run_until(&c, leads_at_home, 1000, "nothing holds it any more");
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+Test(repl_group_transfer, goes_home_after_a_minute_if_that_never_settles)
+{
+    struct replica *leader = unsettled_away_from_home();
+    cluster_run_ms(&c, 60000);
+    cr_assert_eq(cluster_leader_now(&c), leader);
+    cluster_run_until(&c, leads_at_home, 10000, "it does not wait for ever");
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
+Test(repl_group_transfer, goes_home_at_once_when_asked_whatever_its_owner_is_about)
+{
+    struct replica *leader = unsettled_away_from_home();
+    cluster_run_ms(&c, 600);
+    repl_group_ask_home(leader->group);
+    cluster_run_until(&c, leads_at_home, 1500, "an operator has the last word");
+    cluster_settle(&c, 3000);
+    cluster_check_same(&c);
+    cluster_close(&c);
+}
+
 Test(repl_group_transfer, does_not_go_home_to_who_is_not_level_whoever_asks)
 {
     cluster_init(&c, 3, 3, 87);

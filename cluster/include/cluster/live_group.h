@@ -62,6 +62,9 @@ void group_set_clear(struct group_set *s, int16_t error_code);
 /* Sessions, rebalance timeouts, proposals to try again. Cheap when nothing is due. To be called
  * many times a second: time that passes without it counts for no session and no timeout. */
 void group_set_tick(struct group_set *s);
+/* A group gathers, or a member has been silent for half of its session: who restored the groups now
+ * would give each of those who are gone another session. */
+bool group_set_is_unsettled(const struct group_set *s);
 
 /* A member committed an offset that was not stored, for a higher one stays: it is told its own one
  * when it asks, until it commits one that is stored or its generation ends (live_belief.c). */
