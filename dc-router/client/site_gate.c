@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 
 #include "base/bytes.h"
 #include "trilog/trilog.h"
+
+#define REPEATS_MANY 2 /* the kernel waits twice as long before each */
 
 static uint64_t now_ms(void)
 {
@@ -178,6 +181,30 @@ void site_gate_cut(struct site_gate *g, const char *site)
     pthread_mutex_lock(&g->lock);
     for (size_t i = 0; i < g->socket_count; i++)
         if (is_of(g, g->sockets[i].address, site))
+            shutdown(g->sockets[i].socket, SHUT_RDWR);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static bool is_stuck(int socket)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return false;
+    return info.tcpi_retransmits >= (info.tcpi_state == TCP_SYN_SENT ? 1 : REPEATS_MANY);
+}
+
+/* With the lock held. */
+static bool is_at(struct site_gate *g, const struct site_gate_socket *s, const char *site)
+{
+    return s->led_to[0] != '\0' ? strcmp(s->led_to, site) == 0 : is_of(g, s->address, site);
+}
+
+void site_gate_cut_stuck(struct site_gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    for (size_t i = 0; i < g->socket_count; i++)
+        if (is_at(g, &g->sockets[i], g->used) && is_stuck(g->sockets[i].socket))
             shutdown(g->sockets[i].socket, SHUT_RDWR);
     pthread_mutex_unlock(&g->lock);
 }

@@ -69,6 +69,11 @@ void site_gate_use(struct site_gate *gate, const char *site, int peer);
 /* Cuts what is connected to this site; it may connect anew. */
 void site_gate_cut(struct site_gate *gate, const char *site);
 
+/* Cuts what is connected to the site in use and has said the same several times in vain: what it
+ * waits for next is a second off or more, and comes through at once on a new connection where the
+ * way is there again. For who knows that it is. */
+void site_gate_cut_stuck(struct site_gate *gate);
+
 /* What librdkafka calls: `id` is "host:port". 0 or an errno. */
 int site_gate_connect(struct site_gate *gate, int socket, const struct sockaddr *address, int size,
                       const char *id);

@@ -290,6 +290,8 @@ static void round_of_routers(struct site_watch *w, bool has_looked)
         else
             site_choice_on_lost(&w->choice, target);
     }
+    if (is_asked)
+        site_gate_cut_stuck(w->gate); /* the way is there */
     look_ahead(w);
     tell_cluster(w);
 }

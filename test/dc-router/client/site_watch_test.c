@@ -251,6 +251,46 @@ Test(client_site_watch, goes_to_a_site_that_it_had_lost_when_both_routers_of_its
     clear_stage(&s);
 }
 
+/* A listener of the site in use whose queue is full: what connects is not answered. */
+static int listen_full(struct stage *s, struct sockaddr_in *at, int *filler)
+{
+    socklen_t size = sizeof *at;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    cr_assert_eq(bind(listener, (struct sockaddr *)at, size), 0);
+    cr_assert_eq(listen(listener, 0), 0);
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)at, &size), 0);
+    *filler = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(connect(*filler, (struct sockaddr *)at, size), 0);
+    struct conf_address address = {.host = "127.0.0.1", .port = ntohs(at->sin_port)};
+    site_gate_learn(&s->gate, &address, "a", true);
+    return listener;
+}
+
+Test(client_site_watch, cuts_what_gets_nothing_through_to_a_site_that_answers, .timeout = 120)
+{
+    struct stage s;
+    struct sockaddr_in at;
+    int filler;
+    set_stage(&s, CONF_ROUTER_ID_LEAST);
+    int well = connect_through(&s, 0);
+    wait_until_decided(&s);
+    int listener = listen_full(&s, &at, &filler);
+    char id[CONF_ADDRESS_SIZE];
+    snprintf(id, sizeof id, "127.0.0.1:%u", ntohs(at.sin_port));
+    int stuck = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    cr_assert_eq(site_gate_connect(&s.gate, stuck, (struct sockaddr *)&at, sizeof at, id), 0);
+    struct pollfd p = {.fd = stuck, .events = POLLOUT};
+    cr_assert_eq(poll(&p, 1, 30000), 1, "the kernel would try for two minutes");
+    p = (struct pollfd){.fd = well, .events = POLLIN};
+    cr_assert_eq(poll(&p, 1, 0), 0, "not what is well");
+    site_gate_close_socket(&s.gate, stuck);
+    site_gate_close_socket(&s.gate, well);
+    close(filler);
+    close(listener);
+    clear_stage(&s);
+}
+
 Test(client_site_watch, follows_a_drain_and_its_end_with_cause_and_epoch, .timeout = 60)
 {
     struct stage s;
