@@ -127,6 +127,7 @@ struct trilog_consumer {
     uint64_t commits_begun, commits_made; /* in the background; the last that succeeded */
     bool is_committing;                   /* one is under way */
     bool wants_commit;
+    bool has_lost_done; /* what was done of partitions that went was not committed: to be told */
     bool had_assignment;
     rd_kafka_topic_partition_list_t *missing; /* assigned, without memory to know them; NULL */
     uint64_t missing_at_ms;                   /* tried again then */

@@ -302,6 +302,7 @@ static void on_assign(struct trilog_consumer *c, const rd_kafka_topic_partition_
     }
     tell_partitions(c);
     pthread_mutex_unlock(&c->lock);
+    consumer_run_events(c); /* before the first record comes */
     place_unknown(c);
     assign_placed(c);
 }
@@ -357,6 +358,7 @@ static void wait_for_hands(struct trilog_consumer *c)
 void consumer_place_let_go(struct trilog_consumer *c)
 {
     pthread_mutex_lock(&c->lock);
+    c->has_lost_done = c->has_lost_done || !consumer_is_committed(c);
     for (struct part *part = c->parts; part != NULL; part = part->hh.next)
         if (part->is_assigned) {
             consumer_part_drop(c, part);
@@ -366,6 +368,7 @@ void consumer_place_let_go(struct trilog_consumer *c)
     c->is_revoking = false;
     tell_partitions(c);
     pthread_mutex_unlock(&c->lock);
+    consumer_run_events(c);
 }
 
 static void on_revoke(struct trilog_consumer *c)

@@ -243,14 +243,47 @@ int trilog_consumer_commit(struct trilog_consumer *c, int timeout_ms)
     pthread_mutex_lock(&c->lock);
     uint64_t wanted = c->commits_begun + 1;
     c->wants_commit = true;
-    while (!c->is_closing && !c->is_fatal && c->commits_made < wanted && consumer_wait(c, end_ms))
+    while (!c->is_closing && !c->is_fatal && !c->has_lost_done && c->commits_made < wanted &&
+           consumer_wait(c, end_ms))
         ;
     int result = c->is_closing               ? TRILOG_ERR_CLOSED
+                 : c->has_lost_done          ? TRILOG_ERR_NOT_ASSIGNED
                  : c->commits_made >= wanted ? TRILOG_OK
                  : c->is_fatal               ? TRILOG_ERR_FATAL
                                              : TRILOG_ERR_TIMED_OUT;
+    if (result == TRILOG_ERR_NOT_ASSIGNED)
+        c->has_lost_done = false; /* it is told once */
     pthread_mutex_unlock(&c->lock);
     return result;
+}
+
+/* Into its place among those before it, of which only the least `count_max` are kept. */
+static void insert(int32_t *partitions, int count, int count_max, int32_t partition)
+{
+    int at = count < count_max ? count : count_max;
+    for (; at > 0 && partitions[at - 1] > partition; at--)
+        if (at < count_max)
+            partitions[at] = partitions[at - 1];
+    if (at < count_max)
+        partitions[at] = partition;
+}
+
+int trilog_consumer_partitions(struct trilog_consumer *c, const char *topic, int32_t *partitions,
+                               int count_max)
+{
+    if (c == NULL || topic == NULL)
+        return TRILOG_ERR_NULL;
+    if (!record_is_topic(topic))
+        return TRILOG_ERR_TOPIC;
+    int count = 0;
+    pthread_mutex_lock(&c->lock);
+    for (const struct part *part = c->parts; part != NULL; part = part->hh.next)
+        if (part->is_assigned && strcmp(part->key.topic, topic) == 0)
+            insert(partitions, count++, partitions != NULL ? count_max : 0, part->key.partition);
+    if (c->is_closed)
+        count = TRILOG_ERR_CLOSED;
+    pthread_mutex_unlock(&c->lock);
+    return count;
 }
 
 int trilog_consumer_state(struct trilog_consumer *c, struct trilog_consumer_state *state)

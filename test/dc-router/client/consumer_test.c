@@ -27,13 +27,24 @@ struct stage {
     pthread_cond_t told;
     unsigned counts[EVENT_MAX];
     char texts[EVENT_MAX][TRILOG_TEXT_SIZE]; /* the last of each kind */
+    bool was_told_late;                      /* of partitions of which records were there */
 };
+
+/* In the event: records come of partitions that were told of, and of no others. */
+static void look_for_early_records(struct stage *s)
+{
+    struct trilog_consumer_state state;
+    if (s->consumer != NULL && trilog_consumer_state(s->consumer, &state) == TRILOG_OK)
+        s->was_told_late = s->was_told_late || state.ready_count > 0;
+}
 
 static void on_event(void *data, enum trilog_consumer_event_kind kind, const char *text)
 {
     struct stage *s = data;
     pthread_mutex_lock(&s->lock);
     s->counts[kind]++;
+    if (kind == TRILOG_CONSUMER_EVENT_PARTITIONS)
+        look_for_early_records(s);
     bytes_copy_text(s->texts[kind], TRILOG_TEXT_SIZE, text);
     pthread_cond_broadcast(&s->told);
     pthread_mutex_unlock(&s->lock);
@@ -317,6 +328,9 @@ Test(client_consumer, answers_bad_input_with_errors)
     cr_assert_eq(trilog_consumer_seek(c, "t", 0, -3, 0), TRILOG_ERR_OFFSET);
     cr_assert_eq(trilog_consumer_seek(c, "t", 99, 0, 0), TRILOG_ERR_NOT_ASSIGNED);
     cr_assert_eq(trilog_consumer_commit(NULL, 0), TRILOG_ERR_NULL);
+    cr_assert_eq(trilog_consumer_partitions(NULL, "t", NULL, 0), TRILOG_ERR_NULL);
+    cr_assert_eq(trilog_consumer_partitions(c, NULL, NULL, 0), TRILOG_ERR_NULL);
+    cr_assert_eq(trilog_consumer_partitions(c, "a b", NULL, 0), TRILOG_ERR_TOPIC);
     cr_assert_eq(trilog_consumer_state(c, NULL), TRILOG_ERR_NULL);
     cr_assert_eq(trilog_consumer_close(NULL, 0), TRILOG_ERR_NULL);
     trilog_consumer_destroy(NULL);
@@ -373,6 +387,7 @@ Test(client_consumer, answers_use_after_close_with_an_error)
     cr_assert_eq(trilog_consumer_take(c, 0, &m), TRILOG_ERR_CLOSED);
     cr_assert_eq(trilog_consumer_seek(c, "t", 0, 0, 0), TRILOG_ERR_CLOSED);
     cr_assert_eq(trilog_consumer_commit(c, 0), TRILOG_ERR_CLOSED);
+    cr_assert_eq(trilog_consumer_partitions(c, "t", NULL, 0), TRILOG_ERR_CLOSED);
     cr_assert_eq(trilog_consumer_state(c, &state), TRILOG_ERR_CLOSED);
     struct trilog_message strange = {.offset = 0};
     cr_assert_eq(trilog_message_done(c, &strange), TRILOG_ERR_CLOSED);
@@ -818,6 +833,59 @@ Test(client_consumer, gets_again_what_was_in_hand_when_its_partition_went)
         came_from = again->partition;
         trilog_message_done(s.consumer, again);
     } while (came_from != partition);
+    clear_stage(&s);
+}
+
+Test(client_consumer, says_which_partitions_are_its_own_before_their_first_record)
+{
+    struct stage s;
+    set_wide_stage(&s, "abcdefgh");
+    int32_t own[3] = {-1, -1, -1};
+    trilog_message_done(s.consumer, take(&s));
+    cr_assert_eq(count_events(&s, TRILOG_CONSUMER_EVENT_PARTITIONS), 1);
+    cr_assert_eq(trilog_consumer_partitions(s.consumer, "two", own, 3), 2);
+    cr_assert(own[0] == 0 && own[1] == 1 && own[2] == -1);
+    own[1] = -1;
+    cr_assert_eq(trilog_consumer_partitions(s.consumer, "two", own, 1), 2);
+    cr_assert(own[0] == 0 && own[1] == -1, "there is room for the first only");
+    cr_assert_eq(trilog_consumer_partitions(s.consumer, "two", NULL, 9), 2);
+    cr_assert_eq(trilog_consumer_partitions(s.consumer, "t", own, 3), 0);
+    rd_kafka_t *other = open_other(&s, true);
+    int32_t partition = let_take_over(other);
+    wait_event(&s, TRILOG_CONSUMER_EVENT_PARTITIONS, 3);
+    cr_assert_eq(trilog_consumer_partitions(s.consumer, "two", own, 3), 1);
+    cr_assert_eq(own[0], 1 - partition);
+    close_other(other);
+    cr_assert_not(s.was_told_late);
+    clear_stage(&s);
+}
+
+/* All commits from now on, of whomever. */
+static void refuse_commits(struct stage *s)
+{
+    rd_kafka_resp_err_t errors[1000];
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        errors[i] = RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    rd_kafka_mock_push_request_errors_array(s->cluster.brokers, 8 /* OffsetCommit */,
+                                            sizeof errors / sizeof *errors, errors);
+}
+
+Test(client_consumer, says_once_that_partitions_went_before_what_was_done_was_committed)
+{
+    struct stage s;
+    set_wide_stage(&s, "ab");
+    trilog_message_done(s.consumer, take(&s));
+    cr_assert_eq(trilog_consumer_commit(s.consumer, WAIT_MS), TRILOG_OK);
+    refuse_commits(&s);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(trilog_message_done(s.consumer, take(&s)), TRILOG_OK);
+    cr_assert_eq(trilog_consumer_commit(s.consumer, 100), TRILOG_ERR_TIMED_OUT, "it is tried on");
+    rd_kafka_t *other = open_other(&s, true);
+    let_take_over(other);
+    rd_kafka_mock_clear_request_errors(s.cluster.brokers, 8);
+    cr_assert_eq(trilog_consumer_commit(s.consumer, WAIT_MS), TRILOG_ERR_NOT_ASSIGNED);
+    cr_assert_eq(trilog_consumer_commit(s.consumer, WAIT_MS), TRILOG_OK);
+    close_other(other);
     clear_stage(&s);
 }
 

@@ -277,7 +277,9 @@ struct trilog_message {
 };
 
 enum trilog_consumer_event_kind {
-    TRILOG_CONSUMER_EVENT_PARTITIONS, /* which partitions are this consumer's now */
+    TRILOG_CONSUMER_EVENT_PARTITIONS, /* which partitions are this consumer's now: told before a
+                                       * record of theirs is handed out, and once none is of those
+                                       * that went */
     TRILOG_CONSUMER_EVENT_STUCK,   /* a record is long in hand, or nobody takes: which, how long */
     TRILOG_CONSUMER_EVENT_UNSTUCK, /* that is over */
     TRILOG_CONSUMER_EVENT_BEHIND, /* a broker says less than was committed here: not gone back to */
@@ -377,9 +379,16 @@ TRILOG_API void trilog_trace_copy(struct trilog_record *record,
 TRILOG_API int trilog_consumer_seek(struct trilog_consumer *consumer, const char *topic,
                                     int32_t partition, int64_t offset, int timeout_ms);
 
-/* Commits what is done so far, and waits for it. Errors: NULL, TIMED_OUT (it is tried on), CLOSED,
- * FATAL, WRONG_THREAD. */
+/* Commits what is done so far, and waits for it. Errors: NULL, TIMED_OUT (it is tried on),
+ * NOT_ASSIGNED (since this was called last partitions went before all that was done of them was
+ * committed: whoever has them gets it again), CLOSED, FATAL, WRONG_THREAD. */
 TRILOG_API int trilog_consumer_commit(struct trilog_consumer *consumer, int timeout_ms);
+
+/* Which partitions of a topic are this consumer's now, in rising order: the first `count_max` of
+ * them are written to `partitions` (NULL: none are). Returns how many there are. May be called in a
+ * callback. Errors: NULL, TOPIC, CLOSED. */
+TRILOG_API int trilog_consumer_partitions(struct trilog_consumer *consumer, const char *topic,
+                                          int32_t *partitions, int count_max);
 
 struct trilog_consumer_state {
     uint64_t taken_count; /* handed out, from the failure log too */
