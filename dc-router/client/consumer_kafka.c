@@ -21,7 +21,7 @@ static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_consumer *c, c
     int64_t answer = within(s->consumer_bytes_max / 4, ANSWER_BYTES_LEAST, ANSWER_BYTES_MAX);
     const struct handle_number numbers[] = {
         {"session.timeout.ms", s->session_timeout_ms},
-        {"heartbeat.interval.ms", within(s->session_timeout_ms / 4, 1000, 3000)},
+        {"heartbeat.interval.ms", within(s->session_timeout_ms / 6, 1000, 3000)},
         {"max.poll.interval.ms", within(4 * s->session_timeout_ms, 120000, 7200000)},
         {"queued.min.messages", within(s->consumer_records_max, 1, 100000)},
         {"queued.max.messages.kbytes", s->consumer_bytes_max / 2 / 1024},
