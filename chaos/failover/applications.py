@@ -95,11 +95,12 @@ class Applications(Ledgers):
 
     def _library(self, way, site):
         """Every producer of libtrilog is idempotent."""
+        groups = ["--groups", self.size.groups if way.has_members else 0]
         if not way.is_libtrilog:
-            return ["--plain-producers", self.size.plain, "--groups", self.size.groups]
+            return ["--plain-producers", self.size.plain, *groups]
         settings = self.folder / f"{site}-{way.name}.yaml"
         settings.write_text(libtrilog_settings(self.ground.lab, way, site), encoding="ascii")
-        return ["--plain-producers", 0, "--groups", 0, "--trilog", settings]
+        return ["--plain-producers", 0, *groups, "--trilog", settings]
 
 
 def is_sending(path):

@@ -19,10 +19,9 @@ from .applications import Applications, ApplicationsKilled
 from .plan import APPLICATIONS, PARTITIONS, target
 
 READY_S = 40
-WARM_S = 3.0
+WARM_S = 6.0   # groups have shared out partitions, and all members read
 LEVEL_S_MAX = 90.0
 READ_S_MAX = 90
-AFTER_S = 2.0      # between a heal and the next round, beside what level and leaders take
 LEADS_S_MAX = 30.0
 
 
@@ -48,7 +47,7 @@ class Drill(Frame):
         time.sleep(WARM_S)
         for number in range(1, self.size.rounds + 1):
             self._round(number)
-        time.sleep(AFTER_S)
+        time.sleep(self.row.after_s)
         troubles = self.end_load()
         self._count()
         return self.judge(troubles)
@@ -67,7 +66,7 @@ class Drill(Frame):
         self.rounds.append(figures.Round(site, inject_us, heal_us))
         self.wait_level(PARTITIONS, LEVEL_S_MAX, f" after round {number}")
         self.ledgers.wait_until_sending(READY_S)
-        time.sleep(max(AFTER_S, self.size.look_s - (now_us() - inject_us) / SECOND_US))
+        time.sleep(max(self.row.after_s, self.size.look_s - (now_us() - inject_us) / SECOND_US))
 
     def _injury(self, site, number):
         if self.row.fault == APPLICATIONS:

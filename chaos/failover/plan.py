@@ -35,18 +35,18 @@ class Row:
     ways: tuple = WAYS
     rounds: int = 18        # 12 clients of each way and site: more than 200 samples
     size: Size = Size()
+    after_s: float = 2.0    # between a heal and the next round, beside what level and leaders take
 
 
 SHORT = Size(producers=4, groups=4, rate=40, rounds=2, look_s=0)
 ALL_LANGUAGES = Size(producers=2, groups=2, rate=12)  # of each: what a small machine can run
 PARTITIONS = 24
 
-THROUGH_ROUTER = (("router", "gap_p99_s", 2.0), ("libtrilog", "gap_p99_s", 2.0),
-                  ("router", "resumed_p99_s", 10.0))
-WITHOUT_ROUTER = (("router", "gap_p99_s", 5.0), ("libtrilog", "gap_p99_s", 5.0),
-                  ("router", "resumed_p99_s", 10.0))
+RESUMED = (("router", "resumed_p99_s", 10.0), ("libtrilog", "resumed_p99_s", 10.0))
+THROUGH_ROUTER = (("router", "gap_p99_s", 2.0), ("libtrilog", "gap_p99_s", 2.0), *RESUMED)
+WITHOUT_ROUTER = (("router", "gap_p99_s", 5.0), ("libtrilog", "gap_p99_s", 5.0), *RESUMED)
 ELSEWHERE = (("router", "others_p99_s", 2.0), ("libtrilog", "others_p99_s", 2.0))
-TAKEN_OVER = (("router", "resumed_p99_s", 10.0), ("direct", "resumed_p99_s", 10.0))
+TAKEN_OVER = (*RESUMED, ("direct", "resumed_p99_s", 10.0))
 TWO_SITES = 9  # rounds: what is aimed at are clients of the two other sites
 FEW = 4        # rounds: nothing is aimed at
 
@@ -76,7 +76,7 @@ PLAN = (
     Row("flapping", "flap-pair", "pair", 10, "the link of a site and one other comes and goes each "
         "second", rounds=FEW),
     Row("applications-killed", APPLICATIONS, "applications", 12, "kill -9 of all applications of a "
-        "site; they return", TAKEN_OVER),
+        "site; they return", TAKEN_OVER, after_s=8),  # their groups share out partitions again
 )
 
 

@@ -16,7 +16,7 @@ class Way:
     name: str      # in processes' names, too: see site_and_way()
     words: str
     uses_routers: bool
-    is_libtrilog: bool = False  # its producers; of its consumers there are none here yet
+    is_libtrilog: bool = False  # its producers and members, with a settings file
     client: str = ""            # of clients/voices.py; none: the ledger's librdkafka
     has_members: bool = True    # of consumer groups
     judges_members: bool = True # else they are only timed
@@ -24,8 +24,9 @@ class Way:
 
 
 ROUTER = Way("router", "a stock client that knows routers: its site's, then the others", True)
-LIBTRILOG = Way("libtrilog", "libtrilog with its settings as they come (send_timeout_ms 30 s); the same "
-                "addresses, no spool; producers", True, is_libtrilog=True, has_members=False)
+LIBTRILOG = Way("libtrilog", "libtrilog with its settings as they come (send_timeout_ms 30 s) but for "
+                "session_timeout_ms 6 s (10 s as it comes); the same addresses, no spool", True,
+                is_libtrilog=True)
 DIRECT = Way("direct", "a stock client that knows the nodes, its site's first", False)
 CONFLUENT = Way("confluent", "confluent-kafka 2.16.1 (Python, on a librdkafka of its own: socket.timeout.ms 60 s, "
                 "message.timeout.ms 300 s), knows routers", True, client="confluent")
@@ -56,7 +57,7 @@ def bootstrap(lab, way, site):
 
 def libtrilog_settings(lab, way, site):
     """The text of its settings file."""
-    return "\n".join([f"site: {site}", "bootstrap:",
+    return "\n".join([f"site: {site}", f"session_timeout_ms: {STOCK['session.timeout.ms']}", "bootstrap:",
                       *(f'  - "{address}"' for address in bootstrap(lab, way, site))]) + "\n"
 
 

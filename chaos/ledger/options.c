@@ -38,7 +38,7 @@ static const struct option table[] = {
     {"--client", BOTH, CLIENT, 0, 0, 0, "", "NAME=VALUE, a setting of librdkafka; again for each"},
     {"--group-prefix", BOTH, TEXT, AT(group_prefix), 0, 0, "g", "groups are named PREFIX0 and on"},
     {"--trilog", OPTIONS_LOAD, TEXT, AT(trilog), 0, 0, "",
-     "libtrilog's settings file: producers are its, not librdkafka's"},
+     "libtrilog's settings file: producers and members are its, not librdkafka's"},
     {"--partitions", OPTIONS_LOAD, NUMBER, AT(partitions), 1, 10000, "12",
      "of the topic, where it has to be created"},
     {"--replication", OPTIONS_LOAD, NUMBER, AT(replication), 1, 7, "3", "likewise"},

@@ -2,7 +2,7 @@
 import signal
 
 import pytest
-from ledger_runs import SITES, History, Ledger, check
+from ledger_runs import SITES, History, Ledger, check, wait_until
 from testbed.lab import Lab
 
 SEND_OK = '"outcome":"ok"}'
@@ -127,12 +127,16 @@ def test_members_commit_lower_now_and_then_and_go_on_where_they_were(start):
     assert check(load.path, reader.path)[0] == 0, check(load.path, reader.path)[1]
 
 
+def trilog_settings(lab, tmp_path, site):
+    path = tmp_path / f"{site}-trilog.yaml"
+    path.write_text(f"site: {site}\nsession_timeout_ms: 6 s\nbootstrap:\n" + "".join(
+        f'  - "{node.address}"\n' for node in lab.nodes.values()), encoding="ascii")
+    return str(path)
+
+
 def test_producers_of_libtrilog_are_judged_as_others(lab, start, tmp_path):
     """Which go on through the death of a node, too."""
-    settings = tmp_path / "trilog.yaml"
-    settings.write_text("site: a\nbootstrap:\n" + "".join(
-        f'  - "{node.address}"\n' for node in lab.nodes.values()), encoding="ascii")
-    load = start("load", "a", "--trilog", str(settings))
+    load = start("load", "a", "--groups", "0", "--trilog", trilog_settings(lab, tmp_path, "a"))
     load.wait_until_written(SEND_OK, times=200)
     lab.kill_node(1)
     load.wait_until_written(SEND_OK, times=History(load.path).outcomes()["ok"] + 500)
@@ -145,6 +149,53 @@ def test_producers_of_libtrilog_are_judged_as_others(lab, start, tmp_path):
     reader = start("read", "a")
     assert (reader.wait(), reader.err) == (0, "")
     assert check(load.path, reader.path)[0] == 0, check(load.path, reader.path)[1]
+
+
+def test_members_of_libtrilog_are_judged_as_others(lab, start, tmp_path):
+    """Which come and go at two sites, and go on through the death of a node, too. Where a group starts is
+    stored, too, and is no commit of a member: so it is not asked for before there are others."""
+    loads = [start("load", site, "--commit-ms", "200", "--rebalance-ms", "3000", "--fetch-offsets-ms", "0",
+                   "--trilog", trilog_settings(lab, tmp_path, site)) for site in ("a", "b")]
+    for load in loads:
+        load.wait_until_written('"role":"consumer","group":"g', times=3)
+    lab.kill_node(1)
+    for load in loads:
+        load.wait_until_written('"type":"read"', times=load.count('"type":"read"') + 500)
+    lab.start_node(1)
+    lab.wait_until_formed()
+    wait_until(lambda: len(committed_by(loads)) == 24, "each of both groups' partitions has a commit")
+    assert [load.end() for load in loads] == [0, 0], [load.err for load in loads]
+    history = History(*(load.path for load in loads))
+    members = {line["process"]: line["client"] for line in history.of_type("process")
+               if "member" in line["process"]}
+    assert set(members.values()) == {"libtrilog"}
+    reads = [line for line in history.of_type("read") if line["process"] in members]
+    commits = [line for line in history.of_type("commit") if line.get("outcome") == "ok"]
+    assert len(reads) > 500 and {line["process"] for line in commits} <= members.keys() and commits
+    assert is_each_read_within_an_assignment(history)
+    reader = start("read", "a")
+    assert (reader.wait(), reader.err) == (0, "")
+    paths = [*(load.path for load in loads), reader.path]
+    assert check(*paths)[0] == 0, check(*paths)[1]
+
+
+def committed_by(loads):
+    return {(line["group"], line["partition"])
+            for line in History(*(load.path for load in loads)).of_type("commit")
+            if line.get("outcome") == "ok"}
+
+
+def is_each_read_within_an_assignment(history):
+    own = set()
+    for line in history.lines:
+        if line.get("group") is None or line["type"] not in ("assign", "revoke", "read"):
+            continue
+        place = line["process"], line["partition"]
+        if (place in own) == (line["type"] == "assign"):
+            return False
+        if line["type"] != "read":
+            (own.add if line["type"] == "assign" else own.remove)(place)
+    return own == set()
 
 
 def test_a_second_signal_ends_it_at_once(lab, start):

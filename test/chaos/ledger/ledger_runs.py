@@ -85,12 +85,16 @@ class Ledger:
         self.out, self.err = self.process.communicate(timeout=END_SECONDS_MAX)
         return self.process.returncode
 
-    def has_written(self, text, times=1):
+    def count(self, text):
+        """How often that is in its history so far."""
         try:
             with open(self.path, encoding="ascii") as file:
-                return file.read().count(text) >= times
+                return file.read().count(text)
         except FileNotFoundError:
-            return False
+            return 0
+
+    def has_written(self, text, times=1):
+        return self.count(text) >= times
 
     def wait_until_written(self, text, times=1):
         wait_until(lambda: self.has_written(text, times), f"{text} is in {self.path}")
