@@ -78,6 +78,9 @@ static uint32_t cut_ends(const struct decision *d, unsigned site)
 static void find_cut(struct decision *d)
 {
     uint32_t unsettled = d->picture.unsettled, best;
+#ifdef TRILOG_BREAK_POLICY_CUTS_AT_ONCE
+    unsettled = 0;
+#endif
     d->used = sites_where(d->next, is_used) & d->picture.live;
     uint32_t in = d->used & sites_where(d->next, is_in);
     unsigned least = find_best(d, in != 0 ? in : d->used, d->used, &best);
@@ -243,6 +246,9 @@ static bool is_cut_confirmed(const struct decision *d, unsigned site)
 {
     int64_t since_ms = d->judge->watches[site].cut_since_ms;
     bool is_better_told = false, are_ends_told = true;
+#ifdef TRILOG_BREAK_POLICY_CUTS_AT_ONCE
+    return true;
+#endif
     for (uint32_t rest = d->better; rest != 0; rest &= rest - 1)
         is_better_told |= picture_is_told_since(d->judge, &d->picture,
                                                 (unsigned)__builtin_ctz(rest), since_ms);
