@@ -1,9 +1,16 @@
-/* Who is tried when, and what is said of it.
+/* Who is tried when, for how long, and what is said of it. Where all nodes are of one site there is
+ * nothing to choose between, and nobody is tried.
  *
  * A site is well while one of its nodes is: who has several has them so that one may be lost. The
- * next try of a node begins site_canary_ms after the one before, and not before that one is over;
+ * next try of a node begins when site_canary_ms have passed, and not before the one before is over;
  * a try that runs into its timeout is followed by the next at once. So there are as many tries
- * under way as there are nodes, and what they cost does not grow with load or trouble.
+ * under way as there are nodes, and what they cost does not grow with load or trouble. All nodes
+ * begin at the same time, as far as their clocks agree: then a sync of a disk is for several
+ * records.
+ *
+ * A try has so many round trips to the farthest node as it may need, and never so long that what
+ * was found before would be too old by then. Where that is not enough a node is judged by whether
+ * it answers. While this node stood still itself, no time of a try passes.
  *
  * A node whose newest try failed fails until one goes well, and that is said several times a
  * second: a try that hangs says nothing until its time is over, and a judge reckons with what it is
@@ -14,32 +21,37 @@
 #include <string.h>
 
 #include "site/board.h"
+#include "site/pace.h"
 #include "site/try.h"
 #include "upkeep/maintain.h"
 
-#define TRY_INTERVAL_MS_LEAST 200
-#define TRY_MS_MAX            600 /* three of them, one after another, are seen in less than 3 s */
-#define STILL_MS              100 /* between two reports of a node that fails */
-#define DISK_US_MAX           800000 /* a write that takes longer commits nothing in time */
-#define MAINTAIN_MS           2000   /* between two looks whether the topic is there */
-#define RETENTION_MS          "60000"
-#define SEGMENT_BYTES         "1048576"
-#define TARGETS_LOOK_MS       500
+#define STOOD_MS_LEAST  100    /* between two ticks: this node stood still */
+#define STILL_MS        100    /* between two reports of a node that fails */
+#define DISK_US_MAX     800000 /* a write that takes longer commits nothing in time */
+#define MAINTAIN_MS     2000   /* between two looks whether the topic is there */
+#define RETENTION_MS    "60000"
+#define SEGMENT_BYTES   "1048576"
+#define TARGETS_LOOK_MS 500
 
 struct target {
     struct site_try way;
     struct site_canary *canary;
     char site[METADATA_SITE_SIZE]; /* "": this place is free */
-    uint64_t started_at_ms, ended_at_ms, told_at_ms;
-    enum router_stage stage; /* of the newest try */
+    struct site_begun begun;
+    uint64_t ended_at_ms, told_at_ms;
+    bool was_well;           /* the newest try */
+    enum router_stage stage; /* of the newest that said something */
 };
 
 struct site_canary {
     struct broker *broker;
     struct target targets[METADATA_NODES_MAX]; /* by node id */
     struct site_record newest;
-    uint64_t looked_at_ms;     /* at who is there */
+    struct site_pace pace;
+    uint64_t ticked_at_ms;
+    uint64_t looked_at_ms;     /* at who is there, and how far away */
     uint64_t maintained_at_ms; /* group 0's leader: at the topic */
+    bool has_choice;           /* there are nodes of other sites */
     bool is_stopped;
 };
 
@@ -95,6 +107,9 @@ static void on_tried(void *data, enum router_stage stage)
 {
     struct target *t = data;
     struct broker *b = t->canary->broker;
+    t->was_well = stage == ROUTER_STAGE_NONE;
+    if (stage == SITE_TRY_UNSURE)
+        return;
     bool is_hanging = stage == ROUTER_STAGE_NONE && is_disk_hanging(b, t->way.node_id);
     t->stage = is_hanging ? ROUTER_STAGE_PRODUCE : stage;
     t->ended_at_ms = clock_now_ms(&b->clock);
@@ -119,9 +134,11 @@ static void tell_still(struct target *t, uint64_t now_ms)
 static void look(struct site_canary *c, uint64_t now_ms)
 {
     struct metadata *m = c->broker->metadata;
+    uint32_t round_trip_us, longest_us = 0;
     if (now_ms - c->looked_at_ms < TARGETS_LOOK_MS)
         return;
     c->looked_at_ms = now_ms;
+    c->has_choice = false;
     metadata_read_lock(m);
     for (uint32_t id = 1; id < METADATA_NODES_MAX; id++) {
         struct target *t = &c->targets[id];
@@ -130,40 +147,60 @@ static void look(struct site_canary *c, uint64_t now_ms)
         if (!is_there && t->site[0] != '\0')
             site_try_stop(&t->way);
         bytes_copy_text(t->site, sizeof t->site, is_there ? node->site : "");
+        c->has_choice |= is_there && strcmp(node->site, c->broker->conf.site) != 0;
+        if (is_there && repl_node_round_trip(c->broker->node, id, &round_trip_us))
+            longest_us = round_trip_us > longest_us ? round_trip_us : longest_us;
     }
     metadata_read_unlock(m);
+    c->pace = site_pace_of(longest_us);
 }
 
-static void start(struct site_canary *c, uint32_t node_id, uint64_t now_ms)
+static void start(struct site_canary *c, uint32_t node_id, uint64_t now_ms, uint64_t wall_ms)
 {
     struct target *t = &c->targets[node_id];
     t->canary = c;
-    t->started_at_ms = now_ms;
+    t->begun = site_begin((uint64_t)c->broker->conf.site_canary_ms, now_ms, wall_ms);
     t->way.broker = c->broker;
     t->way.known = &site_try_known_here;
     t->way.loop = shard_loop(c->broker->shards[0]);
     t->way.node_id = node_id;
     t->way.newest = &c->newest;
     t->way.data = t;
-    site_try_start(&t->way, now_ms, TRY_MS_MAX, on_tried);
+    site_try_start(&t->way, now_ms, c->pace, on_tried);
+}
+
+/* How long this node did not run, by how late this tick is. */
+static uint64_t stood_ms(struct site_canary *c, uint64_t now_ms)
+{
+    uint64_t passed_ms = c->ticked_at_ms == 0 ? 0 : now_ms - c->ticked_at_ms;
+    c->ticked_at_ms = now_ms;
+    return passed_ms < STOOD_MS_LEAST ? 0 : passed_ms;
+}
+
+static void tick_target(struct site_canary *c, uint32_t node_id, uint64_t now_ms)
+{
+    struct target *t = &c->targets[node_id];
+    uint64_t interval_ms = (uint64_t)c->broker->conf.site_canary_ms;
+    uint64_t wall_ms = (uint64_t)clock_wall_ms(&c->broker->clock);
+    site_try_tick(&t->way, now_ms);
+    tell_still(t, now_ms);
+    if (c->has_choice && !t->way.is_busy &&
+        site_is_due(&t->begun, t->was_well, interval_ms, now_ms, wall_ms))
+        start(c, node_id, now_ms, wall_ms);
 }
 
 void site_canary_tick(struct site_canary *c)
 {
-    uint64_t interval_ms = (uint64_t)c->broker->conf.site_canary_ms;
     uint64_t now_ms = clock_now_ms(&c->broker->clock);
-    if (interval_ms == 0 || c->is_stopped)
+    if (c->broker->conf.site_canary_ms == 0 || c->is_stopped)
         return;
-    interval_ms = interval_ms < TRY_INTERVAL_MS_LEAST ? TRY_INTERVAL_MS_LEAST : interval_ms;
+    uint64_t stood = stood_ms(c, now_ms);
     look(c, now_ms);
     for (uint32_t id = 1; id < METADATA_NODES_MAX; id++) {
-        struct target *t = &c->targets[id];
-        if (t->site[0] == '\0')
+        if (c->targets[id].site[0] == '\0')
             continue;
-        site_try_tick(&t->way, now_ms);
-        tell_still(t, now_ms);
-        if (!t->way.is_busy && now_ms - t->started_at_ms >= interval_ms)
-            start(c, id, now_ms);
+        site_try_put_off(&c->targets[id].way, stood);
+        tick_target(c, id, now_ms);
     }
 }
 
@@ -204,7 +241,8 @@ void site_canary_maintain(struct broker_group *g)
     if (b->conf.site_canary_ms == 0 || now_ms - c->maintained_at_ms < MAINTAIN_MS)
         return;
     c->maintained_at_ms = now_ms;
-    bool is_wanted = metadata_verdict(b->metadata) != NULL &&
+    const struct router_verdict *verdict = metadata_verdict(b->metadata);
+    bool is_wanted = verdict != NULL && verdict->site_count > 1 &&
                      metadata_group_count(b->metadata) > 1 &&
                      metadata_topic_by_name(b->metadata, SITE_CANARY_TOPIC,
                                             strlen(SITE_CANARY_TOPIC)) == NULL;

@@ -30,8 +30,8 @@
 #define FETCH_BYTES       4096
 #define RECORD_BYTES_MAX  1024
 #define NEWEST_MS_MAX     2000 /* older ones prove nothing */
-#define COMMIT_MS         1000 /* from one that went well to the next */
-#define LACKED_MS_MAX     1000 /* that a node may be behind in what group 0 has agreed */
+#define COMMIT_MS         1000 /* of wall time: one that goes well in each; all nodes' at once */
+#define LACKED_MS_MAX     800  /* that a node may be behind in what group 0 or others agreed */
 #define LEADERLESS_MS_MAX 400  /* ... and in who leads: two tries of the usual interval */
 #define GROUPS_MAX        32   /* names that are tried for one which the node coordinates */
 #define GROUP_SIZE        48
@@ -47,8 +47,11 @@ static void finish(struct site_try *t, enum router_stage stage)
 {
     if (!t->is_busy)
         return;
+    bool is_failed = stage != ROUTER_STAGE_NONE && stage != SITE_TRY_UNSURE;
     t->is_busy = false;
-    if (stage != ROUTER_STAGE_NONE && t->wire != NULL) {
+    if (stage == ROUTER_STAGE_NONE)
+        t->moved_since_ms = 0;
+    if (is_failed && t->wire != NULL) {
         node_wire_close(t->wire);
         t->wire = NULL;
     }
@@ -59,6 +62,15 @@ static void ask(struct site_try *t, enum kafka_api_key api, int16_t version, con
 {
     if (node_wire_ask(t->wire, CLIENT_ID, api, version, message) != 0)
         finish(t, t->stage);
+}
+
+/* It led when it was asked, and refuses as one that does not: for a while that says nothing. */
+static void finish_moved(struct site_try *t)
+{
+    uint64_t now_ms = clock_now_ms(&t->broker->clock);
+    if (t->moved_since_ms == 0)
+        t->moved_since_ms = now_ms;
+    finish(t, now_ms - t->moved_since_ms >= LACKED_MS_MAX ? t->stage : SITE_TRY_UNSURE);
 }
 
 /* ---- fetch ---- */
@@ -106,6 +118,10 @@ static void on_fetched(struct site_try *t, const struct kafka_fetch_response *r)
     bool is_there = p != NULL && p->error_code == 0 && p->records.count > 0 &&
                     p->records.items[0].bytes.size > 0;
     bool is_well = is_there || (p != NULL && !t->is_led && is_excused(p));
+    if (p != NULL && t->is_led && p->error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER) {
+        finish_moved(t);
+        return;
+    }
     finish(t, is_well ? ROUTER_STAGE_NONE : ROUTER_STAGE_FETCH);
 }
 
@@ -147,6 +163,11 @@ static void commit(struct site_try *t, const char *group)
     ask(t, KAFKA_API_OFFSET_COMMIT, COMMIT_VERSION, &message);
 }
 
+static uint64_t commit_slot(const struct site_try *t)
+{
+    return (uint64_t)clock_wall_ms(&t->broker->clock) / COMMIT_MS;
+}
+
 /* Who coordinates it may have changed since. */
 static void on_committed(struct site_try *t, const struct kafka_offset_commit_response *r)
 {
@@ -157,15 +178,14 @@ static void on_committed(struct site_try *t, const struct kafka_offset_commit_re
         finish(t, ROUTER_STAGE_COMMIT);
         return;
     }
-    t->committed_at_ms = clock_now_ms(&t->broker->clock);
+    t->committed_slot = commit_slot(t);
     fetch(t);
 }
 
 static void commit_or_fetch(struct site_try *t)
 {
     char group[GROUP_SIZE];
-    bool is_due = clock_now_ms(&t->broker->clock) - t->committed_at_ms >= COMMIT_MS;
-    if (is_due && find_group(t, group))
+    if (commit_slot(t) != t->committed_slot && find_group(t, group))
         commit(t, group);
     else
         fetch(t);
@@ -217,6 +237,10 @@ static void produce(struct site_try *t, int32_t partition_index)
 static void on_produced(struct site_try *t, const struct kafka_produce_response *r)
 {
     bool is_answer = r->topics_count == 1 && r->topics[0].partitions_count == 1;
+    if (is_answer && r->topics[0].partitions[0].error_code == KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER) {
+        finish_moved(t);
+        return;
+    }
     if (!is_answer || r->topics[0].partitions[0].error_code != 0) {
         finish(t, ROUTER_STAGE_PRODUCE);
         return;
@@ -274,17 +298,20 @@ static bool is_leaderless(const struct site_try *t, const struct kafka_metadata_
     return is_any_led;
 }
 
-/* Has it known nothing of the topic, or of who leads, for longer than it may take to hear of it? */
-static bool is_behind(struct site_try *t, const struct kafka_metadata_response_topic *m,
-                      uint64_t now_ms)
+/* Has it known nothing of the topic, or of who leads, for longer than it may take to hear of it?
+ * Until then it is neither well nor not. ROUTER_STAGE_NONE: it knows. */
+static enum router_stage look_behind(struct site_try *t,
+                                     const struct kafka_metadata_response_topic *m, uint64_t now_ms)
 {
     uint64_t most_ms = m == NULL ? LACKED_MS_MAX : LEADERLESS_MS_MAX;
     bool is_lacked = m == NULL ? t->known->has_topic(t->broker) : is_leaderless(t, m);
-    if (!is_lacked)
+    if (!is_lacked) {
         t->lacked_since_ms = 0;
-    else if (t->lacked_since_ms == 0)
+        return ROUTER_STAGE_NONE;
+    }
+    if (t->lacked_since_ms == 0)
         t->lacked_since_ms = now_ms;
-    return is_lacked && now_ms - t->lacked_since_ms >= most_ms;
+    return now_ms - t->lacked_since_ms >= most_ms ? ROUTER_STAGE_PRODUCE : SITE_TRY_UNSURE;
 }
 
 static void on_metadata(struct site_try *t, const struct kafka_metadata_response *r)
@@ -292,8 +319,9 @@ static void on_metadata(struct site_try *t, const struct kafka_metadata_response
     bool is_there = r->topics_count == 1 && r->topics[0].error_code == 0;
     int32_t partition = is_there ? led_partition(t, &r->topics[0]) : -1;
     uint64_t now_ms = clock_now_ms(&t->broker->clock);
-    if (is_behind(t, is_there ? &r->topics[0] : NULL, now_ms)) {
-        finish(t, ROUTER_STAGE_PRODUCE);
+    enum router_stage behind = look_behind(t, is_there ? &r->topics[0] : NULL, now_ms);
+    if (behind != ROUTER_STAGE_NONE) {
+        finish(t, behind);
         return;
     }
     if (partition >= 0) {
@@ -316,8 +344,10 @@ static void on_metadata(struct site_try *t, const struct kafka_metadata_response
 static void on_connected(void *data)
 {
     struct site_try *t = data;
-    if (t->is_busy)
-        ask_metadata(t);
+    if (!t->is_busy)
+        return;
+    t->deadline_ms = clock_now_ms(&t->broker->clock) + t->pace.try_ms;
+    ask_metadata(t);
 }
 
 static void on_answered(void *data, enum kafka_api_key api, const void *answer)
@@ -349,11 +379,12 @@ static const struct node_wire_user wire_user = {.request_bytes_max = REQUEST_BYT
                                                 .broke = on_broke};
 
 /* A node that the new wire is for may have moved: its address is looked up each time. */
-void site_try_start(struct site_try *t, uint64_t now_ms, uint64_t timeout_ms, site_try_cb cb)
+void site_try_start(struct site_try *t, uint64_t now_ms, struct site_pace pace, site_try_cb cb)
 {
     t->cb = cb;
     t->is_busy = true;
-    t->deadline_ms = now_ms + timeout_ms;
+    t->pace = pace;
+    t->deadline_ms = now_ms + pace.try_ms;
     if (t->wire != NULL) {
         ask_metadata(t);
         return;
@@ -363,9 +394,27 @@ void site_try_start(struct site_try *t, uint64_t now_ms, uint64_t timeout_ms, si
         finish(t, ROUTER_STAGE_CONNECT);
 }
 
+void site_try_put_off(struct site_try *t, uint64_t ms)
+{
+    if (t->is_busy)
+        t->deadline_ms += ms;
+}
+
+/* One that is far away did answer; what it still owes is no answer to the next try. */
+static void end_far(struct site_try *t)
+{
+    node_wire_close(t->wire);
+    t->wire = NULL;
+    finish(t, ROUTER_STAGE_NONE);
+}
+
 void site_try_tick(struct site_try *t, uint64_t now_ms)
 {
-    if (t->is_busy && now_ms >= t->deadline_ms)
+    if (!t->is_busy || now_ms < t->deadline_ms)
+        return;
+    if (t->pace.is_far && t->stage > ROUTER_STAGE_ANSWER)
+        end_far(t);
+    else
         finish(t, t->stage);
 }
 

@@ -315,8 +315,11 @@ class OwnCluster(Cluster):
 
     is_own = True
     # Segments and checkpoints are on disk, and leaders at home, soon enough for a test to wait. The
-    # disk is everybody's: that one node had to wait for it says nothing of that node.
+    # disk is everybody's: that one node had to wait for it says nothing of that node. Neither is a
+    # site left for half a minute because its node was ended, or stood still: what is about sites
+    # turns the canary on (site_test.py); labs have it as it comes (test/chaos/).
     SETTINGS = {"checkpoint_interval_ms": "1 s", "leader_return_quiet_ms": "1 s",
+                "site_canary_ms": "0",
                 "disk_slow_ms": "10 s", "disk_reserve_bytes": "16 MiB", "disk_reserve_percent": "0"}
 
     # For a cluster that nobody hurts: no leader goes because the machine had no time for its node.

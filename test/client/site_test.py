@@ -8,7 +8,7 @@ import time
 import pytest
 
 from admin_port import ask, post, ready_cluster, trilog
-from cluster import wait_until
+from cluster import OwnCluster, wait_until
 from envelope import Client, Router
 from fault_test import PARTITIONS, Load, finish
 from message import Connection
@@ -17,9 +17,10 @@ from topics import create_topic
 BROKER, SET = 4, 0
 VERDICT, REPORT = "trilog.site.verdict", "trilog.site.report"
 CLUSTER = "trilog.cluster.id"
-INVALID_CONFIG, INVALID_REQUEST, THROTTLED = 40, 42, 89
+UNKNOWN_TOPIC, INVALID_CONFIG, INVALID_REQUEST, THROTTLED = 3, 40, 42, 89
 HEALTH, DRAIN = ("whole", "cut", "left"), ("in", "drained", "ending")
 STAGES = ("none", "connect", "answer", "produce", "commit", "fetch")
+CANARY = {"site_canary_ms": "500 ms"}
 BOUND_S = 60  # on what is awaited; how long it took is printed
 
 pytestmark = [pytest.mark.trilog_only, pytest.mark.direct_only]
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.trilog_only, pytest.mark.direct_only]
 
 @pytest.fixture(scope="module")
 def own():
+    """Without the canary: what nodes find by it, nobody outvotes."""
     yield from ready_cluster("site")
 
 
@@ -71,8 +73,8 @@ def wait_verdict(nodes, is_it, what):
 
 @pytest.fixture(scope="module")
 def tried():
-    """With the canary; leaders stay where they are while a node stands still for a moment."""
-    yield from ready_cluster("site-canary", {"site_canary_ms": "500 ms"})
+    """With the canary, as whoever says nothing of it has it."""
+    yield from ready_cluster("site-canary", CANARY)
 
 
 def stand(cluster, site, health):
@@ -288,6 +290,20 @@ def test_the_canary_commits_offsets_once_there_are_groups_and_is_not_listed(trie
     assert "__trilog_canary" not in {topic["topic"] for topic in listed}
     metrics = "".join(ask(node.admin, "/metrics").body.decode() for node in tried.nodes)
     assert "__trilog_canary" not in metrics
+
+
+def test_nodes_of_one_site_have_nothing_to_choose_between_and_no_canary():
+    cluster = OwnCluster("one-site")
+    for node in cluster.nodes:
+        node.site = "a"
+    cluster.configure(CANARY)
+    with cluster.while_used():
+        wait_verdict(cluster.nodes, lambda v: set(v[2]) == {"a"}, "a verdict on one site")
+        create_topic(cluster, "t", 1)
+        with Connection(cluster.nodes[0]) as c:
+            found, = c.call("Metadata", 9, topics=[{"name": "__trilog_canary"}],
+                            allow_auto_topic_creation=False)["topics"]
+    assert found["error_code"] == UNKNOWN_TOPIC
 
 
 def test_the_canary_writes_and_reads_a_few_small_records_and_no_more(tried):

@@ -37,6 +37,14 @@ struct world {
     char rack[32]; /* of the newest fetch */
 };
 
+static int64_t wall_ms;
+
+static int64_t read_wall_ms(void *data)
+{
+    (void)data;
+    return wall_ms;
+}
+
 static bool knows_topic(struct broker *b)
 {
     (void)b;
@@ -44,6 +52,7 @@ static bool knows_topic(struct broker *b)
 }
 
 static bool is_led_here;
+static struct site_pace pace_of_tries;
 
 static bool knows_leader(struct broker *b, int32_t partition)
 {
@@ -81,8 +90,11 @@ static void begin(struct world *w)
     cr_assert_eq(listen(w->listening, 1), 0);
     cr_assert_eq(getsockname(w->listening, (struct sockaddr *)&address, &size), 0);
     is_led_here = true;
+    pace_of_tries = (struct site_pace){.try_ms = LONG_MS};
     conf_init(&w->broker.conf);
     w->broker.clock = clock_system();
+    w->broker.clock.wall_ms = read_wall_ms;
+    wall_ms = 1700000000000;
     w->broker.conf.node_id = 1;
     strcpy(w->broker.conf.site, "a");
     strcpy(w->broker.conf.listen.host, "0.0.0.0");
@@ -243,7 +255,7 @@ static enum router_stage try_it(struct world *w)
 {
     w->is_over = false;
     fcntl(w->listening, F_SETFL, O_NONBLOCK);
-    site_try_start(&w->way, clock_now_ms(&w->broker.clock), LONG_MS, on_tried);
+    site_try_start(&w->way, clock_now_ms(&w->broker.clock), pace_of_tries, on_tried);
     while (!w->is_over && w->commits * w->is_commit_unanswered == 0) {
         uv_run(&w->loop, UV_RUN_NOWAIT);
         serve(w);
@@ -269,8 +281,12 @@ Test(cluster_site_try, goes_well_where_a_record_is_produced_an_offset_committed_
     cr_assert_eq(w.commits, 1);
     cr_assert_eq(w.fetches, 1);
     cr_assert_str_eq(w.rack, "", "a leader would send it to a nearer replica");
+    wall_ms += 999;
     cr_assert_eq(try_it(&w), ROUTER_STAGE_NONE);
     cr_assert_eq(w.commits, 1, "it is not due again yet");
+    wall_ms++;
+    cr_assert_eq(try_it(&w), ROUTER_STAGE_NONE);
+    cr_assert_eq(w.commits, 2, "once in a second, when all nodes' are due");
     end(&w);
 }
 
@@ -297,6 +313,46 @@ Test(cluster_site_try, fails_at_the_commit_that_is_not_answered_in_time)
     end(&w);
 }
 
+/* A commit that is under way when its time is over. */
+static void hang_at_commit(struct world *w, struct site_pace pace)
+{
+    begin(w);
+    w->is_commit_unanswered = true;
+    pace_of_tries = pace;
+    try_it(w);
+    cr_assert(!w->is_over);
+}
+
+Test(cluster_site_try, has_longer_where_this_node_stood_still_and_read_nothing)
+{
+    struct world w;
+    hang_at_commit(&w, (struct site_pace){.try_ms = LONG_MS});
+    uint64_t deadline_ms = w.way.deadline_ms;
+    site_try_put_off(&w.way, 2000);
+    site_try_tick(&w.way, deadline_ms + 1999);
+    cr_assert(!w.is_over);
+    site_try_tick(&w.way, deadline_ms + 2000);
+    cr_assert_eq(w.stage, ROUTER_STAGE_COMMIT);
+    site_try_put_off(&w.way, 2000);
+    cr_assert_eq(w.way.deadline_ms, deadline_ms + 2000, "it is over");
+    end(&w);
+}
+
+Test(cluster_site_try, of_a_node_that_is_too_far_away_for_all_of_it_only_asks_for_an_answer)
+{
+    struct world w;
+    hang_at_commit(&w, (struct site_pace){.try_ms = LONG_MS, .is_far = true});
+    site_try_tick(&w.way, UINT64_MAX);
+    cr_assert(w.is_over);
+    cr_assert_eq(w.stage, ROUTER_STAGE_NONE);
+    cr_assert_null(w.way.wire, "what it answers late is not for the next try");
+    w.is_over = false;
+    site_try_start(&w.way, 0, (struct site_pace){.try_ms = LONG_MS, .is_far = true}, on_tried);
+    site_try_tick(&w.way, UINT64_MAX);
+    cr_assert_eq(w.stage, ROUTER_STAGE_CONNECT);
+    end(&w);
+}
+
 Test(cluster_site_try, does_not_blame_who_has_just_ceased_to_coordinate)
 {
     struct world w;
@@ -313,6 +369,24 @@ Test(cluster_site_try, fails_at_the_record_that_is_refused)
     begin(&w);
     w.produce_error = KAFKA_ERROR_NOT_ENOUGH_REPLICAS;
     cr_assert_eq(try_it(&w), ROUTER_STAGE_PRODUCE);
+    end(&w);
+}
+
+Test(cluster_site_try, does_not_blame_who_has_just_ceased_to_lead)
+{
+    struct world w;
+    begin(&w);
+    w.produce_error = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+    cr_assert_eq(try_it(&w), SITE_TRY_UNSURE);
+    w.way.moved_since_ms -= 1000;
+    cr_assert_eq(try_it(&w), ROUTER_STAGE_PRODUCE, "it still says that it leads");
+    w.produce_error = 0;
+    w.fetch_error = KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+    w.way.moved_since_ms = 0;
+    cr_assert_eq(try_it_again(&w), SITE_TRY_UNSURE);
+    w.fetch_error = 0;
+    cr_assert_eq(try_it(&w), ROUTER_STAGE_NONE);
+    cr_assert_eq(w.way.moved_since_ms, 0);
     end(&w);
 }
 
@@ -348,13 +422,13 @@ Test(cluster_site_try, fails_where_nobody_is_known_to_lead_whom_others_know)
     struct world w;
     begin(&w);
     w.is_leaderless = true;
-    cr_assert_eq(try_it(&w), ROUTER_STAGE_NONE, "it may just be the last to hear");
+    cr_assert_eq(try_it(&w), SITE_TRY_UNSURE, "it may just be the last to hear");
     w.way.lacked_since_ms -= 500;
     cr_assert_eq(try_it(&w), ROUTER_STAGE_PRODUCE);
     is_led_here = false;
     cr_assert_eq(try_it_again(&w), ROUTER_STAGE_NONE, "nobody knows");
     is_led_here = true;
-    cr_assert_eq(try_it(&w), ROUTER_STAGE_NONE, "it begins anew");
+    cr_assert_eq(try_it(&w), SITE_TRY_UNSURE, "it begins anew");
     w.is_leaderless = false;
     cr_assert_eq(try_it(&w), ROUTER_STAGE_NONE);
     cr_assert_eq(w.way.lacked_since_ms, 0);

@@ -98,10 +98,10 @@ X(NUMBER,  leader_return_interval_ms, "leader_return_interval_ms", "ms", "100", 
 X(NUMBER,  leader_return_freeze_ms, "leader_return_freeze_ms", "ms", "5 min", 0, CONF_HOUR, \
   "A node that is lost again and again must be well twice as long each time from its fourth loss within " \
   "a minute on, up to this; 0: never longer") \
-X(NUMBER,  site_canary_ms, "site_canary_ms", "ms", "0", 0, CONF_SECOND, \
-  "Each node tries the real path to each node so often: a record produced and fetched, an offset committed, " \
-  "in the topic __trilog_canary; at least 200 ms, and what was found counts for 1.5 s. 0: not at all, and " \
-  "nodes judge sites by each other's signs of life only") \
+X(NUMBER,  site_canary_ms, "site_canary_ms", "ms", "500 ms", 0, CONF_SECOND, \
+  "Where nodes are of several sites each tries the real path to each so often: a record produced and fetched, " \
+  "an offset committed, in the topic __trilog_canary; at least 200 ms, and what was found counts for 1.5 s. " \
+  "0: not at all, and nodes judge sites by each other's signs of life only") \
 X(NUMBER,  catch_up_kept_bytes, "catch_up_kept_bytes", "bytes", "64 MiB", CONF_MIB, 64 * CONF_GIB, \
   "Newest entries kept in memory for peers that are behind; older ones come from the WAL") \
 \

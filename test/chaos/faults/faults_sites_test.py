@@ -14,26 +14,32 @@ BOUND_S = 60  # on what is awaited; how long it took is printed
 ADMIN_PORT = 9600
 pytestmark = pytest.mark.skipif(not can_separate(),
                                 reason="network namespaces, mounts and packet filters need root")
-CANARY = {"site_canary_ms": "500 ms"}
 
 
 @pytest.fixture(scope="module")
 def sites_lab(labs_folder):
-    with Lab.up("sites", folder=labs_folder, settings=CANARY) as lab:
+    with Lab.up("sites", folder=labs_folder) as lab:
         wait_tried(lab)
         yield lab
 
 
 @pytest.fixture
 def young_lab(labs_folder):
-    with Lab.up("sites-young", folder=labs_folder, settings=CANARY) as lab:
+    with Lab.up("sites-young", folder=labs_folder) as lab:
         wait_heard(lab)
         yield lab
 
 
 @pytest.fixture(scope="module")
 def disks_lab(labs_folder):
-    with Lab.up("sites-disks", folder=labs_folder, settings=CANARY, faultfs=True) as lab:
+    with Lab.up("sites-disks", folder=labs_folder, faultfs=True) as lab:
+        wait_tried(lab)
+        yield lab
+
+
+@pytest.fixture
+def far_lab(labs_folder):
+    with Lab.up("sites-far", folder=labs_folder, rtt_us=200_000) as lab:
         wait_tried(lab)
         yield lab
 
@@ -158,3 +164,24 @@ def test_a_site_whose_disk_hangs_is_left(disks_lab):
         took_s = wait_for(lambda: stands(disks_lab, (1, 3), {"b": "left"}), "the site is left")
         words = sites_of(disks_lab, 1)["b"]["words"]
     print(f"left after {took_s:.2f} s: {words}")
+
+
+def test_sites_that_are_far_apart_stay_whole_and_one_that_hangs_is_left(far_lab):
+    """200 ms there and back: one try takes longer than the time between two of near sites."""
+    whole = {"a": "whole", "b": "whole", "c": "whole"}
+
+    def records():
+        topic = told_by(far_lab, 1, "/v1/topics/describe?topic=__trilog_canary")
+        return sum(p["end_offset"] or 0 for p in topic["partition_list"])
+    first = records()
+
+    def go_on():
+        assert stands(far_lab, (1, 2, 3), whole), sites_of(far_lab, 1)
+        return records() > first + 60
+    took_s = wait_for(go_on, "sixty records are acknowledged")
+    far_lab.pause_node(2)
+    try:
+        left_s = wait_for(lambda: stands(far_lab, (1, 3), {"b": "left"}), "the site is left")
+    finally:
+        far_lab.resume_node(2)
+    print(f"60 records in {took_s:.1f} s, left after {left_s:.2f} s")
