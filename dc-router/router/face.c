@@ -48,56 +48,94 @@ static const char *home_of(const struct router_settings *settings, const struct 
     return NULL;
 }
 
-/* True: those of another site, which has some. */
-static bool put_home(const struct router_shard *s, const char *home, struct face *face)
+static void put_own(const struct router_shard *s, struct face *face)
 {
-    const struct router_settings *settings = s->settings;
-    face->count = 0;
-    if (home != NULL && strcmp(home, settings->site) != 0)
-        put_live(s, home, face);
-    if (face->count > 0)
-        return true;
     if (!s->is_draining)
-        put_self(settings, face);
-    put_live(s, settings->site, face);
-    if (face->count == 0)
-        put_self(settings, face); /* better than nobody */
-    return false;
+        put_self(s->settings, face);
+    put_live(s, s->settings->site, face);
 }
 
 static bool has_broker(const struct face *face, uint32_t id)
 {
-    for (unsigned i = 0; i < face->count + face->beyond_count; i++)
+    for (unsigned i = 0; i < face->count; i++)
         if (face->brokers[i].id == (int32_t)id)
             return true;
     return false;
 }
 
-/* All others that live. */
-static void put_beyond(const struct router_shard *s, bool is_guest, struct face *face)
+/* All that are not there yet. */
+static void put_others(const struct router_shard *s, struct face *face)
 {
     const struct router_settings *settings = s->settings;
-    unsigned home_count = face->count;
-    if (is_guest && !s->is_draining)
+    if (!s->is_draining && !has_broker(face, (uint32_t)settings->router_id))
         put_self(settings, face);
     for (unsigned i = 0; i < settings->routers.count; i++) {
         const struct conf_router *peer = &settings->routers.entries[i];
         if (view_has_live(&s->view, peer->router_id) && !has_broker(face, peer->router_id))
             put_peer(peer, face);
     }
-    face->beyond_count = face->count - home_count;
-    face->count = home_count;
+}
+
+/* Those of the client's site lead; where it has none, all others. */
+static void put_for(const struct router_shard *s, const char *home, struct face *face)
+{
+    if (strcmp(home, s->settings->site) == 0)
+        put_own(s, face);
+    else
+        put_live(s, home, face);
+    unsigned home_count = face->count;
+    if (home_count == 0) {
+        face->homeless = home;
+        put_own(s, face); /* first, where there is no verdict */
+    }
+    put_others(s, face);
+    if (home_count > 0) {
+        face->beyond_count = face->count - home_count;
+        face->count = home_count;
+    }
 }
 
 void face_look(const struct router_shard *s, const struct client *client, struct face *face)
 {
     const char *home = home_of(s->settings, client);
-    bool is_guest = put_home(s, home, face);
-    face->beyond_count = 0;
+    *face = (struct face){.verdict = &s->view.verdict};
     if (home != NULL)
-        put_beyond(s, is_guest, face);
-    uint32_t self = (uint32_t)s->settings->router_id;
-    face->controller_id = has_broker(face, self) ? (int32_t)self : face->brokers[0].id;
+        put_for(s, home, face);
+    else
+        put_own(s, face);
+    if (face->count == 0)
+        put_self(s->settings, face); /* better than nobody */
+    face->controller_id = face->brokers[0].id;
+    for (unsigned i = 0; i < face->count + face->beyond_count; i++)
+        if (face->brokers[i].id == (int32_t)s->settings->router_id)
+            face->controller_id = face->brokers[i].id;
+}
+
+/* ---- who leads what ---- */
+
+static bool has_site(const struct face *face, struct kafka_string site)
+{
+    for (unsigned i = 0; i < face->count; i++)
+        if (kafka_string_is_equal(face->brokers[i].site, site))
+            return true;
+    return false;
+}
+
+/* The first in the name's order that has any. */
+struct kafka_string face_site(const struct face *face, struct kafka_string name)
+{
+    const struct router_verdict *verdict = face->verdict;
+    struct router_order order = {0}; /* stays so where nothing is agreed yet */
+    if (face->homeless == NULL)
+        return KAFKA_STRING_NULL;
+    router_order(verdict, kafka_string_bytes(name), ROUTER_NO_SITE,
+                 router_verdict_find(verdict, face->homeless), &order);
+    for (unsigned i = 0; i < order.site_count; i++) {
+        struct kafka_string site = kafka_string_of(verdict->sites[order.sites[i]].site.name);
+        if (has_site(face, site))
+            return site;
+    }
+    return face->brokers[0].site;
 }
 
 /* Stafford's mix 13, the end of splitmix64. */
@@ -117,13 +155,15 @@ static uint64_t hash_of(struct kafka_string name, int32_t partition)
     return mix(hash + (uint64_t)(uint32_t)partition * 0x9e3779b97f4a7c15U);
 }
 
-const struct face_broker *face_choose(const struct face *face, struct kafka_string name,
-                                      int32_t partition)
+const struct face_broker *face_choose(const struct face *face, struct kafka_string site,
+                                      struct kafka_string name, int32_t partition)
 {
     uint64_t hash = hash_of(name, partition), best = 0;
     const struct face_broker *chosen = NULL;
     for (unsigned i = 0; i < face->count; i++) {
         const struct face_broker *b = &face->brokers[i];
+        if (!kafka_string_is_null(site) && !kafka_string_is_equal(b->site, site))
+            continue;
         uint64_t draw = mix(hash ^ mix((uint64_t)(uint32_t)b->id));
         if (chosen == NULL || draw > best || (draw == best && b->id < chosen->id)) {
             chosen = b;

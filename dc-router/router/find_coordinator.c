@@ -23,7 +23,7 @@ static int16_t choose(struct client_request *r, const struct face *face, struct 
         return KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     if (!permit_group(r, key))
         return KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED;
-    *chosen = face_choose(face, key, 0);
+    *chosen = face_choose(face, face_site(face, key), key, 0);
     return KAFKA_ERROR_NONE;
 }
 

@@ -17,12 +17,14 @@
 
 static void put_leaders(const struct face *face, struct kafka_metadata_response *m)
 {
-    for (int32_t t = 0; t < m->topics_count; t++)
+    for (int32_t t = 0; t < m->topics_count; t++) {
+        struct kafka_string name = m->topics[t].name, site = face_site(face, name);
         for (int32_t i = 0; i < m->topics[t].partitions_count; i++) {
             struct kafka_metadata_response_partition *p = &m->topics[t].partitions[i];
             if (p->leader_id >= 0)
-                p->leader_id = face_choose(face, m->topics[t].name, p->partition_index)->id;
+                p->leader_id = face_choose(face, site, name, p->partition_index)->id;
         }
+    }
 }
 
 static bool put_brokers(struct client_request *r, struct kafka_metadata_response *m)

@@ -180,7 +180,8 @@ Test(router_face, all_routers_name_the_same_one_and_each_gets_a_share)
         int32_t named = -1;
         for (int32_t asked = 0; asked < 3; asked++) {
             look_at_three(&face, asked);
-            int32_t id = face_choose(&face, kafka_string_of("orders"), partition)->id;
+            int32_t id =
+                face_choose(&face, KAFKA_STRING_NULL, kafka_string_of("orders"), partition)->id;
             cr_assert(named < 0 || named == id);
             named = id;
         }
@@ -195,9 +196,11 @@ Test(router_face, when_one_goes_only_what_it_had_moves)
     for (int32_t partition = 0; partition < 1000; partition++) {
         struct face face;
         look_at_three(&face, 0);
-        int32_t before = face_choose(&face, kafka_string_of("orders"), partition)->id;
+        int32_t before =
+            face_choose(&face, KAFKA_STRING_NULL, kafka_string_of("orders"), partition)->id;
         face.count = 2; /* SELF + 2 has gone */
-        int32_t after = face_choose(&face, kafka_string_of("orders"), partition)->id;
+        int32_t after =
+            face_choose(&face, KAFKA_STRING_NULL, kafka_string_of("orders"), partition)->id;
         cr_assert(after == before || before == SELF + 2);
     }
 }
