@@ -249,7 +249,7 @@ clients-routed: all
 	test/client/run --routed
 clients-routed-short: all
 	tools/clients
-	test/client/run --routed -k "kcat or group_test or consumer_test or producer_test or fault_test or kafkajs or kafka_python"
+	test/client/run --routed -k "kcat or group_test or consumer_test or producer_test or fault_test or kafkajs or kafka_python or the_cluster_is_described"
 
 # The client library under valgrind: minutes, and what the address sanitizer sees in `make check` as well.
 valgrind-client: build/.need-valgrind $(B)/test/client_tests
