@@ -92,6 +92,37 @@ static void refuse_incremental(struct client_request *r, int16_t error_code)
                  into->resource_name = asked->resources[i].resource_name));
 }
 
+/* Before there was an error for all, each partition had one. */
+static void refuse_elect_leaders(struct client_request *r, int16_t error_code)
+{
+    const struct kafka_elect_leaders_request *asked = r->message;
+    struct kafka_elect_leaders_response response;
+    size_t count = asked->topics_count > 0 ? (size_t)asked->topics_count : 0;
+    kafka_elect_leaders_response_init(&response);
+    response.error_code = error_code;
+    response.topics = client_request_allocate(r, (count + 1) * sizeof *response.topics);
+    for (size_t t = 0; response.topics != NULL && t < count; t++) {
+        struct kafka_elect_leaders_response_topic *into = &response.topics[t];
+        size_t partitions = (size_t)asked->topics[t].partitions_count;
+        kafka_elect_leaders_response_topic_init(into);
+        into->name = asked->topics[t].name;
+        into->partitions_count = (int32_t)partitions;
+        into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
+        if (into->partitions == NULL)
+            response.topics = NULL;
+        for (size_t p = 0; response.topics != NULL && p < partitions; p++) {
+            kafka_elect_leaders_response_partition_init(&into->partitions[p]);
+            into->partitions[p].partition_index = asked->topics[t].partitions[p];
+            into->partitions[p].error_code = error_code;
+        }
+    }
+    response.topics_count = (int32_t)count;
+    if (response.topics == NULL)
+        fail(r);
+    else
+        client_request_answer(r, &response);
+}
+
 /* ---- groups ---- */
 
 static void refuse_commit(struct client_request *r, int16_t error_code)
@@ -121,7 +152,7 @@ static void refuse_commit(struct client_request *r, int16_t error_code)
         client_request_answer(r, &response);
 }
 
-/* Before there was an error for all, each partition had one. */
+/* As above. */
 static void refuse_old_offset_fetch(struct client_request *r, int16_t error_code)
 {
     const struct kafka_offset_fetch_request *asked = r->message;
@@ -182,7 +213,6 @@ static void refuse_delete_groups(struct client_request *r, int16_t error_code)
     {                                                                                              \
         ANSWER_ERROR(r, api);                                                                      \
     }
-REFUSE_ONE(elect_leaders)
 REFUSE_ONE(init_producer_id)
 REFUSE_ONE(describe_log_dirs)
 REFUSE_ONE(list_partition_reassignments)
