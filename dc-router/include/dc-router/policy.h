@@ -82,7 +82,7 @@ struct router_standing {
 /* What is agreed. Sound ones only come out of the functions here: see router_verdict_check(). */
 struct router_verdict {
     uint64_t epoch;          /* of the verdict: 1 for the first, one more with each change */
-    uint64_t failover_epoch; /* of the cluster when it was agreed; it orders nothing */
+    uint64_t failover_epoch; /* of the cluster when it was agreed; it orders verdicts, no sites */
     bool is_calm;            /* members last had to move a quiet time ago, or never: so who begins
                                 with it need not wait for what others have waited for */
     unsigned site_count;     /* 1..ROUTER_SITES_MAX */
