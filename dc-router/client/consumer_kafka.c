@@ -40,7 +40,6 @@ static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_consumer *c, c
 static int set_texts(rd_kafka_conf_t *conf, const struct trilog_consumer *c, char *why)
 {
     const struct handle_text texts[] = {
-        {"client.id", c->settings.client_id},
         {"client.rack", c->reads_near ? c->settings.site : NULL},
         {"group.id", c->group},
         {"group.instance.id", c->is_broadcast ? c->instance : NULL},
@@ -69,6 +68,8 @@ int consumer_kafka_open(struct trilog_consumer *c, char *why)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     int err = handle_set_addresses(conf, &c->settings.bootstrap, why);
+    if (err == 0)
+        err = handle_set_identity(conf, &c->settings, why);
     if (err == 0)
         err = set_texts(conf, c, why);
     if (err == 0)

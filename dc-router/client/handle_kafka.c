@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dc-router/environment.h"
 #include "trilog/trilog.h"
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *why)
@@ -38,6 +39,15 @@ int handle_set_texts(rd_kafka_conf_t *conf, const struct handle_text *texts, siz
         if (texts[i].value != NULL)
             err = set(conf, texts[i].name, texts[i].value, why);
     return err;
+}
+
+int handle_set_identity(rd_kafka_conf_t *conf, const struct client_settings *settings, char *why)
+{
+    char id[sizeof settings->client_id + sizeof ROUTER_ENVIRONMENT_MARK + CONF_NAME_SIZE];
+    bool is_said = strcmp(settings->environment, ROUTER_ENVIRONMENT_DEFAULT) != 0;
+    snprintf(id, sizeof id, "%s%s%s", settings->client_id, is_said ? ROUTER_ENVIRONMENT_MARK : "",
+             is_said ? settings->environment : "");
+    return set(conf, "client.id", id, why);
 }
 
 static const struct newer {

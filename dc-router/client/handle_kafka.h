@@ -5,7 +5,7 @@
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 
-#include "conf/field.h"
+#include "conf/client_conf.h"
 
 struct handle_number {
     const char *name;
@@ -22,6 +22,10 @@ int handle_set_numbers(rd_kafka_conf_t *conf, const struct handle_number *number
 int handle_set_texts(rd_kafka_conf_t *conf, const struct handle_text *texts, size_t count,
                      char *why);
 int handle_set_addresses(rd_kafka_conf_t *conf, const struct conf_addresses *addresses, char *why);
+
+/* Who it is, and of which environment, where that is not the one that goes without saying
+ * (dc-router/environment.h). */
+int handle_set_identity(rd_kafka_conf_t *conf, const struct client_settings *settings, char *why);
 
 /* What the librdkafka that runs knows of properties that 2.0.2 has not. */
 void handle_set_newer(rd_kafka_conf_t *conf, bool is_consumer);

@@ -27,11 +27,12 @@ static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_producer *p, c
 
 int producer_kafka_open(struct trilog_producer *p, char *why)
 {
-    const struct handle_text texts[] = {{"client.id", p->settings.client_id},
-                                        {"client.rack", p->settings.site},
+    const struct handle_text texts[] = {{"client.rack", p->settings.site},
                                         {"enable.idempotence", "true"}};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     int err = handle_set_addresses(conf, &p->settings.bootstrap, why);
+    if (err == 0)
+        err = handle_set_identity(conf, &p->settings, why);
     if (err == 0)
         err = set_numbers(conf, p, why);
     if (err == 0)

@@ -1,9 +1,10 @@
 /* Settings that change while the producer runs.
  *
- * Site, environment and addresses are taken over at once. The handle stays, and with it the
- * producer id: new addresses are added to it. It can't forget one, but it turns to those that the
- * cluster names, and to others only while these are gone. All other settings are of the handle and
- * of the spool as they were opened. */
+ * Site and addresses are taken over at once; another environment is told of, and is in use when the
+ * producer is opened again: its client id says it, and its records were of that one. The handle
+ * stays, and with it the producer id: new addresses are added to it. It can't forget one, but it
+ * turns to those that the cluster names, and to others only while these are gone. All other
+ * settings are of the handle and of the spool as they were opened. */
 #include "producer_parts.h"
 
 #include <inttypes.h>
@@ -72,9 +73,9 @@ static int take_over(struct trilog_producer *p, const struct client_settings *no
     unsigned new_count = count_new(&now->bootstrap, &own->bootstrap);
     unsigned gone_count = count_new(&own->bootstrap, &now->bootstrap);
     bool is_moved = strcmp(now->site, own->site) != 0;
-    bool has_rest = has_other_change(now, own);
-    if (new_count + gone_count == 0 && !is_moved && !has_rest &&
-        strcmp(now->environment, own->environment) == 0)
+    bool is_of_another = strcmp(now->environment, own->environment) != 0;
+    bool has_rest = has_other_change(now, own) || is_of_another;
+    if (new_count + gone_count == 0 && !is_moved && !has_rest)
         return 0;
     int result = new_count > 0 ? add_addresses(p, &now->bootstrap) : 0;
     if (result != 0)
@@ -86,7 +87,10 @@ static int take_over(struct trilog_producer *p, const struct client_settings *no
     producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED,
                    "site=%s environment=%s addresses_new=%u addresses_gone=%u%s", now->site,
                    now->environment, new_count, gone_count,
-                   has_rest ? "; other settings change when the producer is opened again" : "");
+                   is_of_another
+                       ? "; routers hear of the environment when the producer is opened again"
+                   : has_rest ? "; other settings change when the producer is opened again"
+                              : "");
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/event.h"
+#include "dc-router/environment.h"
 #include "router/router.h"
 
 #define TELL_EVERY_MS 10000 /* of one connection */
@@ -25,26 +26,44 @@ static void show(struct kafka_string text, char into[SHOWN_SIZE])
 
 /* ---- the environment ---- */
 
-static const char *environment_of(const struct client_request *r)
+struct identity {
+    struct kafka_string name;        /* the client id without what it says of the environment */
+    struct kafka_string environment; /* null: it says nothing */
+};
+
+static struct identity identity_of(const struct client_request *r)
+{
+    const size_t mark_size = sizeof ROUTER_ENVIRONMENT_MARK - 1;
+    struct kafka_string id = r->header.client_id;
+    size_t size = size_of(id);
+    for (size_t at = 0; at + mark_size <= size; at++)
+        if (memcmp(id.data + at, ROUTER_ENVIRONMENT_MARK, mark_size) == 0)
+            return (struct identity){.name = {.data = id.data, .size = (int32_t)at},
+                                     .environment = {.data = id.data + at + mark_size,
+                                                     .size = (int32_t)(size - at - mark_size)}};
+    return (struct identity){.name = id, .environment = KAFKA_STRING_NULL};
+}
+
+static struct kafka_string environment_of(const struct client_request *r)
 {
     const struct router_settings *settings = r->shard->settings;
-    struct kafka_string id = r->header.client_id;
+    struct identity who = identity_of(r);
     uint8_t address[16];
+    if (!kafka_string_is_null(who.environment))
+        return who.environment;
     client_address(r->client, address);
     for (unsigned i = 0; i < settings->environments.count; i++) {
         const struct conf_environment *e = &settings->environments.entries[i];
-        if (conf_patterns_have(&e->client_ids, id.data, size_of(id)) ||
+        if (conf_patterns_have(&e->client_ids, who.name.data, size_of(who.name)) ||
             conf_networks_have(&e->addresses, address))
-            return e->environment;
+            return kafka_string_of(e->environment);
     }
-    return settings->environment;
+    return kafka_string_of(settings->environment);
 }
 
 void permit_look(struct client_request *r)
 {
-    const struct router_settings *settings = r->shard->settings;
-    r->is_foreign = settings->environments.count > 0 &&
-                    strcmp(environment_of(r), settings->environment) != 0;
+    r->is_foreign = !kafka_string_is_text(environment_of(r), r->shard->settings->environment);
 }
 
 /* ---- rules ---- */
@@ -64,14 +83,14 @@ static bool is_allowed(const struct client_request *r, enum subject subject,
                        struct kafka_string name)
 {
     const struct conf_permits *allow = &r->shard->settings->allow;
-    struct kafka_string id = r->header.client_id;
+    struct kafka_string client = identity_of(r).name;
     uint8_t address[16];
     if (allow->count == 0)
         return true;
     client_address(r->client, address);
     for (unsigned i = 0; i < allow->count; i++) {
         const struct conf_permit *rule = &allow->entries[i];
-        if (conf_patterns_have(&rule->client_ids, id.data, size_of(id)) &&
+        if (conf_patterns_have(&rule->client_ids, client.data, size_of(client)) &&
             conf_networks_have(&rule->addresses, address) && fits(rule, subject, name))
             return true;
     }
@@ -81,7 +100,7 @@ static bool is_allowed(const struct client_request *r, enum subject subject,
 static void tell(struct client_request *r, enum subject subject, struct kafka_string name)
 {
     static const char *const words[] = {"topic", "group", "change", "any"};
-    char client[SHOWN_SIZE], shown[SHOWN_SIZE];
+    char client[SHOWN_SIZE], shown[SHOWN_SIZE], environment[SHOWN_SIZE] = "";
     uint64_t now_ms = router_now_ms(r->shard);
     struct client *c = r->client;
     r->shard->counts.troubles[TROUBLE_NOT_ALLOWED]++;
@@ -90,10 +109,11 @@ static void tell(struct client_request *r, enum subject subject, struct kafka_st
     c->told_ms = now_ms;
     show(r->header.client_id, client);
     show(name, shown);
+    if (r->is_foreign)
+        show(environment_of(r), environment);
     event_warn("client_not_allowed", "address=%s client=%s api=%s what=%s name=%s reason=\"%s%s\"",
                c->address, client, r->header.api->name, words[subject], shown,
-               r->is_foreign ? "it is of the environment " : "no rule allows it",
-               r->is_foreign ? environment_of(r) : "");
+               r->is_foreign ? "it is of the environment " : "no rule allows it", environment);
 }
 
 static bool permit(struct client_request *r, enum subject subject, struct kafka_string name)

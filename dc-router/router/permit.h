@@ -1,5 +1,6 @@
 /* Who may do what through this router: by environment, client id, address, topic and group, as the
- * settings say (`environments`, `allow`). Without such settings everybody may all.
+ * settings say (`environments`, `allow`), and by the environment that a client says it is of
+ * (dc-router/environment.h). Without any of this everybody may all.
  *
  * A client of another environment may nothing but learn of the routers, so that it hears a proper
  * error for what it asks. What is refused is counted, and told in an event with the reason: once in

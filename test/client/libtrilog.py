@@ -11,6 +11,7 @@ import time
 
 LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "libtrilog.so.0"
 OK, SPOOLED, QUEUE_FULL = 0, 1, -6
+DISK_FULL, REFUSED, FATAL = -9, -11, -12
 ID_HEADER = "trilog-id"
 SETTINGS_CHANGED, SITE_CHANGED = 6, 8
 

@@ -7,6 +7,7 @@ import cluster as clusters
 import libtrilog
 import libtrilog_consumer
 import libtrilog_sending
+import records
 from libtrilog_sending import PARTITIONS
 from topics import create_topic
 
@@ -104,3 +105,20 @@ def test_goes_through_another_sites_router_when_its_own_is_killed(routed_cluster
         routed_cluster.routers[0].start()
     clusters.wait_until(lambda: routed_cluster.metadata(), 30, "the router is back")
     stream.assert_all_once_in_order(routed_cluster)
+
+
+def test_an_application_of_another_environment_is_refused_by_the_router(routed_cluster, tmp_path, name):
+    topic = create_topic(routed_cluster, name)
+    own, foreign = (libtrilog.Producer(libtrilog.write_config(
+        tmp_path / f"{environment}.yaml", routed_cluster, "a", routed_cluster.routers,
+        environment=environment)) for environment in ("production", "test"))
+    try:
+        assert foreign.send_and_wait(topic, b"k", b"never", 60_000) in (libtrilog.REFUSED, libtrilog.FATAL)
+        assert own.send_and_wait(topic, b"k", b"taken", 60_000) == libtrilog.OK
+    finally:
+        own.close()
+        foreign.close()
+    assert [m.value() for m in records.read_topic(routed_cluster, topic)[0]] == [b"taken"]
+    told = [line for router in routed_cluster.routers for line in router.log_path.read_text("utf-8").splitlines()
+            if "event=client_not_allowed" in line]
+    assert told and "client=trilog;environment=test" in told[-1] and "of the environment test" in told[-1]

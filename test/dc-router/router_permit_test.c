@@ -181,6 +181,30 @@ Test(router_permit, the_first_environment_that_fits_decides)
     cr_assert_eq(coordinated("g"), KAFKA_ERROR_GROUP_AUTHORIZATION_FAILED);
 }
 
+Test(router_permit, a_client_that_says_another_environment_is_refused_without_any_entry)
+{
+    open_with("environment: live\n", "orders;environment=test");
+    assert_shut_out();
+    client.id = "orders;environment=livelier";
+    assert_shut_out();
+    client.id = "orders;environment=";
+    assert_shut_out();
+    client.id = "orders;environment=live";
+    cr_assert_eq(coordinated("g"), KAFKA_ERROR_NONE);
+    client.id = "orders;environment";
+    cr_assert_eq(coordinated("g"), KAFKA_ERROR_NONE, "it says nothing");
+}
+
+Test(router_permit, what_a_client_says_of_its_environment_counts_before_entries)
+{
+    open_with("environments:\n  - {environment: test, client_ids: \"test-*\"}\n"
+              "  - {environment: production, client_ids: \"orders\"}\n",
+              "orders;environment=test");
+    assert_shut_out();
+    client.id = "test-bench;environment=production";
+    cr_assert_eq(coordinated("g"), KAFKA_ERROR_NONE);
+}
+
 Test(router_permit, another_environment_gets_nothing_through_in_any_request)
 {
     static uint8_t message[4096]; /* zeros: empty texts and lists */
@@ -227,6 +251,13 @@ Test(router_permit, with_rules_only_what_one_says_is_allowed)
     cr_assert_eq(created("made-by-me"), KAFKA_ERROR_CLUSTER_AUTHORIZATION_FAILED);
     cr_assert_eq(calls(), 0);
     cr_assert_eq(produced("t"), INT16_MAX);
+    cr_assert_eq(calls(), 1);
+}
+
+Test(router_permit, rules_are_of_the_client_id_without_what_it_says_of_its_environment)
+{
+    open_with(RULES, "root;environment=production");
+    cr_assert_eq(created("any"), INT16_MAX);
     cr_assert_eq(calls(), 1);
 }
 

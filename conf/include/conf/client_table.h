@@ -10,7 +10,8 @@ X(HEADING, about_identity, "", "", "", 0, 0, "Where applications stand") \
 X(NAME,    site, "site", "", NULL, 1, 63, \
   "The datacenter of this machine; brokers see it as the rack") \
 X(NAME,    environment, "environment", "", "production", 1, 63, \
-  "The environment that applications here belong to") \
+  "The environment that applications here belong to; routers of another one refuse them. Another than production is " \
+  "said behind the client id (docs/router.md, 4)") \
 X(NAME,    client_id, "client.id", "", "trilog", 1, 63, \
   "What brokers and routers call the application") \
 \

@@ -1,9 +1,12 @@
-/* What is set only where the librdkafka that runs knows it: on Debian's 2.0.2 nothing, on a later
- * one (test/client/libtrilog_newer_test.py) what it has. */
+/* Who a handle says it is; what is set only where the librdkafka that runs knows it: on
+ * Debian's 2.0.2 nothing, on a later one (test/client/libtrilog_newer_test.py) what it has. */
 #include "handle_kafka.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "trilog/trilog.h"
 
 static const struct {
     const char *name, *value;
@@ -38,4 +41,23 @@ Test(client_handle_kafka, sets_what_the_running_librdkafka_knows_and_passes_over
             assert_is_set(conf, i, is_consumer);
         rd_kafka_conf_destroy(conf);
     }
+}
+
+static void assert_id(const char *environment, const char *wanted)
+{
+    struct client_settings settings = {.client_id = "orders"};
+    char id[200] = "", why[TRILOG_TEXT_SIZE];
+    size_t size = sizeof id;
+    snprintf(settings.environment, sizeof settings.environment, "%s", environment);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    cr_assert_eq(handle_set_identity(conf, &settings, why), 0);
+    cr_assert_eq(rd_kafka_conf_get(conf, "client.id", id, &size), RD_KAFKA_CONF_OK);
+    cr_assert_str_eq(id, wanted);
+    rd_kafka_conf_destroy(conf);
+}
+
+Test(client_handle_kafka, says_its_environment_behind_its_client_id_where_that_is_not_production)
+{
+    assert_id("production", "orders");
+    assert_id("test", "orders;environment=test");
 }

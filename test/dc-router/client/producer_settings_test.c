@@ -66,6 +66,15 @@ Test(client_producer_settings, of_the_failure_log_are_seen_too_and_told)
     stage_clear(&s);
 }
 
+Test(client_producer_settings, of_another_environment_are_seen_too_and_told)
+{
+    struct stage s;
+    set_stage(&s);
+    fake_cluster_configure(&s.cluster, NOBODY, "environment: test\n");
+    stage_wait_event(&s, TRILOG_EVENT_SETTINGS_CHANGED);
+    stage_clear(&s);
+}
+
 Test(client_producer_settings, stay_as_they_were_when_the_new_ones_can_not_be_used)
 {
     struct stage s;

@@ -113,7 +113,7 @@ enum trilog_event_kind {
     TRILOG_EVENT_SPOOL_DAMAGED, /* some that were in the spool are lost, by the disk */
     TRILOG_EVENT_SPOOL_REFUSED, /* the cluster refused for good what was in the spool: it is lost */
     TRILOG_EVENT_FATAL,         /* the producer can't go on; what is in the spool stays there */
-    TRILOG_EVENT_SETTINGS_CHANGED, /* other settings: site, environment and addresses are in use */
+    TRILOG_EVENT_SETTINGS_CHANGED, /* other settings: site and addresses are in use */
     TRILOG_EVENT_SETTINGS_REFUSED, /* other settings that can't be used: all is as before */
     TRILOG_EVENT_SITE_CHANGED,     /* another site: "site=b from=a failover_epoch=7 cause=…" */
     TRILOG_EVENT_FAILURE_LOGGED,   /* the first record that is refused went to the failure log */
@@ -234,9 +234,9 @@ struct trilog_site_state {
 /* Errors: NULL, CLOSED. */
 TRILOG_API int trilog_site_state(struct trilog_producer *producer, struct trilog_site_state *state);
 
-/* Reads the settings again, now. Without this a changed file is seen within a second or two. Site,
- * environment and addresses change while the producer runs; all else when it is opened. The
- * producer's identity at the cluster stays.
+/* Reads the settings again, now. Without this a changed file is seen within a second or two. Site
+ * and addresses change while the producer runs; all else when it is opened, also the environment,
+ * which what it holds was sent in. The producer's identity at the cluster stays.
  *   why  as in open
  * Errors: NULL, CLOSED, SETTINGS (all is as before), MEMORY. */
 TRILOG_API int trilog_producer_reload(struct trilog_producer *producer, char *why);
