@@ -131,13 +131,15 @@ def trilog_running(*words):
         process.communicate()
 
 
-def trilog_at_terminal(answer, *words, timeout_s=ANSWER_S):
+def trilog_at_terminal(answer, *words, timeout_s=ANSWER_S, output=None):
     """Runs the command at a terminal and types `answer` once it asks, or, of a dictionary, what
-    stands there by the question. Exit status and all that was shown."""
+    stands there by the question. Exit status and all that was shown. `output` is where its standard
+    output goes instead."""
     answers = dict(answer) if isinstance(answer, dict) else {"Type yes": answer}
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([trilog_path(), *map(str, words)], stdin=theirs, stdout=theirs,
-                               stderr=theirs, env=clean_environment())
+    process = subprocess.Popen([trilog_path(), *map(str, words)], stdin=theirs,
+                               stdout=theirs if output is None else output, stderr=theirs,
+                               env=clean_environment())
     os.close(theirs)
     shown, give_up = "", time.monotonic() + timeout_s
     while time.monotonic() < give_up:

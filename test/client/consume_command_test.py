@@ -1,13 +1,14 @@
 """`trilog consume`: records become lines, and what is not written is not done with."""
 
 import json
+import re
 import signal
 import subprocess
 
 import pytest
 
 import records
-from admin_port import clean_environment, trilog, trilog_path, trilog_running
+from admin_port import clean_environment, trilog, trilog_at_terminal, trilog_path, trilog_running
 from cluster import free_port, wait_until
 
 pytestmark = pytest.mark.trilog_only
@@ -56,6 +57,19 @@ def test_writes_records_as_the_format_says_and_ends_with_the_topic(cluster, new_
                        "headers": ["h", "x", "none", None], "payload": "paid"}
     assert [r["payload"] for r in read] == ["paid", None, {"base64": "/wA="}]
     assert consume(cluster, "-t", topic, "-c", "2", "-K", ":", "-D", ";").stdout == "7:paid;8:;"
+
+
+def test_shows_how_far_it_is_and_how_fast_at_a_terminal_that_does_not_show_the_records(
+        cluster, new_topic, tmp_path):
+    topic = new_topic(1)
+    send(cluster, topic, "abc", tmp_path)
+    with open(tmp_path / "records", "wb") as records_file:
+        status, shown = trilog_at_terminal({}, "consume", "-b", cluster.bootstrap, "-t", topic, "-e",
+                                           timeout_s=RUN_S, output=records_file)
+    assert status == 0 and (tmp_path / "records").read_text(encoding="utf-8") == "a\nb\nc\n"
+    assert re.search(r"\r\x1b\[K3 records, \d+/s, \d+\.\d MB/s\r\n", shown), shown
+    status, shown = trilog_at_terminal({}, "consume", "-b", cluster.bootstrap, "-t", topic, "-e", timeout_s=RUN_S)
+    assert status == 0 and "MB/s" not in shown, "the records are there"
 
 
 def test_starts_where_it_is_told_and_leaves_nothing_behind(cluster, new_topic, tmp_path):

@@ -1,6 +1,9 @@
 """libtrilog behind routers of three sites: it uses its own site's, goes to another's when these hang
 or are gone, and comes back; what it sends is in the log once, in order of its key."""
 
+import re
+import subprocess
+
 import pytest
 
 import cluster as clusters
@@ -8,7 +11,9 @@ import libtrilog
 import libtrilog_consumer
 import libtrilog_sending
 import records
-from libtrilog_sending import PARTITIONS
+from admin_port import trilog_path
+from libtrilog_sending import KEYS, PARTITIONS
+from newer_librdkafka import assert_runs_on_it, newer_environment
 from topics import create_topic
 
 pytestmark = pytest.mark.trilog_only
@@ -24,6 +29,16 @@ def sites_of(consumer):
     """Where it went, from event to event."""
     return [text.split()[0].removeprefix(b"site=").decode()
             for kind, text in consumer.events if kind == "site_changed"]
+
+
+def assert_told_whole(producer):
+    """Each change says the site, the one before, the failover epoch, and the cause in words."""
+    before, texts = "a", [text.decode() for kind, text in producer.events if kind == libtrilog.SITE_CHANGED]
+    for text in texts:
+        told = re.fullmatch(r"site=(\w+) from=(\w+) failover_epoch=(\d+) cause=(\w+ .+)", text)
+        assert told and told[2] == before != told[1], texts
+        assert int(told[3]) <= producer.site().failover_epoch, texts
+        before = told[1]
 
 
 class Stream(libtrilog_sending.Sending):
@@ -57,6 +72,7 @@ def test_goes_through_another_sites_router_while_its_own_hangs_and_comes_back(
         routed_cluster.routers[0].resume()
         clusters.wait_until(lambda: stream.sites()[-1] == "a", 60, "it came back")
         stream.wait_for_progress()
+        assert_told_whole(stream.producer)
     finally:
         routed_cluster.routers[0].resume()
         stream.end()
@@ -122,3 +138,33 @@ def test_an_application_of_another_environment_is_refused_by_the_router(routed_c
     told = [line for router in routed_cluster.routers for line in router.log_path.read_text("utf-8").splitlines()
             if "event=client_not_allowed" in line]
     assert told and "client=trilog;environment=test" in told[-1] and "of the environment test" in told[-1]
+
+
+def test_on_a_later_librdkafka_too_all_is_in_the_log_once_though_its_own_router_hangs(
+        routed_cluster, tmp_path, name):
+    topic = create_topic(routed_cluster, name, PARTITIONS)
+    config = libtrilog.write_config(tmp_path / "client.yaml", routed_cluster, "a", routed_cluster.routers)
+    environment, told, count = newer_environment(tmp_path / "newer"), tmp_path / "told", 0
+    with told.open("w", encoding="utf-8") as events, subprocess.Popen(
+            [trilog_path(), "produce", "-F", config, "-t", topic, "-K", ":"], env=environment,
+            stdin=subprocess.PIPE, stderr=events, text=True) as sender:
+        def sends_until(is_so, why):
+            def send():
+                nonlocal count
+                for _ in range(20):
+                    sender.stdin.write(f"{libtrilog.key_of(count, KEYS).decode()}:{count}\n")
+                    count += 1
+                sender.stdin.flush()
+                return is_so()
+            clusters.wait_until(send, 60, why, 0.02)
+
+        try:
+            sends_until(lambda: records.watermarks(routed_cluster, topic)[1] > 0, "it sends")
+            assert_runs_on_it(sender, environment)
+            routed_cluster.routers[0].pause()
+            sends_until(lambda: "from=a " in told.read_text(encoding="utf-8"), "it went to another site")
+        finally:
+            routed_cluster.routers[0].resume()
+            sender.stdin.close()
+        assert sender.wait(90) == 0, told.read_text(encoding="utf-8")
+    libtrilog_sending.assert_all_once_in_order(routed_cluster, topic, count)

@@ -4,6 +4,7 @@ of an application on disk."""
 import fcntl
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import libtrilog
 import libtrilog_consumer
 import records
-from admin_port import trilog, trilog_running
+from admin_port import trilog, trilog_at_terminal, trilog_running
 from cluster import free_port, wait_until
 
 pytestmark = pytest.mark.trilog_only
@@ -45,6 +46,14 @@ def test_ends_after_so_many_records_and_counts_them(cluster, new_topic, tmp_path
                                        "failed": 0}
     assert [(m.key(), m.value()) for m in records.read_topic(cluster, topic, 1)[0]] == [
         (b"key", b"1"), (b"key", b"2")]
+
+
+def test_shows_how_far_it_is_and_how_fast_at_a_terminal(cluster, new_topic, tmp_path):
+    words = ["produce", "-b", cluster.bootstrap, "-t", new_topic(1), "-l", lines_file(tmp_path, "1\n2\n3\n")]
+    status, shown = trilog_at_terminal({}, *words, timeout_s=90)
+    assert status == 0
+    assert re.search(r"\r\x1b\[K3 sent, 3 acknowledged, \d+/s, \d+\.\d MB/s\r\n$", shown), shown
+    assert trilog_at_terminal({}, *words, "-q", timeout_s=90) == (0, "")
 
 
 def test_ends_with_4_when_nobody_answers_and_with_3_when_it_is_in_the_spool(tmp_path):
