@@ -60,12 +60,15 @@ static bool is_starved(struct trilog_consumer *c, const rd_kafka_topic_partition
     return false;
 }
 
-static bool is_fatal(struct trilog_consumer *c)
+/* The next look is a while off. False where there is none: a handle made anew would throw out
+ * whoever has its name now. */
+static bool begin_look(struct trilog_consumer *c, uint64_t now_ms)
 {
     pthread_mutex_lock(&c->lock);
+    c->near_at_ms = now_ms + LOOK_EVERY_MS;
     bool is_fatal = c->is_fatal;
     pthread_mutex_unlock(&c->lock);
-    return is_fatal;
+    return !is_fatal;
 }
 
 static bool is_ending(struct trilog_consumer *c)
@@ -161,9 +164,8 @@ void consumer_near_watch(struct trilog_consumer *c)
     uint64_t now_ms = consumer_now_ms();
     if (c->is_paused || now_ms < c->near_at_ms || consumer_has_routers(c))
         return;
-    c->near_at_ms = now_ms + LOOK_EVERY_MS;
-    if (is_fatal(c))
-        return; /* anew, it would throw out whoever has its name now */
+    if (!begin_look(c, now_ms))
+        return;
     if (c->reads_near && is_to_leave(c, now_ms))
         leave(c);
     else if (!c->reads_near && is_to_return(c, now_ms))

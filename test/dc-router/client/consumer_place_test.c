@@ -1,6 +1,7 @@
-/* What a consumer makes of partitions that come, told of them as librdkafka tells it: where they
- * are its own already, and where memory runs out. */
+/* What a consumer makes of partitions that come, told of them as librdkafka tells it, on the
+ * library's thread: where they are its own already, and where memory runs out. */
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "consumer_parts.h"
@@ -14,11 +15,23 @@
 struct stage {
     struct fake_cluster cluster;
     struct trilog_consumer *consumer;
+    rd_kafka_topic_partition_list_t *assigned; /* what it is to be told of */
+    int failing_allocation;
+    atomic_bool is_to_be_told; /* by the next event's callback */
+    atomic_bool is_told;
 };
 
 static void on_event(void *data, enum trilog_consumer_event_kind kind, const char *text)
 {
-    (void)data, (void)kind, (void)text;
+    struct stage *s = data;
+    (void)kind, (void)text;
+    if (!atomic_exchange(&s->is_to_be_told, false))
+        return;
+    memory_seam_fail(s->failing_allocation);
+    consumer_on_rebalance(s->consumer->kafka, RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, s->assigned,
+                          s->consumer);
+    memory_seam_end();
+    atomic_store(&s->is_told, true);
 }
 
 static unsigned count_placed(struct stage *s, const char *topic)
@@ -50,7 +63,8 @@ static void set_stage(struct stage *s)
                                               .topics = &topic,
                                               .topic_count = 1,
                                               .group = "g",
-                                              .on_event = on_event};
+                                              .on_event = on_event,
+                                              .data = s};
     char why[TRILOG_TEXT_SIZE];
     cr_assert_eq(trilog_consumer_open(&s->consumer, &options, why), TRILOG_OK, "%s", why);
     wait_until_placed(s, "t", 1);
@@ -64,13 +78,18 @@ static void clear_stage(struct stage *s)
 
 static void assign(struct stage *s, const char *topic, int32_t partition, int failing_allocation)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition);
-    memory_seam_fail(failing_allocation);
-    consumer_on_rebalance(s->consumer->kafka, RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, list,
-                          s->consumer);
-    memory_seam_end();
-    rd_kafka_topic_partition_list_destroy(list);
+    s->assigned = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(s->assigned, topic, partition);
+    s->failing_allocation = failing_allocation;
+    atomic_store(&s->is_told, false);
+    atomic_store(&s->is_to_be_told, true);
+    pthread_mutex_lock(&s->consumer->lock);
+    consumer_event(s->consumer, TRILOG_CONSUMER_EVENT_PARTITIONS, "the test's");
+    pthread_mutex_unlock(&s->consumer->lock);
+    for (int i = 0; i < WAIT_MS / LOOK_MS && !atomic_load(&s->is_told); i++)
+        usleep(LOOK_MS * 1000);
+    cr_assert(atomic_load(&s->is_told));
+    rd_kafka_topic_partition_list_destroy(s->assigned);
 }
 
 static void send_letter(struct stage *s, const char *letter)

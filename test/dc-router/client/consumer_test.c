@@ -954,15 +954,24 @@ Test(client_consumer, leaves_its_own_site_when_nothing_comes_from_there_and_come
     clear_stage(&s);
 }
 
+static uint64_t next_look_at_ms(struct stage *s)
+{
+    pthread_mutex_lock(&s->consumer->lock);
+    uint64_t at_ms = s->consumer->near_at_ms;
+    pthread_mutex_unlock(&s->consumer->lock);
+    return at_ms;
+}
+
 /* So often it has looked whether its own site is to be left. */
 static void wait_for_looks(struct stage *s, unsigned count)
 {
-    const volatile uint64_t *next_at_ms = &s->consumer->near_at_ms;
-    for (uint64_t before = *next_at_ms; count > 0; count--, before = *next_at_ms)
-        for (int i = 0; *next_at_ms == before; i++) {
+    for (; count > 0; count--) {
+        uint64_t before = next_look_at_ms(s);
+        for (int i = 0; next_look_at_ms(s) == before; i++) {
             cr_assert_lt(i, WAIT_MS / 10);
             usleep(10000);
         }
+    }
 }
 
 /* Its name is somebody else's now, whom a new handle would throw out in turn. */
