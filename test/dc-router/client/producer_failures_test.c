@@ -105,7 +105,7 @@ Test(client_producer_failures, take_over_what_was_in_the_spool)
     fake_cluster_set_away(&s.cluster, true);
     stage_open(&s);
     struct trilog_record r = {.topic = "t", .value = "1", .value_size = 1};
-    cr_assert_eq(trilog_send_and_wait(s.producer, &r, 300, NULL), TRILOG_SPOOLED);
+    cr_assert_eq(trilog_send_and_wait(s.producer, &r, SPOOL_WAIT_MS, NULL), TRILOG_SPOOLED);
     refuse(&s, 1);
     fake_cluster_set_away(&s.cluster, false);
     stage_wait_event(&s, TRILOG_EVENT_FAILURE_LOGGED);
@@ -125,7 +125,7 @@ Test(client_producer_failures, keep_for_the_operator_what_the_spool_had_and_may_
     fake_cluster_set_away(&s.cluster, true);
     stage_open(&s);
     struct trilog_record r = {.topic = "t", .value = "1", .value_size = 1};
-    cr_assert_eq(trilog_send_and_wait(s.producer, &r, 300, NULL), TRILOG_SPOOLED);
+    cr_assert_eq(trilog_send_and_wait(s.producer, &r, SPOOL_WAIT_MS, NULL), TRILOG_SPOOLED);
     refuse(&s, 1);
     fate_seam_set_unknown(true);
     fake_cluster_set_away(&s.cluster, false);

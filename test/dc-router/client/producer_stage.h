@@ -7,6 +7,10 @@
 #include "fake_cluster.h"
 #include "trilog/trilog.h"
 
+/* A send's time where nothing answers: the fifth of it that the disk has is enough of a busy one.
+ */
+#define SPOOL_WAIT_MS 3000
+
 struct stage {
     struct fake_cluster cluster;
     struct trilog_producer *producer;

@@ -133,7 +133,7 @@ Test(client_producer, spools_what_no_site_takes_and_sends_it_in_order_later)
     stage_begin(&s, BROKERS, SPOOL);
     cr_assert_eq(stage_send_and_wait(&s, "1", 30000), TRILOG_OK);
     fake_cluster_set_away(&s.cluster, true);
-    cr_assert_eq(stage_send_and_wait(&s, "2", 500), TRILOG_SPOOLED);
+    cr_assert_eq(stage_send_and_wait(&s, "2", SPOOL_WAIT_MS), TRILOG_SPOOLED);
     stage_send(&s, "3456789");
     cr_assert_eq(trilog_flush(s.producer, 30000), TRILOG_OK);
     cr_assert_eq(stage_count(&s, TRILOG_SPOOLED), 7);
@@ -154,7 +154,7 @@ Test(client_producer, sends_in_order_what_never_fitted_its_queue)
     struct stage s;
     stage_begin(&s, BROKERS, SPOOL "queue_records_max: 3\n");
     fake_cluster_set_away(&s.cluster, true);
-    cr_assert_eq(stage_send_and_wait(&s, "1", 200), TRILOG_SPOOLED);
+    cr_assert_eq(stage_send_and_wait(&s, "1", SPOOL_WAIT_MS), TRILOG_SPOOLED);
     stage_send(&s, "23456789");
     cr_assert_eq(trilog_flush(s.producer, 30000), TRILOG_OK);
     cr_assert_eq(stage_count(&s, TRILOG_SPOOLED), 8);
@@ -190,7 +190,7 @@ Test(client_producer, sends_what_an_earlier_run_has_left)
     cr_assert_eq(stage_count(&s, TRILOG_SPOOLED), 5, "closing puts them there at once");
     stage_reopen(&s);
     cr_assert_eq(stage_count_events(&s, TRILOG_EVENT_SPOOL_FOUND), 1);
-    cr_assert_eq(stage_send_and_wait(&s, "6", 1000), TRILOG_SPOOLED, "behind them");
+    cr_assert_eq(stage_send_and_wait(&s, "6", SPOOL_WAIT_MS), TRILOG_SPOOLED, "behind them");
     fake_cluster_set_away(&s.cluster, false);
     stage_wait_empty(&s);
     assert_values(&s, "123456");
@@ -202,9 +202,9 @@ Test(client_producer, tells_that_the_spool_is_full)
     struct stage s;
     stage_begin(&s, BROKERS, SPOOL "spool_records_max: 2\n");
     fake_cluster_set_away(&s.cluster, true);
-    cr_assert_eq(stage_send_and_wait(&s, "1", 200), TRILOG_SPOOLED);
-    cr_assert_eq(stage_send_and_wait(&s, "1", 200), TRILOG_SPOOLED);
-    cr_assert_eq(stage_send_and_wait(&s, "1", 200), TRILOG_ERR_SPOOL_FULL);
+    cr_assert_eq(stage_send_and_wait(&s, "1", SPOOL_WAIT_MS), TRILOG_SPOOLED);
+    cr_assert_eq(stage_send_and_wait(&s, "1", SPOOL_WAIT_MS), TRILOG_SPOOLED);
+    cr_assert_eq(stage_send_and_wait(&s, "1", SPOOL_WAIT_MS), TRILOG_ERR_SPOOL_FULL);
     struct trilog_record r = stage_record("1");
     cr_assert_eq(trilog_send(s.producer, &r, NULL), TRILOG_ERR_SPOOL_FULL);
     stage_clear(&s);
