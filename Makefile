@@ -7,7 +7,7 @@
 #               (FAULT=… SEED=… drills one again)    make bounds memory, backlogs, 10,000 of this and that
 #   make chaos-failover  applications when their site dies (FAULT=… SEED=…)
 #   make demo-failover   the same to look at, in a minute
-#   make valgrind-client  unit tests of the client library under valgrind (minutes)
+#   make valgrind-client  unit tests of the client library under valgrind (minutes; ONLY='SUITE/*')
 #   make fuzz   fuzz targets for longer                   make chaos-programs  the tools alone
 #   make fmt    settle spacing                            make bench-groups  commits, a large group
 #   make install (PREFIX, DESTDIR)
@@ -182,7 +182,8 @@ endef
 tests_of = $(wildcard test/$(1)/*.c)
 TEST_RUNNER := -lcriterion
 # Without threads there is nothing for the thread sanitizer to see: it gets the files that start
-# some. Criterion's sandbox does not run under it: the tests get a runner of our own.
+# some, and all of the client library's. Criterion's sandbox does not run under it: the tests get a
+# runner of our own.
 ifeq ($(VARIANT),tsan)
 tests_of = $(shell grep -lE 'pthread_create|work_pool_create|shard_create|peer_link_station' test/$(1)/*.c)
 TEST_INCLUDES += -Itest/plain
@@ -225,14 +226,9 @@ $(B)/test/dc-router/client/%.o: TEST_INCLUDES += -Idc-router/client -Idc-router/
 # A test fails each allocation of the library in turn; another says what fate a message has.
 CLIENT_TEST_WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=rd_kafka_message_status
 CLIENT_TESTS := $(wildcard test/dc-router/client/*.c)
-CLIENT_TESTED := $(CLIENT_OBJECTS)
-# The thread sanitizer sees no lock of librdkafka's: it gets what goes without that, the watch of sites.
-ifeq ($(VARIANT),tsan)
-CLIENT_TEST_WRAPS :=
-CLIENT_TESTS := $(wildcard test/dc-router/client/site_watch_test.c test/dc-router/client/fake_face.c)
-CLIENT_TESTED := $(filter $(B)/pic/dc-router/client/site_%,$(CLIENT_OBJECTS))
-endif
-$(B)/test/client_tests: $(CLIENT_TESTS:%.c=$(B)/%.o) $(CLIENT_TESTED) $(FAKES) $(call libs_of,dc-router) $(filter %.o,$(TEST_RUNNER)) | build/.need-client
+# The thread sanitizer knows no lock of librdkafka's: there it gets locks that are known.
+CLIENT_TEST_PARTS := $(if $(filter tsan,$(VARIANT)),$(B)/test/plain/c11_threads.o)
+$(B)/test/client_tests: $(CLIENT_TESTS:%.c=$(B)/%.o) $(CLIENT_OBJECTS) $(CLIENT_TEST_PARTS) $(FAKES) $(call libs_of,dc-router) $(filter %.o,$(TEST_RUNNER)) | build/.need-client
 	$(CC) $(LDFLAGS) $(CLIENT_TEST_WRAPS) $^ $(CLIENT_LIBS) $(filter -l%,$(TEST_RUNNER)) -o $@
 
 UNIT_BINARIES := $(foreach f,$(UNIT_FOLDERS) $(CHAOS_TESTED:%=chaos_%) client $(if $(filter tsan,$(VARIANT)),,cli),$(B)/test/$(f)_tests)
@@ -251,9 +247,10 @@ clients-routed-short: all
 	tools/clients
 	test/client/run --routed -k "kcat or group_test or consumer_test or producer_test or fault_test or kafkajs or kafka_python or the_cluster_is_described"
 
-# The client library under valgrind: minutes, and what the address sanitizer sees in `make check` as well.
+# The client library under valgrind: minutes, and in no suite, since the address sanitizer sees nearly
+# all of it in `make test` and `make check`. ONLY='client_consumer_place/*' runs a few tests.
 valgrind-client: build/.need-valgrind $(B)/test/client_tests
-	tools/run-valgrind $(B)/test/client_tests
+	tools/run-valgrind $(B)/test/client_tests $(if $(ONLY),--filter '$(ONLY)')
 
 # Sanitizers make tests several times slower.
 unit-asan: build/.need-check

@@ -79,6 +79,7 @@ _Noreturn void plain_fail(const char *file, int line, const char *what, const ch
 #define cr_assert_not_null(a, ...)    PLAIN_CHECK((a) != NULL, #a " is not null", __VA_ARGS__)
 #define cr_assert_str_eq(a, b, ...)                                                                \
     PLAIN_CHECK(strcmp(a, b) == 0, #a " is the text " #b, __VA_ARGS__)
+#define cr_assert_str_empty(a, ...) PLAIN_CHECK((a)[0] == '\0', #a " is empty", __VA_ARGS__)
 #define cr_assert_str_neq(a, b, ...)                                                               \
     PLAIN_CHECK(strcmp(a, b) != 0, #a " is not the text " #b, __VA_ARGS__)
 #define cr_assert_arr_eq(a, b, size, ...)                                                          \
