@@ -6,8 +6,8 @@ producer id of its own) of the site that was hit, or a member of a group there.
 - **Gap** of a producer: the longest time, in any one of its partitions, in which something that it had
   sent waited and nothing was acknowledged. What failed counts as waiting until the next success.
 - **Resumed**, of a group's member: the longest time, in any one of the partitions that it had when the
-  fault came and that got records meanwhile, in which nobody in its group read anything. (Java's producers
-  write to no partition that none of their keys belongs to but now and then.)
+  fault came, in which a record that was sent there waited and nobody in its group read anything. (Where
+  nothing is sent nobody can read: few keys belong to some partitions.)
 
 Both are looked for from the fault to the next round's. `return`: the same gap, from healing on."""
 
@@ -22,6 +22,7 @@ from drill.figures import SECOND_US, percentile
 from .ways import site_and_way
 
 TIMED = ".members"         # members that are not judged: see clients/keeper.py
+NEVER_US = 1 << 62
 SILENT_US = 2 * SECOND_US  # a member that has read nothing for so long before a fault is gone
 
 
@@ -38,6 +39,7 @@ class Send:
     partition: int = -1
     done_us: int = 0       # 0: never
     outcome: str = "unknown"
+    offset: int = -1       # -1: not told
 
 
 @dataclass
@@ -45,10 +47,19 @@ class Book:
     """What the figures want of all histories."""
     sends: dict = field(default_factory=lambda: defaultdict(list))   # process: its sends
     reads: dict = field(default_factory=lambda: defaultdict(list))   # (group, partition): moments
-    written: dict = field(default_factory=lambda: defaultdict(list)) # partition: moments
+    first_reads: dict = field(default_factory=lambda: defaultdict(dict))
+    # (group, partition): offset: when it was first read
+    written: dict = field(default_factory=lambda: defaultdict(list)) # partition: (asked, offset)
     owns: dict = field(default_factory=lambda: defaultdict(list))
     # process: (at, group, partition, is it its own from here on)
     last_us: dict = field(default_factory=dict)                      # process: its last word
+    _waiting: dict = field(default_factory=dict)
+
+    def waiting(self, group, partition):
+        if (group, partition) not in self._waiting:
+            self._waiting[group, partition] = Waiting(self.written.get(partition, []),
+                                                      self.first_reads.get((group, partition), {}))
+        return self._waiting[group, partition]
 
 
 def read(folder):
@@ -60,7 +71,7 @@ def read(folder):
     for some in book.sends.values():
         for send in some:
             if send.outcome == "ok":
-                book.written[send.partition].append(send.done_us)
+                book.written[send.partition].append((send.at_us, send.offset))
     for moments in (*book.reads.values(), *book.written.values()):
         moments.sort()
     return book
@@ -74,7 +85,9 @@ def _read_file(path, book):
                 break  # its writer was killed
             if '"type":"read"' in line:
                 fields = json.loads(line)
-                book.reads[fields["group"], fields["partition"]].append(fields["at"])
+                where = fields["group"], fields["partition"]
+                book.reads[where].append(fields["at"])
+                book.first_reads[where].setdefault(fields["offset"], fields["at"])
                 book.last_us[fields["process"]] = fields["at"]
             elif '"type":"send"' in line:
                 _take_send(book, waiting, json.loads(line))
@@ -94,6 +107,7 @@ def _take_send(book, waiting, fields):
         send = waiting.pop(key)
         send.done_us, send.outcome = fields["at"], fields["outcome"]
         send.partition = fields.get("partition", send.partition)
+        send.offset = fields.get("offset", send.offset)
 
 
 # ---- producers ---------------------------------------------------------------------------------
@@ -148,22 +162,41 @@ def owned_at(changes, at_us):
     return owned
 
 
-def longest_pause_us(moments, from_us, to_us):
+class Waiting:
+    """The records that a group has to read in a partition: since when does something wait?"""
+
+    def __init__(self, written, first_reads):
+        """What nobody ever read waits on, unless it was there before the group began."""
+        began_us = min(first_reads.values(), default=0)
+        known = sorted((first_reads.get(offset, NEVER_US), asked_us) for asked_us, offset in written
+                       if offset in first_reads or (offset >= 0 and asked_us >= began_us))
+        self._read_us = [read_us for read_us, _ in known]
+        self._since_us = [asked_us for _, asked_us in known]  # of this one and of all read later
+        for i in range(len(known) - 2, -1, -1):
+            self._since_us[i] = min(self._since_us[i], self._since_us[i + 1])
+
+    def since_us(self, at_us):
+        """When the oldest was asked for of what is not read before then."""
+        first = bisect_left(self._read_us, at_us)
+        return self._since_us[first] if first < len(self._since_us) else NEVER_US
+
+
+def longest_pause_us(moments, waiting, from_us, to_us):
     inside = moments[bisect_left(moments, from_us):bisect_right(moments, to_us)]
     edges = [from_us, *inside, to_us]
-    return max(b - a for a, b in zip(edges, edges[1:]))
+    return max(max(b - max(a, waiting.since_us(b)), 0) for a, b in zip(edges, edges[1:]))
 
 
 def is_written(book, partition, from_us, to_us):
-    moments = book.written.get(partition, [])
-    return bisect_left(moments, from_us) < bisect_left(moments, to_us)
+    asked = book.written.get(partition, [])
+    return bisect_left(asked, (from_us,)) < bisect_left(asked, (to_us,))
 
 
 def member_pause_us(book, process, from_us, to_us):
     """None when it had no partition at that moment to which records came, or was not there any more."""
     if book.last_us.get(process, 0) < from_us - SILENT_US:
         return None
-    return max((longest_pause_us(book.reads.get(one, []), from_us, to_us)
+    return max((longest_pause_us(book.reads.get(one, []), book.waiting(*one), from_us, to_us)
                 for one in owned_at(book.owns[process], from_us)
                 if is_written(book, one[1], from_us, to_us)), default=None)
 

@@ -35,9 +35,9 @@ A fault falls upon one site after another, in rounds; before each the site leads
   of its own, with connections and a producer id of its own) in a round: those of one round met the
   same fault, so they are not independent of each other, the rounds are.
 - **Back**: the same gap, from healing on. **Elsewhere**: the same of producers in the other sites.
-- **Resumed**: for a member of a consumer group in the site that was hit, the longest time in which nobody
-  in its group read anything of a partition that it had when the fault came and that got records. A sample is
-  a member in a round; rounds last 12 s at least.
+- **Resumed**: for a member of a consumer group in the site that was hit, the longest time in which a record
+  that was sent to a partition that it had when the fault came waited, and nobody in its group read anything
+  there. A sample is a member in a round; rounds last 12 s at least.
 - **Not acknowledged**: sends that the application was told had failed, and of which it was told nothing
   certain, of how many. Those are no losses: an application knows that it has to send them again.
 - **Load**: of the machine, on average over the last minute of the drill: how many wanted to run at a time.

@@ -53,7 +53,7 @@ def test_a_member_that_was_killed_before_is_no_sample():
     book = figures.Book()
     book.owns["a-router-member-0"] = [(1, "g", 0, True)]
     book.last_us["a-router-member-0"] = 3 * S
-    book.written[0] = [5 * S, 8 * S]
+    book.written[0] = [(3 * S, 0), (8 * S, 1)]
     assert figures.member_pause_us(book, "a-router-member-0", 4 * S, 9 * S) == 5 * S
     assert figures.member_pause_us(book, "a-router-member-0", 8 * S, 9 * S) is None
 
@@ -63,14 +63,35 @@ def test_a_partition_to_which_nothing_was_written_pauses_nobody():
     book.owns["a-java-member-0"] = [(1, "g", 0, True), (1, "g", 1, True)]
     book.last_us["a-java-member-0"] = 9 * S
     book.reads["g", 0] = [4 * S, 6 * S, 8 * S]
-    book.written[0] = [4 * S, 6 * S, 8 * S]
-    book.written[1] = [3 * S, 9 * S]
+    book.first_reads["g", 0] = {0: 4 * S, 1: 6 * S, 2: 8 * S}
+    book.written[0] = [(3 * S, 0), (4 * S, 1), (6 * S, 2)]
+    book.written[1] = [(3 * S, 0), (9 * S, 1)]
     assert figures.member_pause_us(book, "a-java-member-0", 4 * S, 9 * S) == 2 * S
 
 
+def pause(written, reads, from_s, to_s):
+    """`written`: when each record was asked for; `reads`: when each was read first; None: never."""
+    firsts = {offset: at * S for offset, at in enumerate(reads) if at is not None}
+    waiting = figures.Waiting([(at * S, offset) for offset, at in enumerate(written)], firsts)
+    return figures.longest_pause_us(sorted(firsts.values()), waiting, from_s * S, to_s * S) / S
+
+
 def test_a_partition_that_nobody_reads_any_more_pauses_to_the_end():
-    assert figures.longest_pause_us([S, 2 * S, 3 * S], 0, 10 * S) == 7 * S
-    assert figures.longest_pause_us([], 4 * S, 10 * S) == 6 * S
+    assert pause([1, 2, 3, 4, 5], [1, 2, 3, None, None], 0, 10) == 6
+    assert pause([1, 4, 5], [1, None, None], 5, 10) == 5
+
+
+def test_nobody_pauses_where_there_is_nothing_to_read():
+    assert pause([1, 8], [2, 9], 0, 10) == 1
+
+
+def test_a_record_that_waits_is_a_pause_from_the_last_that_was_read_or_since_it_was_sent():
+    assert pause([1, 2, 2, 7], [2, 3, 6, 8], 0, 10) == 3
+    assert pause([1, 4, 4], [2, 9, 9], 0, 10) == 5
+
+
+def test_what_was_there_before_its_group_pauses_nobody():
+    assert pause([1, 5, 6], [None, 5, 7], 4, 10) == 1
 
 
 def line(at, kind, process, **fields):
@@ -80,15 +101,15 @@ def line(at, kind, process, **fields):
 
 def a_history():
     """A producer and a member of site a, a producer of b; whom each asks for what when."""
-    def send(process, number, asked, done):
+    def send(process, number, asked, done, offset):
         yield line(asked, "send", process, id=number, topic="t", partition=-1)
-        yield line(done, "send", process, id=number, topic="t", partition=3, outcome="ok", offset=1)
-    yield from send("a-router-producer-0", 1, 1.0, 1.1)
-    yield from send("a-router-producer-0", 2, 2.5, 4.0)
-    yield from send("b-router-producer-0", 1, 2.5, 3.0)
+        yield line(done, "send", process, id=number, topic="t", partition=3, outcome="ok", offset=offset)
+    yield from send("a-router-producer-0", 1, 1.0, 1.1, 1)
+    yield from send("a-router-producer-0", 2, 2.5, 4.0, 6)
+    yield from send("b-router-producer-0", 1, 2.5, 3.0, 5)
     yield line(0.5, "assign", "a-router-member-0", group="g", topic="t", partition=3, offset=-1)
     for at in (1, 2, 5, 6, 7, 8, 9):
-        yield line(at, "read", "c-router-member-0", id=1, group="g", topic="t", partition=3, offset=0)
+        yield line(at, "read", "c-router-member-0", id=1, group="g", topic="t", partition=3, offset=at)
 
 
 def test_a_way_is_told_by_the_clients_of_the_site_that_was_hit(tmp_path):
@@ -99,7 +120,7 @@ def test_a_way_is_told_by_the_clients_of_the_site_that_was_hit(tmp_path):
     told = figures.of_way(book, "router", [Round("a", 2 * S, 5 * S)], 9 * S)
     assert (told["gap_max_s"], told["gap_samples"]) == (1.5, 1)
     assert (told["others_max_s"], told["others_samples"]) == (0.5, 1)
-    assert (told["resumed_max_s"], told["resumed_samples"]) == (3.0, 1)
+    assert (told["resumed_max_s"], told["resumed_samples"]) == (2.5, 1)
     assert (told["sent"], told["acknowledged"], told["failed"]) == (3, 3, 0)
     assert figures.of_way(book, "direct", [Round("a", 2 * S, 5 * S)], 9 * S)["gap_samples"] == 0
 
