@@ -142,7 +142,7 @@ $(B)/pic/generated/%.o: build/generated/%.c | build/.need-client
 
 # The parts of other folders that it stands on are in it, and hidden too.
 PIC_OBJECTS := $(patsubst %.c,$(B)/pic/%.o,$(filter-out base/http%,$(call sources,base)) $(call sources,conf) \
-    $(call sources,protocol) $(wildcard dc-router/policy_*.c)) $(GENERATED_C:build/%.c=$(B)/pic/%.o)
+    $(call sources,protocol) $(wildcard dc-router/policy_*.c dc-router/verdict_told.c)) $(GENERATED_C:build/%.c=$(B)/pic/%.o)
 $(B)/pic/parts.a: $(PIC_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^

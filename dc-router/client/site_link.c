@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dc-router/policy_report.h"
+#include "dc-router/verdict_told.h"
 #include "protocol/frame.h"
 #include "protocol/messages.h"
 #include "site_connect.h"
@@ -247,77 +248,17 @@ void site_link_close(struct site_link *link)
 
 /* ---- the verdict ---- */
 
-static int digit_of(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int from_hex(struct kafka_string text, uint8_t *into, size_t size)
-{
-    size_t count = text.size <= 0 ? 0 : (size_t)text.size / 2;
-    if (count == 0 || text.size % 2 != 0 || count > size)
-        return count == 0 ? ERR_NOT_FOUND : ERR_MALFORMED;
-    for (size_t i = 0; i < count; i++) {
-        int high = digit_of(text.data[2 * i]), low = digit_of(text.data[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return ERR_MALFORMED;
-        into[i] = (uint8_t)(high * 16 + low);
-    }
-    return (int)count;
-}
-
-/* Null where nobody tells it. */
-static struct kafka_string value_of(const struct kafka_describe_configs_response *m,
-                                    const char *name)
-{
-    for (int32_t i = 0; i < m->resources_count; i++)
-        for (int32_t k = 0; k < m->resources[i].configs_count; k++)
-            if (kafka_string_is_text(m->resources[i].configs[k].name, name))
-                return m->resources[i].configs[k].value;
-    return KAFKA_STRING_NULL;
-}
-
-static int read_verdict(const struct kafka_describe_configs_response *m,
-                        struct router_verdict *verdict, char cluster_id[ROUTER_CLUSTER_ID_SIZE])
-{
-    uint8_t bytes[ROUTER_VERDICT_SIZE_MAX];
-    copy_string(value_of(m, ROUTER_CLUSTER_CONFIG), cluster_id, ROUTER_CLUSTER_ID_SIZE);
-    int size = from_hex(value_of(m, ROUTER_VERDICT_CONFIG), bytes, sizeof bytes);
-    return size < 0 ? size : router_verdict_decode(bytes_of(bytes, (size_t)size), verdict);
-}
-
-/* Each by its name alone: so any broker tells it of any other one. In one question, so that one
- * node tells both. */
-static void ask_of_broker(struct kafka_describe_configs_request_resource *resource, const char *id,
-                          struct kafka_string *name)
-{
-    kafka_describe_configs_request_resource_init(resource);
-    resource->resource_type = RESOURCE_BROKER;
-    resource->resource_name = kafka_string_of(id);
-    resource->configuration_keys = name;
-    resource->configuration_keys_count = 1;
-}
-
 int site_link_ask_verdict(struct site_link *link, int timeout_ms, struct router_verdict *verdict,
                           char cluster_id[ROUTER_CLUSTER_ID_SIZE])
 {
-    char id[16];
-    snprintf(id, sizeof id, "%d", link->broker_id);
-    struct kafka_string names[] = {kafka_string_of(ROUTER_VERDICT_CONFIG),
-                                   kafka_string_of(ROUTER_CLUSTER_CONFIG)};
-    struct kafka_describe_configs_request_resource resources[2];
-    ask_of_broker(&resources[0], id, &names[0]);
-    ask_of_broker(&resources[1], id, &names[1]);
-    struct kafka_describe_configs_request request;
-    kafka_describe_configs_request_init(&request);
-    request.resources = resources;
-    request.resources_count = 2;
+    struct router_verdict_question question;
+    router_verdict_ask(&question, link->broker_id);
     struct answer a;
-    int err = ask(link, KAFKA_API_DESCRIBE_CONFIGS, CONFIGS_VERSION, &request,
+    int err = ask(link, KAFKA_API_DESCRIBE_CONFIGS, ROUTER_VERDICT_VERSION, &question.message,
                   now_ms() + timeout_ms, &a);
     if (err != 0)
         return err;
-    err = read_verdict(a.message, verdict, cluster_id);
+    err = router_verdict_read(a.message, verdict, cluster_id);
     answer_close(&a);
     return err == ERR_VERSION ? ERR_NOT_FOUND : err; /* a later release's: no order is known */
 }
