@@ -48,6 +48,37 @@ static void fail(struct client_request *r)
         client_request_answer((r), &response);                                                     \
     } while (0)
 
+/* Answers with an error for each partition of each topic in the request; `index` is that of the one
+ * at `p` of `topic`'s list `from`. `response` is begun by the caller. */
+#define ANSWER_PARTITIONS(r, response, api, from, index)                                           \
+    do {                                                                                           \
+        const struct kafka_##api##_request *asked = (r)->message;                                  \
+        int32_t count = asked->topics_count > 0 ? asked->topics_count : 0;                         \
+        (response).topics = client_request_allocate((r), ((size_t)count + 1) *                     \
+                                                             sizeof *(response).topics);           \
+        bool is_whole = (response).topics != NULL;                                                 \
+        for (int32_t t = 0; is_whole && t < count; t++) {                                          \
+            const struct kafka_##api##_request_topic *topic = &asked->topics[t];                   \
+            struct kafka_##api##_response_topic *into = &(response).topics[t];                     \
+            kafka_##api##_response_topic_init(into);                                               \
+            into->name = topic->name;                                                              \
+            into->partitions_count = topic->from##_count;                                          \
+            into->partitions = client_request_allocate((r), ((size_t)topic->from##_count + 1) *    \
+                                                                sizeof *into->partitions);         \
+            is_whole = into->partitions != NULL;                                                   \
+            for (int32_t p = 0; is_whole && p < topic->from##_count; p++) {                        \
+                kafka_##api##_response_partition_init(&into->partitions[p]);                       \
+                into->partitions[p].partition_index = (index);                                     \
+                into->partitions[p].error_code = error_code;                                       \
+            }                                                                                      \
+        }                                                                                          \
+        (response).topics_count = count;                                                           \
+        if (is_whole)                                                                              \
+            client_request_answer((r), &(response));                                               \
+        else                                                                                       \
+            fail(r);                                                                               \
+    } while (0)
+
 /* ---- topics and configs ---- */
 
 static void refuse_create_topics(struct client_request *r, int16_t error_code)
@@ -95,93 +126,27 @@ static void refuse_incremental(struct client_request *r, int16_t error_code)
 /* Before there was an error for all, each partition had one. */
 static void refuse_elect_leaders(struct client_request *r, int16_t error_code)
 {
-    const struct kafka_elect_leaders_request *asked = r->message;
     struct kafka_elect_leaders_response response;
-    size_t count = asked->topics_count > 0 ? (size_t)asked->topics_count : 0;
     kafka_elect_leaders_response_init(&response);
     response.error_code = error_code;
-    response.topics = client_request_allocate(r, (count + 1) * sizeof *response.topics);
-    for (size_t t = 0; response.topics != NULL && t < count; t++) {
-        struct kafka_elect_leaders_response_topic *into = &response.topics[t];
-        size_t partitions = (size_t)asked->topics[t].partitions_count;
-        kafka_elect_leaders_response_topic_init(into);
-        into->name = asked->topics[t].name;
-        into->partitions_count = (int32_t)partitions;
-        into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
-        if (into->partitions == NULL)
-            response.topics = NULL;
-        for (size_t p = 0; response.topics != NULL && p < partitions; p++) {
-            kafka_elect_leaders_response_partition_init(&into->partitions[p]);
-            into->partitions[p].partition_index = asked->topics[t].partitions[p];
-            into->partitions[p].error_code = error_code;
-        }
-    }
-    response.topics_count = (int32_t)count;
-    if (response.topics == NULL)
-        fail(r);
-    else
-        client_request_answer(r, &response);
+    ANSWER_PARTITIONS(r, response, elect_leaders, partitions, topic->partitions[p]);
 }
 
 /* ---- groups ---- */
 
 static void refuse_commit(struct client_request *r, int16_t error_code)
 {
-    const struct kafka_offset_commit_request *asked = r->message;
     struct kafka_offset_commit_response response;
-    size_t count = (size_t)asked->topics_count;
     kafka_offset_commit_response_init(&response);
-    response.topics = client_request_allocate(r, (count + 1) * sizeof *response.topics);
-    for (size_t t = 0; response.topics != NULL && t < count; t++) {
-        struct kafka_offset_commit_response_topic *into = &response.topics[t];
-        size_t partitions = (size_t)asked->topics[t].partitions_count;
-        into->name = asked->topics[t].name;
-        into->partitions_count = (int32_t)partitions;
-        into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
-        if (into->partitions == NULL)
-            response.topics = NULL;
-        for (size_t p = 0; response.topics != NULL && p < partitions; p++)
-            into->partitions[p] = (struct kafka_offset_commit_response_partition){
-                .partition_index = asked->topics[t].partitions[p].partition_index,
-                .error_code = error_code};
-    }
-    response.topics_count = asked->topics_count;
-    if (response.topics == NULL)
-        fail(r);
-    else
-        client_request_answer(r, &response);
+    ANSWER_PARTITIONS(r, response, offset_commit, partitions, topic->partitions[p].partition_index);
 }
 
-/* As above. */
+/* Before there was an error for all, each partition had one. */
 static void refuse_old_offset_fetch(struct client_request *r, int16_t error_code)
 {
-    const struct kafka_offset_fetch_request *asked = r->message;
     struct kafka_offset_fetch_response response;
-    size_t count = asked->topics_count > 0 ? (size_t)asked->topics_count : 0;
     kafka_offset_fetch_response_init(&response);
-    response.topics = client_request_allocate(r, (count + 1) * sizeof *response.topics);
-    for (size_t t = 0; response.topics != NULL && t < count; t++) {
-        struct kafka_offset_fetch_response_topic *into = &response.topics[t];
-        size_t partitions = (size_t)asked->topics[t].partition_indexes_count;
-        kafka_offset_fetch_response_topic_init(into);
-        into->name = asked->topics[t].name;
-        into->partitions = client_request_allocate(r, (partitions + 1) * sizeof *into->partitions);
-        if (into->partitions == NULL) {
-            response.topics = NULL;
-            break;
-        }
-        into->partitions_count = (int32_t)partitions;
-        for (size_t p = 0; p < partitions; p++) {
-            kafka_offset_fetch_response_partition_init(&into->partitions[p]);
-            into->partitions[p].partition_index = asked->topics[t].partition_indexes[p];
-            into->partitions[p].error_code = error_code;
-        }
-    }
-    response.topics_count = (int32_t)count;
-    if (response.topics == NULL)
-        fail(r);
-    else
-        client_request_answer(r, &response);
+    ANSWER_PARTITIONS(r, response, offset_fetch, partition_indexes, topic->partition_indexes[p]);
 }
 
 static void refuse_offset_fetch(struct client_request *r, int16_t error_code)

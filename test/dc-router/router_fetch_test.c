@@ -10,14 +10,7 @@ TestSuite(router_fetch, .init = open_world, .fini = close_world);
 /* Partitions 0 and 1, from these offsets. */
 static void ask_by(struct world_client *c, int64_t first, int64_t second)
 {
-    struct kafka_fetch_request_partition partitions[2];
-    for (int i = 0; i < 2; i++) {
-        kafka_fetch_request_partition_init(&partitions[i]);
-        partitions[i].partition_index = i;
-        partitions[i].fetch_offset = i == 0 ? first : second;
-        partitions[i].partition_max_bytes = 20 << 20;
-    }
-    world_send_fetch(c, "t", MAX_WAIT_MS, partitions, 2);
+    world_send_fetch_of_two(c, first, second, MAX_WAIT_MS);
 }
 
 static void ask(int64_t first, int64_t second)

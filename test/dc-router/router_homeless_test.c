@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "router/face.h"
+#include "router_requests.h"
 #include "router_stage.h"
 
 #define IN_A  1000001 /* the one that runs */
@@ -140,12 +141,8 @@ Test(router_homeless, the_last_router_of_a_site_sends_its_clients_to_others_whil
 
 static int32_t coordinator(const char *group)
 {
-    struct kafka_find_coordinator_request find;
-    kafka_find_coordinator_request_init(&find);
-    find.key = kafka_string_of(group);
-    world_send(&client, KAFKA_API_FIND_COORDINATOR, 3, &find);
-    const struct kafka_find_coordinator_response *got = world_answer(&client,
-                                                                     KAFKA_API_FIND_COORDINATOR, 3);
+    world_send_find_coordinator(&client, group);
+    const struct kafka_find_coordinator_response *got = world_coordinator_answer(&client);
     cr_assert_not_null(got);
     return got->node_id;
 }

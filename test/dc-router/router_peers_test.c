@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "router/face.h"
+#include "router_requests.h"
 #include "router_world.h"
 
 #define SELF 1000001
@@ -208,16 +209,12 @@ Test(router_face, when_one_goes_only_what_it_had_moves)
 Test(router_peers, metadata_and_coordinators_are_spread_over_those_that_live)
 {
     cr_assert(comes_live());
-    struct kafka_find_coordinator_request find;
     bool is_named[2] = {false};
     for (int i = 0; i < 40; i++) {
         char group[16];
         snprintf(group, sizeof group, "group-%d", i);
-        kafka_find_coordinator_request_init(&find);
-        find.key = kafka_string_of(group);
-        world_send(&client, KAFKA_API_FIND_COORDINATOR, 3, &find);
-        const struct kafka_find_coordinator_response *got = world_answer(
-            &client, KAFKA_API_FIND_COORDINATOR, 3);
+        world_send_find_coordinator(&client, group);
+        const struct kafka_find_coordinator_response *got = world_coordinator_answer(&client);
         cr_assert_not_null(got);
         cr_assert(got->node_id == SELF || got->node_id == PEER);
         is_named[got->node_id - SELF] = true;
@@ -244,12 +241,8 @@ TestSuite(router_homes, .init = set_up_home, .fini = tear_down);
 
 static int32_t coordinator(void)
 {
-    struct kafka_find_coordinator_request find;
-    kafka_find_coordinator_request_init(&find);
-    find.key = kafka_string_of("group");
-    world_send(&client, KAFKA_API_FIND_COORDINATOR, 3, &find);
-    const struct kafka_find_coordinator_response *got = world_answer(&client,
-                                                                     KAFKA_API_FIND_COORDINATOR, 3);
+    world_send_find_coordinator(&client, "group");
+    const struct kafka_find_coordinator_response *got = world_coordinator_answer(&client);
     cr_assert_not_null(got);
     return got->node_id;
 }

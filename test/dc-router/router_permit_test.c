@@ -62,12 +62,8 @@ static int16_t listed(const char *name)
 
 static int16_t coordinated(const char *group)
 {
-    struct kafka_find_coordinator_request m;
-    kafka_find_coordinator_request_init(&m);
-    m.key = kafka_string_of(group);
-    world_send(&client, KAFKA_API_FIND_COORDINATOR, 3, &m);
-    const struct kafka_find_coordinator_response *got = world_answer(&client,
-                                                                     KAFKA_API_FIND_COORDINATOR, 3);
+    world_send_find_coordinator(&client, group);
+    const struct kafka_find_coordinator_response *got = world_coordinator_answer(&client);
     return got == NULL ? INT16_MAX : got->error_code;
 }
 

@@ -1,10 +1,11 @@
 #include "router_requests.h"
 
-#define BATCH_VERSION        8
-#define FETCH_VERSION        11
-#define COMMIT_VERSION       7
-#define LIST_OFFSETS_VERSION 5
-#define FETCH_BYTES_MAX      (50 << 20)
+#define BATCH_VERSION            8
+#define FETCH_VERSION            11
+#define COMMIT_VERSION           7
+#define FIND_COORDINATOR_VERSION 3
+#define LIST_OFFSETS_VERSION     5
+#define FETCH_BYTES_MAX          (50 << 20)
 
 /* Declares the message `m`, of one topic. */
 #define OF_ONE_TOPIC(kind, m, topic_name, its_partitions, its_count)                               \
@@ -130,4 +131,30 @@ void world_answer_list_offsets(struct world *w, int32_t node, unsigned n,
 {
     OF_ONE_TOPIC(list_offsets_response, m, "t", partitions, count);
     world_node_answer(w, node, n, &m);
+}
+
+void world_send_fetch_of_two(struct world_client *c, int64_t first, int64_t second,
+                             int32_t wait_ms_max)
+{
+    struct kafka_fetch_request_partition partitions[2];
+    for (int i = 0; i < 2; i++) {
+        kafka_fetch_request_partition_init(&partitions[i]);
+        partitions[i].partition_index = i;
+        partitions[i].fetch_offset = i == 0 ? first : second;
+        partitions[i].partition_max_bytes = 20 << 20;
+    }
+    world_send_fetch(c, "t", wait_ms_max, partitions, 2);
+}
+
+void world_send_find_coordinator(struct world_client *c, const char *group)
+{
+    struct kafka_find_coordinator_request m;
+    kafka_find_coordinator_request_init(&m);
+    m.key = kafka_string_of(group);
+    world_send(c, KAFKA_API_FIND_COORDINATOR, FIND_COORDINATOR_VERSION, &m);
+}
+
+const struct kafka_find_coordinator_response *world_coordinator_answer(struct world_client *c)
+{
+    return world_answer(c, KAFKA_API_FIND_COORDINATOR, FIND_COORDINATOR_VERSION);
 }

@@ -23,6 +23,13 @@ const struct kafka_fetch_response *world_fetch_answer(struct world_client *c);
 void world_answer_fetch(struct world *w, int32_t node, unsigned n,
                         struct kafka_fetch_response_partition *partition);
 
+/* Partitions 0 and 1, from these offsets. */
+void world_send_fetch_of_two(struct world_client *c, int64_t first, int64_t second,
+                             int32_t wait_ms_max);
+
+void world_send_find_coordinator(struct world_client *c, const char *group);
+const struct kafka_find_coordinator_response *world_coordinator_answer(struct world_client *c);
+
 /* Partition 0. */
 void world_send_commit(struct world_client *c, const char *group, int64_t offset);
 const struct kafka_offset_commit_response *world_commit_answer(struct world_client *c);

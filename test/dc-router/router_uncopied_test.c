@@ -72,18 +72,6 @@ Test(router_uncopied, a_batch_goes_to_its_leader_out_of_the_clients_frame)
     looked_for = NULL;
 }
 
-static void ask(int64_t first, int64_t second)
-{
-    struct kafka_fetch_request_partition partitions[2];
-    for (int i = 0; i < 2; i++) {
-        kafka_fetch_request_partition_init(&partitions[i]);
-        partitions[i].partition_index = i;
-        partitions[i].fetch_offset = i == 0 ? first : second;
-        partitions[i].partition_max_bytes = 20 << 20;
-    }
-    world_send_fetch(&client, "t", 500, partitions, 2);
-}
-
 static void answer(int32_t node, int32_t partition, struct bytes bytes)
 {
     struct kafka_fetch_response_partition from;
@@ -110,7 +98,7 @@ static const struct fetch_call *call_that_is_back(void)
 Test(router_uncopied, what_a_node_has_read_goes_to_the_client_out_of_its_answer)
 {
     make_records();
-    ask(5, 6);
+    world_send_fetch_of_two(&client, 5, 6, 500);
     cr_assert_eq(count_at(2), 1);
     answer(1, 0, bytes_of_text("abc"));
     cr_assert_not_null(world_fetch_answer(&client));
@@ -118,7 +106,7 @@ Test(router_uncopied, what_a_node_has_read_goes_to_the_client_out_of_its_answer)
     const struct fetch_call *call = call_that_is_back();
     cr_assert_not_null(call);
     looked_for = find_records(call->answer.bytes);
-    ask(8, 6);
+    world_send_fetch_of_two(&client, 8, 6, 500);
     const struct kafka_fetch_response *got = NULL;
     for (int i = 0; i < 100 && got == NULL; i++)
         got = world_fetch_answer(&client);

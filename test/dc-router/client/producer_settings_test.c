@@ -57,22 +57,23 @@ Test(client_producer_settings, are_read_again_at_once_when_asked)
     stage_clear(&s);
 }
 
-Test(client_producer_settings, of_the_failure_log_are_seen_too_and_told)
+static void assert_is_told_of(const char *setting)
 {
     struct stage s;
     set_stage(&s);
-    fake_cluster_configure(&s.cluster, NOBODY, "retry_wait_ms: 7 s\n");
+    fake_cluster_configure(&s.cluster, NOBODY, setting);
     stage_wait_event(&s, TRILOG_EVENT_SETTINGS_CHANGED);
     stage_clear(&s);
 }
 
+Test(client_producer_settings, of_the_failure_log_are_seen_too_and_told)
+{
+    assert_is_told_of("retry_wait_ms: 7 s\n");
+}
+
 Test(client_producer_settings, of_another_environment_are_seen_too_and_told)
 {
-    struct stage s;
-    set_stage(&s);
-    fake_cluster_configure(&s.cluster, NOBODY, "environment: test\n");
-    stage_wait_event(&s, TRILOG_EVENT_SETTINGS_CHANGED);
-    stage_clear(&s);
+    assert_is_told_of("environment: test\n");
 }
 
 Test(client_producer_settings, stay_as_they_were_when_the_new_ones_can_not_be_used)
