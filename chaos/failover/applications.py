@@ -87,7 +87,7 @@ class Applications(Ledgers):
                 "--group-prefix", f"{self.topic}-{way.name}-g", "--seed", self.seed,
                 "--history", self.folder / f"{name}.jsonl", "--partitions", self.partitions,
                 "--producers", size.producers, "--rate", size.rate, "--size", "100-300",
-                "--members", 1, "--assigned", 0,
+                "--members", size.members, "--assigned", 0,
                 "--admin-ms", 0, "--metadata-ms", 0, "--fetch-offsets-ms", 0,
                 "--settle-seconds", SETTLE_S]
         argv += self._library(way, site)

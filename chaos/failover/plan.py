@@ -16,9 +16,15 @@ class Size:
     producers: int = 12
     plain: int = 1    # producers of stock clients that are not idempotent, besides
     groups: int = 12
+    members: int = 1  # of each group
     rate: int = 65    # records a second of all producers there
     rounds: int = 0
     look_s: float = 12.0  # from a fault to the next at least: longer than any goal, or who misses it is not seen
+
+
+# Of each way, where three are side by side: every group reads all that all ways write, so it is groups that
+# fill a small machine, not members.
+BESIDE = Size(groups=4, members=3)
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Row:
     options: tuple = ()     # of the fault: (name, value) …
     ways: tuple = WAYS
     rounds: int = 18        # 12 clients of each way and site: more than 200 samples
-    size: Size = Size()
+    size: Size = BESIDE
     after_s: float = 2.0    # between a heal and the next round, beside what level and leaders take
 
 
@@ -85,7 +91,8 @@ def _by(way, row):
     more than a small machine can run, and gaps would tell of the machine."""
     bounds = tuple((way.name, *bound[1:]) for bound in row.bounds if bound[0] == "router" and
                    (bound[1] != "resumed_p99_s" or way.has_members))
-    return replace(row, name=f"{row.name}-{way.name}", bounds=bounds, is_short=False, ways=(way,))
+    return replace(row, name=f"{row.name}-{way.name}", bounds=bounds, is_short=False, ways=(way,),
+                   size=Size())
 
 
 def _by_all(row):

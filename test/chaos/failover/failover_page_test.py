@@ -57,11 +57,10 @@ def test_an_unknown_drill_is_answered_with_those_there_are():
 
 
 def test_there_are_enough_samples_in_each_drill():
-    size = plan.Size()
     for row in plan.PLAN:
         for _, figure, _ in row.bounds:
             sites = 2 if figure == "others_p99_s" else 1
-            assert min(size.producers, size.groups) * sites * row.rounds >= 200
+            assert min(row.size.producers, row.size.groups * row.size.members) * sites * row.rounds >= 200
 
 
 def test_each_way_is_a_row_with_as_many_cells_as_the_head():
