@@ -148,7 +148,7 @@ void client_request_answer_nothing(struct client_request *r)
 void client_request_end_client(struct client_request *r, const char *why)
 {
     client_end(r->client, why);
-    finish(r, CLIENT_REQUEST_SILENT);
+    finish(r, CLIENT_REQUEST_CLOSING);
 }
 
 static void end_answer(struct client_request *r, int err)
@@ -263,10 +263,17 @@ static void on_written(uv_write_t *write, int status)
     client_release(c);
 }
 
+/* Whoever waits for an answer would take the next one for it. */
+static bool is_cut_off(const struct client *c)
+{
+    return c->first != NULL && c->first->state == CLIENT_REQUEST_CLOSING;
+}
+
 static struct client_request *take_answered(struct client *c)
 {
     struct client_request *first = c->first, *last = NULL;
-    while (c->first != NULL && c->first->state != CLIENT_REQUEST_WORKING) {
+    while (c->first != NULL && c->first->state != CLIENT_REQUEST_WORKING &&
+           (c->is_closed || !is_cut_off(c))) {
         last = c->first;
         c->first = last->next;
         c->request_count--;
@@ -334,7 +341,7 @@ static void write_answers(struct client *c, struct client_request *first, size_t
 
 static void end_connection(struct client *c)
 {
-    if (c->is_leaving)
+    if (c->is_leaving && !is_cut_off(c))
         client_linger(c);
     else
         client_close(c);
@@ -352,7 +359,7 @@ static void answer(struct client *c)
         return;
     if (c->request_count == 0)
         frame_input_rest(&c->input);
-    if (c->is_ending && c->first == NULL && c->unwritten_bytes == 0)
+    if (c->is_ending && (c->first == NULL || is_cut_off(c)) && c->unwritten_bytes == 0)
         end_connection(c); /* else on_written looks again */
     else if (!c->is_ending)
         client_read(c);

@@ -21,7 +21,8 @@ struct fetch_state;
 enum client_request_state {
     CLIENT_REQUEST_WORKING,
     CLIENT_REQUEST_ANSWERED,
-    CLIENT_REQUEST_SILENT, /* over, and the client expects nothing */
+    CLIENT_REQUEST_SILENT,  /* over, and the client expects nothing */
+    CLIENT_REQUEST_CLOSING, /* over without an answer: none leaves behind it, the connection ends */
 };
 
 struct client_request {

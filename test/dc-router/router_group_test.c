@@ -71,6 +71,21 @@ Test(router_group, what_finds_no_coordinator_ends_the_connection_in_time)
     cr_assert(world_is_ended(&client));
 }
 
+/* Clients take answers by their place: the next one would be taken for the commit's. */
+Test(router_group, behind_what_has_no_answer_nothing_is_answered)
+{
+    struct kafka_api_versions_request nothing;
+    kafka_api_versions_request_init(&nothing);
+    w.coordinator = -1;
+    world_send(&client, KAFKA_API_API_VERSIONS, 0, &nothing);
+    cr_assert_not_null(world_answer(&client, KAFKA_API_API_VERSIONS, 0));
+    commit(10);
+    world_send(&client, KAFKA_API_API_VERSIONS, 0, &nothing);
+    world_pass_ms(&w, 6000);
+    cr_assert_null(world_answer(&client, KAFKA_API_API_VERSIONS, 0));
+    cr_assert(world_is_ended(&client));
+}
+
 /* The coordinator may have the first one unread, and do it when later ones are done: then the group
  * would be set back. */
 Test(router_group, a_commit_that_may_still_come_is_not_sent_there_again_nor_a_later_one)
