@@ -1,4 +1,4 @@
-"""A site is drained, and its routers after it, while stock clients work through them: no client is told
+"""A site is drained, and its routers after it, while clients work through them: no client is told
 of any error, nothing is lost or out of order, and no group is rebalanced.
 
 Three nodes, one router in site a and two in b. Applications of both sites write to one topic and read
@@ -6,6 +6,7 @@ it, each knowing its own site's routers only."""
 
 import itertools
 import signal
+import subprocess
 import threading
 import time
 
@@ -13,6 +14,9 @@ import pytest
 from kafka import KafkaProducer
 
 import group_members
+import libtrilog
+import libtrilog_consumer
+import libtrilog_sending
 from admin_port import trilog
 from cluster import wait_until
 from group_members import Member
@@ -111,6 +115,32 @@ class KafkaPython(Stream):
         return self.bad
 
 
+class Kcat(Stream):
+    """Reads its standard input, and says nothing as long as all is well."""
+
+    def __init__(self, site, topic, partition):
+        super().__init__([partition])
+        self.process = subprocess.Popen(
+            ["kcat", "-P", "-b", site.bootstrap, "-t", topic, "-p", str(partition), "-X", "enable.idempotence=true"],
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.said = None
+
+    def send(self, value, partition):
+        self.process.stdin.write(value + b"\n")
+        self.process.stdin.flush()
+
+    def flush(self):
+        _, self.said = self.process.communicate(timeout=60)
+
+    def acknowledged(self):
+        return self.count if self.process.returncode == 0 else 0
+
+    def kill(self):
+        self.is_ending.set()
+        self.process.kill()
+        self.process.wait()
+
+
 @pytest.fixture
 def sites():
     with SiteRouters("router-drain", "abb").while_used() as running:
@@ -205,3 +235,54 @@ def test_a_site_and_a_router_of_it_are_drained_and_no_client_is_told_of_an_error
     wait_verdict(sites.nodes, lambda v: v[2]["b"][1] == "ending", "all nodes follow")
     assert_nobody_noticed(streams, members, since, is_of_a_connection)
     assert_all_is_written_and_read(sites, topic, streams, members)
+
+
+def drain_and_undrain(sites, wait_for_progress):
+    wait_for_progress()
+    site(sites, "drain", "b", "--wait", "60")
+    wait_verdict(sites.nodes, lambda v: v[2]["b"][1] == "drained", "all nodes follow")
+    wait_for_progress()
+    site(sites, "undrain", "b")
+    wait_verdict(sites.nodes, lambda v: v[2]["b"][1] == "ending", "all nodes follow")
+    wait_for_progress()
+
+
+def test_kcat_goes_on_while_its_site_is_drained(sites):
+    topic = create_topic(sites, "piped", PARTITIONS)
+    sites.wait_spread(topic)
+    partition = next(p.id for p in sites.metadata(topic).topics[topic].partitions.values() if p.leader == 2)
+    stream = Kcat(sites.b, topic, partition).start()
+
+    def progress():
+        count = stream.count + 300
+        wait_until(lambda: stream.count >= count, 60, "kcat takes more")
+    try:
+        drain_and_undrain(sites, progress)
+        stream.end()
+    finally:
+        stream.kill()
+    assert stream.said == b""
+    read = read_topic(sites, topic, PARTITIONS)[partition]
+    assert [m.value() for m in read] == stream.wanted()[partition]
+
+
+def test_libtrilog_leaves_a_site_that_is_drained_and_is_told_of_no_error(sites, tmp_path):
+    topic = create_topic(sites, "by_libtrilog", libtrilog_sending.PARTITIONS)
+    sites.wait_spread(topic)
+    config = libtrilog.write_config(tmp_path / "client.yaml", sites, "b", sites.b.routers + sites.a.routers)
+    sending = libtrilog_sending.Sending(config, topic, EVERY_S)
+    reader = libtrilog_consumer.Reader(config, topic, "of-libtrilog")
+
+    def progress():
+        sending.wait_for_progress()
+        count = len(reader.records) + 100
+        wait_until(lambda: len(reader.records) >= count, 60, "read some")
+    drain_and_undrain(sites, progress)
+    count = sending.finish()
+    wait_until(lambda: len(reader.records) >= count, 60, "all is read")
+    assert reader.consumer.kinds() == ["partitions", "site_changed"], "no rebalance"
+    assert reader.close() == libtrilog.OK
+    assert sorted(number for *_, number in reader.records) == list(range(count))
+    assert {kind for kind, _ in sending.producer.events} == {libtrilog.SITE_CHANGED}
+    assert b"site=a from=b" in sending.producer.events[0][1] and b"drained" in sending.producer.events[0][1]
+    libtrilog_sending.assert_all_once_in_order(sites, topic, count)
