@@ -23,7 +23,8 @@
 
 #define LOOK_EVERY_MS 500
 #define ANSWER_MS_MAX 800 /* who takes longer hangs */
-#define OPEN_MS_MAX   400 /* connected, and answered once */
+#define NEAR_MS_MAX   400 /* connected, and answered once: in the own site */
+#define FAR_MS_MAX    800 /* elsewhere: two round trips of 200 ms, and some */
 
 struct known_address {
     struct conf_address address;
@@ -55,6 +56,7 @@ struct site_watch {
     struct site_word word;
     struct site_link link;
     unsigned link_at; /* in `known` */
+    bool has_hung;    /* who is there was asked, and said nothing in time */
     unsigned ahead_next;
     char told[CONF_NAME_SIZE]; /* the site that the application was told of last */
     struct site_face face;
@@ -125,7 +127,10 @@ static void note_lost(struct site_watch *w, unsigned i, enum router_stage stage)
 /* Who is at this address? True: the link is open. */
 static bool open_link(struct site_watch *w, unsigned i, struct site_link *link)
 {
-    bool is_up = site_link_open(link, &w->known[i].address, OPEN_MS_MAX, &w->face) == 0;
+    unsigned site = w->known[i].site;
+    bool is_near = site != SITE_NONE && strcmp(w->choice.sites[site].name, w->choice.own) == 0;
+    int wait_ms = is_near ? NEAR_MS_MAX : FAR_MS_MAX;
+    bool is_up = site_link_open(link, &w->known[i].address, wait_ms, &w->face) == 0;
     if (is_up)
         note_up(w, i);
     else
@@ -220,19 +225,28 @@ static bool ask(struct site_watch *w)
         take_verdict(w, &verdict, cluster_id);
     if (err == 0 || err == ERR_NOT_FOUND)
         return true;
+    w->has_hung = err == UV_ETIMEDOUT;
     site_link_close(&w->link);
     return false;
 }
 
-/* To any address of the site, the one after the last first. */
+/* To any address of the site, the one after the last first; to the last, where that has hung, only
+ * if it is the site's only one. */
 static bool link_to(struct site_watch *w, unsigned site)
 {
-    unsigned last = w->link_at;
+    unsigned last = w->link_at, tried_count = 0;
+    bool has_hung = w->has_hung;
+    w->has_hung = false;
     site_link_close(&w->link);
     for (unsigned n = 1; n <= w->count; n++) {
         unsigned i = (last + n) % w->count;
         if (w->known[i].site != site)
             continue;
+        if (i == last && has_hung && tried_count > 0) {
+            note_lost(w, i, ROUTER_STAGE_ANSWER);
+            break;
+        }
+        tried_count++;
         w->link_at = i;
         if (open_link(w, i, &w->link) && w->known[i].site == site)
             return true;

@@ -113,6 +113,7 @@ static bool serve(struct fake_face *f, int socket)
     struct kafka_request_header h;
     if (kafka_request_header_decode(&r, &h) != 0 || h.api == NULL)
         return false;
+    usleep((useconds_t)atomic_load(&f->delay_ms) * 1000);
     atomic_fetch_add(&f->asked, h.api_key == KAFKA_API_METADATA);
     if (h.api_key == KAFKA_API_METADATA)
         answer_face(f, socket, &h);

@@ -19,7 +19,8 @@ struct fake_face {
     int32_t id;
     _Atomic(const struct fake_face *) shown_first; /* before itself; NULL: nobody */
     atomic_int state;
-    atomic_int asked; /* so often who is there */
+    atomic_int delay_ms; /* before each answer */
+    atomic_int asked;    /* so often who is there */
     atomic_bool is_ending;
     pthread_mutex_t lock; /* of the verdict */
     bool has_verdict;
