@@ -94,6 +94,8 @@ int consumer_kafka_open(struct trilog_consumer *c, char *why)
     if (err != 0) {
         rd_kafka_destroy_flags(c->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         c->kafka = NULL;
+        return err;
     }
-    return err;
+    bytes_copy_text(c->environment, sizeof c->environment, c->settings.environment);
+    return 0;
 }

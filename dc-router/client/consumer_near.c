@@ -17,7 +17,6 @@
 #define QUIET_MS       2000
 #define ANSWER_WAIT_MS 1000
 #define LOOKS_MAX      2 /* so often there was more, and nothing came */
-#define OPEN_AGAIN_MS  1000
 #define DOUBLINGS_MAX  5
 #define LEFT_KEPT_MS   600000 /* who was near for so long begins to count anew */
 
@@ -71,42 +70,6 @@ static bool begin_look(struct trilog_consumer *c, uint64_t now_ms)
     return !is_fatal;
 }
 
-static bool is_ending(struct trilog_consumer *c)
-{
-    pthread_mutex_lock(&c->lock);
-    bool is_ending = c->is_ending;
-    pthread_mutex_unlock(&c->lock);
-    return is_ending;
-}
-
-static bool has_partitions(struct trilog_consumer *c)
-{
-    pthread_mutex_lock(&c->lock);
-    bool has_partitions = c->state.partition_count > 0;
-    pthread_mutex_unlock(&c->lock);
-    return has_partitions;
-}
-
-/* What is in hand has its time to be done, as at any rebalance. */
-static void renew(struct trilog_consumer *c)
-{
-    consumer_leave_group(c);
-    if (has_partitions(c))
-        consumer_place_let_go(c); /* nobody has answered in time: what is ready comes again */
-    rd_kafka_destroy_flags(c->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    c->kafka = NULL;
-    c->is_paused = false;
-    pthread_mutex_lock(&c->lock);
-    c->is_committing = false;
-    pthread_mutex_unlock(&c->lock);
-    char why[TRILOG_TEXT_SIZE];
-    while (consumer_kafka_open(c, why) != 0 && !is_ending(c)) {
-        pthread_mutex_lock(&c->lock);
-        consumer_wait(c, consumer_now_ms() + OPEN_AGAIN_MS);
-        pthread_mutex_unlock(&c->lock);
-    }
-}
-
 /* Does something not come from there? */
 static bool is_to_leave(struct trilog_consumer *c, uint64_t now_ms)
 {
@@ -134,7 +97,7 @@ static void leave(struct trilog_consumer *c)
     c->near_again_at_ms = consumer_now_ms() + return_wait_ms(c);
     c->near_left_count++;
     c->reads_near = false;
-    renew(c);
+    consumer_renew(c);
 }
 
 static bool is_to_return(struct trilog_consumer *c, uint64_t now_ms)
@@ -145,7 +108,7 @@ static bool is_to_return(struct trilog_consumer *c, uint64_t now_ms)
     bool is_idle = c->in_hand.count == 0;
     pthread_mutex_unlock(&c->lock);
     bool is_late = now_ms - c->near_again_at_ms >= (uint64_t)c->settings.near_return_ms;
-    return has_partitions(c) && (is_idle || is_late);
+    return consumer_has_partitions(c) && (is_idle || is_late);
 }
 
 static void come_back(struct trilog_consumer *c, uint64_t now_ms)
@@ -156,7 +119,7 @@ static void come_back(struct trilog_consumer *c, uint64_t now_ms)
     consumer_event(c, TRILOG_CONSUMER_EVENT_BACK_AT_SITE, "reads from its own site %s again",
                    c->settings.site);
     pthread_mutex_unlock(&c->lock);
-    renew(c);
+    consumer_renew(c);
 }
 
 void consumer_near_watch(struct trilog_consumer *c)

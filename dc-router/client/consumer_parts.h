@@ -106,6 +106,7 @@ struct trilog_consumer {
     char instance[CONSUMER_NAME_MAX + 1];
     bool is_broadcast;
     rd_kafka_t *kafka;
+    char environment[CONF_NAME_SIZE]; /* the handle's */
     pthread_t thread;
 
     pthread_mutex_t lock;   /* of all below; not held in callbacks */
@@ -197,6 +198,7 @@ void consumer_parts_free(struct trilog_consumer *c);
  */
 void consumer_on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t err,
                            rd_kafka_topic_partition_list_t *list, void *consumer);
+bool consumer_has_partitions(struct trilog_consumer *c);
 void consumer_place_lost(struct trilog_consumer *c, const rd_kafka_message_t *message);
 void consumer_place_due(struct trilog_consumer *c);
 void consumer_place_let_go(struct trilog_consumer *c); /* of all: others may have them */
@@ -245,8 +247,13 @@ bool consumer_is_own_site_first(struct trilog_consumer *c); /* by the policy */
 /* consumer_near.c: on the library's thread, without the lock. */
 void consumer_near_watch(struct trilog_consumer *c);
 
+/* consumer_renew.c: on the library's thread, without the lock. */
+void consumer_renew(struct trilog_consumer *c); /* what is in hand has its time to be done */
+void consumer_renew_watch(struct trilog_consumer *c);
+
 /* consumer_thread.c */
 void consumer_leave_group(struct trilog_consumer *c); /* on the library's thread */
+bool consumer_is_ending(struct trilog_consumer *c);   /* without the lock */
 void *consumer_thread(void *consumer);
 
 #endif

@@ -468,3 +468,11 @@ void consumer_refuse_seeks(struct trilog_consumer *c)
         finish_seek(c, seek);
     }
 }
+
+bool consumer_has_partitions(struct trilog_consumer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool has_partitions = c->state.partition_count > 0;
+    pthread_mutex_unlock(&c->lock);
+    return has_partitions;
+}

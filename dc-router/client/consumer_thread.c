@@ -213,7 +213,7 @@ static void finish(struct trilog_consumer *c)
     consumer_run_events(c);
 }
 
-static bool is_ending(struct trilog_consumer *c)
+bool consumer_is_ending(struct trilog_consumer *c)
 {
     pthread_mutex_lock(&c->lock);
     bool is_ending = c->is_ending;
@@ -225,12 +225,13 @@ void *consumer_thread(void *consumer)
 {
     struct trilog_consumer *c = consumer;
     uint64_t full_since_ms = 0;
-    while (!is_ending(c) && c->kafka != NULL) {
+    while (!consumer_is_ending(c) && c->kafka != NULL) {
         poll_some(c, &full_since_ms);
         consumer_place_due(c);
         consumer_serve_seeks(c);
         consumer_commit_due(c);
         consumer_near_watch(c);
+        consumer_renew_watch(c);
         consumer_end_watch(c);
         pthread_mutex_lock(&c->lock);
         consumer_failures_feed(c);

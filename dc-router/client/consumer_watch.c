@@ -110,6 +110,7 @@ static int take_over(struct trilog_consumer *c, const struct client_settings *no
     if (list == NULL)
         return UV_ENOMEM;
     bytes_copy_text(c->settings.site, sizeof c->settings.site, now->site); /* the next handle's */
+    bytes_copy_text(c->settings.environment, sizeof c->settings.environment, now->environment);
     c->settings.bootstrap = now->bootstrap;
     site_watch_settings(c->at.watch, now);
     if (rd_kafka_brokers_add(c->kafka, list) > 0)

@@ -7,6 +7,9 @@
  * and a third one. */
 #include "producer_parts.h"
 
+#define PURGE_MS_MAX 5000
+#define POLL_MS      20
+
 static int set_numbers(rd_kafka_conf_t *conf, const struct trilog_producer *p, char *why)
 {
     const struct client_settings *c = &p->settings;
@@ -47,10 +50,20 @@ int producer_kafka_open(struct trilog_producer *p, char *why)
     handle_set_silent(conf);
     producer_site_hook(conf);
     p->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, TRILOG_TEXT_SIZE);
-    if (p->kafka != NULL)
-        return 0;
-    rd_kafka_conf_destroy(conf);
-    return TRILOG_ERR_SYSTEM;
+    if (p->kafka == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return TRILOG_ERR_SYSTEM;
+    }
+    bytes_copy_text(p->environment, sizeof p->environment, p->settings.environment);
+    return 0;
+}
+
+void producer_kafka_purge(struct trilog_producer *p)
+{
+    rd_kafka_purge(p->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    uint64_t end_ms = producer_now_ms() + PURGE_MS_MAX;
+    while (rd_kafka_outq_len(p->kafka) > 0 && producer_now_ms() < end_ms)
+        rd_kafka_poll(p->kafka, POLL_MS);
 }
 
 static rd_kafka_headers_t *headers_of(const struct trilog_record *r, const struct record_id *id)
@@ -69,6 +82,8 @@ static rd_kafka_headers_t *headers_of(const struct trilog_record *r, const struc
 int producer_kafka_send(struct trilog_producer *p, const struct trilog_record *r,
                         const struct record_id *id, struct send *send)
 {
+    if (producer_is_renewing(p))
+        return TRILOG_ERR_QUEUE_FULL;
     rd_kafka_headers_t *headers = headers_of(r, id);
     if (headers == NULL)
         return TRILOG_ERR_MEMORY;

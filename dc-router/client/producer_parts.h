@@ -55,7 +55,7 @@ struct send_list {
 struct trilog_producer {
     struct client_settings settings; /* site, environment, addresses: with the lock */
     struct trilog_producer_options options;
-    rd_kafka_t *kafka;
+    rd_kafka_t *kafka; /* NULL while a new one can't be had: with the lock */
     pthread_t thread;
     uint64_t instance; /* of this opening; in the ids of its records */
 
@@ -71,9 +71,12 @@ struct trilog_producer {
     bool is_closed;
     bool is_fatal;
     struct settings_file settings_file;
-    struct handle_site at;        /* which addresses librdkafka may use now */
-    bool has_topic;               /* the watch knows one */
-    uint64_t settings_look_at_ms; /* whether they have changed */
+    struct handle_site at;            /* which addresses librdkafka may use now */
+    bool has_topic;                   /* the watch knows one */
+    uint64_t settings_look_at_ms;     /* whether they have changed */
+    char environment[CONF_NAME_SIZE]; /* the handle's */
+    uint64_t renew_by_ms;             /* what is not settled then is given up */
+    uint64_t renew_at_ms;             /* no new handle before */
 
     struct spool *spool; /* NULL: without */
     struct disk disk;
@@ -109,7 +112,14 @@ int producer_kafka_open(struct trilog_producer *p, char *why);
 int producer_kafka_send(struct trilog_producer *p, const struct trilog_record *record,
                         const struct record_id *id, struct send *send);
 int producer_result_of(rd_kafka_resp_err_t err);
+/* All that librdkafka has is given up, for 5 s at most. The thread's own, without the lock. */
+void producer_kafka_purge(struct trilog_producer *p);
 bool producer_is_refusal(int result); /* it is not taken as things are, whenever it is sent */
+
+/* producer_renew.c: with the lock held, which is given up in watch. */
+bool producer_is_renewing(const struct trilog_producer *p); /* nothing goes to librdkafka */
+void producer_renew_begin(struct trilog_producer *p);       /* the environment is another one */
+void producer_renew_watch(struct trilog_producer *p);
 
 /* producer_told.c: with the lock held. */
 void producer_tell(struct trilog_producer *p, struct send *send, int result, const char *text);

@@ -1,10 +1,9 @@
 /* Settings that change while the producer runs.
  *
- * Site and addresses are taken over at once; another environment is told of, and is in use when the
- * producer is opened again: its client id says it, and its records were of that one. The handle
- * stays, and with it the producer id: new addresses are added to it. It can't forget one, but it
- * turns to those that the cluster names, and to others only while these are gone. All other
- * settings are of the handle and of the spool as they were opened. */
+ * Site and addresses are taken over at once. The handle stays, and with it the producer id: new
+ * addresses are added to it. It can't forget one, but it turns to those that the cluster names, and
+ * to others only while these are gone. Another environment alone takes a new handle
+ * (producer_renew.c). All other settings are of the handle and of the spool as they were opened. */
 #include "producer_parts.h"
 
 #include <inttypes.h>
@@ -58,7 +57,9 @@ static bool has_other_change(const struct client_settings *now,
 
 static int add_addresses(struct trilog_producer *p, const struct conf_addresses *addresses)
 {
-    char *list = handle_address_list(addresses);
+    char *list = p->kafka != NULL ? handle_address_list(addresses) : NULL;
+    if (p->kafka == NULL)
+        return 0; /* the next one gets all of them */
     if (list == NULL)
         return TRILOG_ERR_MEMORY;
     rd_kafka_brokers_add(p->kafka, list); /* those that it has are no new ones */
@@ -74,8 +75,8 @@ static int take_over(struct trilog_producer *p, const struct client_settings *no
     unsigned gone_count = count_new(&own->bootstrap, &now->bootstrap);
     bool is_moved = strcmp(now->site, own->site) != 0;
     bool is_of_another = strcmp(now->environment, own->environment) != 0;
-    bool has_rest = has_other_change(now, own) || is_of_another;
-    if (new_count + gone_count == 0 && !is_moved && !has_rest)
+    bool has_rest = has_other_change(now, own);
+    if (new_count + gone_count == 0 && !is_moved && !is_of_another && !has_rest)
         return 0;
     int result = new_count > 0 ? add_addresses(p, &now->bootstrap) : 0;
     if (result != 0)
@@ -83,14 +84,14 @@ static int take_over(struct trilog_producer *p, const struct client_settings *no
     own->bootstrap = now->bootstrap;
     bytes_copy_text(own->site, sizeof own->site, now->site);
     bytes_copy_text(own->environment, sizeof own->environment, now->environment);
+    if (is_of_another)
+        producer_renew_begin(p);
     site_watch_settings(p->at.watch, own);
     producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED,
-                   "site=%s environment=%s addresses_new=%u addresses_gone=%u%s", now->site,
+                   "site=%s environment=%s addresses_new=%u addresses_gone=%u%s%s", now->site,
                    now->environment, new_count, gone_count,
-                   is_of_another
-                       ? "; routers hear of the environment when the producer is opened again"
-                   : has_rest ? "; other settings change when the producer is opened again"
-                              : "");
+                   is_of_another ? "; records wait until what was sent before is settled" : "",
+                   has_rest ? "; other settings change when the producer is opened again" : "");
     return 0;
 }
 

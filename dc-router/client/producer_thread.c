@@ -4,9 +4,9 @@
 #include "producer_parts.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-#define TICK_MS      20
-#define PURGE_MS_MAX 5000
+#define TICK_MS 20
 
 /* Will the record never be taken, whenever it is sent? */
 static bool is_for_good(rd_kafka_resp_err_t err)
@@ -91,7 +91,7 @@ void producer_on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, 
 static void note_fatal(struct trilog_producer *p)
 {
     char text[256];
-    if (p->is_fatal || rd_kafka_fatal_error(p->kafka, text, sizeof text) == 0)
+    if (p->is_fatal || p->kafka == NULL || rd_kafka_fatal_error(p->kafka, text, sizeof text) == 0)
         return;
     p->is_fatal = true;
     producer_event(p, TRILOG_EVENT_FATAL, "%s", text);
@@ -106,10 +106,8 @@ static void finish(struct trilog_producer *p)
     p->next_due_at_ms = 0;
     producer_spool_due(p, producer_now_ms());
     pthread_mutex_unlock(&p->lock);
-    rd_kafka_purge(p->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    uint64_t end_ms = producer_now_ms() + PURGE_MS_MAX;
-    while (rd_kafka_outq_len(p->kafka) > 0 && producer_now_ms() < end_ms)
-        rd_kafka_poll(p->kafka, TICK_MS);
+    if (p->kafka != NULL)
+        producer_kafka_purge(p);
     pthread_mutex_lock(&p->lock);
     for (struct send *s = p->sends.first; s != NULL; s = s->next)
         if (!s->is_told)
@@ -118,12 +116,21 @@ static void finish(struct trilog_producer *p)
     producer_run_callbacks(p);
 }
 
+/* For a tick at most. */
+static void serve(struct trilog_producer *p)
+{
+    if (p->kafka != NULL)
+        rd_kafka_poll(p->kafka, TICK_MS);
+    else
+        usleep(TICK_MS * 1000);
+}
+
 void *producer_thread(void *producer)
 {
     struct trilog_producer *p = producer;
     bool is_closing = false;
     while (!is_closing) {
-        rd_kafka_poll(p->kafka, TICK_MS);
+        serve(p);
         pthread_mutex_lock(&p->lock);
         producer_spool_due(p, producer_now_ms());
         producer_spool_feed(p);
@@ -132,6 +139,7 @@ void *producer_thread(void *producer)
         producer_spool_note(p);
         note_fatal(p);
         producer_settings_watch(p, producer_now_ms());
+        producer_renew_watch(p);
         producer_site_note(p);
         is_closing = p->is_closing;
         pthread_mutex_unlock(&p->lock);

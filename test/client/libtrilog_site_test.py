@@ -168,3 +168,27 @@ def test_on_a_later_librdkafka_too_all_is_in_the_log_once_though_its_own_router_
             sender.stdin.close()
         assert sender.wait(90) == 0, told.read_text(encoding="utf-8")
     libtrilog_sending.assert_all_once_in_order(routed_cluster, topic, count)
+
+
+def test_an_application_is_taken_once_its_settings_name_the_routers_environment(routed_cluster, tmp_path, name):
+    topic = create_topic(routed_cluster, name)
+
+    def configure(environment):
+        return libtrilog.write_config(tmp_path / "client.yaml", routed_cluster, "a", routed_cluster.routers,
+                                      environment=environment)
+
+    def wait_in_use(environment):
+        event = libtrilog.SETTINGS_CHANGED, b"environment=%s is in use" % environment
+        clusters.wait_until(lambda: event in producer.events, 60, "it is in use")
+    producer = libtrilog.Producer(configure("test"))
+    try:
+        assert producer.send_and_wait(topic, b"k", b"never", 60_000) in (libtrilog.REFUSED, libtrilog.FATAL)
+        configure("production")
+        wait_in_use(b"production")
+        assert producer.send_and_wait(topic, b"k", b"taken", 60_000) == libtrilog.OK
+        configure("test")
+        wait_in_use(b"test")
+        assert producer.send_and_wait(topic, b"k", b"never", 60_000) in (libtrilog.REFUSED, libtrilog.FATAL)
+    finally:
+        producer.close()
+    assert [m.value() for m in records.read_topic(routed_cluster, topic)[0]] == [b"taken"]

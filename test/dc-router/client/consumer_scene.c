@@ -89,8 +89,6 @@ void scene_reopen_as(struct scene *s, const char *instance)
     cr_assert_eq(scene_open_as(s, instance, why), TRILOG_OK, "%s", why);
 }
 
-#define QUICK "commit_ms: 50\nrevoke_wait_ms: 500\nsession_timeout_ms: 6 s\n"
-
 void scene_set(struct scene *s, const char *settings)
 {
     *s = (struct scene){.topic = "t"};
@@ -99,7 +97,7 @@ void scene_set(struct scene *s, const char *settings)
     fake_cluster_open(&s->cluster, BROKERS);
     rd_kafka_mock_topic_create(s->cluster.brokers, "two", 2, 3);
     char all[512];
-    snprintf(all, sizeof all, "%s%s", QUICK, settings);
+    snprintf(all, sizeof all, "%s%s", SCENE_QUICK, settings);
     fake_cluster_configure(&s->cluster, NULL, all);
 }
 

@@ -10,6 +10,7 @@
 
 #define WAIT_MS         60000
 #define SCENE_EVENT_MAX 64
+#define SCENE_QUICK     "commit_ms: 50\nrevoke_wait_ms: 500\nsession_timeout_ms: 6 s\n"
 
 struct scene {
     struct fake_cluster cluster;

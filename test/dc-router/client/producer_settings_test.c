@@ -71,11 +71,6 @@ Test(client_producer_settings, of_the_failure_log_are_seen_too_and_told)
     assert_is_told_of("retry_wait_ms: 7 s\n");
 }
 
-Test(client_producer_settings, of_another_environment_are_seen_too_and_told)
-{
-    assert_is_told_of("environment: test\n");
-}
-
 Test(client_producer_settings, stay_as_they_were_when_the_new_ones_can_not_be_used)
 {
     struct stage s;

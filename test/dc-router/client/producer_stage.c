@@ -73,11 +73,16 @@ unsigned stage_count_events(struct stage *s, enum trilog_event_kind kind)
     return atomic_load(&s->events[kind]);
 }
 
+void stage_wait_events(struct stage *s, enum trilog_event_kind kind, unsigned count)
+{
+    for (int i = 0; i < 3000 && stage_count_events(s, kind) < count; i++)
+        usleep(10000);
+    cr_assert_eq(stage_count_events(s, kind), count);
+}
+
 void stage_wait_event(struct stage *s, enum trilog_event_kind kind)
 {
-    for (int i = 0; i < 3000 && stage_count_events(s, kind) == 0; i++)
-        usleep(10000);
-    cr_assert_eq(stage_count_events(s, kind), 1);
+    stage_wait_events(s, kind, 1);
 }
 
 void stage_wait_empty(struct stage *s)
@@ -109,4 +114,37 @@ void stage_send(struct stage *s, const char *values)
         struct trilog_record r = stage_record(value);
         cr_assert_eq(trilog_send(s->producer, &r, NULL), TRILOG_OK);
     }
+}
+
+void stage_read(struct stage *s, char *values, size_t size)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers",
+                      rd_kafka_mock_cluster_bootstraps(s->cluster.brokers), NULL, 0);
+    rd_kafka_conf_set(conf, "group.id", "g", NULL, 0);
+    rd_kafka_conf_set(conf, "enable.partition.eof", "true", NULL, 0);
+    rd_kafka_t *consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, NULL, 0);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, "t", 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_assign(consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    size_t used = 0;
+    for (bool is_end = false; !is_end;) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, 30000);
+        cr_assert_not_null(m);
+        is_end = m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        if (m->err == 0 && used + 1 < size)
+            values[used++] = *(char *)m->payload;
+        rd_kafka_message_destroy(m);
+    }
+    values[used] = '\0';
+    rd_kafka_consumer_close(consumer);
+    rd_kafka_destroy(consumer);
+}
+
+void stage_assert_values(struct stage *s, const char *expected)
+{
+    char values[128];
+    stage_read(s, values, sizeof values);
+    cr_assert_str_eq(values, expected);
 }

@@ -35,6 +35,8 @@ unsigned stage_count_told(struct stage *s);        /* of all deliveries */
 unsigned stage_count_events(struct stage *s, enum trilog_event_kind kind);
 /* Which comes once. */
 void stage_wait_event(struct stage *s, enum trilog_event_kind kind);
+/* Until so many have come, which are all. */
+void stage_wait_events(struct stage *s, enum trilog_event_kind kind, unsigned count);
 /* Until nothing is in the spool. */
 void stage_wait_empty(struct stage *s);
 
@@ -42,5 +44,8 @@ struct trilog_record stage_record(const char *value); /* of topic "t" and key "k
 int stage_send_and_wait(struct stage *s, const char *value, int timeout_ms);
 /* Records of one letter each, none of them waited for. */
 void stage_send(struct stage *s, const char *values);
+/* The values in the topic, one letter each, in order; cut to what has room. */
+void stage_read(struct stage *s, char *values, size_t size);
+void stage_assert_values(struct stage *s, const char *expected);
 
 #endif

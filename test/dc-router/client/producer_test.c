@@ -8,40 +8,6 @@
 #define PRODUCE 0 /* the request's key */
 #define SPOOL   "spool_directory: ~/spool\n"
 
-/* The values in the topic, one letter each, in order. */
-static void read_values(struct stage *s, char *values, size_t size)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers",
-                      rd_kafka_mock_cluster_bootstraps(s->cluster.brokers), NULL, 0);
-    rd_kafka_conf_set(conf, "group.id", "g", NULL, 0);
-    rd_kafka_conf_set(conf, "enable.partition.eof", "true", NULL, 0);
-    rd_kafka_t *consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, NULL, 0);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, "t", 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
-    rd_kafka_assign(consumer, list);
-    rd_kafka_topic_partition_list_destroy(list);
-    size_t used = 0;
-    for (bool is_end = false; !is_end;) {
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, 30000);
-        cr_assert_not_null(m);
-        is_end = m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
-        if (m->err == 0 && used + 1 < size)
-            values[used++] = *(char *)m->payload;
-        rd_kafka_message_destroy(m);
-    }
-    values[used] = '\0';
-    rd_kafka_consumer_close(consumer);
-    rd_kafka_destroy(consumer);
-}
-
-static void assert_values(struct stage *s, const char *expected)
-{
-    char values[128];
-    read_values(s, values, sizeof values);
-    cr_assert_str_eq(values, expected);
-}
-
 Test(client_producer, says_where_a_record_is)
 {
     struct stage s;
@@ -143,7 +109,7 @@ Test(client_producer, spools_what_no_site_takes_and_sends_it_in_order_later)
     fake_cluster_set_away(&s.cluster, false);
     stage_wait_empty(&s);
     cr_assert_eq(stage_send_and_wait(&s, "a", 30000), TRILOG_OK);
-    assert_values(&s, "123456789a");
+    stage_assert_values(&s, "123456789a");
     cr_assert_eq(stage_count_events(&s, TRILOG_EVENT_SPOOL_USED), 1);
     cr_assert_eq(stage_count_events(&s, TRILOG_EVENT_SPOOL_EMPTY), 1);
     stage_clear(&s);
@@ -160,7 +126,7 @@ Test(client_producer, sends_in_order_what_never_fitted_its_queue)
     cr_assert_eq(stage_count(&s, TRILOG_SPOOLED), 8);
     fake_cluster_set_away(&s.cluster, false);
     stage_wait_empty(&s);
-    assert_values(&s, "123456789");
+    stage_assert_values(&s, "123456789");
     stage_clear(&s);
 }
 
@@ -176,7 +142,7 @@ Test(client_producer, sends_again_in_order_what_the_cluster_does_not_take_for_a_
                                       RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED);
     fake_cluster_set_away(&s.cluster, false);
     stage_wait_empty(&s);
-    assert_values(&s, "123");
+    stage_assert_values(&s, "123");
     stage_clear(&s);
 }
 
@@ -193,7 +159,7 @@ Test(client_producer, sends_what_an_earlier_run_has_left)
     cr_assert_eq(stage_send_and_wait(&s, "6", SPOOL_WAIT_MS), TRILOG_SPOOLED, "behind them");
     fake_cluster_set_away(&s.cluster, false);
     stage_wait_empty(&s);
-    assert_values(&s, "123456");
+    stage_assert_values(&s, "123456");
     stage_clear(&s);
 }
 
@@ -244,7 +210,7 @@ Test(client_producer, writes_nothing_twice_when_answers_come_too_late_and_there_
     fake_cluster_delay(&s.cluster, 0);
     cr_assert_eq(trilog_producer_close(s.producer, 30000), TRILOG_OK);
     char values[128];
-    read_values(&s, values, sizeof values);
+    stage_read(&s, values, sizeof values);
     cr_assert_str_eq(values + strspn(values, "0"), "123456789", "%s", values);
     cr_assert_eq(stage_count_told(&s), 9, "once each");
     cr_assert_eq(stage_count(&s, TRILOG_ERR_TIMED_OUT), 9, "in time");

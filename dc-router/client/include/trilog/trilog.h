@@ -113,7 +113,7 @@ enum trilog_event_kind {
     TRILOG_EVENT_SPOOL_DAMAGED, /* some that were in the spool are lost, by the disk */
     TRILOG_EVENT_SPOOL_REFUSED, /* the cluster refused for good what was in the spool: it is lost */
     TRILOG_EVENT_FATAL,         /* the producer can't go on; what is in the spool stays there */
-    TRILOG_EVENT_SETTINGS_CHANGED, /* other settings: site and addresses are in use */
+    TRILOG_EVENT_SETTINGS_CHANGED, /* other ones: site and addresses are in use; later, an environment */
     TRILOG_EVENT_SETTINGS_REFUSED, /* other settings that can't be used: all is as before */
     TRILOG_EVENT_SITE_CHANGED,     /* another site: "site=b from=a failover_epoch=7 cause=…" */
     TRILOG_EVENT_FAILURE_LOGGED,   /* the first record that is refused went to the failure log */
@@ -235,8 +235,10 @@ struct trilog_site_state {
 TRILOG_API int trilog_site_state(struct trilog_producer *producer, struct trilog_site_state *state);
 
 /* Reads the settings again, now. Without this a changed file is seen within a second or two. Site
- * and addresses change while the producer runs; all else when it is opened, also the environment,
- * which what it holds was sent in. The producer's identity at the cluster stays.
+ * and addresses change while the producer runs, and its identity at the cluster stays. The
+ * environment changes once all that was sent before is settled, or its time is over: until then
+ * records go to the spool, or are QUEUE_FULL, and the producer then has a new identity. All else
+ * changes when it is opened.
  *   why  as in open
  * Errors: NULL, CLOSED, SETTINGS (all is as before), MEMORY. */
 TRILOG_API int trilog_producer_reload(struct trilog_producer *producer, char *why);
@@ -292,7 +294,7 @@ enum trilog_consumer_event_kind {
     TRILOG_CONSUMER_EVENT_FAILURES_LOST,  /* some that were in the failure log are lost, by the disk
                                            */
     TRILOG_CONSUMER_EVENT_FAILURE_GIVEN_UP, /* a record failed too often, and stays in the log */
-    TRILOG_CONSUMER_EVENT_SETTINGS,     /* other addresses are in use, from the settings' file */
+    TRILOG_CONSUMER_EVENT_SETTINGS,     /* other addresses or another environment, from its file */
     TRILOG_CONSUMER_EVENT_LEFT_SITE,    /* nothing comes from its own site: it reads from others */
     TRILOG_CONSUMER_EVENT_REFUSED,      /* the cluster refuses the consumer, and why; tried on */
     TRILOG_CONSUMER_EVENT_FATAL,        /* the consumer can't go on: another has its name, … */
