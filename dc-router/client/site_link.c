@@ -149,20 +149,26 @@ static int decode(struct site_link *link, const struct kafka_api *api, int16_t v
 }
 
 /* On 0 the answer is to be closed. */
-static int ask(struct site_link *link, enum kafka_api_key key, int16_t version, const void *message,
-               int64_t end_ms, struct answer *a)
+static int take_answer(struct site_link *link, const struct kafka_api *api, int16_t version,
+                       int64_t end_ms, struct answer *a)
 {
-    const struct kafka_api *api = kafka_api_find((int16_t)key);
     size_t size;
-    int err = send_request(link, api, version, message, end_ms);
-    if (err == 0)
-        err = read_answer(link, &a->content, &size, end_ms);
+    int err = read_answer(link, &a->content, &size, end_ms);
     if (err != 0)
         return err;
     err = decode(link, api, version, bytes_of(a->content, size), a);
     if (err != 0)
         answer_close(a);
     return err;
+}
+
+/* Likewise. */
+static int ask(struct site_link *link, enum kafka_api_key key, int16_t version, const void *message,
+               int64_t end_ms, struct answer *a)
+{
+    const struct kafka_api *api = kafka_api_find((int16_t)key);
+    int err = send_request(link, api, version, message, end_ms);
+    return err != 0 ? err : take_answer(link, api, version, end_ms, a);
 }
 
 /* ---- connecting ---- */
@@ -248,14 +254,26 @@ void site_link_close(struct site_link *link)
 
 /* ---- the verdict ---- */
 
-int site_link_ask_verdict(struct site_link *link, int timeout_ms, struct router_verdict *verdict,
-                          char cluster_id[ROUTER_CLUSTER_ID_SIZE])
+int site_link_ask_verdict(struct site_link *link, int timeout_ms)
 {
     struct router_verdict_question question;
     router_verdict_ask(&question, link->broker_id);
+    return send_request(link, kafka_api_find(KAFKA_API_DESCRIBE_CONFIGS), ROUTER_VERDICT_VERSION,
+                        &question.message, now_ms() + timeout_ms);
+}
+
+bool site_link_is_answered(const struct site_link *link, int wait_ms)
+{
+    struct pollfd p = {.fd = link->socket, .events = POLLIN};
+    return poll(&p, 1, wait_ms) > 0;
+}
+
+int site_link_take_verdict(struct site_link *link, int timeout_ms, struct router_verdict *verdict,
+                           char cluster_id[ROUTER_CLUSTER_ID_SIZE])
+{
     struct answer a;
-    int err = ask(link, KAFKA_API_DESCRIBE_CONFIGS, ROUTER_VERDICT_VERSION, &question.message,
-                  now_ms() + timeout_ms, &a);
+    int err = take_answer(link, kafka_api_find(KAFKA_API_DESCRIBE_CONFIGS), ROUTER_VERDICT_VERSION,
+                          now_ms() + timeout_ms, &a);
     if (err != 0)
         return err;
     err = router_verdict_read(a.message, verdict, cluster_id);

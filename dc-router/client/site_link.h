@@ -37,10 +37,15 @@ int site_link_open(struct site_link *link, const struct conf_address *address, i
                    struct site_face *face);
 void site_link_close(struct site_link *link);
 
+/* Asks what is agreed; the answer is to be taken. Errors: as above, and the connection is of no use
+ * any more. */
+int site_link_ask_verdict(struct site_link *link, int timeout_ms);
+/* Has its answer begun to come within this time? Also where the connection ends. */
+bool site_link_is_answered(const struct site_link *link, int wait_ms);
 /* What is agreed, and in which cluster ("": not told): 0; ERR_NOT_FOUND where nothing is, or nobody
  * is asked for such here; else, as above, the connection is of no use any more. */
-int site_link_ask_verdict(struct site_link *link, int timeout_ms, struct router_verdict *verdict,
-                          char cluster_id[ROUTER_CLUSTER_ID_SIZE]);
+int site_link_take_verdict(struct site_link *link, int timeout_ms, struct router_verdict *verdict,
+                           char cluster_id[ROUTER_CLUSTER_ID_SIZE]);
 
 /* Tells what was found of sites (dc-router/policy_report.h): 0; ERR_INVALID when it was refused;
  * else, as above, the connection is of no use any more. */

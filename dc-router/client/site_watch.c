@@ -56,7 +56,6 @@ struct site_watch {
     struct site_word word;
     struct site_link link;
     unsigned link_at; /* in `known` */
-    bool has_hung;    /* who is there was asked, and said nothing in time */
     unsigned ahead_next;
     char told[CONF_NAME_SIZE]; /* the site that the application was told of last */
     struct site_face face;
@@ -125,17 +124,21 @@ static void note_lost(struct site_watch *w, unsigned i, enum router_stage stage)
 }
 
 /* Who is at this address? True: the link is open. */
-static bool open_link(struct site_watch *w, unsigned i, struct site_link *link)
+static bool open_within(struct site_watch *w, unsigned i, struct site_link *link, int wait_ms)
 {
-    unsigned site = w->known[i].site;
-    bool is_near = site != SITE_NONE && strcmp(w->choice.sites[site].name, w->choice.own) == 0;
-    int wait_ms = is_near ? NEAR_MS_MAX : FAR_MS_MAX;
     bool is_up = site_link_open(link, &w->known[i].address, wait_ms, &w->face) == 0;
     if (is_up)
         note_up(w, i);
     else
         note_lost(w, i, link->stage);
     return is_up;
+}
+
+static bool open_link(struct site_watch *w, unsigned i, struct site_link *link)
+{
+    unsigned site = w->known[i].site;
+    bool is_near = site != SITE_NONE && strcmp(w->choice.sites[site].name, w->choice.own) == 0;
+    return open_within(w, i, link, is_near ? NEAR_MS_MAX : FAR_MS_MAX);
 }
 
 static void look(struct site_watch *w, unsigned i)
@@ -214,39 +217,93 @@ static void take_verdict(struct site_watch *w, const struct router_verdict *verd
         cut_left(w, &before);
 }
 
+static void use(struct site_watch *w, unsigned site)
+{
+    w->choice.used = site;
+    site_gate_use(w->gate, w->choice.sites[site].name, w->link.socket);
+}
+
+static bool is_beside(const struct site_watch *w, unsigned i)
+{
+    unsigned site = w->known[w->link_at].site;
+    return i != w->link_at && site != SITE_NONE && w->known[i].site == site;
+}
+
+static bool has_beside(const struct site_watch *w)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        if (is_beside(w, i))
+            return true;
+    return false;
+}
+
+/* The site's other routers, one after the other: to the first that answers. */
+static bool link_beside(struct site_watch *w)
+{
+    for (unsigned i = 0; i < w->count; i++) {
+        struct site_link link;
+        if (!is_beside(w, i) || !open_within(w, i, &link, NEAR_MS_MAX))
+            continue;
+        if (!is_beside(w, i)) { /* it stands elsewhere by now */
+            site_link_close(&link);
+            continue;
+        }
+        site_link_close(&w->link);
+        w->link = link;
+        w->link_at = i;
+        return true;
+    }
+    return false;
+}
+
+/* Who is slow has time until the others of its site were tried, and 0.8 s at least. */
+static int await_answer(struct site_watch *w)
+{
+    if (site_link_is_answered(&w->link, ANSWER_MS_MAX / 2))
+        return 0;
+    uint64_t since_ms = now_ms();
+    if (link_beside(w)) {
+        use(w, w->known[w->link_at].site);
+        int err = site_link_ask_verdict(&w->link, ANSWER_MS_MAX);
+        return err != 0 || site_link_is_answered(&w->link, ANSWER_MS_MAX) ? err : UV_ETIMEDOUT;
+    }
+    uint64_t waited_ms = now_ms() - since_ms;
+    int left_ms = waited_ms < ANSWER_MS_MAX / 2 ? (int)(ANSWER_MS_MAX / 2 - waited_ms) : 0;
+    return site_link_is_answered(&w->link, left_ms) ? 0 : UV_ETIMEDOUT;
+}
+
+/* Is the link open, and answered by? */
 static bool ask(struct site_watch *w)
 {
     struct router_verdict verdict;
     char cluster_id[ROUTER_CLUSTER_ID_SIZE];
     if (w->link.socket < 0)
         return false;
-    int err = site_link_ask_verdict(&w->link, ANSWER_MS_MAX, &verdict, cluster_id);
+    int err = site_link_ask_verdict(&w->link, ANSWER_MS_MAX);
+    if (err == 0)
+        err = await_answer(w);
+    bool has_hung = err == UV_ETIMEDOUT;
+    if (err == 0)
+        err = site_link_take_verdict(&w->link, ANSWER_MS_MAX, &verdict, cluster_id);
     if (err == 0)
         take_verdict(w, &verdict, cluster_id);
     if (err == 0 || err == ERR_NOT_FOUND)
         return true;
-    w->has_hung = err == UV_ETIMEDOUT;
     site_link_close(&w->link);
+    if (has_hung && has_beside(w))
+        note_lost(w, w->link_at, ROUTER_STAGE_ANSWER); /* and those were tried */
     return false;
 }
 
-/* To any address of the site, the one after the last first; to the last, where that has hung, only
- * if it is the site's only one. */
+/* To any address of the site, the one after the last first. */
 static bool link_to(struct site_watch *w, unsigned site)
 {
-    unsigned last = w->link_at, tried_count = 0;
-    bool has_hung = w->has_hung;
-    w->has_hung = false;
+    unsigned last = w->link_at;
     site_link_close(&w->link);
     for (unsigned n = 1; n <= w->count; n++) {
         unsigned i = (last + n) % w->count;
         if (w->known[i].site != site)
             continue;
-        if (i == last && has_hung && tried_count > 0) {
-            note_lost(w, i, ROUTER_STAGE_ANSWER);
-            break;
-        }
-        tried_count++;
         w->link_at = i;
         if (open_link(w, i, &w->link) && w->known[i].site == site)
             return true;
@@ -269,12 +326,6 @@ static void tell_cluster(struct site_watch *w)
 }
 
 /* ---- a round ---- */
-
-static void use(struct site_watch *w, unsigned site)
-{
-    w->choice.used = site;
-    site_gate_use(w->gate, w->choice.sites[site].name, w->link.socket);
-}
 
 /* Which site to use; where none is up, whoever was lost is looked at anew, once in a round. */
 static unsigned decide(struct site_watch *w, bool *has_looked)

@@ -267,6 +267,43 @@ Test(client_site_watch, goes_to_a_site_that_it_had_lost_when_both_routers_of_its
     clear_stage(&s);
 }
 
+static int asked_of_a(struct stage *s)
+{
+    return atomic_load(&s->faces[0].asked) + atomic_load(&s->faces[2].asked);
+}
+
+/* One of a's two routers, until the other one is asked in its place. */
+static void hang_who_is_linked(struct stage *s)
+{
+    int before = asked_of_a(s);
+    for (int i = 0; i < 3000 && asked_of_a(s) == before; i++) {
+        bool is_first = i / 300 % 2 == 0; /* for 3 s each */
+        set_states(s, is_first ? FACE_HUNG : FACE_WELL, FACE_WELL,
+                   is_first ? FACE_WELL : FACE_HUNG);
+        usleep(10000);
+    }
+    cr_assert_gt(asked_of_a(s), before);
+}
+
+Test(client_site_watch, asks_another_router_of_the_site_when_one_hangs, .timeout = 120)
+{
+    static const char *const stand_in[SITES] = {"a", "b", "a"};
+    struct stage s;
+    struct site_change change;
+    set_stage_of(&s, CONF_ROUTER_ID_LEAST, stand_in, false, NULL);
+    wait_until_decided(&s);
+    for (int i = 0; i < SITES; i++)
+        wait_until_asked(&s, i, 0);
+    hang_who_is_linked(&s);
+    cr_assert_not(site_watch_take(s.watch, &change), "the site is not left");
+    set_states(&s, FACE_HUNG, FACE_WELL, FACE_HUNG);
+    cr_assert(is_changed(&s, &change));
+    cr_assert_str_eq(change.from, "a");
+    cr_assert_str_eq(change.site, "b");
+    set_states(&s, FACE_WELL, FACE_WELL, FACE_WELL);
+    clear_stage(&s);
+}
+
 /* A listener of the site in use whose queue is full: what connects is not answered. */
 static int listen_full(struct stage *s, struct sockaddr_in *at, int *filler)
 {
