@@ -113,11 +113,12 @@ static int make_lock(struct trilog_consumer *c)
 
 static void close_parts(struct trilog_consumer *c)
 {
-    handle_site_stop(&c->at);
+    handle_site_stop(c->at);
     if (c->kafka != NULL)
         rd_kafka_destroy_flags(c->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     c->kafka = NULL;
-    handle_site_close(&c->at);
+    handle_site_close(c->at);
+    c->at = NULL;
     pthread_mutex_lock(&c->lock);
     consumer_failures_close(c);
     c->is_closed = true;

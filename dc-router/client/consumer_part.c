@@ -26,6 +26,12 @@ struct part *consumer_part_find(struct trilog_consumer *c, const struct part_key
     return part;
 }
 
+static void forget(struct part *part)
+{
+    part->position = part->committed = part->sent = part->floor = NO_OFFSET;
+    part->end = part->read_to = NO_OFFSET;
+}
+
 struct part *consumer_part(struct trilog_consumer *c, const char *topic, int32_t partition)
 {
     struct part_key key = consumer_part_key(topic, partition);
@@ -33,8 +39,7 @@ struct part *consumer_part(struct trilog_consumer *c, const char *topic, int32_t
     if (part != NULL || (part = calloc(1, sizeof *part)) == NULL)
         return part;
     part->key = key;
-    part->position = part->committed = part->sent = part->floor = NO_OFFSET;
-    part->end = part->read_to = NO_OFFSET;
+    forget(part);
     HASH_ADD(hh, c->parts, key, sizeof part->key, part);
     if (part->hh.tbl != NULL)
         return part;
@@ -84,6 +89,15 @@ void consumer_part_drop(struct trilog_consumer *c, struct part *part)
     part->assignment++;
     part->position = NO_OFFSET;
     pthread_cond_broadcast(&c->changed);
+}
+
+void consumer_parts_forget(struct trilog_consumer *c)
+{
+    for (struct part *part = c->parts; part != NULL; part = part->hh.next) {
+        consumer_part_drop(c, part);
+        forget(part);
+    }
+    c->had_assignment = false;
 }
 
 void consumer_parts_free(struct trilog_consumer *c)

@@ -139,7 +139,7 @@ struct trilog_consumer {
     uint64_t near_since_ms;    /* while it reads near */
     uint64_t near_again_at_ms; /* else: not before that */
     unsigned near_left_count;  /* how often it was left, of late */
-    struct handle_site at;     /* where librdkafka's connections lead */
+    struct handle_site *at;    /* where librdkafka's connections lead */
     uint64_t end_at_ms;        /* ends are asked for then */
     bool is_stuck;             /* it was told */
     bool is_closing;           /* nothing is handed out any more */
@@ -192,6 +192,8 @@ bool consumer_part_has(const struct held *held);        /* does it still count? 
 int64_t consumer_part_done_to(const struct part *part); /* all before it is done; NO_OFFSET */
 /* What is held of it stops counting; what is ready is dropped. */
 void consumer_part_drop(struct trilog_consumer *c, struct part *part);
+/* Nothing that is known of them counts any more: where each is, is asked of the cluster. */
+void consumer_parts_forget(struct trilog_consumer *c);
 void consumer_parts_free(struct trilog_consumer *c);
 
 /* consumer_place.c: where partitions are fetched from; on the library's thread, without the lock.
@@ -239,6 +241,8 @@ void consumer_watch(struct trilog_consumer *c, uint64_t now_ms);
 
 /* consumer_site.c */
 int consumer_site_open(struct trilog_consumer *c);
+/* Another one in its place, while there is no handle. An error: the old one stays. */
+int consumer_site_renew(struct trilog_consumer *c);
 void consumer_site_hook(rd_kafka_conf_t *conf);
 void consumer_site_note(struct trilog_consumer *c); /* with the lock */
 bool consumer_has_routers(struct trilog_consumer *c);

@@ -1,10 +1,29 @@
 /* A new handle of librdkafka's in place of the old one: for what only an opening sets.
  *
  * That is the site that it reads in (consumer_near.c), and its environment, which its client id
- * says. It is a rebalance: the member leaves its group, and comes as another one. */
+ * says. It is a rebalance; the member of a group comes back as another one. Another environment is
+ * another cluster, or counts as one: positions are the ones that are committed there. */
 #include "consumer_parts.h"
 
 #define OPEN_AGAIN_MS 1000
+
+static bool is_of_another(const struct trilog_consumer *c)
+{
+    return strcmp(c->environment, c->settings.environment) != 0;
+}
+
+static int open_again(struct trilog_consumer *c)
+{
+    char why[TRILOG_TEXT_SIZE];
+    int result = 0;
+    if (is_of_another(c)) {
+        pthread_mutex_lock(&c->lock);
+        consumer_parts_forget(c);
+        pthread_mutex_unlock(&c->lock);
+        result = consumer_site_renew(c);
+    }
+    return result != 0 ? result : consumer_kafka_open(c, why);
+}
 
 /* What is in hand has its time to be done, as at any rebalance. */
 void consumer_renew(struct trilog_consumer *c)
@@ -18,29 +37,21 @@ void consumer_renew(struct trilog_consumer *c)
     pthread_mutex_lock(&c->lock);
     c->is_committing = false;
     pthread_mutex_unlock(&c->lock);
-    char why[TRILOG_TEXT_SIZE];
-    while (consumer_kafka_open(c, why) != 0 && !consumer_is_ending(c)) {
+    while (open_again(c) != 0 && !consumer_is_ending(c)) {
         pthread_mutex_lock(&c->lock);
         consumer_wait(c, consumer_now_ms() + OPEN_AGAIN_MS);
         pthread_mutex_unlock(&c->lock);
     }
 }
 
-/* False where the handle is to stay: one made anew would throw out whoever has its name now. */
-static bool is_wanted(struct trilog_consumer *c)
-{
-    pthread_mutex_lock(&c->lock);
-    bool is_wanted = !c->is_fatal && strcmp(c->environment, c->settings.environment) != 0;
-    if (is_wanted)
-        consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS,
-                       "environment=%s is in use: the group is left, and joined anew",
-                       c->settings.environment);
-    pthread_mutex_unlock(&c->lock);
-    return is_wanted;
-}
-
 void consumer_renew_watch(struct trilog_consumer *c)
 {
-    if (is_wanted(c))
-        consumer_renew(c);
+    if (c->kafka == NULL || !is_of_another(c) || rd_kafka_fatal_error(c->kafka, NULL, 0) != 0)
+        return; /* a handle made anew would throw out whoever has its name now */
+    consumer_renew(c);
+    if (c->kafka == NULL)
+        return; /* it ends */
+    pthread_mutex_lock(&c->lock);
+    consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS, "environment=%s is in use", c->environment);
+    pthread_mutex_unlock(&c->lock);
 }

@@ -103,19 +103,23 @@ static void watch_fatal(struct trilog_consumer *c)
     pthread_cond_broadcast(&c->changed);
 }
 
-/* 0; UV_ENOMEM: nothing is taken over. */
+/* 0; UV_ENOMEM: nothing is taken over. Those of another environment are the next handle's
+ * (consumer_renew.c). */
 static int take_over(struct trilog_consumer *c, const struct client_settings *now)
 {
     char *list = handle_address_list(&now->bootstrap);
     if (list == NULL)
         return UV_ENOMEM;
+    bool is_of_another = strcmp(c->environment, now->environment) != 0;
     bytes_copy_text(c->settings.site, sizeof c->settings.site, now->site); /* the next handle's */
     bytes_copy_text(c->settings.environment, sizeof c->settings.environment, now->environment);
     c->settings.bootstrap = now->bootstrap;
-    site_watch_settings(c->at.watch, now);
-    if (rd_kafka_brokers_add(c->kafka, list) > 0)
+    if (!is_of_another)
+        site_watch_settings(c->at->watch, now);
+    if (is_of_another || rd_kafka_brokers_add(c->kafka, list) > 0)
         consumer_event(c, TRILOG_CONSUMER_EVENT_SETTINGS,
-                       "addresses are %s; other settings change when it is opened again", list);
+                       "addresses are %s%s; other settings change when it is opened again", list,
+                       is_of_another ? ", of another environment" : "");
     free(list);
     return 0;
 }

@@ -3,29 +3,43 @@
 #include "handle_site.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DECIDE_MS_MAX 1000
 
-int handle_site_open(struct handle_site *h, const struct client_settings *settings)
+int handle_site_open(struct handle_site **handle, const struct client_settings *settings)
 {
+    struct handle_site *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return TRILOG_ERR_MEMORY;
     int result = site_gate_init(&h->gate, DECIDE_MS_MAX);
+    if (result == 0) {
+        result = site_watch_open(&h->watch, settings, &h->gate);
+        if (result != 0)
+            site_gate_close(&h->gate);
+    }
     if (result != 0)
-        return result;
-    result = site_watch_open(&h->watch, settings, &h->gate);
-    if (result != 0)
-        site_gate_close(&h->gate);
+        free(h);
+    else
+        *handle = h;
     return result;
 }
 
 void handle_site_stop(struct handle_site *h)
 {
+    if (h == NULL)
+        return;
     site_watch_close(h->watch);
     h->watch = NULL;
 }
 
 void handle_site_close(struct handle_site *h)
 {
+    if (h == NULL)
+        return;
+    handle_site_stop(h);
     site_gate_close(&h->gate);
+    free(h);
 }
 
 bool handle_site_note(struct handle_site *h, char text[static TRILOG_TEXT_SIZE])

@@ -10,9 +10,11 @@ struct handle_site {
     struct site_watch *watch; /* NULL: stopped */
 };
 
-/* Begins to watch. On an error (TRILOG_ERR_MEMORY, TRILOG_ERR_SYSTEM) nothing is open. */
-int handle_site_open(struct handle_site *h, const struct client_settings *settings);
-void handle_site_stop(struct handle_site *h);  /* before librdkafka's end */
+/* Begins to watch. Returned owned (handle_site_close). On an error (TRILOG_ERR_MEMORY,
+ * TRILOG_ERR_SYSTEM) nothing is open. */
+int handle_site_open(struct handle_site **h, const struct client_settings *settings);
+/* NULL is allowed in both. */
+void handle_site_stop(struct handle_site *h);  /* before librdkafka's end, so that it may go */
 void handle_site_close(struct handle_site *h); /* after it */
 
 /* What is to be told of a change of sites; false when there is none. */

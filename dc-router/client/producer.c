@@ -36,11 +36,12 @@ static int make_lock(struct trilog_producer *p)
 
 static void free_parts(struct trilog_producer *p)
 {
-    handle_site_stop(&p->at);
+    handle_site_stop(p->at);
     if (p->kafka != NULL)
         rd_kafka_destroy_flags(p->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     p->kafka = NULL;
-    handle_site_close(&p->at);
+    handle_site_close(p->at);
+    p->at = NULL;
     while (p->sends.first != NULL)
         producer_forget(p, p->sends.first);
     producer_spool_close(p);

@@ -253,7 +253,7 @@ static bool feed_next(struct trilog_producer *p)
 
 void producer_failures_feed(struct trilog_producer *p)
 {
-    while (p->failures != NULL && !p->is_fatal && !p->is_closing &&
+    while (p->failures != NULL && !p->is_fatal && !p->is_closing && !producer_is_renewing(p) &&
            p->failures_in_hand < IN_HAND_MAX)
         if (!feed_next(p))
             return;

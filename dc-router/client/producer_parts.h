@@ -71,7 +71,7 @@ struct trilog_producer {
     bool is_closed;
     bool is_fatal;
     struct settings_file settings_file;
-    struct handle_site at;            /* which addresses librdkafka may use now */
+    struct handle_site *at;           /* which addresses librdkafka may use now */
     bool has_topic;                   /* the watch knows one */
     uint64_t settings_look_at_ms;     /* whether they have changed */
     char environment[CONF_NAME_SIZE]; /* the handle's */

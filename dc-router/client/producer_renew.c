@@ -6,13 +6,13 @@
  * What the old handle has is settled first, so that nothing of unknown fate is sent by two handles.
  * What is not settled within send_timeout_ms is as in closing: its sender was told, or the spool
  * has it, which sends it again (a repeat, if it was taken). */
-#include <inttypes.h>
-
 #include "producer_parts.h"
+
+#include <string.h>
 
 bool producer_is_renewing(const struct trilog_producer *p)
 {
-    return strcmp(p->environment, p->settings.environment) != 0;
+    return p->kafka == NULL || strcmp(p->environment, p->settings.environment) != 0;
 }
 
 void producer_renew_begin(struct trilog_producer *p)
@@ -38,19 +38,44 @@ static void end_handle(struct trilog_producer *p)
     pthread_mutex_lock(&p->lock);
 }
 
+/* Nothing of the old sites is left: their routers may be called as the new ones are. The lock is
+ * given up meanwhile. */
+static int begin_site(struct trilog_producer *p)
+{
+    struct handle_site *old = p->at, *fresh;
+    struct client_settings settings = p->settings;
+    pthread_mutex_unlock(&p->lock);
+    int result = handle_site_open(&fresh, &settings);
+    pthread_mutex_lock(&p->lock);
+    if (result != 0)
+        return result;
+    p->at = fresh;
+    p->has_topic = false;
+    site_watch_settings(fresh->watch, &p->settings); /* as they are by now */
+    pthread_mutex_unlock(&p->lock);
+    handle_site_close(old);
+    pthread_mutex_lock(&p->lock);
+    return 0;
+}
+
 static void begin_handle(struct trilog_producer *p)
 {
     char why[TRILOG_TEXT_SIZE] = "";
-    int result = producer_kafka_open(p, why);
+    int result = begin_site(p);
+    if (result == 0)
+        result = producer_kafka_open(p, why);
     if (result == 0) {
         p->is_fatal = false; /* the old one may have been: refused in its environment */
+        p->renew_at_ms = 0;
         producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED, "environment=%s is in use",
                        p->environment);
         return;
     }
+    bool is_first = p->renew_at_ms == 0;
     p->renew_at_ms = producer_now_ms() + PRODUCER_LATER_MS;
-    producer_event(p, TRILOG_EVENT_SETTINGS_REFUSED, "environment=%s is not in use yet: %s",
-                   p->settings.environment, why[0] != '\0' ? why : trilog_error_text(result));
+    if (is_first)
+        producer_event(p, TRILOG_EVENT_SETTINGS_REFUSED, "environment=%s is not in use yet: %s",
+                       p->settings.environment, why[0] != '\0' ? why : trilog_error_text(result));
 }
 
 void producer_renew_watch(struct trilog_producer *p)
@@ -63,8 +88,8 @@ void producer_renew_watch(struct trilog_producer *p)
         producer_kafka_purge(p);
         pthread_mutex_lock(&p->lock);
     }
-    if (p->send_count > 0)
-        return; /* librdkafka has not let all go yet */
+    if (p->send_count > 0 || !producer_is_renewing(p))
+        return; /* librdkafka has not let all go yet; or it is the old environment again */
     if (p->kafka != NULL)
         end_handle(p);
     begin_handle(p);

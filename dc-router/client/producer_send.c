@@ -123,7 +123,7 @@ static int submit(struct trilog_producer *p, const struct trilog_record *given, 
     if (p->is_fatal)
         return TRILOG_ERR_FATAL;
     if (!p->has_topic)
-        site_watch_topic(p->at.watch, given->topic);
+        site_watch_topic(p->at->watch, given->topic);
     p->has_topic = true;
     struct trilog_record record = *given;
     if (record.timestamp_ms == 0)

@@ -57,14 +57,22 @@ static bool has_other_change(const struct client_settings *now,
 
 static int add_addresses(struct trilog_producer *p, const struct conf_addresses *addresses)
 {
-    char *list = p->kafka != NULL ? handle_address_list(addresses) : NULL;
-    if (p->kafka == NULL)
-        return 0; /* the next one gets all of them */
+    char *list = handle_address_list(addresses);
     if (list == NULL)
         return TRILOG_ERR_MEMORY;
     rd_kafka_brokers_add(p->kafka, list); /* those that it has are no new ones */
     free(list);
     return 0;
+}
+
+/* Of the handle, where it stays. One that is to go keeps to where it was: what it has is for that
+ * environment. */
+static int take_addresses(struct trilog_producer *p, const struct client_settings *now,
+                          unsigned new_count)
+{
+    bool stays = p->kafka != NULL && strcmp(p->environment, now->environment) == 0;
+    bool has_more = new_count > 0 || producer_is_renewing(p);
+    return stays && has_more ? add_addresses(p, &now->bootstrap) : 0;
 }
 
 /* With the lock held, which is given up for the event. */
@@ -78,19 +86,21 @@ static int take_over(struct trilog_producer *p, const struct client_settings *no
     bool has_rest = has_other_change(now, own);
     if (new_count + gone_count == 0 && !is_moved && !is_of_another && !has_rest)
         return 0;
-    int result = new_count > 0 ? add_addresses(p, &now->bootstrap) : 0;
+    int result = take_addresses(p, now, new_count);
     if (result != 0)
         return result;
     own->bootstrap = now->bootstrap;
     bytes_copy_text(own->site, sizeof own->site, now->site);
     bytes_copy_text(own->environment, sizeof own->environment, now->environment);
-    if (is_of_another)
+    bool is_renewing = producer_is_renewing(p);
+    if (!is_renewing)
+        site_watch_settings(p->at->watch, own);
+    else if (is_of_another)
         producer_renew_begin(p);
-    site_watch_settings(p->at.watch, own);
     producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED,
                    "site=%s environment=%s addresses_new=%u addresses_gone=%u%s%s", now->site,
                    now->environment, new_count, gone_count,
-                   is_of_another ? "; records wait until what was sent before is settled" : "",
+                   is_renewing ? "; in use once what was sent before is settled" : "",
                    has_rest ? "; other settings change when the producer is opened again" : "");
     return 0;
 }

@@ -238,7 +238,7 @@ void producer_spool_feed(struct trilog_producer *p)
 {
     if (producer_now_ms() < p->feed_at_ms)
         return;
-    while (p->spool != NULL && !p->is_fatal && !p->is_closing &&
+    while (p->spool != NULL && !p->is_fatal && !p->is_closing && !producer_is_renewing(p) &&
            p->send_count < (uint64_t)p->settings.queue_records_max)
         if (!feed_next(p))
             return;

@@ -264,8 +264,7 @@ int site_link_ask_verdict(struct site_link *link, int timeout_ms)
 
 bool site_link_is_answered(const struct site_link *link, int wait_ms)
 {
-    struct pollfd p = {.fd = link->socket, .events = POLLIN};
-    return poll(&p, 1, wait_ms) > 0;
+    return wait_for(link->socket, POLLIN, now_ms() + (wait_ms > 0 ? wait_ms : 1)) == 0;
 }
 
 int site_link_take_verdict(struct site_link *link, int timeout_ms, struct router_verdict *verdict,

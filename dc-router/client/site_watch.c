@@ -24,7 +24,7 @@
 #define LOOK_EVERY_MS 500
 #define ANSWER_MS_MAX 800 /* who takes longer hangs */
 #define NEAR_MS_MAX   400 /* connected, and answered once: in the own site */
-#define FAR_MS_MAX    800 /* elsewhere: two round trips of 200 ms, and some */
+#define FAR_MS_MAX    600 /* elsewhere, or nobody knows where: two round trips of 200 ms, and some */
 
 struct known_address {
     struct conf_address address;
@@ -124,21 +124,17 @@ static void note_lost(struct site_watch *w, unsigned i, enum router_stage stage)
 }
 
 /* Who is at this address? True: the link is open. */
-static bool open_within(struct site_watch *w, unsigned i, struct site_link *link, int wait_ms)
+static bool open_link(struct site_watch *w, unsigned i, struct site_link *link)
 {
+    unsigned site = w->known[i].site;
+    bool is_near = site != SITE_NONE && strcmp(w->choice.sites[site].name, w->choice.own) == 0;
+    int wait_ms = is_near ? NEAR_MS_MAX : FAR_MS_MAX;
     bool is_up = site_link_open(link, &w->known[i].address, wait_ms, &w->face) == 0;
     if (is_up)
         note_up(w, i);
     else
         note_lost(w, i, link->stage);
     return is_up;
-}
-
-static bool open_link(struct site_watch *w, unsigned i, struct site_link *link)
-{
-    unsigned site = w->known[i].site;
-    bool is_near = site != SITE_NONE && strcmp(w->choice.sites[site].name, w->choice.own) == 0;
-    return open_within(w, i, link, is_near ? NEAR_MS_MAX : FAR_MS_MAX);
 }
 
 static void look(struct site_watch *w, unsigned i)
@@ -229,20 +225,12 @@ static bool is_beside(const struct site_watch *w, unsigned i)
     return i != w->link_at && site != SITE_NONE && w->known[i].site == site;
 }
 
-static bool has_beside(const struct site_watch *w)
-{
-    for (unsigned i = 0; i < w->count; i++)
-        if (is_beside(w, i))
-            return true;
-    return false;
-}
-
 /* The site's other routers, one after the other: to the first that answers. */
 static bool link_beside(struct site_watch *w)
 {
     for (unsigned i = 0; i < w->count; i++) {
         struct site_link link;
-        if (!is_beside(w, i) || !open_within(w, i, &link, NEAR_MS_MAX))
+        if (!is_beside(w, i) || !open_link(w, i, &link))
             continue;
         if (!is_beside(w, i)) { /* it stands elsewhere by now */
             site_link_close(&link);
@@ -256,8 +244,9 @@ static bool link_beside(struct site_watch *w)
     return false;
 }
 
-/* Who is slow has time until the others of its site were tried, and 0.8 s at least. */
-static int await_answer(struct site_watch *w)
+/* Who is slow has 0.8 s, and half of that alone. `has_site_hung`: its others were as slow
+ * meanwhile; where they were refused or are none, it is asked once more. */
+static int await_answer(struct site_watch *w, bool *has_site_hung)
 {
     if (site_link_is_answered(&w->link, ANSWER_MS_MAX / 2))
         return 0;
@@ -269,6 +258,7 @@ static int await_answer(struct site_watch *w)
     }
     uint64_t waited_ms = now_ms() - since_ms;
     int left_ms = waited_ms < ANSWER_MS_MAX / 2 ? (int)(ANSWER_MS_MAX / 2 - waited_ms) : 0;
+    *has_site_hung = left_ms == 0;
     return site_link_is_answered(&w->link, left_ms) ? 0 : UV_ETIMEDOUT;
 }
 
@@ -277,12 +267,14 @@ static bool ask(struct site_watch *w)
 {
     struct router_verdict verdict;
     char cluster_id[ROUTER_CLUSTER_ID_SIZE];
+    bool has_site_hung = false;
     if (w->link.socket < 0)
         return false;
     int err = site_link_ask_verdict(&w->link, ANSWER_MS_MAX);
     if (err == 0)
-        err = await_answer(w);
-    bool has_hung = err == UV_ETIMEDOUT;
+        err = await_answer(w, &has_site_hung);
+    if (err == UV_ETIMEDOUT && has_site_hung)
+        note_lost(w, w->link_at, ROUTER_STAGE_ANSWER);
     if (err == 0)
         err = site_link_take_verdict(&w->link, ANSWER_MS_MAX, &verdict, cluster_id);
     if (err == 0)
@@ -290,8 +282,6 @@ static bool ask(struct site_watch *w)
     if (err == 0 || err == ERR_NOT_FOUND)
         return true;
     site_link_close(&w->link);
-    if (has_hung && has_beside(w))
-        note_lost(w, w->link_at, ROUTER_STAGE_ANSWER); /* and those were tried */
     return false;
 }
 
@@ -348,8 +338,8 @@ static void round_of_routers(struct site_watch *w, bool has_looked)
         if (target == w->choice.used && is_asked)
             break;
         is_asked = target == w->choice.used && ask(w);
-        if (is_asked)
-            continue; /* is it still the first, by what was told? */
+        if (is_asked || !w->choice.sites[target].is_up)
+            continue; /* is it still the first, by what was told or was not? */
         if (link_to(w, target))
             use(w, target);
         else

@@ -341,7 +341,7 @@ static void write_answers(struct client *c, struct client_request *first, size_t
 
 static void end_connection(struct client *c)
 {
-    if (c->is_leaving && !is_cut_off(c))
+    if (c->is_leaving)
         client_linger(c);
     else
         client_close(c);

@@ -185,7 +185,7 @@ Test(client_site_watch, goes_to_another_site_when_the_own_one_hangs, .timeout = 
     clear_stage(&s);
 }
 
-/* Two round trips of 200 ms each way, and some. */
+/* Two round trips of 200 ms, and some. */
 Test(client_site_watch, goes_to_a_site_that_is_far, .timeout = 60)
 {
     struct stage s;
@@ -193,7 +193,7 @@ Test(client_site_watch, goes_to_a_site_that_is_far, .timeout = 60)
     set_stage(&s, CONF_ROUTER_ID_LEAST);
     wait_until_decided(&s);
     for (int i = 1; i < SITES; i++)
-        atomic_store(&s.faces[i].delay_ms, 500);
+        atomic_store(&s.faces[i].delay_ms, 450);
     atomic_store(&s.faces[0].state, FACE_HUNG);
     cr_assert(is_changed(&s, &change));
     cr_assert_str_eq(change.from, "a");
