@@ -321,7 +321,7 @@ $(B)/$(1): $(call chaos_objects,$(1))
 	$$(CC) $$(LDFLAGS) $$^ $(CHAOS_LIBS_$(1)) -o $$@
 endef
 $(foreach p,$(CHAOS_PROGRAMS),$(eval $(call chaos_program_rules,$(p))))
-# The ledger's producers may be libtrilog's: by its public header, as an application's.
+# The ledger's producers and members may be libtrilog's: by its public header, as an application's.
 $(B)/ledger $(B)/test/chaos_ledger_tests: $(B)/libtrilog.a
 $(B)/chaos/ledger/%.o build/tidy/chaos/ledger/%.ok: CHAOS_CFLAGS := -Idc-router/client/include
 demo: build/.need-chaos $(B)/trilogd $(B)/demo
@@ -331,7 +331,7 @@ chaos-programs: build/.need-chaos $(B)/trilogd $(B)/trilog-router $(CHAOS_PROGRA
 chaos chaos-short: chaos-programs
 	@PYTHONPATH=chaos python3 -B -m drill --programs $(B) $(if $(FAULT),--fault $(FAULT)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(filter chaos-short,$@),--short)
-# Applications of three sites, by router and directly, when a site dies (chaos/failover/README.md).
+# Applications of three sites, by router, by libtrilog and directly, when a site dies (chaos/failover/README.md).
 chaos-failover chaos-failover-short: chaos-programs
 	$(if $(filter %-short,$@),,@tools/need languages && tools/clients)
 	@PYTHONPATH=chaos python3 -B -m failover --programs $(B) $(if $(FAULT),--fault $(FAULT)) \

@@ -30,8 +30,9 @@ MEASURES = [
 class Router:
     """One router of the first node's site, in front of a running system."""
 
-    def __init__(self, system, binary, shards=1):
-        self.system, self.binary, self.shards = system, binary, shards
+    def __init__(self, system, binary, shards=1, settings=()):
+        """`settings` are more lines of its file."""
+        self.system, self.binary, self.shards, self.settings = system, binary, shards, settings
         self.process = None
         self.port = systems.free_ports(systems.HOSTS[0], 1)[0]
         self.address = f"{systems.HOSTS[0]}:{self.port}"
@@ -40,7 +41,8 @@ class Router:
         nodes = "".join(f'  - "{self.system.address(i)}"\n' for i in systems.NODES)
         settings = self.system.folder / "router.yaml"
         settings.write_text(f"router_id: 1000001\nsite: {systems.SITES[0]}\nlisten: {self.address}\n"
-                            f"shards: {self.shards}\nnodes:\n{nodes}")
+                            f"shards: {self.shards}\nnodes:\n{nodes}"
+                            + "".join(f"{line}\n" for line in self.settings))
         with open(self.system.folder / "router.log", "ab") as log:
             self.process = subprocess.Popen([self.binary, "--config", str(settings)], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, preexec_fn=systems.die_with_parent)

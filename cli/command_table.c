@@ -19,11 +19,11 @@ const struct command commands[] = {
      "it is drained. WEIGHT is its share of the topics beside the others'.",
      "trilog site list", site_list},
     {"site", "drain", "SITE", 1, 1, OPTIONS_CHANGE | OPTIONS_WAIT,
-     "takes a site out of use: leaders and applications go elsewhere",
-     "No client sees an error: a leader goes when its target has all that it has. Routers and\n"
-     "libtrilog use the site only where nothing else is left. It stands until the site is "
-     "undrained;\n"
-     "the last site in use is refused. Ctrl-C ends the waiting, not the drain.",
+     "takes a site out of use: leaders and applications of libtrilog go elsewhere",
+     "No client sees an error: a leader goes when its target has all that it has. Stock clients "
+     "stay\n"
+     "at the site's routers until these are told to end (SIGTERM). It stands until the site is\n"
+     "undrained; the last site in use is refused. Ctrl-C ends the waiting, not the drain.",
      "trilog site drain b", site_drain},
     {"site", "undrain", "SITE", 1, 1, OPTIONS_CHANGE, "puts a drained site to use again",
      "Leaders and applications come back when the site was quiet for half a minute.",

@@ -18,7 +18,7 @@ from bounds.cluster import Cluster
 from bounds.report import Report
 
 # What each needs at most, of time and disk: README.md.
-CASES = ["idle", "routed", "slow", "flood", "large", "partitions", "behind", "backlog", "absent"]
+CASES = ["idle", "routed", "routed_memory", "slow", "flood", "large", "partitions", "behind", "backlog", "absent"]
 SHORT = ["idle", "slow", "flood"]
 FOLDER = pathlib.Path("build/bench")
 DISK_BYTES = 20 << 30  # what the largest case needs, and some more

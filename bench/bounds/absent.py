@@ -84,7 +84,7 @@ def one_round(bench, report, series, is_short):
         cluster.kill_node(AWAY)
         side.fill(cluster, 256 * MIB)
         early = max(cluster.anonymous_bytes(i) for i in (0, 1))
-        with Watch(cluster) as watch:
+        with Watch(cluster.holders()) as watch:
             side.fill(cluster, (512 * MIB if is_short else AWAY_BYTES))
         series.add("growth", (watch.most_bytes() - early) / MIB)
         series.add("wal", max(wal_bytes(cluster, i) for i in (0, 1)) / MIB)

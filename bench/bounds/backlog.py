@@ -35,7 +35,7 @@ def drain(cluster, series, seconds):
 
 def one_round(bench, report, series, is_short):
     seconds = 4 if is_short else 6
-    with bench.cluster(limit_bytes=LIMIT_BYTES) as cluster, Watch(cluster) as watch:
+    with bench.cluster(limit_bytes=LIMIT_BYTES) as cluster, Watch(cluster.holders()) as watch:
         side.prepare(cluster)
         side.throughput(cluster, 6)  # a write-ahead log fills its files once
         measure(cluster, series, "empty", seconds)

@@ -4,6 +4,7 @@ limit of memory if it asks for one, and what can be seen of them from outside.
 A limit of memory is a control group around all three nodes. It counts what their processes hold
 and the page cache of the files they touch: what a machine of that size would have.
 """
+import functools
 import os
 import pathlib
 import threading
@@ -138,6 +139,10 @@ class Cluster(systems.Trilog):
                 return int(line.split()[1]) * 1024
         return 0
 
+    def holders(self):
+        """For a Watch."""
+        return [functools.partial(self.anonymous_bytes, i) for i in systems.NODES]
+
     def open_files(self, i):
         return len(os.listdir(f"/proc/{self.processes[i].pid}/fd"))
 
@@ -159,11 +164,11 @@ class Cluster(systems.Trilog):
 
 
 class Watch:
-    """The most that each node held while something ran."""
+    """The most that each process held while something ran. `holders` say what it holds now."""
 
-    def __init__(self, cluster, interval_s=0.1):
-        self.cluster, self.interval_s = cluster, interval_s
-        self.peaks = [0] * 3
+    def __init__(self, holders, interval_s=0.1):
+        self.holders, self.interval_s = holders, interval_s
+        self.peaks = [0] * len(holders)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -177,12 +182,11 @@ class Watch:
 
     def _look(self):
         while not self._is_over.wait(self.interval_s):
-            for i in systems.NODES:
+            for i, held_bytes in enumerate(self.holders):
                 try:
-                    if self.cluster.is_running(i):
-                        self.peaks[i] = max(self.peaks[i], self.cluster.anonymous_bytes(i))
+                    self.peaks[i] = max(self.peaks[i], held_bytes())
                 except (OSError, AttributeError):
-                    pass  # it ended while it was looked at
+                    pass  # it has ended
 
     def most_bytes(self):
         return max(self.peaks)

@@ -79,7 +79,7 @@ def run(bench, report, is_short):
     with bench.cluster(settings=slow.settings()) as cluster:
         side.prepare(cluster)
         series = side.Series()
-        with Watch(cluster) as watch:
+        with Watch(cluster.holders()) as watch:
             for _ in range(1 if is_short else bench.rounds):
                 flood(cluster, 16 if is_short else FLOODERS, 1 if is_short else 4, series)
         report.at_most("memory of the largest node", watch.most_bytes() / MIB, "MiB", slow.bound_mib())

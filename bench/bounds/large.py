@@ -17,8 +17,9 @@ class Sender:
     """Two batches, one after the other; asks again, of whoever leads by then, as a client would."""
     PATIENCE_S = 120
 
-    def __init__(self, cluster, number, request):
-        self.cluster, self.number, self.request = cluster, number, request
+    def __init__(self, address, number, request):
+        """`address`: whom to ask for leaders."""
+        self.address, self.number, self.request = address, number, request
         self.acknowledged_count = self.refused_count = 0
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -27,7 +28,7 @@ class Sender:
         deadline = time.monotonic() + self.PATIENCE_S
         while self.acknowledged_count < 2 and time.monotonic() < deadline:
             try:
-                with wire.Connection(leader(self.cluster, self.number), patience_s=100) as connection:
+                with wire.Connection(leader(self.address, self.number), patience_s=100) as connection:
                     error = wire.read_produced(connection.ask(self.request))[self.number]
             except OSError:
                 error = -1
@@ -35,10 +36,10 @@ class Sender:
             self.refused_count += error != 0
 
 
-def leader(cluster, number):
-    brokers, topics = wire.ask_metadata(cluster.pair(0), [TOPIC])
+def leader(address, number):
+    brokers, topics = wire.ask_metadata(address, [TOPIC])
     return next((brokers[p.leader] for p in topics[TOPIC] if p.number == number and p.leader in brokers),
-                cluster.pair(0))
+                address)
 
 
 def begin_half(address, request):
@@ -51,6 +52,19 @@ def begin_half(address, request):
     return connection
 
 
+def send_all(address, count, half_count, data, meanwhile):
+    """What `meanwhile` gave, and the senders, which have ended."""
+    halves = [begin_half(leader(address, 0), wire.produce(TOPIC, [(0, data)])) for _ in range(half_count)]
+    senders = [Sender(address, i % 12, wire.produce(TOPIC, [(i % 12, data)], timeout_ms=100000))
+               for i in range(count)]
+    found = meanwhile()
+    for sender in senders:
+        sender.thread.join()
+    for half in halves:
+        half.close()
+    return found, senders
+
+
 def run(bench, report, is_short):
     senders = 6 if is_short else SENDERS
     data = wire.batch(BATCH_BYTES - 100)
@@ -58,16 +72,9 @@ def run(bench, report, is_short):
         side.prepare(cluster)
         cluster.topic(TOPIC, 12, CONFIGS)
         since = time.monotonic()
-        with Watch(cluster) as watch:
-            halves = [begin_half(leader(cluster, 0), wire.produce(TOPIC, [(0, data)]))
-                      for _ in range(0 if is_short else 2)]
-            all_senders = [Sender(cluster, i % 12, wire.produce(TOPIC, [(i % 12, data)], timeout_ms=100000))
-                           for i in range(senders)]
-            little = side.latency(cluster, 1 if is_short else 4, rate=100)
-            for sender in all_senders:
-                sender.thread.join()
-            for half in halves:
-                half.close()
+        with Watch(cluster.holders()) as watch:
+            little, all_senders = send_all(cluster.pair(0), senders, 0 if is_short else 2, data,
+                                           lambda: side.latency(cluster, 1 if is_short else 4, rate=100))
         # Beyond the sums of small batches: of each kind of room one batch may be above its limit.
         report.at_most("memory of the largest node", watch.most_bytes() / MIB, "MiB",
                        slow.bound_mib() + 4 * 32)

@@ -19,20 +19,21 @@ TAIL_MIB = 32
 class Crowd:
     """Consumers, served by one thread: some take a little each, the others wait."""
 
-    def __init__(self, cluster, count):
-        self.cluster = cluster
+    def __init__(self, address, count):
+        """`address`: whom to ask for leaders."""
         self.connections = []
         self.taken_bytes = 0
         self.lost_count = 0
         self._is_over = threading.Event()
-        leaders = self._leaders()
+        leaders = self._leaders(address)
         for i in range(count):
             self.connections.append(self._begin(leaders, i))
         self._thread = threading.Thread(target=self._take, daemon=True)
         self._thread.start()
 
-    def _leaders(self):
-        brokers, topics = wire.ask_metadata(self.cluster.pair(0), [side.BACKLOG_TOPIC, side.TOPIC])
+    @staticmethod
+    def _leaders(address):
+        brokers, topics = wire.ask_metadata(address, [side.BACKLOG_TOPIC, side.TOPIC])
         return {(topic, p.number): brokers[p.leader] for topic, found in topics.items() for p in found}
 
     def _begin(self, leaders, i):
@@ -86,11 +87,11 @@ def run(bench, report, is_short):
         side.prepare(cluster)
         side.fill(cluster, (64 if is_short else 256) * MIB)
         series = side.Series()
-        with Watch(cluster) as watch:
+        with Watch(cluster.holders()) as watch:
             for _ in range(1 if is_short else bench.rounds):
                 if not is_short:
                     series.add("without", side.latency(cluster, 4))
-                crowd = Crowd(cluster, count)
+                crowd = Crowd(cluster.pair(0), count)
                 try:
                     series.add("with", side.latency(cluster, 1 if is_short else 4))
                 finally:

@@ -34,7 +34,13 @@ A fault falls upon one site after another, in rounds; before each the site leads
   which something that it had sent waited and nothing was acknowledged. A sample is a producer (a client
   of its own, with connections and a producer id of its own) in a round: those of one round met the
   same fault, so they are not independent of each other, the rounds are.
-- **Back**: the same gap, from healing on. **Elsewhere**: the same of producers in the other sites.
+- **Back**: the same gap, from healing on. **Elsewhere**: the same of producers in the other sites. libtrilog's
+  may be at the site that is hit, though they stand elsewhere: a site that was hit a round or two ago is left until it
+  was quiet for 30 s, or for 10 min where it comes and goes, and its applications are in another one.
+- **Goal**: figures that have one are of 200 samples or more; others are of as many as the drill has. Where a site is cut
+  off, its applications are, too: nothing brings them to another site, and how long they wait (gap, resumed) is as
+  long as the cut and what stock clients then take; what is aimed at are the other sites' applications. kcat is drilled
+  as a producer only.
 - **Resumed**: for a member of a consumer group in the site that was hit, the longest time in which a record
   that was sent to a partition that it had when the fault came waited, and nobody in its group read anything
   there. A sample is a member in a round; rounds last 12 s at least.

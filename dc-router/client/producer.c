@@ -1,8 +1,8 @@
 /* A producer: opened, closed, freed.
  *
- * It is one librdkafka handle with idempotence on, for all its life: a new one while something
- * is of unknown fate would put that into the log twice. Closed and freed are two steps, so that
- * use after close is an error that can be answered. */
+ * It is one librdkafka handle with idempotence on, for as long as it is of one environment: a new
+ * one while something is of unknown fate would put that into the log twice. Closed and freed are
+ * two steps, so that use after close is an error that can be answered. */
 #include "producer_parts.h"
 
 #include <stdio.h>

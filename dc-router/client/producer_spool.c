@@ -5,8 +5,9 @@
  *     └──key waits, or librdkafka is full──▶ spool only (it waits) ──room──▶ librdkafka
  *
  * While the application runs, librdkafka has one handle, one producer id and every record once:
- * the copy is only for the application's own end. So a record repeats only if that end comes
- * between a site's taking it and its acknowledgement. Without a spool whoever waited is told that
+ * the copy is only for the application's own end, or for another environment's handle
+ * (producer_renew.c). So a record repeats only if either comes between a site's taking it and its
+ * acknowledgement. Without a spool whoever waited is told that
  * the fate is not known, and librdkafka keeps record and place all the same. */
 #include "producer_parts.h"
 

@@ -159,7 +159,8 @@ def load(sites):
                Confluent(sites.a, topic, range(8, 12))]
     group = group_members.group_at(sites, sites.nodes[1], "shared")
     members = [Member("confluent", sites.b, group, topic), Member("confluent", sites.a, group, topic),
-               Member("kafka-python", sites.b, group_members.group_at(sites, sites.nodes[1], "other"), topic)]
+               *(Member(client, sites.b, group_members.group_at(sites, sites.nodes[1], f"of-{client}"), topic)
+                 for client in ("kafka-python", "java"))]
     try:
         yield topic, [stream.start() for stream in streams], members
     finally:

@@ -353,8 +353,11 @@ def produced_error(router, topic):
     return error
 
 
+@pytest.mark.parametrize(("limit", "answer", "error"), [
+    ("records: 100", "throttle", KafkaError.THROTTLING_QUOTA_EXCEEDED),
+    ("ms: 100 ms", "refuse", KafkaError.POLICY_VIOLATION)])
 def test_a_topic_whose_consumers_are_too_far_behind_takes_no_records_until_they_came_down(
-        router, site, name):
+        router, site, name, limit, answer, error):
     topic = create_topic(site, name)
     sender = Sender(site, topic)
     for i in range(200):
@@ -362,15 +365,15 @@ def test_a_topic_whose_consumers_are_too_far_behind_takes_no_records_until_they_
     assert sender.producer.flush(60) == 0
     commit(site, topic, name, 0)
     site.configure_router(router, {
-        "backlog_limits": f"[{{topic: {topic}, group: {name}, records: 100}}]",
+        "backlog_limits": f"[{{topic: {topic}, group: {name}, {limit}, answer: {answer}}}]",
         "backlog_check_ms": "200 ms"})
     reload(router)
+
     def is_open(wanted):
         return [b["open"] for b in state(router)["backlogs"]] == [wanted]
     wait_until(lambda: is_open(True), 60, "the backlog is found too large")
     assert state(router)["backlogs"][0]["records"] == 200
-    wait_until(lambda: produced_error(router, topic) == KafkaError.THROTTLING_QUOTA_EXCEEDED, 30,
-               "all shards know it")
+    wait_until(lambda: produced_error(router, topic) == error, 30, "all shards know it")
     assert metrics(router)["trilog_router_backlog_open"].value(topic=topic, group=name) == 1
     commit(site, topic, name, 200)
     wait_until(lambda: is_open(False), 60, "the group has come down")

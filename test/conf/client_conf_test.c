@@ -59,6 +59,46 @@ Test(client_conf, prints_a_file_with_the_same_settings)
     free(text);
 }
 
+#define NAME_OF(kind, field, name, ...) name,
+static const char *const names[] = {CLIENT_TABLE(NAME_OF)}; /* of headings: "" */
+
+/* The sample with all that is commented out. */
+static size_t read_whole_sample(char *text, size_t size)
+{
+    FILE *from = fopen("conf/samples/client.yaml", "r");
+    cr_assert_not_null(from);
+    char line[256];
+    size_t used = 0;
+    while (fgets(line, sizeof line, from) != NULL) {
+        size_t name = strspn(line + 2, "abcdefghijklmnopqrstuvwxyz_.");
+        bool is_setting = strncmp(line, "# ", 2) == 0 && name > 0 && line[2 + name] == ':';
+        used += (size_t)snprintf(text + used, size - used, "%s", line + (is_setting ? 2 : 0));
+        cr_assert_lt(used, size);
+    }
+    fclose(from);
+    return used;
+}
+
+Test(client_conf, the_sample_names_each_setting_and_its_default)
+{
+    static char text[8192];
+    struct client_settings c, defaults;
+    struct err_note note = {0};
+    size_t size = read_whole_sample(text, sizeof text);
+    cr_assert_eq(client_conf_parse(bytes_of(text, size), "all", &c, &note), 0, "%s", note.text);
+    for (int id = 0; id < CLIENT_SETTING_COUNT; id++)
+        cr_assert(c.lines[id] != 0 || names[id][0] == '\0', "%s is not there", names[id]);
+    client_conf_init(&defaults);
+    bytes_copy_text(defaults.site, sizeof defaults.site, c.site);
+    defaults.bootstrap = c.bootstrap;
+    bytes_copy_text(defaults.spool_directory, sizeof defaults.spool_directory, c.spool_directory);
+    bytes_copy_text(defaults.failure_directory, sizeof defaults.failure_directory,
+                    c.failure_directory);
+    memcpy(defaults.lines, c.lines, sizeof c.lines);
+    memcpy(defaults.source, c.source, sizeof c.source);
+    cr_assert_eq(memcmp(&defaults, &c, sizeof c), 0);
+}
+
 Test(client_conf, accepts_the_sample)
 {
     struct client_settings c;

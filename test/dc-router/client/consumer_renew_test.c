@@ -26,6 +26,24 @@ Test(client_consumer_renew, what_is_done_does_not_come_again_when_the_environmen
     scene_clear(&s);
 }
 
+Test(client_consumer_renew, begins_where_another_environments_cluster_says)
+{
+    struct scene s, other;
+    scene_set(&other, "");
+    scene_send_letters(&other, "xyz");
+    scene_begin(&s, "");
+    scene_send_letters(&s, "abcd");
+    scene_work_on(&s, "abcd");
+    fake_cluster_configure(&s.cluster, other.cluster.address, SCENE_QUICK "environment: test\n");
+    scene_work_on(&s, "xyz");
+    cr_assert_eq(trilog_consumer_close(s.consumer, WAIT_MS), TRILOG_OK);
+    cr_assert_eq(scene_committed(&s), 4);
+    cr_assert_eq(scene_committed(&other), 3);
+    cr_assert_eq(scene_count_events(&s, TRILOG_CONSUMER_EVENT_BEHIND), 0);
+    scene_clear(&s);
+    scene_clear(&other);
+}
+
 /* Its name is somebody else's now, whom a new handle would throw out in turn. */
 Test(client_consumer_renew, stays_as_it_is_once_another_has_its_name)
 {

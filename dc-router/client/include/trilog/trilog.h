@@ -112,9 +112,10 @@ enum trilog_event_kind {
     TRILOG_EVENT_SPOOL_FOUND,   /* records of an earlier run are in the spool */
     TRILOG_EVENT_SPOOL_DAMAGED, /* some that were in the spool are lost, by the disk */
     TRILOG_EVENT_SPOOL_REFUSED, /* the cluster refused for good what was in the spool: it is lost */
-    TRILOG_EVENT_FATAL,         /* the producer can't go on; what is in the spool stays there */
-    TRILOG_EVENT_SETTINGS_CHANGED, /* other ones: site and addresses are in use; later, an environment */
-    TRILOG_EVENT_SETTINGS_REFUSED, /* other settings that can't be used: all is as before */
+    TRILOG_EVENT_FATAL,         /* it can't go on; what is in the spool stays there */
+    TRILOG_EVENT_SETTINGS_CHANGED, /* other ones: site and addresses are in use; later, an
+                                      environment */
+    TRILOG_EVENT_SETTINGS_REFUSED, /* other ones that can't be used: all is as before; or not yet */
     TRILOG_EVENT_SITE_CHANGED,     /* another site: "site=b from=a failover_epoch=7 cause=…" */
     TRILOG_EVENT_FAILURE_LOGGED,   /* the first record that is refused went to the failure log */
     TRILOG_EVENT_FAILURES_FOUND,   /* records of an earlier run are in the failure log */
@@ -237,8 +238,9 @@ TRILOG_API int trilog_site_state(struct trilog_producer *producer, struct trilog
 /* Reads the settings again, now. Without this a changed file is seen within a second or two. Site
  * and addresses change while the producer runs, and its identity at the cluster stays. The
  * environment changes once all that was sent before is settled, or its time is over: until then
- * records go to the spool, or are QUEUE_FULL, and the producer then has a new identity. All else
- * changes when it is opened.
+ * records go to the spool, or are QUEUE_FULL, and the producer then has a new identity. What is in
+ * the spool or the failure log goes to the new one; what was not settled may be there twice. All
+ * else changes when it is opened. A producer that was FATAL goes on in another environment.
  *   why  as in open
  * Errors: NULL, CLOSED, SETTINGS (all is as before), MEMORY. */
 TRILOG_API int trilog_producer_reload(struct trilog_producer *producer, char *why);
