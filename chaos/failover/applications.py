@@ -76,7 +76,7 @@ class Applications(Ledgers):
                 "--seed", self.seed,
                 "--history", self.folder / f"{site}-{tag}.jsonl", "--partitions", self.partitions,
                 "--producers", size.producers, "--rate", min(size.rate, way.rate_max),
-                "--members", size.groups if way.has_members else 0,
+                "--members", size.groups,
                 "--settle-seconds", SETTLE_S,
                 *(() if way.judges_members else ("--timed-members",))]
 
@@ -95,7 +95,7 @@ class Applications(Ledgers):
 
     def _library(self, way, site):
         """Every producer of libtrilog is idempotent."""
-        groups = ["--groups", self.size.groups if way.has_members else 0]
+        groups = ["--groups", self.size.groups]
         if not way.is_libtrilog:
             return ["--plain-producers", self.size.plain, *groups]
         settings = self.folder / f"{site}-{way.name}.yaml"

@@ -39,8 +39,7 @@ A fault falls upon one site after another, in rounds; before each the site leads
   was quiet for 30 s, or for 10 min where it comes and goes, and its applications are in another one.
 - **Goal**: figures that have one are of 200 samples or more; others are of as many as the drill has. Where a site is cut
   off, its applications are, too: nothing brings them to another site, and how long they wait (gap, resumed) is as
-  long as the cut and what stock clients then take; what is aimed at are the other sites' applications. kcat is drilled
-  as a producer only.
+  long as the cut and what stock clients then take; what is aimed at are the other sites' applications.
 - **Resumed**: for a member of a consumer group in the site that was hit, the longest time in which a record
   that was sent to a partition that it had when the fault came waited, and nobody in its group read anything
   there. A sample is a member in a round; rounds last 12 s at least.

@@ -91,8 +91,7 @@ PLAN = (
 def _by(way, row):
     """The same by clients of another language, which have a drill to themselves: five at once are
     more than a small machine can run, and gaps would tell of the machine."""
-    bounds = tuple((way.name, *bound[1:]) for bound in row.bounds if bound[0] == "router" and
-                   (bound[1] != "resumed_p99_s" or way.has_members))
+    bounds = tuple((way.name, *bound[1:]) for bound in row.bounds if bound[0] == "router")
     return replace(row, name=f"{row.name}-{way.name}", bounds=bounds, is_short=False, ways=(way,),
                    size=Size())
 

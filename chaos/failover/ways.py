@@ -18,7 +18,6 @@ class Way:
     uses_routers: bool
     is_libtrilog: bool = False  # its producers and members, with a settings file
     client: str = ""            # of clients/voices.py; none: the ledger's librdkafka
-    has_members: bool = True    # of consumer groups
     judges_members: bool = True # else they are only timed
     rate_max: int = 1000        # records a second in a site that it can keep up with
 
@@ -42,8 +41,9 @@ KAFKAJS = Way("kafkajs", "kafkajs 2.2.4 (requestTimeout 30 s; tries again after 
 JAVA = Way("java", "Kafka's own Java client 4.3.1 (request.timeout.ms 30 s, delivery.timeout.ms 120 s, "
            "reconnect.backoff.ms 0.5 s), knows "
            "routers", True, client="java")
-KCAT = Way("kcat", "kcat 1.7.1 (on librdkafka as it comes), knows routers; producers, each to one partition; it "
-           "says what became of a record when the next one is sent", True, client="kcat", has_members=False)
+KCAT = Way("kcat", "kcat 1.7.1 (on librdkafka as it comes), knows routers; producers, each to one partition: it "
+           "says what became of a record when the next one is sent; members, which are timed and not judged: it "
+           "commits by itself and says nothing of it", True, client="kcat", judges_members=False)
 WAYS = (ROUTER, LIBTRILOG, DIRECT)
 LANGUAGES = (CONFLUENT, KAFKA_PYTHON, KAFKAJS, JAVA, KCAT)
 

@@ -18,7 +18,7 @@ and says, with the machine's monotonic clock in microseconds in front,
     committed MEMBER COUNT ok|unknown WHY
 
 Keys and values are base64. When its input ends it leaves its groups and ends. kcat is one process a
-producer, and speaks for itself."""
+producer and one a member, and speaks for itself."""
 
 import base64
 import os
@@ -118,6 +118,7 @@ class Kcat:
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
             self._threads.append(threading.Thread(target=self._listen, args=(index,), daemon=True))
             self._threads[-1].start()
+        self._members = [KcatMember(index, options, take) for index in range(options.members)]
         take(now_us(), "ready", [])
 
     def _listen(self, index):
@@ -136,12 +137,54 @@ class Kcat:
         self._processes[producer].stdin.flush()
 
     def has_ended(self):
-        return any(process.poll() is not None for process in self._processes)
+        return any(process.poll() is not None for process in self._all())
+
+    def _all(self):
+        return self._processes + [member.process for member in self._members]
 
     def end(self, seconds):
         for process in self._processes:
             process.stdin.close()
-        return _wait(self._processes, self._threads, seconds)
+        for member in self._members:
+            member.process.terminate()
+        threads = self._threads + [thread for member in self._members for thread in member.threads]
+        return _wait(self._all(), threads, seconds)
+
+
+class KcatMember:
+    """A process that reads as a member of a group, and commits by itself."""
+
+    REBALANCED = re.compile(r"% Group \S+ rebalanced \(memberid \S*\): (assigned|revoked): (.*)")
+    PARTITION = re.compile(r"\[(\d+)\]")
+
+    def __init__(self, index, options, take):
+        self._index, self._take = index, take
+        self.process = start(
+            ["kcat", "-G", f"{options.group_prefix}{index}", "-E", "-u", "-b", options.bootstrap,
+             "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=1000",
+             "-X", "auto.offset.reset=earliest", "-f", "%p\t%o\t%K\t%k\t%s\n", options.topic],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.threads = [threading.Thread(target=one, daemon=True) for one in (self._read, self._hear)]
+        for thread in self.threads:
+            thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            if not line.endswith(b"\n"):
+                return  # it was killed
+            partition, offset, key_size, key, value = line[:-1].split(b"\t", 4)
+            at_us = now_us()
+            said = base64.b64encode(key).decode() if int(key_size) > 0 else "-"
+            self._take(at_us, "read", [self._index, int(partition), int(offset), said,
+                                       base64.b64encode(value).decode()])
+            self._take(at_us, "polled", [self._index])
+
+    def _hear(self):
+        for line in self.process.stderr:
+            told = self.REBALANCED.match(line.decode("utf-8", "replace"))
+            if told:
+                kind = {"assigned": "assign", "revoked": "revoke"}[told[1]]
+                self._take(now_us(), kind, [self._index, *self.PARTITION.findall(told[2])])
 
 
 def partition_of(index, options):

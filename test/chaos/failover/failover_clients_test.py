@@ -1,6 +1,7 @@
 """What clients of other languages say, and the history that is made of it. The clients themselves are
 tried by the drills."""
 
+import base64
 import json
 import pathlib
 import stat
@@ -152,21 +153,57 @@ def test_members_that_are_only_timed_are_beside_the_history_and_have_their_figur
 
 
 FAKE_KCAT = """#!/bin/bash
+if [ "$1" = -G ]; then
+    echo "% Group $2 rebalanced (memberid rdkafka-1): assigned: t [0], t [3]" >&2
+    printf '3\\t7\\t-1\\t\\tname\\0filling\\n0\\t8\\t2\\tk5\\tother\\0\\n'
+    exec sleep 60
+fi
 while IFS= read -r line; do
     echo "% Message delivered to partition 3 (offset $((offset++)))" >&2
 done
 """
 
 
-def test_kcat_tells_of_records_in_the_order_in_which_they_were_sent(tmp_path, monkeypatch):
+class Said(list):
+    """Knows when so much was said."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.count, self.is_whole = count, threading.Event()
+
+    def append(self, one):
+        super().append(one)
+        if len(self) >= self.count:
+            self.is_whole.set()
+
+
+def fake_kcat(tmp_path, monkeypatch, said, **counts):
     program = tmp_path / "kcat"
     program.write_text(FAKE_KCAT, encoding="ascii")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    options = SimpleNamespace(partitions=4, bootstrap="x:1", topic="t", site="a", group_prefix="g", **counts)
+    return voices.Kcat("kcat", options, lambda _, kind, words: said.append((kind, words)))
+
+
+def test_kcat_tells_of_records_in_the_order_in_which_they_were_sent(tmp_path, monkeypatch):
     said = []
-    options = SimpleNamespace(producers=1, partitions=4, bootstrap="x:1", topic="t", site="a")
-    kcat = voices.Kcat("kcat", options, lambda _, kind, words: said.append((kind, words)))
+    kcat = fake_kcat(tmp_path, monkeypatch, said, producers=1, members=0)
     for number in (11, 12):
         kcat.send(0, number, 3, None, b"name\0filling")
     assert kcat.end(WAIT_S)
     assert said == [("ready", []), ("ok", [11, 3, 0]), ("ok", [12, 3, 1])]
+
+
+def test_kcat_tells_of_what_its_members_have_and_read(tmp_path, monkeypatch):
+    said = Said(6)
+    kcat = fake_kcat(tmp_path, monkeypatch, said, producers=0, members=1)
+    assert said.is_whole.wait(WAIT_S)
+    kcat.end(WAIT_S)
+
+    def text(data):
+        return base64.b64encode(data).decode()
+    assert [one for one in said if one[0] in ("read", "polled")] == [
+        ("read", [0, 3, 7, "-", text(b"name\0filling")]), ("polled", [0]),
+        ("read", [0, 0, 8, text(b"k5"), text(b"other\0")]), ("polled", [0])]
+    assert ("assign", [0, "0", "3"]) in said
