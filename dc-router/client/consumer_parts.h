@@ -241,8 +241,6 @@ void consumer_watch(struct trilog_consumer *c, uint64_t now_ms);
 
 /* consumer_site.c */
 int consumer_site_open(struct trilog_consumer *c);
-/* Another one in its place, while there is no handle. An error: the old one stays. */
-int consumer_site_renew(struct trilog_consumer *c);
 void consumer_site_hook(rd_kafka_conf_t *conf);
 void consumer_site_note(struct trilog_consumer *c); /* with the lock */
 bool consumer_has_routers(struct trilog_consumer *c);

@@ -12,17 +12,33 @@ static bool is_of_another(const struct trilog_consumer *c)
     return strcmp(c->environment, c->settings.environment) != 0;
 }
 
+static void forget_cluster(struct trilog_consumer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    consumer_parts_forget(c);
+    pthread_mutex_unlock(&c->lock);
+    c->reads_near = true;
+    c->near_left_count = 0;
+    c->near_since_ms = consumer_now_ms();
+}
+
+/* The old site is closed once there is a handle: its watch may be in the middle of a question. */
+static int open_elsewhere(struct trilog_consumer *c, char *why)
+{
+    struct handle_site *old = c->at;
+    forget_cluster(c);
+    int result = consumer_site_open(c);
+    if (result != 0)
+        return result;
+    result = consumer_kafka_open(c, why);
+    handle_site_close(old);
+    return result;
+}
+
 static int open_again(struct trilog_consumer *c)
 {
     char why[TRILOG_TEXT_SIZE];
-    int result = 0;
-    if (is_of_another(c)) {
-        pthread_mutex_lock(&c->lock);
-        consumer_parts_forget(c);
-        pthread_mutex_unlock(&c->lock);
-        result = consumer_site_renew(c);
-    }
-    return result != 0 ? result : consumer_kafka_open(c, why);
+    return is_of_another(c) ? open_elsewhere(c, why) : consumer_kafka_open(c, why);
 }
 
 /* What is in hand has its time to be done, as at any rebalance. */

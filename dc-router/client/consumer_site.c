@@ -19,15 +19,6 @@ int consumer_site_open(struct trilog_consumer *c)
     return 0;
 }
 
-int consumer_site_renew(struct trilog_consumer *c)
-{
-    struct handle_site *old = c->at;
-    int result = consumer_site_open(c);
-    if (result == 0)
-        handle_site_close(old);
-    return result;
-}
-
 static int on_connect(int socket, const struct sockaddr *address, int size, const char *id,
                       void *consumer)
 {

@@ -39,10 +39,10 @@ static void end_handle(struct trilog_producer *p)
 }
 
 /* Nothing of the old sites is left: their routers may be called as the new ones are. The lock is
- * given up meanwhile. */
+ * given up while the watch begins. */
 static int begin_site(struct trilog_producer *p)
 {
-    struct handle_site *old = p->at, *fresh;
+    struct handle_site *fresh;
     struct client_settings settings = p->settings;
     pthread_mutex_unlock(&p->lock);
     int result = handle_site_open(&fresh, &settings);
@@ -52,30 +52,37 @@ static int begin_site(struct trilog_producer *p)
     p->at = fresh;
     p->has_topic = false;
     site_watch_settings(fresh->watch, &p->settings); /* as they are by now */
-    pthread_mutex_unlock(&p->lock);
-    handle_site_close(old);
-    pthread_mutex_lock(&p->lock);
     return 0;
 }
 
-static void begin_handle(struct trilog_producer *p)
+static void tell_failure(struct trilog_producer *p, int result, const char *why)
 {
-    char why[TRILOG_TEXT_SIZE] = "";
-    int result = begin_site(p);
-    if (result == 0)
-        result = producer_kafka_open(p, why);
-    if (result == 0) {
-        p->is_fatal = false; /* the old one may have been: refused in its environment */
-        p->renew_at_ms = 0;
-        producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED, "environment=%s is in use",
-                       p->environment);
-        return;
-    }
     bool is_first = p->renew_at_ms == 0;
     p->renew_at_ms = producer_now_ms() + PRODUCER_LATER_MS;
     if (is_first)
         producer_event(p, TRILOG_EVENT_SETTINGS_REFUSED, "environment=%s is not in use yet: %s",
                        p->settings.environment, why[0] != '\0' ? why : trilog_error_text(result));
+}
+
+static void begin_handle(struct trilog_producer *p)
+{
+    char why[TRILOG_TEXT_SIZE] = "";
+    struct handle_site *old = p->at;
+    int result = begin_site(p);
+    if (result == 0)
+        result = producer_kafka_open(p, why);
+    if (p->at != old) { /* its watch may be in the middle of a question */
+        pthread_mutex_unlock(&p->lock);
+        handle_site_close(old);
+        pthread_mutex_lock(&p->lock);
+    }
+    if (result != 0) {
+        tell_failure(p, result, why);
+        return;
+    }
+    p->is_fatal = false; /* the old one may have been: refused in its environment */
+    p->renew_at_ms = 0;
+    producer_event(p, TRILOG_EVENT_SETTINGS_CHANGED, "environment=%s is in use", p->environment);
 }
 
 void producer_renew_watch(struct trilog_producer *p)

@@ -38,7 +38,7 @@ static int wait_for(int socket, short events, int64_t end_ms)
     struct pollfd p = {.fd = socket, .events = events};
     for (;;) {
         int64_t left_ms = end_ms - now_ms();
-        int ready = left_ms <= 0 ? 0 : poll(&p, 1, (int)left_ms);
+        int ready = poll(&p, 1, left_ms > 0 ? (int)left_ms : 0);
         if (ready > 0)
             return 0;
         if (ready == 0)
@@ -264,7 +264,7 @@ int site_link_ask_verdict(struct site_link *link, int timeout_ms)
 
 bool site_link_is_answered(const struct site_link *link, int wait_ms)
 {
-    return wait_for(link->socket, POLLIN, now_ms() + (wait_ms > 0 ? wait_ms : 1)) == 0;
+    return wait_for(link->socket, POLLIN, now_ms() + wait_ms) == 0;
 }
 
 int site_link_take_verdict(struct site_link *link, int timeout_ms, struct router_verdict *verdict,

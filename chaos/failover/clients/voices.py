@@ -137,18 +137,17 @@ class Kcat:
         self._processes[producer].stdin.flush()
 
     def has_ended(self):
-        return any(process.poll() is not None for process in self._all())
-
-    def _all(self):
-        return self._processes + [member.process for member in self._members]
+        """A member that does is seen in how long nobody reads."""
+        return any(process.poll() is not None for process in self._processes)
 
     def end(self, seconds):
         for process in self._processes:
             process.stdin.close()
         for member in self._members:
             member.process.terminate()
-        threads = self._threads + [thread for member in self._members for thread in member.threads]
-        return _wait(self._all(), threads, seconds)
+        _wait([member.process for member in self._members],
+              [thread for member in self._members for thread in member.threads], seconds)
+        return _wait(self._processes, self._threads, seconds)
 
 
 class KcatMember:
@@ -162,7 +161,7 @@ class KcatMember:
         self.process = start(
             ["kcat", "-G", f"{options.group_prefix}{index}", "-E", "-u", "-b", options.bootstrap,
              "-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=1000",
-             "-X", "auto.offset.reset=earliest", "-f", "%p\t%o\t%K\t%k\t%s\n", options.topic],
+             "-X", "auto.offset.reset=earliest", "-X", "log_level=0", "-f", "%p\t%o\t%K\t%k\t%s\n", options.topic],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.threads = [threading.Thread(target=one, daemon=True) for one in (self._read, self._hear)]
         for thread in self.threads:
