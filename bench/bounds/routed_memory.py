@@ -7,12 +7,14 @@ from bounds.cluster import MIB, Watch
 from routed import Router
 
 MEMORY_MIB = 64  # of the setting under test
+SHARDS = 2
 SETTINGS = [f"memory_bytes_max: {MEMORY_MIB} MiB", "socket.request.max.bytes: 36 MiB"]
 
 
 def bound_mib():
-    """Requests, as much again of answers, of each one batch above that, and 64 MiB for all else."""
-    return 2 * MEMORY_MIB + 2 * 32 + 64
+    """Requests, as much again of answers; of each, and in each shard, which has its part of both, one batch
+    above that; 64 MiB for all else."""
+    return 2 * MEMORY_MIB + 2 * SHARDS * 32 + 64
 
 
 def beside(cluster, router, seconds):
@@ -48,11 +50,11 @@ def large_batches(cluster, router, report, address, is_short):
 
 
 def run(bench, report, is_short):
-    with bench.cluster(settings=slow.settings()) as cluster, \
-            Router(cluster, bench.router, shards=2, settings=SETTINGS) as router:
+    """Each part has a router of its own: what one has held is not the next one's."""
+    with bench.cluster(settings=slow.settings()) as cluster:
         side.prepare(cluster)
         cluster.topic(large.TOPIC, 12, large.CONFIGS)
         side.fill(cluster, (64 if is_short else 256) * MIB)
-        address = (systems.HOSTS[0], router.port)
-        slow_consumers(cluster, router, report, address, is_short)
-        large_batches(cluster, router, report, address, is_short)
+        for part in (slow_consumers, large_batches):
+            with Router(cluster, bench.router, SHARDS, SETTINGS) as router:
+                part(cluster, router, report, (systems.HOSTS[0], router.port), is_short)

@@ -4,7 +4,8 @@ import json
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "chaos"))
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "chaos"))
 
 import pytest  # noqa: E402
 
@@ -59,6 +60,12 @@ def test_there_are_enough_samples_in_each_drill():
         for _, figure, _ in row.bounds:
             sites = 2 if figure == "others_p99_s" else 1
             assert min(row.size.producers, row.size.groups * row.size.members) * sites * row.rounds >= 200
+
+
+def test_the_page_in_docs_has_each_drill_of_the_plan_and_all_were_safe():
+    stored = json.loads((ROOT / "docs" / "failover.json").read_text(encoding="utf-8"))
+    assert [drill["name"] for drill in stored["drills"]] == [row.name for row in plan.PLAN]
+    assert {drill["verdict"] for drill in stored["drills"]} == {"safe"}
 
 
 def test_each_way_is_a_row_with_as_many_cells_as_the_head():
